@@ -1,0 +1,49 @@
+//! Time, in microseconds: what the database stores and the wire shows.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+/// A point in time: microseconds since the Unix epoch, UTC.
+///
+/// Shown as RFC 3339 with six decimals and a `Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Time(i64);
+
+/// The current time.
+pub fn now() -> Time {
+    Time(Utc::now().timestamp_micros())
+}
+
+impl Time {
+    /// Reads an RFC 3339 text of any offset; digits after the microseconds are dropped.
+    pub fn parse(text: &str) -> Option<Time> {
+        let time = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Time(time.timestamp_micros()))
+    }
+
+    /// The time of a count of microseconds since the Unix epoch.
+    pub fn from_micros(micros: i64) -> Time {
+        Time(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
+        f.write_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

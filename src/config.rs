@@ -1,0 +1,177 @@
+//! Settings: flags, and the `CHINWAG_*` variables behind them.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+
+/// Everything that can be set. Each flag has a variable of the same name: `--listen` is
+/// `CHINWAG_LISTEN`.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "chinwag", version, about)]
+pub struct Config {
+    /// The address and port to serve on; port 0 takes a free one
+    #[arg(long, env = "CHINWAG_LISTEN", default_value_t = Config::default().listen)]
+    pub listen: SocketAddr,
+
+    /// Where everything is kept: sqlite:FILE, made at the first start
+    #[arg(long, env = "CHINWAG_DATABASE_URL", default_value_t = Config::default().database_url,
+        value_parser = sqlite_file)]
+    pub database_url: String,
+
+    /// Who may connect. It must be said for an address that other machines can reach
+    #[arg(long, env = "CHINWAG_ACCESS")]
+    pub access: Option<Access>,
+
+    /// A web origin that browsers may connect from, such as https://example.com; repeat it or
+    /// separate several by commas. The server's own origin is always allowed, and so is every
+    /// loopback origin while the server listens on a loopback address
+    #[arg(long, env = "CHINWAG_ALLOW_ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+
+    /// Serve /metrics on this address instead of beside the chat
+    #[arg(long, env = "CHINWAG_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Who may connect, and as whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Access {
+    /// Anyone may connect and act as any user
+    Open,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Access::Open => f.write_str("open"),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
+            database_url: "sqlite:chinwag.db".into(),
+            access: None,
+            allow_origin: Vec::new(),
+            metrics_listen: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The bounds of everything a client can send or make the server hold.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Bytes of one message
+    #[arg(long, env = "CHINWAG_MAX_MESSAGE", default_value_t = Limits::default().max_message)]
+    pub max_message: usize,
+
+    /// Characters of a name or an id
+    #[arg(long, env = "CHINWAG_MAX_NAME", default_value_t = Limits::default().max_name)]
+    pub max_name: usize,
+
+    /// Characters of a description
+    #[arg(long, env = "CHINWAG_MAX_DESCRIPTION", default_value_t = Limits::default().max_description)]
+    pub max_description: usize,
+
+    /// Bytes of a user's photo, a URL or a data URL
+    #[arg(long, env = "CHINWAG_MAX_PHOTO", default_value_t = Limits::default().max_photo)]
+    pub max_photo: usize,
+
+    /// Bytes of one frame or HTTP body
+    #[arg(long, env = "CHINWAG_MAX_FRAME", default_value_t = Limits::default().max_frame)]
+    pub max_frame: usize,
+
+    /// Users named in one create-chat
+    #[arg(long, env = "CHINWAG_MAX_CHAT_USERS", default_value_t = Limits::default().max_chat_users)]
+    pub max_chat_users: usize,
+
+    /// Items on one page of a list
+    #[arg(long, env = "CHINWAG_MAX_PAGE", default_value_t = Limits::default().max_page,
+        value_parser = positive)]
+    pub max_page: usize,
+
+    /// Bytes of text on one page of a list
+    #[arg(long, env = "CHINWAG_MAX_PAGE_BYTES", default_value_t = Limits::default().max_page_bytes)]
+    pub max_page_bytes: usize,
+
+    /// Connections open at the same time; further ones wait to be accepted
+    #[arg(long, env = "CHINWAG_MAX_CONNECTIONS", default_value_t = Limits::default().max_connections,
+        value_parser = positive)]
+    pub max_connections: usize,
+
+    /// Requests that one socket may have waiting; one more and it is disconnected
+    #[arg(long, env = "CHINWAG_MAX_PENDING", default_value_t = Limits::default().max_pending,
+        value_parser = positive)]
+    pub max_pending: usize,
+
+    /// Packets that one socket may leave unread; one more and it is disconnected
+    #[arg(long, env = "CHINWAG_MAX_UNSENT", default_value_t = Limits::default().max_unsent,
+        value_parser = positive)]
+    pub max_unsent: usize,
+
+    /// Messages waiting to be written; one more is answered `unavailable`
+    #[arg(long, env = "CHINWAG_MAX_UNWRITTEN", default_value_t = Limits::default().max_unwritten,
+        value_parser = positive)]
+    pub max_unwritten: usize,
+
+    /// Seconds a client may take for its request head, and for opening Socket.IO
+    #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub handshake_timeout: Duration,
+
+    /// Seconds a request may take in all; long polls end before it
+    #[arg(long, env = "CHINWAG_REQUEST_TIMEOUT", default_value = "60", value_parser = seconds)]
+    pub request_timeout: Duration,
+
+    /// Seconds without an acknowledgement after which a client counts as gone
+    #[arg(long, env = "CHINWAG_UNACKED_TIMEOUT", default_value = "30", value_parser = seconds)]
+    pub unacked_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_message: 512 << 10,
+            max_name: 255,
+            max_description: 4096,
+            max_photo: 8 << 10,
+            max_frame: 1 << 20,
+            max_chat_users: 1000,
+            max_page: 1000,
+            max_page_bytes: 1 << 20,
+            max_connections: 100_000,
+            max_pending: 1024,
+            max_unsent: 4096,
+            max_unwritten: 16_384,
+            handshake_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            unacked_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+fn sqlite_file(url: &str) -> Result<String, String> {
+    match url.strip_prefix("sqlite:") {
+        Some(file) if !file.is_empty() && !file.contains(":memory:") => Ok(url.to_owned()),
+        _ => Err("must be sqlite: and the name of a file".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    positive(text).map(|seconds| Duration::from_secs(seconds as u64))
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a whole number above zero".into()),
+        Ok(number) => Ok(number),
+    }
+}

@@ -1,0 +1,106 @@
+//! Users: made or fetched by the id of either side.
+
+use super::App;
+use crate::clock;
+use crate::error::Error;
+use crate::model::{ChatId, ExternalId, NewUser, User, UserId};
+use crate::store::Tx;
+
+impl App {
+    /// Fetches the user with this `external_id` or `id` and updates the rest, or makes one.
+    ///
+    /// A known `external_id` decides, whatever `id` says, unless that is another user's. An
+    /// unknown one is given to the user that `id` names, if that has none yet. Errors:
+    /// `conflict`.
+    pub async fn create_user(&self, new: NewUser) -> Result<User, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = match find(&mut tx, &new).await? {
+            Some(user) => update(&mut tx, user, new).await?,
+            None => insert(&mut tx, new).await?,
+        };
+        tx.commit([]).await?;
+        Ok(user)
+    }
+
+    /// The chats that a user is a member of. Errors: `not_found` if there is no such user.
+    pub async fn chats_of(&self, user_id: &UserId) -> Result<Vec<ChatId>, Error> {
+        let chats = self.store.list_chat_ids(user_id).await?;
+        chats.ok_or_else(|| Error::not_found("user"))
+    }
+}
+
+async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
+    let by_external_id = match &new.external_id {
+        Some(external_id) => tx.find_user_by_external_id(external_id).await?,
+        None => None,
+    };
+    let by_id = match &new.id {
+        Some(id) => tx.find_user(id).await?,
+        None => None,
+    };
+    match (by_external_id, by_id) {
+        (Some(user), Some(other)) if user.id != other.id => Err(taken("user.id")),
+        (Some(user), _) => Ok(Some(user)),
+        (None, Some(user)) if belongs_to_another(&user, new.external_id.as_ref()) => {
+            Err(taken("user.external_id"))
+        }
+        (None, found) => Ok(found),
+    }
+}
+
+fn belongs_to_another(user: &User, external_id: Option<&ExternalId>) -> bool {
+    external_id.is_some() && user.external_id.is_some()
+}
+
+async fn update(tx: &mut Tx, user: User, new: NewUser) -> Result<User, Error> {
+    let handle = new.handle.or_else(|| user.handle.clone());
+    let external_id = user.external_id.clone().or(new.external_id);
+    let same = user.name == new.name
+        && user.photo == new.photo
+        && user.handle == handle
+        && user.external_id == external_id;
+    if same {
+        return Ok(user);
+    }
+    let user = User {
+        name: new.name,
+        photo: new.photo,
+        handle,
+        external_id,
+        modified_at: clock::now(),
+        ..user
+    };
+    refuse_taken_handle(tx, &user).await?;
+    tx.update_user(&user).await?;
+    Ok(user)
+}
+
+async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
+    let now = clock::now();
+    let user = User {
+        id: new.id.unwrap_or_else(UserId::new),
+        external_id: new.external_id,
+        handle: new.handle,
+        name: new.name,
+        photo: new.photo,
+        created_at: now,
+        modified_at: now,
+    };
+    refuse_taken_handle(tx, &user).await?;
+    tx.insert_user(&user).await?;
+    Ok(user)
+}
+
+async fn refuse_taken_handle(tx: &mut Tx, user: &User) -> Result<(), Error> {
+    let Some(handle) = &user.handle else {
+        return Ok(());
+    };
+    match tx.find_user_by_handle(handle).await? {
+        Some(owner) if owner.id != user.id => Err(taken("user.handle")),
+        _ => Ok(()),
+    }
+}
+
+fn taken(field: &'static str) -> Error {
+    Error::Conflict { field: Some(field), why: "another user has it" }
+}

@@ -1,0 +1,68 @@
+//! What every HTTP request passes, and the pages that belong to no protocol: the demo, health,
+//! metrics.
+
+mod metrics;
+mod origin;
+mod serve;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::middleware;
+use axum::routing::get;
+use tower_http::cors::{AllowMethods, AllowOrigin, CorsLayer};
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+
+use crate::config::Config;
+use crate::domain::App;
+use origin::Origins;
+
+pub use metrics::routes as metrics_routes;
+pub use serve::Listener;
+
+/// The demo page, `/healthz`, `/readyz`, and `/metrics` if it has no address of its own.
+pub fn routes(app: &Arc<App>, config: &Config) -> Router {
+    let router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .with_state(app.clone());
+    match config.metrics_listen {
+        Some(_) => router,
+        None => router.merge(metrics_routes()),
+    }
+}
+
+/// Puts the gates before all routes: origin, CORS, the size and the pace of a request.
+pub fn guarded(router: Router, config: &Config) -> Router {
+    let origins = Origins::new(config);
+    let limits = &config.limits;
+    let cors_origins = origins.clone();
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, head| {
+            cors_origins.allow(origin, &head.headers)
+        }))
+        .allow_methods(AllowMethods::mirror_request())
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .allow_credentials(true);
+    router
+        .layer(RequestBodyLimitLayer::new(limits.max_frame))
+        .layer(RequestBodyTimeoutLayer::new(limits.handshake_timeout))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limits.request_timeout))
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(origins, origin::check))
+}
+
+/// Whether requests can be served: the store answers.
+async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, StatusCode> {
+    match app.ready().await {
+        Ok(()) => Ok("ready\n"),
+        Err(error) => {
+            tracing::warn!(%error, cause = error.cause().map(tracing::field::display), "not ready");
+            Err(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The accept loop: bounded in connections, and in the time that a client may take.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::config::Limits;
+
+/// How long to wait when the system has no file descriptor for a new connection.
+const OUT_OF_FILES: Duration = Duration::from_millis(100);
+
+/// An address being served.
+pub struct Listener {
+    address: SocketAddr,
+    stop: CancellationToken,
+    /// The accept loop and every connection.
+    tasks: TaskTracker,
+}
+
+/// A connection's place among those that may be open; requests and the sockets they become hold
+/// it as long as they use the connection.
+#[derive(Clone)]
+struct Place(#[expect(dead_code, reason = "held for its drop")] Arc<OwnedSemaphorePermit>);
+
+impl Listener {
+    /// Binds the address and serves `router` on it.
+    pub async fn start(
+        address: SocketAddr,
+        router: Router,
+        limits: &Limits,
+    ) -> io::Result<Listener> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(accept(listener, router, limits.clone(), stop.clone(), tasks.clone()));
+        Ok(Listener { address, stop, tasks })
+    }
+
+    /// The address served, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting connections and requests at once; those begun go on.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for the requests begun before [`stop`](Listener::stop), as long as `deadline`.
+    pub async fn finish(&self, deadline: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(deadline, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some HTTP requests were not finished in time");
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+    connections: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    loop {
+        let next = async {
+            let place = places.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, stream) = tokio::select! {
+            (place, accepted) = next => match (place, accepted) {
+                (Ok(place), Ok((stream, _))) => (place, stream),
+                (Ok(_), Err(error)) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(OUT_OF_FILES).await;
+                    continue;
+                }
+                // The semaphore is never closed.
+                (Err(_), _) => break,
+            },
+            () = stop.cancelled() => break,
+        };
+        if let Err(error) = tune(&stream, &limits) {
+            tracing::debug!(%error, "a connection closed at once");
+            continue;
+        }
+        let place = Place(Arc::new(place));
+        let serving = serve(stream, router.clone(), limits.clone(), place, stop.clone());
+        connections.spawn(serving);
+    }
+}
+
+/// A client that stops reading, or vanishes, is found out by what it does not acknowledge.
+fn tune(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(stream).set_tcp_user_timeout(Some(limits.unacked_timeout))?;
+    Ok(())
+}
+
+async fn serve(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    place: Place,
+    stop: CancellationToken,
+) {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(place.clone());
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.handshake_timeout)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

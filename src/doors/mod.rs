@@ -1,0 +1,35 @@
+//! How clients come in. A door decodes a request, calls one function of the domain and encodes
+//! what it returns; it also shows every committed event to its clients. Doors do not know each
+//! other, the store or the bus.
+
+pub mod http;
+mod input;
+mod socketio;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+
+use crate::config::Config;
+use crate::domain::App;
+
+/// All doors of one server.
+pub struct Doors {
+    socketio: socketio::Door,
+}
+
+impl Doors {
+    /// Opens the doors onto `app`; the router leads to all of them.
+    pub fn open(app: &Arc<App>, config: &Config) -> (Doors, Router) {
+        let (socketio, socketio_routes) = socketio::Door::open(app);
+        let router = http::routes(app, config).merge(socketio_routes);
+        (Doors { socketio }, http::guarded(router, config))
+    }
+
+    /// Closes every connection, then waits until the requests already taken are answered; each
+    /// may take as long as `deadline`.
+    pub async fn close(&self, deadline: Duration) {
+        self.socketio.close(deadline).await;
+    }
+}

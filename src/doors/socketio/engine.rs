@@ -1,0 +1,146 @@
+//! A connection's life: what engineioxide calls when a transport opens, brings a packet, closes.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock, Weak};
+
+use axum::body::Bytes;
+use engineioxide::handler::EngineIoHandler;
+use engineioxide::socket::{DisconnectReason, Socket};
+use engineioxide::{ProtocolVersion, Str};
+use socketioxide_core::Value;
+use socketioxide_core::packet::{ConnectPacket, Packet, PacketData};
+use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
+use socketioxide_parser_common::CommonParser;
+
+use super::Hub;
+use super::session::Session;
+
+/// The state that engineioxide keeps for each of its sockets.
+#[derive(Default)]
+pub(super) struct Attached {
+    session: OnceLock<Arc<Session>>,
+    parser: ParserState,
+}
+
+pub(super) type EngineSocket = Socket<Attached>;
+
+pub(super) struct Engine {
+    hub: Arc<Hub>,
+    parse: ParseConfig,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl EngineIoHandler for Engine {
+    type Data = Attached;
+
+    fn on_connect(self: Arc<Self>, socket: Arc<EngineSocket>) {
+        metrics::gauge!("chinwag_sockets").increment(1);
+        let session = Arc::new(Session::new(self.hub.clone(), Arc::downgrade(&socket)));
+        if !self.hub.rooms.add(&session) {
+            return socket.close(DisconnectReason::ClosingServer);
+        }
+        match socket.protocol {
+            // An old client is in the namespace `/` from the start.
+            ProtocolVersion::V3 => accept(&socket, &session),
+            ProtocolVersion::V4 => self.expect_connect(Arc::downgrade(&socket), &session),
+        }
+        // A connection has one `on_connect`, so that the cell is empty.
+        let _ = socket.data.session.set(session);
+    }
+
+    fn on_disconnect(&self, socket: Arc<EngineSocket>, reason: DisconnectReason) {
+        metrics::gauge!("chinwag_sockets").decrement(1);
+        tracing::debug!(?reason, "a socket closed");
+        if let Some(session) = socket.data.session.get() {
+            self.hub.rooms.remove(session.id);
+        }
+    }
+
+    fn on_message(self: &Arc<Self>, message: Str, socket: Arc<EngineSocket>) {
+        let packet = CommonParser.decode_str(&self.parse, &socket.data.parser, message);
+        self.receive(packet, &socket);
+    }
+
+    fn on_binary(self: &Arc<Self>, data: Bytes, socket: Arc<EngineSocket>) {
+        let packet = CommonParser.decode_bin(&self.parse, &socket.data.parser, data);
+        self.receive(packet, &socket);
+    }
+}
+
+impl Engine {
+    pub fn new(hub: Arc<Hub>) -> Engine {
+        let parse = ParseConfig {
+            max_incoming_binary_buf_size: hub.app.limits().max_frame,
+            ..ParseConfig::default()
+        };
+        Engine { hub, parse }
+    }
+
+    fn receive(&self, packet: Result<Packet, ParseError>, socket: &Arc<EngineSocket>) {
+        let packet = match packet {
+            Ok(packet) => packet,
+            Err(ParseError::NeedsMoreBinaryData) => return,
+            Err(_) => return socket.close(DisconnectReason::PacketParsingError),
+        };
+        let Some(session) = socket.data.session.get() else {
+            return;
+        };
+        let root = packet.ns == "/";
+        match packet.inner {
+            PacketData::Connect(_) if root => accept(socket, session),
+            PacketData::Connect(_) => refuse_namespace(socket, packet.ns),
+            PacketData::Event(Value::Str(data, _), ack)
+            | PacketData::BinaryEvent(Value::Str(data, _), ack)
+                if root && session.is_accepted() =>
+            {
+                session.receive(data, ack);
+            }
+            PacketData::Disconnect => socket.close(DisconnectReason::TransportClose),
+            // The server asks nothing, so that an acknowledgement is of no use.
+            PacketData::EventAck(..) | PacketData::BinaryAck(..) => {}
+            _ => socket.close(DisconnectReason::PacketParsingError),
+        }
+    }
+
+    /// Closes a connection that opens a transport and then no namespace.
+    fn expect_connect(&self, socket: Weak<EngineSocket>, session: &Arc<Session>) {
+        let timeout = self.hub.app.limits().handshake_timeout;
+        let session = Arc::downgrade(session);
+        tokio::spawn(async move {
+            tokio::time::sleep(timeout).await;
+            let accepted = session.upgrade().is_none_or(|session| session.is_accepted());
+            if let (false, Some(socket)) = (accepted, socket.upgrade()) {
+                socket.close(DisconnectReason::TransportClose);
+            }
+        });
+    }
+}
+
+/// Lets a connection into the namespace `/`.
+fn accept(socket: &EngineSocket, session: &Session) {
+    if !session.accept() {
+        return;
+    }
+    let payload = match socket.protocol {
+        ProtocolVersion::V3 => None,
+        ProtocolVersion::V4 => CommonParser.encode_default(&ConnectPacket { sid: socket.id }).ok(),
+    };
+    send(socket, Packet::connect("/", payload));
+}
+
+fn refuse_namespace(socket: &EngineSocket, namespace: Str) {
+    send(socket, Packet::connect_error(namespace, "Invalid namespace"));
+}
+
+fn send(socket: &EngineSocket, packet: Packet) {
+    if let Value::Str(text, _) = CommonParser.encode(packet)
+        && socket.emit(text).is_err()
+    {
+        socket.close(DisconnectReason::TransportError);
+    }
+}

@@ -1,0 +1,86 @@
+//! Door 1: Socket.IO, protocol 5 and, for old clients, 3 and 4.
+//!
+//! engineioxide brings the transports and reads a connection's packets in order; here are the
+//! namespace `/`, the queue that keeps a socket's requests in order, the rooms, and the forms of
+//! the wire.
+//!
+//! - [`engine`]: a connection's life, from the first packet to the last
+//! - [`session`]: one socket, its queue of requests and whom it acts as
+//! - [`requests`]: the table of events, a function for each
+//! - [`rooms`]: which sockets hear of which chat
+//! - [`push`]: every committed event to those who may see it
+//! - [`views`]: what goes over the wire
+
+mod engine;
+mod push;
+mod requests;
+mod rooms;
+mod session;
+mod views;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::any_service;
+use engineioxide::config::EngineIoConfig;
+use engineioxide::service::EngineIoService;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::App;
+use rooms::Rooms;
+
+const PING_INTERVAL: Duration = Duration::from_secs(25);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Small, as every connection has one; larger frames are read in several goes.
+const READ_BUFFER: usize = 512;
+
+/// The door's running parts.
+pub struct Door {
+    hub: Arc<Hub>,
+}
+
+/// What all sockets of the door share.
+struct Hub {
+    app: Arc<App>,
+    rooms: Rooms,
+    /// The requests being handled.
+    work: TaskTracker,
+}
+
+impl Door {
+    /// Opens the door onto `app`; the router serves `/socket.io/`.
+    pub fn open(app: &Arc<App>) -> (Door, Router) {
+        let hub =
+            Arc::new(Hub { app: app.clone(), rooms: Rooms::default(), work: TaskTracker::new() });
+        tokio::spawn(push::run(hub.clone(), app.subscribe()));
+        let limits = app.limits();
+        let config = EngineIoConfig::builder()
+            .req_path("/socket.io")
+            .ping_interval(PING_INTERVAL)
+            .ping_timeout(PING_TIMEOUT)
+            .max_buffer_size(limits.max_unsent)
+            // Each bounds one transport.
+            .max_payload(limits.max_frame as u64)
+            .ws_max_message_size(limits.max_frame)
+            .ws_max_frame_size(limits.max_frame)
+            .ws_read_buffer_size(READ_BUFFER)
+            .build();
+        let engine = engine::Engine::new(hub.clone());
+        let service = EngineIoService::with_config(Arc::new(engine), config);
+        let router = Router::new()
+            .route("/socket.io", any_service(service.clone()))
+            .route("/socket.io/", any_service(service));
+        (Door { hub }, router)
+    }
+
+    /// Closes every socket and waits until the requests already taken are answered, at most for
+    /// `deadline`.
+    pub async fn close(&self, deadline: Duration) {
+        self.hub.rooms.close();
+        self.hub.work.close();
+        if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
+            tracing::warn!("some requests were not finished in time");
+        }
+    }
+}

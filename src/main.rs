@@ -1,0 +1,60 @@
+//! The `chinwag` program: settings, logs, and serving until it is told to stop.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use chinwag::{Config, Server, StartError};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// What the flags' own errors end with, too.
+const BAD_SETTING: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    start_logging();
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("chinwag: {error}");
+            return ExitCode::from(match error {
+                StartError::Exposed(_) => BAD_SETTING,
+                StartError::Listen { .. } | StartError::Store { .. } => 1,
+            });
+        }
+    };
+    match serve(server).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chinwag: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(server: Server) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (address, access) = (server.address(), server.access());
+    println!("chinwag listening on http://{address} (access: {access})");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("shutting down");
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Logs go to standard error: for people on a terminal, as JSON lines elsewhere. `RUST_LOG`
+/// chooses what is logged.
+fn start_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match io::stderr().is_terminal() {
+        true => log.init(),
+        false => log.json().init(),
+    }
+}

@@ -1,0 +1,57 @@
+use super::{ChatId, Description, Name, UserId};
+use crate::clock::Time;
+
+/// A chat, room, channel or thread.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    pub id: ChatId,
+    pub name: Name,
+    pub description: Option<Description>,
+    pub private: bool,
+    pub creator_id: UserId,
+    /// The members, longest first; at most [`Chat::MAX_USERS`] of them.
+    pub users: Vec<UserId>,
+    /// The `seq` of the latest message, 0 while there is none.
+    pub last_seq: i64,
+    pub created_at: Time,
+    pub modified_at: Time,
+}
+
+impl Chat {
+    /// How many members a chat names; a public one may have more.
+    pub const MAX_USERS: i64 = 1000;
+}
+
+/// What a client says of a chat that it wants made.
+#[derive(Clone, Debug)]
+pub struct NewChat {
+    pub name: Name,
+    pub description: Option<Description>,
+    pub private: bool,
+}
+
+/// A chat in the list of one of its members.
+#[derive(Clone, Debug)]
+pub struct ListedChat {
+    pub chat: Chat,
+    /// Messages of others that the member has not read.
+    pub unread: i64,
+}
+
+/// Chats of a user, latest activity first.
+#[derive(Clone, Debug)]
+pub struct ChatPage {
+    pub chats: Vec<ListedChat>,
+    /// Where the next page begins, when there is one: the activity and the id of the last chat.
+    pub next: Option<(Time, ChatId)>,
+}
+
+/// How far a member has read a chat.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadState {
+    pub chat_id: ChatId,
+    /// The messages up to this `seq` have been read.
+    pub read_seq: i64,
+    /// Messages of others after it.
+    pub unread: i64,
+}

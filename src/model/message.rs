@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use super::{Body, ChatId, ClientId, MessageId, UserId};
+use crate::clock::Time;
+
+/// What kind of thing a message's body is or points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[repr(i16)]
+pub enum MessageType {
+    Text = 0,
+    Img = 1,
+    File = 2,
+}
+
+impl MessageType {
+    /// `text`, `img` or `file`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MessageType::Text => "text",
+            MessageType::Img => "img",
+            MessageType::File => "file",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<MessageType> {
+        let all = [MessageType::Text, MessageType::Img, MessageType::File];
+        all.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A message that has been committed.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Message {
+    pub id: MessageId,
+    pub chat_id: ChatId,
+    /// Its place in the chat: 1, 2, 3… without gaps.
+    pub seq: i64,
+    pub user_id: UserId,
+    pub kind: MessageType,
+    pub body: Body,
+    pub client_id: Option<ClientId>,
+    pub created_at: Time,
+    pub modified_at: Time,
+}
+
+/// What became of a message that was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub message: Arc<Message>,
+    /// Whether it is new, and not one that was sent before under the same `client_id`.
+    pub fresh: bool,
+}
+
+/// A message on its way into a chat. A `client_id` that its user has used there before means the
+/// earlier message.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub chat_id: ChatId,
+    pub user_id: UserId,
+    pub kind: MessageType,
+    pub body: Body,
+    pub client_id: Option<ClientId>,
+}
+
+/// Which messages of a chat are wanted; the bounds hold together.
+#[derive(Clone, Debug, Default)]
+pub struct MessageQuery {
+    /// Created at this time or later.
+    pub from: Option<Time>,
+    /// Created at this time or earlier.
+    pub to: Option<Time>,
+    pub after_seq: Option<i64>,
+    pub before_seq: Option<i64>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+impl MessageQuery {
+    /// Whether the earliest matching messages are meant, and not the latest.
+    pub fn is_forward(&self) -> bool {
+        self.from.is_some() || self.after_seq.is_some()
+    }
+}
+
+/// Messages in ascending order of `seq`.
+#[derive(Clone, Debug)]
+pub struct MessagePage {
+    pub messages: Vec<Message>,
+    /// Whether more match: later ones of a forward query, earlier ones otherwise.
+    pub more: bool,
+}

@@ -1,0 +1,122 @@
+//! Bounded texts: once one of these exists, its text has been checked.
+
+use crate::config::Limits;
+
+/// Why a text was refused. Whoever knows the field's path makes an [`Error`](crate::Error) of it.
+#[derive(Debug, PartialEq)]
+pub enum Problem {
+    Invalid(&'static str),
+    TooLarge { max: usize, unit: &'static str },
+}
+
+impl Problem {
+    const BLANK: Problem = Problem::Invalid("must not be empty");
+    const CONTROL: Problem = Problem::Invalid("must not contain control characters");
+    const NUL: Problem = Problem::Invalid("must not contain the NUL character");
+}
+
+/// Refuses a text of more than `max` characters.
+pub(super) fn at_most_chars(text: &str, max: usize) -> Result<(), Problem> {
+    // A text has no more characters than bytes, so that most are not counted at all.
+    if text.len() > max && text.chars().count() > max {
+        let unit = "characters";
+        return Err(Problem::TooLarge { max, unit });
+    }
+    Ok(())
+}
+
+fn at_most_bytes(text: &str, max: usize) -> Result<(), Problem> {
+    match text.len() > max {
+        true => Err(Problem::TooLarge { max, unit: "bytes" }),
+        false => Ok(()),
+    }
+}
+
+// PostgreSQL cannot store NUL in a text.
+fn no_nul(text: &str) -> Result<(), Problem> {
+    match text.contains('\0') {
+        true => Err(Problem::NUL),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what no id or name may be: blank, or with control characters.
+pub(super) fn printable(text: &str) -> Result<(), Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::BLANK);
+    }
+    match text.chars().any(char::is_control) {
+        true => Err(Problem::CONTROL),
+        false => Ok(()),
+    }
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type, serde::Serialize)]
+        #[sqlx(transparent)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks a text against the form and the limits of its kind.
+            pub fn parse(text: &str, limits: &Limits) -> Result<Self, Problem> {
+                let check: fn(&str, &Limits) -> Result<(), Problem> = $check;
+                check(text, limits)?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+pub(super) use text;
+
+text!(
+    /// The name of a user or a chat: 1–255 characters, none of them a control character.
+    Name,
+    |text, limits| {
+        at_most_chars(text, limits.max_name)?;
+        printable(text)
+    }
+);
+text!(
+    /// What a chat is about: at most 4,096 characters.
+    Description,
+    |text, limits| {
+        at_most_chars(text, limits.max_description)?;
+        no_nul(text)
+    }
+);
+text!(
+    /// A user's picture, as a URL or a data URL: at most 8 KiB.
+    Photo,
+    |text, limits| {
+        at_most_bytes(text, limits.max_photo)?;
+        no_nul(text)
+    }
+);
+text!(
+    /// What a message says: 1 byte to 512 KiB.
+    Body,
+    |text, limits| {
+        at_most_bytes(text, limits.max_message)?;
+        if text.is_empty() {
+            return Err(Problem::BLANK);
+        }
+        no_nul(text)
+    }
+);
+text!(
+    /// A client's own id of a message, by which a repeated send is recognised.
+    ClientId,
+    |text, limits| {
+        at_most_chars(text, limits.max_name)?;
+        printable(text)
+    }
+);

@@ -1,0 +1,25 @@
+use super::{ExternalId, Handle, Name, Photo, UserId};
+use crate::clock::Time;
+
+/// Someone who chats.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct User {
+    pub id: UserId,
+    pub external_id: Option<ExternalId>,
+    pub handle: Option<Handle>,
+    pub name: Name,
+    pub photo: Photo,
+    pub created_at: Time,
+    pub modified_at: Time,
+}
+
+/// What a client says of a user whom it wants made or fetched; it brings one of the two ids at
+/// least.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub external_id: Option<ExternalId>,
+    pub id: Option<UserId>,
+    pub handle: Option<Handle>,
+    pub name: Name,
+    pub photo: Photo,
+}

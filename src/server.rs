@@ -1,0 +1,74 @@
+//! A running server: started, served, shut down in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Access, Config};
+use crate::domain::App;
+use crate::doors::Doors;
+use crate::doors::http::{self, Listener};
+use crate::error::StartError;
+
+/// How long each step of a shutdown may take: four of them stay under ten seconds.
+const STEP: Duration = Duration::from_secs(2);
+
+/// A running server. Dropped without [`shutdown`](Server::shutdown) it goes on serving until its
+/// runtime ends.
+pub struct Server {
+    app: Arc<App>,
+    doors: Doors,
+    listener: Listener,
+    metrics: Option<Listener>,
+}
+
+impl Server {
+    /// Opens the database, makes and migrates it if need be, and serves.
+    ///
+    /// # Errors
+    /// The address cannot be bound, the database cannot be opened, or the address can be reached
+    /// from other machines and `config.access` is not set.
+    pub async fn start(config: Config) -> Result<Server, StartError> {
+        if !config.listen.ip().is_loopback() && config.access.is_none() {
+            return Err(StartError::Exposed(config.listen));
+        }
+        let app = App::start(&config).await.map_err(|source| StartError::Store {
+            url: config.database_url.clone(),
+            source: source.into(),
+        })?;
+        let app = Arc::new(app);
+        let (doors, router) = Doors::open(&app, &config);
+        let listen = async |address, router| {
+            let started = Listener::start(address, router, &config.limits).await;
+            started.map_err(|source| StartError::Listen { address, source })
+        };
+        let listener = listen(config.listen, router).await?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(listen(address, http::metrics_routes()).await?),
+            None => None,
+        };
+        Ok(Server { app, doors, listener, metrics })
+    }
+
+    /// The address served, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// Who may connect.
+    pub fn access(&self) -> Access {
+        Access::Open
+    }
+
+    /// Stops accepting, closes the sockets, answers what was asked, writes what was queued and
+    /// closes the database, in less than ten seconds.
+    pub async fn shutdown(self) {
+        self.listener.stop();
+        self.doors.close(STEP).await;
+        self.listener.finish(STEP).await;
+        self.app.close(STEP).await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The `chats` table.
+
+use futures_util::TryStreamExt;
+use sqlx::FromRow;
+
+use super::{Store, Tx, on};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::model::{Chat, ChatId, ChatPage, Description, ListedChat, Name, UserId};
+
+/// A chat's columns and its first members' ids, one a line: no id has a line break.
+macro_rules! chat_columns {
+    () => {
+        "c.id, c.name, c.description, c.private, c.creator_id, c.last_seq, c.active_at,
+         c.created_at, c.modified_at, (
+             select string_agg(user_id, '\n') from (
+                 select user_id from members where chat_id = c.id
+                 order by joined_at, user_id limit $2
+             ) m
+         ) as users"
+    };
+}
+
+const FIND_CHAT: &str = concat!("select ", chat_columns!(), " from chats c where c.id = $1");
+
+const LIST_CHATS: &str = concat!(
+    "select ",
+    chat_columns!(),
+    ", c.last_seq - own.read_seq - own.own_unread as unread
+     from members own join chats c on c.id = own.chat_id
+     where own.user_id = $1 and (c.active_at < $3 or (c.active_at = $3 and c.id < $4))
+     order by c.active_at desc, c.id desc limit $5"
+);
+
+#[derive(FromRow)]
+struct ChatRow {
+    id: ChatId,
+    name: Name,
+    description: Option<Description>,
+    private: bool,
+    creator_id: UserId,
+    last_seq: i64,
+    created_at: Time,
+    modified_at: Time,
+    users: Option<String>,
+}
+
+#[derive(FromRow)]
+struct ListedChatRow {
+    #[sqlx(flatten)]
+    chat: ChatRow,
+    active_at: Time,
+    unread: i64,
+}
+
+impl From<ChatRow> for Chat {
+    fn from(row: ChatRow) -> Chat {
+        let users = row.users.unwrap_or_default();
+        Chat {
+            id: row.id,
+            name: row.name,
+            description: row.description,
+            private: row.private,
+            creator_id: row.creator_id,
+            users: users.lines().map(UserId::stored).collect(),
+            last_seq: row.last_seq,
+            created_at: row.created_at,
+            modified_at: row.modified_at,
+        }
+    }
+}
+
+impl ListedChatRow {
+    /// About how many bytes it takes on the wire.
+    fn size(&self) -> usize {
+        const FIXED: usize = 300;
+        let description = self.chat.description.as_ref().map_or(0, |d| d.as_ref().len());
+        let users = self.chat.users.as_ref().map_or(0, String::len);
+        FIXED + self.chat.name.as_ref().len() + description + users
+    }
+}
+
+impl Store {
+    /// A user's chats, latest activity first, from `before` on: at most `limit` of them, and no
+    /// more than fit into `max_bytes` after the first.
+    pub async fn list_chats(
+        &self,
+        user_id: &UserId,
+        before: Option<(Time, ChatId)>,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<ChatPage, Error> {
+        let (time, id) = before.unwrap_or((Time::from_micros(i64::MAX), ChatId::new()));
+        let (mut chats, mut next, mut last, mut bytes) = (Vec::new(), None, None, 0);
+        on!(Db & self.db, |pool| {
+            let mut rows = sqlx::query_as::<_, ListedChatRow>(LIST_CHATS)
+                .bind(user_id)
+                .bind(Chat::MAX_USERS)
+                .bind(time)
+                .bind(id)
+                .bind(limit as i64 + 1)
+                .fetch(pool);
+            while let Some(row) = rows.try_next().await? {
+                bytes += row.size();
+                if chats.len() == limit || (bytes > max_bytes && !chats.is_empty()) {
+                    next = last;
+                    break;
+                }
+                last = Some((row.active_at, row.chat.id));
+                let unread = row.unread;
+                chats.push(ListedChat { chat: row.chat.into(), unread });
+            }
+        });
+        Ok(ChatPage { chats, next })
+    }
+}
+
+impl Tx {
+    pub async fn find_chat(&mut self, id: ChatId) -> Result<Option<Chat>, Error> {
+        let row: Option<ChatRow> = on!(Tx self, |connection| {
+            sqlx::query_as(FIND_CHAT).bind(id).bind(Chat::MAX_USERS).fetch_optional(connection).await
+        })?;
+        Ok(row.map(Chat::from))
+    }
+
+    /// Stores a new chat; its `users` become members by
+    /// [`insert_members`](Tx::insert_members).
+    pub async fn insert_chat(&mut self, chat: &Chat) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into chats (id, name, description, private, creator_id, last_seq,
+                     active_at, created_at, modified_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+            )
+            .bind(chat.id)
+            .bind(&chat.name)
+            .bind(&chat.description)
+            .bind(chat.private)
+            .bind(&chat.creator_id)
+            .bind(chat.last_seq)
+            .bind(chat.created_at)
+            .bind(chat.modified_at)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+}

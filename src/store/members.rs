@@ -1,0 +1,146 @@
+//! The `members` table: who is in which chat, and how far they have read.
+
+use super::{Store, Transaction, Tx, on};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::model::{ChatId, UserId};
+
+/// What decides whether someone may do something in a chat.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Standing {
+    pub private: bool,
+    pub member: bool,
+}
+
+/// How far a member has read.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Reading {
+    pub last_seq: i64,
+    pub read_seq: i64,
+}
+
+impl Store {
+    /// How `user_id`, or nobody, stands to a chat; none if there is no such chat.
+    pub async fn find_standing(
+        &self,
+        chat_id: ChatId,
+        user_id: Option<&UserId>,
+    ) -> Result<Option<Standing>, Error> {
+        let standing = on!(Db & self.db, |pool| {
+            sqlx::query_as(
+                "select c.private, m.user_id is not null as member
+                 from chats c left join members m on m.chat_id = c.id and m.user_id = $2
+                 where c.id = $1",
+            )
+            .bind(chat_id)
+            .bind(user_id)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(standing)
+    }
+
+    /// The chats of a user; none if there is no such user.
+    pub async fn list_chat_ids(&self, user_id: &UserId) -> Result<Option<Vec<ChatId>>, Error> {
+        let rows: Vec<Option<ChatId>> = on!(Db & self.db, |pool| {
+            sqlx::query_scalar(
+                "select m.chat_id from users u left join members m on m.user_id = u.id
+                 where u.id = $1",
+            )
+            .bind(user_id)
+            .fetch_all(pool)
+            .await
+        })?;
+        let known = !rows.is_empty();
+        Ok(known.then(|| rows.into_iter().flatten().collect()))
+    }
+}
+
+impl Tx {
+    /// Makes members of all of `user_ids`, who have then read everything; returns how many were
+    /// none before.
+    pub async fn insert_members(
+        &mut self,
+        chat_id: ChatId,
+        user_ids: &[UserId],
+        joined_at: Time,
+    ) -> Result<u64, Error> {
+        let user_ids = serde_json::to_string(user_ids).unwrap_or_default();
+        let done = match &mut self.inner {
+            Transaction::Sqlite(inner) => sqlx::query(
+                "insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
+                     select c.id, u.value, $3, c.last_seq, 0 from chats c, json_each($2) u
+                     where c.id = $1
+                     on conflict do nothing",
+            )
+            .bind(chat_id)
+            .bind(user_ids)
+            .bind(joined_at)
+            .execute(&mut **inner)
+            .await?
+            .rows_affected(),
+        };
+        Ok(done)
+    }
+
+    /// Ends a membership; false if there was none.
+    pub async fn delete_member(
+        &mut self,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<bool, Error> {
+        let deleted = on!(Tx self, |connection| {
+            sqlx::query("delete from members where chat_id = $1 and user_id = $2")
+                .bind(chat_id)
+                .bind(user_id)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        Ok(deleted > 0)
+    }
+
+    /// How far a member has read; none if there is no such member.
+    pub async fn find_reading(
+        &mut self,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<Option<Reading>, Error> {
+        let reading = on!(Tx self, |connection| {
+            sqlx::query_as(
+                "select c.last_seq, m.read_seq from members m join chats c on c.id = m.chat_id
+                 where m.chat_id = $1 and m.user_id = $2",
+            )
+            .bind(chat_id)
+            .bind(user_id)
+            .fetch_optional(connection)
+            .await
+        })?;
+        Ok(reading)
+    }
+
+    /// Sets how far a member has read; returns how many messages of others remain unread.
+    pub async fn update_reading(
+        &mut self,
+        chat_id: ChatId,
+        user_id: &UserId,
+        read_seq: i64,
+    ) -> Result<i64, Error> {
+        let unread = on!(Tx self, |connection| {
+            sqlx::query_scalar(
+                "update members set read_seq = $3, own_unread = (
+                     select count(*) from messages
+                     where chat_id = $1 and seq > $3 and user_id = $2
+                 )
+                 where chat_id = $1 and user_id = $2
+                 returning (select last_seq from chats where id = $1) - read_seq - own_unread",
+            )
+            .bind(chat_id)
+            .bind(user_id)
+            .bind(read_seq)
+            .fetch_one(connection)
+            .await
+        })?;
+        Ok(unread)
+    }
+}

@@ -1,0 +1,147 @@
+//! Where everything is kept. It owns the database, its schema and the message writer; it knows
+//! nothing of clients, access or delivery.
+//!
+//! One SQL text serves every dialect: [`on!`] expands its body once for each. Reads go to a pool
+//! of readers. Writes go through [`Store::begin`] or the [message writer](writer), and every
+//! commit that clients should hear of leaves by the channel that [`Store::open`] returns, in the
+//! order of the commits.
+
+mod chats;
+mod members;
+mod messages;
+mod sqlite;
+mod users;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Sqlite;
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+
+use crate::config::Limits;
+use crate::error::Error;
+use crate::model::{Event, NewMessage, Sent};
+use sqlite::SqlitePools;
+use writer::Writer;
+
+/// How many committed events may wait to be taken; then commits wait too.
+const COMMITTED_EVENTS: usize = 1024;
+
+/// A database of one of the dialects.
+#[derive(Clone)]
+enum Db {
+    Sqlite(SqlitePools),
+}
+
+/// Expands `$body` once per dialect: with `Db` the name is a pool of readers, with `Tx` the
+/// connection of an open transaction.
+macro_rules! on {
+    (Db $db:expr, |$pool:ident| $body:expr) => {
+        match $db {
+            $crate::store::Db::Sqlite(pools) => {
+                let $pool = &pools.readers;
+                $body
+            }
+        }
+    };
+    (Tx $tx:expr, |$connection:ident| $body:expr) => {
+        match &mut $tx.inner {
+            $crate::store::Transaction::Sqlite(inner) => {
+                let $connection = &mut **inner;
+                $body
+            }
+        }
+    };
+}
+use on;
+
+/// The one store of a server.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    writer: Writer,
+    /// Held by whoever writes, from before the first statement until its event is sent: events
+    /// leave in the order of the commits.
+    turn: Arc<Mutex<mpsc::Sender<Event>>>,
+}
+
+impl Store {
+    /// Opens the database, makes and migrates it if need be, and starts its message writer.
+    /// Committed events come out of the receiver; it must be read.
+    pub async fn open(
+        url: &str,
+        limits: &Limits,
+    ) -> Result<(Store, mpsc::Receiver<Event>), sqlx::Error> {
+        let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
+        let db = Db::Sqlite(SqlitePools::open(url).await?);
+        let turn = Arc::new(Mutex::new(committed));
+        let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
+        sqlite::keep_checkpointed(&db, &turn);
+        Ok((Store { db, writer, turn }, events))
+    }
+
+    /// Opens a transaction, after those that asked before. Whoever calls it must not be
+    /// cancelled before it has committed or failed.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        Tx::begin(&self.db, &self.turn).await
+    }
+
+    /// Appends a message to its chat; see [`Writer::append`].
+    pub async fn append_message(&self, message: NewMessage) -> Result<Sent, Error> {
+        self.writer.append(message).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        on!(Db & self.db, |pool| sqlx::query("select 1").execute(pool).await)?;
+        Ok(())
+    }
+
+    /// Writes what is queued and closes the database, each within `deadline`.
+    pub async fn close(&self, deadline: Duration) {
+        if tokio::time::timeout(deadline, self.writer.drain()).await.is_err() {
+            tracing::warn!("the message queue could not be drained in time");
+        }
+        let Db::Sqlite(pools) = &self.db;
+        if tokio::time::timeout(deadline, pools.close()).await.is_err() {
+            tracing::warn!("the database could not be closed in time");
+        }
+    }
+}
+
+enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+/// An open write transaction; dropped, it changes nothing.
+pub struct Tx {
+    // Dropped before the turn, so that a rollback ends before the next transaction begins.
+    inner: Transaction,
+    turn: OwnedMutexGuard<mpsc::Sender<Event>>,
+}
+
+impl Tx {
+    async fn begin(db: &Db, turn: &Arc<Mutex<mpsc::Sender<Event>>>) -> Result<Tx, Error> {
+        let turn = turn.clone().lock_owned().await;
+        let inner = match db {
+            Db::Sqlite(pools) => {
+                Transaction::Sqlite(pools.writer.begin_with("begin immediate").await?)
+            }
+        };
+        Ok(Tx { inner, turn })
+    }
+
+    /// Makes the changes durable, then sends `events` on their way.
+    pub async fn commit(self, events: impl IntoIterator<Item = Event>) -> Result<(), Error> {
+        match self.inner {
+            Transaction::Sqlite(inner) => inner.commit().await?,
+        }
+        for event in events {
+            if self.turn.send(event).await.is_err() {
+                tracing::debug!("an event was committed after the server stopped listening");
+            }
+        }
+        Ok(())
+    }
+}

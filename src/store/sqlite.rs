@@ -1,0 +1,103 @@
+//! SQLite, tuned for a server: WAL, an fsync at every commit, one writer, checkpoints beside the
+//! commits instead of inside them.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::MissedTickBehavior;
+
+use super::Db;
+use crate::model::Event;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+const READERS: u32 = 2;
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// A write-ahead log of more pages than this (64 MiB) is cut while nobody writes.
+const MAX_LOG_PAGES: i64 = 16_384;
+
+#[derive(Clone)]
+pub(super) struct SqlitePools {
+    /// The one connection that writes.
+    pub writer: SqlitePool,
+    pub readers: SqlitePool,
+    /// The one that checkpoints.
+    keeper: SqlitePool,
+}
+
+impl SqlitePools {
+    /// Opens the file, making and migrating it if need be.
+    pub async fn open(url: &str) -> Result<SqlitePools, sqlx::Error> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // NORMAL would lose acknowledged messages at a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("journal_size_limit", "67108864")
+            .pragma("wal_autocheckpoint", "0")
+            .optimize_on_close(true, None);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        MIGRATIONS.run(&writer).await?;
+        let readers =
+            pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
+        let keeper = pool(1).connect_with(options).await?;
+        Ok(SqlitePools { writer, readers, keeper })
+    }
+
+    /// Closes all connections; the last one to close folds the log into the file.
+    pub async fn close(&self) {
+        self.keeper.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Copies what it can of the log into the file; `mode` says how hard it tries. Returns the
+    /// pages of the log.
+    async fn checkpoint(&self, mode: &'static str) -> Result<i64, sqlx::Error> {
+        let (_busy, pages, _copied): (i64, i64, i64) =
+            sqlx::query_as(mode).fetch_one(&self.keeper).await?;
+        Ok(pages)
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .min_connections(connections)
+        .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// Checkpoints until the database is closed.
+pub(super) fn keep_checkpointed(db: &Db, turn: &Arc<Mutex<mpsc::Sender<Event>>>) {
+    let Db::Sqlite(pools) = db.clone();
+    let turn = turn.clone();
+    tokio::spawn(async move {
+        let mut every = tokio::time::interval(CHECKPOINT_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let pages = match pools.checkpoint("pragma wal_checkpoint(passive)").await {
+                Ok(pages) => pages,
+                Err(sqlx::Error::PoolClosed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "checkpoint failed");
+                    continue;
+                }
+            };
+            if pages > MAX_LOG_PAGES {
+                let _turn = turn.lock().await;
+                if let Err(error) = pools.checkpoint("pragma wal_checkpoint(truncate)").await {
+                    tracing::warn!(%error, "checkpoint failed");
+                }
+            }
+        }
+    });
+}

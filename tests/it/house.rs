@@ -1,0 +1,101 @@
+//! The house rules that the compiler does not know: which way imports point.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each part of the source may import.
+fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
+    const BASE: &[&str] = &["clock", "config", "error", "model"];
+    HashMap::from([
+        ("main", &["chinwag"][..]),
+        ("lib", &["config", "error", "server"]),
+        ("server", &["config", "domain", "doors", "error"]),
+        ("doors", &["clock", "config", "domain", "error", "model"]),
+        ("domain", &["bus", "clock", "config", "error", "model", "store"]),
+        ("store", BASE),
+        ("bus", BASE),
+        ("model", BASE),
+        ("error", BASE),
+        ("clock", BASE),
+        ("config", BASE),
+    ])
+}
+
+#[test]
+fn imports_point_one_way() {
+    let rules = may_import();
+    for (path, text) in sources() {
+        let part = part(&path);
+        let Some(allowed) = rules.get(part.as_str()) else {
+            panic!("{} belongs to no part of the house", path.display());
+        };
+        for imported in imports(&text) {
+            assert!(
+                imported == part || allowed.contains(&imported.as_str()),
+                "{} imports {imported}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn doors_do_not_know_each_other() {
+    let doors = ["http", "socketio"];
+    for (path, text) in sources() {
+        let Some(own) = doors.iter().find(|door| path.starts_with(format!("doors/{door}"))) else {
+            continue;
+        };
+        for door in doors.iter().filter(|door| *door != own) {
+            let crossing = text.contains(&format!("doors::{door}"));
+            assert!(!crossing, "{} imports the door {door}", path.display());
+        }
+    }
+}
+
+#[test]
+fn json_and_sockets_stay_in_the_doors() {
+    for (path, text) in sources() {
+        let part = part(&path);
+        for library in ["axum::", "engineioxide::", "hyper::", "serde_json::Value"] {
+            let used = text.contains(library);
+            assert!(!used || part == "doors", "{} uses {library}", path.display());
+        }
+    }
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut sources) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read_to_string(&path).unwrap();
+                sources.push((path.strip_prefix(&root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(sources.len() > 20);
+    sources
+}
+
+/// `doors` for `doors/http/mod.rs`, `clock` for `clock.rs`.
+fn part(path: &Path) -> String {
+    let first = path.components().next().unwrap().as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The parts named after `crate::`, `chinwag::` and `pub use`, outside comments.
+fn imports(text: &str) -> Vec<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.flat_map(|line| [line, "\n"]).collect();
+    let named = |rest: &str| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        rest[..end].to_owned()
+    };
+    code.split("crate::").skip(1).map(named).collect()
+}

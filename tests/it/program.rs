@@ -1,0 +1,222 @@
+//! The program: its flags, its first line, how it ends, and what survives that.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Client, TestServer, message, soon};
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_chinwag"))
+}
+
+fn output(arguments: &[&str]) -> (Output, String) {
+    let output = program().args(arguments).output().unwrap();
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    (output, String::from_utf8(text).unwrap())
+}
+
+/// A running program.
+struct Running {
+    child: Child,
+    address: SocketAddr,
+    first_line: String,
+}
+
+impl Running {
+    fn start(directory: &Path) -> Running {
+        let database = format!("sqlite:{}", directory.join("chat.db").display());
+        let mut child = program()
+            .args(["--listen", "127.0.0.1:0", "--database-url", &database])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first_line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first_line).unwrap();
+        let address = first_line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+        Running { address: address.parse().unwrap(), child, first_line }
+    }
+
+    /// Sends a signal, waits for the end, and returns what was logged.
+    fn end(mut self, signal: &str) -> (ExitStatus, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap(), log)
+    }
+}
+
+#[test]
+fn help_names_every_setting_and_its_variable() {
+    let (output, help) = output(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    for setting in ["LISTEN", "DATABASE_URL", "ACCESS", "ALLOW_ORIGIN", "METRICS_LISTEN"] {
+        let flag = format!("--{}", setting.to_lowercase().replace('_', "-"));
+        assert!(help.contains(&flag) && help.contains(&format!("CHINWAG_{setting}")), "{help}");
+    }
+}
+
+#[test]
+fn a_bad_setting_ends_it_with_2() {
+    for arguments in [
+        ["--listen", "nowhere"],
+        ["--max-message", "much"],
+        ["--max-page", "0"],
+        ["--handshake-timeout", "soon"],
+        ["--access", "closed"],
+        ["--no-such-flag", "x"],
+    ] {
+        let (output, text) = output(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(arguments[0]), "{text}");
+    }
+}
+
+#[test]
+fn it_does_not_start_where_it_cannot_serve() {
+    let (output, text) = output(&["--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("--access open"), "{text}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", directory.path().join("chat.db").display());
+    let (output, text) = self::output(&["--listen", &address, "--database-url", &database]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains(&address), "{text}");
+    let (output, text) =
+        self::output(&["--listen", "127.0.0.1:0", "--database-url", "sqlite:/no/such/folder/x.db"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("/no/such/folder/x.db"), "{text}");
+    let (output, text) =
+        self::output(&["--listen", "127.0.0.1:0", "--database-url", "mysql://localhost/x"]);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("sqlite:"), "{text}");
+}
+
+#[tokio::test]
+async fn it_says_where_it_listens_and_ends_when_told() {
+    let directory = TempDir::new().unwrap();
+    for signal in ["TERM", "INT"] {
+        let running = Running::start(directory.path());
+        let line = format!("chinwag listening on http://{} (access: open)\n", running.address);
+        assert_eq!(running.first_line, line);
+        let client = Client::connect(running.address).await;
+        let (status, log) = tokio::task::spawn_blocking(move || running.end(signal)).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{log}");
+        client.closed().await;
+        for line in log.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+    }
+    assert!(!directory.path().join("chat.db-wal").exists(), "the log was not folded in");
+}
+
+#[tokio::test]
+async fn all_is_there_after_a_restart() {
+    let server = TestServer::start().await;
+    let mut bob = server.user("bob").await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("plans", true, &[&bob.id]).await;
+    ann.say(&chat, "one").await;
+    ann.say(&chat, "two").await;
+    bob.ask("mark-read", json!({ "chat": { "id": chat }, "seq": 1 })).await;
+    let of_chat = json!({ "chat": { "id": chat } });
+    let chats = bob.ask("list-chats", json!({})).await;
+    let messages = bob.ask("list-messages", of_chat.clone()).await;
+
+    let directory = server.shutdown().await;
+    bob.client.closed().await;
+    let server = TestServer::on(directory, |_| {}).await;
+    let mut again = server.user("bob").await;
+    assert_eq!(again.id, bob.id);
+    assert_eq!(again.ask("list-chats", json!({})).await, chats);
+    assert_eq!(again.ask("list-messages", of_chat).await, messages);
+    assert_eq!(again.say(&chat, "three").await["seq"], 3);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::start(directory.path());
+    let address = running.address;
+    let mut ann = Client::connect(address).await;
+    let user = json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } });
+    ann.ask("create-user", user.clone()).await;
+    let made = ann.ask("create-chat", json!({ "chat": { "name": "x" }, "users": [] })).await;
+    let chat = made["chat"]["id"].as_str().unwrap().to_owned();
+
+    // Eight sockets send as fast as they are answered until the server is gone.
+    let senders = (0..8).map(|sender| {
+        let chat = chat.clone();
+        tokio::spawn(async move {
+            let mut client = Client::connect(address).await;
+            let mut acknowledged = Vec::new();
+            for at in 0.. {
+                let mut body = message(&chat, &format!("{sender}-{at}"));
+                body["user"] = json!({ "id": "ann" });
+                match client.try_ask("new-message", body).await {
+                    Some(answer) => acknowledged.push(answer),
+                    None => break,
+                }
+            }
+            acknowledged
+        })
+    });
+    let senders = join_all(senders);
+    // The pushes say when there has been some load.
+    for _ in 0..500 {
+        ann.next_of("new-message").await;
+    }
+    let (status, _) = tokio::task::spawn_blocking(move || running.end("KILL")).await.unwrap();
+    assert_eq!(status.code(), None);
+    let acknowledged = soon("all senders notice", senders).await;
+
+    let running = Running::start(directory.path());
+    let mut ann = Client::connect(running.address).await;
+    ann.ask("create-user", user).await;
+    let mut stored = Vec::new();
+    loop {
+        let query = json!({ "after_seq": stored.len() });
+        let body = json!({ "chat": { "id": chat }, "query": query });
+        let page = ann.ask("list-messages", body).await;
+        stored.extend(page["messages"].as_array().unwrap().iter().cloned());
+        if page.get("next").is_none() {
+            break;
+        }
+    }
+    for (at, message) in stored.iter().enumerate() {
+        assert_eq!(message["seq"], at + 1, "there is a gap");
+    }
+    let acknowledged: Vec<_> = acknowledged.into_iter().flat_map(Result::unwrap).collect();
+    assert!(acknowledged.len() > 400);
+    for message in acknowledged {
+        let seq = message["seq"].as_u64().unwrap() as usize;
+        assert_eq!(stored.get(seq - 1), Some(&message), "an acknowledged message is lost");
+    }
+    running.end("TERM");
+}
+
+#[tokio::test]
+async fn wrong_input_reaches_no_log() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::start(directory.path());
+    let mut client = Client::connect(running.address).await;
+    for frame in ["42[\"new-message\",\"my secret\"]", "421[\"my secret\",{}]", "42[\"x\"]"] {
+        client.send(frame).await;
+    }
+    client.ask("create-user", json!({ "user": { "id": 1, "name": "my secret" } })).await;
+    client.send("42[").await;
+    client.closed().await;
+    let (_, log) = tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
+    for word in ["ERROR", "WARN", "panicked", "secret"] {
+        assert!(!log.contains(word), "{log}");
+    }
+}

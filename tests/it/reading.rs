@@ -1,0 +1,187 @@
+//! History, and how far one has read it.
+
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, UserClient, assert_error, message};
+
+const NONE: [i64; 0] = [];
+
+async fn ask(client: &mut UserClient, chat: &str, query: Value) -> (Vec<i64>, Value) {
+    let body = json!({ "chat": { "id": chat }, "query": query });
+    let page = client.ask("list-messages", body).await;
+    let messages = page["messages"].as_array().unwrap_or_else(|| panic!("{page}"));
+    let seqs = messages.iter().map(|message| message["seq"].as_i64().unwrap()).collect();
+    (seqs, page)
+}
+
+/// A chat with ten messages, and their times.
+async fn ten_messages(server: &TestServer) -> (UserClient, String, Vec<String>) {
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("history", true, &[]).await;
+    let mut times = Vec::new();
+    for at in 1..=10 {
+        let said = ann.say(&chat, &format!("message {at}")).await;
+        times.push(said["created_at"].as_str().unwrap().to_owned());
+    }
+    (ann, chat, times)
+}
+
+#[tokio::test]
+async fn history_is_what_was_sent() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("history", true, &[]).await;
+    let empty = ann.ask("list-messages", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(empty, json!({ "messages": [] }));
+    let (one, two) = (ann.say(&chat, "one").await, ann.say(&chat, "two").await);
+    let page = ann.ask("list-messages", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(page, json!({ "messages": [one, two] }));
+}
+
+#[tokio::test]
+async fn the_latest_come_first_in_pages_and_ascending_within() {
+    let server = TestServer::start().await;
+    let (mut ann, chat, _) = ten_messages(&server).await;
+    let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4 })).await;
+    assert_eq!(seqs, [7, 8, 9, 10]);
+    assert_eq!(page["previous"], json!({ "before_seq": 7 }));
+    assert_eq!(page.get("next"), None);
+    let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4, "before_seq": 7 })).await;
+    assert_eq!(seqs, [3, 4, 5, 6]);
+    let query = json!({ "limit": 4, "before_seq": page["previous"]["before_seq"] });
+    let (seqs, page) = ask(&mut ann, &chat, query).await;
+    assert_eq!(seqs, [1, 2]);
+    assert_eq!(page.get("previous"), None);
+}
+
+#[tokio::test]
+async fn a_client_that_was_away_catches_up() {
+    let server = TestServer::start().await;
+    let (mut ann, chat, _) = ten_messages(&server).await;
+    let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4, "after_seq": 2 })).await;
+    assert_eq!(seqs, [3, 4, 5, 6]);
+    assert_eq!(page["next"], json!({ "after_seq": 6 }));
+    assert_eq!(page.get("previous"), None);
+    let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4, "after_seq": 6 })).await;
+    assert_eq!(seqs, [7, 8, 9, 10]);
+    assert_eq!(page.get("next"), None, "nothing follows a full last page");
+    assert_eq!(ask(&mut ann, &chat, json!({ "after_seq": 10 })).await.0, NONE);
+    let query = json!({ "after_seq": 2, "before_seq": 5 });
+    assert_eq!(ask(&mut ann, &chat, query).await.0, [3, 4]);
+}
+
+#[tokio::test]
+async fn times_are_inclusive_and_of_any_offset() {
+    let server = TestServer::start().await;
+    let (mut ann, chat, times) = ten_messages(&server).await;
+    let query = json!({ "from": times[2], "to": times[4] });
+    assert_eq!(ask(&mut ann, &chat, query).await.0, [3, 4, 5]);
+    assert_eq!(ask(&mut ann, &chat, json!({ "from": times[8] })).await.0, [9, 10]);
+    assert_eq!(ask(&mut ann, &chat, json!({ "to": times[1] })).await.0, [1, 2]);
+    let (seqs, page) = ask(&mut ann, &chat, json!({ "to": times[4], "limit": 2 })).await;
+    assert_eq!(seqs, [4, 5], "without from, the latest that match");
+    assert_eq!(page["previous"], json!({ "before_seq": 4 }));
+    let (seqs, page) = ask(&mut ann, &chat, json!({ "from": times[4], "limit": 2 })).await;
+    assert_eq!(seqs, [5, 6], "with from, the earliest");
+    assert_eq!(page["next"], json!({ "after_seq": 6 }));
+    let offset = times[8].replace('Z', "+00:00");
+    assert_eq!(ask(&mut ann, &chat, json!({ "from": offset })).await.0, [9, 10]);
+    assert_eq!(ask(&mut ann, &chat, json!({ "from": "2100-01-01T00:00:00Z" })).await.0, NONE);
+    assert_eq!(ask(&mut ann, &chat, json!({ "to": "1970-01-01T00:00:00Z" })).await.0, NONE);
+}
+
+#[tokio::test]
+async fn a_page_is_bounded() {
+    let server = TestServer::with_limits(|limits| {
+        limits.max_page = 3;
+        limits.max_page_bytes = 10_000;
+    })
+    .await;
+    let (mut ann, chat, _) = ten_messages(&server).await;
+    assert_eq!(ask(&mut ann, &chat, Value::Null).await.0, [8, 9, 10]);
+    assert_eq!(ask(&mut ann, &chat, json!({ "limit": 1000 })).await.0, [8, 9, 10]);
+    for _ in 0..2 {
+        ann.say(&chat, &"x".repeat(8000)).await;
+    }
+    let (seqs, page) = ask(&mut ann, &chat, Value::Null).await;
+    assert_eq!(seqs, [12], "two such messages are more than a page");
+    assert_eq!(page["previous"], json!({ "before_seq": 12 }));
+    for limit in [json!(0), json!(-1), json!("all"), json!(1.5)] {
+        let body = json!({ "chat": { "id": chat }, "query": { "limit": limit } });
+        let error = ann.refused("list-messages", body).await;
+        assert_error(&error, "invalid", Some("query.limit"));
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_a_pages_bytes_is_still_read() {
+    let server = TestServer::with_limits(|limits| limits.max_page_bytes = 1000).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("big", true, &[]).await;
+    ann.say(&chat, &"x".repeat(5000)).await;
+    ann.say(&chat, &"y".repeat(5000)).await;
+    let (seqs, page) = ask(&mut ann, &chat, json!({ "after_seq": 0 })).await;
+    assert_eq!(seqs, [1]);
+    assert_eq!(page["next"], json!({ "after_seq": 1 }));
+}
+
+#[tokio::test]
+async fn what_is_read_stays_read() {
+    let server = TestServer::start().await;
+    let mut bob = server.user("bob").await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("plans", true, &[&bob.id]).await;
+    for text in ["1", "2", "3"] {
+        ann.say(&chat, text).await;
+    }
+    bob.ask("new-message", message(&chat, "4, bob's own")).await;
+    ann.ask("new-message", message(&chat, "5")).await;
+    let read = |seq: Value| json!({ "chat": { "id": chat }, "seq": seq });
+    let answer = bob.ask("mark-read", read(json!(2))).await;
+    assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 2, "unread": 2 } }));
+    let answer = bob.ask("mark-read", read(json!(1))).await;
+    assert_eq!(answer["chat"]["read_seq"], 2, "it never goes back");
+    let answer = bob.ask("mark-read", read(json!(4))).await;
+    assert_eq!(answer["chat"]["unread"], 1);
+    let listed = bob.ask("list-chats", json!({})).await;
+    assert_eq!(listed["chats"][0]["unread"], 1);
+    let answer = bob.ask("mark-read", read(Value::Null)).await;
+    assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 5, "unread": 0 } }));
+    let answer = bob.ask("mark-read", read(json!(99))).await;
+    assert_eq!(answer["chat"]["read_seq"], 5, "nothing is read that is not there");
+    ann.ask("new-message", message(&chat, "6")).await;
+    let listed = bob.ask("list-chats", json!({})).await;
+    assert_eq!(listed["chats"][0]["unread"], 1);
+}
+
+#[tokio::test]
+async fn the_other_sockets_of_the_user_see_what_is_read() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let bob = server.user("bob").await;
+    let chat = ann.chat("plans", true, &[&bob.id]).await;
+    ann.say(&chat, "1").await;
+    let (mut tab1, mut tab2) = (server.user("bob").await, server.user("bob").await);
+    let answer = tab1.ask("mark-read", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(tab2.next("mark-read").await, answer);
+    tab1.nothing_more().await;
+    ann.nothing_more().await;
+    tab1.tell("mark-read", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(tab1.next("mark-read").await, answer, "the answer, as there was no ack");
+    tab1.nothing_more().await;
+}
+
+#[tokio::test]
+async fn only_members_read_on() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("open", false, &[]).await;
+    ann.say(&chat, "1").await;
+    let mut bob = server.user("bob").await;
+    let of_chat = json!({ "chat": { "id": chat } });
+    assert_error(&bob.refused("mark-read", of_chat.clone()).await, "forbidden", None);
+    assert_eq!(ask(&mut bob, &chat, Value::Null).await.0, [1], "but all may read it");
+    bob.ask("join-chat", of_chat).await;
+    let listed = bob.ask("list-chats", json!({})).await;
+    assert_eq!(listed["chats"][0]["unread"], 0, "what was said before one came is read");
+}

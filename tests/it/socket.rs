@@ -1,0 +1,135 @@
+//! The protocol below the events: packets, namespaces, old clients, frames that are none.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Client, TestServer, message};
+
+#[tokio::test]
+async fn there_is_one_namespace() {
+    let server = TestServer::start().await;
+    let mut client = server.connect().await;
+    client.send("40/admin,").await;
+    assert_eq!(client.frame().await, r#"44/admin,{"message":"Invalid namespace"}"#);
+    client.send(r#"42/admin,["create-user",{}]"#).await;
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_enters_no_namespace_is_closed() {
+    let server = TestServer::with_limits(|limits| {
+        limits.handshake_timeout = Duration::from_millis(100);
+    })
+    .await;
+    let mut client = Client::open(server.address()).await;
+    assert!(client.frame().await.starts_with('0'));
+    client.closed().await;
+    // One that has entered stays.
+    let mut ann = server.user("ann").await;
+    let mut idle = Client::open(server.address()).await;
+    while idle.try_frame().await.is_some() {}
+    ann.nothing_more().await;
+}
+
+#[tokio::test]
+async fn an_event_before_the_namespace_closes() {
+    let server = TestServer::start().await;
+    let mut client = Client::open(server.address()).await;
+    client.send(r#"42["create-user",{}]"#).await;
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn entering_twice_changes_nothing() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    ann.send("40").await;
+    ann.nothing_more().await;
+}
+
+#[tokio::test]
+async fn leaving_the_namespace_closes() {
+    let server = TestServer::start().await;
+    let mut client = server.connect().await;
+    client.send("41").await;
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn frames_that_are_none_do_no_harm() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("calm", true, &[]).await;
+    let deep = format!("42[\"new-message\",{}]", "[".repeat(100_000));
+    for frame in [
+        "",
+        "4",
+        "9",
+        "42",
+        "42[",
+        "42{}",
+        "42[]",
+        "42[5]",
+        "42null",
+        "4x",
+        "45",
+        "451-",
+        "43[]",
+        "4399999999999999999999[]",
+        "42-1[\"list-chats\",{}]",
+        "44\"x\"",
+        "451-[\"a\"]",
+        "6",
+        "0",
+        "42[\"list-chats\"",
+        "42[\"create-user\",{\"user\":\"\\ud800\"}]",
+        &deep,
+    ] {
+        let mut client = server.connect().await;
+        client.send(frame).await;
+        // It is answered, ignored or closed: never does it take the server with it.
+        drop(client);
+        assert!(ann.say(&chat, frame.get(..9).unwrap_or("x")).await["seq"].is_i64());
+    }
+    let mut client = server.connect().await;
+    client.send_binary(vec![1, 2, 3]).await;
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn an_attachment_is_no_text() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("binary", true, &[]).await;
+    let mut body = message(&chat, "x");
+    body["message"]["value"] = json!({ "_placeholder": true, "num": 0 });
+    ann.send(format!("451-7{}", json!(["new-message", body]))).await;
+    ann.send_binary(vec![1, 2, 3]).await;
+    assert_eq!(ann.answer(7).await["error"]["field"], "message.value");
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_closes_the_connection() {
+    let server = TestServer::with_limits(|limits| limits.max_frame = 10_000).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("big", true, &[]).await;
+    ann.say(&chat, &"x".repeat(9_000)).await;
+    let frame = json!(["new-message", message(&chat, &"x".repeat(10_000))]);
+    ann.send(format!("42{frame}")).await;
+    ann.client.closed().await;
+    server.user("bob").await.nothing_more().await;
+}
+
+#[tokio::test]
+async fn old_clients_enter_without_asking() {
+    let server = TestServer::start().await;
+    let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
+    let mut client = Client::open_url(&url).await;
+    assert!(client.frame().await.starts_with('0'));
+    assert_eq!(client.frame().await, "40");
+    let user = json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } });
+    assert_eq!(client.ask("create-user", user).await["user"]["id"], "ann");
+    client.send("2").await;
+    assert_eq!(client.frame().await, "3", "an old client pings, the server answers");
+}
