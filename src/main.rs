@@ -1,6 +1,6 @@
 //! The `chinwag` program: settings, logs, and serving until it is told to stop.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use chinwag::{Config, Server, StartError};
@@ -38,7 +38,9 @@ async fn serve(server: Server) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (address, access) = (server.address(), server.access());
-    println!("chinwag listening on http://{address} (access: {access})");
+    let line = format!("chinwag listening on http://{address} (access: {access})");
+    // Whoever started the server may have closed its output.
+    let _ = writeln!(io::stdout(), "{line}");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::model::Event;
+use crate::model::Committed;
 
 /// How many events may wait for one subscriber.
 const WAITING_EVENTS: usize = 1024;
@@ -17,12 +17,12 @@ const WAITING_EVENTS: usize = 1024;
 /// The bus of a single node.
 #[derive(Default)]
 pub struct Bus {
-    subscribers: Mutex<Vec<mpsc::Sender<Arc<Event>>>>,
+    subscribers: Mutex<Vec<mpsc::Sender<Arc<Committed>>>>,
 }
 
 impl Bus {
     /// All events from now on.
-    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Event>> {
+    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Committed>> {
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.push(sender);
@@ -30,7 +30,7 @@ impl Bus {
     }
 
     /// Hands an event to every subscriber, waiting for those that are behind.
-    pub async fn publish(&self, event: Event) {
+    pub async fn publish(&self, event: Committed) {
         let event = Arc::new(event);
         let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for subscriber in subscribers {

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::bus::Bus;
 use crate::config::{Config, Limits};
 use crate::error::Error;
-use crate::model::{ConnectionId, Event, UserId};
+use crate::model::{Committed, ConnectionId, UserId};
 use crate::store::Store;
 
 /// Who asks: a user, on one connection.
@@ -55,8 +55,13 @@ impl App {
 
     /// All committed events from now on, in the order of their commits. The receiver must be
     /// read: writes wait for it.
-    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Event>> {
+    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Committed>> {
         self.bus.subscribe()
+    }
+
+    /// The number of the latest event that was committed, 0 before the first.
+    pub fn last_committed(&self) -> u64 {
+        self.store.last_committed()
     }
 
     /// Whether requests can be served now.

@@ -91,6 +91,7 @@ impl<'a> Input<'a> {
     pub fn optional_number(&self, key: &str, min: i64) -> Result<Option<i64>, Error> {
         let read = |value: &Value| match value.as_i64() {
             Some(number) if number >= min => Ok(number),
+            None if value.is_u64() => Ok(i64::MAX),
             _ => Err(self.invalid(key, format!("must be a whole number from {min} on"))),
         };
         self.value(key).map(read).transpose()

@@ -2,6 +2,13 @@ use std::sync::Arc;
 
 use super::{Chat, ChatId, ConnectionId, Message, ReadState, UserId};
 
+/// An event and its number among those that this node has committed: 1, 2, 3…
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub number: u64,
+    pub event: Event,
+}
+
 /// Something that has been committed, for every door of every node to show to its clients.
 ///
 /// Events come in the order of their commits, so those of one chat come in the order of `seq`.

@@ -86,6 +86,8 @@ impl MessageQuery {
 #[derive(Clone, Debug)]
 pub struct MessagePage {
     pub messages: Vec<Message>,
-    /// Whether more match: later ones of a forward query, earlier ones otherwise.
-    pub more: bool,
+    /// The last `seq` of the page, if the query's times leave more after it.
+    pub next: Option<i64>,
+    /// The first `seq` of the page, if the query's times leave more before it.
+    pub previous: Option<i64>,
 }

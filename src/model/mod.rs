@@ -8,7 +8,7 @@ mod text;
 mod user;
 
 pub use chat::{Chat, ChatPage, ListedChat, NewChat, ReadState};
-pub use event::Event;
+pub use event::{Committed, Event};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, MessageId, UserId};
 pub use message::{Message, MessagePage, MessageQuery, MessageType, NewMessage, Sent};
 pub use text::{Body, ClientId, Description, Name, Photo, Problem};

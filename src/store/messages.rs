@@ -3,33 +3,29 @@
 use futures_util::TryStreamExt;
 
 use super::{Store, on};
+use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, Message, MessagePage, MessageQuery};
 
-/// Bounds in time become bounds in `seq` first, by the index of times: within a chat, times never
-/// fall while `seq` rises.
-macro_rules! list_messages {
-    ($direction:literal) => {
-        concat!(
-            "select * from messages
-             where chat_id = $1 and seq > $2 and seq < $3
-             and ($4 is null or seq >= (
-                 select seq from messages where chat_id = $1 and created_at >= $4
-                 order by created_at, seq limit 1
-             ))
-             and ($5 is null or seq <= (
-                 select seq from messages where chat_id = $1 and created_at <= $5
-                 order by created_at desc, seq desc limit 1
-             ))
-             order by seq ",
-            $direction,
-            " limit $6"
-        )
-    };
-}
+/// The first and the last `seq` of a chat between two times, by the index of times: within a chat
+/// times never fall while `seq` rises. Nothing between them is an empty range.
+const FIND_RANGE: &str = "
+    select
+        case when $2 is null then 1 else coalesce((
+            select seq from messages where chat_id = $1 and created_at >= $2
+            order by created_at, seq limit 1
+        ), last_seq + 1) end,
+        case when $3 is null then last_seq else coalesce((
+            select seq from messages where chat_id = $1 and created_at <= $3
+            order by created_at desc, seq desc limit 1
+        ), 0) end
+    from chats where id = $1";
 
-const EARLIEST: &str = list_messages!("asc");
-const LATEST: &str = list_messages!("desc");
+const LIST_EARLIEST: &str = "
+    select * from messages where chat_id = $1 and seq between $2 and $3 order by seq limit $4";
+
+const LIST_LATEST: &str = "
+    select * from messages where chat_id = $1 and seq between $2 and $3 order by seq desc limit $4";
 
 /// About how many bytes a message takes on the wire beside its body.
 const FIXED_SIZE: usize = 350;
@@ -43,21 +39,21 @@ impl Store {
         query: &MessageQuery,
         max_bytes: usize,
     ) -> Result<MessagePage, Error> {
-        let sql = if query.is_forward() { EARLIEST } else { LATEST };
-        let (mut messages, mut more, mut bytes) = (Vec::new(), false, 0);
+        let (first, last) = self.find_range(chat_id, query.from, query.to).await?;
+        let from = query.after_seq.map_or(first, |seq| first.max(seq.saturating_add(1)));
+        let to = query.before_seq.map_or(last, |seq| last.min(seq.saturating_sub(1)));
+        let sql = if query.is_forward() { LIST_EARLIEST } else { LIST_LATEST };
+        let (mut messages, mut bytes) = (Vec::new(), 0);
         on!(Db & self.db, |pool| {
             let mut rows = sqlx::query_as::<_, Message>(sql)
                 .bind(chat_id)
-                .bind(query.after_seq.unwrap_or(0))
-                .bind(query.before_seq.unwrap_or(i64::MAX))
-                .bind(query.from)
-                .bind(query.to)
-                .bind(query.limit as i64 + 1)
+                .bind(from)
+                .bind(to)
+                .bind(query.limit as i64)
                 .fetch(pool);
             while let Some(message) = rows.try_next().await? {
                 bytes += FIXED_SIZE + message.body.as_ref().len();
-                if messages.len() == query.limit || (bytes > max_bytes && !messages.is_empty()) {
-                    more = true;
+                if bytes > max_bytes && !messages.is_empty() {
                     break;
                 }
                 messages.push(message);
@@ -66,6 +62,20 @@ impl Store {
         if !query.is_forward() {
             messages.reverse();
         }
-        Ok(MessagePage { messages, more })
+        let previous = messages.first().map(|message| message.seq).filter(|seq| *seq > first);
+        let next = messages.last().map(|message| message.seq).filter(|seq| *seq < last);
+        Ok(MessagePage { messages, next, previous })
+    }
+
+    async fn find_range(
+        &self,
+        chat_id: ChatId,
+        from: Option<Time>,
+        to: Option<Time>,
+    ) -> Result<(i64, i64), Error> {
+        let range = on!(Db & self.db, |pool| {
+            sqlx::query_as(FIND_RANGE).bind(chat_id).bind(from).bind(to).fetch_optional(pool).await
+        })?;
+        Ok(range.unwrap_or_default())
     }
 }

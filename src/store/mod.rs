@@ -14,6 +14,7 @@ mod users;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::Sqlite;
@@ -21,7 +22,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::config::Limits;
 use crate::error::Error;
-use crate::model::{Event, NewMessage, Sent};
+use crate::model::{Committed, Event, NewMessage, Sent};
 use sqlite::SqlitePools;
 use writer::Writer;
 
@@ -56,14 +57,22 @@ macro_rules! on {
 }
 use on;
 
+/// Where committed events leave. Its lock is held by whoever writes, from before the first
+/// statement until the events are sent: that gives them the order of the commits.
+struct Outbox {
+    committed: mpsc::Sender<Committed>,
+    last_number: Arc<AtomicU64>,
+}
+
+type Turn = Arc<Mutex<Outbox>>;
+
 /// The one store of a server.
 #[derive(Clone)]
 pub struct Store {
     db: Db,
     writer: Writer,
-    /// Held by whoever writes, from before the first statement until its event is sent: events
-    /// leave in the order of the commits.
-    turn: Arc<Mutex<mpsc::Sender<Event>>>,
+    turn: Turn,
+    last_number: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -72,13 +81,14 @@ impl Store {
     pub async fn open(
         url: &str,
         limits: &Limits,
-    ) -> Result<(Store, mpsc::Receiver<Event>), sqlx::Error> {
+    ) -> Result<(Store, mpsc::Receiver<Committed>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
         let db = Db::Sqlite(SqlitePools::open(url).await?);
-        let turn = Arc::new(Mutex::new(committed));
+        let last_number = Arc::<AtomicU64>::default();
+        let turn = Arc::new(Mutex::new(Outbox { committed, last_number: last_number.clone() }));
         let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
         sqlite::keep_checkpointed(&db, &turn);
-        Ok((Store { db, writer, turn }, events))
+        Ok((Store { db, writer, turn, last_number }, events))
     }
 
     /// Opens a transaction, after those that asked before. Whoever calls it must not be
@@ -92,8 +102,16 @@ impl Store {
         self.writer.append(message).await
     }
 
-    /// Whether the database answers.
+    /// The number of the latest event that was committed, 0 before the first.
+    pub fn last_committed(&self) -> u64 {
+        self.last_number.load(Ordering::Acquire)
+    }
+
+    /// Whether the database answers and messages are written.
     pub async fn ping(&self) -> Result<(), Error> {
+        if !self.writer.is_running() {
+            return Err(Error::Unavailable(None));
+        }
         on!(Db & self.db, |pool| sqlx::query("select 1").execute(pool).await)?;
         Ok(())
     }
@@ -118,11 +136,11 @@ enum Transaction {
 pub struct Tx {
     // Dropped before the turn, so that a rollback ends before the next transaction begins.
     inner: Transaction,
-    turn: OwnedMutexGuard<mpsc::Sender<Event>>,
+    turn: OwnedMutexGuard<Outbox>,
 }
 
 impl Tx {
-    async fn begin(db: &Db, turn: &Arc<Mutex<mpsc::Sender<Event>>>) -> Result<Tx, Error> {
+    async fn begin(db: &Db, turn: &Turn) -> Result<Tx, Error> {
         let turn = turn.clone().lock_owned().await;
         let inner = match db {
             Db::Sqlite(pools) => {
@@ -138,7 +156,8 @@ impl Tx {
             Transaction::Sqlite(inner) => inner.commit().await?,
         }
         for event in events {
-            if self.turn.send(event).await.is_err() {
+            let number = self.turn.last_number.fetch_add(1, Ordering::AcqRel) + 1;
+            if self.turn.committed.send(Committed { number, event }).await.is_err() {
                 tracing::debug!("an event was committed after the server stopped listening");
             }
         }

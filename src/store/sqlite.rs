@@ -2,17 +2,14 @@
 //! commits instead of inside them.
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use tokio::sync::{Mutex, mpsc};
 use tokio::time::MissedTickBehavior;
 
-use super::Db;
-use crate::model::Event;
+use super::{Db, Turn};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -41,8 +38,7 @@ impl SqlitePools {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", "67108864")
-            .pragma("wal_autocheckpoint", "0")
-            .optimize_on_close(true, None);
+            .pragma("wal_autocheckpoint", "0");
         let writer = pool(1).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers =
@@ -76,7 +72,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// Checkpoints until the database is closed.
-pub(super) fn keep_checkpointed(db: &Db, turn: &Arc<Mutex<mpsc::Sender<Event>>>) {
+pub(super) fn keep_checkpointed(db: &Db, turn: &Turn) {
     let Db::Sqlite(pools) = db.clone();
     let turn = turn.clone();
     tokio::spawn(async move {

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use sqlx::FromRow;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Db, Transaction, Tx};
+use super::{Db, Transaction, Turn, Tx};
 use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::model::{ChatId, ClientId, Event, Message, MessageId, NewMessage, Sent, UserId};
@@ -24,7 +24,6 @@ use crate::model::{ChatId, ClientId, Event, Message, MessageId, NewMessage, Sent
 const MAX_BATCH: usize = 512;
 
 type Answer = Result<Sent, Error>;
-type Turn = Arc<Mutex<mpsc::Sender<Event>>>;
 /// What makes a repeated message the same as an earlier one.
 type Key = (ChatId, UserId, ClientId);
 
@@ -59,6 +58,11 @@ impl Writer {
             Ok(()) => answered.await.unwrap_or(Err(Error::Unavailable(None))),
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Err(Error::Unavailable(None)),
         }
+    }
+
+    /// False once the task has ended, as it does when the store is closed.
+    pub fn is_running(&self) -> bool {
+        !self.queue.is_closed()
     }
 
     /// Refuses further messages and waits until those in the queue are written and answered.

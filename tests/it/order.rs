@@ -32,6 +32,21 @@ async fn requests_of_one_socket_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn without_acks_too() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("pipeline", true, &[]).await;
+    for at in 0..100 {
+        ann.tell("new-message", message(&chat, &at.to_string())).await;
+        ann.tell("no-such-event", json!({})).await;
+    }
+    for at in 0..100 {
+        assert_eq!(ann.next("new-message").await["msg"], at.to_string());
+        ann.next("exception").await;
+    }
+}
+
+#[tokio::test]
 async fn a_request_sees_what_those_before_it_did() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;

@@ -48,6 +48,7 @@ async fn the_latest_come_first_in_pages_and_ascending_within() {
     assert_eq!(page.get("next"), None);
     let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4, "before_seq": 7 })).await;
     assert_eq!(seqs, [3, 4, 5, 6]);
+    assert_eq!(page["next"], json!({ "after_seq": 6 }));
     let query = json!({ "limit": 4, "before_seq": page["previous"]["before_seq"] });
     let (seqs, page) = ask(&mut ann, &chat, query).await;
     assert_eq!(seqs, [1, 2]);
@@ -61,7 +62,7 @@ async fn a_client_that_was_away_catches_up() {
     let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4, "after_seq": 2 })).await;
     assert_eq!(seqs, [3, 4, 5, 6]);
     assert_eq!(page["next"], json!({ "after_seq": 6 }));
-    assert_eq!(page.get("previous"), None);
+    assert_eq!(page["previous"], json!({ "before_seq": 3 }));
     let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4, "after_seq": 6 })).await;
     assert_eq!(seqs, [7, 8, 9, 10]);
     assert_eq!(page.get("next"), None, "nothing follows a full last page");
@@ -75,7 +76,16 @@ async fn times_are_inclusive_and_of_any_offset() {
     let server = TestServer::start().await;
     let (mut ann, chat, times) = ten_messages(&server).await;
     let query = json!({ "from": times[2], "to": times[4] });
-    assert_eq!(ask(&mut ann, &chat, query).await.0, [3, 4, 5]);
+    let (seqs, page) = ask(&mut ann, &chat, query).await;
+    assert_eq!(seqs, [3, 4, 5]);
+    assert_eq!((page.get("next"), page.get("previous")), (None, None), "no more between the times");
+    let query = json!({ "from": times[2], "to": times[4], "after_seq": 3, "limit": 1 });
+    let (seqs, page) = ask(&mut ann, &chat, query).await;
+    assert_eq!(seqs, [4]);
+    assert_eq!(page["next"], json!({ "after_seq": 4 }));
+    assert_eq!(page["previous"], json!({ "before_seq": 4 }));
+    let query = json!({ "from": times[4], "to": times[2] });
+    assert_eq!(ask(&mut ann, &chat, query).await.0, NONE);
     assert_eq!(ask(&mut ann, &chat, json!({ "from": times[8] })).await.0, [9, 10]);
     assert_eq!(ask(&mut ann, &chat, json!({ "to": times[1] })).await.0, [1, 2]);
     let (seqs, page) = ask(&mut ann, &chat, json!({ "to": times[4], "limit": 2 })).await;
@@ -99,7 +109,9 @@ async fn a_page_is_bounded() {
     .await;
     let (mut ann, chat, _) = ten_messages(&server).await;
     assert_eq!(ask(&mut ann, &chat, Value::Null).await.0, [8, 9, 10]);
-    assert_eq!(ask(&mut ann, &chat, json!({ "limit": 1000 })).await.0, [8, 9, 10]);
+    for limit in [json!(1000), json!(u64::MAX)] {
+        assert_eq!(ask(&mut ann, &chat, json!({ "limit": limit })).await.0, [8, 9, 10]);
+    }
     for _ in 0..2 {
         ann.say(&chat, &"x".repeat(8000)).await;
     }

@@ -158,7 +158,9 @@ async fn an_error_without_an_ack_is_an_exception() {
     let exception = ann.next("exception").await;
     assert_eq!(exception["event"], "dance");
     assert_error(&exception["error"], "invalid", None);
-    assert_error(&ann.refused("dance", json!({})).await, "invalid", None);
+    let error = ann.refused("dance", json!({})).await;
+    assert_error(&error, "invalid", None);
+    assert!(error["message"].as_str().unwrap().contains("dance"), "{error}");
 }
 
 /// `{key: object}` with some fields replaced; `null` counts as absent.

@@ -21,10 +21,13 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
 use axum::routing::any_service;
+use axum::{Router, middleware};
 use engineioxide::config::EngineIoConfig;
 use engineioxide::service::EngineIoService;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
@@ -44,15 +47,30 @@ pub struct Door {
 struct Hub {
     app: Arc<App>,
     rooms: Rooms,
+    /// The number of the latest event that was pushed.
+    last_pushed: watch::Sender<u64>,
     /// The requests being handled.
     work: TaskTracker,
+}
+
+impl Hub {
+    /// Waits until all that has been committed so far has been pushed.
+    async fn settled(&self) {
+        let committed = self.app.last_committed();
+        // It fails when there is no sender; the hub is one.
+        let _ = self.last_pushed.subscribe().wait_for(|pushed| *pushed >= committed).await;
+    }
 }
 
 impl Door {
     /// Opens the door onto `app`; the router serves `/socket.io/`.
     pub fn open(app: &Arc<App>) -> (Door, Router) {
-        let hub =
-            Arc::new(Hub { app: app.clone(), rooms: Rooms::default(), work: TaskTracker::new() });
+        let hub = Arc::new(Hub {
+            app: app.clone(),
+            rooms: Rooms::default(),
+            last_pushed: watch::Sender::default(),
+            work: TaskTracker::new(),
+        });
         tokio::spawn(push::run(hub.clone(), app.subscribe()));
         let limits = app.limits();
         let config = EngineIoConfig::builder()
@@ -70,7 +88,8 @@ impl Door {
         let service = EngineIoService::with_config(Arc::new(engine), config);
         let router = Router::new()
             .route("/socket.io", any_service(service.clone()))
-            .route("/socket.io/", any_service(service));
+            .route("/socket.io/", any_service(service))
+            .layer(middleware::map_request(own_head));
         (Door { hub }, router)
     }
 
@@ -83,4 +102,17 @@ impl Door {
             tracing::warn!("some requests were not finished in time");
         }
     }
+}
+
+/// Copies a request's head. The engine keeps the first one of a connection as long as the
+/// connection, and a head as hyper brings it keeps the 16 KiB buffer that it was read into.
+async fn own_head(request: Request) -> Request {
+    let (mut head, body) = request.into_parts();
+    let own = |(name, value): (&HeaderName, &HeaderValue)| {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    head.headers = head.headers.iter().filter_map(own).collect();
+    head.uri = head.uri.to_string().parse().unwrap_or_default();
+    Request::from_parts(head, body)
 }

@@ -8,14 +8,15 @@ use tokio::sync::mpsc;
 use super::Hub;
 use super::views::{self, ChatView, MessageView, OfChat, ReadView};
 use crate::error::Error;
-use crate::model::Event;
+use crate::model::{Committed, Event};
 
 /// Runs until the server has closed its bus.
-pub(super) async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Event>>) {
-    while let Some(event) = events.recv().await {
-        if push(&hub, &event).is_err() {
+pub(super) async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Committed>>) {
+    while let Some(committed) = events.recv().await {
+        if push(&hub, &committed.event).is_err() {
             tracing::error!("an event could not be encoded");
         }
+        hub.last_pushed.send_replace(committed.number);
     }
 }
 

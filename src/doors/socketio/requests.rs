@@ -14,6 +14,9 @@ use crate::error::Error;
 use crate::model::{Body, Chat, ChatId, ClientId, Description, ExternalId, Handle, MessageQuery};
 use crate::model::{MessageType, Name, NewChat, NewUser, Photo, Problem, UserId};
 
+/// How much of an unknown event's name is told back.
+const MAX_ECHOED: usize = 64;
+
 /// One request of one socket.
 struct Call<'a> {
     session: &'a Session,
@@ -38,8 +41,13 @@ pub(super) async fn answer(
         "mark-read" => mark_read(call()?).await,
         "join-chat" => join_chat(call()?).await,
         "leave-chat" => leave_chat(call()?).await,
-        _ => Err(Error::invalid("", "there is no such event")),
+        _ => Err(unknown(event)),
     }
+}
+
+fn unknown(event: &str) -> Error {
+    let event: String = event.chars().take(MAX_ECHOED).collect();
+    Error::invalid("", format!("there is no event {event}"))
 }
 
 async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
@@ -101,16 +109,10 @@ async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
     };
     let user_id = call.optional_user_id().await?;
     let page = call.app.list_messages(user_id.as_ref(), chat_id, &query).await?;
-    let (mut next, mut previous) = (None, None);
-    match (page.messages.first(), page.messages.last()) {
-        (_, Some(last)) if page.more && query.is_forward() => next = Some(last.seq),
-        (Some(first), _) if page.more => previous = Some(first.seq),
-        _ => {}
-    }
     Answer::new(&Messages {
         messages: page.messages.iter().map(MessageView::from).collect(),
-        next: next.map(|after_seq| After { after_seq }),
-        previous: previous.map(|before_seq| Before { before_seq }),
+        next: page.next.map(|after_seq| After { after_seq }),
+        previous: page.previous.map(|before_seq| Before { before_seq }),
     })
 }
 

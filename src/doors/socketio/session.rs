@@ -112,7 +112,8 @@ impl Session {
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let packet = match (answer.unwrap_or(Err(Error::Internal(None))), ack) {
             (Ok(answer), Some(ack)) => views::ack(ack, &answer.json),
-            (Ok(Answer { pushed: true, .. }), None) => return,
+            // The push is the answer; the next request's comes after it.
+            (Ok(Answer { pushed: true, .. }), None) => return self.hub.settled().await,
             (Ok(answer), None) => views::event(event, &answer.json),
             (Err(error), ack) => {
                 log(event, &error);
