@@ -4,6 +4,7 @@
 use super::App;
 use crate::error::Error;
 use crate::model::{ChatId, UserId};
+use crate::store::Standing;
 
 /// May see a chat and its history: anyone for a public chat, members for a private one.
 pub struct Reader {
@@ -45,10 +46,17 @@ impl App {
     pub(super) async fn member(&self, user_id: UserId, chat_id: ChatId) -> Result<Member, Error> {
         match self.store.find_standing(chat_id, Some(&user_id)).await? {
             Some(standing) if standing.member => Ok(Member { chat_id, user_id }),
-            Some(standing) if !standing.private => {
-                Err(Error::Forbidden("only members of the chat may do this"))
-            }
-            _ => Err(Error::not_found("chat")),
+            standing => Err(refuse_member(standing)),
         }
+    }
+}
+
+/// The error of who would have to be a member and is none.
+pub(super) fn refuse_member(standing: Option<Standing>) -> Error {
+    match standing {
+        Some(standing) if !standing.private => {
+            Error::Forbidden("only members of the chat may do this")
+        }
+        _ => Error::not_found("chat"),
     }
 }

@@ -1,9 +1,10 @@
 //! Messages: sent once, read in pages.
 
-use super::{Actor, App};
+use super::{Actor, App, access};
 use crate::error::Error;
 use crate::model::{Body, ChatId, ClientId, MessagePage, MessageQuery, MessageType};
 use crate::model::{NewMessage, Sent, UserId};
+use crate::store::Appended;
 
 impl App {
     /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for
@@ -17,10 +18,14 @@ impl App {
         body: Body,
         client_id: Option<ClientId>,
     ) -> Result<Sent, Error> {
-        let member = self.member(actor.user_id.clone(), chat_id).await?;
-        let (chat_id, user_id) = member.into_parts();
+        let user_id = actor.user_id.clone();
         let message = NewMessage { chat_id, user_id, kind, body, client_id };
-        self.store.append_message(message).await
+        // The writer looks up membership for a whole batch at once, where nothing can change it
+        // before the message is in.
+        match self.store.append_message(message).await? {
+            Appended::Sent(sent) => Ok(sent),
+            Appended::NoMember(standing) => Err(access::refuse_member(standing)),
+        }
     }
 
     /// A page of a chat's history, for anyone if the chat is public. Errors: `not_found`.

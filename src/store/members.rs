@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::model::{ChatId, UserId};
 
 /// What decides whether someone may do something in a chat.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Standing {
     pub private: bool,
     pub member: bool,

@@ -22,9 +22,12 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::config::Limits;
 use crate::error::Error;
-use crate::model::{Committed, Event, NewMessage, Sent};
+use crate::model::{Committed, Event, NewMessage};
 use sqlite::SqlitePools;
 use writer::Writer;
+
+pub use members::Standing;
+pub use writer::Appended;
 
 /// How many committed events may wait to be taken; then commits wait too.
 const COMMITTED_EVENTS: usize = 1024;
@@ -98,7 +101,7 @@ impl Store {
     }
 
     /// Appends a message to its chat; see [`Writer::append`].
-    pub async fn append_message(&self, message: NewMessage) -> Result<Sent, Error> {
+    pub async fn append_message(&self, message: NewMessage) -> Result<Appended, Error> {
         self.writer.append(message).await
     }
 

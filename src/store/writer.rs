@@ -1,12 +1,13 @@
 //! The message writer: one task that appends messages in batches.
 //!
-//! What it promises: a message is answered after the commit that made it durable. The messages of
+//! What it promises: only a member's message is appended, and membership is looked up in the
+//! transaction that appends it, once for the whole batch. A message is answered after the commit that made it durable. The messages of
 //! a chat get the `seq` 1, 2, 3… without a gap, in the order in which they were queued. A
 //! `client_id` that its user repeats in a chat gets the first message again, or `conflict` if the
 //! body or the type differs. If a batch fails, none of its messages exists and each is answered
 //! with the error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::FromRow;
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::members::Standing;
 use super::{Db, Transaction, Turn, Tx};
 use crate::clock::{self, Time};
 use crate::error::Error;
@@ -23,9 +25,18 @@ use crate::model::{ChatId, ClientId, Event, Message, MessageId, NewMessage, Sent
 /// The most messages one transaction appends.
 const MAX_BATCH: usize = 512;
 
-type Answer = Result<Sent, Error>;
+type Answer = Result<Appended, Error>;
 /// What makes a repeated message the same as an earlier one.
 type Key = (ChatId, UserId, ClientId);
+
+/// What became of a message.
+#[derive(Clone, Debug)]
+pub enum Appended {
+    Sent(Sent),
+    /// Its sender is no member of the chat, but stands to it like this; none if there is no such
+    /// chat.
+    NoMember(Option<Standing>),
+}
 
 struct Append {
     message: NewMessage,
@@ -50,8 +61,7 @@ impl Writer {
         Writer { queue, closing, task }
     }
 
-    /// Queues a message and returns it once it is durable. A full queue is `unavailable`, a chat
-    /// that is no more `not_found`.
+    /// Queues a message and returns it once it is durable. A full queue is `unavailable`.
     pub async fn append(&self, message: NewMessage) -> Answer {
         let (answer, answered) = oneshot::channel();
         match self.queue.try_send(Append { message, answer }) {
@@ -104,6 +114,7 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
     let mut tx = Tx::begin(db, turn).await?;
     let mut batch_plan = Plan {
         heads: tx.find_heads(&batch).await?,
+        members: tx.find_members(&batch).await?,
         known: tx.find_repeated(&batch).await?,
         fresh: Vec::with_capacity(batch.len()),
     };
@@ -122,6 +133,7 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
 
 /// Where a chat's next message goes.
 struct Head {
+    private: bool,
     last_seq: i64,
     active_at: Time,
 }
@@ -129,17 +141,24 @@ struct Head {
 /// A batch being given its places.
 struct Plan {
     heads: HashMap<ChatId, Head>,
+    members: HashSet<(ChatId, UserId)>,
     known: HashMap<Key, Arc<Message>>,
     fresh: Vec<Arc<Message>>,
 }
 
 impl Plan {
     fn place(&mut self, new: NewMessage) -> Answer {
+        let Some(head) = self.heads.get_mut(&new.chat_id) else {
+            return Ok(Appended::NoMember(None));
+        };
+        if !self.members.contains(&(new.chat_id, new.user_id.clone())) {
+            let standing = Standing { private: head.private, member: false };
+            return Ok(Appended::NoMember(Some(standing)));
+        }
         let key = key(&new);
         if let Some(first) = key.as_ref().and_then(|key| self.known.get(key)) {
             return repeated(first, &new);
         }
-        let head = self.heads.get_mut(&new.chat_id).ok_or_else(|| Error::not_found("chat"))?;
         head.last_seq += 1;
         // Times never fall within a chat, whatever the clock does.
         head.active_at = head.active_at.max(clock::now());
@@ -158,7 +177,7 @@ impl Plan {
             self.known.insert(key, message.clone());
         }
         self.fresh.push(message.clone());
-        Ok(Sent { message, fresh: true })
+        Ok(Appended::Sent(Sent { message, fresh: true }))
     }
 }
 
@@ -169,7 +188,7 @@ fn key(message: &NewMessage) -> Option<Key> {
 
 fn repeated(first: &Arc<Message>, new: &NewMessage) -> Answer {
     match first.body == new.body && first.kind == new.kind {
-        true => Ok(Sent { message: first.clone(), fresh: false }),
+        true => Ok(Appended::Sent(Sent { message: first.clone(), fresh: false })),
         false => Err(Error::Conflict {
             field: Some("message.client_id"),
             why: "this client_id belongs to another message",
@@ -180,10 +199,10 @@ fn repeated(first: &Arc<Message>, new: &NewMessage) -> Answer {
 impl Tx {
     async fn find_heads(&mut self, batch: &[NewMessage]) -> Result<HashMap<ChatId, Head>, Error> {
         let chats = json(batch.iter().map(|message| message.chat_id.to_hex()));
-        let rows: Vec<(ChatId, i64, Time)> = match &mut self.inner {
+        let rows: Vec<(ChatId, bool, i64, Time)> = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
-                    "select id, last_seq, active_at from chats
+                    "select id, private, last_seq, active_at from chats
                      where id in (select unhex(value) from json_each($1))",
                 )
                 .bind(chats)
@@ -191,8 +210,29 @@ impl Tx {
                 .await?
             }
         };
-        let head = |(id, last_seq, active_at)| (id, Head { last_seq, active_at });
+        let head = |(id, private, last_seq, active_at)| (id, Head { private, last_seq, active_at });
         Ok(rows.into_iter().map(head).collect())
+    }
+
+    /// Which of the batch's senders are members of the chats that they send to.
+    async fn find_members(
+        &mut self,
+        batch: &[NewMessage],
+    ) -> Result<HashSet<(ChatId, UserId)>, Error> {
+        let pairs: HashSet<_> = batch.iter().map(|new| (new.chat_id, &new.user_id)).collect();
+        let pairs = json(pairs.iter().map(|(chat, user)| (chat.to_hex(), user)));
+        let members: Vec<(ChatId, UserId)> = match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(
+                    "select m.chat_id, m.user_id from json_each($1) j join members m
+                     on m.chat_id = unhex(j.value ->> 0) and m.user_id = j.value ->> 1",
+                )
+                .bind(pairs)
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(members.into_iter().collect())
     }
 
     /// The messages already stored under a `client_id` of the batch.
