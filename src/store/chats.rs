@@ -1,12 +1,16 @@
 //! The `chats` table.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 use sqlx::FromRow;
 
-use super::{Store, Tx, on};
+use super::sqlite::json;
+use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{Chat, ChatId, ChatPage, Description, ListedChat, Name, UserId};
+use crate::model::{Chat, ChatId, ChatPage, Description, ListedChat, Message, Name, UserId};
 
 /// A chat's columns and its first members' ids, one a line: no id has a line break.
 macro_rules! chat_columns {
@@ -80,6 +84,15 @@ impl ListedChatRow {
     }
 }
 
+/// What a chat's next message follows.
+#[derive(FromRow)]
+pub(super) struct Head {
+    pub id: ChatId,
+    pub private: bool,
+    pub last_seq: i64,
+    pub active_at: Time,
+}
+
 impl Store {
     /// A user's chats, latest activity first, from `before` on: at most `limit` of them, and no
     /// more than fit into `max_bytes` after the first.
@@ -143,6 +156,47 @@ impl Tx {
             .execute(connection)
             .await
         })?;
+        Ok(())
+    }
+
+    /// What the next messages of these chats follow; those that are none are missing.
+    pub(super) async fn find_heads(
+        &mut self,
+        chats: impl Iterator<Item = ChatId>,
+    ) -> Result<Vec<Head>, Error> {
+        let chats = json(chats.map(ChatId::to_hex));
+        let heads = match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(
+                    "select id, private, last_seq, active_at from chats
+                     where id in (select unhex(value) from json_each($1))",
+                )
+                .bind(chats)
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(heads)
+    }
+
+    /// Moves the chats of new messages on.
+    pub(super) async fn update_heads(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
+        // A chat's later messages overwrite its earlier ones.
+        let heads: HashMap<_, _> = messages
+            .iter()
+            .map(|m| (m.chat_id, (m.chat_id.to_hex(), m.seq, m.created_at.as_micros())))
+            .collect();
+        match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "update chats set last_seq = j.value ->> 1, active_at = j.value ->> 2
+                     from json_each($1) j where chats.id = unhex(j.value ->> 0)",
+                )
+                .bind(json(heads.values()))
+                .execute(&mut **inner)
+                .await?
+            }
+        };
         Ok(())
     }
 }

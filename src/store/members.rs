@@ -1,9 +1,13 @@
 //! The `members` table: who is in which chat, and how far they have read.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, UserId};
+use crate::model::{ChatId, Message, UserId};
 
 /// What decides whether someone may do something in a chat.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
@@ -65,7 +69,7 @@ impl Tx {
         user_ids: &[UserId],
         joined_at: Time,
     ) -> Result<u64, Error> {
-        let user_ids = serde_json::to_string(user_ids).unwrap_or_default();
+        let user_ids = json(user_ids.iter());
         let done = match &mut self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
                 "insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
@@ -142,5 +146,50 @@ impl Tx {
             .await
         })?;
         Ok(unread)
+    }
+
+    /// Which of these are members.
+    pub(super) async fn find_members(
+        &mut self,
+        pairs: &HashSet<(ChatId, &UserId)>,
+    ) -> Result<HashSet<(ChatId, UserId)>, Error> {
+        let pairs = json(pairs.iter().map(|(chat, user)| (chat.to_hex(), user)));
+        let members: Vec<_> = match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(
+                    "select m.chat_id, m.user_id from json_each($1) j join members m
+                     on m.chat_id = unhex(j.value ->> 0) and m.user_id = j.value ->> 1",
+                )
+                .bind(pairs)
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(members.into_iter().collect())
+    }
+
+    /// Counts new messages for their senders, who have read them.
+    pub(super) async fn update_own_unread(
+        &mut self,
+        messages: &[Arc<Message>],
+    ) -> Result<(), Error> {
+        let mut sent: HashMap<_, i64> = HashMap::new();
+        for message in messages {
+            *sent.entry((message.chat_id, &message.user_id)).or_default() += 1;
+        }
+        let sent = json(sent.iter().map(|((chat, user), count)| (chat.to_hex(), user, count)));
+        match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "update members set own_unread = own_unread + (j.value ->> 2)
+                     from json_each($1) j
+                     where chat_id = unhex(j.value ->> 0) and user_id = j.value ->> 1",
+                )
+                .bind(sent)
+                .execute(&mut **inner)
+                .await?
+            }
+        };
+        Ok(())
     }
 }

@@ -1,11 +1,14 @@
-//! The `messages` table, read. It is written by the [message writer](super::writer).
+//! The `messages` table. It is written by the [message writer](super::writer) alone.
+
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 
-use super::{Store, on};
+use super::sqlite::json;
+use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, Message, MessagePage, MessageQuery};
+use crate::model::{ChatId, ClientId, Message, MessagePage, MessageQuery, UserId};
 
 /// The first and the last `seq` of a chat between two times, by the index of times: within a chat
 /// times never fall while `seq` rises. Nothing between them is an empty range.
@@ -77,5 +80,54 @@ impl Store {
             sqlx::query_as(FIND_RANGE).bind(chat_id).bind(from).bind(to).fetch_optional(pool).await
         })?;
         Ok(range.unwrap_or_default())
+    }
+}
+
+impl Tx {
+    /// The messages that were sent under these `client_id`s.
+    pub(super) async fn find_sent(
+        &mut self,
+        keys: &[(ChatId, UserId, ClientId)],
+    ) -> Result<Vec<Message>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = json(keys.iter().map(|(chat, user, client)| (chat.to_hex(), user, client)));
+        let messages = match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(
+                    "select m.* from json_each($1) j join messages m
+                     on m.chat_id = unhex(j.value ->> 0) and m.user_id = j.value ->> 1
+                     and m.client_id = j.value ->> 2",
+                )
+                .bind(keys)
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(messages)
+    }
+
+    /// Stores new messages, all in one statement.
+    pub(super) async fn insert_messages(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
+        let rows = json(messages.iter().map(|m| {
+            let (chat, id, kind) = (m.chat_id.to_hex(), m.id.to_hex(), m.kind as i16);
+            (chat, m.seq, id, &m.user_id, kind, &m.body, &m.client_id, m.created_at.as_micros())
+        }));
+        match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "insert into messages
+                         (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
+                     select unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3,
+                         value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 7
+                     from json_each($1)",
+                )
+                .bind(rows)
+                .execute(&mut **inner)
+                .await?
+            }
+        };
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::Serialize;
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -96,4 +97,11 @@ pub(super) fn keep_checkpointed(db: &Db, turn: &Turn) {
             }
         }
     });
+}
+
+/// A JSON array, as `json_each` reads it.
+pub(super) fn json<T: Serialize>(items: impl Iterator<Item = T>) -> String {
+    let items: Vec<T> = items.collect();
+    // Texts and numbers: nothing in them can fail to serialize.
+    serde_json::to_string(&items).unwrap_or_default()
 }

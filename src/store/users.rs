@@ -1,6 +1,7 @@
 //! The `users` table.
 
-use super::{Tx, on};
+use super::sqlite::json;
+use super::{Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::{ExternalId, Handle, User, UserId};
 
@@ -68,9 +69,9 @@ impl Tx {
 
     /// Which of `ids` are users'.
     pub async fn list_known_users(&mut self, ids: &[UserId]) -> Result<Vec<UserId>, Error> {
-        let ids = serde_json::to_string(ids).unwrap_or_default();
+        let ids = json(ids.iter());
         let known = match &mut self.inner {
-            super::Transaction::Sqlite(inner) => {
+            Transaction::Sqlite(inner) => {
                 sqlx::query_scalar(
                     "select id from users where id in (select value from json_each($1))",
                 )

@@ -10,15 +10,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sqlx::FromRow;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::chats::Head;
 use super::members::Standing;
-use super::{Db, Transaction, Turn, Tx};
-use crate::clock::{self, Time};
+use super::{Db, Turn, Tx};
+use crate::clock;
 use crate::error::Error;
 use crate::model::{ChatId, ClientId, Event, Message, MessageId, NewMessage, Sent, UserId};
 
@@ -112,14 +112,20 @@ async fn run(db: Db, turn: Turn, mut appends: mpsc::Receiver<Append>, closing: C
 /// Appends a batch in one transaction; the answers are in the order of the batch.
 async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answer>, Error> {
     let mut tx = Tx::begin(db, turn).await?;
-    let mut batch_plan = Plan {
-        heads: tx.find_heads(&batch).await?,
-        members: tx.find_members(&batch).await?,
-        known: tx.find_repeated(&batch).await?,
+    let chats: HashSet<_> = batch.iter().map(|message| message.chat_id).collect();
+    let heads = tx.find_heads(chats.into_iter()).await?;
+    let senders = batch.iter().map(|message| (message.chat_id, &message.user_id)).collect();
+    let members = tx.find_members(&senders).await?;
+    let keys: Vec<_> = batch.iter().filter_map(new_key).collect();
+    let known = tx.find_sent(&keys).await?.into_iter().map(Arc::new);
+    let mut plan = Plan {
+        heads: heads.into_iter().map(|head| (head.id, head)).collect(),
+        members,
+        known: known.filter_map(|message| Some((key(&message)?, message))).collect(),
         fresh: Vec::with_capacity(batch.len()),
     };
-    let answers = batch.into_iter().map(|message| batch_plan.place(message)).collect();
-    let fresh = batch_plan.fresh;
+    let answers = batch.into_iter().map(|message| plan.place(message)).collect();
+    let fresh = plan.fresh;
     if !fresh.is_empty() {
         tx.insert_messages(&fresh).await?;
         tx.update_heads(&fresh).await?;
@@ -129,13 +135,6 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
     metrics::counter!("chinwag_message_batches_total").increment(1);
     tx.commit(fresh.into_iter().map(Event::MessageSent)).await?;
     Ok(answers)
-}
-
-/// Where a chat's next message goes.
-struct Head {
-    private: bool,
-    last_seq: i64,
-    active_at: Time,
 }
 
 /// A batch being given its places.
@@ -155,7 +154,7 @@ impl Plan {
             let standing = Standing { private: head.private, member: false };
             return Ok(Appended::NoMember(Some(standing)));
         }
-        let key = key(&new);
+        let key = new_key(&new);
         if let Some(first) = key.as_ref().and_then(|key| self.known.get(key)) {
             return repeated(first, &new);
         }
@@ -181,9 +180,12 @@ impl Plan {
     }
 }
 
-fn key(message: &NewMessage) -> Option<Key> {
-    let client_id = message.client_id.clone()?;
-    Some((message.chat_id, message.user_id.clone(), client_id))
+fn new_key(new: &NewMessage) -> Option<Key> {
+    Some((new.chat_id, new.user_id.clone(), new.client_id.clone()?))
+}
+
+fn key(message: &Message) -> Option<Key> {
+    Some((message.chat_id, message.user_id.clone(), message.client_id.clone()?))
 }
 
 fn repeated(first: &Arc<Message>, new: &NewMessage) -> Answer {
@@ -194,147 +196,4 @@ fn repeated(first: &Arc<Message>, new: &NewMessage) -> Answer {
             why: "this client_id belongs to another message",
         }),
     }
-}
-
-impl Tx {
-    async fn find_heads(&mut self, batch: &[NewMessage]) -> Result<HashMap<ChatId, Head>, Error> {
-        let chats = json(batch.iter().map(|message| message.chat_id.to_hex()));
-        let rows: Vec<(ChatId, bool, i64, Time)> = match &mut self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "select id, private, last_seq, active_at from chats
-                     where id in (select unhex(value) from json_each($1))",
-                )
-                .bind(chats)
-                .fetch_all(&mut **inner)
-                .await?
-            }
-        };
-        let head = |(id, private, last_seq, active_at)| (id, Head { private, last_seq, active_at });
-        Ok(rows.into_iter().map(head).collect())
-    }
-
-    /// Which of the batch's senders are members of the chats that they send to.
-    async fn find_members(
-        &mut self,
-        batch: &[NewMessage],
-    ) -> Result<HashSet<(ChatId, UserId)>, Error> {
-        let pairs: HashSet<_> = batch.iter().map(|new| (new.chat_id, &new.user_id)).collect();
-        let pairs = json(pairs.iter().map(|(chat, user)| (chat.to_hex(), user)));
-        let members: Vec<(ChatId, UserId)> = match &mut self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "select m.chat_id, m.user_id from json_each($1) j join members m
-                     on m.chat_id = unhex(j.value ->> 0) and m.user_id = j.value ->> 1",
-                )
-                .bind(pairs)
-                .fetch_all(&mut **inner)
-                .await?
-            }
-        };
-        Ok(members.into_iter().collect())
-    }
-
-    /// The messages already stored under a `client_id` of the batch.
-    async fn find_repeated(
-        &mut self,
-        batch: &[NewMessage],
-    ) -> Result<HashMap<Key, Arc<Message>>, Error> {
-        let keys: Vec<_> = batch.iter().filter_map(key).collect();
-        if keys.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let keys = json(keys.iter().map(|(chat, user, client)| (chat.to_hex(), user, client)));
-        let rows = match &mut self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query(
-                    "select m.* from json_each($1) j join messages m
-                     on m.chat_id = unhex(j.value ->> 0) and m.user_id = j.value ->> 1
-                     and m.client_id = j.value ->> 2",
-                )
-                .bind(keys)
-                .fetch_all(&mut **inner)
-                .await?
-            }
-        };
-        let mut known = HashMap::new();
-        for row in rows {
-            let message = Message::from_row(&row)?;
-            if let Some(client_id) = message.client_id.clone() {
-                let key = (message.chat_id, message.user_id.clone(), client_id);
-                known.insert(key, Arc::new(message));
-            }
-        }
-        Ok(known)
-    }
-
-    async fn insert_messages(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        let rows = json(messages.iter().map(|m| {
-            let (chat, id, kind) = (m.chat_id.to_hex(), m.id.to_hex(), m.kind as i16);
-            (chat, m.seq, id, &m.user_id, kind, &m.body, &m.client_id, m.created_at.as_micros())
-        }));
-        match &mut self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query(
-                    "insert into messages
-                         (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
-                     select unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3,
-                         value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 7
-                     from json_each($1)",
-                )
-                .bind(rows)
-                .execute(&mut **inner)
-                .await?
-            }
-        };
-        Ok(())
-    }
-
-    async fn update_heads(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        // A chat's later messages overwrite its earlier ones.
-        let heads: HashMap<_, _> = messages
-            .iter()
-            .map(|m| (m.chat_id, (m.chat_id.to_hex(), m.seq, m.created_at.as_micros())))
-            .collect();
-        match &mut self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query(
-                    "update chats set last_seq = j.value ->> 1, active_at = j.value ->> 2
-                     from json_each($1) j where chats.id = unhex(j.value ->> 0)",
-                )
-                .bind(json(heads.values()))
-                .execute(&mut **inner)
-                .await?
-            }
-        };
-        Ok(())
-    }
-
-    async fn update_own_unread(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        let mut sent: HashMap<_, i64> = HashMap::new();
-        for message in messages {
-            *sent.entry((message.chat_id, &message.user_id)).or_default() += 1;
-        }
-        let sent = json(sent.iter().map(|((chat, user), count)| (chat.to_hex(), user, count)));
-        match &mut self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query(
-                    "update members set own_unread = own_unread + (j.value ->> 2)
-                     from json_each($1) j
-                     where chat_id = unhex(j.value ->> 0) and user_id = j.value ->> 1",
-                )
-                .bind(sent)
-                .execute(&mut **inner)
-                .await?
-            }
-        };
-        Ok(())
-    }
-}
-
-/// A JSON array, as SQLite's `json_each` reads it.
-fn json<T: serde::Serialize>(items: impl Iterator<Item = T>) -> String {
-    let items: Vec<T> = items.collect();
-    // Texts and numbers: nothing in them can fail to serialize.
-    serde_json::to_string(&items).unwrap_or_default()
 }
