@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 
+use crate::error::StartError;
+
 /// Everything that can be set. Each flag has a variable of the same name: `--listen` is
 /// `CHINWAG_LISTEN`.
 #[derive(Clone, Debug, Parser)]
@@ -24,7 +26,7 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_ACCESS")]
     pub access: Option<Access>,
 
-    /// A web origin that browsers may connect from, such as https://example.com; repeat it or
+    /// A web origin that browsers may connect from, such as `https://example.com`; repeat it or
     /// separate several by commas. The server's own origin is always allowed, and so is every
     /// loopback origin while the server listens on a loopback address
     #[arg(long, env = "CHINWAG_ALLOW_ORIGIN", value_delimiter = ',')]
@@ -108,10 +110,15 @@ pub struct Limits {
         value_parser = positive)]
     pub max_connections: usize,
 
-    /// Requests that one socket may have waiting; one more and it is disconnected
+    /// Requests that one socket may have waiting; one more, or more than 16 frames' worth of
+    /// bytes, and it is disconnected
     #[arg(long, env = "CHINWAG_MAX_PENDING", default_value_t = Limits::default().max_pending,
         value_parser = positive)]
     pub max_pending: usize,
+
+    /// Users that one socket may act as
+    #[arg(long, env = "CHINWAG_MAX_SOCKET_USERS", default_value_t = Limits::default().max_socket_users)]
+    pub max_socket_users: usize,
 
     /// Packets that one socket may leave unread; one more and it is disconnected
     #[arg(long, env = "CHINWAG_MAX_UNSENT", default_value_t = Limits::default().max_unsent,
@@ -149,12 +156,32 @@ impl Default for Limits {
             max_page_bytes: 1 << 20,
             max_connections: 100_000,
             max_pending: 1024,
+            max_socket_users: 1000,
             max_unsent: 4096,
             max_unwritten: 16_384,
             handshake_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
             unacked_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+impl Limits {
+    /// Refuses limits that leave no room for a single item; flags are checked as they are read,
+    /// but a program sets what it likes.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        for (name, limit) in [
+            ("max_page", self.max_page),
+            ("max_connections", self.max_connections),
+            ("max_pending", self.max_pending),
+            ("max_unsent", self.max_unsent),
+            ("max_unwritten", self.max_unwritten),
+        ] {
+            if limit == 0 {
+                return Err(StartError::Limit(name));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,25 +3,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Why a request was refused or failed. Every door renders it in its own form.
+/// Why a request was refused or failed. Every door renders it in its own form; `field` is the
+/// dotted path of the culprit in the request, as Socket.IO clients write it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The request is not well-formed; `field` is the dotted path of the culprit, empty for the
-    /// request as a whole.
+    /// The request, or its part at `field`, cannot be understood.
     #[error("{}{why}", subject(field))]
-    Invalid { field: String, why: String },
+    Invalid { field: Option<String>, why: String },
     /// The connection has not said which user it acts as.
     #[error("create or name a user first")]
     Unauthenticated,
-    /// The actor is known and may see the thing, but may not do this to it.
+    /// The actor may see the thing, but may not do this to it.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// There is no such thing for this actor; `what` is the entity: `chat`, `user`, `users`…
-    #[error("{}", not_found(what, ids))]
-    NotFound { what: &'static str, ids: Vec<String> },
+    /// There is no such thing, for this actor.
+    #[error("{why}")]
+    NotFound { field: &'static str, why: String },
     /// The request contradicts what is stored.
     #[error("{why}")]
-    Conflict { field: Option<&'static str>, why: &'static str },
+    Conflict { field: &'static str, why: &'static str },
     /// A field is over its limit.
     #[error("{field} is over the limit of {max} {unit}")]
     TooLarge { field: String, max: usize, unit: &'static str },
@@ -34,14 +34,22 @@ pub enum Error {
 }
 
 impl Error {
-    /// The request as a whole, or its part at `field`, cannot be understood.
+    /// The request's part at `field` cannot be understood.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Error {
-        Error::Invalid { field: field.into(), why: why.into() }
+        Error::Invalid { field: Some(field.into()), why: why.into() }
     }
 
-    /// There is no such `what` for this actor.
-    pub fn not_found(what: &'static str) -> Error {
-        Error::NotFound { what, ids: Vec::new() }
+    /// There is no such chat, for this actor.
+    pub fn no_chat() -> Error {
+        Error::NotFound { field: "chat.id", why: "no such chat".into() }
+    }
+
+    /// The actor would have to be a member of the chat. For others a private one does not exist.
+    pub fn no_member(private: bool) -> Error {
+        match private {
+            true => Error::no_chat(),
+            false => Error::Forbidden("only members of the chat may do this"),
+        }
     }
 
     /// The public code, the same on all doors.
@@ -59,15 +67,11 @@ impl Error {
     }
 
     /// The dotted path of the culprit, where there is one.
-    pub fn field(&self) -> Option<String> {
+    pub fn field(&self) -> Option<&str> {
         match self {
-            Error::Invalid { field, .. } | Error::TooLarge { field, .. } => {
-                (!field.is_empty()).then(|| field.clone())
-            }
-            Error::NotFound { what: "users", .. } => Some("users".into()),
-            Error::NotFound { what: "team", .. } => Some("chat.team_id".into()),
-            Error::NotFound { what, .. } => Some(format!("{what}.id")),
-            Error::Conflict { field, .. } => field.map(Into::into),
+            Error::Invalid { field, .. } => field.as_deref(),
+            Error::TooLarge { field, .. } => Some(field),
+            Error::NotFound { field, .. } | Error::Conflict { field, .. } => Some(field),
             _ => None,
         }
     }
@@ -81,29 +85,23 @@ impl Error {
     }
 }
 
-fn subject(field: &str) -> String {
-    match field {
-        "" => String::new(),
-        field => format!("{field} "),
-    }
-}
-
-fn not_found(what: &str, ids: &[String]) -> String {
-    match ids {
-        [] => format!("no such {what}"),
-        ids => format!("no such {what}: {}", ids.join(", ")),
-    }
+fn subject(field: &Option<String>) -> String {
+    field.as_ref().map(|field| format!("{field} ")).unwrap_or_default()
 }
 
 impl From<sqlx::Error> for Error {
     /// A store that is full, locked or closed may come back: `Unavailable`. The rest is a defect.
     fn from(error: sqlx::Error) -> Error {
-        const BUSY: &str = "5";
-        const IO: &str = "10";
-        const FULL: &str = "13";
+        const BUSY: i32 = 5;
+        const IO: i32 = 10;
+        const FULL: i32 = 13;
         let passing = match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            sqlx::Error::Database(db) => matches!(db.code().as_deref(), Some(BUSY | IO | FULL)),
+            // The code is an extended one; its low byte is the kind.
+            sqlx::Error::Database(db) => db
+                .code()
+                .and_then(|code| code.parse::<i32>().ok())
+                .is_some_and(|code| matches!(code & 0xff, BUSY | IO | FULL)),
             _ => false,
         };
         let cause = Some(Arc::new(error));
@@ -126,4 +124,6 @@ pub enum StartError {
          say --access open if that is what you want, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
+    #[error("the limit {0} must be above zero")]
+    Limit(&'static str),
 }

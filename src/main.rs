@@ -8,7 +8,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// What the flags' own errors end with, too.
+/// The exit code of a setting that cannot be; clap's own, too.
 const BAD_SETTING: u8 = 2;
 
 #[tokio::main]
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             eprintln!("chinwag: {error}");
             return ExitCode::from(match error {
-                StartError::Exposed(_) => BAD_SETTING,
+                StartError::Exposed(_) | StartError::Limit(_) => BAD_SETTING,
                 StartError::Listen { .. } | StartError::Store { .. } => 1,
             });
         }
@@ -38,9 +38,8 @@ async fn serve(server: Server) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (address, access) = (server.address(), server.access());
-    let line = format!("chinwag listening on http://{address} (access: {access})");
     // Whoever started the server may have closed its output.
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "chinwag listening on http://{address} (access: {access})");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -27,8 +27,9 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be bound, the database cannot be opened, or the address can be reached
-    /// from other machines and `config.access` is not set.
+    /// from other machines and `config.access` is not set, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
+        config.limits.check()?;
         if !config.listen.ip().is_loopback() && config.access.is_none() {
             return Err(StartError::Exposed(config.listen));
         }
@@ -53,6 +54,11 @@ impl Server {
     /// The address served, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
+    }
+
+    /// The address of `/metrics`, if it has one of its own.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(Listener::address)
     }
 
     /// Who may connect.

@@ -5,7 +5,7 @@
 //! the order of publication. A subscriber that is slow makes the publisher wait; nothing is
 //! dropped.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -21,21 +21,29 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// All events from now on.
+    /// All events from now on, until the bus is closed.
     pub fn subscribe(&self) -> mpsc::Receiver<Arc<Committed>> {
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
-        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        subscribers.push(sender);
+        self.subscribers().push(sender);
         receiver
+    }
+
+    /// Ends every subscription.
+    pub fn close(&self) {
+        self.subscribers().clear();
     }
 
     /// Hands an event to every subscriber, waiting for those that are behind.
     pub async fn publish(&self, event: Committed) {
         let event = Arc::new(event);
-        let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let subscribers = self.subscribers().clone();
         for subscriber in subscribers {
             // A subscriber that is gone was a door of a server shutting down.
             let _ = subscriber.send(event.clone()).await;
         }
+    }
+
+    fn subscribers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Arc<Committed>>>> {
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,9 @@
 //! Chats and who is in them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::iter;
 
+use super::access::{Member, Reader};
 use super::{Actor, App};
 use crate::clock::{self, Time};
 use crate::error::Error;
@@ -18,14 +19,10 @@ impl App {
         users: Vec<UserId>,
     ) -> Result<Chat, Error> {
         let mut tx = self.store.begin().await?;
-        let known = tx.list_known_users(&users).await?;
-        let known: HashSet<_> = known.into_iter().collect();
-        let unknown: Vec<_> = users.iter().filter(|id| !known.contains(id)).collect();
+        let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {
-            return Err(Error::NotFound {
-                what: "users",
-                ids: unknown.into_iter().map(|id| id.as_ref().to_owned()).collect(),
-            });
+            let why = format!("no such users: {}", unknown.join(", "));
+            return Err(Error::NotFound { field: "users", why });
         }
         // Sorted by id, as the store lists those who joined at the same time.
         let members: BTreeSet<_> = iter::once(actor.user_id.clone()).chain(users).collect();
@@ -61,30 +58,26 @@ impl App {
     /// Makes the actor a member of a public chat; for a member it changes nothing. Errors:
     /// `not_found`.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
-        let reader = self.reader(Some(&actor.user_id), chat_id).await?;
-        let chat_id = reader.chat_id();
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
+        let Reader { chat_id } = Reader::check_in(&mut tx, chat_id, &user_id).await?;
         let users = std::slice::from_ref(&user_id);
         let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
-        let chat = tx.find_chat(chat_id).await?.ok_or_else(|| Error::not_found("chat"))?;
+        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
         tx.commit(joined.then_some(Event::MemberJoined { chat_id, user_id })).await?;
         Ok(chat)
     }
 
     /// Ends the actor's membership. Errors: `not_found`; `conflict` for who is no member.
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
-        let reader = self.reader(Some(&actor.user_id), chat_id).await?;
-        let chat_id = reader.chat_id();
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
+        let Reader { chat_id } = Reader::check_in(&mut tx, chat_id, &user_id).await?;
         if !tx.delete_member(chat_id, &user_id).await? {
-            return Err(Error::Conflict {
-                field: Some("chat.id"),
-                why: "you are no member of this chat",
-            });
+            let why = "you are no member of this chat";
+            return Err(Error::Conflict { field: "chat.id", why });
         }
-        let chat = tx.find_chat(chat_id).await?.ok_or_else(|| Error::not_found("chat"))?;
+        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
         tx.commit([Event::MemberLeft { chat_id, user_id }]).await?;
         Ok(chat)
     }
@@ -97,17 +90,15 @@ impl App {
         chat_id: ChatId,
         seq: Option<i64>,
     ) -> Result<ReadState, Error> {
-        let member = self.member(actor.user_id.clone(), chat_id).await?;
-        let (chat_id, user_id) = member.into_parts();
         let mut tx = self.store.begin().await?;
-        let reading = tx.find_reading(chat_id, &user_id).await?;
-        let reading = reading.ok_or_else(|| Error::not_found("chat"))?;
+        let member = Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let (chat_id, user_id) = (member.chat_id, member.user_id);
+        let reading = tx.find_reading(chat_id, &user_id).await?.ok_or_else(Error::no_chat)?;
         let seq = seq.unwrap_or(reading.last_seq).min(reading.last_seq);
         let read_seq = seq.max(reading.read_seq);
         let unread = tx.update_reading(chat_id, &user_id, read_seq).await?;
         let read = ReadState { chat_id, read_seq, unread };
-        let by = actor.connection;
-        tx.commit([Event::ChatRead { user_id, read, by }]).await?;
+        tx.commit([Event::ChatRead { user_id, read, by: actor.connection }]).await?;
         Ok(read)
     }
 }

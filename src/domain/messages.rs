@@ -1,10 +1,10 @@
 //! Messages: sent once, read in pages.
 
-use super::{Actor, App, access};
+use super::access::Reader;
+use super::{Actor, App};
 use crate::error::Error;
 use crate::model::{Body, ChatId, ClientId, MessagePage, MessageQuery, MessageType};
 use crate::model::{NewMessage, Sent, UserId};
-use crate::store::Appended;
 
 impl App {
     /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for
@@ -19,13 +19,9 @@ impl App {
         client_id: Option<ClientId>,
     ) -> Result<Sent, Error> {
         let user_id = actor.user_id.clone();
-        let message = NewMessage { chat_id, user_id, kind, body, client_id };
-        // The writer looks up membership for a whole batch at once, where nothing can change it
+        // The writer looks up membership, for a whole batch at once, where nothing can change it
         // before the message is in.
-        match self.store.append_message(message).await? {
-            Appended::Sent(sent) => Ok(sent),
-            Appended::NoMember(standing) => Err(access::refuse_member(standing)),
-        }
+        self.store.append_message(NewMessage { chat_id, user_id, kind, body, client_id }).await
     }
 
     /// A page of a chat's history, for anyone if the chat is public. Errors: `not_found`.
@@ -35,7 +31,7 @@ impl App {
         chat_id: ChatId,
         query: &MessageQuery,
     ) -> Result<MessagePage, Error> {
-        let reader = self.reader(user_id, chat_id).await?;
-        self.store.list_messages(reader.chat_id(), query, self.limits.max_page_bytes).await
+        let Reader { chat_id } = Reader::check(&self.store, chat_id, user_id).await?;
+        self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await
     }
 }

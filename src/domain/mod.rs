@@ -21,7 +21,7 @@ use crate::model::{Committed, ConnectionId, UserId};
 use crate::store::Store;
 
 /// Who asks: a user, on one connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Actor {
     pub user_id: UserId,
     pub connection: ConnectionId,
@@ -72,5 +72,6 @@ impl App {
     /// Finishes what has begun and closes the store; each step may take as long as `deadline`.
     pub async fn close(&self, deadline: Duration) {
         self.store.close(deadline).await;
+        self.bus.close();
     }
 }

@@ -3,7 +3,7 @@
 use super::App;
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ChatId, ExternalId, NewUser, User, UserId};
+use crate::model::{ChatId, NewUser, User, UserId};
 use crate::store::Tx;
 
 impl App {
@@ -25,7 +25,7 @@ impl App {
     /// The chats that a user is a member of. Errors: `not_found` if there is no such user.
     pub async fn chats_of(&self, user_id: &UserId) -> Result<Vec<ChatId>, Error> {
         let chats = self.store.list_chat_ids(user_id).await?;
-        chats.ok_or_else(|| Error::not_found("user"))
+        chats.ok_or_else(|| Error::NotFound { field: "user.id", why: "no such user".into() })
     }
 }
 
@@ -41,38 +41,28 @@ async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
     match (by_external_id, by_id) {
         (Some(user), Some(other)) if user.id != other.id => Err(taken("user.id")),
         (Some(user), _) => Ok(Some(user)),
-        (None, Some(user)) if belongs_to_another(&user, new.external_id.as_ref()) => {
+        (None, Some(user)) if new.external_id.is_some() && user.external_id.is_some() => {
             Err(taken("user.external_id"))
         }
         (None, found) => Ok(found),
     }
 }
 
-fn belongs_to_another(user: &User, external_id: Option<&ExternalId>) -> bool {
-    external_id.is_some() && user.external_id.is_some()
-}
-
 async fn update(tx: &mut Tx, user: User, new: NewUser) -> Result<User, Error> {
-    let handle = new.handle.or_else(|| user.handle.clone());
-    let external_id = user.external_id.clone().or(new.external_id);
-    let same = user.name == new.name
-        && user.photo == new.photo
-        && user.handle == handle
-        && user.external_id == external_id;
-    if same {
-        return Ok(user);
-    }
-    let user = User {
+    let changed = User {
+        external_id: user.external_id.clone().or(new.external_id),
+        handle: new.handle.or_else(|| user.handle.clone()),
         name: new.name,
         photo: new.photo,
-        handle,
-        external_id,
-        modified_at: clock::now(),
-        ..user
+        ..user.clone()
     };
-    refuse_taken_handle(tx, &user).await?;
-    tx.update_user(&user).await?;
-    Ok(user)
+    if changed == user {
+        return Ok(user);
+    }
+    refuse_taken_handle(tx, &changed).await?;
+    let changed = User { modified_at: clock::now(), ..changed };
+    tx.update_user(&changed).await?;
+    Ok(changed)
 }
 
 async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
@@ -102,5 +92,5 @@ async fn refuse_taken_handle(tx: &mut Tx, user: &User) -> Result<(), Error> {
 }
 
 fn taken(field: &'static str) -> Error {
-    Error::Conflict { field: Some(field), why: "another user has it" }
+    Error::Conflict { field, why: "another user has it" }
 }

@@ -12,7 +12,8 @@ use crate::model::Problem;
 
 /// An object of a request, its path in it, and the limits that hold.
 pub struct Input<'a> {
-    object: &'a Map<String, Value>,
+    /// None for one that is not there.
+    object: Option<&'a Map<String, Value>>,
     path: String,
     limits: &'a Limits,
 }
@@ -20,10 +21,12 @@ pub struct Input<'a> {
 impl<'a> Input<'a> {
     /// The request as a whole.
     pub fn new(body: &'a Value, limits: &'a Limits) -> Result<Input<'a>, Error> {
-        let object =
-            body.as_object().ok_or_else(|| Error::invalid("", "the body must be an object"))?;
+        let object = body.as_object().ok_or_else(|| Error::Invalid {
+            field: None,
+            why: "the body must be an object".into(),
+        })?;
         let path = String::new();
-        Ok(Input { object, path, limits })
+        Ok(Input { object: Some(object), path, limits })
     }
 
     /// The object at `key`.
@@ -38,7 +41,13 @@ impl<'a> Input<'a> {
         };
         let object = value.as_object().ok_or_else(|| self.invalid(key, "must be an object"))?;
         let path = self.path(key);
-        Ok(Some(Input { object, path, limits: self.limits }))
+        Ok(Some(Input { object: Some(object), path, limits: self.limits }))
+    }
+
+    /// The object at `key`, or an empty one.
+    pub fn object_or_empty(&self, key: &str) -> Result<Input<'a>, Error> {
+        let empty = || Input { object: None, path: self.path(key), limits: self.limits };
+        Ok(self.optional_object(key)?.unwrap_or_else(empty))
     }
 
     /// The text at `key`, read by `parse`.
@@ -91,6 +100,7 @@ impl<'a> Input<'a> {
     pub fn optional_number(&self, key: &str, min: i64) -> Result<Option<i64>, Error> {
         let read = |value: &Value| match value.as_i64() {
             Some(number) if number >= min => Ok(number),
+            // A number that is larger still means as much as the largest.
             None if value.is_u64() => Ok(i64::MAX),
             _ => Err(self.invalid(key, format!("must be a whole number from {min} on"))),
         };
@@ -118,7 +128,7 @@ impl<'a> Input<'a> {
 
     /// A `null` counts as absent.
     fn value(&self, key: &str) -> Option<&'a Value> {
-        self.object.get(key).filter(|value| !value.is_null())
+        self.object?.get(key).filter(|value| !value.is_null())
     }
 
     fn path(&self, key: &str) -> String {

@@ -1,3 +1,5 @@
+//! Chats, and what their members see of them.
+
 use super::{ChatId, Description, Name, UserId};
 use crate::clock::Time;
 
@@ -23,7 +25,7 @@ impl Chat {
 }
 
 /// What a client says of a chat that it wants made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NewChat {
     pub name: Name,
     pub description: Option<Description>,
@@ -31,7 +33,7 @@ pub struct NewChat {
 }
 
 /// A chat in the list of one of its members.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ListedChat {
     pub chat: Chat,
     /// Messages of others that the member has not read.
@@ -39,7 +41,7 @@ pub struct ListedChat {
 }
 
 /// Chats of a user, latest activity first.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ChatPage {
     pub chats: Vec<ListedChat>,
     /// Where the next page begins, when there is one: the activity and the id of the last chat.

@@ -1,9 +1,11 @@
+//! What the doors hear of.
+
 use std::sync::Arc;
 
 use super::{Chat, ChatId, ConnectionId, Message, ReadState, UserId};
 
 /// An event and its number among those that this node has committed: 1, 2, 3…
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Committed {
     pub number: u64,
     pub event: Event,
@@ -12,7 +14,7 @@ pub struct Committed {
 /// Something that has been committed, for every door of every node to show to its clients.
 ///
 /// Events come in the order of their commits, so those of one chat come in the order of `seq`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Event {
     /// A chat was made; `users` in it are its first members.
     ChatCreated(Chat),

@@ -5,11 +5,11 @@ use std::fmt;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::text::{Problem, at_most_chars, printable, text};
+use super::text::{Problem, at_most_chars, printable};
 use crate::config::Limits;
 
 /// A chat's id, a UUIDv7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
 #[sqlx(transparent)]
 #[serde(transparent)]
 pub struct ChatId(Uuid);
@@ -22,7 +22,12 @@ impl ChatId {
     /// Reads an id as a client writes it. A text that is no UUID names a chat that does not
     /// exist, not a malformed request: it becomes the nil id, which no chat has.
     pub fn parse(text: &str, _: &Limits) -> Result<ChatId, Problem> {
-        Ok(ChatId(Uuid::try_parse(text).unwrap_or(Uuid::nil())))
+        Ok(ChatId::read(text).unwrap_or(ChatId(Uuid::nil())))
+    }
+
+    /// Reads an id that the server has written.
+    pub fn read(text: &str) -> Option<ChatId> {
+        Uuid::try_parse(text).ok().map(ChatId)
     }
 
     /// Its 32 hexadecimal digits, as SQLite's `unhex` reads them.
@@ -76,7 +81,7 @@ impl UserId {
         UserId(Uuid::now_v7().to_string())
     }
 
-    /// 1–255 characters, none of them a control character.
+    /// At most `Limits::max_name` characters, none of them a control character; not blank.
     pub fn parse(text: &str, limits: &Limits) -> Result<UserId, Problem> {
         at_most_chars(text, limits.max_name)?;
         printable(text)?;
@@ -95,15 +100,15 @@ impl AsRef<str> for UserId {
     }
 }
 
-text!(
-    /// The id of a user in the host application: 1–255 characters.
+super::text::bounded_text!(
+    /// The id of a user in the host application: at most `Limits::max_name` characters.
     ExternalId,
     |text, limits| {
         at_most_chars(text, limits.max_name)?;
         printable(text)
     }
 );
-text!(
+super::text::bounded_text!(
     /// A user's handle: 1–32 letters, digits and underscores of any script.
     Handle,
     |text, _| {

@@ -1,3 +1,5 @@
+//! Messages, on their way and stored.
+
 use std::sync::Arc;
 
 use super::{Body, ChatId, ClientId, MessageId, UserId};
@@ -53,7 +55,7 @@ pub struct Sent {
 
 /// A message on its way into a chat. A `client_id` that its user has used there before means the
 /// earlier message.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NewMessage {
     pub chat_id: ChatId,
     pub user_id: UserId,
@@ -63,7 +65,7 @@ pub struct NewMessage {
 }
 
 /// Which messages of a chat are wanted; the bounds hold together.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct MessageQuery {
     /// Created at this time or later.
     pub from: Option<Time>,
@@ -83,7 +85,7 @@ impl MessageQuery {
 }
 
 /// Messages in ascending order of `seq`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct MessagePage {
     pub messages: Vec<Message>,
     /// The last `seq` of the page, if the query's times leave more after it.

@@ -2,8 +2,8 @@
 
 use crate::config::Limits;
 
-/// Why a text was refused. Whoever knows the field's path makes an [`Error`](crate::Error) of it.
-#[derive(Debug, PartialEq)]
+/// Why a text was refused. Whoever knows the field's path makes an [`Error`](crate::error::Error) of it.
+#[derive(Debug)]
 pub enum Problem {
     Invalid(&'static str),
     TooLarge { max: usize, unit: &'static str },
@@ -51,7 +51,7 @@ pub(super) fn printable(text: &str) -> Result<(), Problem> {
     }
 }
 
-macro_rules! text {
+macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type, serde::Serialize)]
@@ -75,34 +75,35 @@ macro_rules! text {
         }
     };
 }
-pub(super) use text;
+pub(super) use bounded_text;
 
-text!(
-    /// The name of a user or a chat: 1–255 characters, none of them a control character.
+bounded_text!(
+    /// The name of a user or a chat: at most `Limits::max_name` characters, none of them a control
+    /// character; not blank.
     Name,
     |text, limits| {
         at_most_chars(text, limits.max_name)?;
         printable(text)
     }
 );
-text!(
-    /// What a chat is about: at most 4,096 characters.
+bounded_text!(
+    /// What a chat is about: at most `Limits::max_description` characters.
     Description,
     |text, limits| {
         at_most_chars(text, limits.max_description)?;
         no_nul(text)
     }
 );
-text!(
-    /// A user's picture, as a URL or a data URL: at most 8 KiB.
+bounded_text!(
+    /// A user's picture, as a URL or a data URL: at most `Limits::max_photo` bytes, or empty.
     Photo,
     |text, limits| {
         at_most_bytes(text, limits.max_photo)?;
         no_nul(text)
     }
 );
-text!(
-    /// What a message says: 1 byte to 512 KiB.
+bounded_text!(
+    /// What a message says: 1 byte to `Limits::max_message`.
     Body,
     |text, limits| {
         at_most_bytes(text, limits.max_message)?;
@@ -112,7 +113,7 @@ text!(
         no_nul(text)
     }
 );
-text!(
+bounded_text!(
     /// A client's own id of a message, by which a repeated send is recognised.
     ClientId,
     |text, limits| {

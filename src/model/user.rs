@@ -1,8 +1,10 @@
+//! Users.
+
 use super::{ExternalId, Handle, Name, Photo, UserId};
 use crate::clock::Time;
 
 /// Someone who chats.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct User {
     pub id: UserId,
     pub external_id: Option<ExternalId>,
@@ -15,7 +17,7 @@ pub struct User {
 
 /// What a client says of a user whom it wants made or fetched; it brings one of the two ids at
 /// least.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NewUser {
     pub external_id: Option<ExternalId>,
     pub id: Option<UserId>,

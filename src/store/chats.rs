@@ -105,7 +105,7 @@ impl Store {
     ) -> Result<ChatPage, Error> {
         let (time, id) = before.unwrap_or((Time::from_micros(i64::MAX), ChatId::new()));
         let (mut chats, mut next, mut last, mut bytes) = (Vec::new(), None, None, 0);
-        on!(Db & self.db, |pool| {
+        on!(Db self, |pool| {
             let mut rows = sqlx::query_as::<_, ListedChatRow>(LIST_CHATS)
                 .bind(user_id)
                 .bind(Chat::MAX_USERS)

@@ -9,15 +9,20 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, Message, UserId};
 
+const FIND_STANDING: &str = "
+    select c.private, m.user_id is not null as member
+    from chats c left join members m on m.chat_id = c.id and m.user_id = $2
+    where c.id = $1";
+
 /// What decides whether someone may do something in a chat.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[derive(sqlx::FromRow)]
 pub struct Standing {
     pub private: bool,
     pub member: bool,
 }
 
 /// How far a member has read.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(sqlx::FromRow)]
 pub struct Reading {
     pub last_seq: i64,
     pub read_seq: i64,
@@ -30,23 +35,15 @@ impl Store {
         chat_id: ChatId,
         user_id: Option<&UserId>,
     ) -> Result<Option<Standing>, Error> {
-        let standing = on!(Db & self.db, |pool| {
-            sqlx::query_as(
-                "select c.private, m.user_id is not null as member
-                 from chats c left join members m on m.chat_id = c.id and m.user_id = $2
-                 where c.id = $1",
-            )
-            .bind(chat_id)
-            .bind(user_id)
-            .fetch_optional(pool)
-            .await
+        let standing = on!(Db self, |pool| {
+            sqlx::query_as(FIND_STANDING).bind(chat_id).bind(user_id).fetch_optional(pool).await
         })?;
         Ok(standing)
     }
 
     /// The chats of a user; none if there is no such user.
     pub async fn list_chat_ids(&self, user_id: &UserId) -> Result<Option<Vec<ChatId>>, Error> {
-        let rows: Vec<Option<ChatId>> = on!(Db & self.db, |pool| {
+        let rows: Vec<Option<ChatId>> = on!(Db self, |pool| {
             sqlx::query_scalar(
                 "select m.chat_id from users u left join members m on m.user_id = u.id
                  where u.id = $1",
@@ -61,6 +58,22 @@ impl Store {
 }
 
 impl Tx {
+    /// How `user_id` stands to a chat; none if there is no such chat.
+    pub async fn find_standing(
+        &mut self,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<Option<Standing>, Error> {
+        let standing = on!(Tx self, |connection| {
+            sqlx::query_as(FIND_STANDING)
+                .bind(chat_id)
+                .bind(user_id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(standing)
+    }
+
     /// Makes members of all of `user_ids`, who have then read everything; returns how many were
     /// none before.
     pub async fn insert_members(

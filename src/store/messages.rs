@@ -47,7 +47,7 @@ impl Store {
         let to = query.before_seq.map_or(last, |seq| last.min(seq.saturating_sub(1)));
         let sql = if query.is_forward() { LIST_EARLIEST } else { LIST_LATEST };
         let (mut messages, mut bytes) = (Vec::new(), 0);
-        on!(Db & self.db, |pool| {
+        on!(Db self, |pool| {
             let mut rows = sqlx::query_as::<_, Message>(sql)
                 .bind(chat_id)
                 .bind(from)
@@ -76,7 +76,7 @@ impl Store {
         from: Option<Time>,
         to: Option<Time>,
     ) -> Result<(i64, i64), Error> {
-        let range = on!(Db & self.db, |pool| {
+        let range = on!(Db self, |pool| {
             sqlx::query_as(FIND_RANGE).bind(chat_id).bind(from).bind(to).fetch_optional(pool).await
         })?;
         Ok(range.unwrap_or_default())

@@ -1,5 +1,6 @@
 //! Where everything is kept. It owns the database, its schema and the message writer; it knows
-//! nothing of clients, access or delivery.
+//! nothing of clients and delivery, and of access only what a transaction alone can know: that a
+//! message's sender is a member when it is appended.
 //!
 //! One SQL text serves every dialect: [`on!`] expands its body once for each. Reads go to a pool
 //! of readers. Writes go through [`Store::begin`] or the [message writer](writer), and every
@@ -22,12 +23,11 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::config::Limits;
 use crate::error::Error;
-use crate::model::{Committed, Event, NewMessage};
+use crate::model::{Committed, Event, NewMessage, Sent};
 use sqlite::SqlitePools;
 use writer::Writer;
 
 pub use members::Standing;
-pub use writer::Appended;
 
 /// How many committed events may wait to be taken; then commits wait too.
 const COMMITTED_EVENTS: usize = 1024;
@@ -38,11 +38,11 @@ enum Db {
     Sqlite(SqlitePools),
 }
 
-/// Expands `$body` once per dialect: with `Db` the name is a pool of readers, with `Tx` the
+/// Expands `$body` once per dialect: with `Db` the name is a store's pool of readers, with `Tx` the
 /// connection of an open transaction.
 macro_rules! on {
-    (Db $db:expr, |$pool:ident| $body:expr) => {
-        match $db {
+    (Db $store:expr, |$pool:ident| $body:expr) => {
+        match &$store.db {
             $crate::store::Db::Sqlite(pools) => {
                 let $pool = &pools.readers;
                 $body
@@ -70,7 +70,6 @@ struct Outbox {
 type Turn = Arc<Mutex<Outbox>>;
 
 /// The one store of a server.
-#[derive(Clone)]
 pub struct Store {
     db: Db,
     writer: Writer,
@@ -101,7 +100,7 @@ impl Store {
     }
 
     /// Appends a message to its chat; see [`Writer::append`].
-    pub async fn append_message(&self, message: NewMessage) -> Result<Appended, Error> {
+    pub async fn append_message(&self, message: NewMessage) -> Result<Sent, Error> {
         self.writer.append(message).await
     }
 
@@ -115,7 +114,7 @@ impl Store {
         if !self.writer.is_running() {
             return Err(Error::Unavailable(None));
         }
-        on!(Db & self.db, |pool| sqlx::query("select 1").execute(pool).await)?;
+        on!(Db self, |pool| sqlx::query("select 1").execute(pool).await)?;
         Ok(())
     }
 

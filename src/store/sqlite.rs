@@ -16,6 +16,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 2;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+const PAGE_SIZE: i64 = 4096;
 /// A write-ahead log of more pages than this (64 MiB) is cut while nobody writes.
 const MAX_LOG_PAGES: i64 = 16_384;
 
@@ -25,7 +26,7 @@ pub(super) struct SqlitePools {
     pub writer: SqlitePool,
     pub readers: SqlitePool,
     /// The one that checkpoints.
-    keeper: SqlitePool,
+    checkpointer: SqlitePool,
 }
 
 impl SqlitePools {
@@ -38,28 +39,28 @@ impl SqlitePools {
             // NORMAL would lose acknowledged messages at a power cut.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
-            .pragma("journal_size_limit", "67108864")
+            .pragma("journal_size_limit", (MAX_LOG_PAGES * PAGE_SIZE).to_string())
             .pragma("wal_autocheckpoint", "0");
         let writer = pool(1).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
-        let keeper = pool(1).connect_with(options).await?;
-        Ok(SqlitePools { writer, readers, keeper })
+        let checkpointer = pool(1).connect_with(options).await?;
+        Ok(SqlitePools { writer, readers, checkpointer })
     }
 
     /// Closes all connections; the last one to close folds the log into the file.
     pub async fn close(&self) {
-        self.keeper.close().await;
+        self.checkpointer.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
 
-    /// Copies what it can of the log into the file; `mode` says how hard it tries. Returns the
+    /// Copies what it can of the log into the file; `sql` says how hard it tries. Returns the
     /// pages of the log.
-    async fn checkpoint(&self, mode: &'static str) -> Result<i64, sqlx::Error> {
+    async fn checkpoint(&self, sql: &'static str) -> Result<i64, sqlx::Error> {
         let (_busy, pages, _copied): (i64, i64, i64) =
-            sqlx::query_as(mode).fetch_one(&self.keeper).await?;
+            sqlx::query_as(sql).fetch_one(&self.checkpointer).await?;
         Ok(pages)
     }
 }

@@ -67,19 +67,19 @@ impl Tx {
         Ok(())
     }
 
-    /// Which of `ids` are users'.
-    pub async fn list_known_users(&mut self, ids: &[UserId]) -> Result<Vec<UserId>, Error> {
-        let ids = json(ids.iter());
-        let known = match &mut self.inner {
+    /// Those of `ids` that are no user's.
+    pub async fn list_unknown_users(&mut self, ids: &[UserId]) -> Result<Vec<String>, Error> {
+        let unknown = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_scalar(
-                    "select id from users where id in (select value from json_each($1))",
+                    "select distinct value from json_each($1)
+                     where not exists (select 1 from users where users.id = value)",
                 )
-                .bind(ids)
+                .bind(json(ids.iter()))
                 .fetch_all(&mut **inner)
-                .await
+                .await?
             }
-        }?;
-        Ok(known)
+        };
+        Ok(unknown)
     }
 }

@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::chats::Head;
-use super::members::Standing;
 use super::{Db, Turn, Tx};
 use crate::clock;
 use crate::error::Error;
@@ -25,18 +24,12 @@ use crate::model::{ChatId, ClientId, Event, Message, MessageId, NewMessage, Sent
 /// The most messages one transaction appends.
 const MAX_BATCH: usize = 512;
 
-type Answer = Result<Appended, Error>;
+/// The most bytes of text one transaction appends: they are in memory several times meanwhile.
+const MAX_BATCH_BYTES: usize = 8 << 20;
+
+type Answer = Result<Sent, Error>;
 /// What makes a repeated message the same as an earlier one.
 type Key = (ChatId, UserId, ClientId);
-
-/// What became of a message.
-#[derive(Clone, Debug)]
-pub enum Appended {
-    Sent(Sent),
-    /// Its sender is no member of the chat, but stands to it like this; none if there is no such
-    /// chat.
-    NoMember(Option<Standing>),
-}
 
 struct Append {
     message: NewMessage,
@@ -61,7 +54,8 @@ impl Writer {
         Writer { queue, closing, task }
     }
 
-    /// Queues a message and returns it once it is durable. A full queue is `unavailable`.
+    /// Queues a message and returns it once it is durable. Errors: `unavailable` if the queue is
+    /// full, `not_found`, `forbidden` for who is no member, `conflict`.
     pub async fn append(&self, message: NewMessage) -> Answer {
         let (answer, answered) = oneshot::channel();
         match self.queue.try_send(Append { message, answer }) {
@@ -96,17 +90,30 @@ async fn run(db: Db, turn: Turn, mut appends: mpsc::Receiver<Append>, closing: C
         if count == 0 {
             return;
         }
-        let (batch, askers): (Vec<_>, Vec<_>) =
-            queued.drain(..).map(|append| (append.message, append.answer)).unzip();
-        let answers = match write(&db, &turn, batch).await {
-            Ok(answers) => answers,
-            Err(error) => vec![Err(error); askers.len()],
-        };
-        for (asker, answer) in askers.into_iter().zip(answers) {
-            // An asker that is gone needs no answer.
-            let _ = asker.send(answer);
+        while !queued.is_empty() {
+            let (batch, askers) = take_batch(&mut queued);
+            let answers = match write(&db, &turn, batch).await {
+                Ok(answers) => answers,
+                Err(error) => vec![Err(error); askers.len()],
+            };
+            for (asker, answer) in askers.into_iter().zip(answers) {
+                // An asker that is gone needs no answer.
+                let _ = asker.send(answer);
+            }
         }
     }
+}
+
+/// Takes the first of the queued messages: as many as are not too large together, but one at
+/// least.
+fn take_batch(queued: &mut Vec<Append>) -> (Vec<NewMessage>, Vec<oneshot::Sender<Answer>>) {
+    let mut bytes = 0;
+    let fits = |append: &Append| {
+        bytes += append.message.body.as_ref().len();
+        bytes <= MAX_BATCH_BYTES
+    };
+    let count = queued.iter().map(fits).take_while(|fits| *fits).count().max(1);
+    queued.drain(..count).map(|append| (append.message, append.answer)).unzip()
 }
 
 /// Appends a batch in one transaction; the answers are in the order of the batch.
@@ -131,9 +138,10 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
         tx.update_heads(&fresh).await?;
         tx.update_own_unread(&fresh).await?;
     }
-    metrics::counter!("chinwag_messages_total").increment(fresh.len() as u64);
-    metrics::counter!("chinwag_message_batches_total").increment(1);
+    let count = fresh.len() as u64;
     tx.commit(fresh.into_iter().map(Event::MessageSent)).await?;
+    metrics::counter!("chinwag_messages_total").increment(count);
+    metrics::counter!("chinwag_message_batches_total").increment(1);
     Ok(answers)
 }
 
@@ -147,12 +155,9 @@ struct Plan {
 
 impl Plan {
     fn place(&mut self, new: NewMessage) -> Answer {
-        let Some(head) = self.heads.get_mut(&new.chat_id) else {
-            return Ok(Appended::NoMember(None));
-        };
+        let head = self.heads.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
         if !self.members.contains(&(new.chat_id, new.user_id.clone())) {
-            let standing = Standing { private: head.private, member: false };
-            return Ok(Appended::NoMember(Some(standing)));
+            return Err(Error::no_member(head.private));
         }
         let key = new_key(&new);
         if let Some(first) = key.as_ref().and_then(|key| self.known.get(key)) {
@@ -176,7 +181,7 @@ impl Plan {
             self.known.insert(key, message.clone());
         }
         self.fresh.push(message.clone());
-        Ok(Appended::Sent(Sent { message, fresh: true }))
+        Ok(Sent { message, fresh: true })
     }
 }
 
@@ -190,9 +195,9 @@ fn key(message: &Message) -> Option<Key> {
 
 fn repeated(first: &Arc<Message>, new: &NewMessage) -> Answer {
     match first.body == new.body && first.kind == new.kind {
-        true => Ok(Appended::Sent(Sent { message: first.clone(), fresh: false })),
+        true => Ok(Sent { message: first.clone(), fresh: false }),
         false => Err(Error::Conflict {
-            field: Some("message.client_id"),
+            field: "message.client_id",
             why: "this client_id belongs to another message",
         }),
     }

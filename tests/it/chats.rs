@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestServer, assert_error, message};
+use crate::support::{TestServer, assert_error, message};
 
 #[tokio::test]
 async fn is_made_private_with_its_creator_as_a_member() {
@@ -142,9 +142,12 @@ async fn a_public_chat_can_be_joined_and_left() {
     let left = bob.ask("leave-chat", of_chat.clone()).await;
     assert_eq!(left["chat"]["users"], json!([ann.id]));
     assert_error(&bob.refused("leave-chat", of_chat).await, "conflict", Some("chat.id"));
+    let error = bob.refused("new-message", message(&chat, "no more")).await;
+    assert_error(&error, "forbidden", None);
     ann.say(&chat, "gone").await;
     bob.nothing_more().await;
-    let names: Vec<_> = chat_names(&mut bob).await;
+    let chats = bob.ask("list-chats", json!({})).await["chats"].take();
+    let names: Vec<_> = chats.as_array().unwrap().iter().map(|chat| &chat["name"]).collect();
     assert_eq!(names, ["the last event"]);
 }
 
@@ -163,6 +166,31 @@ async fn all_sockets_of_a_user_enter_and_leave() {
     // What tab 2 makes last, tab 1 sees as well.
     tab2.nothing_more().await;
     assert_eq!(tab1.next("create-chat").await["chat"]["name"], "the last event");
+}
+
+#[tokio::test]
+async fn a_socket_that_comes_while_its_user_joins_and_leaves_hears_what_it_should() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let (stay, go) = (ann.chat("stay", false, &[]).await, ann.chat("go", false, &[]).await);
+    for round in 0..30 {
+        let name = format!("bob{round}");
+        let mut bob = server.user(&name).await;
+        bob.ask("join-chat", json!({ "chat": { "id": go } })).await;
+        drop(bob);
+        // One socket changes the memberships while another one comes.
+        let (mut one, mut two) = (server.connect().await, server.connect().await);
+        let user = json!({ "user": { "external_id": name, "name": name, "photo": "" } });
+        one.tell("create-user", user.clone()).await;
+        one.tell("leave-chat", json!({ "chat": { "id": go } })).await;
+        let joined = one.request("join-chat", json!({ "chat": { "id": stay } })).await;
+        let come = two.request("create-user", user).await;
+        one.answer(joined).await;
+        two.answer(come).await;
+        ann.say(&go, "not for bob").await;
+        let said = ann.say(&stay, "for bob").await;
+        assert_eq!(two.next("new-message").await, said);
+    }
 }
 
 #[tokio::test]
@@ -196,10 +224,4 @@ async fn a_returning_user_hears_of_all_chats() {
         let said = ann.say(&chat, "welcome back").await;
         assert_eq!(bob.next("new-message").await, said);
     }
-}
-
-async fn chat_names(client: &mut Client) -> Vec<String> {
-    let page = client.ask("list-chats", json!({})).await;
-    let chats = page["chats"].as_array().unwrap();
-    chats.iter().map(|chat| chat["name"].as_str().unwrap().to_owned()).collect()
 }

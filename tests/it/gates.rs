@@ -1,6 +1,6 @@
 //! What every HTTP request passes: origin, size, pace, number; and the operators' pages.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -31,10 +31,10 @@ async fn health_readiness_and_metrics() {
 
 #[tokio::test]
 async fn metrics_can_have_an_address_of_their_own() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = ([127, 0, 0, 1], 0).into();
     let server = TestServer::with(|config| config.metrics_listen = Some(free)).await;
     assert_eq!(status(&server.get("/metrics", "").await), "404");
-    let mut stream = TcpStream::connect(free).await.unwrap();
+    let mut stream = TcpStream::connect(server.metrics_address()).await.unwrap();
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -130,9 +130,12 @@ async fn half_a_request_is_not_waited_for() {
         limits.handshake_timeout = Duration::from_millis(200);
     })
     .await;
+    let started = Instant::now();
     server.exchange("GET / HTTP/1.1\r\nHost: x\r\n").await;
     let head = format!("POST {POLLING} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4");
     server.exchange(&head).await;
+    // Far from any clock's doubt: the default is ten seconds each.
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]

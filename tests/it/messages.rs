@@ -1,11 +1,13 @@
 //! Messages: sent, pushed, sent again.
 
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, UserClient, assert_error, message};
+use crate::support::{Client, TestServer, assert_error, message};
 
 /// Three users of whom two are in a chat.
-async fn chat_of_two(server: &TestServer) -> (UserClient, UserClient, UserClient, String) {
+async fn chat_of_two(server: &TestServer) -> (Client, Client, Client, String) {
     let mut bob = server.user("bob").await;
     let eve = server.user("eve").await;
     let mut ann = server.user("ann").await;
@@ -147,6 +149,7 @@ async fn a_full_queue_is_unavailable_and_loses_nothing() {
     }
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     let chat = users[0].chat("busy", true, &ids).await;
+    let refusals = Cell::new(0);
     let sends = users.iter_mut().map(async |user| {
         let mut answers = Vec::new();
         for at in 0..20 {
@@ -158,6 +161,7 @@ async fn a_full_queue_is_unavailable_and_loses_nothing() {
                     answers.push(answer["seq"].as_i64().unwrap());
                     break;
                 }
+                refusals.set(refusals.get() + 1);
             }
         }
         answers
@@ -165,4 +169,5 @@ async fn a_full_queue_is_unavailable_and_loses_nothing() {
     let mut seqs: Vec<_> = futures_util::future::join_all(sends).await.concat();
     seqs.sort();
     assert_eq!(seqs, Vec::from_iter(1..=400));
+    assert!(refusals.get() > 0, "the queue was never full");
 }

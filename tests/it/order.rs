@@ -97,7 +97,7 @@ async fn a_socket_that_asks_too_much_at_once_is_disconnected() {
     let said = json!(["new-message", message(&chat, "x")]).to_string();
     // All of it in one write, so that it arrives faster than it can be handled.
     ann.send_many((0..1000).map(|at| format!("42{at}{said}"))).await;
-    ann.client.closed().await;
+    ann.closed().await;
     // The others are served, and what was taken is whole.
     let mut ann = server.user("ann").await;
     let page = ann.ask("list-messages", json!({ "chat": { "id": chat } })).await;
@@ -109,7 +109,7 @@ async fn a_socket_that_asks_too_much_at_once_is_disconnected() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_disconnected_and_catches_up() {
     let server = TestServer::with_limits(|limits| limits.max_unsent = 16).await;
-    let slow = server.user("slow").await;
+    let mut slow = server.user("slow").await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("much", true, &[&slow.id]).await;
     // More than the buffers of the connection hold.
@@ -121,8 +121,7 @@ async fn a_client_that_does_not_read_is_disconnected_and_catches_up() {
     // It reads what the connection still held, and then the end: not a message is missing in
     // between.
     let mut last_seen = 0;
-    let mut client = slow.client;
-    while let Some(frame) = client.try_frame().await {
+    while let Some(frame) = slow.try_frame().await {
         if let Some(event) = frame.strip_prefix("42") {
             let event: Value = serde_json::from_str(event).unwrap();
             if event[0] == "new-message" {

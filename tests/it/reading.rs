@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, UserClient, assert_error, message};
+use crate::support::{Client, TestServer, assert_error, message};
 
 const NONE: [i64; 0] = [];
 
-async fn ask(client: &mut UserClient, chat: &str, query: Value) -> (Vec<i64>, Value) {
+async fn ask(client: &mut Client, chat: &str, query: Value) -> (Vec<i64>, Value) {
     let body = json!({ "chat": { "id": chat }, "query": query });
     let page = client.ask("list-messages", body).await;
     let messages = page["messages"].as_array().unwrap_or_else(|| panic!("{page}"));
@@ -15,7 +15,7 @@ async fn ask(client: &mut UserClient, chat: &str, query: Value) -> (Vec<i64>, Va
 }
 
 /// A chat with ten messages, and their times.
-async fn ten_messages(server: &TestServer) -> (UserClient, String, Vec<String>) {
+async fn ten_messages(server: &TestServer) -> (Client, String, Vec<String>) {
     let mut ann = server.user("ann").await;
     let chat = ann.chat("history", true, &[]).await;
     let mut times = Vec::new();

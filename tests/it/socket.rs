@@ -117,7 +117,7 @@ async fn a_frame_over_the_limit_closes_the_connection() {
     ann.say(&chat, &"x".repeat(9_000)).await;
     let frame = json!(["new-message", message(&chat, &"x".repeat(10_000))]);
     ann.send(format!("42{frame}")).await;
-    ann.client.closed().await;
+    ann.closed().await;
     server.user("bob").await.nothing_more().await;
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::time::Duration;
 
 use chinwag::{Config, Limits, Server};
@@ -61,6 +60,10 @@ impl TestServer {
         self.server.address()
     }
 
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.server.metrics_address().expect("an address of its own")
+    }
+
     /// Shuts the server down and leaves its directory.
     pub async fn shutdown(self) -> TempDir {
         self.server.shutdown().await;
@@ -71,13 +74,13 @@ impl TestServer {
         Client::connect(self.address()).await
     }
 
-    /// A connected client that acts as a new user of this name.
-    pub async fn user(&self, name: &str) -> UserClient {
+    /// A connected client that acts as the user of this name, new at first.
+    pub async fn user(&self, name: &str) -> Client {
         let mut client = self.connect().await;
         let user = json!({ "external_id": name, "name": name, "photo": "" });
         let answer = client.ask("create-user", json!({ "user": user })).await;
-        let id = answer["user"]["id"].as_str().unwrap().to_owned();
-        UserClient { client, id }
+        client.id = answer["user"]["id"].as_str().unwrap().to_owned();
+        client
     }
 
     /// Sends a text over a connection of its own; returns all that comes back until it closes.
@@ -102,6 +105,8 @@ impl TestServer {
 
 /// A Socket.IO connection over WebSocket.
 pub struct Client {
+    /// The id of the user it was made for, if it was.
+    pub id: String,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     events: VecDeque<(String, Value)>,
     acks: HashMap<u64, Value>,
@@ -125,7 +130,13 @@ impl Client {
 
     pub async fn open_url(url: &str) -> Client {
         let (stream, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-        Client { stream, events: VecDeque::new(), acks: HashMap::new(), last_ack: 0 }
+        Client {
+            id: String::new(),
+            stream,
+            events: VecDeque::new(),
+            acks: HashMap::new(),
+            last_ack: 0,
+        }
     }
 
     /// Sends a text frame as it is.
@@ -168,17 +179,16 @@ impl Client {
     }
 
     /// Waits until the server closes the connection.
-    pub async fn closed(mut self) {
+    pub async fn closed(&mut self) {
         while self.try_frame().await.is_some() {}
     }
 
     /// Sends a request and returns what its ack brings.
     pub async fn ask(&mut self, event: &str, body: Value) -> Value {
-        let ack = self.request(event, body).await;
-        self.answer(ack).await
+        self.try_ask(event, body).await.expect("the server closed the connection")
     }
 
-    /// Like [`ask`](Client::ask) on a connection that may close: then there is no answer.
+    /// The same on a connection that may close: then there is no answer.
     pub async fn try_ask(&mut self, event: &str, body: Value) -> Option<Value> {
         self.last_ack += 1;
         let ack = self.last_ack;
@@ -254,6 +264,22 @@ impl Client {
         }
     }
 
+    /// Makes a chat of this and other users and takes the event of it; returns its id.
+    pub async fn chat(&mut self, name: &str, private: bool, users: &[&str]) -> String {
+        let chat = json!({ "name": name, "private": private });
+        let answer = self.ask("create-chat", json!({ "chat": chat, "users": users })).await;
+        self.next("create-chat").await;
+        answer["chat"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Says something in a chat and takes the push of it; returns the message.
+    pub async fn say(&mut self, chat: &str, text: &str) -> Value {
+        let answer = self.ask("new-message", message(chat, text)).await;
+        assert!(answer.get("error").is_none(), "{answer}");
+        assert_eq!(self.next("new-message").await, answer);
+        answer
+    }
+
     async fn receive(&mut self) {
         let frame = self.frame().await;
         self.take(&frame);
@@ -274,44 +300,6 @@ impl Client {
             }
             _ => panic!("an unexpected packet: {frame}"),
         }
-    }
-}
-
-/// A client that acts as a user.
-pub struct UserClient {
-    pub client: Client,
-    pub id: String,
-}
-
-impl UserClient {
-    /// Makes a chat of this and other users and takes the event of it; returns its id.
-    pub async fn chat(&mut self, name: &str, private: bool, users: &[&str]) -> String {
-        let chat = json!({ "name": name, "private": private });
-        let answer = self.ask("create-chat", json!({ "chat": chat, "users": users })).await;
-        self.next("create-chat").await;
-        answer["chat"]["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Says something in a chat and takes the push of it; returns the message.
-    pub async fn say(&mut self, chat: &str, text: &str) -> Value {
-        let answer = self.ask("new-message", message(chat, text)).await;
-        assert!(answer.get("error").is_none(), "{answer}");
-        assert_eq!(self.next("new-message").await, answer);
-        answer
-    }
-}
-
-impl Deref for UserClient {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
-
-impl std::ops::DerefMut for UserClient {
-    fn deref_mut(&mut self) -> &mut Client {
-        &mut self.client
     }
 }
 

@@ -130,6 +130,18 @@ async fn a_socket_acts_as_its_latest_user() {
 }
 
 #[tokio::test]
+async fn a_socket_acts_as_so_many_users() {
+    let server = TestServer::with_limits(|limits| limits.max_socket_users = 2).await;
+    let mut client = server.connect().await;
+    for id in ["a", "b", "a", "b"] {
+        client.ask("create-user", user(json!({ "id": id }))).await["user"]["id"].as_str().unwrap();
+    }
+    let error = client.refused("create-user", user(json!({ "id": "c" }))).await;
+    assert_error(&error, "too_large", Some("user.id"));
+    assert_eq!(client.ask("list-chats", json!({})).await["chats"], json!([]), "still b");
+}
+
+#[tokio::test]
 async fn a_socket_without_a_user_may_not_act() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;

@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 static RECORDER: LazyLock<Option<PrometheusHandle>> =
     LazyLock::new(|| PrometheusBuilder::new().install_recorder().ok());
 
-/// Starts counting.
+/// Serves `/metrics`. What happened before the first call in a process is not counted.
 pub fn routes() -> Router {
     LazyLock::force(&RECORDER);
     Router::new().route("/metrics", get(render))

@@ -40,11 +40,9 @@ pub fn routes(app: &Arc<App>, config: &Config) -> Router {
 pub fn guarded(router: Router, config: &Config) -> Router {
     let origins = Origins::new(config);
     let limits = &config.limits;
-    let cors_origins = origins.clone();
     let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, head| {
-            cors_origins.allow(origin, &head.headers)
-        }))
+        // Those that may not are refused before they come here.
+        .allow_origin(AllowOrigin::mirror_request())
         .allow_methods(AllowMethods::mirror_request())
         .allow_headers([AUTHORIZATION, CONTENT_TYPE])
         .allow_credentials(true);

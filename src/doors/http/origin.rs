@@ -23,7 +23,7 @@ impl Origins {
     pub fn new(config: &Config) -> Origins {
         let allowed = config.allow_origin.iter();
         Origins {
-            allowed: allowed.map(|origin| origin.trim_end_matches('/').to_lowercase()).collect(),
+            allowed: allowed.map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
             loopback: config.listen.ip().is_loopback(),
         }
     }

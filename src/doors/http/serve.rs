@@ -11,7 +11,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -31,10 +30,9 @@ pub struct Listener {
     tasks: TaskTracker,
 }
 
-/// A connection's place among those that may be open; requests and the sockets they become hold
-/// it as long as they use the connection.
-#[derive(Clone)]
-struct Place(#[expect(dead_code, reason = "held for its drop")] Arc<OwnedSemaphorePermit>);
+/// A connection's share of those that may be open. Requests and the sockets they become hold it
+/// as long as they use the connection.
+type Permit = Arc<OwnedSemaphorePermit>;
 
 impl Listener {
     /// Binds the address and serves `router` on it.
@@ -46,7 +44,8 @@ impl Listener {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(accept(listener, router, limits.clone(), stop.clone(), tasks.clone()));
+        let accepting = accept(listener, router, limits.clone(), stop.clone(), tasks.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
         Ok(Listener { address, stop, tasks })
     }
 
@@ -76,32 +75,23 @@ async fn accept(
     stop: CancellationToken,
     connections: TaskTracker,
 ) {
-    let places = Arc::new(Semaphore::new(limits.max_connections));
-    loop {
-        let next = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, stream) = tokio::select! {
-            (place, accepted) = next => match (place, accepted) {
-                (Ok(place), Ok((stream, _))) => (place, stream),
-                (Ok(_), Err(error)) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(OUT_OF_FILES).await;
-                    continue;
-                }
-                // The semaphore is never closed.
-                (Err(_), _) => break,
-            },
-            () = stop.cancelled() => break,
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    // The semaphore is never closed.
+    while let Ok(permit) = permits.clone().acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(OUT_OF_FILES).await;
+                continue;
+            }
         };
         if let Err(error) = tune(&stream, &limits) {
             tracing::debug!(%error, "a connection closed at once");
             continue;
         }
-        let place = Place(Arc::new(place));
-        let serving = serve(stream, router.clone(), limits.clone(), place, stop.clone());
-        connections.spawn(serving);
+        let permit = Arc::new(permit);
+        connections.spawn(serve(stream, router.clone(), limits.clone(), permit, stop.clone()));
     }
 }
 
@@ -109,7 +99,7 @@ async fn accept(
 fn tune(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    SockRef::from(stream).set_tcp_user_timeout(Some(limits.unacked_timeout))?;
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limits.unacked_timeout))?;
     Ok(())
 }
 
@@ -117,11 +107,11 @@ async fn serve(
     stream: TcpStream,
     router: Router,
     limits: Limits,
-    place: Place,
+    permit: Permit,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(place.clone());
+        request.extensions_mut().insert(permit.clone());
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()

@@ -8,12 +8,12 @@ use engineioxide::handler::EngineIoHandler;
 use engineioxide::socket::{DisconnectReason, Socket};
 use engineioxide::{ProtocolVersion, Str};
 use socketioxide_core::Value;
-use socketioxide_core::packet::{ConnectPacket, Packet, PacketData};
+use socketioxide_core::packet::{Packet, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
 use socketioxide_parser_common::CommonParser;
 
-use super::Hub;
 use super::session::Session;
+use super::{Hub, views};
 
 /// The state that engineioxide keeps for each of its sockets.
 #[derive(Default)]
@@ -29,6 +29,7 @@ pub(super) struct Engine {
     parse: ParseConfig,
 }
 
+// engineioxide asks for it.
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Engine")
@@ -46,7 +47,7 @@ impl EngineIoHandler for Engine {
         }
         match socket.protocol {
             // An old client is in the namespace `/` from the start.
-            ProtocolVersion::V3 => accept(&socket, &session),
+            ProtocolVersion::V3 => enter(&socket, &session),
             ProtocolVersion::V4 => self.expect_connect(Arc::downgrade(&socket), &session),
         }
         // A connection has one `on_connect`, so that the cell is empty.
@@ -92,11 +93,13 @@ impl Engine {
         };
         let root = packet.ns == "/";
         match packet.inner {
-            PacketData::Connect(_) if root => accept(socket, session),
-            PacketData::Connect(_) => refuse_namespace(socket, packet.ns),
+            PacketData::Connect(_) if root => enter(socket, session),
+            PacketData::Connect(_) => {
+                session.deliver(views::connect_error(packet.ns, "Invalid namespace"));
+            }
             PacketData::Event(Value::Str(data, _), ack)
             | PacketData::BinaryEvent(Value::Str(data, _), ack)
-                if root && session.is_accepted() =>
+                if root && session.has_entered() =>
             {
                 session.receive(data, ack);
             }
@@ -113,8 +116,8 @@ impl Engine {
         let session = Arc::downgrade(session);
         tokio::spawn(async move {
             tokio::time::sleep(timeout).await;
-            let accepted = session.upgrade().is_none_or(|session| session.is_accepted());
-            if let (false, Some(socket)) = (accepted, socket.upgrade()) {
+            let entered = session.upgrade().is_none_or(|session| session.has_entered());
+            if let (false, Some(socket)) = (entered, socket.upgrade()) {
                 socket.close(DisconnectReason::TransportClose);
             }
         });
@@ -122,25 +125,9 @@ impl Engine {
 }
 
 /// Lets a connection into the namespace `/`.
-fn accept(socket: &EngineSocket, session: &Session) {
-    if !session.accept() {
-        return;
-    }
-    let payload = match socket.protocol {
-        ProtocolVersion::V3 => None,
-        ProtocolVersion::V4 => CommonParser.encode_default(&ConnectPacket { sid: socket.id }).ok(),
-    };
-    send(socket, Packet::connect("/", payload));
-}
-
-fn refuse_namespace(socket: &EngineSocket, namespace: Str) {
-    send(socket, Packet::connect_error(namespace, "Invalid namespace"));
-}
-
-fn send(socket: &EngineSocket, packet: Packet) {
-    if let Value::Str(text, _) = CommonParser.encode(packet)
-        && socket.emit(text).is_err()
-    {
-        socket.close(DisconnectReason::TransportError);
-    }
+fn enter(socket: &EngineSocket, session: &Session) {
+    session.enter(|| match socket.protocol {
+        ProtocolVersion::V3 => views::connect(None),
+        ProtocolVersion::V4 => views::connect(Some(socket.id)),
+    });
 }

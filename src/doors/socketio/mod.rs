@@ -1,8 +1,10 @@
 //! Door 1: Socket.IO, protocol 5 and, for old clients, 3 and 4.
 //!
-//! engineioxide brings the transports and reads a connection's packets in order; here are the
-//! namespace `/`, the queue that keeps a socket's requests in order, the rooms, and the forms of
-//! the wire.
+//! engineioxide brings the transports and reads a connection's packets in order, socketioxide's
+//! parser reads and writes them; here are the namespace `/`, the queue that keeps a socket's
+//! requests in order, the rooms, and the forms of the wire. socketioxide itself is left out: it
+//! starts the events of a socket as tasks, which run out of order; its broadcast does not say which
+//! socket overflowed; and it cannot close the connection of one that did.
 //!
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, its queue of requests and whom it acts as

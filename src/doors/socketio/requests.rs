@@ -7,7 +7,6 @@ use super::session::Session;
 use super::views::{After, Answer, Before, ChatView, Chats, MessageView, Messages, OfChat, OfUser};
 use super::views::{ReadView, UserView};
 use crate::clock::Time;
-use crate::config::Limits;
 use crate::domain::{Actor, App};
 use crate::doors::input::Input;
 use crate::error::Error;
@@ -47,7 +46,7 @@ pub(super) async fn answer(
 
 fn unknown(event: &str) -> Error {
     let event: String = event.chars().take(MAX_ECHOED).collect();
-    Error::invalid("", format!("there is no event {event}"))
+    Error::Invalid { field: None, why: format!("there is no event {event}") }
 }
 
 async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
@@ -74,9 +73,9 @@ async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
         description: chat.optional_text("description", Description::parse)?,
         private: chat.optional_bool("private")?.unwrap_or(true),
     };
-    // There are no teams yet, so that none is found.
-    if chat.optional_text("team_id", UserId::parse)?.is_some() {
-        return Err(Error::not_found("team"));
+    if chat.optional_text("team_id", Name::parse)?.is_some() {
+        let why = "there are no teams yet".into();
+        return Err(Error::NotFound { field: "chat.team_id", why });
     }
     let users = call.body.texts("users", call.app.limits().max_chat_users, UserId::parse)?;
     let actor = call.actor().await?;
@@ -86,8 +85,8 @@ async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
 
 async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
     let limit = call.body.limit()?;
-    let before = call.body.optional_text("before", |text, limits| {
-        parse_cursor(text, limits).ok_or(Problem::Invalid("must be the next of an earlier page"))
+    let before = call.body.optional_text("before", |text, _| {
+        read_cursor(text).ok_or(Problem::Invalid("must be the next of an earlier page"))
     })?;
     let actor = call.actor().await?;
     let page = call.app.list_chats(&actor, before, limit).await?;
@@ -97,17 +96,15 @@ async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
 
 async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
     let chat_id = call.chat_id()?;
-    let query = match call.body.optional_object("query")? {
-        Some(query) => MessageQuery {
-            from: query.optional_time("from")?,
-            to: query.optional_time("to")?,
-            after_seq: query.optional_number("after_seq", 0)?,
-            before_seq: query.optional_number("before_seq", 0)?,
-            limit: query.limit()?,
-        },
-        None => MessageQuery { limit: call.app.limits().max_page, ..MessageQuery::default() },
+    let query = call.body.object_or_empty("query")?;
+    let query = MessageQuery {
+        from: query.optional_time("from")?,
+        to: query.optional_time("to")?,
+        after_seq: query.optional_number("after_seq", 0)?,
+        before_seq: query.optional_number("before_seq", 0)?,
+        limit: query.limit()?,
     };
-    let user_id = call.optional_user_id().await?;
+    let user_id = call.claim_user().await?;
     let page = call.app.list_messages(user_id.as_ref(), chat_id, &query).await?;
     Answer::new(&Messages {
         messages: page.messages.iter().map(MessageView::from).collect(),
@@ -156,11 +153,11 @@ impl Call<'_> {
 
     /// Who asks: the request's `user`, whom the socket acts as from now on, or else its latest.
     async fn actor(&self) -> Result<Actor, Error> {
-        let user_id = self.optional_user_id().await?.ok_or(Error::Unauthenticated)?;
+        let user_id = self.claim_user().await?.ok_or(Error::Unauthenticated)?;
         Ok(Actor { user_id, connection: self.session.id })
     }
 
-    async fn optional_user_id(&self) -> Result<Option<UserId>, Error> {
+    async fn claim_user(&self) -> Result<Option<UserId>, Error> {
         let Some(user) = self.body.optional_object("user")? else {
             return Ok(self.session.latest_user());
         };
@@ -175,8 +172,8 @@ fn chat_answer(chat: &Chat) -> Result<Answer, Error> {
 }
 
 /// Reads back what a page of chats called `next`.
-fn parse_cursor(text: &str, limits: &Limits) -> Option<(Time, ChatId)> {
+fn read_cursor(text: &str) -> Option<(Time, ChatId)> {
     let (micros, id) = text.split_once('.')?;
     let time = Time::from_micros(micros.parse().ok()?);
-    Some((time, ChatId::parse(id, limits).ok()?))
+    Some((time, ChatId::read(id)?))
 }

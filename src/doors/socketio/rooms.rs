@@ -1,9 +1,9 @@
 //! Which sockets hear of which chat.
 //!
-//! Membership belongs to users, so that a user's second socket costs no query. The lists of
-//! connected users are kept by the committed events; a user's first socket reads the user's chats
-//! from the store once. What happens while it reads is not lost: a chat joined meanwhile is added
-//! by its event, and one left meanwhile is remembered and not added by the list.
+//! Membership belongs to users, so that a user's second socket costs no query. The committed
+//! events keep the chats of connected users; a user's first socket reads them from the store. If
+//! the user leaves a chat meanwhile, what was read may be old and is read again; a chat joined
+//! meanwhile is added by its event.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,9 +41,8 @@ struct Connected {
     chats: HashSet<ChatId>,
     /// Whether `chats` has been read from the store.
     known: bool,
-    /// The sockets that are reading it now, and the chats left since the first of them began.
-    reading: HashSet<ConnectionId>,
-    left: HashSet<ChatId>,
+    /// How often the user has left a chat.
+    leaves: u64,
 }
 
 impl Rooms {
@@ -74,22 +73,30 @@ impl Rooms {
         let mut state = self.lock();
         state.closed = true;
         let sessions: Vec<_> = state.sockets.values().map(|s| s.session.clone()).collect();
+        // Closing a socket leads back to here.
         drop(state);
         sessions.iter().for_each(|session| session.close());
     }
 
-    /// Lets a socket hear of all chats of a user, which `chats` reads if they are not known.
-    pub async fn enter(
+    /// Makes a socket act as a user too, and hear of all the user's chats, which `read` brings if
+    /// they are not known. Errors: those of `read`; `too_large` for a socket of too many users;
+    /// `unavailable` for one that has disconnected.
+    pub async fn attach<F: Future<Output = Result<Vec<ChatId>, Error>>>(
         &self,
         id: ConnectionId,
         user_id: &UserId,
-        chats: impl Future<Output = Result<Vec<ChatId>, Error>>,
+        max_users: usize,
+        read: impl Fn() -> F,
     ) -> Result<(), Error> {
-        if self.lock().attach(id, user_id)? {
-            return Ok(());
+        self.lock().attach(id, user_id, max_users)?;
+        loop {
+            let unknown = self.lock().unknown_since(id, user_id)?;
+            let Some(leaves) = unknown else {
+                return Ok(());
+            };
+            let chats = read().await.inspect_err(|_| self.lock().detach(id, user_id))?;
+            self.lock().learn(id, user_id, leaves, chats);
         }
-        let chats = chats.await;
-        self.lock().finish_reading(id, user_id, chats)
     }
 
     /// A user has become a member of a chat.
@@ -142,24 +149,28 @@ fn send_once<'a>(
 }
 
 impl State {
-    /// Makes a socket one of the user's; false if the user's chats are still to be read.
-    fn attach(&mut self, id: ConnectionId, user_id: &UserId) -> Result<bool, Error> {
-        let socket = self.sockets.get_mut(&id).ok_or(Error::Unauthenticated)?;
+    fn attach(&mut self, id: ConnectionId, user_id: &UserId, max: usize) -> Result<(), Error> {
+        let socket = self.sockets.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        if socket.users.len() >= max && !socket.users.contains(user_id) {
+            let (field, unit) = ("user.id".into(), "users on one socket");
+            return Err(Error::TooLarge { field, max, unit });
+        }
         socket.users.insert(user_id.clone());
+        socket.session.set_several_users(socket.users.len() > 1);
         let user = self.users.entry(user_id.clone()).or_default();
         user.sockets.insert(id, socket.session.clone());
-        if !user.known {
-            user.reading.insert(id);
-        }
-        Ok(user.known)
+        Ok(())
     }
 
     fn detach(&mut self, id: ConnectionId, user_id: &UserId) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.users.remove(user_id);
+            socket.session.set_several_users(socket.users.len() > 1);
+        }
         let Some(user) = self.users.get_mut(user_id) else {
             return;
         };
         user.sockets.remove(&id);
-        user.reading.remove(&id);
         if !user.sockets.is_empty() {
             return;
         }
@@ -169,41 +180,32 @@ impl State {
         self.users.remove(user_id);
     }
 
-    fn finish_reading(
-        &mut self,
-        id: ConnectionId,
-        user_id: &UserId,
-        chats: Result<Vec<ChatId>, Error>,
-    ) -> Result<(), Error> {
-        let chats = match chats {
-            Ok(chats) => chats,
-            Err(error) => {
-                if let Some(socket) = self.sockets.get_mut(&id) {
-                    socket.users.remove(user_id);
-                }
-                self.detach(id, user_id);
-                return Err(error);
-            }
+    /// How often the user has left a chat so far, if the chats are still to be read. It fails for
+    /// a socket that has disconnected.
+    fn unknown_since(&self, id: ConnectionId, user_id: &UserId) -> Result<Option<u64>, Error> {
+        let user = self.users.get(user_id).filter(|user| user.sockets.contains_key(&id));
+        let user = user.ok_or(Error::Unavailable(None))?;
+        Ok((!user.known).then_some(user.leaves))
+    }
+
+    /// Takes the chats that the socket has read, unless they are old: the user has left one since,
+    /// or the socket has disconnected.
+    fn learn(&mut self, id: ConnectionId, user_id: &UserId, leaves: u64, chats: Vec<ChatId>) {
+        let user = self.users.get_mut(user_id);
+        let current =
+            |user: &&mut Connected| user.leaves == leaves && user.sockets.contains_key(&id);
+        let Some(user) = user.filter(current) else {
+            return;
         };
-        let user = self.users.get_mut(user_id).ok_or(Error::Unauthenticated)?;
-        // A socket that has disconnected meanwhile may have read an old list.
-        if !user.reading.remove(&id) {
-            return Err(Error::Unauthenticated);
-        }
-        for chat_id in chats.into_iter().filter(|chat_id| !user.left.contains(chat_id)) {
+        user.known = true;
+        for chat_id in chats {
             user.chats.insert(chat_id);
             self.chats.entry(chat_id).or_default().insert(user_id.clone());
         }
-        user.known = true;
-        if user.reading.is_empty() {
-            user.left.clear();
-        }
-        Ok(())
     }
 
     fn join(&mut self, chat_id: ChatId, user_id: &UserId) {
         if let Some(user) = self.users.get_mut(user_id) {
-            user.left.remove(&chat_id);
             user.chats.insert(chat_id);
             self.chats.entry(chat_id).or_default().insert(user_id.clone());
         }
@@ -212,9 +214,7 @@ impl State {
     fn leave(&mut self, chat_id: ChatId, user_id: &UserId) {
         if let Some(user) = self.users.get_mut(user_id) {
             user.chats.remove(&chat_id);
-            if !user.reading.is_empty() {
-                user.left.insert(chat_id);
-            }
+            user.leaves += 1;
             self.remove_from_chat(chat_id, user_id);
         }
     }

@@ -23,10 +23,11 @@ pub(super) struct Session {
     pub id: ConnectionId,
     hub: Arc<Hub>,
     socket: Weak<EngineSocket>,
-    accepted: AtomicBool,
+    entered: AtomicBool,
     inbox: Mutex<Inbox>,
-    /// The users this socket acts as, the latest one last.
-    users: Mutex<Vec<UserId>>,
+    /// The user that requests without one act as.
+    latest_user: Mutex<Option<UserId>>,
+    /// Whether this socket acts as more than one user; [`Rooms`](super::rooms::Rooms) knows them.
     several_users: AtomicBool,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Session {
 struct Inbox {
     waiting: VecDeque<(Str, Option<i64>)>,
     bytes: usize,
-    worked_on: bool,
+    running: bool,
 }
 
 /// A request as it stands in a packet: the event's name and its first argument.
@@ -51,20 +52,22 @@ impl Session {
             id: ConnectionId::new(),
             hub,
             socket,
-            accepted: AtomicBool::new(false),
+            entered: AtomicBool::new(false),
             inbox: Mutex::default(),
-            users: Mutex::default(),
+            latest_user: Mutex::default(),
             several_users: AtomicBool::new(false),
         }
     }
 
-    /// Lets the socket into the namespace; false if it is in already.
-    pub fn accept(&self) -> bool {
-        !self.accepted.swap(true, Ordering::AcqRel)
+    /// Lets the socket into the namespace `/`; it is told once.
+    pub fn enter(&self, welcome: impl FnOnce() -> Str) {
+        if !self.entered.swap(true, Ordering::AcqRel) {
+            self.deliver(welcome());
+        }
     }
 
-    pub fn is_accepted(&self) -> bool {
-        self.accepted.load(Ordering::Acquire)
+    pub fn has_entered(&self) -> bool {
+        self.entered.load(Ordering::Acquire)
     }
 
     /// Queues a request. It never waits, and it is called in the order of the packets: that
@@ -79,8 +82,8 @@ impl Session {
             return self.close();
         }
         inbox.waiting.push_back((data, ack));
-        if !inbox.worked_on {
-            inbox.worked_on = true;
+        if !inbox.running {
+            inbox.running = true;
             self.hub.work.spawn(self.clone().work());
         }
     }
@@ -96,7 +99,7 @@ impl Session {
         let next = inbox.waiting.pop_front();
         match &next {
             Some((data, _)) => inbox.bytes -= data.len(),
-            None => inbox.worked_on = false,
+            None => inbox.running = false,
         }
         next
     }
@@ -123,6 +126,11 @@ impl Session {
                 }
             }
         };
+        self.deliver(packet);
+    }
+
+    /// Sends a packet, or closes the connection of a client that is too far behind to take it.
+    pub fn deliver(&self, packet: Str) {
         if self.send(packet).is_err() {
             self.close();
         }
@@ -146,23 +154,28 @@ impl Session {
 
     /// The user that requests without one act as.
     pub fn latest_user(&self) -> Option<UserId> {
-        lock(&self.users).last().cloned()
+        lock(&self.latest_user).clone()
     }
 
     pub fn acts_as_several(&self) -> bool {
         self.several_users.load(Ordering::Relaxed)
     }
 
-    /// Makes the socket act as `user_id`, who exists, from now on: it hears of all of that user's
-    /// chats.
+    pub fn set_several_users(&self, several: bool) {
+        self.several_users.store(several, Ordering::Relaxed);
+    }
+
+    /// Makes the socket act as this user from now on: it hears of all the user's chats. Errors:
+    /// `not_found`, `too_large` for too many users on one socket.
     pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
-        if !lock(&self.users).contains(user_id) {
-            self.hub.rooms.enter(self.id, user_id, self.hub.app.chats_of(user_id)).await?;
+        if lock(&self.latest_user).as_ref() == Some(user_id) {
+            return Ok(());
         }
-        let mut users = lock(&self.users);
-        users.retain(|user| user != user_id);
-        users.push(user_id.clone());
-        self.several_users.store(users.len() > 1, Ordering::Relaxed);
+        let app = &self.hub.app;
+        let max_users = app.limits().max_socket_users;
+        let read = || app.chats_of(user_id);
+        self.hub.rooms.attach(self.id, user_id, max_users, read).await?;
+        *lock(&self.latest_user) = Some(user_id.clone());
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! What goes over the wire: the bodies of answers and pushes, and the packets around them.
 
 use engineioxide::Str;
+use engineioxide::sid::Sid;
 use serde::Serialize;
 use serde_json::json;
 use socketioxide_core::Value;
@@ -45,6 +46,17 @@ pub(super) fn event(name: &str, body: &str) -> Str {
 pub(super) fn ack(ack: i64, body: &str) -> Str {
     let data = format!("[{body}]");
     encode(Packet::ack("/", Value::Str(data.into(), None), ack))
+}
+
+/// The packet that lets a client into the namespace `/`; old clients expect no id in it.
+pub(super) fn connect(sid: Option<Sid>) -> Str {
+    let payload = sid.map(|sid| Value::Str(json!({ "sid": sid }).to_string().into(), None));
+    encode(Packet::connect("/", payload))
+}
+
+/// The packet that keeps a client out of a namespace.
+pub(super) fn connect_error(namespace: Str, message: &str) -> Str {
+    encode(Packet::connect_error(namespace, message))
 }
 
 fn encode(packet: Packet) -> Str {
@@ -104,6 +116,7 @@ pub(super) struct ChatView<'a> {
     name: &'a Name,
     description: &'a Option<Description>,
     private: bool,
+    /// Null until there are teams.
     team_id: Option<()>,
     user: &'a UserId,
     users: &'a [UserId],
@@ -187,8 +200,8 @@ impl From<&ReadState> for ReadView {
 
 /// `{user}`
 #[derive(Serialize)]
-pub(super) struct OfUser<T> {
-    pub user: T,
+pub(super) struct OfUser<'a> {
+    pub user: UserView<'a>,
 }
 
 /// `{chat}`
