@@ -10,5 +10,6 @@ mod program;
 mod reading;
 mod requests;
 mod socket;
+mod suites;
 mod support;
 mod users;

@@ -1,6 +1,7 @@
 //! What every HTTP request passes, and the pages that belong to no protocol: the demo, health,
 //! metrics.
 
+mod demo;
 mod metrics;
 mod origin;
 mod serve;
@@ -29,7 +30,8 @@ pub fn routes(app: &Arc<App>, config: &Config) -> Router {
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
-        .with_state(app.clone());
+        .with_state(app.clone())
+        .merge(demo::routes());
     match config.metrics_listen {
         Some(_) => router,
         None => router.merge(metrics_routes()),

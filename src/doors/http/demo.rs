@@ -1,0 +1,73 @@
+//! The demo page and the browser client of Socket.IO, as the build has put them into the binary.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::Router;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+/// The page loads from its own server alone; its icon is in the page.
+const POLICY: &str = "default-src 'self'; img-src data:; object-src 'none'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
+
+macro_rules! built {
+    ($file:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/web/", $file))
+    };
+}
+
+/// Serves `/`, its script and style, and `/socket.io/socket.io.js` with its smaller forms.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/", file("text/html; charset=utf-8", built!("index.html")))
+        .route("/app.js", file(JAVASCRIPT, built!("app.js")))
+        .route("/app.css", file("text/css; charset=utf-8", built!("app.css")))
+        .route("/socket.io/socket.io.js", file(JAVASCRIPT, built!("socket.io.js")))
+        .route("/socket.io/socket.io.min.js", file(JAVASCRIPT, built!("socket.io.min.js")))
+        .route("/socket.io/socket.io.esm.min.js", file(JAVASCRIPT, built!("socket.io.esm.min.js")))
+}
+
+fn file<S: Clone + Send + Sync + 'static>(
+    content_type: &'static str,
+    bytes: &'static [u8],
+) -> MethodRouter<S> {
+    if bytes.is_empty() {
+        const WHY: &str = "This server was built without Node.js, and so without this file.\n";
+        return get(async || (StatusCode::NOT_FOUND, WHY));
+    }
+    let tag = tag(bytes);
+    get(async move |headers: HeaderMap| answer(&headers, content_type, &tag, bytes))
+}
+
+fn answer(asked: &HeaderMap, content_type: &str, tag: &str, bytes: &'static [u8]) -> Response {
+    let kept = [(CACHE_CONTROL, "no-cache"), (ETAG, tag), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    if is_known(asked, tag) {
+        return (StatusCode::NOT_MODIFIED, kept).into_response();
+    }
+    let mut response = (kept, [(CONTENT_TYPE, content_type)], bytes).into_response();
+    if content_type.starts_with("text/html") {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    }
+    response
+}
+
+/// The same for the same bytes, in every run and on every node of one build.
+fn tag(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+/// Whether the browser has these bytes. A proxy that compresses may have made the tag a weak one.
+fn is_known(asked: &HeaderMap, tag: &str) -> bool {
+    let tags = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+}

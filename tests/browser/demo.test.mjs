@@ -1,0 +1,280 @@
+// The demo page in a real browser, against the real server.
+
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { launch, missing, Person, Server } from './stage.mjs';
+
+if (missing && process.env.CI) throw new Error(missing);
+
+/** The packet by which Engine.IO leaves polling for the WebSocket. */
+const UPGRADE = '5';
+const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
+
+describe('the demo page', { skip: missing, timeout: 240_000 }, () => {
+  let browser, server, people;
+
+  before(async () => {
+    browser = await launch();
+    await mkdir(screenshots, { recursive: true });
+  });
+  after(() => browser?.close());
+  beforeEach(async () => {
+    people = [];
+    server = undefined;
+    server = await Server.start();
+  });
+  afterEach(async () => {
+    const complaints = people.flatMap((person) => person.complaints);
+    await Promise.all(people.map((person) => person.page.context().close()));
+    await server?.dispose();
+    assert.deepEqual(complaints, []);
+  });
+
+  async function arrive(name, address = server.url, options) {
+    const person = await Person.arrive(browser, name, address, options);
+    people.push(person);
+    return person;
+  }
+
+  /** Ada in a chat of hers, and Grace, who came by its link. */
+  async function two(chat = 'Engines') {
+    const ada = await arrive('Ada');
+    await ada.makeChat(chat);
+    await ada.heading(chat).waitFor();
+    const grace = await arrive('Grace', ada.page.url());
+    await grace.heading(chat).waitFor();
+    return [ada, grace];
+  }
+
+  /** Everybody has the same messages; a last one from each shows that nothing was still to come. */
+  async function agree(...everybody) {
+    for (const [index, person] of everybody.entries()) {
+      await person.say(`last word ${index}`);
+      await person.isHeard();
+    }
+    for (const person of everybody) await person.sees(`last word ${everybody.length - 1}`);
+    const [first, ...others] = await Promise.all(everybody.map((person) => person.texts()));
+    for (const other of others) assert.deepEqual(other, first);
+    return first.slice(0, -everybody.length);
+  }
+
+  /** One picture of several windows, side by side. */
+  async function screenshot(name, ...everybody) {
+    const shots = await Promise.all(everybody.map(({ page }) => page.screenshot()));
+    const page = await browser.newPage({ viewport: { width: 1640, height: 640 } });
+    const image = (shot) => `<img src="data:image/png;base64,${shot.toString('base64')}">`;
+    await page.setContent(
+      `<body style="margin:0;display:flex;gap:2rem">${shots.map(image).join('')}`,
+    );
+    await page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
+    await page.close();
+  }
+
+  test('two windows talk', async () => {
+    const [ada, grace] = await two();
+    const nasty = '<img src=x onerror="document.title = 1"> & <b>bold</b>';
+    await ada.say('Good morning, Grace. Does the engine run?');
+    await grace.sees('Good morning');
+    await grace.say('It does, and it has found a moth.', nasty);
+    await ada.sees('<b>bold</b>');
+    await ada.say('Two\nlines.');
+    await grace.sees('Two');
+    await screenshot('two-windows', ada, grace);
+    assert.deepEqual(await agree(ada, grace), [
+      'Good morning, Grace. Does the engine run?',
+      'It does, and it has found a moth.',
+      nasty,
+      'Two\nlines.',
+    ]);
+    const authors = await ada.page.locator('.author').allTextContents();
+    assert.equal(authors[0], 'You');
+    assert.match(authors[1], /^Guest \w{4}$/);
+  });
+
+  test('the link is copied and leads into the chat', async () => {
+    const ada = await arrive('Ada', server.url, {
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
+    await ada.makeChat('Engines');
+    await ada.page.getByRole('button', { name: 'Copy link' }).click();
+    await ada.page.getByRole('button', { name: 'Copied' }).waitFor();
+    const link = await ada.page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(link, ada.page.url());
+    const grace = await arrive('Grace', link);
+    await grace.heading('Engines').waitFor();
+  });
+
+  test('a reload keeps the person, the chat and its history', async () => {
+    const [ada, grace] = await two();
+    await ada.say('one', 'two');
+    await ada.isHeard();
+    await ada.page.reload();
+    await ada.heading('Engines').waitFor();
+    await ada.page.getByText('Ada', { exact: true }).waitFor();
+    await ada.sees('two');
+    assert.equal(await ada.page.locator('.mine').count(), 2);
+    await grace.say('three');
+    await ada.sees('three');
+    assert.deepEqual(await agree(ada, grace), ['one', 'two', 'three']);
+  });
+
+  test('what is written elsewhere is counted until it is read', async () => {
+    const [ada, grace] = await two();
+    await grace.makeChat('Moths');
+    await grace.heading('Moths').waitFor();
+    await ada.say('one', 'two');
+    const listed = grace.page.getByRole('link', { name: 'Engines' });
+    await listed.filter({ hasText: '2' }).waitFor();
+    assert.equal(await grace.page.title(), '(2) Chinwag');
+    await grace.page.reload();
+    await listed.filter({ hasText: '2' }).click();
+    await grace.sees('two');
+    await listed.filter({ hasNotText: '2' }).waitFor();
+    await grace.page.reload();
+    await grace.sees('two');
+    assert.equal(await listed.textContent(), 'Engines');
+  });
+
+  for (const end of ['stop', 'kill']) {
+    test(`everything arrives once and in order after a ${end} of the server`, async () => {
+      const [ada, grace] = await two();
+      await ada.say('before');
+      await grace.sees('before');
+      await server[end]();
+      await ada.is('Reconnecting');
+      await grace.is('Reconnecting');
+      await ada.say('ada 1', 'ada 2', 'ada 3');
+      await grace.say('grace 1', 'grace 2', 'grace 3');
+      await ada.page.getByText('Waiting…').first().waitFor();
+      await server.restart();
+      await Promise.all([ada.is('Connected'), grace.is('Connected')]);
+      await Promise.all([ada.isHeard(), grace.isHeard()]);
+      const texts = await agree(ada, grace);
+      assert.equal(texts.length, 7);
+      assert.equal(texts[0], 'before');
+      for (const name of ['ada', 'grace']) {
+        const own = texts.filter((text) => text.startsWith(name));
+        assert.deepEqual(own, [`${name} 1`, `${name} 2`, `${name} 3`]);
+      }
+    });
+  }
+
+  test('one who was offline misses nothing', async () => {
+    const [ada, grace] = await two();
+    await grace.page.context().setOffline(true);
+    await grace.is('Reconnecting');
+    await grace.say('from the train');
+    await ada.say('one', 'two', 'three');
+    await ada.isHeard();
+    await grace.page.context().setOffline(false);
+    await grace.is('Connected');
+    await grace.isHeard();
+    assert.deepEqual(await agree(ada, grace), ['one', 'two', 'three', 'from the train']);
+  });
+
+  test('what waits to be sent outlives a reload', async () => {
+    const [ada, grace] = await two();
+    await ada.page.context().setOffline(true);
+    await ada.is('Reconnecting');
+    await ada.say('not lost');
+    await ada.page.getByText('Waiting…').waitFor();
+    await ada.page.context().setOffline(false);
+    await ada.page.reload();
+    await grace.sees('not lost');
+    await ada.sees('not lost');
+    assert.deepEqual(await agree(ada, grace), ['not lost']);
+  });
+
+  test('a message whose answer was lost is sent again and appears once', async () => {
+    const [ada, grace] = await two();
+    let deaf = false;
+    let opened;
+    const line = new Promise((resolve) => (opened = resolve));
+    await ada.page.routeWebSocket(/socket\.io/, (socket) => {
+      const served = socket.connectToServer();
+      served.onMessage((packet) => deaf || socket.send(packet));
+      socket.onMessage((packet) => {
+        served.send(packet);
+        if (packet === UPGRADE) opened(socket);
+      });
+    });
+    await ada.page.reload();
+    const socket = await line;
+    await ada.is('Connected');
+    deaf = true;
+    await ada.say('is anybody there?');
+    await grace.sees('is anybody there?');
+    assert.equal(await ada.page.locator('.pending').count(), 1);
+    deaf = false;
+    await socket.close();
+    await ada.isHeard();
+    assert.deepEqual(await agree(ada, grace), ['is anybody there?']);
+  });
+
+  test('a long history comes page by page, also to one who was away', async () => {
+    const count = 1_100;
+    const [ada, grace] = await two();
+    await grace.page.context().setOffline(true);
+    await grace.is('Reconnecting');
+    await ada.page.addScriptTag({ url: '/socket.io/socket.io.min.js' });
+    await ada.page.evaluate(writeMany, { chat: ada.page.url().split('#')[1], count });
+    await grace.page.context().setOffline(false);
+    await grace.sees(`message ${count}`);
+    const all = Array.from({ length: count }, (_, index) => `message ${index + 1}`);
+    assert.deepEqual(await grace.texts(), all);
+
+    await grace.page.reload();
+    await grace.sees(`message ${count}`);
+    assert.deepEqual(await grace.texts(), all.slice(-50));
+    await grace.page.getByRole('button', { name: 'Earlier messages' }).click();
+    await grace.page.getByText(`message ${count - 99}`, { exact: true }).waitFor();
+    assert.deepEqual(await grace.texts(), all.slice(-100));
+    await grace.page.getByLabel('Messages').evaluate((history) => history.scrollTo(0, 0));
+    await grace.page.getByText(`message ${count - 149}`, { exact: true }).waitFor();
+    assert.deepEqual(await grace.texts(), all.slice(-150));
+  });
+
+  test('errors are shown', async () => {
+    const ada = await arrive('A'.repeat(256), `${server.url}/#no-such-chat`);
+    await ada.isTold(/name/);
+    await ada.signIn('Ada');
+    await ada.isTold(/chat/);
+    await ada.page.getByRole('button', { name: 'Dismiss' }).click();
+    await ada.makeChat('x'.repeat(256));
+    await ada.isTold(/255/);
+    await ada.makeChat('x'.repeat(255));
+    await ada.heading('x'.repeat(255)).waitFor();
+    assert.equal(await ada.page.getByRole('alert').textContent(), '');
+  });
+
+  test('who leaves a chat hears no more of it', async () => {
+    const [ada, grace] = await two();
+    await grace.page.getByRole('button', { name: 'Leave' }).click();
+    await grace.page.getByText('Make a chat, or choose one.').waitFor();
+    await ada.say('unheard');
+    await ada.isHeard();
+    assert.equal(await grace.page.getByRole('link').count(), 0);
+    await grace.page.goto(ada.page.url());
+    await grace.sees('unheard');
+  });
+});
+
+/** In the page: a third person who writes with the client that the server serves. */
+async function writeMany({ chat, count }) {
+  const socket = globalThis.io({ forceNew: true });
+  const user = { external_id: 'many', name: 'Many', photo: '' };
+  await socket.emitWithAck('create-user', { user });
+  await socket.emitWithAck('join-chat', { chat: { id: chat } });
+  for (let sent = 0; sent < count;) {
+    const answers = [];
+    while (answers.length < 50 && sent < count) {
+      const message = { value: `message ${++sent}`, type: 'text' };
+      answers.push(socket.emitWithAck('new-message', { chat: { id: chat }, message }));
+    }
+    for (const answer of await Promise.all(answers)) if (answer.error) throw answer.error;
+  }
+  socket.disconnect();
+}

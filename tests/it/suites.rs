@@ -1,0 +1,60 @@
+//! The suites that run outside Rust: `tests/node` with the real clients, `tests/browser` with a
+//! real browser. Each installs its packages from its lock file first.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+#[test]
+fn node() {
+    run("node");
+}
+
+#[test]
+fn browser() {
+    run("browser");
+}
+
+fn run(suite: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(suite);
+    if !has_node() {
+        let why = "Node.js 20 or later with npm is needed for it";
+        assert!(env::var_os("CI").is_none(), "tests/{suite} cannot run: {why}");
+        eprintln!("tests/{suite} was SKIPPED: {why}; then run cargo test again");
+        return;
+    }
+    install(&folder);
+    let mut tests: Vec<PathBuf> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    tests.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
+    tests.sort();
+    assert!(!tests.is_empty());
+    let passed = Command::new("node")
+        .arg("--test")
+        .args(tests)
+        .current_dir(&folder)
+        .env("CHINWAG_BIN", env!("CARGO_BIN_EXE_chinwag"))
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(passed.success(), "tests/{suite} failed");
+}
+
+fn has_node() -> bool {
+    ["node", "npm"].iter().all(|program| {
+        let mut version = Command::new(program);
+        version.arg("--version").stdout(Stdio::null()).status().is_ok_and(|done| done.success())
+    })
+}
+
+/// Installs what the lock file names, unless that was done since it last changed.
+fn install(folder: &Path) {
+    let lock = fs::read(folder.join("package-lock.json")).unwrap();
+    let done = folder.join("node_modules/.installed-lock");
+    if fs::read(&done).is_ok_and(|installed| installed == lock) {
+        return;
+    }
+    let installed = Command::new("npm").arg("ci").current_dir(folder).status().unwrap();
+    assert!(installed.success(), "npm ci failed in {}", folder.display());
+    fs::write(done, lock).unwrap();
+}
