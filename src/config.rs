@@ -8,6 +8,9 @@ use clap::{Args, Parser, ValueEnum};
 
 use crate::error::StartError;
 
+/// The most that a limit on a number of things can be.
+const MAX_COUNT: usize = u32::MAX as usize;
+
 /// Everything that can be set. Each flag has a variable of the same name: `--listen` is
 /// `CHINWAG_LISTEN`.
 #[derive(Clone, Debug, Parser)]
@@ -105,16 +108,20 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_PAGE_BYTES", default_value_t = Limits::default().max_page_bytes)]
     pub max_page_bytes: usize,
 
-    /// Connections open at the same time; further ones wait to be accepted
+    /// Connections open at the same time, where further ones wait to be accepted; and sockets,
+    /// where further ones are closed
     #[arg(long, env = "CHINWAG_MAX_CONNECTIONS", default_value_t = Limits::default().max_connections,
         value_parser = positive)]
     pub max_connections: usize,
 
-    /// Requests that one socket may have waiting; one more, or more than 16 frames' worth of
-    /// bytes, and it is disconnected
+    /// Requests that one socket may have waiting; one more and it is disconnected
     #[arg(long, env = "CHINWAG_MAX_PENDING", default_value_t = Limits::default().max_pending,
         value_parser = positive)]
     pub max_pending: usize,
+
+    /// Bytes of requests that may wait over all sockets; who sends more is disconnected
+    #[arg(long, env = "CHINWAG_MAX_PENDING_BYTES", default_value_t = Limits::default().max_pending_bytes)]
+    pub max_pending_bytes: usize,
 
     /// Users that one socket may act as
     #[arg(long, env = "CHINWAG_MAX_SOCKET_USERS", default_value_t = Limits::default().max_socket_users)]
@@ -125,6 +132,10 @@ pub struct Limits {
         value_parser = positive)]
     pub max_unsent: usize,
 
+    /// Bytes of packets that one socket may leave unread; more and it is disconnected
+    #[arg(long, env = "CHINWAG_MAX_UNSENT_BYTES", default_value_t = Limits::default().max_unsent_bytes)]
+    pub max_unsent_bytes: usize,
+
     /// Messages waiting to be written; one more is answered `unavailable`
     #[arg(long, env = "CHINWAG_MAX_UNWRITTEN", default_value_t = Limits::default().max_unwritten,
         value_parser = positive)]
@@ -133,6 +144,10 @@ pub struct Limits {
     /// Seconds a client may take for its request head, and for opening Socket.IO
     #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
+
+    /// Seconds after which an old client (protocol 3 or 4) that has sent nothing is disconnected
+    #[arg(long, env = "CHINWAG_SILENCE_TIMEOUT", default_value = "60", value_parser = seconds)]
+    pub silence_timeout: Duration,
 
     /// Seconds a request may take in all; long polls end before it
     #[arg(long, env = "CHINWAG_REQUEST_TIMEOUT", default_value = "60", value_parser = seconds)]
@@ -156,10 +171,13 @@ impl Default for Limits {
             max_page_bytes: 1 << 20,
             max_connections: 100_000,
             max_pending: 1024,
+            max_pending_bytes: 256 << 20,
             max_socket_users: 1000,
             max_unsent: 4096,
+            max_unsent_bytes: 16 << 20,
             max_unwritten: 16_384,
             handshake_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(60),
             unacked_timeout: Duration::from_secs(30),
         }
@@ -167,7 +185,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Refuses limits that leave no room for a single item; flags are checked as they are read,
+    /// Refuses limits that leave room for nothing, or for more than can be counted; flags are checked as they are read,
     /// but a program sets what it likes.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         for (name, limit) in [
@@ -177,7 +195,7 @@ impl Limits {
             ("max_unsent", self.max_unsent),
             ("max_unwritten", self.max_unwritten),
         ] {
-            if limit == 0 {
+            if !(1..=MAX_COUNT).contains(&limit) {
                 return Err(StartError::Limit(name));
             }
         }
@@ -198,7 +216,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("must be a whole number above zero".into()),
-        Ok(number) => Ok(number),
+        Ok(number) if (1..=MAX_COUNT).contains(&number) => Ok(number),
+        _ => Err(format!("must be a whole number from 1 to {MAX_COUNT}")),
     }
 }

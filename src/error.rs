@@ -124,6 +124,6 @@ pub enum StartError {
          say --access open if that is what you want, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
-    #[error("the limit {0} must be above zero")]
+    #[error("the limit {0} must be above zero and below 2^32")]
     Limit(&'static str),
 }

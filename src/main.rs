@@ -1,5 +1,6 @@
 //! The `chinwag` program: settings, logs, and serving until it is told to stop.
 
+use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -15,28 +16,23 @@ const BAD_SETTING: u8 = 2;
 async fn main() -> ExitCode {
     let config = Config::parse();
     start_logging();
-    let server = match Server::start(config).await {
-        Ok(server) => server,
-        Err(error) => {
-            eprintln!("chinwag: {error}");
-            return ExitCode::from(match error {
-                StartError::Exposed(_) | StartError::Limit(_) => BAD_SETTING,
-                StartError::Listen { .. } | StartError::Store { .. } => 1,
-            });
-        }
-    };
-    match serve(server).await {
+    match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chinwag: {error}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(StartError::Exposed(_) | StartError::Limit(_)) => ExitCode::from(BAD_SETTING),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
 
-async fn serve(server: Server) -> io::Result<()> {
+async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    // Heard from the start: a signal during the start ends it in order, too.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = Server::start(config).await?;
     let (address, access) = (server.address(), server.access());
     // Whoever started the server may have closed its output.
     let _ = writeln!(io::stdout(), "chinwag listening on http://{address} (access: {access})");

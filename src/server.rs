@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+
 use crate::config::{Access, Config};
 use crate::domain::App;
 use crate::doors::Doors;
@@ -39,16 +41,13 @@ impl Server {
         })?;
         let app = Arc::new(app);
         let (doors, router) = Doors::open(&app, &config);
-        let listen = async |address, router| {
-            let started = Listener::start(address, router, &config.limits).await;
-            started.map_err(|source| StartError::Listen { address, source })
-        };
-        let listener = listen(config.listen, router).await?;
-        let metrics = match config.metrics_listen {
-            Some(address) => Some(listen(address, http::metrics_routes()).await?),
-            None => None,
-        };
-        Ok(Server { app, doors, listener, metrics })
+        match listen(&config, router).await {
+            Ok((listener, metrics)) => Ok(Server { app, doors, listener, metrics }),
+            Err(error) => {
+                app.close(STEP).await;
+                Err(error)
+            }
+        }
     }
 
     /// The address served, with the port that the system chose for port 0.
@@ -73,8 +72,21 @@ impl Server {
         self.doors.close(STEP).await;
         self.listener.finish(STEP).await;
         self.app.close(STEP).await;
-        if let Some(metrics) = self.metrics {
-            metrics.stop();
-        }
+    }
+}
+
+/// Serves the chat, and the metrics if they have an address of their own.
+async fn listen(
+    config: &Config,
+    router: Router,
+) -> Result<(Listener, Option<Listener>), StartError> {
+    let listen = async |address, router| {
+        let started = Listener::start(address, router, &config.limits).await;
+        started.map_err(|source| StartError::Listen { address, source })
+    };
+    let listener = listen(config.listen, router).await?;
+    match config.metrics_listen {
+        Some(address) => Ok((listener, Some(listen(address, http::metrics_routes()).await?))),
+        None => Ok((listener, None)),
     }
 }

@@ -93,12 +93,15 @@ impl App {
         let mut tx = self.store.begin().await?;
         let member = Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
         let (chat_id, user_id) = (member.chat_id, member.user_id);
-        let reading = tx.find_reading(chat_id, &user_id).await?.ok_or_else(Error::no_chat)?;
+        let mut reading = tx.find_reading(chat_id, &user_id).await?.ok_or_else(Error::no_chat)?;
         let seq = seq.unwrap_or(reading.last_seq).min(reading.last_seq);
-        let read_seq = seq.max(reading.read_seq);
-        let unread = tx.update_reading(chat_id, &user_id, read_seq).await?;
-        let read = ReadState { chat_id, read_seq, unread };
-        tx.commit([Event::ChatRead { user_id, read, by: actor.connection }]).await?;
+        let moves = seq > reading.read_seq;
+        if moves {
+            reading = tx.update_reading(chat_id, &user_id, reading, seq).await?;
+        }
+        let read = ReadState { chat_id, read_seq: reading.read_seq, unread: reading.unread() };
+        let event = Event::ChatRead { user_id, read, by: actor.connection };
+        tx.commit(moves.then_some(event)).await?;
         Ok(read)
     }
 }

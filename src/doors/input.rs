@@ -101,7 +101,7 @@ impl<'a> Input<'a> {
         let read = |value: &Value| match value.as_i64() {
             Some(number) if number >= min => Ok(number),
             // A number that is larger still means as much as the largest.
-            None if value.is_u64() => Ok(i64::MAX),
+            _ if value.as_f64().is_some_and(|number| number >= i64::MAX as f64) => Ok(i64::MAX),
             _ => Err(self.invalid(key, format!("must be a whole number from {min} on"))),
         };
         self.value(key).map(read).transpose()

@@ -20,8 +20,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// How many members a chat names; a public one may have more.
-    pub const MAX_USERS: i64 = 1000;
+    /// How many members a chat names: 1,000 and its creator. A public one may have more.
+    pub const MAX_USERS: i64 = 1001;
 }
 
 /// What a client says of a chat that it wants made.

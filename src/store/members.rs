@@ -26,6 +26,14 @@ pub struct Standing {
 pub struct Reading {
     pub last_seq: i64,
     pub read_seq: i64,
+    pub own_unread: i64,
+}
+
+impl Reading {
+    /// How many messages of others remain.
+    pub fn unread(&self) -> i64 {
+        self.last_seq - self.read_seq - self.own_unread
+    }
 }
 
 impl Store {
@@ -125,7 +133,7 @@ impl Tx {
     ) -> Result<Option<Reading>, Error> {
         let reading = on!(Tx self, |connection| {
             sqlx::query_as(
-                "select c.last_seq, m.read_seq from members m join chats c on c.id = m.chat_id
+                "select c.last_seq, m.read_seq, m.own_unread from members m join chats c on c.id = m.chat_id
                  where m.chat_id = $1 and m.user_id = $2",
             )
             .bind(chat_id)
@@ -136,29 +144,32 @@ impl Tx {
         Ok(reading)
     }
 
-    /// Sets how far a member has read; returns how many messages of others remain unread.
+    /// Moves a member on from `reading` to `read_seq`. Only the messages between are looked at, so
+    /// that each is once per member.
     pub async fn update_reading(
         &mut self,
         chat_id: ChatId,
         user_id: &UserId,
+        reading: Reading,
         read_seq: i64,
-    ) -> Result<i64, Error> {
-        let unread = on!(Tx self, |connection| {
+    ) -> Result<Reading, Error> {
+        let own_unread = on!(Tx self, |connection| {
             sqlx::query_scalar(
-                "update members set read_seq = $3, own_unread = (
+                "update members set read_seq = $4, own_unread = own_unread - (
                      select count(*) from messages
-                     where chat_id = $1 and seq > $3 and user_id = $2
+                     where chat_id = $1 and seq > $3 and seq <= $4 and user_id = $2
                  )
                  where chat_id = $1 and user_id = $2
-                 returning (select last_seq from chats where id = $1) - read_seq - own_unread",
+                 returning own_unread",
             )
             .bind(chat_id)
             .bind(user_id)
+            .bind(reading.read_seq)
             .bind(read_seq)
             .fetch_one(connection)
             .await
         })?;
-        Ok(unread)
+        Ok(Reading { read_seq, own_unread, ..reading })
     }
 
     /// Which of these are members.

@@ -65,8 +65,11 @@ impl Store {
         if !query.is_forward() {
             messages.reverse();
         }
-        let previous = messages.first().map(|message| message.seq).filter(|seq| *seq > first);
-        let next = messages.last().map(|message| message.seq).filter(|seq| *seq < last);
+        // Of an empty page, the bounds that left it empty.
+        let start = messages.first().map_or(from, |message| message.seq);
+        let end = messages.last().map_or(to, |message| message.seq);
+        let previous = (start > first && first <= last).then_some(start);
+        let next = (end < last && first <= last).then_some(end);
         Ok(MessagePage { messages, next, previous })
     }
 

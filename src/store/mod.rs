@@ -109,13 +109,14 @@ impl Store {
         self.last_number.load(Ordering::Acquire)
     }
 
-    /// Whether the database answers and messages are written.
+    /// Whether the database can be read and written.
     pub async fn ping(&self) -> Result<(), Error> {
         if !self.writer.is_running() {
             return Err(Error::Unavailable(None));
         }
         on!(Db self, |pool| sqlx::query("select 1").execute(pool).await)?;
-        Ok(())
+        // Dropped, it changes nothing.
+        self.begin().await.map(drop)
     }
 
     /// Writes what is queued and closes the database, each within `deadline`.

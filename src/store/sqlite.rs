@@ -4,10 +4,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
-use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::time::MissedTickBehavior;
 
 use super::{Db, Turn};
@@ -41,7 +43,7 @@ impl SqlitePools {
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", (MAX_LOG_PAGES * PAGE_SIZE).to_string())
             .pragma("wal_autocheckpoint", "0");
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = pool(1).before_acquire(clean).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
@@ -63,6 +65,19 @@ impl SqlitePools {
             sqlx::query_as(sql).fetch_one(&self.checkpointer).await?;
         Ok(pages)
     }
+}
+
+/// Whether a connection is in no transaction. After a full disk SQLite rolls back by itself, and
+/// sqlx counts the transaction as open for good: such a connection is replaced.
+fn clean(
+    connection: &mut SqliteConnection,
+    _: PoolConnectionMetadata,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    Box::pin(async move {
+        // A rollback that was queued when a transaction was dropped ends before this does.
+        connection.ping().await?;
+        Ok(!connection.is_in_transaction())
+    })
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

@@ -45,7 +45,8 @@ async fn metrics_can_have_an_address_of_their_own() {
 #[tokio::test]
 async fn pages_of_other_origins_are_refused() {
     let server = TestServer::with(|config| {
-        config.allow_origin = vec!["https://chat.example.com".into()];
+        config.allow_origin =
+            vec!["https://chat.example.com/".into(), " https://other.example.com:443".into()];
     })
     .await;
     let own = format!("http://{}", server.address());
@@ -57,6 +58,8 @@ async fn pages_of_other_origins_are_refused() {
         ("http://127.0.0.1:8080", true),
         ("http://[::1]:8080", true),
         ("https://chat.example.com", true),
+        ("https://chat.example.com:443", true),
+        ("https://other.example.com", true),
         ("http://chat.example.com", false),
         ("https://chat.example.com.evil.org", false),
         ("https://evil.org", false),
@@ -150,6 +153,21 @@ async fn a_malformed_request_is_400() {
     ] {
         assert_eq!(status(&server.get(path, "").await), "400", "{path}");
     }
+}
+
+#[tokio::test]
+async fn sockets_over_the_limit_are_closed() {
+    let server = TestServer::with_limits(|limits| limits.max_connections = 3).await;
+    let _two = [server.connect().await, server.connect().await];
+    // Polling opens sockets without keeping connections.
+    let open = async || {
+        let answer = server.get(POLLING, "").await;
+        let sid = answer.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let next = server.get(&format!("{POLLING}&sid={sid}"), "").await;
+        status(&next).to_owned()
+    };
+    assert_eq!(open().await, "200");
+    assert_eq!(open().await, "400", "there is no such socket");
 }
 
 #[tokio::test]

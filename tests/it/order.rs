@@ -118,10 +118,12 @@ async fn a_client_that_does_not_read_is_disconnected_and_catches_up() {
     for _ in 0..MESSAGES {
         ann.say(&chat, &text).await;
     }
-    // It reads what the connection still held, and then the end: not a message is missing in
-    // between.
-    let mut last_seen = 0;
+    // It reads what the connection still held, and then the end, however much is said meanwhile:
+    // not a message is missing in between.
+    let (mut last_seen, mut said) = (0, MESSAGES);
     while let Some(frame) = slow.try_frame().await {
+        ann.say(&chat, &text).await;
+        said += 1;
         if let Some(event) = frame.strip_prefix("42") {
             let event: Value = serde_json::from_str(event).unwrap();
             if event[0] == "new-message" {
@@ -132,7 +134,7 @@ async fn a_client_that_does_not_read_is_disconnected_and_catches_up() {
     }
     assert!(last_seen < MESSAGES as u64, "it was not disconnected");
     let mut back = server.user("slow").await;
-    while last_seen < MESSAGES as u64 {
+    while last_seen < said as u64 {
         let query = json!({ "after_seq": last_seen });
         let body = json!({ "chat": { "id": chat }, "query": query });
         let page = back.ask("list-messages", body).await;
@@ -140,6 +142,38 @@ async fn a_client_that_does_not_read_is_disconnected_and_catches_up() {
             last_seen += 1;
             assert_eq!(message["seq"], last_seen);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_disconnected() {
+    let server = TestServer::with_limits(|limits| limits.max_unsent_bytes = 4 << 20).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("much", true, &[]).await;
+    ann.say(&chat, &"x".repeat(500_000)).await;
+    let mut bob = server.user("bob").await;
+    let page = json!(["list-messages", { "chat": { "id": chat } }]).to_string();
+    ann.send_many((0..60).map(|at| format!("42{at}{page}"))).await;
+    // When Bob hears of the last request, all those before it have been answered.
+    let last = json!({ "chat": { "name": "done" }, "users": [bob.id] });
+    ann.tell("create-chat", last).await;
+    bob.next("create-chat").await;
+    ann.closed().await;
+}
+
+#[tokio::test]
+async fn requests_wait_in_so_many_bytes() {
+    let server = TestServer::with_limits(|limits| limits.max_pending_bytes = 100_000).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("flood", true, &[]).await;
+    let said = json!(["new-message", message(&chat, &"x".repeat(20_000))]).to_string();
+    ann.send_many((0..100).map(|at| format!("42{at}{said}"))).await;
+    ann.closed().await;
+    // What waited for it waits no more.
+    let mut bob = server.user("bob").await;
+    let chat = bob.chat("calm", true, &[]).await;
+    for _ in 0..20 {
+        bob.say(&chat, &"x".repeat(20_000)).await;
     }
 }
 

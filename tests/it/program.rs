@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Client, TestServer, message, soon};
+use crate::support::{Client, TestServer, assert_error, message, soon};
 
 fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_chinwag"))
@@ -39,7 +39,9 @@ impl Drop for Running {
 impl Running {
     fn start(directory: &Path) -> Running {
         let database = format!("sqlite:{}", directory.join("chat.db").display());
-        let mut child = program()
+        // A disk that is full must be an error to it and not a signal.
+        let mut child = Command::new("sh")
+            .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_chinwag")])
             .args(["--listen", "127.0.0.1:0", "--database-url", &database])
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
@@ -214,6 +216,40 @@ async fn what_was_acknowledged_survives_a_kill() {
         let seq = message["seq"].as_u64().unwrap() as usize;
         assert_eq!(stored.get(seq - 1), Some(&message), "an acknowledged message is lost");
     }
+    running.end("TERM");
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_is_survived() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::start(directory.path());
+    let mut ann = Client::connect(running.address).await;
+    let user = json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } });
+    ann.ask("create-user", user).await;
+    let chat = ann.chat("x", true, &[]).await;
+    let limit_files = |limit: &str| {
+        let id = running.child.id().to_string();
+        let arguments = ["--pid", &id, &format!("--fsize={limit}:unlimited")];
+        assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
+    };
+    limit_files("4000000");
+    let mut body = message(&chat, &"x".repeat(100_000));
+    let mut acknowledged = 0;
+    let error = loop {
+        body["message"]["client_id"] = acknowledged.to_string().into();
+        let answer = ann.ask("new-message", body.clone()).await;
+        match answer["seq"].as_i64() {
+            Some(seq) => acknowledged = seq,
+            None => break answer["error"].clone(),
+        }
+    };
+    assert_error(&error, "unavailable", None);
+    limit_files("unlimited");
+    // The same message again, as a client does.
+    assert_eq!(ann.ask("new-message", body).await["seq"], acknowledged + 1);
+    let query = json!({ "limit": 1, "after_seq": acknowledged - 1 });
+    let page = ann.ask("list-messages", json!({ "chat": { "id": chat }, "query": query })).await;
+    assert_eq!(page["messages"][0]["seq"], acknowledged);
     running.end("TERM");
 }
 

@@ -33,6 +33,22 @@ async fn a_connection_that_enters_no_namespace_is_closed() {
 }
 
 #[tokio::test]
+async fn an_old_client_that_says_nothing_is_closed() {
+    let server = TestServer::with_limits(|limits| {
+        limits.silence_timeout = Duration::from_millis(100);
+    })
+    .await;
+    let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
+    let (mut silent, mut speaking) = (Client::open_url(&url).await, Client::open_url(&url).await);
+    let user = json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } });
+    assert!(speaking.frame().await.starts_with('0'));
+    assert_eq!(speaking.frame().await, "40");
+    speaking.ask("create-user", user).await;
+    silent.closed().await;
+    speaking.nothing_more().await;
+}
+
+#[tokio::test]
 async fn an_event_before_the_namespace_closes() {
     let server = TestServer::start().await;
     let mut client = Client::open(server.address()).await;

@@ -1,6 +1,7 @@
 //! Which web pages may connect. A browser says where a page comes from and sends it wherever the
 //! page asks, WebSockets included; who sends no `Origin` is no browser.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -15,53 +16,64 @@ use crate::config::Config;
 /// The origins that may connect.
 #[derive(Clone)]
 pub struct Origins {
-    allowed: Arc<[String]>,
+    allowed: Arc<[Origin]>,
     loopback: bool,
+}
+
+/// Where a page comes from.
+#[derive(PartialEq)]
+struct Origin {
+    scheme: String,
+    host: String,
+    port: u16,
 }
 
 impl Origins {
     pub fn new(config: &Config) -> Origins {
-        let allowed = config.allow_origin.iter();
         Origins {
-            allowed: allowed.map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
+            allowed: config.allow_origin.iter().filter_map(|text| Origin::read(text)).collect(),
             loopback: config.listen.ip().is_loopback(),
         }
     }
 
     /// Whether a page of `origin` may make a request with these headers.
-    pub fn allow(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
-        let Ok(origin) = origin.to_str() else {
+    fn allow(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+        let Some(origin) = origin.to_str().ok().and_then(Origin::read) else {
             return false;
         };
-        if self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
-            return true;
-        }
-        let Ok(uri) = origin.parse::<Uri>() else {
-            return false;
-        };
-        let Some(authority) = uri.authority() else {
-            return false;
-        };
-        is_own(&uri, authority, headers) || (self.loopback && is_loopback(authority.host()))
+        self.allowed.contains(&origin)
+            || origin.is_that_of(headers)
+            || (self.loopback && origin.is_loopback())
     }
 }
 
-/// Whether the page comes from the address that the request goes to. The scheme is not compared:
-/// behind a proxy the server does not know its own.
-fn is_own(origin: &Uri, authority: &Authority, headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = host.and_then(|host| host.parse::<Authority>().ok()) else {
-        return false;
-    };
-    let default = if origin.scheme_str() == Some("https") { 443 } else { 80 };
-    authority.host().eq_ignore_ascii_case(host.host())
-        && authority.port_u16().unwrap_or(default) == host.port_u16().unwrap_or(default)
+impl Origin {
+    fn read(text: &str) -> Option<Origin> {
+        let uri: Uri = text.trim().trim_end_matches('/').parse().ok()?;
+        let scheme = uri.scheme_str()?.to_lowercase();
+        let port = uri.port_u16().unwrap_or(default_port(&scheme));
+        Some(Origin { host: uri.host()?.to_lowercase(), scheme, port })
+    }
+
+    /// Whether the page comes from the address that the request goes to. The scheme is not
+    /// compared: behind a proxy the server does not know its own.
+    fn is_that_of(&self, headers: &HeaderMap) -> bool {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let Some(host) = host.and_then(|host| host.parse::<Authority>().ok()) else {
+            return false;
+        };
+        self.host.eq_ignore_ascii_case(host.host())
+            && self.port == host.port_u16().unwrap_or(default_port(&self.scheme))
+    }
+
+    fn is_loopback(&self) -> bool {
+        let address = self.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let address = address.parse::<std::net::IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+fn default_port(scheme: &str) -> u16 {
+    if scheme == "https" { 443 } else { 80 }
 }
 
 /// Refuses requests of other pages with 403.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::UPGRADE;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +23,7 @@ use crate::config::Limits;
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
-/// An address being served.
+/// An address being served. Dropped, it stops.
 pub struct Listener {
     address: SocketAddr,
     stop: CancellationToken,
@@ -30,8 +31,7 @@ pub struct Listener {
     tasks: TaskTracker,
 }
 
-/// A connection's share of those that may be open. Requests and the sockets they become hold it
-/// as long as they use the connection.
+/// A connection's share of those that may be open.
 type Permit = Arc<OwnedSemaphorePermit>;
 
 impl Listener {
@@ -68,6 +68,12 @@ impl Listener {
     }
 }
 
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 async fn accept(
     listener: TcpListener,
     router: Router,
@@ -80,6 +86,8 @@ async fn accept(
     while let Ok(permit) = permits.clone().acquire_owned().await {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
+            // The client went away before it was accepted.
+            Err(error) if is_of_connection(&error) => continue,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(OUT_OF_FILES).await;
@@ -93,6 +101,11 @@ async fn accept(
         let permit = Arc::new(permit);
         connections.spawn(serve(stream, router.clone(), limits.clone(), permit, stop.clone()));
     }
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// A client that stops reading, or vanishes, is found out by what it does not acknowledge.
@@ -111,7 +124,10 @@ async fn serve(
     stop: CancellationToken,
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(permit.clone());
+        // What becomes a WebSocket outlives this service; the engine keeps its head.
+        if request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(permit.clone());
+        }
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()

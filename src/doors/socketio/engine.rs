@@ -1,7 +1,8 @@
 //! A connection's life: what engineioxide calls when a transport opens, brings a packet, closes.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use engineioxide::handler::EngineIoHandler;
@@ -42,13 +43,21 @@ impl EngineIoHandler for Engine {
     fn on_connect(self: Arc<Self>, socket: Arc<EngineSocket>) {
         metrics::gauge!("chinwag_sockets").increment(1);
         let session = Arc::new(Session::new(self.hub.clone(), Arc::downgrade(&socket)));
-        if !self.hub.rooms.add(&session) {
+        if !self.hub.rooms.add(&session, self.hub.app.limits().max_connections) {
             return socket.close(DisconnectReason::ClosingServer);
         }
+        let limits = self.hub.app.limits();
         match socket.protocol {
-            // An old client is in the namespace `/` from the start.
-            ProtocolVersion::V3 => enter(&socket, &session),
-            ProtocolVersion::V4 => self.expect_connect(Arc::downgrade(&socket), &session),
+            // An old client is in the namespace `/` from the start. The engine does not say
+            // whether the transport ever opened, and keeps one that did not: what never sends
+            // anything is closed.
+            ProtocolVersion::V3 => {
+                enter(&socket, &session);
+                self.expect(limits.silence_timeout, &session, Session::has_spoken);
+            }
+            ProtocolVersion::V4 => {
+                self.expect(limits.handshake_timeout, &session, Session::has_entered);
+            }
         }
         // A connection has one `on_connect`, so that the cell is empty.
         let _ = socket.data.session.set(session);
@@ -91,6 +100,7 @@ impl Engine {
         let Some(session) = socket.data.session.get() else {
             return;
         };
+        session.speak();
         let root = packet.ns == "/";
         match packet.inner {
             PacketData::Connect(_) if root => enter(socket, session),
@@ -103,22 +113,21 @@ impl Engine {
             {
                 session.receive(data, ack);
             }
-            PacketData::Disconnect => socket.close(DisconnectReason::TransportClose),
+            PacketData::Disconnect if root => socket.close(DisconnectReason::TransportClose),
+            PacketData::Disconnect => {}
             // The server asks nothing, so that an acknowledgement is of no use.
             PacketData::EventAck(..) | PacketData::BinaryAck(..) => {}
             _ => socket.close(DisconnectReason::PacketParsingError),
         }
     }
 
-    /// Closes a connection that opens a transport and then no namespace.
-    fn expect_connect(&self, socket: Weak<EngineSocket>, session: &Arc<Session>) {
-        let timeout = self.hub.app.limits().handshake_timeout;
+    /// Closes a connection that has not done its part after `timeout`.
+    fn expect(&self, timeout: Duration, session: &Arc<Session>, done: fn(&Session) -> bool) {
         let session = Arc::downgrade(session);
         tokio::spawn(async move {
             tokio::time::sleep(timeout).await;
-            let entered = session.upgrade().is_none_or(|session| session.has_entered());
-            if let (false, Some(socket)) = (entered, socket.upgrade()) {
-                socket.close(DisconnectReason::TransportClose);
+            if let Some(session) = session.upgrade().filter(|session| !done(session)) {
+                session.close();
             }
         });
     }

@@ -11,6 +11,7 @@
 //! - [`requests`]: the table of events, a function for each
 //! - [`rooms`]: which sockets hear of which chat
 //! - [`push`]: every committed event to those who may see it
+//! - [`unsent`]: what a socket has not taken yet, in bytes
 //! - [`views`]: what goes over the wire
 
 mod engine;
@@ -18,9 +19,11 @@ mod push;
 mod requests;
 mod rooms;
 mod session;
+mod unsent;
 mod views;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -30,6 +33,7 @@ use axum::{Router, middleware};
 use engineioxide::config::EngineIoConfig;
 use engineioxide::service::EngineIoService;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
@@ -51,8 +55,11 @@ struct Hub {
     rooms: Rooms,
     /// The number of the latest event that was pushed.
     last_pushed: watch::Sender<u64>,
-    /// The requests being handled.
+    /// The requests being handled, and the bytes of those that wait, over all sockets.
     work: TaskTracker,
+    pending_bytes: AtomicUsize,
+    /// Once set, requests that still wait are given up.
+    stopped: CancellationToken,
 }
 
 impl Hub {
@@ -72,6 +79,8 @@ impl Door {
             rooms: Rooms::default(),
             last_pushed: watch::Sender::default(),
             work: TaskTracker::new(),
+            pending_bytes: AtomicUsize::new(0),
+            stopped: CancellationToken::new(),
         });
         tokio::spawn(push::run(hub.clone(), app.subscribe()));
         let limits = app.limits();
@@ -101,8 +110,9 @@ impl Door {
         self.hub.rooms.close();
         self.hub.work.close();
         if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
-            tracing::warn!("some requests were not finished in time");
+            tracing::warn!("some requests were given up");
         }
+        self.hub.stopped.cancel();
     }
 }
 

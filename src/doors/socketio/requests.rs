@@ -13,9 +13,6 @@ use crate::error::Error;
 use crate::model::{Body, Chat, ChatId, ClientId, Description, ExternalId, Handle, MessageQuery};
 use crate::model::{MessageType, Name, NewChat, NewUser, Photo, Problem, UserId};
 
-/// How much of an unknown event's name is told back.
-const MAX_ECHOED: usize = 64;
-
 /// One request of one socket.
 struct Call<'a> {
     session: &'a Session,
@@ -40,13 +37,8 @@ pub(super) async fn answer(
         "mark-read" => mark_read(call()?).await,
         "join-chat" => join_chat(call()?).await,
         "leave-chat" => leave_chat(call()?).await,
-        _ => Err(unknown(event)),
+        _ => Err(Error::Invalid { field: None, why: format!("there is no event {event}") }),
     }
-}
-
-fn unknown(event: &str) -> Error {
-    let event: String = event.chars().take(MAX_ECHOED).collect();
-    Error::Invalid { field: None, why: format!("there is no event {event}") }
 }
 
 async fn create_user(call: Call<'_>) -> Result<Answer, Error> {

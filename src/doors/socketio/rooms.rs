@@ -46,10 +46,10 @@ struct Connected {
 }
 
 impl Rooms {
-    /// A socket has connected; false if the server is shutting down.
-    pub fn add(&self, session: &Arc<Session>) -> bool {
+    /// A socket has connected; false if there are `max` already or the server is shutting down.
+    pub fn add(&self, session: &Arc<Session>, max: usize) -> bool {
         let mut state = self.lock();
-        if state.closed {
+        if state.closed || state.sockets.len() >= max {
             return false;
         }
         let users = HashSet::new();

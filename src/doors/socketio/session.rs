@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use engineioxide::Str;
@@ -12,19 +12,29 @@ use serde_json::Value;
 
 use super::engine::EngineSocket;
 use super::views::{self, Answer};
-use super::{Hub, requests};
+use super::{Hub, requests, unsent};
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
 
-/// A queue of more than this many frames' worth of bytes disconnects, however few its requests.
-const MAX_PENDING_FRAMES: usize = 16;
+/// Packets of this many bytes are counted against `Limits::max_unsent_bytes`; smaller ones are
+/// few enough by `Limits::max_unsent`.
+const LARGE_PACKET: usize = 1 << 10;
+
+/// How much of an event's name is read: more than any event's has.
+const MAX_EVENT_NAME: usize = 64;
 
 pub(super) struct Session {
     pub id: ConnectionId,
     hub: Arc<Hub>,
     socket: Weak<EngineSocket>,
+    spoken: AtomicBool,
     entered: AtomicBool,
+    /// Set once the connection is to end; from then on nothing is sent, so that what the client
+    /// still gets has no gap.
+    closing: AtomicBool,
     inbox: Mutex<Inbox>,
+    /// Bytes of large packets that the transport has not taken yet.
+    unsent: Arc<AtomicUsize>,
     /// The user that requests without one act as.
     latest_user: Mutex<Option<UserId>>,
     /// Whether this socket acts as more than one user; [`Rooms`](super::rooms::Rooms) knows them.
@@ -36,7 +46,6 @@ pub(super) struct Session {
 #[derive(Default)]
 struct Inbox {
     waiting: VecDeque<(Str, Option<i64>)>,
-    bytes: usize,
     running: bool,
 }
 
@@ -52,8 +61,11 @@ impl Session {
             id: ConnectionId::new(),
             hub,
             socket,
+            spoken: AtomicBool::new(false),
             entered: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             inbox: Mutex::default(),
+            unsent: Arc::default(),
             latest_user: Mutex::default(),
             several_users: AtomicBool::new(false),
         }
@@ -66,6 +78,15 @@ impl Session {
         }
     }
 
+    /// The client has sent a packet.
+    pub fn speak(&self) {
+        self.spoken.store(true, Ordering::Relaxed);
+    }
+
+    pub fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed)
+    }
+
     pub fn has_entered(&self) -> bool {
         self.entered.load(Ordering::Acquire)
     }
@@ -75,12 +96,14 @@ impl Session {
     pub fn receive(self: &Arc<Self>, data: Str, ack: Option<i64>) {
         let limits = self.hub.app.limits();
         let mut inbox = lock(&self.inbox);
-        inbox.bytes += data.len();
-        let max_bytes = limits.max_frame.saturating_mul(MAX_PENDING_FRAMES);
-        if inbox.waiting.len() >= limits.max_pending || inbox.bytes > max_bytes {
+        let in_all = self.hub.pending_bytes.load(Ordering::Relaxed);
+        if inbox.waiting.len() >= limits.max_pending
+            || in_all.saturating_add(data.len()) > limits.max_pending_bytes
+        {
             drop(inbox);
             return self.close();
         }
+        self.hub.pending_bytes.fetch_add(data.len(), Ordering::Relaxed);
         inbox.waiting.push_back((data, ack));
         if !inbox.running {
             inbox.running = true;
@@ -96,9 +119,14 @@ impl Session {
 
     fn next(&self) -> Option<(Str, Option<i64>)> {
         let mut inbox = lock(&self.inbox);
-        let next = inbox.waiting.pop_front();
+        let next = match self.hub.stopped.is_cancelled() {
+            true => None,
+            false => inbox.waiting.pop_front(),
+        };
         match &next {
-            Some((data, _)) => inbox.bytes -= data.len(),
+            Some((data, _)) => {
+                self.hub.pending_bytes.fetch_sub(data.len(), Ordering::Relaxed);
+            }
             None => inbox.running = false,
         }
         next
@@ -139,14 +167,27 @@ impl Session {
     /// Hands a packet to the transport. An error means that the client is too far behind, or
     /// gone, and must be [closed](Session::close).
     pub fn send(&self, packet: Str) -> Result<(), Overflow> {
-        match self.socket.upgrade() {
-            Some(socket) => socket.emit(packet).map_err(|_| Overflow),
-            None => Ok(()),
+        if self.closing.load(Ordering::Acquire) {
+            return Ok(());
         }
+        let Some(socket) = self.socket.upgrade() else {
+            return Ok(());
+        };
+        let max_bytes = self.hub.app.limits().max_unsent_bytes;
+        let sent = match unsent::counted(packet, &self.unsent, LARGE_PACKET, max_bytes) {
+            Some(packet) => socket.emit(packet).is_ok(),
+            None => false,
+        };
+        if !sent {
+            self.closing.store(true, Ordering::Release);
+            return Err(Overflow);
+        }
+        Ok(())
     }
 
     /// Closes the connection; the client notices, reconnects and catches up.
     pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         if let Some(socket) = self.socket.upgrade() {
             socket.close(DisconnectReason::TransportError);
         }
@@ -190,7 +231,10 @@ impl Request {
         let items: Vec<Value> = serde_json::from_str(data).ok()?;
         let mut items = items.into_iter();
         match items.next()? {
-            Value::String(event) => Some(Request { event, body: items.next().unwrap_or_default() }),
+            Value::String(event) => Some(Request {
+                event: event.chars().take(MAX_EVENT_NAME).collect(),
+                body: items.next().unwrap_or_default(),
+            }),
             _ => None,
         }
     }
