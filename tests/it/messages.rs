@@ -90,19 +90,17 @@ async fn sent_again_it_is_answered_and_not_pushed() {
 async fn sent_again_in_one_batch_it_is_one_message() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, _, chat) = chat_of_two(&server).await;
-    let mut tab = server.user("ann").await;
-    let body = with_client_id(&chat, "hello", "c1");
-    let (mut of_ann, mut of_tab) = (Vec::new(), Vec::new());
+    // Many sockets of one user at once, so that the writer finds several in its queue.
+    let mut tabs = Vec::new();
     for _ in 0..20 {
-        of_ann.push(ann.request("new-message", body.clone()).await);
-        of_tab.push(tab.request("new-message", body.clone()).await);
+        tabs.push(server.user("ann").await);
     }
-    let first = ann.answer(of_ann[0]).await;
-    for at in 1..20 {
-        assert_eq!(ann.answer(of_ann[at]).await, first);
-        assert_eq!(tab.answer(of_tab[at]).await, first);
-    }
-    assert_eq!(bob.next("new-message").await, first);
+    let body = with_client_id(&chat, "hello", "c1");
+    let asked = tabs.iter_mut().map(|tab| tab.ask("new-message", body.clone()));
+    let answers = futures_util::future::join_all(asked).await;
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(ann.next("new-message").await, answers[0]);
+    assert_eq!(bob.next("new-message").await, answers[0]);
     bob.nothing_more().await;
 }
 
