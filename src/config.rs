@@ -123,6 +123,10 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_PENDING_BYTES", default_value_t = Limits::default().max_pending_bytes)]
     pub max_pending_bytes: usize,
 
+    /// Rooms that one socket may be subscribed to
+    #[arg(long, env = "CHINWAG_MAX_SOCKET_ROOMS", default_value_t = Limits::default().max_socket_rooms)]
+    pub max_socket_rooms: usize,
+
     /// Users that one socket may act as
     #[arg(long, env = "CHINWAG_MAX_SOCKET_USERS", default_value_t = Limits::default().max_socket_users)]
     pub max_socket_users: usize,
@@ -172,6 +176,7 @@ impl Default for Limits {
             max_connections: 100_000,
             max_pending: 1024,
             max_pending_bytes: 256 << 20,
+            max_socket_rooms: 1000,
             max_socket_users: 1000,
             max_unsent: 4096,
             max_unsent_bytes: 16 << 20,

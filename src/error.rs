@@ -44,13 +44,19 @@ impl Error {
         Error::NotFound { field: "chat.id", why: "no such chat".into() }
     }
 
-    /// The actor would have to be a member of the chat. For others a private one does not exist.
-    pub fn no_member(private: bool) -> Error {
-        match private {
-            true => Error::no_chat(),
-            false => Error::Forbidden("only members of the chat may do this"),
-        }
+    /// There is no such user.
+    pub fn no_user() -> Error {
+        Error::NotFound { field: "user.id", why: "no such user".into() }
     }
+
+    /// These ids are no users'.
+    pub fn no_users(ids: &[String]) -> Error {
+        let why = format!("no such users: {}", ids.join(", "));
+        Error::NotFound { field: "users", why }
+    }
+
+    /// The actor may see the chat and would have to be a member.
+    pub const NO_MEMBER: Error = Error::Forbidden("only members of the chat may do this");
 
     /// The public code, the same on all doors.
     pub fn code(&self) -> &'static str {

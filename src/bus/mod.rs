@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::model::Committed;
+use crate::model::Published;
 
 /// How many events may wait for one subscriber.
 const WAITING_EVENTS: usize = 1024;
@@ -17,12 +17,12 @@ const WAITING_EVENTS: usize = 1024;
 /// The bus of a single node.
 #[derive(Default)]
 pub struct Bus {
-    subscribers: Mutex<Vec<mpsc::Sender<Arc<Committed>>>>,
+    subscribers: Mutex<Vec<mpsc::Sender<Arc<Published>>>>,
 }
 
 impl Bus {
     /// All events from now on, until the bus is closed.
-    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Committed>> {
+    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Published>> {
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         self.subscribers().push(sender);
         receiver
@@ -34,7 +34,7 @@ impl Bus {
     }
 
     /// Hands an event to every subscriber, waiting for those that are behind.
-    pub async fn publish(&self, event: Committed) {
+    pub async fn publish(&self, event: Published) {
         let event = Arc::new(event);
         let subscribers = self.subscribers().clone();
         for subscriber in subscribers {
@@ -43,7 +43,7 @@ impl Bus {
         }
     }
 
-    fn subscribers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Arc<Committed>>>> {
+    fn subscribers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Arc<Published>>>> {
         self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,51 +1,103 @@
 //! Access is a value: whoever holds one of these has been checked, and a function that needs the
 //! right takes it as a parameter.
+//!
+//! A chat that is neither private nor a team's is public: anyone may see it. A team's chat may be
+//! seen by the team's members, or, if it is also private, by its own members only. What someone
+//! may not see does not exist for them: `not_found`.
 
 use crate::error::Error;
-use crate::model::{ChatId, UserId};
+use crate::model::{ChatId, Team, TeamId, UserId};
 use crate::store::{Standing, Store, Tx};
 
-/// May see a chat and its history: anyone for a public chat, members for a private one.
-pub(super) struct Reader {
+/// May see a chat and its history, and be in its room: a user, or nobody in particular.
+pub struct Reader {
     pub(super) chat_id: ChatId,
+    pub(super) user_id: Option<UserId>,
 }
 
 /// Is a member of a chat.
 pub(super) struct Member {
-    pub(super) chat_id: ChatId,
-    pub(super) user_id: UserId,
+    pub chat_id: ChatId,
+    pub user_id: UserId,
+}
+
+/// Has made a chat and is a member of it.
+pub(super) struct Owner {
+    pub chat_id: ChatId,
+    pub user_id: UserId,
+}
+
+/// Is a member of a team.
+pub(super) struct TeamMember {
+    pub team: Team,
+}
+
+impl Standing {
+    /// Whether the chat exists for them.
+    pub(super) fn sees(&self) -> bool {
+        self.member || (!self.private && (!self.of_team || self.in_team))
+    }
 }
 
 impl Reader {
-    /// A private chat does not exist for those who are no members of it: `not_found`.
-    pub async fn check(
+    /// Errors: `not_found`.
+    pub(super) async fn check(
         store: &Store,
         chat_id: ChatId,
         user_id: Option<&UserId>,
     ) -> Result<Reader, Error> {
-        Reader::with(store.find_standing(chat_id, user_id).await?, chat_id)
+        visible(store.find_standing(chat_id, user_id).await?)?;
+        Ok(Reader { chat_id, user_id: user_id.cloned() })
     }
 
     /// The same, in the transaction that needs it.
-    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Reader, Error> {
-        Reader::with(tx.find_standing(chat_id, user_id).await?, chat_id)
-    }
-
-    fn with(standing: Option<Standing>, chat_id: ChatId) -> Result<Reader, Error> {
-        match standing {
-            Some(standing) if standing.member || !standing.private => Ok(Reader { chat_id }),
-            _ => Err(Error::no_chat()),
-        }
+    pub(super) async fn check_in(
+        tx: &mut Tx,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<Reader, Error> {
+        visible(tx.find_standing(chat_id, user_id).await?)?;
+        Ok(Reader { chat_id, user_id: Some(user_id.clone()) })
     }
 }
 
 impl Member {
-    /// `not_found` as for a [`Reader`]; `forbidden` for who may see the chat and is no member.
+    /// Errors: `not_found`; `forbidden` for who may see the chat and is no member.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Member, Error> {
-        match tx.find_standing(chat_id, user_id).await? {
-            Some(standing) if standing.member => Ok(Member { chat_id, user_id: user_id.clone() }),
-            Some(standing) => Err(Error::no_member(standing.private)),
-            None => Err(Error::no_chat()),
+        let standing = visible(tx.find_standing(chat_id, user_id).await?)?;
+        match standing.member {
+            true => Ok(Member { chat_id, user_id: user_id.clone() }),
+            false => Err(Error::NO_MEMBER),
         }
     }
+}
+
+impl Owner {
+    /// Errors: `not_found`; `forbidden` for who may see the chat and is not its owner.
+    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Owner, Error> {
+        let standing = visible(tx.find_standing(chat_id, user_id).await?)?;
+        match standing.member && standing.creator == Some(true) {
+            true => Ok(Owner { chat_id, user_id: user_id.clone() }),
+            false => Err(Error::Forbidden("only the owner of the chat may do this")),
+        }
+    }
+}
+
+impl TeamMember {
+    /// Errors: `not_found` at `field`, also for who is not in the team.
+    pub async fn check_in(
+        tx: &mut Tx,
+        team_id: TeamId,
+        user_id: &UserId,
+        field: &'static str,
+    ) -> Result<TeamMember, Error> {
+        match tx.find_team(team_id).await? {
+            Some(team) if team.users.contains(user_id) => Ok(TeamMember { team }),
+            _ => Err(Error::NotFound { field, why: "no such team".into() }),
+        }
+    }
+}
+
+fn visible(standing: Option<Standing>) -> Result<Standing, Error> {
+    standing.filter(Standing::sees).ok_or_else(Error::no_chat)
 }

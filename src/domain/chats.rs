@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::iter;
 
-use super::access::{Member, Reader};
+use super::access::{Member, Owner, Reader, TeamMember};
 use super::{Actor, App};
 use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{Chat, ChatId, ChatPage, Event, NewChat, ReadState, UserId};
+use crate::model::{Chat, ChatChange, ChatId, ChatPage, Event, NewChat, ReadState, UserId};
+use crate::store::Tx;
 
 impl App {
     /// Makes a chat of the actor and `users`. Errors: `not_found`, naming every id in `users`
-    /// that is no user's.
+    /// that is no user's, or for a team that the actor is not in.
     pub async fn create_chat(
         &self,
         actor: &Actor,
@@ -21,8 +22,10 @@ impl App {
         let mut tx = self.store.begin().await?;
         let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {
-            let why = format!("no such users: {}", unknown.join(", "));
-            return Err(Error::NotFound { field: "users", why });
+            return Err(Error::no_users(&unknown));
+        }
+        if let Some(team_id) = new.team_id {
+            TeamMember::check_in(&mut tx, team_id, &actor.user_id, "chat.team_id").await?;
         }
         // Sorted by id, as the store lists those who joined at the same time.
         let members: BTreeSet<_> = iter::once(actor.user_id.clone()).chain(users).collect();
@@ -32,9 +35,11 @@ impl App {
             name: new.name,
             description: new.description,
             private: new.private,
+            team_id: new.team_id,
             creator_id: actor.user_id.clone(),
             users: members.into_iter().collect(),
             last_seq: 0,
+            participants: 0,
             created_at: now,
             modified_at: now,
         };
@@ -52,18 +57,23 @@ impl App {
         limit: usize,
     ) -> Result<ChatPage, Error> {
         let max_bytes = self.limits.max_page_bytes;
-        self.store.list_chats(&actor.user_id, before, limit, max_bytes).await
+        let mut page = self.store.list_chats(&actor.user_id, before, limit, max_bytes).await?;
+        let presence = self.presence.lock().await;
+        for listed in &mut page.chats {
+            listed.chat.participants = presence.count(listed.chat.id);
+        }
+        Ok(page)
     }
 
-    /// Makes the actor a member of a public chat; for a member it changes nothing. Errors:
-    /// `not_found`.
+    /// Makes the actor a member of a chat that anyone who sees it may join; for a member it
+    /// changes nothing. Errors: `not_found`.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
-        let Reader { chat_id } = Reader::check_in(&mut tx, chat_id, &user_id).await?;
+        Reader::check_in(&mut tx, chat_id, &user_id).await?;
         let users = std::slice::from_ref(&user_id);
         let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
-        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
+        let chat = self.find_chat(&mut tx, chat_id).await?;
         tx.commit(joined.then_some(Event::MemberJoined { chat_id, user_id })).await?;
         Ok(chat)
     }
@@ -72,13 +82,61 @@ impl App {
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
-        let Reader { chat_id } = Reader::check_in(&mut tx, chat_id, &user_id).await?;
+        Reader::check_in(&mut tx, chat_id, &user_id).await?;
         if !tx.delete_member(chat_id, &user_id).await? {
             let why = "you are no member of this chat";
             return Err(Error::Conflict { field: "chat.id", why });
         }
-        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
-        tx.commit([Event::MemberLeft { chat_id, user_id }]).await?;
+        let sees = sees(&mut tx, chat_id, &user_id).await?;
+        let chat = self.find_chat(&mut tx, chat_id).await?;
+        tx.commit([Event::MemberLeft { chat_id, user_id, sees }]).await?;
+        Ok(chat)
+    }
+
+    /// Changes the name, the description or the privacy. Errors: `not_found`, `forbidden` for
+    /// who is not the owner.
+    pub async fn update_chat(
+        &self,
+        actor: &Actor,
+        chat_id: ChatId,
+        change: ChatChange,
+    ) -> Result<Chat, Error> {
+        let mut tx = self.store.begin().await?;
+        let owner = Owner::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let chat = self.find_chat(&mut tx, owner.chat_id).await?;
+        let chat = Chat {
+            name: change.name.unwrap_or(chat.name),
+            description: change.description.or(chat.description),
+            private: change.private.unwrap_or(chat.private),
+            modified_at: clock::now(),
+            ..chat
+        };
+        tx.update_chat(&chat).await?;
+        tx.commit([Event::ChatUpdated(chat.clone())]).await?;
+        Ok(chat)
+    }
+
+    /// Ends another's membership. Errors: `not_found`, `forbidden` for who is not the owner,
+    /// `conflict` for oneself or who is no member.
+    pub async fn remove_member(
+        &self,
+        actor: &Actor,
+        chat_id: ChatId,
+        user_id: UserId,
+    ) -> Result<Chat, Error> {
+        let mut tx = self.store.begin().await?;
+        let owner = Owner::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        if user_id == owner.user_id {
+            let why = "leave the chat instead of removing yourself";
+            return Err(Error::Conflict { field: "user.id", why });
+        }
+        if !tx.delete_member(owner.chat_id, &user_id).await? {
+            return Err(Error::Conflict { field: "user.id", why: "is no member of this chat" });
+        }
+        let sees = sees(&mut tx, chat_id, &user_id).await?;
+        let chat = self.find_chat(&mut tx, chat_id).await?;
+        tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id, sees }]).await?;
         Ok(chat)
     }
 
@@ -104,4 +162,15 @@ impl App {
         tx.commit(moves.then_some(event)).await?;
         Ok(read)
     }
+
+    async fn find_chat(&self, tx: &mut Tx, chat_id: ChatId) -> Result<Chat, Error> {
+        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
+        let participants = self.presence.lock().await.count(chat_id);
+        Ok(Chat { participants, ..chat })
+    }
+}
+
+async fn sees(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<bool, Error> {
+    let standing = tx.find_standing(chat_id, user_id).await?;
+    Ok(standing.is_some_and(|standing| standing.sees()))
 }

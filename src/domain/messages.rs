@@ -20,8 +20,15 @@ impl App {
     ) -> Result<Sent, Error> {
         let user_id = actor.user_id.clone();
         // The writer looks up membership, for a whole batch at once, where nothing can change it
-        // before the message is in.
-        self.store.append_message(NewMessage { chat_id, user_id, kind, body, client_id }).await
+        // before the message is in. What it refuses is told apart here.
+        let message = NewMessage { chat_id, user_id, kind, body, client_id };
+        match self.store.append_message(message).await {
+            Err(Error::NotFound { .. }) => {
+                Reader::check(&self.store, chat_id, Some(&actor.user_id)).await?;
+                Err(Error::NO_MEMBER)
+            }
+            sent => sent,
+        }
     }
 
     /// A page of a chat's history, for anyone if the chat is public. Errors: `not_found`.
@@ -31,7 +38,7 @@ impl App {
         chat_id: ChatId,
         query: &MessageQuery,
     ) -> Result<MessagePage, Error> {
-        let Reader { chat_id } = Reader::check(&self.store, chat_id, user_id).await?;
+        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, user_id).await?;
         self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await
     }
 }

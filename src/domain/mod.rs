@@ -6,19 +6,26 @@
 
 mod access;
 mod chats;
+mod invitations;
 mod messages;
+mod rooms;
+mod teams;
 mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::bus::Bus;
 use crate::config::{Config, Limits};
 use crate::error::Error;
-use crate::model::{Committed, ConnectionId, UserId};
+use crate::model::{ConnectionId, Published, UserId};
 use crate::store::Store;
+use rooms::Presence;
+
+pub use access::Reader;
+pub use rooms::Room;
 
 /// Who asks: a user, on one connection.
 #[derive(Debug)]
@@ -32,6 +39,7 @@ pub struct App {
     limits: Limits,
     store: Store,
     bus: Arc<Bus>,
+    presence: Mutex<Presence>,
 }
 
 impl App {
@@ -45,7 +53,8 @@ impl App {
                 publisher.publish(event).await;
             }
         });
-        Ok(App { limits: config.limits.clone(), store, bus })
+        let presence = Mutex::default();
+        Ok(App { limits: config.limits.clone(), store, bus, presence })
     }
 
     /// The bounds that hold for what clients send.
@@ -55,7 +64,7 @@ impl App {
 
     /// All committed events from now on, in the order of their commits. The receiver must be
     /// read: writes wait for it.
-    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Committed>> {
+    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Published>> {
         self.bus.subscribe()
     }
 

@@ -76,7 +76,20 @@ impl<'a> Input<'a> {
         max: usize,
         parse: impl Fn(&str, &Limits) -> Result<T, Problem>,
     ) -> Result<Vec<T>, Error> {
-        let value = self.value(key).ok_or_else(|| self.invalid(key, "is required"))?;
+        let texts = self.optional_texts(key, max, parse)?;
+        texts.ok_or_else(|| self.invalid(key, "is required"))
+    }
+
+    /// The same, if there is such a list.
+    pub fn optional_texts<T>(
+        &self,
+        key: &str,
+        max: usize,
+        parse: impl Fn(&str, &Limits) -> Result<T, Problem>,
+    ) -> Result<Option<Vec<T>>, Error> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
         let items = value.as_array().ok_or_else(|| self.invalid(key, "must be a list"))?;
         if items.len() > max {
             let unit = "items";
@@ -85,7 +98,7 @@ impl<'a> Input<'a> {
         let item = |(at, value)| {
             parse_text(value, self.limits, &format!("{}.{at}", self.path(key)), &parse)
         };
-        items.iter().enumerate().map(item).collect()
+        items.iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
     }
 
     /// The truth value at `key`, if there is one.

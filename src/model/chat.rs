@@ -1,6 +1,6 @@
 //! Chats, and what their members see of them.
 
-use super::{ChatId, Description, Name, UserId};
+use super::{ChatId, Description, Name, TeamId, UserId};
 use crate::clock::Time;
 
 /// A chat, room, channel or thread.
@@ -10,11 +10,14 @@ pub struct Chat {
     pub name: Name,
     pub description: Option<Description>,
     pub private: bool,
+    pub team_id: Option<TeamId>,
     pub creator_id: UserId,
     /// The members, longest first; at most [`Chat::MAX_USERS`] of them.
     pub users: Vec<UserId>,
     /// The `seq` of the latest message, 0 while there is none.
     pub last_seq: i64,
+    /// How many users are in it now.
+    pub participants: usize,
     pub created_at: Time,
     pub modified_at: Time,
 }
@@ -30,6 +33,15 @@ pub struct NewChat {
     pub name: Name,
     pub description: Option<Description>,
     pub private: bool,
+    pub team_id: Option<TeamId>,
+}
+
+/// What a client wants changed of a chat; what is absent stays.
+#[derive(Debug)]
+pub struct ChatChange {
+    pub name: Option<Name>,
+    pub description: Option<Description>,
+    pub private: Option<bool>,
 }
 
 /// A chat in the list of one of its members.

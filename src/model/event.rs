@@ -2,29 +2,40 @@
 
 use std::sync::Arc;
 
-use super::{Chat, ChatId, ConnectionId, Message, ReadState, UserId};
+use super::{Chat, ChatId, ConnectionId, Invitation, Message, Profile, ReadState, UserId};
 
-/// An event and its number among those that this node has committed: 1, 2, 3…
+/// An event, and for what was committed its number among what this node has committed: 1, 2, 3…
 #[derive(Debug)]
-pub struct Committed {
-    pub number: u64,
+pub struct Published {
+    pub number: Option<u64>,
     pub event: Event,
 }
 
-/// Something that has been committed, for every door of every node to show to its clients.
+/// Something for every door of every node to show to its clients.
 ///
-/// Events come in the order of their commits, so those of one chat come in the order of `seq`.
+/// What was committed comes in the order of the commits, so the messages of one chat come in the
+/// order of `seq`. Who is in a room is not stored; those events come in the order of the changes.
 #[derive(Debug)]
 pub enum Event {
     /// A chat was made; `users` in it are its first members.
     ChatCreated(Chat),
+    /// A chat's name, description or privacy was changed.
+    ChatUpdated(Chat),
     MemberJoined {
         chat_id: ChatId,
         user_id: UserId,
     },
+    /// A membership, or the right to see the chat, has ended.
     MemberLeft {
         chat_id: ChatId,
         user_id: UserId,
+        sees: bool,
+    },
+    /// The owner has ended a membership; the chat is as it was after.
+    MemberRemoved {
+        chat: Chat,
+        user_id: UserId,
+        sees: bool,
     },
     MessageSent(Arc<Message>),
     /// A member has read on; `by` is the connection that said so and has its answer already.
@@ -32,5 +43,18 @@ pub enum Event {
         user_id: UserId,
         read: ReadState,
         by: ConnectionId,
+    },
+    Invited(Invitation),
+    /// A user is in a room, with the first of the user's connections.
+    ParticipantJoined {
+        chat_id: ChatId,
+        user: Profile,
+        participants: usize,
+    },
+    /// A user is in a room no more, with the last of the user's connections.
+    ParticipantLeft {
+        chat_id: ChatId,
+        user: Profile,
+        participants: usize,
     },
 }

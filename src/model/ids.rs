@@ -8,56 +8,61 @@ use uuid::Uuid;
 use super::text::{Problem, at_most_chars, printable};
 use crate::config::Limits;
 
-/// A chat's id, a UUIDv7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
-#[sqlx(transparent)]
-#[serde(transparent)]
-pub struct ChatId(Uuid);
-
-impl ChatId {
-    pub fn new() -> ChatId {
-        ChatId(Uuid::now_v7())
-    }
-
-    /// Reads an id as a client writes it. A text that is no UUID names a chat that does not
-    /// exist, not a malformed request: it becomes the nil id, which no chat has.
-    pub fn parse(text: &str, _: &Limits) -> Result<ChatId, Problem> {
-        Ok(ChatId::read(text).unwrap_or(ChatId(Uuid::nil())))
-    }
-
-    /// Reads an id that the server has written.
-    pub fn read(text: &str) -> Option<ChatId> {
-        Uuid::try_parse(text).ok().map(ChatId)
-    }
-
-    /// Its 32 hexadecimal digits, as SQLite's `unhex` reads them.
-    pub fn to_hex(self) -> String {
-        self.0.simple().to_string()
-    }
+/// Reads an id as a client writes it. A text that is no UUID names a thing that does not exist,
+/// not a malformed request: it becomes the nil id, which nothing has.
+pub fn parse_id<Id: From<Uuid>>(text: &str, _: &Limits) -> Result<Id, Problem> {
+    Ok(Id::from(Uuid::try_parse(text).unwrap_or(Uuid::nil())))
 }
 
-impl fmt::Display for ChatId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// Reads an id that the server has written.
+pub fn read_id<Id: From<Uuid>>(text: &str) -> Option<Id> {
+    Uuid::try_parse(text).ok().map(Id::from)
 }
 
-/// A message's id, a UUIDv7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, Serialize)]
-#[sqlx(transparent)]
-#[serde(transparent)]
-pub struct MessageId(Uuid);
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+        #[sqlx(transparent)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
 
-impl MessageId {
-    pub fn new() -> MessageId {
-        MessageId(Uuid::now_v7())
-    }
+        impl $name {
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
 
-    /// Its 32 hexadecimal digits, as SQLite's `unhex` reads them.
-    pub fn to_hex(self) -> String {
-        self.0.simple().to_string()
-    }
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
 }
+
+uuid_id!(
+    /// A chat's id, a UUIDv7.
+    ChatId
+);
+uuid_id!(
+    /// A message's id, a UUIDv7.
+    MessageId
+);
+uuid_id!(
+    /// A team's id, a UUIDv7.
+    TeamId
+);
+uuid_id!(
+    /// An invitation's id, a UUIDv7.
+    InvitationId
+);
 
 /// One client's connection, so that what it causes can be kept from coming back to it.
 /// It is no credential and is never shown.

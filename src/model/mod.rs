@@ -3,13 +3,18 @@
 mod chat;
 mod event;
 mod ids;
+mod invitation;
 mod message;
+mod team;
 mod text;
 mod user;
 
-pub use chat::{Chat, ChatPage, ListedChat, NewChat, ReadState};
-pub use event::{Committed, Event};
-pub use ids::{ChatId, ConnectionId, ExternalId, Handle, MessageId, UserId};
+pub use chat::{Chat, ChatChange, ChatPage, ListedChat, NewChat, ReadState};
+pub use event::{Event, Published};
+pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
+pub use ids::{parse_id, read_id};
+pub use invitation::{Invitation, InvitationStatus};
 pub use message::{Message, MessagePage, MessageQuery, MessageType, NewMessage, Sent};
+pub use team::Team;
 pub use text::{Body, ClientId, Description, Name, Photo, Problem};
-pub use user::{NewUser, User};
+pub use user::{NewUser, Profile, User};

@@ -25,3 +25,11 @@ pub struct NewUser {
     pub name: Name,
     pub photo: Photo,
 }
+
+/// What others see of a user.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize)]
+pub struct Profile {
+    pub id: UserId,
+    pub name: Name,
+    pub photo: Photo,
+}

@@ -10,12 +10,14 @@ use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{Chat, ChatId, ChatPage, Description, ListedChat, Message, Name, UserId};
+use crate::model::{
+    Chat, ChatId, ChatPage, Description, ListedChat, Message, Name, TeamId, UserId,
+};
 
 /// A chat's columns and its first members' ids, one a line: no id has a line break.
 macro_rules! chat_columns {
     () => {
-        "c.id, c.name, c.description, c.private, c.creator_id, c.last_seq, c.active_at,
+        "c.id, c.name, c.description, c.private, c.team_id, c.creator_id, c.last_seq, c.active_at,
          c.created_at, c.modified_at, (
              select string_agg(user_id, '\n') from (
                  select user_id from members where chat_id = c.id
@@ -42,6 +44,7 @@ struct ChatRow {
     name: Name,
     description: Option<Description>,
     private: bool,
+    team_id: Option<TeamId>,
     creator_id: UserId,
     last_seq: i64,
     created_at: Time,
@@ -65,9 +68,11 @@ impl From<ChatRow> for Chat {
             name: row.name,
             description: row.description,
             private: row.private,
+            team_id: row.team_id,
             creator_id: row.creator_id,
             users: users.lines().map(UserId::stored).collect(),
             last_seq: row.last_seq,
+            participants: 0,
             created_at: row.created_at,
             modified_at: row.modified_at,
         }
@@ -88,7 +93,6 @@ impl ListedChatRow {
 #[derive(FromRow)]
 pub(super) struct Head {
     pub id: ChatId,
-    pub private: bool,
     pub last_seq: i64,
     pub active_at: Time,
 }
@@ -136,19 +140,38 @@ impl Tx {
         Ok(row.map(Chat::from))
     }
 
-    /// Stores a new chat; its `users` become members by
-    /// [`insert_members`](Tx::insert_members).
-    pub async fn insert_chat(&mut self, chat: &Chat) -> Result<(), Error> {
+    /// Changes a chat's name, description and privacy.
+    pub async fn update_chat(&mut self, chat: &Chat) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
-                "insert into chats (id, name, description, private, creator_id, last_seq,
-                     active_at, created_at, modified_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+                "update chats set name = $2, description = $3, private = $4, modified_at = $5
+                 where id = $1",
             )
             .bind(chat.id)
             .bind(&chat.name)
             .bind(&chat.description)
             .bind(chat.private)
+            .bind(chat.modified_at)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
+    /// Stores a new chat; its `users` become members by
+    /// [`insert_members`](Tx::insert_members).
+    pub async fn insert_chat(&mut self, chat: &Chat) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into chats (id, name, description, private, team_id, creator_id, last_seq,
+                     active_at, created_at, modified_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
+            )
+            .bind(chat.id)
+            .bind(&chat.name)
+            .bind(&chat.description)
+            .bind(chat.private)
+            .bind(chat.team_id)
             .bind(&chat.creator_id)
             .bind(chat.last_seq)
             .bind(chat.created_at)
@@ -164,12 +187,12 @@ impl Tx {
         &mut self,
         chats: impl Iterator<Item = ChatId>,
     ) -> Result<Vec<Head>, Error> {
-        let chats = json(chats.map(ChatId::to_hex));
+        let chats = json(chats);
         let heads = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
-                    "select id, private, last_seq, active_at from chats
-                     where id in (select unhex(value) from json_each($1))",
+                    "select id, last_seq, active_at from chats
+                     where id in (select unhex(value, '-') from json_each($1))",
                 )
                 .bind(chats)
                 .fetch_all(&mut **inner)
@@ -184,13 +207,13 @@ impl Tx {
         // A chat's later messages overwrite its earlier ones.
         let heads: HashMap<_, _> = messages
             .iter()
-            .map(|m| (m.chat_id, (m.chat_id.to_hex(), m.seq, m.created_at.as_micros())))
+            .map(|m| (m.chat_id, (m.chat_id, m.seq, m.created_at.as_micros())))
             .collect();
         match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "update chats set last_seq = j.value ->> 1, active_at = j.value ->> 2
-                     from json_each($1) j where chats.id = unhex(j.value ->> 0)",
+                     from json_each($1) j where chats.id = unhex(j.value ->> 0, '-')",
                 )
                 .bind(json(heads.values()))
                 .execute(&mut **inner)

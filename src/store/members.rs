@@ -7,18 +7,26 @@ use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, Message, UserId};
+use crate::model::{ChatId, Message, TeamId, UserId};
 
 const FIND_STANDING: &str = "
-    select c.private, m.user_id is not null as member
+    select c.private, c.team_id is not null as of_team, c.creator_id = $2 as creator,
+        m.user_id is not null as member, t.user_id is not null as in_team
     from chats c left join members m on m.chat_id = c.id and m.user_id = $2
+    left join team_members t on t.team_id = c.team_id and t.user_id = $2
     where c.id = $1";
 
 /// What decides whether someone may do something in a chat.
 #[derive(sqlx::FromRow)]
 pub struct Standing {
     pub private: bool,
+    /// Whether the chat belongs to a team.
+    pub of_team: bool,
+    /// Whether they made the chat; null for nobody.
+    pub creator: Option<bool>,
     pub member: bool,
+    /// Whether they are in the chat's team.
+    pub in_team: bool,
 }
 
 /// How far a member has read.
@@ -66,6 +74,17 @@ impl Store {
 }
 
 impl Tx {
+    /// The chats of a team.
+    pub async fn list_team_chat_ids(&mut self, team_id: TeamId) -> Result<Vec<ChatId>, Error> {
+        let ids = on!(Tx self, |connection| {
+            sqlx::query_scalar("select id from chats where team_id = $1")
+                .bind(team_id)
+                .fetch_all(connection)
+                .await
+        })?;
+        Ok(ids)
+    }
+
     /// How `user_id` stands to a chat; none if there is no such chat.
     pub async fn find_standing(
         &mut self,
@@ -177,12 +196,12 @@ impl Tx {
         &mut self,
         pairs: &HashSet<(ChatId, &UserId)>,
     ) -> Result<HashSet<(ChatId, UserId)>, Error> {
-        let pairs = json(pairs.iter().map(|(chat, user)| (chat.to_hex(), user)));
+        let pairs = json(pairs.iter().map(|(chat, user)| (chat, user)));
         let members: Vec<_> = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select m.chat_id, m.user_id from json_each($1) j join members m
-                     on m.chat_id = unhex(j.value ->> 0) and m.user_id = j.value ->> 1",
+                     on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1",
                 )
                 .bind(pairs)
                 .fetch_all(&mut **inner)
@@ -201,13 +220,13 @@ impl Tx {
         for message in messages {
             *sent.entry((message.chat_id, &message.user_id)).or_default() += 1;
         }
-        let sent = json(sent.iter().map(|((chat, user), count)| (chat.to_hex(), user, count)));
+        let sent = json(sent.iter().map(|((chat, user), count)| (chat, user, count)));
         match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "update members set own_unread = own_unread + (j.value ->> 2)
                      from json_each($1) j
-                     where chat_id = unhex(j.value ->> 0) and user_id = j.value ->> 1",
+                     where chat_id = unhex(j.value ->> 0, '-') and user_id = j.value ->> 1",
                 )
                 .bind(sent)
                 .execute(&mut **inner)

@@ -95,12 +95,12 @@ impl Tx {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = json(keys.iter().map(|(chat, user, client)| (chat.to_hex(), user, client)));
+        let keys = json(keys.iter().map(|(chat, user, client)| (chat, user, client)));
         let messages = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select m.* from json_each($1) j join messages m
-                     on m.chat_id = unhex(j.value ->> 0) and m.user_id = j.value ->> 1
+                     on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
                      and m.client_id = j.value ->> 2",
                 )
                 .bind(keys)
@@ -114,7 +114,7 @@ impl Tx {
     /// Stores new messages, all in one statement.
     pub(super) async fn insert_messages(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
         let rows = json(messages.iter().map(|m| {
-            let (chat, id, kind) = (m.chat_id.to_hex(), m.id.to_hex(), m.kind as i16);
+            let (chat, id, kind) = (m.chat_id, m.id, m.kind as i16);
             (chat, m.seq, id, &m.user_id, kind, &m.body, &m.client_id, m.created_at.as_micros())
         }));
         match &mut self.inner {
@@ -122,7 +122,7 @@ impl Tx {
                 sqlx::query(
                     "insert into messages
                          (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
-                     select unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3,
+                     select unhex(value ->> 0, '-'), value ->> 1, unhex(value ->> 2, '-'), value ->> 3,
                          value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 7
                      from json_each($1)",
                 )

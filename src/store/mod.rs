@@ -8,9 +8,11 @@
 //! order of the commits.
 
 mod chats;
+mod invitations;
 mod members;
 mod messages;
 mod sqlite;
+mod teams;
 mod users;
 mod writer;
 
@@ -23,7 +25,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::config::Limits;
 use crate::error::Error;
-use crate::model::{Committed, Event, NewMessage, Sent};
+use crate::model::{Event, NewMessage, Published, Sent};
 use sqlite::SqlitePools;
 use writer::Writer;
 
@@ -63,7 +65,7 @@ use on;
 /// Where committed events leave. Its lock is held by whoever writes, from before the first
 /// statement until the events are sent: that gives them the order of the commits.
 struct Outbox {
-    committed: mpsc::Sender<Committed>,
+    committed: mpsc::Sender<Published>,
     last_number: Arc<AtomicU64>,
 }
 
@@ -79,11 +81,11 @@ pub struct Store {
 
 impl Store {
     /// Opens the database, makes and migrates it if need be, and starts its message writer.
-    /// Committed events come out of the receiver; it must be read.
+    /// Published events come out of the receiver; it must be read.
     pub async fn open(
         url: &str,
         limits: &Limits,
-    ) -> Result<(Store, mpsc::Receiver<Committed>), sqlx::Error> {
+    ) -> Result<(Store, mpsc::Receiver<Published>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
         let db = Db::Sqlite(SqlitePools::open(url).await?);
         let last_number = Arc::<AtomicU64>::default();
@@ -160,7 +162,7 @@ impl Tx {
         }
         for event in events {
             let number = self.turn.last_number.fetch_add(1, Ordering::AcqRel) + 1;
-            if self.turn.committed.send(Committed { number, event }).await.is_err() {
+            if self.turn.committed.send(Published { number: Some(number), event }).await.is_err() {
                 tracing::debug!("an event was committed after the server stopped listening");
             }
         }

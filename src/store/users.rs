@@ -1,9 +1,22 @@
 //! The `users` table.
 
 use super::sqlite::json;
-use super::{Transaction, Tx, on};
+use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
-use crate::model::{ExternalId, Handle, User, UserId};
+use crate::model::{ExternalId, Handle, Profile, User, UserId};
+
+impl Store {
+    /// What others see of a user.
+    pub async fn find_profile(&self, id: &UserId) -> Result<Option<Profile>, Error> {
+        let profile = on!(Db self, |pool| {
+            sqlx::query_as("select id, name, photo from users where id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(profile)
+    }
+}
 
 impl Tx {
     pub async fn find_user(&mut self, id: &UserId) -> Result<Option<User>, Error> {

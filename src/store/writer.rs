@@ -55,7 +55,7 @@ impl Writer {
     }
 
     /// Queues a message and returns it once it is durable. Errors: `unavailable` if the queue is
-    /// full, `not_found`, `forbidden` for who is no member, `conflict`.
+    /// full, `not_found` also for who is no member, `conflict`.
     pub async fn append(&self, message: NewMessage) -> Answer {
         let (answer, answered) = oneshot::channel();
         match self.queue.try_send(Append { message, answer }) {
@@ -157,7 +157,7 @@ impl Plan {
     fn place(&mut self, new: NewMessage) -> Answer {
         let head = self.heads.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
         if !self.members.contains(&(new.chat_id, new.user_id.clone())) {
-            return Err(Error::no_member(head.private));
+            return Err(Error::no_chat());
         }
         let key = new_key(&new);
         if let Some(first) = key.as_ref().and_then(|key| self.known.get(key)) {

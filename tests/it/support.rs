@@ -74,12 +74,14 @@ impl TestServer {
         Client::connect(self.address()).await
     }
 
-    /// A connected client that acts as the user of this name, new at first.
+    /// A connected client that acts as the user of this name, new at first. It has left the
+    /// system channel, so that it hears of nothing but its own chats.
     pub async fn user(&self, name: &str) -> Client {
         let mut client = self.connect().await;
         let user = json!({ "external_id": name, "name": name, "photo": "" });
         let answer = client.ask("create-user", json!({ "user": user })).await;
         client.id = answer["user"]["id"].as_str().unwrap().to_owned();
+        client.ask("unsubscribe", json!({ "channel": "system" })).await;
         client
     }
 

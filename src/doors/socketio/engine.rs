@@ -14,7 +14,7 @@ use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
 use socketioxide_parser_common::CommonParser;
 
 use super::session::Session;
-use super::{Hub, views};
+use super::{Hub, packets};
 
 /// The state that engineioxide keeps for each of its sockets.
 #[derive(Default)]
@@ -67,7 +67,12 @@ impl EngineIoHandler for Engine {
         metrics::gauge!("chinwag_sockets").decrement(1);
         tracing::debug!(?reason, "a socket closed");
         if let Some(session) = socket.data.session.get() {
-            self.hub.rooms.remove(session.id);
+            let in_rooms = self.hub.rooms.remove(session.id);
+            if in_rooms {
+                let (hub, id) = (self.hub.clone(), session.id);
+                let leave = async move { hub.app.leave_all_rooms(id).await };
+                self.hub.work.spawn(leave);
+            }
         }
     }
 
@@ -105,7 +110,7 @@ impl Engine {
         match packet.inner {
             PacketData::Connect(_) if root => enter(socket, session),
             PacketData::Connect(_) => {
-                session.deliver(views::connect_error(packet.ns, "Invalid namespace"));
+                session.deliver(packets::connect_error(packet.ns, "Invalid namespace"));
             }
             PacketData::Event(Value::Str(data, _), ack)
             | PacketData::BinaryEvent(Value::Str(data, _), ack)
@@ -136,7 +141,7 @@ impl Engine {
 /// Lets a connection into the namespace `/`.
 fn enter(socket: &EngineSocket, session: &Session) {
     session.enter(|| match socket.protocol {
-        ProtocolVersion::V3 => views::connect(None),
-        ProtocolVersion::V4 => views::connect(Some(socket.id)),
+        ProtocolVersion::V3 => packets::connect(None),
+        ProtocolVersion::V4 => packets::connect(Some(socket.id)),
     });
 }

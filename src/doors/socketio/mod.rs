@@ -9,15 +9,17 @@
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, its queue of requests and whom it acts as
 //! - [`requests`]: the table of events, a function for each
-//! - [`rooms`]: which sockets hear of which chat
+//! - [`rooms`]: which sockets hear of which chat, from [`roster`]
 //! - [`push`]: every committed event to those who may see it
 //! - [`unsent`]: what a socket has not taken yet, in bytes
-//! - [`views`]: what goes over the wire
+//! - [`views`], [`packets`]: what goes over the wire
 
 mod engine;
+mod packets;
 mod push;
 mod requests;
 mod rooms;
+mod roster;
 mod session;
 mod unsent;
 mod views;

@@ -3,43 +3,99 @@
 
 use std::sync::Arc;
 
+use engineioxide::Str;
 use tokio::sync::mpsc;
 
-use super::Hub;
-use super::views::{self, ChatView, MessageView, OfChat, ReadView};
+use super::views::{Announcement, ChatView, InvitationView, MessageView, OfChat, OfInvitation};
+use super::views::{Presence, ReadView};
+use super::{Hub, packets};
 use crate::error::Error;
-use crate::model::{Committed, Event};
+use crate::model::{Chat, ChatId, ConnectionId, Event, Invitation, Published};
 
-/// Runs until the server has closed its bus.
-pub(super) async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Committed>>) {
-    while let Some(committed) = events.recv().await {
-        if push(&hub, &committed.event).is_err() {
+/// Runs until the bus is closed.
+pub(super) async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
+    while let Some(published) = events.recv().await {
+        if push(&hub, &published.event).is_err() {
             tracing::error!("an event could not be encoded");
         }
-        hub.last_pushed.send_replace(committed.number);
+        if let Some(number) = published.number {
+            hub.last_pushed.send_replace(number);
+        }
     }
 }
 
-fn push(hub: &Hub, event: &Event) -> Result<(), Error> {
+fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
     let rooms = &hub.rooms;
     match event {
         Event::ChatCreated(chat) => {
             for user_id in &chat.users {
                 rooms.join(chat.id, user_id);
             }
-            let body = views::to_json(&OfChat { chat: ChatView::from(chat) })?;
-            rooms.broadcast(chat.id, &views::event("create-chat", &body));
+            rooms.broadcast(chat.id, &of_chat("create-chat", chat)?);
+            if !chat.private && chat.team_id.is_none() {
+                let body = packets::to_json(&Announcement::from(chat))?;
+                rooms.announce(&packets::event("chatroom", &body));
+            }
+        }
+        Event::ChatUpdated(chat) => {
+            // First, as those who may not see it any more are not to see what it has become.
+            if chat.private {
+                evict(hub, chat.id, rooms.restrict(chat.id));
+            }
+            rooms.broadcast(chat.id, &of_chat("update-chat", chat)?);
         }
         Event::MemberJoined { chat_id, user_id } => rooms.join(*chat_id, user_id),
-        Event::MemberLeft { chat_id, user_id } => rooms.leave(*chat_id, user_id),
+        Event::MemberLeft { chat_id, user_id, sees } => {
+            evict(hub, *chat_id, rooms.leave(*chat_id, user_id, *sees));
+        }
+        Event::MemberRemoved { chat, user_id, sees } => {
+            let evicted = rooms.leave(chat.id, user_id, *sees);
+            let packet = of_chat("remove-member", chat)?;
+            rooms.send_to_user(user_id, None, &packet);
+            rooms.broadcast(chat.id, &packet);
+            evict(hub, chat.id, evicted);
+        }
         Event::MessageSent(message) => {
-            let body = views::to_json(&MessageView::from(&**message))?;
-            rooms.broadcast(message.chat_id, &views::event("new-message", &body));
+            let view = MessageView::from(&**message);
+            let plain = packets::event("new-message", &packets::to_json(&view)?);
+            let channel = packets::event("chat-message", &packets::to_json(&view.on_channel())?);
+            rooms.send_message(message.chat_id, &plain, &channel);
         }
         Event::ChatRead { read, user_id, by } => {
-            let body = views::to_json(&OfChat { chat: ReadView::from(read) })?;
-            rooms.send_to_user(user_id, *by, &views::event("mark-read", &body));
+            let body = packets::to_json(&OfChat { chat: ReadView::from(read) })?;
+            rooms.send_to_user(user_id, Some(*by), &packets::event("mark-read", &body));
+        }
+        Event::Invited(invitation) => {
+            rooms.send_to_user(&invitation.invitee_id, None, &invited(invitation)?);
+        }
+        Event::ParticipantJoined { chat_id, user, participants } => {
+            let body = packets::to_json(&Presence::new(*chat_id, user, *participants))?;
+            rooms.broadcast(*chat_id, &packets::event("participant-join", &body));
+        }
+        Event::ParticipantLeft { chat_id, user, participants } => {
+            let body = packets::to_json(&Presence::new(*chat_id, user, *participants))?;
+            rooms.broadcast(*chat_id, &packets::event("participant-leave", &body));
         }
     }
     Ok(())
+}
+
+fn of_chat(event: &str, chat: &Chat) -> Result<Str, Error> {
+    let body = packets::to_json(&OfChat { chat: ChatView::from(chat) })?;
+    Ok(packets::event(event, &body))
+}
+
+/// The push of an invitation.
+pub(super) fn invited(invitation: &Invitation) -> Result<Str, Error> {
+    let body = packets::to_json(&OfInvitation { invitation: InvitationView::from(invitation) })?;
+    Ok(packets::event("invitation", &body))
+}
+
+/// Tells the domain who is in a room no more. Not awaited: the domain may be waiting for this
+/// task to take an event.
+fn evict(hub: &Arc<Hub>, chat_id: ChatId, evicted: Vec<ConnectionId>) {
+    for connection in evicted {
+        let leaving = hub.clone();
+        hub.work.spawn(async move { leaving.app.leave_room(connection, chat_id).await });
+    }
 }

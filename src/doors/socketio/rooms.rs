@@ -5,81 +5,65 @@
 //! the user leaves a chat meanwhile, what was read may be old and is read again; a chat joined
 //! meanwhile is added by its event.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engineioxide::Str;
 
+use super::roster::{Roster, Socket};
 use super::session::Session;
+use crate::domain::Reader;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, UserId};
 
 #[derive(Default)]
 pub(super) struct Rooms {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    sockets: HashMap<ConnectionId, Socket>,
-    users: HashMap<UserId, Connected>,
-    /// The connected members of each chat.
-    chats: HashMap<ChatId, HashSet<UserId>>,
-    /// Set once the server shuts down; from then on nobody enters.
-    closed: bool,
-}
-
-struct Socket {
-    session: Arc<Session>,
-    users: HashSet<UserId>,
-}
-
-/// A user with at least one socket.
-#[derive(Default)]
-struct Connected {
-    sockets: HashMap<ConnectionId, Arc<Session>>,
-    chats: HashSet<ChatId>,
-    /// Whether `chats` has been read from the store.
-    known: bool,
-    /// How often the user has left a chat.
-    leaves: u64,
+    roster: Mutex<Roster>,
 }
 
 impl Rooms {
     /// A socket has connected; false if there are `max` already or the server is shutting down.
     pub fn add(&self, session: &Arc<Session>, max: usize) -> bool {
-        let mut state = self.lock();
-        if state.closed || state.sockets.len() >= max {
+        let mut roster = self.lock();
+        if roster.closed || roster.sockets.len() >= max {
             return false;
         }
-        let users = HashSet::new();
-        state.sockets.insert(session.id, Socket { session: session.clone(), users });
+        let socket = Socket {
+            session: session.clone(),
+            users: HashSet::new(),
+            rooms: HashSet::new(),
+            system: true,
+        };
+        roster.sockets.insert(session.id, socket);
         true
     }
 
-    /// A socket has disconnected.
-    pub fn remove(&self, id: ConnectionId) {
-        let mut state = self.lock();
-        let Some(socket) = state.sockets.remove(&id) else {
-            return;
+    /// A socket has disconnected; true if it was in a room.
+    pub fn remove(&self, id: ConnectionId) -> bool {
+        let mut roster = self.lock();
+        let Some(socket) = roster.sockets.remove(&id) else {
+            return false;
         };
         for user_id in socket.users {
-            state.detach(id, &user_id);
+            roster.detach(id, &user_id);
         }
+        for chat_id in &socket.rooms {
+            roster.unsubscribe(id, *chat_id);
+        }
+        !socket.rooms.is_empty()
     }
 
     /// Disconnects all sockets, for good.
     pub fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let sessions: Vec<_> = state.sockets.values().map(|s| s.session.clone()).collect();
-        // Closing a socket leads back to here.
-        drop(state);
-        sessions.iter().for_each(|session| session.close());
+        let mut roster = self.lock();
+        roster.closed = true;
+        let sessions: Vec<_> = roster.sockets.values().map(|s| s.session.clone()).collect();
+        drop(roster);
+        close_all(&sessions);
     }
 
     /// Makes a socket act as a user too, and hear of all the user's chats, which `read` brings if
-    /// they are not known. Errors: those of `read`; `too_large` for a socket of too many users;
+    /// they are not known; false if it did so before. Errors: those of `read`; `too_large` for a socket of too many users;
     /// `unavailable` for one that has disconnected.
     pub async fn attach<F: Future<Output = Result<Vec<ChatId>, Error>>>(
         &self,
@@ -87,12 +71,12 @@ impl Rooms {
         user_id: &UserId,
         max_users: usize,
         read: impl Fn() -> F,
-    ) -> Result<(), Error> {
-        self.lock().attach(id, user_id, max_users)?;
+    ) -> Result<bool, Error> {
+        let new = self.lock().attach(id, user_id, max_users)?;
         loop {
             let unknown = self.lock().unknown_since(id, user_id)?;
             let Some(leaves) = unknown else {
-                return Ok(());
+                return Ok(new);
             };
             let chats = read().await.inspect_err(|_| self.lock().detach(id, user_id))?;
             self.lock().learn(id, user_id, leaves, chats);
@@ -104,32 +88,106 @@ impl Rooms {
         self.lock().join(chat_id, user_id);
     }
 
-    /// A user is no member of a chat any more.
-    pub fn leave(&self, chat_id: ChatId, user_id: &UserId) {
-        self.lock().leave(chat_id, user_id);
+    /// A user is no member of a chat any more, and may see it or not. Returns the sockets that
+    /// have lost their subscription.
+    pub fn leave(&self, chat_id: ChatId, user_id: &UserId, sees: bool) -> Vec<ConnectionId> {
+        self.lock().leave(chat_id, user_id, sees)
     }
 
-    /// Sends a packet to every socket of a chat's members, once each.
+    /// A chat is for members only from now on. Returns the sockets that have lost their
+    /// subscription.
+    pub fn restrict(&self, chat_id: ChatId) -> Vec<ConnectionId> {
+        self.lock().restrict(chat_id)
+    }
+
+    /// Puts a socket into a room, as a user or nobody in particular, once `see` has found that it
+    /// may be there; if somebody loses such a right meanwhile, `see` is asked again. Errors: those
+    /// of `see`, and `too_large` for a socket in too many rooms.
+    pub async fn subscribe<F: Future<Output = Result<Reader, Error>>>(
+        &self,
+        id: ConnectionId,
+        chat_id: ChatId,
+        user_id: Option<UserId>,
+        max_rooms: usize,
+        see: impl Fn() -> F,
+    ) -> Result<Reader, Error> {
+        loop {
+            let evictions = self.lock().evictions;
+            let reader = see().await?;
+            let mut roster = self.lock();
+            if roster.evictions != evictions {
+                continue;
+            }
+            let rooms = roster.sockets.get(&id).map_or(0, |socket| socket.rooms.len());
+            if rooms >= max_rooms {
+                let (field, unit) = ("channel".into(), "rooms of one socket");
+                return Err(Error::TooLarge { field, max: max_rooms, unit });
+            }
+            roster.subscribe(id, chat_id, user_id);
+            return Ok(reader);
+        }
+    }
+
+    /// Takes a socket out of a room; false if it was not in it.
+    pub fn unsubscribe(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        self.lock().unsubscribe(id, chat_id)
+    }
+
+    pub fn is_subscribed(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        self.lock().sockets.get(&id).is_some_and(|socket| socket.rooms.contains(&chat_id))
+    }
+
+    /// Turns the system channel on or off for a socket; returns whether it was on.
+    pub fn set_system(&self, id: ConnectionId, on: bool) -> bool {
+        let mut roster = self.lock();
+        let system = roster.sockets.get_mut(&id).map(|socket| &mut socket.system);
+        system.is_some_and(|system| std::mem::replace(system, on))
+    }
+
+    /// Sends a packet to every socket of a room, once each: those of the members, and those that
+    /// are subscribed.
     pub fn broadcast(&self, chat_id: ChatId, packet: &Str) {
-        let state = self.lock();
-        let members = state.chats.get(&chat_id).into_iter().flatten();
-        let users = members.filter_map(|user_id| state.users.get(user_id));
-        let behind = send_once(users.flat_map(|user| user.sockets.values()), packet);
-        drop(state);
-        behind.iter().for_each(|session| session.close());
+        self.send_message(chat_id, packet, packet);
     }
 
-    /// Sends a packet to the sockets of a user, save one.
-    pub fn send_to_user(&self, user_id: &UserId, except: ConnectionId, packet: &Str) {
-        let state = self.lock();
-        let sockets = state.users.get(user_id).into_iter().flat_map(|user| user.sockets.values());
-        let behind = send_once(sockets.filter(|session| session.id != except), packet);
-        drop(state);
-        behind.iter().for_each(|session| session.close());
+    /// Sends one packet to the sockets of the members, and another one in its place to those that
+    /// are subscribed.
+    pub fn send_message(&self, chat_id: ChatId, to_members: &Str, to_subscribers: &Str) {
+        let roster = self.lock();
+        let Some(room) = roster.rooms.get(&chat_id) else {
+            return;
+        };
+        let users = room.members.iter().filter_map(|user_id| roster.users.get(user_id));
+        let sockets = users.flat_map(|user| user.sockets.values());
+        let others = sockets.filter(|session| !room.subscribers.contains_key(&session.id));
+        let mut behind = send_once(others, to_members);
+        let subscribers = room.subscribers.values().map(|(session, _)| session);
+        behind.extend(send_once(subscribers, to_subscribers));
+        drop(roster);
+        close_all(&behind);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Sends a packet to the sockets of a user, save perhaps one.
+    pub fn send_to_user(&self, user_id: &UserId, except: Option<ConnectionId>, packet: &Str) {
+        let roster = self.lock();
+        let sockets = roster.users.get(user_id).into_iter().flat_map(|user| user.sockets.values());
+        let behind = send_once(sockets.filter(|session| Some(session.id) != except), packet);
+        drop(roster);
+        close_all(&behind);
+    }
+
+    /// Sends a packet to every socket on the system channel.
+    pub fn announce(&self, packet: &Str) {
+        let roster = self.lock();
+        let hears = |socket: &&Socket| socket.system && !socket.users.is_empty();
+        let sockets = roster.sockets.values().filter(hears).map(|socket| &socket.session);
+        let behind = send_once(sockets, packet);
+        drop(roster);
+        close_all(&behind);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,83 +206,7 @@ fn send_once<'a>(
         .collect()
 }
 
-impl State {
-    fn attach(&mut self, id: ConnectionId, user_id: &UserId, max: usize) -> Result<(), Error> {
-        let socket = self.sockets.get_mut(&id).ok_or(Error::Unavailable(None))?;
-        if socket.users.len() >= max && !socket.users.contains(user_id) {
-            let (field, unit) = ("user.id".into(), "users on one socket");
-            return Err(Error::TooLarge { field, max, unit });
-        }
-        socket.users.insert(user_id.clone());
-        socket.session.set_several_users(socket.users.len() > 1);
-        let user = self.users.entry(user_id.clone()).or_default();
-        user.sockets.insert(id, socket.session.clone());
-        Ok(())
-    }
-
-    fn detach(&mut self, id: ConnectionId, user_id: &UserId) {
-        if let Some(socket) = self.sockets.get_mut(&id) {
-            socket.users.remove(user_id);
-            socket.session.set_several_users(socket.users.len() > 1);
-        }
-        let Some(user) = self.users.get_mut(user_id) else {
-            return;
-        };
-        user.sockets.remove(&id);
-        if !user.sockets.is_empty() {
-            return;
-        }
-        for chat_id in std::mem::take(&mut user.chats) {
-            self.remove_from_chat(chat_id, user_id);
-        }
-        self.users.remove(user_id);
-    }
-
-    /// How often the user has left a chat so far, if the chats are still to be read. It fails for
-    /// a socket that has disconnected.
-    fn unknown_since(&self, id: ConnectionId, user_id: &UserId) -> Result<Option<u64>, Error> {
-        let user = self.users.get(user_id).filter(|user| user.sockets.contains_key(&id));
-        let user = user.ok_or(Error::Unavailable(None))?;
-        Ok((!user.known).then_some(user.leaves))
-    }
-
-    /// Takes the chats that the socket has read, unless they are old: the user has left one since,
-    /// or the socket has disconnected.
-    fn learn(&mut self, id: ConnectionId, user_id: &UserId, leaves: u64, chats: Vec<ChatId>) {
-        let user = self.users.get_mut(user_id);
-        let current =
-            |user: &&mut Connected| user.leaves == leaves && user.sockets.contains_key(&id);
-        let Some(user) = user.filter(current) else {
-            return;
-        };
-        user.known = true;
-        for chat_id in chats {
-            user.chats.insert(chat_id);
-            self.chats.entry(chat_id).or_default().insert(user_id.clone());
-        }
-    }
-
-    fn join(&mut self, chat_id: ChatId, user_id: &UserId) {
-        if let Some(user) = self.users.get_mut(user_id) {
-            user.chats.insert(chat_id);
-            self.chats.entry(chat_id).or_default().insert(user_id.clone());
-        }
-    }
-
-    fn leave(&mut self, chat_id: ChatId, user_id: &UserId) {
-        if let Some(user) = self.users.get_mut(user_id) {
-            user.chats.remove(&chat_id);
-            user.leaves += 1;
-            self.remove_from_chat(chat_id, user_id);
-        }
-    }
-
-    fn remove_from_chat(&mut self, chat_id: ChatId, user_id: &UserId) {
-        if let Some(members) = self.chats.get_mut(&chat_id) {
-            members.remove(user_id);
-            if members.is_empty() {
-                self.chats.remove(&chat_id);
-            }
-        }
-    }
+/// Must be called without the lock: closing a socket leads back to it.
+fn close_all(sessions: &[Arc<Session>]) {
+    sessions.iter().for_each(|session| session.close());
 }

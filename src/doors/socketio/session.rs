@@ -11,8 +11,9 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::engine::EngineSocket;
-use super::views::{self, Answer};
-use super::{Hub, requests, unsent};
+use super::packets::{self, Answer};
+use super::rooms::Rooms;
+use super::{Hub, push, requests, unsent};
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
 
@@ -37,7 +38,7 @@ pub(super) struct Session {
     unsent: Arc<AtomicUsize>,
     /// The user that requests without one act as.
     latest_user: Mutex<Option<UserId>>,
-    /// Whether this socket acts as more than one user; [`Rooms`](super::rooms::Rooms) knows them.
+    /// Whether this socket acts as more than one user; [`Rooms`] knows them.
     several_users: AtomicBool,
 }
 
@@ -142,15 +143,15 @@ impl Session {
         // A defect in one request must not take the socket's later ones with it.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let packet = match (answer.unwrap_or(Err(Error::Internal(None))), ack) {
-            (Ok(answer), Some(ack)) => views::ack(ack, &answer.json),
+            (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json),
             // The push is the answer; the next request's comes after it.
             (Ok(Answer { pushed: true, .. }), None) => return self.hub.settled().await,
-            (Ok(answer), None) => views::event(event, &answer.json),
+            (Ok(answer), None) => packets::event(event, &answer.json),
             (Err(error), ack) => {
                 log(event, &error);
                 match ack {
-                    Some(ack) => views::ack(ack, &views::error(&error)),
-                    None => views::event("exception", &views::exception(event, &error)),
+                    Some(ack) => packets::ack(ack, &packets::error(&error)),
+                    None => packets::event("exception", &packets::exception(event, &error)),
                 }
             }
         };
@@ -193,6 +194,10 @@ impl Session {
         }
     }
 
+    pub fn rooms(&self) -> &Rooms {
+        &self.hub.rooms
+    }
+
     /// The user that requests without one act as.
     pub fn latest_user(&self) -> Option<UserId> {
         lock(&self.latest_user).clone()
@@ -206,7 +211,8 @@ impl Session {
         self.several_users.store(several, Ordering::Relaxed);
     }
 
-    /// Makes the socket act as this user from now on: it hears of all the user's chats. Errors:
+    /// Makes the socket act as this user from now on: it hears of all the user's chats, and first of
+    /// the invitations that wait for an answer. Errors:
     /// `not_found`, `too_large` for too many users on one socket.
     pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
         if lock(&self.latest_user).as_ref() == Some(user_id) {
@@ -215,8 +221,13 @@ impl Session {
         let app = &self.hub.app;
         let max_users = app.limits().max_socket_users;
         let read = || app.chats_of(user_id);
-        self.hub.rooms.attach(self.id, user_id, max_users, read).await?;
+        let new = self.hub.rooms.attach(self.id, user_id, max_users, read).await?;
         *lock(&self.latest_user) = Some(user_id.clone());
+        if new {
+            for invitation in app.list_invitations(user_id).await? {
+                self.deliver(push::invited(&invitation)?);
+            }
+        }
         Ok(())
     }
 }

@@ -1,89 +1,12 @@
-//! What goes over the wire: the bodies of answers and pushes, and the packets around them.
+//! The bodies of answers and pushes, as they go over the wire.
 
-use engineioxide::Str;
-use engineioxide::sid::Sid;
 use serde::Serialize;
-use serde_json::json;
-use socketioxide_core::Value;
-use socketioxide_core::packet::Packet;
-use socketioxide_core::parser::Parse;
-use socketioxide_parser_common::CommonParser;
 
 use crate::clock::Time;
-use crate::error::Error;
-use crate::model::{Chat, ChatId, ClientId, Description, ExternalId, Handle, ListedChat, Message};
-use crate::model::{MessageId, Name, Photo, ReadState, User, UserId};
-
-/// What a request is answered with.
-pub(super) struct Answer {
-    pub json: String,
-    /// Whether the asker's socket also gets it as a push: then it needs no event of its own.
-    pub pushed: bool,
-}
-
-impl Answer {
-    pub fn new(body: &impl Serialize) -> Result<Answer, Error> {
-        let json = to_json(body)?;
-        Ok(Answer { json, pushed: false })
-    }
-
-    pub fn pushed(self, pushed: bool) -> Answer {
-        Answer { pushed, ..self }
-    }
-}
-
-pub(super) fn to_json(body: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(body).map_err(|_| Error::Internal(None))
-}
-
-/// A packet with the event `name`, to be cloned for each of its sockets.
-pub(super) fn event(name: &str, body: &str) -> Str {
-    let data = format!("[{},{body}]", json!(name));
-    encode(Packet::event("/", Value::Str(data.into(), None)))
-}
-
-/// A packet that answers the request `ack`.
-pub(super) fn ack(ack: i64, body: &str) -> Str {
-    let data = format!("[{body}]");
-    encode(Packet::ack("/", Value::Str(data.into(), None), ack))
-}
-
-/// The packet that lets a client into the namespace `/`; old clients expect no id in it.
-pub(super) fn connect(sid: Option<Sid>) -> Str {
-    let payload = sid.map(|sid| Value::Str(json!({ "sid": sid }).to_string().into(), None));
-    encode(Packet::connect("/", payload))
-}
-
-/// The packet that keeps a client out of a namespace.
-pub(super) fn connect_error(namespace: Str, message: &str) -> Str {
-    encode(Packet::connect_error(namespace, message))
-}
-
-fn encode(packet: Packet) -> Str {
-    match CommonParser.encode(packet) {
-        Value::Str(text, _) => text,
-        // This parser makes texts only.
-        Value::Bytes(_) => Str::from(""),
-    }
-}
-
-fn error_object(error: &Error) -> serde_json::Value {
-    let mut object = json!({ "code": error.code(), "message": error.to_string() });
-    if let Some(field) = error.field() {
-        object["field"] = field.into();
-    }
-    object
-}
-
-/// The body of an ack that refuses.
-pub(super) fn error(error: &Error) -> String {
-    json!({ "error": error_object(error) }).to_string()
-}
-
-/// The body of an `exception` event.
-pub(super) fn exception(event: &str, error: &Error) -> String {
-    json!({ "event": event, "error": error_object(error) }).to_string()
-}
+use crate::domain::Room;
+use crate::model::{Chat, ChatId, ClientId, Description, ExternalId, Handle, Invitation};
+use crate::model::{InvitationId, ListedChat, Message, MessageId, Name, Photo, Profile, ReadState};
+use crate::model::{Team, TeamId, User, UserId};
 
 #[derive(Serialize)]
 pub(super) struct UserView<'a> {
@@ -116,10 +39,10 @@ pub(super) struct ChatView<'a> {
     name: &'a Name,
     description: &'a Option<Description>,
     private: bool,
-    /// Null until there are teams.
-    team_id: Option<()>,
+    team_id: Option<TeamId>,
     user: &'a UserId,
     users: &'a [UserId],
+    participants: usize,
     last_seq: i64,
     created_at: Time,
     modified_at: Time,
@@ -134,9 +57,10 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             name: &chat.name,
             description: &chat.description,
             private: chat.private,
-            team_id: None,
+            team_id: chat.team_id,
             user: &chat.creator_id,
             users: &chat.users,
+            participants: chat.participants,
             last_seq: chat.last_seq,
             created_at: chat.created_at,
             modified_at: chat.modified_at,
@@ -168,6 +92,20 @@ pub(super) struct MessageView<'a> {
     modified_at: Time,
 }
 
+/// A message as those hear it who are in the room.
+#[derive(Serialize)]
+pub(super) struct ChannelMessage<'a> {
+    #[serde(flatten)]
+    message: &'a MessageView<'a>,
+    channel: &'a str,
+}
+
+impl MessageView<'_> {
+    pub fn on_channel(&self) -> ChannelMessage<'_> {
+        ChannelMessage { message: self, channel: &self.room }
+    }
+}
+
 impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
         MessageView {
@@ -176,7 +114,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             kind: message.kind.as_str(),
             user_id: &message.user_id,
             chat_id: message.chat_id,
-            room: format!("room-{}", message.chat_id),
+            room: room(message.chat_id),
             seq: message.seq,
             client_id: message.client_id.as_ref(),
             created_at: message.created_at,
@@ -236,4 +174,140 @@ pub(super) struct After {
 #[derive(Serialize)]
 pub(super) struct Before {
     pub before_seq: i64,
+}
+
+/// The name of a chat's channel.
+pub(super) fn room(chat_id: ChatId) -> String {
+    format!("room-{chat_id}")
+}
+
+/// A new public chat, as the system channel tells of it.
+#[derive(Serialize)]
+pub(super) struct Announcement<'a> {
+    channel: &'static str,
+    request_type: &'static str,
+    room: ChatView<'a>,
+}
+
+impl<'a> From<&'a Chat> for Announcement<'a> {
+    fn from(chat: &'a Chat) -> Self {
+        Announcement { channel: SYSTEM, request_type: "chatroom", room: ChatView::from(chat) }
+    }
+}
+
+/// The name of the system channel.
+pub(super) const SYSTEM: &str = "system";
+
+/// A channel, and for a room who is in it.
+#[derive(Serialize)]
+pub(super) struct ChannelView {
+    pub channel: String,
+    #[serde(flatten)]
+    pub room: Option<RoomView>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RoomView {
+    participants: usize,
+    users: Vec<Profile>,
+}
+
+impl From<Room> for RoomView {
+    fn from(room: Room) -> Self {
+        RoomView { participants: room.participants, users: room.users }
+    }
+}
+
+/// A user who has come into a room or left it.
+#[derive(Serialize)]
+pub(super) struct Presence<'a> {
+    channel: String,
+    room: String,
+    user: &'a Profile,
+    participants: usize,
+}
+
+impl<'a> Presence<'a> {
+    pub fn new(chat_id: ChatId, user: &'a Profile, participants: usize) -> Self {
+        Presence { channel: room(chat_id), room: room(chat_id), user, participants }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct InvitationView<'a> {
+    id: InvitationId,
+    status: &'static str,
+    chat: Named<'a, ChatId>,
+    inviter: Named<'a, &'a UserId>,
+    invitee: Named<'a, &'a UserId>,
+    created_at: Time,
+}
+
+/// `{id, name}`
+#[derive(Serialize)]
+struct Named<'a, T> {
+    id: T,
+    name: &'a Name,
+}
+
+impl<'a> From<&'a Invitation> for InvitationView<'a> {
+    fn from(invitation: &'a Invitation) -> Self {
+        InvitationView {
+            id: invitation.id,
+            status: invitation.status.as_str(),
+            chat: Named { id: invitation.chat_id, name: &invitation.chat_name },
+            inviter: Named { id: &invitation.inviter_id, name: &invitation.inviter_name },
+            invitee: Named { id: &invitation.invitee_id, name: &invitation.invitee_name },
+            created_at: invitation.created_at,
+        }
+    }
+}
+
+/// `{invitation}`
+#[derive(Serialize)]
+pub(super) struct OfInvitation<'a> {
+    pub invitation: InvitationView<'a>,
+}
+
+/// `{invitations}`
+#[derive(Serialize)]
+pub(super) struct Invitations<'a> {
+    pub invitations: Vec<InvitationView<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct TeamView<'a> {
+    id: TeamId,
+    name: &'a Name,
+    slug: &'a str,
+    user: &'a UserId,
+    users: &'a [UserId],
+    created_at: Time,
+    modified_at: Time,
+}
+
+impl<'a> From<&'a Team> for TeamView<'a> {
+    fn from(team: &'a Team) -> Self {
+        TeamView {
+            id: team.id,
+            name: &team.name,
+            slug: &team.slug,
+            user: &team.creator_id,
+            users: &team.users,
+            created_at: team.created_at,
+            modified_at: team.modified_at,
+        }
+    }
+}
+
+/// `{team}`
+#[derive(Serialize)]
+pub(super) struct OfTeam<'a> {
+    pub team: TeamView<'a>,
+}
+
+/// `{teams}`
+#[derive(Serialize)]
+pub(super) struct Teams<'a> {
+    pub teams: Vec<TeamView<'a>>,
 }

@@ -1,0 +1,92 @@
+//! Invitations: how one gets into a private chat.
+
+use super::access::Member;
+use super::{Actor, App};
+use crate::clock;
+use crate::error::Error;
+use crate::model::{ChatId, Event, Invitation, InvitationId, InvitationStatus, UserId};
+
+impl App {
+    /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member; `conflict`
+    /// for a user who is a member, or has been asked and has not answered.
+    pub async fn invite(
+        &self,
+        actor: &Actor,
+        chat_id: ChatId,
+        invitee_id: UserId,
+    ) -> Result<Invitation, Error> {
+        let mut tx = self.store.begin().await?;
+        let Member { chat_id, user_id } =
+            Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let invitee = tx.find_user(&invitee_id).await?.ok_or_else(Error::no_user)?;
+        let standing = tx.find_standing(chat_id, &invitee_id).await?;
+        if standing.is_some_and(|standing| standing.member) {
+            return Err(Error::Conflict { field: "user.id", why: "is a member already" });
+        }
+        if tx.find_invitation_to(&invitee_id, chat_id).await?.is_some() {
+            return Err(Error::Conflict { field: "user.id", why: "has been invited already" });
+        }
+        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
+        let inviter = tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        let invitation = Invitation {
+            id: InvitationId::new(),
+            chat_id,
+            chat_name: chat.name,
+            inviter_id: inviter.id,
+            inviter_name: inviter.name,
+            invitee_id,
+            invitee_name: invitee.name,
+            status: InvitationStatus::Pending,
+            created_at: clock::now(),
+        };
+        tx.insert_invitation(&invitation).await?;
+        tx.commit([Event::Invited(invitation.clone())]).await?;
+        Ok(invitation)
+    }
+
+    /// A user's invitations that wait for an answer, oldest first; at most a page of them.
+    pub async fn list_invitations(&self, user_id: &UserId) -> Result<Vec<Invitation>, Error> {
+        self.store.list_invitations(user_id, self.limits.max_page).await
+    }
+
+    /// Makes the actor a member of the chat. Errors: `not_found` for what is not the actor's own
+    /// pending invitation.
+    pub async fn accept_invitation(
+        &self,
+        actor: &Actor,
+        id: InvitationId,
+    ) -> Result<Invitation, Error> {
+        self.answer_invitation(actor, id, InvitationStatus::Accepted).await
+    }
+
+    /// Refuses; the actor may be asked again. Errors as of
+    /// [`accept_invitation`](App::accept_invitation).
+    pub async fn decline_invitation(
+        &self,
+        actor: &Actor,
+        id: InvitationId,
+    ) -> Result<Invitation, Error> {
+        self.answer_invitation(actor, id, InvitationStatus::Declined).await
+    }
+
+    async fn answer_invitation(
+        &self,
+        actor: &Actor,
+        id: InvitationId,
+        status: InvitationStatus,
+    ) -> Result<Invitation, Error> {
+        let user_id = actor.user_id.clone();
+        let mut tx = self.store.begin().await?;
+        let found = tx.find_invitation(&user_id, id).await?;
+        let invitation = found.ok_or_else(|| Error::NotFound {
+            field: "invitation.id",
+            why: "no such invitation".into(),
+        })?;
+        tx.update_invitation(id, status).await?;
+        let chat_id = invitation.chat_id;
+        let joined = status == InvitationStatus::Accepted
+            && tx.insert_members(chat_id, std::slice::from_ref(&user_id), clock::now()).await? > 0;
+        tx.commit(joined.then_some(Event::MemberJoined { chat_id, user_id })).await?;
+        Ok(Invitation { status, ..invitation })
+    }
+}

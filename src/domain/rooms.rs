@@ -1,0 +1,145 @@
+//! Rooms: who is in a chat now. It is not stored: after a restart nobody is anywhere until they
+//! come back.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::App;
+use super::access::Reader;
+use crate::error::Error;
+use crate::model::{ChatId, ConnectionId, Event, Profile, Published, UserId};
+
+/// Who is in every room, with which connections.
+#[derive(Default)]
+pub(super) struct Presence {
+    rooms: HashMap<ChatId, BTreeMap<UserId, Participant>>,
+    /// The rooms that a connection is in, and as whom.
+    connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
+}
+
+struct Participant {
+    profile: Profile,
+    connections: HashSet<ConnectionId>,
+}
+
+/// A room as someone who enters it sees it.
+#[derive(Debug)]
+pub struct Room {
+    /// How many users are in it.
+    pub participants: usize,
+    /// Who they are, by id; at most [`Room::MAX_USERS`] of them.
+    pub users: Vec<Profile>,
+}
+
+impl Room {
+    const MAX_USERS: usize = 1000;
+}
+
+impl App {
+    /// Whether a user, or nobody in particular, may be in a chat's room. Errors: `not_found`.
+    pub async fn see_room(
+        &self,
+        user_id: Option<&UserId>,
+        chat_id: ChatId,
+    ) -> Result<Reader, Error> {
+        Reader::check(&self.store, chat_id, user_id).await
+    }
+
+    /// A connection is in a room from now on. With a user's first one the user joins.
+    pub async fn enter_room(
+        &self,
+        reader: Reader,
+        connection: ConnectionId,
+    ) -> Result<Room, Error> {
+        let chat_id = reader.chat_id;
+        let profile = match &reader.user_id {
+            Some(user_id) => self.store.find_profile(user_id).await?,
+            None => None,
+        };
+        // Held until the event is on its way: events come in the order of the changes.
+        let mut presence = self.presence.lock().await;
+        if let Some(user) = profile.and_then(|user| presence.enter(chat_id, connection, user)) {
+            let participants = presence.count(chat_id);
+            let event = Event::ParticipantJoined { chat_id, user, participants };
+            self.bus.publish(Published { number: None, event }).await;
+        }
+        Ok(presence.room(chat_id))
+    }
+
+    /// A connection is in a room no more. With a user's last one the user leaves.
+    pub async fn leave_room(&self, connection: ConnectionId, chat_id: ChatId) -> Room {
+        let mut presence = self.presence.lock().await;
+        if let Some(user) = presence.leave(chat_id, connection) {
+            let participants = presence.count(chat_id);
+            let event = Event::ParticipantLeft { chat_id, user, participants };
+            self.bus.publish(Published { number: None, event }).await;
+        }
+        presence.room(chat_id)
+    }
+
+    /// A connection has ended, and is in no room any more.
+    pub async fn leave_all_rooms(&self, connection: ConnectionId) {
+        let rooms = self.presence.lock().await.rooms_of(connection);
+        for chat_id in rooms {
+            self.leave_room(connection, chat_id).await;
+        }
+    }
+}
+
+impl Presence {
+    /// How many users are in a room.
+    pub fn count(&self, chat_id: ChatId) -> usize {
+        self.rooms.get(&chat_id).map_or(0, BTreeMap::len)
+    }
+
+    fn room(&self, chat_id: ChatId) -> Room {
+        let users = self.rooms.get(&chat_id).into_iter().flat_map(BTreeMap::values);
+        let users = users.take(Room::MAX_USERS).map(|participant| participant.profile.clone());
+        Room { participants: self.count(chat_id), users: users.collect() }
+    }
+
+    fn rooms_of(&self, connection: ConnectionId) -> Vec<ChatId> {
+        let rooms = self.connections.get(&connection).into_iter();
+        rooms.flat_map(HashMap::keys).copied().collect()
+    }
+
+    /// Returns the user if it is the user's first connection in the room.
+    fn enter(
+        &mut self,
+        chat_id: ChatId,
+        connection: ConnectionId,
+        profile: Profile,
+    ) -> Option<Profile> {
+        let rooms = self.connections.entry(connection).or_default();
+        if rooms.contains_key(&chat_id) {
+            return None;
+        }
+        rooms.insert(chat_id, profile.id.clone());
+        let room = self.rooms.entry(chat_id).or_default();
+        let participant = room.entry(profile.id.clone()).or_insert_with(|| Participant {
+            profile: profile.clone(),
+            connections: HashSet::new(),
+        });
+        participant.connections.insert(connection);
+        (participant.connections.len() == 1).then_some(profile)
+    }
+
+    /// Returns the user if it was the user's last connection in the room.
+    fn leave(&mut self, chat_id: ChatId, connection: ConnectionId) -> Option<Profile> {
+        let rooms = self.connections.get_mut(&connection)?;
+        let user_id = rooms.remove(&chat_id)?;
+        if rooms.is_empty() {
+            self.connections.remove(&connection);
+        }
+        let room = self.rooms.get_mut(&chat_id)?;
+        let participant = room.get_mut(&user_id)?;
+        participant.connections.remove(&connection);
+        if !participant.connections.is_empty() {
+            return None;
+        }
+        let participant = room.remove(&user_id)?;
+        if room.is_empty() {
+            self.rooms.remove(&chat_id);
+        }
+        Some(participant.profile)
+    }
+}

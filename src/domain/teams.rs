@@ -1,0 +1,118 @@
+//! Teams: users who share chats.
+
+use std::collections::BTreeSet;
+use std::iter;
+
+use super::access::TeamMember;
+use super::{Actor, App};
+use crate::clock;
+use crate::error::Error;
+use crate::model::{Event, Name, Team, TeamId, UserId};
+use crate::store::Tx;
+
+impl App {
+    /// Makes a team of the actor and `users`. Errors: `not_found`, naming every id in `users`
+    /// that is no user's.
+    pub async fn create_team(
+        &self,
+        actor: &Actor,
+        name: Name,
+        users: Vec<UserId>,
+    ) -> Result<Team, Error> {
+        let mut tx = self.store.begin().await?;
+        let unknown = tx.list_unknown_users(&users).await?;
+        if !unknown.is_empty() {
+            return Err(Error::no_users(&unknown));
+        }
+        // Sorted by id, as the store lists those who joined at the same time.
+        let users: BTreeSet<_> = iter::once(actor.user_id.clone()).chain(users).collect();
+        let now = clock::now();
+        let team = Team {
+            id: TeamId::new(),
+            slug: free_slug(&mut tx, &name).await?,
+            name,
+            creator_id: actor.user_id.clone(),
+            users: users.into_iter().collect(),
+            created_at: now,
+            modified_at: now,
+        };
+        tx.insert_team(&team).await?;
+        tx.insert_team_members(team.id, &team.users, now).await?;
+        tx.commit([]).await?;
+        Ok(team)
+    }
+
+    /// The actor's teams, longest first; at most a page of them.
+    pub async fn list_teams(&self, actor: &Actor) -> Result<Vec<Team>, Error> {
+        self.store.list_teams(&actor.user_id, self.limits.max_page).await
+    }
+
+    /// Adds a user to one of the actor's teams. Errors: `not_found`; `conflict` for who is in it.
+    pub async fn add_to_team(
+        &self,
+        actor: &Actor,
+        team_id: TeamId,
+        user_id: UserId,
+    ) -> Result<Team, Error> {
+        let mut tx = self.store.begin().await?;
+        let TeamMember { team } =
+            TeamMember::check_in(&mut tx, team_id, &actor.user_id, "team.id").await?;
+        tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        let users = std::slice::from_ref(&user_id);
+        if tx.insert_team_members(team.id, users, clock::now()).await? == 0 {
+            return Err(Error::Conflict { field: "user.id", why: "is in the team already" });
+        }
+        let team = find_team(&mut tx, team_id).await?;
+        tx.commit([]).await?;
+        Ok(team)
+    }
+
+    /// Takes a user out of one of the actor's teams, and so out of all the team's chats: the
+    /// creator anyone, others themselves. Errors: `not_found`, `forbidden`; `conflict` for who is
+    /// not in the team.
+    pub async fn remove_from_team(
+        &self,
+        actor: &Actor,
+        team_id: TeamId,
+        user_id: UserId,
+    ) -> Result<Team, Error> {
+        let mut tx = self.store.begin().await?;
+        let TeamMember { team } =
+            TeamMember::check_in(&mut tx, team_id, &actor.user_id, "team.id").await?;
+        tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        if actor.user_id != team.creator_id && actor.user_id != user_id {
+            return Err(Error::Forbidden("only the team's creator may remove others"));
+        }
+        if !tx.delete_team_member(team.id, &user_id).await? {
+            return Err(Error::Conflict { field: "user.id", why: "is not in the team" });
+        }
+        let mut events = Vec::new();
+        for chat_id in tx.list_team_chat_ids(team.id).await? {
+            tx.delete_member(chat_id, &user_id).await?;
+            events.push(Event::MemberLeft { chat_id, user_id: user_id.clone(), sees: false });
+        }
+        let team = find_team(&mut tx, team_id).await?;
+        tx.commit(events).await?;
+        Ok(team)
+    }
+}
+
+async fn find_team(tx: &mut Tx, id: TeamId) -> Result<Team, Error> {
+    let team = tx.find_team(id).await?;
+    team.ok_or_else(|| Error::NotFound { field: "team.id", why: "no such team".into() })
+}
+
+/// The name in lowercase, with dashes for all but letters and digits, and with a number if
+/// another team has it.
+async fn free_slug(tx: &mut Tx, name: &Name) -> Result<String, Error> {
+    let dashed = |c: char| if c.is_alphanumeric() { c } else { '-' };
+    let dashed: String = name.as_ref().to_lowercase().chars().map(dashed).collect();
+    let words: Vec<_> = dashed.split('-').filter(|word| !word.is_empty()).collect();
+    let plain = if words.is_empty() { "team".to_owned() } else { words.join("-") };
+    let (mut slug, mut number) = (plain.clone(), 1);
+    while tx.is_slug_taken(&slug).await? {
+        number += 1;
+        slug = format!("{plain}-{number}");
+    }
+    Ok(slug)
+}

@@ -1,0 +1,83 @@
+//! The packets around the bodies: events, acks, errors.
+
+use engineioxide::Str;
+use engineioxide::sid::Sid;
+use serde::Serialize;
+use serde_json::json;
+use socketioxide_core::Value;
+use socketioxide_core::packet::Packet;
+use socketioxide_core::parser::Parse;
+use socketioxide_parser_common::CommonParser;
+
+use crate::error::Error;
+
+/// What a request is answered with.
+pub(super) struct Answer {
+    pub json: String,
+    /// Whether the asker's socket also gets it as a push: then it needs no event of its own.
+    pub pushed: bool,
+}
+
+impl Answer {
+    pub fn new(body: &impl Serialize) -> Result<Answer, Error> {
+        let json = to_json(body)?;
+        Ok(Answer { json, pushed: false })
+    }
+
+    pub fn pushed(self, pushed: bool) -> Answer {
+        Answer { pushed, ..self }
+    }
+}
+
+pub(super) fn to_json(body: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(body).map_err(|_| Error::Internal(None))
+}
+
+/// A packet with the event `name`, to be cloned for each of its sockets.
+pub(super) fn event(name: &str, body: &str) -> Str {
+    let data = format!("[{},{body}]", json!(name));
+    encode(Packet::event("/", Value::Str(data.into(), None)))
+}
+
+/// A packet that answers the request `ack`.
+pub(super) fn ack(ack: i64, body: &str) -> Str {
+    let data = format!("[{body}]");
+    encode(Packet::ack("/", Value::Str(data.into(), None), ack))
+}
+
+/// The packet that lets a client into the namespace `/`; old clients expect no id in it.
+pub(super) fn connect(sid: Option<Sid>) -> Str {
+    let payload = sid.map(|sid| Value::Str(json!({ "sid": sid }).to_string().into(), None));
+    encode(Packet::connect("/", payload))
+}
+
+/// The packet that keeps a client out of a namespace.
+pub(super) fn connect_error(namespace: Str, message: &str) -> Str {
+    encode(Packet::connect_error(namespace, message))
+}
+
+fn encode(packet: Packet) -> Str {
+    match CommonParser.encode(packet) {
+        Value::Str(text, _) => text,
+        // This parser makes texts only.
+        Value::Bytes(_) => Str::from(""),
+    }
+}
+
+fn error_object(error: &Error) -> serde_json::Value {
+    let mut object = json!({ "code": error.code(), "message": error.to_string() });
+    if let Some(field) = error.field() {
+        object["field"] = field.into();
+    }
+    object
+}
+
+/// The body of an ack that refuses.
+pub(super) fn error(error: &Error) -> String {
+    json!({ "error": error_object(error) }).to_string()
+}
+
+/// The body of an `exception` event.
+pub(super) fn exception(event: &str, error: &Error) -> String {
+    json!({ "event": event, "error": error_object(error) }).to_string()
+}

@@ -1,0 +1,86 @@
+//! Chats, and one's own part in them.
+
+use super::Call;
+use crate::clock::Time;
+use crate::doors::socketio::packets::Answer;
+use crate::doors::socketio::views::{ChatView, Chats, OfChat, ReadView};
+use crate::error::Error;
+use crate::model::{
+    Chat, ChatChange, ChatId, Description, Name, NewChat, Problem, UserId, parse_id, read_id,
+};
+
+pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
+    let chat = call.body.object("chat")?;
+    let new = NewChat {
+        name: chat.text("name", Name::parse)?,
+        description: chat.optional_text("description", Description::parse)?,
+        private: chat.optional_bool("private")?.unwrap_or(true),
+        team_id: chat.optional_text("team_id", parse_id)?,
+    };
+    let users = call.body.texts("users", call.app.limits().max_chat_users, UserId::parse)?;
+    let actor = call.actor().await?;
+    let chat = call.app.create_chat(&actor, new, users).await?;
+    chat_answer(&chat).map(|answer| answer.pushed(true))
+}
+
+pub async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
+    let limit = call.body.limit()?;
+    let before = call.body.optional_text("before", |text, _| {
+        read_cursor(text).ok_or(Problem::Invalid("must be the next of an earlier page"))
+    })?;
+    let actor = call.actor().await?;
+    let page = call.app.list_chats(&actor, before, limit).await?;
+    let next = page.next.map(|(active_at, id)| format!("{}.{id}", active_at.as_micros()));
+    Answer::new(&Chats { chats: page.chats.iter().map(ChatView::from).collect(), next })
+}
+
+pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
+    let chat = call.body.object("chat")?;
+    let chat_id = chat.text("id", parse_id)?;
+    let change = ChatChange {
+        name: chat.optional_text("name", Name::parse)?,
+        description: chat.optional_text("description", Description::parse)?,
+        private: chat.optional_bool("private")?,
+    };
+    let actor = call.actor().await?;
+    let chat = call.app.update_chat(&actor, chat_id, change).await?;
+    chat_answer(&chat).map(|answer| answer.pushed(true))
+}
+
+pub async fn join_chat(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let actor = call.actor().await?;
+    chat_answer(&call.app.join_chat(&actor, chat_id).await?)
+}
+
+pub async fn leave_chat(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let actor = call.actor().await?;
+    chat_answer(&call.app.leave_chat(&actor, chat_id).await?)
+}
+
+pub async fn mark_read(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let seq = call.body.optional_number("seq", 0)?;
+    let actor = call.actor().await?;
+    let read = call.app.mark_read(&actor, chat_id, seq).await?;
+    Answer::new(&OfChat { chat: ReadView::from(&read) })
+}
+
+pub async fn remove_member(call: Call<'_>) -> Result<Answer, Error> {
+    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
+    let actor = call.latest_actor()?;
+    let chat = call.app.remove_member(&actor, chat_id, user_id).await?;
+    chat_answer(&chat).map(|answer| answer.pushed(true))
+}
+
+fn chat_answer(chat: &Chat) -> Result<Answer, Error> {
+    Answer::new(&OfChat { chat: ChatView::from(chat) })
+}
+
+/// Reads back what a page of chats called `next`.
+fn read_cursor(text: &str) -> Option<(Time, ChatId)> {
+    let (micros, id) = text.split_once('.')?;
+    let time = Time::from_micros(micros.parse().ok()?);
+    Some((time, read_id(id)?))
+}

@@ -1,0 +1,39 @@
+//! `list-messages`, `new-message`
+
+use super::Call;
+use crate::doors::socketio::packets::Answer;
+use crate::doors::socketio::views::{After, Before, MessageView, Messages};
+use crate::error::Error;
+use crate::model::{Body, ClientId, MessageQuery, MessageType, Problem};
+
+pub async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let query = call.body.object_or_empty("query")?;
+    let query = MessageQuery {
+        from: query.optional_time("from")?,
+        to: query.optional_time("to")?,
+        after_seq: query.optional_number("after_seq", 0)?,
+        before_seq: query.optional_number("before_seq", 0)?,
+        limit: query.limit()?,
+    };
+    let user_id = call.claim_user().await?;
+    let page = call.app.list_messages(user_id.as_ref(), chat_id, &query).await?;
+    Answer::new(&Messages {
+        messages: page.messages.iter().map(MessageView::from).collect(),
+        next: page.next.map(|after_seq| After { after_seq }),
+        previous: page.previous.map(|before_seq| Before { before_seq }),
+    })
+}
+
+pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let message = call.body.object("message")?;
+    let kind = message.text("type", |text, _| {
+        MessageType::parse(text).ok_or(Problem::Invalid("must be text, img or file"))
+    })?;
+    let body = message.text("value", Body::parse)?;
+    let client_id = message.optional_text("client_id", ClientId::parse)?;
+    let actor = call.actor().await?;
+    let sent = call.app.new_message(&actor, chat_id, kind, body, client_id).await?;
+    Ok(Answer::new(&MessageView::from(&*sent.message))?.pushed(sent.fresh))
+}

@@ -1,0 +1,73 @@
+//! `subscribe`, `unsubscribe`: being in a room, and hearing of the system.
+
+use super::Call;
+use crate::doors::socketio::packets::Answer;
+use crate::doors::socketio::views::{ChannelView, RoomView, SYSTEM, room};
+use crate::error::Error;
+use crate::model::{ChatId, Problem, parse_id};
+
+enum Channel {
+    System,
+    Room(ChatId),
+}
+
+pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
+    let channel = call.channel()?;
+    let user_id = call.claim_user().await?;
+    let (rooms, id) = (call.session.rooms(), call.session.id);
+    let Channel::Room(chat_id) = channel else {
+        rooms.set_system(id, true);
+        return system();
+    };
+    let see = || call.app.see_room(user_id.as_ref(), chat_id);
+    let max_rooms = call.app.limits().max_socket_rooms;
+    let reader = rooms.subscribe(id, chat_id, user_id.clone(), max_rooms, see).await;
+    let entered = call.app.enter_room(reader.map_err(at_channel)?, id).await?;
+    // It may have disconnected, or lost the right, before the domain knew it to be in the room.
+    if !rooms.is_subscribed(id, chat_id) {
+        call.app.leave_room(id, chat_id).await;
+        return Err(at_channel(Error::no_chat()));
+    }
+    Answer::new(&ChannelView { channel: room(chat_id), room: Some(RoomView::from(entered)) })
+}
+
+pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
+    let channel = call.channel()?;
+    call.claim_user().await?;
+    let (rooms, id) = (call.session.rooms(), call.session.id);
+    let (subscribed, answer) = match channel {
+        Channel::System => (rooms.set_system(id, false), system()),
+        Channel::Room(chat_id) => {
+            let subscribed = rooms.unsubscribe(id, chat_id);
+            let left = call.app.leave_room(id, chat_id).await;
+            let left = ChannelView { channel: room(chat_id), room: Some(RoomView::from(left)) };
+            (subscribed, Answer::new(&left))
+        }
+    };
+    match subscribed {
+        true => answer,
+        false => Err(Error::Conflict { field: "channel", why: "is not subscribed to" }),
+    }
+}
+
+fn system() -> Result<Answer, Error> {
+    Answer::new(&ChannelView { channel: SYSTEM.to_owned(), room: None })
+}
+
+/// A chat is named by its channel here.
+fn at_channel(error: Error) -> Error {
+    match error {
+        Error::NotFound { why, .. } => Error::NotFound { field: "channel", why },
+        error => error,
+    }
+}
+
+impl Call<'_> {
+    fn channel(&self) -> Result<Channel, Error> {
+        self.body.text("channel", |text, limits| match text.strip_prefix("room-") {
+            Some(id) => parse_id(id, limits).map(Channel::Room),
+            None if text == SYSTEM => Ok(Channel::System),
+            None => Err(Problem::Invalid("must be system, or room- and the id of a chat")),
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! `create-user`
+
+use super::Call;
+use crate::doors::socketio::packets::Answer;
+use crate::doors::socketio::views::{OfUser, UserView};
+use crate::error::Error;
+use crate::model::{ExternalId, Handle, Name, NewUser, Photo, UserId};
+
+pub async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
+    let user = call.body.object("user")?;
+    let new = NewUser {
+        external_id: user.optional_text("external_id", ExternalId::parse)?,
+        id: user.optional_text("id", UserId::parse)?,
+        handle: user.optional_text("handle", Handle::parse)?,
+        name: user.text("name", Name::parse)?,
+        photo: user.text("photo", Photo::parse)?,
+    };
+    if new.external_id.is_none() && new.id.is_none() {
+        return Err(user.invalid("external_id", "or user.id is required"));
+    }
+    let user = call.app.create_user(new).await?;
+    call.session.act_as(&user.id).await?;
+    Answer::new(&OfUser { user: UserView::from(&user) })
+}

@@ -1,0 +1,191 @@
+//! Who is connected, as whom, and which rooms they hear of: the data behind
+//! [`Rooms`](super::rooms::Rooms), without its lock.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::session::Session;
+use crate::error::Error;
+use crate::model::{ChatId, ConnectionId, UserId};
+
+#[derive(Default)]
+pub(super) struct Roster {
+    pub sockets: HashMap<ConnectionId, Socket>,
+    pub users: HashMap<UserId, Connected>,
+    pub rooms: HashMap<ChatId, Room>,
+    /// How often somebody has lost the right to be in a room.
+    pub evictions: u64,
+    /// Set once the server shuts down; from then on nobody connects.
+    pub closed: bool,
+}
+
+pub(super) struct Socket {
+    pub session: Arc<Session>,
+    pub users: HashSet<UserId>,
+    pub rooms: HashSet<ChatId>,
+    /// Whether it hears of the system channel, as every socket of a user does at first.
+    pub system: bool,
+}
+
+/// A user with at least one socket.
+#[derive(Default)]
+pub(super) struct Connected {
+    pub sockets: HashMap<ConnectionId, Arc<Session>>,
+    pub chats: HashSet<ChatId>,
+    /// Whether `chats` has been read from the store.
+    known: bool,
+    /// How often the user has left a chat.
+    leaves: u64,
+}
+
+/// Those who hear of a chat.
+#[derive(Default)]
+pub(super) struct Room {
+    /// The connected members.
+    pub members: HashSet<UserId>,
+    /// The sockets that are in the room now, and as whom.
+    pub subscribers: HashMap<ConnectionId, (Arc<Session>, Option<UserId>)>,
+}
+
+impl Roster {
+    /// Makes a socket act as a user too; false if it did so before.
+    pub fn attach(
+        &mut self,
+        id: ConnectionId,
+        user_id: &UserId,
+        max: usize,
+    ) -> Result<bool, Error> {
+        let socket = self.sockets.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        if socket.users.len() >= max && !socket.users.contains(user_id) {
+            let (field, unit) = ("user.id".into(), "users on one socket");
+            return Err(Error::TooLarge { field, max, unit });
+        }
+        let new = socket.users.insert(user_id.clone());
+        socket.session.set_several_users(socket.users.len() > 1);
+        let user = self.users.entry(user_id.clone()).or_default();
+        user.sockets.insert(id, socket.session.clone());
+        Ok(new)
+    }
+
+    pub fn detach(&mut self, id: ConnectionId, user_id: &UserId) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.users.remove(user_id);
+            socket.session.set_several_users(socket.users.len() > 1);
+        }
+        let Some(user) = self.users.get_mut(user_id) else {
+            return;
+        };
+        user.sockets.remove(&id);
+        if !user.sockets.is_empty() {
+            return;
+        }
+        for chat_id in std::mem::take(&mut user.chats) {
+            self.remove_member(chat_id, user_id);
+        }
+        self.users.remove(user_id);
+    }
+
+    /// How often the user has left a chat so far, if the chats are still to be read. It fails for
+    /// a socket that has disconnected.
+    pub fn unknown_since(&self, id: ConnectionId, user_id: &UserId) -> Result<Option<u64>, Error> {
+        let user = self.users.get(user_id).filter(|user| user.sockets.contains_key(&id));
+        let user = user.ok_or(Error::Unavailable(None))?;
+        Ok((!user.known).then_some(user.leaves))
+    }
+
+    /// Takes the chats that the socket has read, unless they are old: the user has left one since,
+    /// or the socket has disconnected.
+    pub fn learn(&mut self, id: ConnectionId, user_id: &UserId, leaves: u64, chats: Vec<ChatId>) {
+        let user = self.users.get_mut(user_id);
+        let current =
+            |user: &&mut Connected| user.leaves == leaves && user.sockets.contains_key(&id);
+        let Some(user) = user.filter(current) else {
+            return;
+        };
+        user.known = true;
+        for chat_id in chats {
+            user.chats.insert(chat_id);
+            self.rooms.entry(chat_id).or_default().members.insert(user_id.clone());
+        }
+    }
+
+    pub fn join(&mut self, chat_id: ChatId, user_id: &UserId) {
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.chats.insert(chat_id);
+            self.rooms.entry(chat_id).or_default().members.insert(user_id.clone());
+        }
+    }
+
+    /// Ends a membership, and, for who may not see the chat any more, what the user's sockets are
+    /// subscribed to; returns these.
+    pub fn leave(&mut self, chat_id: ChatId, user_id: &UserId, sees: bool) -> Vec<ConnectionId> {
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.chats.remove(&chat_id);
+            user.leaves += 1;
+            self.remove_member(chat_id, user_id);
+        }
+        match sees {
+            true => Vec::new(),
+            false => self.evict(chat_id, |_, user| user == Some(user_id)),
+        }
+    }
+
+    /// Ends the subscriptions of those who are no members; returns them.
+    pub fn restrict(&mut self, chat_id: ChatId) -> Vec<ConnectionId> {
+        self.evict(chat_id, |room, user| !user.is_some_and(|user| room.members.contains(user)))
+    }
+
+    fn evict(
+        &mut self,
+        chat_id: ChatId,
+        loses: impl Fn(&Room, Option<&UserId>) -> bool,
+    ) -> Vec<ConnectionId> {
+        self.evictions += 1;
+        let Some(room) = self.rooms.get(&chat_id) else {
+            return Vec::new();
+        };
+        let subscribers = room.subscribers.iter();
+        let evicted = subscribers.filter(|(_, (_, user))| loses(room, user.as_ref()));
+        let evicted: Vec<_> = evicted.map(|(id, _)| *id).collect();
+        for id in &evicted {
+            self.unsubscribe(*id, chat_id);
+        }
+        evicted
+    }
+
+    pub fn subscribe(&mut self, id: ConnectionId, chat_id: ChatId, user_id: Option<UserId>) {
+        if let Some(socket) = self.sockets.get_mut(&id)
+            && socket.rooms.insert(chat_id)
+        {
+            let room = self.rooms.entry(chat_id).or_default();
+            room.subscribers.insert(id, (socket.session.clone(), user_id));
+        }
+    }
+
+    /// False if it was not subscribed.
+    pub fn unsubscribe(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.rooms.remove(&chat_id);
+        }
+        let Some(room) = self.rooms.get_mut(&chat_id) else {
+            return false;
+        };
+        let subscribed = room.subscribers.remove(&id).is_some();
+        self.tidy(chat_id);
+        subscribed
+    }
+
+    fn remove_member(&mut self, chat_id: ChatId, user_id: &UserId) {
+        if let Some(room) = self.rooms.get_mut(&chat_id) {
+            room.members.remove(user_id);
+            self.tidy(chat_id);
+        }
+    }
+
+    fn tidy(&mut self, chat_id: ChatId) {
+        let empty = |room: &Room| room.members.is_empty() && room.subscribers.is_empty();
+        if self.rooms.get(&chat_id).is_some_and(empty) {
+            self.rooms.remove(&chat_id);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Invitations.
+
+use super::{ChatId, InvitationId, Name, UserId};
+use crate::clock::Time;
+
+/// Someone asked into a chat.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Invitation {
+    pub id: InvitationId,
+    pub chat_id: ChatId,
+    pub chat_name: Name,
+    pub inviter_id: UserId,
+    pub inviter_name: Name,
+    pub invitee_id: UserId,
+    pub invitee_name: Name,
+    pub status: InvitationStatus,
+    pub created_at: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, sqlx::Type)]
+#[repr(i16)]
+pub enum InvitationStatus {
+    Pending = 0,
+    Accepted = 1,
+    Declined = 2,
+}
+
+impl InvitationStatus {
+    /// `pending`, `accepted` or `declined`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InvitationStatus::Pending => "pending",
+            InvitationStatus::Accepted => "accepted",
+            InvitationStatus::Declined => "declined",
+        }
+    }
+}

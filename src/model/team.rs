@@ -1,0 +1,18 @@
+//! Teams.
+
+use super::{Name, TeamId, UserId};
+use crate::clock::Time;
+
+/// Users who share chats: a chat of a team may be entered by its members.
+#[derive(Debug)]
+pub struct Team {
+    pub id: TeamId,
+    pub name: Name,
+    /// The name as a part of an address: unique, in lowercase, with dashes.
+    pub slug: String,
+    pub creator_id: UserId,
+    /// The members, longest first.
+    pub users: Vec<UserId>,
+    pub created_at: Time,
+    pub modified_at: Time,
+}

@@ -1,0 +1,103 @@
+//! The `invitations` table.
+
+use super::{Store, Tx, on};
+use crate::error::Error;
+use crate::model::{ChatId, Invitation, InvitationId, InvitationStatus, UserId};
+
+macro_rules! select_invitations {
+    ($rest:literal) => {
+        concat!(
+            "select i.id, i.chat_id, c.name as chat_name, i.inviter_id, u.name as inviter_name,
+                 i.invitee_id, v.name as invitee_name, i.status, i.created_at
+             from invitations i join chats c on c.id = i.chat_id
+             join users u on u.id = i.inviter_id join users v on v.id = i.invitee_id
+             where i.invitee_id = $1 and i.status = 0 ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// A user's pending invitations, oldest first; at most `limit` of them.
+    pub async fn list_invitations(
+        &self,
+        user_id: &UserId,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, Error> {
+        let invitations = on!(Db self, |pool| {
+            sqlx::query_as(select_invitations!("order by i.created_at, i.id limit $2"))
+                .bind(user_id)
+                .bind(limit as i64)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(invitations)
+    }
+}
+
+impl Tx {
+    /// A pending invitation of a user.
+    pub async fn find_invitation(
+        &mut self,
+        user_id: &UserId,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, Error> {
+        let invitation = on!(Tx self, |connection| {
+            sqlx::query_as(select_invitations!("and i.id = $2"))
+                .bind(user_id)
+                .bind(id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(invitation)
+    }
+
+    /// A user's pending invitation to a chat.
+    pub async fn find_invitation_to(
+        &mut self,
+        user_id: &UserId,
+        chat_id: ChatId,
+    ) -> Result<Option<Invitation>, Error> {
+        let invitation = on!(Tx self, |connection| {
+            sqlx::query_as(select_invitations!("and i.chat_id = $2"))
+                .bind(user_id)
+                .bind(chat_id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(invitation)
+    }
+
+    pub async fn insert_invitation(&mut self, invitation: &Invitation) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into invitations (id, chat_id, inviter_id, invitee_id, status, created_at)
+                 values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(invitation.id)
+            .bind(invitation.chat_id)
+            .bind(&invitation.inviter_id)
+            .bind(&invitation.invitee_id)
+            .bind(invitation.status)
+            .bind(invitation.created_at)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
+    pub async fn update_invitation(
+        &mut self,
+        id: InvitationId,
+        status: InvitationStatus,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("update invitations set status = $2 where id = $1")
+                .bind(id)
+                .bind(status)
+                .execute(connection)
+                .await
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! The `teams` and `team_members` tables.
+
+use sqlx::FromRow;
+
+use super::sqlite::json;
+use super::{Store, Transaction, Tx, on};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::model::{Name, Team, TeamId, UserId};
+
+/// A team's columns and its members' ids, one a line: no id has a line break.
+macro_rules! team_columns {
+    () => {
+        "t.id, t.name, t.slug, t.creator_id, t.created_at, t.modified_at, (
+             select string_agg(user_id, '\n') from (
+                 select user_id from team_members where team_id = t.id
+                 order by joined_at, user_id
+             ) m
+         ) as users"
+    };
+}
+
+const FIND_TEAM: &str = concat!("select ", team_columns!(), " from teams t where t.id = $1");
+
+const LIST_TEAMS: &str = concat!(
+    "select ",
+    team_columns!(),
+    " from team_members own join teams t on t.id = own.team_id
+     where own.user_id = $1 order by own.joined_at, t.id limit $2"
+);
+
+#[derive(FromRow)]
+struct TeamRow {
+    id: TeamId,
+    name: Name,
+    slug: String,
+    creator_id: UserId,
+    users: Option<String>,
+    created_at: Time,
+    modified_at: Time,
+}
+
+impl From<TeamRow> for Team {
+    fn from(row: TeamRow) -> Team {
+        let users = row.users.unwrap_or_default();
+        Team {
+            id: row.id,
+            name: row.name,
+            slug: row.slug,
+            creator_id: row.creator_id,
+            users: users.lines().map(UserId::stored).collect(),
+            created_at: row.created_at,
+            modified_at: row.modified_at,
+        }
+    }
+}
+
+impl Store {
+    /// The teams that a user is in, longest first; at most `limit` of them.
+    pub async fn list_teams(&self, user_id: &UserId, limit: usize) -> Result<Vec<Team>, Error> {
+        let rows: Vec<TeamRow> = on!(Db self, |pool| {
+            sqlx::query_as(LIST_TEAMS).bind(user_id).bind(limit as i64).fetch_all(pool).await
+        })?;
+        Ok(rows.into_iter().map(Team::from).collect())
+    }
+}
+
+impl Tx {
+    pub async fn find_team(&mut self, id: TeamId) -> Result<Option<Team>, Error> {
+        let row: Option<TeamRow> = on!(Tx self, |connection| {
+            sqlx::query_as(FIND_TEAM).bind(id).fetch_optional(connection).await
+        })?;
+        Ok(row.map(Team::from))
+    }
+
+    pub async fn is_slug_taken(&mut self, slug: &str) -> Result<bool, Error> {
+        let found: Option<i64> = on!(Tx self, |connection| {
+            sqlx::query_scalar("select 1 from teams where slug = $1")
+                .bind(slug)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Stores a new team; its `users` become members by
+    /// [`insert_team_members`](Tx::insert_team_members).
+    pub async fn insert_team(&mut self, team: &Team) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into teams (id, name, slug, creator_id, created_at, modified_at)
+                 values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(team.id)
+            .bind(&team.name)
+            .bind(&team.slug)
+            .bind(&team.creator_id)
+            .bind(team.created_at)
+            .bind(team.modified_at)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
+    /// Returns how many of `user_ids` were no members before.
+    pub async fn insert_team_members(
+        &mut self,
+        team_id: TeamId,
+        user_ids: &[UserId],
+        joined_at: Time,
+    ) -> Result<u64, Error> {
+        let done = match &mut self.inner {
+            Transaction::Sqlite(inner) => sqlx::query(
+                "insert into team_members (team_id, user_id, joined_at)
+                     select $1, value, $3 from json_each($2) where true on conflict do nothing",
+            )
+            .bind(team_id)
+            .bind(json(user_ids.iter()))
+            .bind(joined_at)
+            .execute(&mut **inner)
+            .await?
+            .rows_affected(),
+        };
+        Ok(done)
+    }
+
+    /// False if the user was no member.
+    pub async fn delete_team_member(
+        &mut self,
+        team_id: TeamId,
+        user_id: &UserId,
+    ) -> Result<bool, Error> {
+        let deleted = on!(Tx self, |connection| {
+            sqlx::query("delete from team_members where team_id = $1 and user_id = $2")
+                .bind(team_id)
+                .bind(user_id)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        Ok(deleted > 0)
+    }
+}
