@@ -95,7 +95,12 @@ pub(super) fn invited(invitation: &Invitation) -> Result<Str, Error> {
 /// task to take an event.
 fn evict(hub: &Arc<Hub>, chat_id: ChatId, evicted: Vec<ConnectionId>) {
     for connection in evicted {
-        let leaving = hub.clone();
-        hub.work.spawn(async move { leaving.app.leave_room(connection, chat_id).await });
+        let hub = hub.clone();
+        hub.work.clone().spawn(async move {
+            // It may have got the right back and returned.
+            if !hub.rooms.is_subscribed(connection, chat_id) {
+                hub.app.leave_room(connection, chat_id).await;
+            }
+        });
     }
 }
