@@ -33,21 +33,18 @@ pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
 
 pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
     let channel = call.channel()?;
-    call.claim_user().await?;
+    let user_id = call.claim_user().await?;
     let (rooms, id) = (call.session.rooms(), call.session.id);
-    let (subscribed, answer) = match channel {
-        Channel::System => (rooms.set_system(id, false), system()),
-        Channel::Room(chat_id) => {
-            let subscribed = rooms.unsubscribe(id, chat_id);
-            let left = call.app.leave_room(id, chat_id).await;
-            let left = ChannelView { channel: room(chat_id), room: Some(RoomView::from(left)) };
-            (subscribed, Answer::new(&left))
-        }
+    let conflict = Error::Conflict { field: "channel", why: "is not subscribed to" };
+    let Channel::Room(chat_id) = channel else {
+        return if rooms.set_system(id, false) { system() } else { Err(conflict) };
     };
-    match subscribed {
-        true => answer,
-        false => Err(Error::Conflict { field: "channel", why: "is not subscribed to" }),
+    if !rooms.unsubscribe(id, chat_id) {
+        call.app.see_room(user_id.as_ref(), chat_id).await.map_err(at_channel)?;
+        return Err(conflict);
     }
+    let left = call.app.leave_room(id, chat_id).await;
+    Answer::new(&ChannelView { channel: room(chat_id), room: Some(RoomView::from(left)) })
 }
 
 fn system() -> Result<Answer, Error> {
