@@ -149,6 +149,14 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
 
+    /// Seconds between two pings of a socket
+    #[arg(long, env = "CHINWAG_PING_INTERVAL", default_value = "25", value_parser = seconds)]
+    pub ping_interval: Duration,
+
+    /// Seconds that a socket may take to answer a ping; then it counts as gone
+    #[arg(long, env = "CHINWAG_PING_TIMEOUT", default_value = "20", value_parser = seconds)]
+    pub ping_timeout: Duration,
+
     /// Seconds after which an old client (protocol 3 or 4) that has sent nothing is disconnected
     #[arg(long, env = "CHINWAG_SILENCE_TIMEOUT", default_value = "60", value_parser = seconds)]
     pub silence_timeout: Duration,
@@ -182,6 +190,8 @@ impl Default for Limits {
             max_unsent_bytes: 16 << 20,
             max_unwritten: 16_384,
             handshake_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
             silence_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(60),
             unacked_timeout: Duration::from_secs(30),

@@ -49,6 +49,32 @@ async fn an_old_client_that_says_nothing_is_closed() {
 }
 
 #[tokio::test]
+async fn a_polling_client_that_vanishes_leaves_its_room() {
+    let server = TestServer::with_limits(|limits| {
+        limits.ping_interval = Duration::from_millis(100);
+        limits.ping_timeout = Duration::from_millis(100);
+    })
+    .await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("open", false, &[]).await;
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let opened = server.get(path, "").await;
+    let sid = opened.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let user = json!(["create-user", { "user": { "id": "bob", "name": "Bob", "photo": "" } }]);
+    let room = json!(["subscribe", { "channel": format!("room-{chat}") }]);
+    let body = format!("40\u{1e}42{user}\u{1e}42{room}");
+    let length = body.len();
+    server
+        .exchange(&format!(
+            "POST {path}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        ))
+        .await;
+    assert_eq!(ann.next("participant-join").await["user"]["name"], "Bob");
+    assert_eq!(ann.next("participant-leave").await["participants"], 0);
+}
+
+#[tokio::test]
 async fn an_event_before_the_namespace_closes() {
     let server = TestServer::start().await;
     let mut client = Client::open(server.address()).await;

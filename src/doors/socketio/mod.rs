@@ -41,8 +41,6 @@ use tokio_util::task::TaskTracker;
 use crate::domain::App;
 use rooms::Rooms;
 
-const PING_INTERVAL: Duration = Duration::from_secs(25);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Small, as every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 512;
 
@@ -88,8 +86,8 @@ impl Door {
         let limits = app.limits();
         let config = EngineIoConfig::builder()
             .req_path("/socket.io")
-            .ping_interval(PING_INTERVAL)
-            .ping_timeout(PING_TIMEOUT)
+            .ping_interval(limits.ping_interval)
+            .ping_timeout(limits.ping_timeout)
             .max_buffer_size(limits.max_unsent)
             // Each bounds one transport.
             .max_payload(limits.max_frame as u64)
