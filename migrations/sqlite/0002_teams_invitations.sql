@@ -31,3 +31,5 @@ create table invitations (
 );
 
 create unique index invitations_pending on invitations (invitee_id, chat_id) where status = 0;
+
+create index invitations_by_chat on invitations (chat_id) where status = 0;

@@ -9,10 +9,9 @@ use crate::error::Error;
 use crate::model::{ChatId, Team, TeamId, UserId};
 use crate::store::{Standing, Store, Tx};
 
-/// May see a chat and its history, and be in its room: a user, or nobody in particular.
-pub struct Reader {
-    pub(super) chat_id: ChatId,
-    pub(super) user_id: Option<UserId>,
+/// May see a chat and its history.
+pub(super) struct Reader {
+    pub chat_id: ChatId,
 }
 
 /// Is a member of a chat.
@@ -41,23 +40,19 @@ impl Standing {
 
 impl Reader {
     /// Errors: `not_found`.
-    pub(super) async fn check(
+    pub async fn check(
         store: &Store,
         chat_id: ChatId,
         user_id: Option<&UserId>,
     ) -> Result<Reader, Error> {
         visible(store.find_standing(chat_id, user_id).await?)?;
-        Ok(Reader { chat_id, user_id: user_id.cloned() })
+        Ok(Reader { chat_id })
     }
 
     /// The same, in the transaction that needs it.
-    pub(super) async fn check_in(
-        tx: &mut Tx,
-        chat_id: ChatId,
-        user_id: &UserId,
-    ) -> Result<Reader, Error> {
+    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Reader, Error> {
         visible(tx.find_standing(chat_id, user_id).await?)?;
-        Ok(Reader { chat_id, user_id: Some(user_id.clone()) })
+        Ok(Reader { chat_id })
     }
 }
 

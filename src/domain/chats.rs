@@ -33,7 +33,7 @@ impl App {
         let chat = Chat {
             id: ChatId::new(),
             name: new.name,
-            description: new.description,
+            description: new.description.filter(|text| !text.as_ref().is_empty()),
             private: new.private,
             team_id: new.team_id,
             creator_id: actor.user_id.clone(),
@@ -73,6 +73,7 @@ impl App {
         Reader::check_in(&mut tx, chat_id, &user_id).await?;
         let users = std::slice::from_ref(&user_id);
         let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
+        tx.settle_invitation(chat_id, &user_id).await?;
         let chat = self.find_chat(&mut tx, chat_id).await?;
         tx.commit(joined.then_some(Event::MemberJoined { chat_id, user_id })).await?;
         Ok(chat)
@@ -83,7 +84,7 @@ impl App {
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
         Reader::check_in(&mut tx, chat_id, &user_id).await?;
-        if !tx.delete_member(chat_id, &user_id).await? {
+        if !end_membership(&mut tx, chat_id, &user_id).await? {
             let why = "you are no member of this chat";
             return Err(Error::Conflict { field: "chat.id", why });
         }
@@ -106,7 +107,10 @@ impl App {
         let chat = self.find_chat(&mut tx, owner.chat_id).await?;
         let chat = Chat {
             name: change.name.unwrap_or(chat.name),
-            description: change.description.or(chat.description),
+            description: change
+                .description
+                .or(chat.description)
+                .filter(|text| !text.as_ref().is_empty()),
             private: change.private.unwrap_or(chat.private),
             modified_at: clock::now(),
             ..chat
@@ -131,12 +135,11 @@ impl App {
             let why = "leave the chat instead of removing yourself";
             return Err(Error::Conflict { field: "user.id", why });
         }
-        if !tx.delete_member(owner.chat_id, &user_id).await? {
+        if !end_membership(&mut tx, owner.chat_id, &user_id).await? {
             return Err(Error::Conflict { field: "user.id", why: "is no member of this chat" });
         }
-        let sees = sees(&mut tx, chat_id, &user_id).await?;
         let chat = self.find_chat(&mut tx, chat_id).await?;
-        tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id, sees }]).await?;
+        tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id }]).await?;
         Ok(chat)
     }
 
@@ -168,6 +171,13 @@ impl App {
         let participants = self.presence.lock().await.count(chat_id);
         Ok(Chat { participants, ..chat })
     }
+}
+
+/// False if there was none. With it go the invitations of and by the member, which would be a way
+/// back.
+async fn end_membership(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<bool, Error> {
+    tx.delete_invitations(chat_id, user_id).await?;
+    tx.delete_member(chat_id, user_id).await
 }
 
 async fn sees(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<bool, Error> {

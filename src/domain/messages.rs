@@ -38,7 +38,7 @@ impl App {
         chat_id: ChatId,
         query: &MessageQuery,
     ) -> Result<MessagePage, Error> {
-        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, user_id).await?;
+        let Reader { chat_id } = Reader::check(&self.store, chat_id, user_id).await?;
         self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await
     }
 }

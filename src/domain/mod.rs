@@ -24,8 +24,7 @@ use crate::model::{ConnectionId, Published, UserId};
 use crate::store::Store;
 use rooms::Presence;
 
-pub use access::Reader;
-pub use rooms::Room;
+pub use rooms::{Room, Visitor};
 
 /// Who asks: a user, on one connection.
 #[derive(Debug)]

@@ -16,22 +16,31 @@ pub(super) struct Presence {
     connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
 }
 
+/// About how many bytes a profile takes on the wire beside its texts.
+const FIXED_SIZE: usize = 100;
+
 struct Participant {
     profile: Profile,
     connections: HashSet<ConnectionId>,
 }
 
-/// A room as someone who enters it sees it.
+/// A room as someone in it sees it.
 #[derive(Debug)]
 pub struct Room {
     /// How many users are in it.
     pub participants: usize,
-    /// Who they are, by id; at most [`Room::MAX_USERS`] of them.
+    /// Who they are, by id: at most [`Room::MAX_USERS`] of them, and no more than fit on a page.
     pub users: Vec<Profile>,
 }
 
 impl Room {
     const MAX_USERS: usize = 1000;
+}
+
+/// May be in a chat's room: as a user, or as nobody in particular.
+pub struct Visitor {
+    reader: Reader,
+    profile: Option<Profile>,
 }
 
 impl App {
@@ -40,21 +49,18 @@ impl App {
         &self,
         user_id: Option<&UserId>,
         chat_id: ChatId,
-    ) -> Result<Reader, Error> {
-        Reader::check(&self.store, chat_id, user_id).await
-    }
-
-    /// A connection is in a room from now on. With a user's first one the user joins.
-    pub async fn enter_room(
-        &self,
-        reader: Reader,
-        connection: ConnectionId,
-    ) -> Result<Room, Error> {
-        let chat_id = reader.chat_id;
-        let profile = match &reader.user_id {
+    ) -> Result<Visitor, Error> {
+        let reader = Reader::check(&self.store, chat_id, user_id).await?;
+        let profile = match user_id {
             Some(user_id) => self.store.find_profile(user_id).await?,
             None => None,
         };
+        Ok(Visitor { reader, profile })
+    }
+
+    /// A connection is in a room from now on. With a user's first one the user joins.
+    pub async fn enter_room(&self, visitor: Visitor, connection: ConnectionId) -> Room {
+        let (chat_id, profile) = (visitor.reader.chat_id, visitor.profile);
         // Held until the event is on its way: events come in the order of the changes.
         let mut presence = self.presence.lock().await;
         if let Some(user) = profile.and_then(|user| presence.enter(chat_id, connection, user)) {
@@ -62,26 +68,39 @@ impl App {
             let event = Event::ParticipantJoined { chat_id, user, participants };
             self.bus.publish(Published { number: None, event }).await;
         }
-        Ok(presence.room(chat_id))
+        presence.room(chat_id, self.limits.max_page_bytes)
     }
 
-    /// A connection is in a room no more. With a user's last one the user leaves.
-    pub async fn leave_room(&self, connection: ConnectionId, chat_id: ChatId) -> Room {
+    /// A connection is in a room no more, unless it has come back, as `is_back` knows. With a
+    /// user's last one the user leaves.
+    pub async fn leave_room(
+        &self,
+        connection: ConnectionId,
+        chat_id: ChatId,
+        is_back: impl FnOnce() -> bool,
+    ) {
         let mut presence = self.presence.lock().await;
+        if is_back() {
+            return;
+        }
         if let Some(user) = presence.leave(chat_id, connection) {
             let participants = presence.count(chat_id);
             let event = Event::ParticipantLeft { chat_id, user, participants };
             self.bus.publish(Published { number: None, event }).await;
         }
-        presence.room(chat_id)
     }
 
     /// A connection has ended, and is in no room any more.
     pub async fn leave_all_rooms(&self, connection: ConnectionId) {
         let rooms = self.presence.lock().await.rooms_of(connection);
         for chat_id in rooms {
-            self.leave_room(connection, chat_id).await;
+            self.leave_room(connection, chat_id, || false).await;
         }
+    }
+
+    /// Who is in a room that the asker has just left.
+    pub async fn look_back(&self, chat_id: ChatId) -> Room {
+        self.presence.lock().await.room(chat_id, self.limits.max_page_bytes)
     }
 }
 
@@ -91,10 +110,16 @@ impl Presence {
         self.rooms.get(&chat_id).map_or(0, BTreeMap::len)
     }
 
-    fn room(&self, chat_id: ChatId) -> Room {
-        let users = self.rooms.get(&chat_id).into_iter().flat_map(BTreeMap::values);
-        let users = users.take(Room::MAX_USERS).map(|participant| participant.profile.clone());
-        Room { participants: self.count(chat_id), users: users.collect() }
+    fn room(&self, chat_id: ChatId, max_bytes: usize) -> Room {
+        let mut bytes = 0;
+        let fits = |user: &&Profile| {
+            bytes += FIXED_SIZE + user.name.as_ref().len() + user.photo.as_ref().len();
+            bytes <= max_bytes
+        };
+        let participants = self.rooms.get(&chat_id).into_iter().flat_map(BTreeMap::values);
+        let users = participants.map(|participant| &participant.profile);
+        let users = users.take(Room::MAX_USERS).take_while(fits).cloned().collect();
+        Room { participants: self.count(chat_id), users }
     }
 
     fn rooms_of(&self, connection: ConnectionId) -> Vec<ChatId> {

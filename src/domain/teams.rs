@@ -44,10 +44,12 @@ impl App {
 
     /// The actor's teams, longest first; at most a page of them.
     pub async fn list_teams(&self, actor: &Actor) -> Result<Vec<Team>, Error> {
-        self.store.list_teams(&actor.user_id, self.limits.max_page).await
+        let (max, max_bytes) = (self.limits.max_page, self.limits.max_page_bytes);
+        self.store.list_teams(&actor.user_id, max, max_bytes).await
     }
 
-    /// Adds a user to one of the actor's teams. Errors: `not_found`; `conflict` for who is in it.
+    /// Adds a user to one of the actor's teams. Errors: `not_found`; `conflict` for who is in it,
+    /// and for a team that is as large as a chat can be made.
     pub async fn add_to_team(
         &self,
         actor: &Actor,
@@ -58,6 +60,9 @@ impl App {
         let TeamMember { team } =
             TeamMember::check_in(&mut tx, team_id, &actor.user_id, "team.id").await?;
         tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        if team.users.len() > self.limits.max_chat_users && !team.users.contains(&user_id) {
+            return Err(Error::Conflict { field: "team.id", why: "the team is full" });
+        }
         let users = std::slice::from_ref(&user_id);
         if tx.insert_team_members(team.id, users, clock::now()).await? == 0 {
             return Err(Error::Conflict { field: "user.id", why: "is in the team already" });
@@ -86,13 +91,11 @@ impl App {
         if !tx.delete_team_member(team.id, &user_id).await? {
             return Err(Error::Conflict { field: "user.id", why: "is not in the team" });
         }
-        let mut events = Vec::new();
-        for chat_id in tx.list_team_chat_ids(team.id).await? {
-            tx.delete_member(chat_id, &user_id).await?;
-            events.push(Event::MemberLeft { chat_id, user_id: user_id.clone(), sees: false });
-        }
+        tx.delete_team_invitations(team.id, &user_id).await?;
+        tx.delete_team_chats_member(team.id, &user_id).await?;
+        let chat_ids = tx.list_team_chat_ids(team.id).await?;
         let team = find_team(&mut tx, team_id).await?;
-        tx.commit(events).await?;
+        tx.commit([Event::TeamLeft { chat_ids, user_id }]).await?;
         Ok(team)
     }
 }
@@ -109,10 +112,21 @@ async fn free_slug(tx: &mut Tx, name: &Name) -> Result<String, Error> {
     let dashed: String = name.as_ref().to_lowercase().chars().map(dashed).collect();
     let words: Vec<_> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     let plain = if words.is_empty() { "team".to_owned() } else { words.join("-") };
-    let (mut slug, mut number) = (plain.clone(), 1);
-    while tx.is_slug_taken(&slug).await? {
-        number += 1;
-        slug = format!("{plain}-{number}");
+    if !tx.is_slug_taken(&plain).await? {
+        return Ok(plain);
     }
-    Ok(slug)
+    // The numbers taken run from 2 on: a free one is found in as many steps as it has digits.
+    let numbered = |number: u64| format!("{plain}-{number}");
+    let (mut taken, mut free) = (1, 2);
+    while tx.is_slug_taken(&numbered(free)).await? {
+        (taken, free) = (free, free * 2);
+    }
+    while taken + 1 < free {
+        let middle = taken + (free - taken) / 2;
+        match tx.is_slug_taken(&numbered(middle)).await? {
+            true => taken = middle,
+            false => free = middle,
+        }
+    }
+    Ok(numbered(free))
 }

@@ -35,7 +35,11 @@ pub enum Event {
     MemberRemoved {
         chat: Chat,
         user_id: UserId,
-        sees: bool,
+    },
+    /// A user has left a team, and so its chats.
+    TeamLeft {
+        chat_ids: Vec<ChatId>,
+        user_id: UserId,
     },
     MessageSent(Arc<Message>),
     /// A member has read on; `by` is the connection that said so and has its answer already.

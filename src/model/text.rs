@@ -45,6 +45,10 @@ pub(super) fn printable(text: &str) -> Result<(), Problem> {
     if text.trim().is_empty() {
         return Err(Problem::BLANK);
     }
+    no_control(text)
+}
+
+fn no_control(text: &str) -> Result<(), Problem> {
     match text.chars().any(char::is_control) {
         true => Err(Problem::CONTROL),
         false => Ok(()),
@@ -99,7 +103,7 @@ bounded_text!(
     Photo,
     |text, limits| {
         at_most_bytes(text, limits.max_photo)?;
-        no_nul(text)
+        no_control(text)
     }
 );
 bounded_text!(

@@ -2,7 +2,7 @@
 
 use super::{Store, Tx, on};
 use crate::error::Error;
-use crate::model::{ChatId, Invitation, InvitationId, InvitationStatus, UserId};
+use crate::model::{ChatId, Invitation, InvitationId, InvitationStatus, TeamId, UserId};
 
 macro_rules! select_invitations {
     ($rest:literal) => {
@@ -80,6 +80,64 @@ impl Tx {
             .bind(&invitation.invitee_id)
             .bind(invitation.status)
             .bind(invitation.created_at)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
+    /// Takes as accepted what a user has been asked into and has entered without an answer.
+    pub async fn settle_invitation(
+        &mut self,
+        chat_id: ChatId,
+        invitee_id: &UserId,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "update invitations set status = 1
+                 where chat_id = $1 and invitee_id = $2 and status = 0",
+            )
+            .bind(chat_id)
+            .bind(invitee_id)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
+    /// Withdraws the invitations that wait for a user's answer, and those that the user has made.
+    pub async fn delete_invitations(
+        &mut self,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "delete from invitations
+                 where chat_id = $1 and status = 0 and (invitee_id = $2 or inviter_id = $2)",
+            )
+            .bind(chat_id)
+            .bind(user_id)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
+    /// The same for all chats of a team.
+    pub async fn delete_team_invitations(
+        &mut self,
+        team_id: TeamId,
+        user_id: &UserId,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "delete from invitations
+                 where status = 0 and (invitee_id = $2 or inviter_id = $2)
+                 and chat_id in (select id from chats where team_id = $1)",
+            )
+            .bind(team_id)
+            .bind(user_id)
             .execute(connection)
             .await
         })?;

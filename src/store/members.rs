@@ -74,6 +74,25 @@ impl Store {
 }
 
 impl Tx {
+    /// Ends a user's memberships of all chats of a team.
+    pub async fn delete_team_chats_member(
+        &mut self,
+        team_id: TeamId,
+        user_id: &UserId,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "delete from members
+                 where user_id = $2 and chat_id in (select id from chats where team_id = $1)",
+            )
+            .bind(team_id)
+            .bind(user_id)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
     /// The chats of a team.
     pub async fn list_team_chat_ids(&mut self, team_id: TeamId) -> Result<Vec<ChatId>, Error> {
         let ids = on!(Tx self, |connection| {

@@ -1,5 +1,6 @@
 //! The `teams` and `team_members` tables.
 
+use futures_util::TryStreamExt;
 use sqlx::FromRow;
 
 use super::sqlite::json;
@@ -29,6 +30,9 @@ const LIST_TEAMS: &str = concat!(
      where own.user_id = $1 order by own.joined_at, t.id limit $2"
 );
 
+/// About how many bytes a team takes on the wire beside its members.
+const FIXED_SIZE: usize = 600;
+
 #[derive(FromRow)]
 struct TeamRow {
     id: TeamId,
@@ -56,12 +60,29 @@ impl From<TeamRow> for Team {
 }
 
 impl Store {
-    /// The teams that a user is in, longest first; at most `limit` of them.
-    pub async fn list_teams(&self, user_id: &UserId, limit: usize) -> Result<Vec<Team>, Error> {
-        let rows: Vec<TeamRow> = on!(Db self, |pool| {
-            sqlx::query_as(LIST_TEAMS).bind(user_id).bind(limit as i64).fetch_all(pool).await
-        })?;
-        Ok(rows.into_iter().map(Team::from).collect())
+    /// The teams that a user is in, longest first: at most `limit` of them, and no more than fit
+    /// into `max_bytes` after the first.
+    pub async fn list_teams(
+        &self,
+        user_id: &UserId,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Team>, Error> {
+        let (mut teams, mut bytes) = (Vec::new(), 0);
+        on!(Db self, |pool| {
+            let mut rows = sqlx::query_as::<_, TeamRow>(LIST_TEAMS)
+                .bind(user_id)
+                .bind(limit as i64)
+                .fetch(pool);
+            while let Some(row) = rows.try_next().await? {
+                bytes += FIXED_SIZE + row.users.as_ref().map_or(0, String::len);
+                if bytes > max_bytes && !teams.is_empty() {
+                    break;
+                }
+                teams.push(Team::from(row));
+            }
+        });
+        Ok(teams)
     }
 }
 

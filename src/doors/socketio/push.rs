@@ -48,12 +48,15 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
         Event::MemberLeft { chat_id, user_id, sees } => {
             evict(hub, *chat_id, rooms.leave(*chat_id, user_id, *sees));
         }
-        Event::MemberRemoved { chat, user_id, sees } => {
-            let evicted = rooms.leave(chat.id, user_id, *sees);
-            let packet = of_chat("remove-member", chat)?;
-            rooms.send_to_user(user_id, None, &packet);
-            rooms.broadcast(chat.id, &packet);
-            evict(hub, chat.id, evicted);
+        Event::MemberRemoved { chat, user_id } => {
+            // The removed user's sockets are still among the room's, and get it as the others do.
+            rooms.broadcast(chat.id, &of_chat("remove-member", chat)?);
+            evict(hub, chat.id, rooms.leave(chat.id, user_id, false));
+        }
+        Event::TeamLeft { chat_ids, user_id } => {
+            for chat_id in chat_ids {
+                evict(hub, *chat_id, rooms.leave(*chat_id, user_id, false));
+            }
         }
         Event::MessageSent(message) => {
             let view = MessageView::from(&**message);
@@ -98,9 +101,8 @@ fn evict(hub: &Arc<Hub>, chat_id: ChatId, evicted: Vec<ConnectionId>) {
         let hub = hub.clone();
         hub.work.clone().spawn(async move {
             // It may have got the right back and returned.
-            if !hub.rooms.is_subscribed(connection, chat_id) {
-                hub.app.leave_room(connection, chat_id).await;
-            }
+            let is_back = || hub.rooms.is_subscribed(connection, chat_id);
+            hub.app.leave_room(connection, chat_id, is_back).await;
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Which sockets hear of which chat.
 //!
-//! Membership belongs to users, so that a user's second socket costs no query. The committed
+//! Membership belongs to users, so that a user's second socket does not read them again. The committed
 //! events keep the chats of connected users; a user's first socket reads them from the store. If
 //! the user leaves a chat meanwhile, what was read may be old and is read again; a chat joined
 //! meanwhile is added by its event.
@@ -12,7 +12,7 @@ use engineioxide::Str;
 
 use super::roster::{Roster, Socket};
 use super::session::Session;
-use crate::domain::Reader;
+use crate::domain::Visitor;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, UserId};
 
@@ -38,7 +38,7 @@ impl Rooms {
         true
     }
 
-    /// A socket has disconnected; true if it was in a room.
+    /// A socket has disconnected; true if it was in a room whose others are still there.
     pub fn remove(&self, id: ConnectionId) -> bool {
         let mut roster = self.lock();
         let Some(socket) = roster.sockets.remove(&id) else {
@@ -50,7 +50,7 @@ impl Rooms {
         for chat_id in &socket.rooms {
             roster.unsubscribe(id, *chat_id);
         }
-        !socket.rooms.is_empty()
+        !socket.rooms.is_empty() && !roster.closed
     }
 
     /// Disconnects all sockets, for good.
@@ -102,29 +102,24 @@ impl Rooms {
 
     /// Puts a socket into a room, as a user or nobody in particular, once `see` has found that it
     /// may be there; if somebody loses such a right meanwhile, `see` is asked again. Errors: those
-    /// of `see`, and `too_large` for a socket in too many rooms.
-    pub async fn subscribe<F: Future<Output = Result<Reader, Error>>>(
+    /// of `see`; `too_large` for a socket in too many rooms; `unavailable` for one that has
+    /// disconnected.
+    pub async fn subscribe<F: Future<Output = Result<Visitor, Error>>>(
         &self,
         id: ConnectionId,
         chat_id: ChatId,
         user_id: Option<UserId>,
         max_rooms: usize,
         see: impl Fn() -> F,
-    ) -> Result<Reader, Error> {
+    ) -> Result<Visitor, Error> {
         loop {
             let evictions = self.lock().evictions;
-            let reader = see().await?;
+            let visitor = see().await?;
             let mut roster = self.lock();
-            if roster.evictions != evictions {
-                continue;
+            if roster.evictions == evictions {
+                roster.subscribe(id, chat_id, user_id, max_rooms)?;
+                return Ok(visitor);
             }
-            let rooms = roster.sockets.get(&id).map_or(0, |socket| socket.rooms.len());
-            if rooms >= max_rooms {
-                let (field, unit) = ("channel".into(), "rooms of one socket");
-                return Err(Error::TooLarge { field, max: max_rooms, unit });
-            }
-            roster.subscribe(id, chat_id, user_id);
-            return Ok(reader);
         }
     }
 

@@ -153,13 +153,26 @@ impl Roster {
         evicted
     }
 
-    pub fn subscribe(&mut self, id: ConnectionId, chat_id: ChatId, user_id: Option<UserId>) {
-        if let Some(socket) = self.sockets.get_mut(&id)
-            && socket.rooms.insert(chat_id)
-        {
-            let room = self.rooms.entry(chat_id).or_default();
-            room.subscribers.insert(id, (socket.session.clone(), user_id));
+    /// Errors: `too_large`; `unavailable` for a socket that has disconnected.
+    pub fn subscribe(
+        &mut self,
+        id: ConnectionId,
+        chat_id: ChatId,
+        user_id: Option<UserId>,
+        max: usize,
+    ) -> Result<(), Error> {
+        let socket = self.sockets.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        if socket.rooms.len() >= max && !socket.rooms.contains(&chat_id) {
+            let (field, unit) = ("channel".into(), "rooms of one socket");
+            return Err(Error::TooLarge { field, max, unit });
         }
+        socket.rooms.insert(chat_id);
+        let room = self.rooms.entry(chat_id).or_default();
+        let subscriber =
+            room.subscribers.entry(id).or_insert_with(|| (socket.session.clone(), None));
+        // Who came as nobody may say later who they are.
+        subscriber.1 = subscriber.1.take().or(user_id);
+        Ok(())
     }
 
     /// False if it was not subscribed.

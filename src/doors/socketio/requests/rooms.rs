@@ -21,11 +21,11 @@ pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
     };
     let see = || call.app.see_room(user_id.as_ref(), chat_id);
     let max_rooms = call.app.limits().max_socket_rooms;
-    let reader = rooms.subscribe(id, chat_id, user_id.clone(), max_rooms, see).await;
-    let entered = call.app.enter_room(reader.map_err(at_channel)?, id).await?;
+    let visitor = rooms.subscribe(id, chat_id, user_id.clone(), max_rooms, see).await;
+    let entered = call.app.enter_room(visitor.map_err(at_channel)?, id).await;
     // It may have disconnected, or lost the right, before the domain knew it to be in the room.
     if !rooms.is_subscribed(id, chat_id) {
-        call.app.leave_room(id, chat_id).await;
+        call.app.leave_room(id, chat_id, || rooms.is_subscribed(id, chat_id)).await;
         return Err(at_channel(Error::no_chat()));
     }
     Answer::new(&ChannelView { channel: room(chat_id), room: Some(RoomView::from(entered)) })
@@ -43,7 +43,8 @@ pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
         call.app.see_room(user_id.as_ref(), chat_id).await.map_err(at_channel)?;
         return Err(conflict);
     }
-    let left = call.app.leave_room(id, chat_id).await;
+    call.app.leave_room(id, chat_id, || false).await;
+    let left = call.app.look_back(chat_id).await;
     Answer::new(&ChannelView { channel: room(chat_id), room: Some(RoomView::from(left)) })
 }
 
