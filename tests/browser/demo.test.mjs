@@ -13,7 +13,7 @@ if (missing && process.env.CI) throw new Error(missing);
 const UPGRADE = '5';
 const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
 
-describe('the demo page', { skip: missing, timeout: 240_000 }, () => {
+describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   let browser, server, people;
 
   before(async () => {
@@ -90,8 +90,7 @@ describe('the demo page', { skip: missing, timeout: 240_000 }, () => {
       'Two\nlines.',
     ]);
     const authors = await ada.page.locator('.author').allTextContents();
-    assert.equal(authors[0], 'You');
-    assert.match(authors[1], /^Guest \w{4}$/);
+    assert.deepEqual(authors.slice(0, 2), ['You', 'Grace']);
   });
 
   test('the link is copied and leads into the chat', async () => {
@@ -133,8 +132,11 @@ describe('the demo page', { skip: missing, timeout: 240_000 }, () => {
     await listed.filter({ hasText: '2' }).click();
     await grace.sees('two');
     await listed.filter({ hasNotText: '2' }).waitFor();
+    await ada.say('three');
+    await grace.sees('three');
+    await ada.isHeard();
     await grace.page.reload();
-    await grace.sees('two');
+    await grace.sees('three');
     assert.equal(await listed.textContent(), 'Engines');
   });
 
@@ -226,6 +228,9 @@ describe('the demo page', { skip: missing, timeout: 240_000 }, () => {
     const all = Array.from({ length: count }, (_, index) => `message ${index + 1}`);
     assert.deepEqual(await grace.texts(), all);
 
+    const author = await grace.page.locator('.author').first().textContent();
+    assert.match(author, /^Guest \w{4}$/);
+
     await grace.page.reload();
     await grace.sees(`message ${count}`);
     assert.deepEqual(await grace.texts(), all.slice(-50));
@@ -257,10 +262,162 @@ describe('the demo page', { skip: missing, timeout: 240_000 }, () => {
     await ada.say('unheard');
     await ada.isHeard();
     assert.equal(await grace.page.getByRole('link').count(), 0);
+    await ada.isWith();
     await grace.page.goto(ada.page.url());
     await grace.sees('unheard');
   });
+
+  test('a public room is discovered and joined', async () => {
+    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
+    await grace.is('Connected');
+    await ada.makeChat('Secrets', 'Private');
+    await ada.heading('Secrets').waitFor();
+    await ada.makeChat('Engines');
+    await grace.discovered('Engines').waitFor();
+    assert.equal(await grace.discovered(/./).count(), 1);
+    assert.equal(await ada.discovered(/./).count(), 0);
+    await grace.page.reload();
+    await grace.discovered('Engines').click();
+    await grace.heading('Engines').waitFor();
+    await grace.listed('Engines').waitFor();
+    assert.equal(await grace.discovered(/./).count(), 0);
+    await ada.say('welcome');
+    await grace.say('thank you');
+    assert.deepEqual((await agree(ada, grace)).toSorted(), ['thank you', 'welcome']);
+  });
+
+  test('a room that is gone is discovered no more', async () => {
+    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
+    await grace.is('Connected');
+    await ada.makeChat('Engines');
+    await grace.discovered('Engines').waitFor();
+    await ask(ada, 'update-chat', { chat: { id: ada.page.url().split('#')[1], private: true } });
+    await ada.page.getByRole('img', { name: 'Private' }).first().waitFor();
+    await grace.discovered('Engines').click();
+    await grace.isTold(/./);
+    await grace.discovered('Engines').waitFor({ state: 'detached' });
+  });
+
+  test('who is in a room is shown by name', async () => {
+    const [ada, grace] = await two();
+    await ada.isWith('Grace');
+    await grace.isWith('Ada');
+    await grace.makeChat('Moths');
+    await grace.isWith();
+    await ada.isWith();
+    await grace.listed('Engines').click();
+    await ada.isWith('Grace');
+    await server.kill();
+    await ada.is('Reconnecting');
+    await server.restart();
+    await Promise.all([ada.isWith('Grace'), grace.isWith('Ada')]);
+    await grace.page.close();
+    await ada.isWith();
+  });
+
+  test('an invitation pops up and leads into a private room', async () => {
+    const [ada, grace] = await two();
+    await ada.makeChat('Secrets', 'Private');
+    await ada.heading('Secrets').waitFor();
+    await ada.choose('Invite', { name: 'Grace' });
+    await ada.isTold('Grace is invited');
+    await grace.invitation('Secrets').waitFor();
+    await ada.listed('Engines').click();
+    await ada.isWith('Grace');
+    await ada.say('Come and see what I have found.');
+    await grace.sees('Come and see');
+    await screenshot('invitation', ada, grace);
+
+    await grace.page.reload();
+    await grace.invitation('Secrets').getByRole('button', { name: 'Accept' }).click();
+    await grace.heading('Secrets').waitFor();
+    await grace.page.getByRole('main').getByRole('img', { name: 'Private' }).waitFor();
+    assert.equal(await grace.invitation(/./).count(), 0);
+    await grace.say('a moth?');
+    await ada.listed('Secrets').filter({ hasText: '1' }).click();
+    await ada.say('a moth!');
+    assert.deepEqual(await agree(ada, grace), ['a moth?', 'a moth!']);
+    await ada.choose('Invite', { id: await grace.id() });
+    await ada.isTold(/member/);
+  });
+
+  test('an invitation by id is declined and can come again', async () => {
+    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
+    await ada.makeChat('Secrets', 'Private');
+    await ada.heading('Secrets').waitFor();
+    await grace.is('Connected');
+    for (const answer of ['Decline', 'Accept']) {
+      await ada.choose('Invite', { id: await grace.id() });
+      await ada.isTold('Grace is invited');
+      const card = grace.invitation('Ada invites you');
+      await card.getByRole('button', { name: answer }).click();
+      await card.waitFor({ state: 'detached' });
+    }
+    await grace.heading('Secrets').waitFor();
+    await ada.isWith('Grace');
+  });
+
+  test('a chat of a team has the team in it and nobody else', async () => {
+    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
+    const linus = await arrive('Linus');
+    await Promise.all([grace.is('Connected'), linus.is('Connected')]);
+    await ada.page.getByText('Teams').click();
+    await ada.page.getByLabel('New team').fill('Crew');
+    await ada.page.getByRole('button', { name: 'Make' }).click();
+    await ada.choose('Add person to Crew', { id: await grace.id() });
+    await ada.page.getByText('Crew (2)').waitFor();
+    await grace.page.getByText('Teams').click();
+    await grace.page.getByText('Crew (2)').waitFor();
+    await ada.makeChat('Engines', 'Public', 'Crew');
+    await grace.listed('Engines').filter({ hasText: 'Crew' }).click();
+    await grace.isWith('Ada');
+    await ada.makeChat('Moths');
+    await linus.discovered('Moths').waitFor();
+    assert.equal(await linus.discovered(/./).count(), 1);
+  });
+
+  test('a chat gets a new name, and who is removed sees it no more', async () => {
+    const [ada, grace] = await two();
+    assert.equal(await grace.page.getByRole('button', { name: 'Rename' }).count(), 0);
+    ada.page.once('dialog', (dialog) => dialog.accept('Machines'));
+    await ada.page.getByRole('button', { name: 'Rename' }).click();
+    await Promise.all([ada.heading('Machines').waitFor(), grace.heading('Machines').waitFor()]);
+
+    const chat = { id: ada.page.url().split('#')[1] };
+    const user = { id: await grace.id() };
+    await ask(ada, 'remove-member', { chat, user });
+    await grace.isTold('You are no longer in “Machines”');
+    assert.equal(await grace.listed(/./).count(), 0);
+    await ada.isWith();
+    await ada.say('unheard');
+    await ada.isHeard();
+
+    await grace.page.goto(ada.page.url());
+    await grace.sees('unheard');
+    await grace.page.context().setOffline(true);
+    await grace.is('Reconnecting');
+    await ask(ada, 'remove-member', { chat, user });
+    await grace.page.context().setOffline(false);
+    await grace.isTold('You are no longer in “Machines”');
+    await grace.page.getByText('Make a chat, or choose one.').waitFor();
+  });
 });
+
+/** Asks for what the page has no control for, as the person in front of it. */
+async function ask({ page }, request, body) {
+  await page.addScriptTag({ url: '/socket.io/socket.io.min.js' });
+  const error = await page.evaluate(askInPage, [request, body]);
+  assert.equal(error, undefined);
+}
+
+/** In the page. */
+async function askInPage([request, body]) {
+  const socket = globalThis.io({ forceNew: true });
+  await socket.emitWithAck('create-user', { user: JSON.parse(sessionStorage.getItem('person')) });
+  const { error } = await socket.emitWithAck(request, body);
+  socket.disconnect();
+  return error;
+}
 
 /** In the page: a third person who writes with the client that the server serves. */
 async function writeMany({ chat, count }) {

@@ -120,9 +120,48 @@ export class Person {
     await this.page.getByRole('button', { name: 'Start' }).click();
   }
 
-  async makeChat(name) {
+  async makeChat(name, visibility = 'Public', team = undefined) {
+    await this.page.getByLabel('Who may join').selectOption(visibility);
+    if (team) await this.page.getByLabel('Team', { exact: true }).selectOption(team);
     await this.page.getByLabel('New chat').fill(name);
     await this.page.getByRole('button', { name: 'Create' }).click();
+  }
+
+  /** What others need to invite this person. */
+  id() {
+    return this.page.locator('#my-id').textContent();
+  }
+
+  /** Opens the chooser by `control` and chooses there: a known person by name, or anybody by id. */
+  async choose(control, { name, id }) {
+    await this.page.getByRole('button', { name: control, exact: true }).click();
+    const chooser = this.page.getByRole('dialog');
+    if (id) await chooser.getByLabel('User id').fill(id);
+    const button = { name: id ? /^(Invite|Add)$/ : new RegExp(`^${name} \\w{4}$`) };
+    await chooser.getByRole('button', button).click();
+  }
+
+  /** The card of an invitation to the chat `name`. */
+  invitation(name) {
+    const cards = this.page.getByRole('region', { name: 'Invitations' }).getByRole('article');
+    return cards.filter({ hasText: name });
+  }
+
+  discovered(name) {
+    return this.page.getByRole('region', { name: 'Discover' }).getByRole('link', { name });
+  }
+
+  listed(name) {
+    return this.page.locator('#chats').getByRole('link', { name });
+  }
+
+  /** Waits until the open chat shows exactly these people as being in it now. */
+  async isWith(...names) {
+    const wanted = ['You', ...names].join(',');
+    const shown = (wanted) =>
+      [...document.querySelectorAll('#present li')].map((one) => one.textContent).join() === wanted;
+    await this.page.waitForFunction(shown, wanted);
+    await this.page.getByText(`${names.length + 1} here`).waitFor();
   }
 
   async say(...texts) {

@@ -28,9 +28,46 @@ export interface Pending {
 type Cursor = { before_seq: number };
 type Page = { messages: Message[]; previous?: Cursor };
 
+export interface User {
+  id: string;
+  name: string;
+}
+
+/** A public chat to be joined. */
+export interface Room {
+  id: string;
+  name: string;
+}
+
+export interface Team {
+  id: string;
+  name: string;
+  users: string[];
+}
+
+export interface Invitation {
+  id: string;
+  chat: Room;
+  inviter: User;
+}
+
+/** Who is in a room now; of a full one not everybody is named. */
+export interface Presence {
+  channel: string;
+  participants: number;
+  users: User[];
+}
+
+type Move = { channel: string; user: User; participants: number };
+
 export interface Chat {
   id: string;
   name: string;
+  private?: boolean;
+  team_id?: string | null;
+  /** Who made it. */
+  user?: string;
+  users?: string[];
   last_seq: number;
   unread: number;
   /** In the order of `seq` and without a gap; absent until the chat is opened. */
@@ -54,18 +91,37 @@ export class ChatError extends Error {
 interface Listener {
   changed(): void;
   failed(error: Error): void;
+  /** Somebody has taken the person out of a chat. */
+  removed(chat: Chat): void;
+}
+
+/** What outlives the page. */
+interface Kept {
+  outbox: Pending[];
+  names: [string, string][];
+  rooms: Room[];
 }
 
 const ANSWER_TIMEOUT_MS = 20_000;
 const RETRY_MS = 3_000;
 const PAGE_SIZE = 50;
+const ROOMS_KEPT = 50;
 
 export class ChatClient {
   /** The latest activity comes last. */
   readonly chats = new Map<string, Chat>();
+  /** Public chats that were announced, the latest last. */
+  readonly rooms = new Map<string, Room>();
+  /** What the people met so far are called, by their ids. */
+  readonly names: Map<string, string>;
+  readonly invitations = new Map<string, Invitation>();
+  readonly teams = new Map<string, Team>();
   connection: Connection = 'connecting';
   myId = '';
   current?: string;
+  outbox: Pending[];
+  /** Who is in the open chat now; absent until the server has said so. */
+  here?: Presence;
 
   private readonly socket = io({
     autoConnect: false,
@@ -73,12 +129,19 @@ export class ChatClient {
     reconnectionDelayMax: 3_000,
   });
   private readonly underWay = new Map<string, Promise<void>>();
+  /** The chat whose comings and goings are subscribed to. */
+  private watched?: string;
+  /** Comings and goings that were pushed ahead of the answer that they change. */
+  private early: [Move, boolean][] = [];
 
   constructor(
     private readonly person: Person,
-    public outbox: Pending[],
+    { outbox, names, rooms }: Kept,
     private readonly listener: Listener,
   ) {
+    this.outbox = outbox;
+    this.names = new Map(names);
+    for (const room of rooms) this.rooms.set(room.id, room);
     this.socket.on('connect', () => this.connected());
     this.socket.on('disconnect', (reason) => this.disconnected(reason));
     this.socket.on('connect_error', (error) => {
@@ -88,8 +151,19 @@ export class ChatClient {
       this.listener.failed(new Error(`${why} This page needs --access open.`));
     });
     this.socket.on('new-message', (message: Message) => this.receive(message));
+    // The same, as a subscribed socket gets it.
+    this.socket.on('chat-message', (message: Message) => this.receive(message));
     this.socket.on('create-chat', ({ chat }: { chat: Chat }) => this.remember(chat));
     this.socket.on('mark-read', ({ chat }: { chat: Chat }) => this.remember(chat));
+    this.socket.on('update-chat', ({ chat }: { chat: Chat }) => this.amend(chat));
+    this.socket.on('remove-member', ({ chat }: { chat: Chat }) => this.amend(chat));
+    this.socket.on('chatroom', ({ room }: { room: Room }) => this.discover(room));
+    this.socket.on('participant-join', (move: Move) => this.move(move, true));
+    this.socket.on('participant-leave', (move: Move) => this.move(move, false));
+    this.socket.on('invitation', ({ invitation }: { invitation: Invitation }) => {
+      this.invitations.set(invitation.id, invitation);
+      this.meet(invitation.inviter);
+    });
   }
 
   /** Opens the connection, with a chat to show once it stands. */
@@ -105,22 +179,60 @@ export class ChatClient {
   /** Shows a chat, joining it first if need be; `undefined` shows none. */
   async open(id?: string): Promise<void> {
     this.current = id;
+    if (this.watched !== id) void this.watch();
     this.listener.changed();
     if (id && this.connection === 'connected') await this.report(this.enter(id));
   }
 
-  /** Makes a chat that others can join, and returns its id. */
-  async createChat(name: string): Promise<string> {
-    const body = { chat: { name, private: false }, users: [this.myId] };
+  /** Makes a chat and returns its id. One that is open to a team has all of the team in it. */
+  async createChat(name: string, isPrivate: boolean, team_id?: string): Promise<string> {
+    if (team_id) await this.listTeams();
+    const users = (!isPrivate && this.teams.get(team_id ?? '')?.users) || [this.myId];
+    const body = { chat: { name, private: isPrivate, team_id }, users };
     const { chat } = await this.request<{ chat: Chat }>('create-chat', body);
     return this.remember(chat).id;
   }
 
+  async renameChat(id: string, name: string): Promise<void> {
+    const body = { chat: { id, name } };
+    this.amend((await this.request<{ chat: Chat }>('update-chat', body)).chat);
+  }
+
+  async invite(chat_id: string, user_id: string): Promise<void> {
+    const body = { chat: { id: chat_id }, user: { id: user_id } };
+    const { invitation } = await this.request<{ invitation: { invitee: User } }>('invite', body);
+    this.meet(invitation.invitee);
+  }
+
+  async answer({ id }: Invitation, accepts: boolean): Promise<void> {
+    // Gone whatever the answer is: an error says that it was not pending any more.
+    this.invitations.delete(id);
+    this.listener.changed();
+    const request = accepts ? 'accept-invitation' : 'decline-invitation';
+    await this.request(request, { invitation: { id } });
+  }
+
+  /** One is not told of being added to a team. */
+  refreshTeams(): Promise<void> {
+    return this.report(this.listTeams());
+  }
+
+  async createTeam(name: string): Promise<void> {
+    const { team } = await this.request<{ team: Team }>('create-team', { team: { name } });
+    this.teams.set(team.id, team);
+    this.listener.changed();
+  }
+
+  async addToTeam(id: string, user_id: string): Promise<void> {
+    const body = { team: { id }, user: { id: user_id } };
+    const { team } = await this.request<{ team: Team }>('add-to-team', body);
+    this.teams.set(team.id, team);
+    this.listener.changed();
+  }
+
   async leaveChat(id: string): Promise<void> {
     await this.request('leave-chat', { chat: { id } });
-    this.chats.delete(id);
-    this.outbox = this.outbox.filter((pending) => pending.chat_id !== id);
-    this.listener.changed();
+    this.forget(id);
   }
 
   /** Sends now, or as soon as there is a connection. */
@@ -172,9 +284,12 @@ export class ChatClient {
 
   /** Says who is here, then closes the gap that the time away has left. */
   private async synchronise(): Promise<void> {
+    // Those still pending are sent again.
+    this.invitations.clear();
     const body = { user: this.person };
-    const { user } = await this.request<{ user: { id: string } }>('create-user', body);
+    const { user } = await this.request<{ user: User }>('create-user', body);
     this.myId = user.id;
+    void this.refreshTeams();
     await this.listChats();
     await Promise.all([...this.chats.values()].map((chat) => this.report(this.catchUp(chat))));
     if (!this.socket.connected) return;
@@ -186,6 +301,7 @@ export class ChatClient {
 
   private disconnected(reason: string): void {
     this.connection = 'reconnecting';
+    this.watched = this.here = undefined;
     this.listener.changed();
     // Socket.IO leaves it at that where the server closed the socket, as it may at a restart.
     if (reason === 'io server disconnect') setTimeout(() => this.socket.connect(), RETRY_MS);
@@ -193,6 +309,7 @@ export class ChatClient {
 
   private listChats(): Promise<void> {
     return this.once('list', async () => {
+      const missing = new Map(this.chats);
       const listed: Chat[] = [];
       let before: unknown;
       do {
@@ -207,7 +324,20 @@ export class ChatClient {
         chat.last_seq += ahead;
         chat.unread += ahead;
         this.moveToEnd(this.remember(chat));
+        missing.delete(chat.id);
       }
+      for (const chat of missing.values()) {
+        if (this.forget(chat.id)) this.listener.removed(chat);
+      }
+    });
+  }
+
+  private listTeams(): Promise<void> {
+    return this.once('teams', async () => {
+      const { teams } = await this.request<{ teams: Team[] }>('list-teams', {});
+      this.teams.clear();
+      for (const team of teams) this.teams.set(team.id, team);
+      this.listener.changed();
     });
   }
 
@@ -216,10 +346,52 @@ export class ChatClient {
       if (!this.chats.has(id)) await this.join(id);
     } catch (error) {
       if (error instanceof ChatError && this.current === id) this.current = undefined;
+      if (error instanceof ChatError && error.code === 'not_found') this.rooms.delete(id);
       throw error;
     }
     const chat = this.chats.get(id);
-    if (chat && !chat.messages) await this.loadLatest(chat);
+    await Promise.all([
+      this.current === id && this.watch(id),
+      chat && !chat.messages && this.loadLatest(chat),
+    ]);
+  }
+
+  /** Subscribes to one chat, in place of the one before. */
+  private async watch(id?: string): Promise<void> {
+    if (this.watched === id) return;
+    const before = this.watched;
+    this.watched = id;
+    this.here = undefined;
+    this.early = [];
+    // A subscription may have ended before, with the membership.
+    if (before) this.request('unsubscribe', { channel: `room-${before}` }).catch(() => {});
+    if (!id) return;
+    const here = await this.request<Presence>('subscribe', { channel: `room-${id}` });
+    if (this.watched !== id) return;
+    this.here = here;
+    here.users.forEach((user) => this.meet(user));
+    this.early.forEach(([move, comes]) => this.move(move, comes));
+  }
+
+  private move(move: Move, comes: boolean): void {
+    const { channel, participants, user } = move;
+    this.meet(user);
+    if (channel !== `room-${this.watched}`) return;
+    if (!this.here) return void this.early.push([move, comes]);
+    const others = this.here.users.filter(({ id }) => id !== user.id);
+    this.here = { channel, participants, users: comes ? [...others, user] : others };
+  }
+
+  private meet({ id, name }: User): void {
+    this.names.set(id, name);
+    this.listener.changed();
+  }
+
+  private discover({ id, name }: Room): void {
+    this.rooms.set(id, { id, name });
+    const [oldest] = this.rooms.keys();
+    if (this.rooms.size > ROOMS_KEPT) this.rooms.delete(oldest!);
+    this.listener.changed();
   }
 
   private async join(id: string): Promise<void> {
@@ -306,8 +478,25 @@ export class ChatClient {
     const known = this.chats.get(news.id) ?? { name: '', last_seq: 0, unread: 0 };
     const chat = Object.assign(known, news);
     this.chats.set(chat.id, chat);
+    if (news.team_id && !this.teams.has(news.team_id)) void this.refreshTeams();
     this.listener.changed();
     return chat;
+  }
+
+  /** Takes in a change that says nothing of the messages: these have an order of their own. */
+  private amend({ id, name, private: isPrivate, users }: Chat): void {
+    if (!this.chats.has(id)) return;
+    this.remember({ id, name, private: isPrivate, users });
+    // Of a large chat not everybody is named: the list decides who is in it.
+    if (!users?.includes(this.myId)) void this.report(this.listChats());
+  }
+
+  private forget(id: string): boolean {
+    if (this.current === id) void this.open();
+    this.outbox = this.outbox.filter((pending) => pending.chat_id !== id);
+    const known = this.chats.delete(id);
+    this.listener.changed();
+    return known;
   }
 
   private moveToEnd(chat: Chat): void {
