@@ -1,5 +1,5 @@
-//! Chinwag is a chat server that speaks Socket.IO: users, chats, history and live delivery,
-//! durable, in one binary with an embedded SQLite file.
+//! Chinwag is a chat server that speaks Socket.IO: users, chats, history, rooms, presence,
+//! invitations and teams, durable, in one binary with an embedded SQLite file.
 //!
 //! Run the binary, or embed the server:
 //!
@@ -35,7 +35,7 @@
 //! `clock`, `config`. A test reads the sources and fails on any other.
 //!
 //! A feature is found by its name: the event `create-chat` is `create_chat` in
-//! `domain/chats.rs`, a row of the table in `doors/socketio/requests.rs`, SQL in
+//! `domain/chats.rs`, a row of the table in `doors/socketio/requests/mod.rs`, SQL in
 //! `store/chats.rs`, and a test in `tests/it/chats.rs`.
 
 mod bus;

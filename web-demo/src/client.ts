@@ -347,6 +347,7 @@ export class ChatClient {
     } catch (error) {
       if (error instanceof ChatError && this.current === id) this.current = undefined;
       if (error instanceof ChatError && error.code === 'not_found') this.rooms.delete(id);
+      this.listener.changed();
       throw error;
     }
     const chat = this.chats.get(id);
@@ -395,14 +396,8 @@ export class ChatClient {
   }
 
   private async join(id: string): Promise<void> {
-    try {
-      const { chat } = await this.request<{ chat: Chat }>('join-chat', { chat: { id } });
-      this.remember(chat);
-    } catch (error) {
-      const isMember = error instanceof ChatError && error.code === 'conflict';
-      if (!isMember) throw error;
-      await this.listChats();
-    }
+    const { chat } = await this.request<{ chat: Chat }>('join-chat', { chat: { id } });
+    this.remember(chat);
   }
 
   private loadLatest(chat: Chat): Promise<void> {
