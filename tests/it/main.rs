@@ -1,15 +1,23 @@
 //! The server from outside: each test starts one on a free port with a database of its own and
 //! talks to it as clients do.
 
+mod access;
 mod chats;
 mod gates;
 mod house;
+mod invitations;
 mod messages;
 mod order;
+mod owners;
+mod presence;
 mod program;
 mod reading;
+mod refusals;
 mod requests;
+mod rooms;
 mod socket;
+mod steps;
 mod suites;
 mod support;
+mod teams;
 mod users;
