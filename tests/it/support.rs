@@ -239,12 +239,17 @@ impl Client {
 
     /// The body of the next event, which must have this name.
     pub async fn next(&mut self, event: &str) -> Value {
+        let (name, body) = self.next_event().await;
+        assert_eq!(name, event, "{body}");
+        body
+    }
+
+    /// The name and the body of the next event.
+    pub async fn next_event(&mut self) -> (String, Value) {
         while self.events.is_empty() {
             self.receive().await;
         }
-        let (name, body) = self.events.pop_front().unwrap();
-        assert_eq!(name, event, "{body}");
-        body
+        self.events.pop_front().unwrap()
     }
 
     /// Fails if there is an event that nobody has taken. Events come in the order of their

@@ -35,5 +35,8 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     let client_id = message.optional_text("client_id", ClientId::parse)?;
     let actor = call.actor().await?;
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id).await?;
-    Ok(Answer::new(&MessageView::from(&*sent.message))?.pushed(sent.fresh))
+    // In the room the push has another name.
+    let subscribed = call.session.rooms().is_subscribed(call.session.id, chat_id);
+    let pushed = sent.fresh && !subscribed;
+    Ok(Answer::new(&MessageView::from(&*sent.message))?.pushed(pushed))
 }
