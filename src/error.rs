@@ -44,6 +44,11 @@ impl Error {
         Error::NotFound { field: "chat.id", why: "no such chat".into() }
     }
 
+    /// There is no such team, for this actor.
+    pub fn no_team(field: &'static str) -> Error {
+        Error::NotFound { field, why: "no such team".into() }
+    }
+
     /// There is no such user.
     pub fn no_user() -> Error {
         Error::NotFound { field: "user.id", why: "no such user".into() }

@@ -1,4 +1,4 @@
-//! Carries committed events to the doors. It knows neither what an event means nor who is to
+//! Carries events to the doors. It knows neither what an event means nor who is to
 //! hear of it.
 //!
 //! What it promises: every subscriber gets every event published after it subscribed, once, in

@@ -71,7 +71,7 @@ impl Owner {
     /// Errors: `not_found`; `forbidden` for who may see the chat and is not its owner.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Owner, Error> {
         let standing = visible(tx.find_standing(chat_id, user_id).await?)?;
-        match standing.member && standing.creator == Some(true) {
+        match standing.member && standing.creator {
             true => Ok(Owner { chat_id, user_id: user_id.clone() }),
             false => Err(Error::Forbidden("only the owner of the chat may do this")),
         }
@@ -88,7 +88,7 @@ impl TeamMember {
     ) -> Result<TeamMember, Error> {
         match tx.find_team(team_id).await? {
             Some(team) if team.users.contains(user_id) => Ok(TeamMember { team }),
-            _ => Err(Error::NotFound { field, why: "no such team".into() }),
+            _ => Err(Error::no_team(field)),
         }
     }
 }

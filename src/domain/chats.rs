@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use super::access::{Member, Owner, Reader, TeamMember};
+use super::users::find_user;
 use super::{Actor, App};
 use crate::clock::{self, Time};
 use crate::error::Error;
@@ -66,7 +67,7 @@ impl App {
     }
 
     /// Makes the actor a member of a chat that anyone who sees it may join; for a member it
-    /// changes nothing. Errors: `not_found`.
+    /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
@@ -94,7 +95,7 @@ impl App {
         Ok(chat)
     }
 
-    /// Changes the name, the description or the privacy. Errors: `not_found`, `forbidden` for
+    /// Changes the name, the description or the privacy; an empty description clears it. Errors: `not_found`, `forbidden` for
     /// who is not the owner.
     pub async fn update_chat(
         &self,
@@ -130,7 +131,7 @@ impl App {
     ) -> Result<Chat, Error> {
         let mut tx = self.store.begin().await?;
         let owner = Owner::check_in(&mut tx, chat_id, &actor.user_id).await?;
-        tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        find_user(&mut tx, &user_id).await?;
         if user_id == owner.user_id {
             let why = "leave the chat instead of removing yourself";
             return Err(Error::Conflict { field: "user.id", why });

@@ -1,6 +1,7 @@
 //! Invitations: how one gets into a private chat.
 
 use super::access::Member;
+use super::users::find_user;
 use super::{Actor, App};
 use crate::clock;
 use crate::error::Error;
@@ -18,7 +19,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let Member { chat_id, user_id } =
             Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
-        let invitee = tx.find_user(&invitee_id).await?.ok_or_else(Error::no_user)?;
+        let invitee = find_user(&mut tx, &invitee_id).await?;
         let standing = tx.find_standing(chat_id, &invitee_id).await?;
         if standing.is_some_and(|standing| standing.member) {
             return Err(Error::Conflict { field: "user.id", why: "is a member already" });
@@ -27,7 +28,7 @@ impl App {
             return Err(Error::Conflict { field: "user.id", why: "has been invited already" });
         }
         let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
-        let inviter = tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        let inviter = find_user(&mut tx, &user_id).await?;
         let invitation = Invitation {
             id: InvitationId::new(),
             chat_id,

@@ -61,8 +61,8 @@ impl App {
         &self.limits
     }
 
-    /// All committed events from now on, in the order of their commits. The receiver must be
-    /// read: writes wait for it.
+    /// All events from now on: what is committed in the order of the commits, presence in the
+    /// order of its changes. The receiver must be read: writes wait for it.
     pub fn subscribe(&self) -> mpsc::Receiver<Arc<Published>> {
         self.bus.subscribe()
     }

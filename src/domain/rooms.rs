@@ -34,7 +34,7 @@ pub struct Room {
 }
 
 impl Room {
-    const MAX_USERS: usize = 1000;
+    pub const MAX_USERS: usize = 1000;
 }
 
 /// May be in a chat's room: as a user, or as nobody in particular.
@@ -58,7 +58,8 @@ impl App {
         Ok(Visitor { reader, profile })
     }
 
-    /// A connection is in a room from now on. With a user's first one the user joins.
+    /// A connection is in a room from now on. With a user's first one the user joins. One that is
+    /// in it already stays as whom it came.
     pub async fn enter_room(&self, visitor: Visitor, connection: ConnectionId) -> Room {
         let (chat_id, profile) = (visitor.reader.chat_id, visitor.profile);
         // Held until the event is on its way: events come in the order of the changes.
@@ -98,7 +99,7 @@ impl App {
         }
     }
 
-    /// Who is in a room that the asker has just left.
+    /// Who is in a room. It checks nothing: it is for who has just been in it.
     pub async fn look_back(&self, chat_id: ChatId) -> Room {
         self.presence.lock().await.room(chat_id, self.limits.max_page_bytes)
     }

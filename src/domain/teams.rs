@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use super::access::TeamMember;
+use super::users::find_user;
 use super::{Actor, App};
 use crate::clock;
 use crate::error::Error;
@@ -59,7 +60,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let TeamMember { team } =
             TeamMember::check_in(&mut tx, team_id, &actor.user_id, "team.id").await?;
-        tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        find_user(&mut tx, &user_id).await?;
         if team.users.len() > self.limits.max_chat_users && !team.users.contains(&user_id) {
             return Err(Error::Conflict { field: "team.id", why: "the team is full" });
         }
@@ -84,15 +85,15 @@ impl App {
         let mut tx = self.store.begin().await?;
         let TeamMember { team } =
             TeamMember::check_in(&mut tx, team_id, &actor.user_id, "team.id").await?;
-        tx.find_user(&user_id).await?.ok_or_else(Error::no_user)?;
+        find_user(&mut tx, &user_id).await?;
         if actor.user_id != team.creator_id && actor.user_id != user_id {
             return Err(Error::Forbidden("only the team's creator may remove others"));
         }
         if !tx.delete_team_member(team.id, &user_id).await? {
             return Err(Error::Conflict { field: "user.id", why: "is not in the team" });
         }
-        tx.delete_team_invitations(team.id, &user_id).await?;
-        tx.delete_team_chats_member(team.id, &user_id).await?;
+        tx.delete_invitations_in_team(team.id, &user_id).await?;
+        tx.delete_member_in_team(team.id, &user_id).await?;
         let chat_ids = tx.list_team_chat_ids(team.id).await?;
         let team = find_team(&mut tx, team_id).await?;
         tx.commit([Event::TeamLeft { chat_ids, user_id }]).await?;
@@ -102,7 +103,7 @@ impl App {
 
 async fn find_team(tx: &mut Tx, id: TeamId) -> Result<Team, Error> {
     let team = tx.find_team(id).await?;
-    team.ok_or_else(|| Error::NotFound { field: "team.id", why: "no such team".into() })
+    team.ok_or_else(|| Error::no_team("team.id"))
 }
 
 /// The name in lowercase, with dashes for all but letters and digits, and with a number if
@@ -115,7 +116,8 @@ async fn free_slug(tx: &mut Tx, name: &Name) -> Result<String, Error> {
     if !tx.is_slug_taken(&plain).await? {
         return Ok(plain);
     }
-    // The numbers taken run from 2 on: a free one is found in as many steps as it has digits.
+    // Doubling, then halving: a few steps, however many are taken. What it finds is free, if not
+    // always the least.
     let numbered = |number: u64| format!("{plain}-{number}");
     let (mut taken, mut free) = (1, 2);
     while tx.is_slug_taken(&numbered(free)).await? {

@@ -29,6 +29,11 @@ impl App {
     }
 }
 
+/// Errors: `not_found`.
+pub(super) async fn find_user(tx: &mut Tx, id: &UserId) -> Result<User, Error> {
+    tx.find_user(id).await?.ok_or_else(Error::no_user)
+}
+
 async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
     let by_external_id = match &new.external_id {
         Some(external_id) => tx.find_user_by_external_id(external_id).await?,

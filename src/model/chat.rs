@@ -16,7 +16,7 @@ pub struct Chat {
     pub users: Vec<UserId>,
     /// The `seq` of the latest message, 0 while there is none.
     pub last_seq: i64,
-    /// How many users are in it now.
+    /// How many users are in it now. The store does not know: 0 until the domain says so.
     pub participants: usize,
     pub created_at: Time,
     pub modified_at: Time,

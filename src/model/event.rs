@@ -21,11 +21,12 @@ pub enum Event {
     ChatCreated(Chat),
     /// A chat's name, description or privacy was changed.
     ChatUpdated(Chat),
+    /// A user has become a member, by joining or by accepting an invitation.
     MemberJoined {
         chat_id: ChatId,
         user_id: UserId,
     },
-    /// A membership, or the right to see the chat, has ended.
+    /// A member has left, and may still see the chat or not.
     MemberLeft {
         chat_id: ChatId,
         user_id: UserId,
@@ -48,6 +49,7 @@ pub enum Event {
         read: ReadState,
         by: ConnectionId,
     },
+    /// A user has been asked into a chat.
     Invited(Invitation),
     /// A user is in a room, with the first of the user's connections.
     ParticipantJoined {

@@ -82,7 +82,7 @@ macro_rules! bounded_text {
 pub(super) use bounded_text;
 
 bounded_text!(
-    /// The name of a user or a chat: at most `Limits::max_name` characters, none of them a control
+    /// The name of a user, a chat or a team: at most `Limits::max_name` characters, none of them a control
     /// character; not blank.
     Name,
     |text, limits| {

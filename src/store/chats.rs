@@ -14,7 +14,7 @@ use crate::model::{
     Chat, ChatId, ChatPage, Description, ListedChat, Message, Name, TeamId, UserId,
 };
 
-/// A chat's columns and its first members' ids, one a line: no id has a line break.
+/// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
 macro_rules! chat_columns {
     () => {
         "c.id, c.name, c.description, c.private, c.team_id, c.creator_id, c.last_seq, c.active_at,

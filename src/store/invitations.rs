@@ -4,7 +4,7 @@ use super::{Store, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, Invitation, InvitationId, InvitationStatus, TeamId, UserId};
 
-macro_rules! select_invitations {
+macro_rules! select_pending {
     ($rest:literal) => {
         concat!(
             "select i.id, i.chat_id, c.name as chat_name, i.inviter_id, u.name as inviter_name,
@@ -25,7 +25,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Invitation>, Error> {
         let invitations = on!(Db self, |pool| {
-            sqlx::query_as(select_invitations!("order by i.created_at, i.id limit $2"))
+            sqlx::query_as(select_pending!("order by i.created_at, i.id limit $2"))
                 .bind(user_id)
                 .bind(limit as i64)
                 .fetch_all(pool)
@@ -43,7 +43,7 @@ impl Tx {
         id: InvitationId,
     ) -> Result<Option<Invitation>, Error> {
         let invitation = on!(Tx self, |connection| {
-            sqlx::query_as(select_invitations!("and i.id = $2"))
+            sqlx::query_as(select_pending!("and i.id = $2"))
                 .bind(user_id)
                 .bind(id)
                 .fetch_optional(connection)
@@ -59,7 +59,7 @@ impl Tx {
         chat_id: ChatId,
     ) -> Result<Option<Invitation>, Error> {
         let invitation = on!(Tx self, |connection| {
-            sqlx::query_as(select_invitations!("and i.chat_id = $2"))
+            sqlx::query_as(select_pending!("and i.chat_id = $2"))
                 .bind(user_id)
                 .bind(chat_id)
                 .fetch_optional(connection)
@@ -125,7 +125,7 @@ impl Tx {
     }
 
     /// The same for all chats of a team.
-    pub async fn delete_team_invitations(
+    pub async fn delete_invitations_in_team(
         &mut self,
         team_id: TeamId,
         user_id: &UserId,

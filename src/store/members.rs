@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::{ChatId, Message, TeamId, UserId};
 
 const FIND_STANDING: &str = "
-    select c.private, c.team_id is not null as of_team, c.creator_id = $2 as creator,
+    select c.private, c.team_id is not null as of_team, coalesce(c.creator_id = $2, false) as creator,
         m.user_id is not null as member, t.user_id is not null as in_team
     from chats c left join members m on m.chat_id = c.id and m.user_id = $2
     left join team_members t on t.team_id = c.team_id and t.user_id = $2
@@ -22,8 +22,8 @@ pub struct Standing {
     pub private: bool,
     /// Whether the chat belongs to a team.
     pub of_team: bool,
-    /// Whether they made the chat; null for nobody.
-    pub creator: Option<bool>,
+    /// Whether they made the chat.
+    pub creator: bool,
     pub member: bool,
     /// Whether they are in the chat's team.
     pub in_team: bool,
@@ -34,7 +34,7 @@ pub struct Standing {
 pub struct Reading {
     pub last_seq: i64,
     pub read_seq: i64,
-    pub own_unread: i64,
+    own_unread: i64,
 }
 
 impl Reading {
@@ -75,7 +75,7 @@ impl Store {
 
 impl Tx {
     /// Ends a user's memberships of all chats of a team.
-    pub async fn delete_team_chats_member(
+    pub async fn delete_member_in_team(
         &mut self,
         team_id: TeamId,
         user_id: &UserId,

@@ -30,9 +30,6 @@ const LIST_TEAMS: &str = concat!(
      where own.user_id = $1 order by own.joined_at, t.id limit $2"
 );
 
-/// About how many bytes a team takes on the wire beside its members.
-const FIXED_SIZE: usize = 600;
-
 #[derive(FromRow)]
 struct TeamRow {
     id: TeamId,
@@ -42,6 +39,15 @@ struct TeamRow {
     users: Option<String>,
     created_at: Time,
     modified_at: Time,
+}
+
+impl TeamRow {
+    /// About how many bytes it takes on the wire.
+    fn size(&self) -> usize {
+        const FIXED: usize = 300;
+        let users = self.users.as_ref().map_or(0, String::len);
+        FIXED + self.name.as_ref().len() + self.slug.len() + users
+    }
 }
 
 impl From<TeamRow> for Team {
@@ -75,7 +81,7 @@ impl Store {
                 .bind(limit as i64)
                 .fetch(pool);
             while let Some(row) = rows.try_next().await? {
-                bytes += FIXED_SIZE + row.users.as_ref().map_or(0, String::len);
+                bytes += row.size();
                 if bytes > max_bytes && !teams.is_empty() {
                     break;
                 }

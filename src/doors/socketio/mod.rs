@@ -9,8 +9,8 @@
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, its queue of requests and whom it acts as
 //! - [`requests`]: the table of events, a function for each
-//! - [`rooms`]: which sockets hear of which chat, from [`roster`]
-//! - [`push`]: every committed event to those who may see it
+//! - [`rooms`]: which sockets hear of which chat; [`roster`] is the data behind its lock
+//! - [`push`]: every event to those who may see it
 //! - [`unsent`]: what a socket has not taken yet, in bytes
 //! - [`views`], [`packets`]: what goes over the wire
 
@@ -55,8 +55,9 @@ struct Hub {
     rooms: Rooms,
     /// The number of the latest event that was pushed.
     last_pushed: watch::Sender<u64>,
-    /// The requests being handled, and the bytes of those that wait, over all sockets.
+    /// The requests being handled, and the sockets that are leaving rooms.
     work: TaskTracker,
+    /// The bytes of the requests that wait, over all sockets.
     pending_bytes: AtomicUsize,
     /// Once set, requests that still wait are given up.
     stopped: CancellationToken,

@@ -39,6 +39,11 @@ pub(super) fn event(name: &str, body: &str) -> Str {
     encode(Packet::event("/", Value::Str(data.into(), None)))
 }
 
+/// A packet that pushes `body` as the event `name`.
+pub(super) fn push(name: &str, body: &impl Serialize) -> Result<Str, Error> {
+    Ok(event(name, &to_json(body)?))
+}
+
 /// A packet that answers the request `ack`.
 pub(super) fn ack(ack: i64, body: &str) -> Str {
     let data = format!("[{body}]");

@@ -1,4 +1,4 @@
-//! Shows every committed event to the sockets that may see it. An event is encoded once, however
+//! Shows every event to the sockets that may see it. An event is encoded once, however
 //! many they are.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use engineioxide::Str;
 use tokio::sync::mpsc;
 
 use super::views::{Announcement, ChatView, InvitationView, MessageView, OfChat, OfInvitation};
-use super::views::{Presence, ReadView};
+use super::views::{ParticipantView, ReadView};
 use super::{Hub, packets};
 use crate::error::Error;
 use crate::model::{Chat, ChatId, ConnectionId, Event, Invitation, Published};
@@ -33,8 +33,8 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
             }
             rooms.broadcast(chat.id, &of_chat("create-chat", chat)?);
             if !chat.private && chat.team_id.is_none() {
-                let body = packets::to_json(&Announcement::from(chat))?;
-                rooms.announce(&packets::event("chatroom", &body));
+                let body = Announcement::from(chat);
+                rooms.announce(&packets::push("chatroom", &body)?);
             }
         }
         Event::ChatUpdated(chat) => {
@@ -60,38 +60,36 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
         }
         Event::MessageSent(message) => {
             let view = MessageView::from(&**message);
-            let plain = packets::event("new-message", &packets::to_json(&view)?);
-            let channel = packets::event("chat-message", &packets::to_json(&view.on_channel())?);
+            let plain = packets::push("new-message", &view)?;
+            let channel = packets::push("chat-message", &view.on_channel())?;
             rooms.send_message(message.chat_id, &plain, &channel);
         }
         Event::ChatRead { read, user_id, by } => {
-            let body = packets::to_json(&OfChat { chat: ReadView::from(read) })?;
-            rooms.send_to_user(user_id, Some(*by), &packets::event("mark-read", &body));
+            let body = OfChat { chat: ReadView::from(read) };
+            rooms.send_to_user(user_id, Some(*by), &packets::push("mark-read", &body)?);
         }
         Event::Invited(invitation) => {
             rooms.send_to_user(&invitation.invitee_id, None, &invited(invitation)?);
         }
         Event::ParticipantJoined { chat_id, user, participants } => {
-            let body = packets::to_json(&Presence::new(*chat_id, user, *participants))?;
-            rooms.broadcast(*chat_id, &packets::event("participant-join", &body));
+            let body = ParticipantView::new(*chat_id, user, *participants);
+            rooms.broadcast(*chat_id, &packets::push("participant-join", &body)?);
         }
         Event::ParticipantLeft { chat_id, user, participants } => {
-            let body = packets::to_json(&Presence::new(*chat_id, user, *participants))?;
-            rooms.broadcast(*chat_id, &packets::event("participant-leave", &body));
+            let body = ParticipantView::new(*chat_id, user, *participants);
+            rooms.broadcast(*chat_id, &packets::push("participant-leave", &body)?);
         }
     }
     Ok(())
 }
 
 fn of_chat(event: &str, chat: &Chat) -> Result<Str, Error> {
-    let body = packets::to_json(&OfChat { chat: ChatView::from(chat) })?;
-    Ok(packets::event(event, &body))
+    packets::push(event, &OfChat { chat: ChatView::from(chat) })
 }
 
 /// The push of an invitation.
 pub(super) fn invited(invitation: &Invitation) -> Result<Str, Error> {
-    let body = packets::to_json(&OfInvitation { invitation: InvitationView::from(invitation) })?;
-    Ok(packets::event("invitation", &body))
+    packets::push("invitation", &OfInvitation { invitation: InvitationView::from(invitation) })
 }
 
 /// Tells the domain who is in a room no more. Not awaited: the domain may be waiting for this

@@ -1,9 +1,9 @@
 //! Which sockets hear of which chat.
 //!
-//! Membership belongs to users, so that a user's second socket does not read them again. The committed
-//! events keep the chats of connected users; a user's first socket reads them from the store. If
-//! the user leaves a chat meanwhile, what was read may be old and is read again; a chat joined
-//! meanwhile is added by its event.
+//! Membership belongs to users, so that a user's second socket does not read the chats again. The
+//! committed events keep the chats of connected users; a user's first socket reads them from the
+//! store. If the user leaves a chat meanwhile, what was read may be old and is read again; a chat
+//! joined meanwhile is added by its event.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,8 @@ impl Rooms {
         true
     }
 
-    /// A socket has disconnected; true if it was in a room whose others are still there.
+    /// A socket has disconnected; true if it was in a room and the server goes on: then the domain
+    /// has to be told.
     pub fn remove(&self, id: ConnectionId) -> bool {
         let mut roster = self.lock();
         let Some(socket) = roster.sockets.remove(&id) else {
@@ -156,7 +157,7 @@ impl Rooms {
         let sockets = users.flat_map(|user| user.sockets.values());
         let others = sockets.filter(|session| !room.subscribers.contains_key(&session.id));
         let mut behind = send_once(others, to_members);
-        let subscribers = room.subscribers.values().map(|(session, _)| session);
+        let subscribers = room.subscribers.values().map(|subscriber| &subscriber.session);
         behind.extend(send_once(subscribers, to_subscribers));
         drop(roster);
         close_all(&behind);

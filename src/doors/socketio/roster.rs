@@ -23,7 +23,7 @@ pub(super) struct Socket {
     pub session: Arc<Session>,
     pub users: HashSet<UserId>,
     pub rooms: HashSet<ChatId>,
-    /// Whether it hears of the system channel, as every socket of a user does at first.
+    /// Whether it is on the system channel; it hears that while it acts as a user.
     pub system: bool,
 }
 
@@ -44,11 +44,17 @@ pub(super) struct Room {
     /// The connected members.
     pub members: HashSet<UserId>,
     /// The sockets that are in the room now, and as whom.
-    pub subscribers: HashMap<ConnectionId, (Arc<Session>, Option<UserId>)>,
+    pub subscribers: HashMap<ConnectionId, Subscriber>,
+}
+
+pub(super) struct Subscriber {
+    pub session: Arc<Session>,
+    user_id: Option<UserId>,
 }
 
 impl Roster {
-    /// Makes a socket act as a user too; false if it did so before.
+    /// Makes a socket act as a user too; false if it did so before. Errors: `too_large`;
+    /// `unavailable` for a socket that has disconnected.
     pub fn attach(
         &mut self,
         id: ConnectionId,
@@ -67,6 +73,7 @@ impl Roster {
         Ok(new)
     }
 
+    /// Ends that; with a user's last socket, what is known of the user goes.
     pub fn detach(&mut self, id: ConnectionId, user_id: &UserId) {
         if let Some(socket) = self.sockets.get_mut(&id) {
             socket.users.remove(user_id);
@@ -109,6 +116,7 @@ impl Roster {
         }
     }
 
+    /// A user has become a member.
     pub fn join(&mut self, chat_id: ChatId, user_id: &UserId) {
         if let Some(user) = self.users.get_mut(user_id) {
             user.chats.insert(chat_id);
@@ -145,7 +153,8 @@ impl Roster {
             return Vec::new();
         };
         let subscribers = room.subscribers.iter();
-        let evicted = subscribers.filter(|(_, (_, user))| loses(room, user.as_ref()));
+        let evicted =
+            subscribers.filter(|(_, subscriber)| loses(room, subscriber.user_id.as_ref()));
         let evicted: Vec<_> = evicted.map(|(id, _)| *id).collect();
         for id in &evicted {
             self.unsubscribe(*id, chat_id);
@@ -168,10 +177,12 @@ impl Roster {
         }
         socket.rooms.insert(chat_id);
         let room = self.rooms.entry(chat_id).or_default();
+        let subscriber = room.subscribers.entry(id);
+        let session = &socket.session;
         let subscriber =
-            room.subscribers.entry(id).or_insert_with(|| (socket.session.clone(), None));
+            subscriber.or_insert_with(|| Subscriber { session: session.clone(), user_id: None });
         // Who came as nobody may say later who they are.
-        subscriber.1 = subscriber.1.take().or(user_id);
+        subscriber.user_id = subscriber.user_id.take().or(user_id);
         Ok(())
     }
 

@@ -211,9 +211,9 @@ impl Session {
         self.several_users.store(several, Ordering::Relaxed);
     }
 
-    /// Makes the socket act as this user from now on: it hears of all the user's chats, and first of
-    /// the invitations that wait for an answer. Errors:
-    /// `not_found`, `too_large` for too many users on one socket.
+    /// Makes the socket act as this user from now on: it hears of all the user's chats, and of the
+    /// invitations that wait for an answer. Errors: `not_found`; `too_large` for too many users on
+    /// one socket; `unavailable` for a socket that has disconnected.
     pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
         if lock(&self.latest_user).as_ref() == Some(user_id) {
             return Ok(());
@@ -225,7 +225,9 @@ impl Session {
         *lock(&self.latest_user) = Some(user_id.clone());
         if new {
             // A convenience: the socket acts as the user without it, and can ask.
-            let invitations = app.list_invitations(user_id).await.unwrap_or_default();
+            let invitations = app.list_invitations(user_id).await;
+            let invitations = invitations.inspect_err(|error| log("invitation", error));
+            let invitations = invitations.unwrap_or_default();
             for invitation in &invitations {
                 self.deliver(push::invited(invitation)?);
             }

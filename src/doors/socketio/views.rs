@@ -114,7 +114,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             kind: message.kind.as_str(),
             user_id: &message.user_id,
             chat_id: message.chat_id,
-            room: room(message.chat_id),
+            room: channel_name(message.chat_id),
             seq: message.seq,
             client_id: message.client_id.as_ref(),
             created_at: message.created_at,
@@ -177,7 +177,7 @@ pub(super) struct Before {
 }
 
 /// The name of a chat's channel.
-pub(super) fn room(chat_id: ChatId) -> String {
+pub(super) fn channel_name(chat_id: ChatId) -> String {
     format!("room-{chat_id}")
 }
 
@@ -220,16 +220,21 @@ impl From<Room> for RoomView {
 
 /// A user who has come into a room or left it.
 #[derive(Serialize)]
-pub(super) struct Presence<'a> {
+pub(super) struct ParticipantView<'a> {
     channel: String,
     room: String,
     user: &'a Profile,
     participants: usize,
 }
 
-impl<'a> Presence<'a> {
+impl<'a> ParticipantView<'a> {
     pub fn new(chat_id: ChatId, user: &'a Profile, participants: usize) -> Self {
-        Presence { channel: room(chat_id), room: room(chat_id), user, participants }
+        ParticipantView {
+            channel: channel_name(chat_id),
+            room: channel_name(chat_id),
+            user,
+            participants,
+        }
     }
 }
 

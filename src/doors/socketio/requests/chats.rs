@@ -20,7 +20,7 @@ pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
     let users = call.body.texts("users", call.app.limits().max_chat_users, UserId::parse)?;
     let actor = call.actor().await?;
     let chat = call.app.create_chat(&actor, new, users).await?;
-    chat_answer(&chat).map(|answer| answer.pushed(true))
+    pushed_chat(&chat)
 }
 
 pub async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
@@ -44,7 +44,7 @@ pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
     };
     let actor = call.actor().await?;
     let chat = call.app.update_chat(&actor, chat_id, change).await?;
-    chat_answer(&chat).map(|answer| answer.pushed(true))
+    pushed_chat(&chat)
 }
 
 pub async fn join_chat(call: Call<'_>) -> Result<Answer, Error> {
@@ -71,7 +71,12 @@ pub async fn remove_member(call: Call<'_>) -> Result<Answer, Error> {
     let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
     let actor = call.latest_actor()?;
     let chat = call.app.remove_member(&actor, chat_id, user_id).await?;
-    chat_answer(&chat).map(|answer| answer.pushed(true))
+    pushed_chat(&chat)
+}
+
+/// The answer that all members get as a push.
+fn pushed_chat(chat: &Chat) -> Result<Answer, Error> {
+    Ok(chat_answer(chat)?.pushed(true))
 }
 
 fn chat_answer(chat: &Chat) -> Result<Answer, Error> {

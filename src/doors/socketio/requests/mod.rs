@@ -1,5 +1,5 @@
 //! The table of events: each decodes its body, calls the function of the same name in the domain
-//! and encodes what that returns.
+//! and encodes what that returns. (`subscribe` and `unsubscribe` keep the socket's own side too.)
 
 mod chats;
 mod invitations;
@@ -68,6 +68,7 @@ impl Call<'_> {
         Ok(Actor { user_id, connection: self.session.id })
     }
 
+    /// The request's `user`, whom the socket acts as from now on, or else its latest, if any.
     async fn claim_user(&self) -> Result<Option<UserId>, Error> {
         let Some(user) = self.body.optional_object("user")? else {
             return Ok(self.session.latest_user());
@@ -83,6 +84,7 @@ impl Call<'_> {
         Ok(Actor { user_id, connection: self.session.id })
     }
 
+    /// The request's `user` where it is not the one who asks.
     fn other_user(&self) -> Result<UserId, Error> {
         self.body.object("user")?.text("id", UserId::parse)
     }

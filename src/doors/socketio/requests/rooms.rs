@@ -1,8 +1,9 @@
 //! `subscribe`, `unsubscribe`: being in a room, and hearing of the system.
 
 use super::Call;
+use crate::domain::Room;
 use crate::doors::socketio::packets::Answer;
-use crate::doors::socketio::views::{ChannelView, RoomView, SYSTEM, room};
+use crate::doors::socketio::views::{ChannelView, RoomView, SYSTEM, channel_name};
 use crate::error::Error;
 use crate::model::{ChatId, Problem, parse_id};
 
@@ -17,18 +18,19 @@ pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
     let (rooms, id) = (call.session.rooms(), call.session.id);
     let Channel::Room(chat_id) = channel else {
         rooms.set_system(id, true);
-        return system();
+        return system_answer();
     };
     let see = || call.app.see_room(user_id.as_ref(), chat_id);
     let max_rooms = call.app.limits().max_socket_rooms;
     let visitor = rooms.subscribe(id, chat_id, user_id.clone(), max_rooms, see).await;
-    let entered = call.app.enter_room(visitor.map_err(at_channel)?, id).await;
+    let visitor = visitor.map_err(at_channel)?;
+    let entered = call.app.enter_room(visitor, id).await;
     // It may have disconnected, or lost the right, before the domain knew it to be in the room.
     if !rooms.is_subscribed(id, chat_id) {
         call.app.leave_room(id, chat_id, || rooms.is_subscribed(id, chat_id)).await;
         return Err(at_channel(Error::no_chat()));
     }
-    Answer::new(&ChannelView { channel: room(chat_id), room: Some(RoomView::from(entered)) })
+    room_answer(chat_id, entered)
 }
 
 pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
@@ -37,18 +39,24 @@ pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
     let (rooms, id) = (call.session.rooms(), call.session.id);
     let conflict = Error::Conflict { field: "channel", why: "is not subscribed to" };
     let Channel::Room(chat_id) = channel else {
-        return if rooms.set_system(id, false) { system() } else { Err(conflict) };
+        return if rooms.set_system(id, false) { system_answer() } else { Err(conflict) };
     };
     if !rooms.unsubscribe(id, chat_id) {
+        // What they may not see does not exist for them.
         call.app.see_room(user_id.as_ref(), chat_id).await.map_err(at_channel)?;
         return Err(conflict);
     }
     call.app.leave_room(id, chat_id, || false).await;
     let left = call.app.look_back(chat_id).await;
-    Answer::new(&ChannelView { channel: room(chat_id), room: Some(RoomView::from(left)) })
+    room_answer(chat_id, left)
 }
 
-fn system() -> Result<Answer, Error> {
+fn room_answer(chat_id: ChatId, room: Room) -> Result<Answer, Error> {
+    let room = Some(RoomView::from(room));
+    Answer::new(&ChannelView { channel: channel_name(chat_id), room })
+}
+
+fn system_answer() -> Result<Answer, Error> {
     Answer::new(&ChannelView { channel: SYSTEM.to_owned(), room: None })
 }
 
