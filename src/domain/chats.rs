@@ -95,8 +95,8 @@ impl App {
         Ok(chat)
     }
 
-    /// Changes the name, the description or the privacy; an empty description clears it. Errors: `not_found`, `forbidden` for
-    /// who is not the owner.
+    /// Changes the name, the description or the privacy; an empty description clears it. Errors:
+    /// `not_found`, `forbidden` for who is not the owner.
     pub async fn update_chat(
         &self,
         actor: &Actor,
@@ -105,18 +105,7 @@ impl App {
     ) -> Result<Chat, Error> {
         let mut tx = self.store.begin().await?;
         let owner = Owner::check_in(&mut tx, chat_id, &actor.user_id).await?;
-        let chat = self.find_chat(&mut tx, owner.chat_id).await?;
-        let chat = Chat {
-            name: change.name.unwrap_or(chat.name),
-            description: change
-                .description
-                .or(chat.description)
-                .filter(|text| !text.as_ref().is_empty()),
-            private: change.private.unwrap_or(chat.private),
-            modified_at: clock::now(),
-            ..chat
-        };
-        tx.update_chat(&chat).await?;
+        let chat = self.change(&mut tx, &owner, change).await?;
         tx.commit([Event::ChatUpdated(chat.clone())]).await?;
         Ok(chat)
     }
@@ -131,14 +120,7 @@ impl App {
     ) -> Result<Chat, Error> {
         let mut tx = self.store.begin().await?;
         let owner = Owner::check_in(&mut tx, chat_id, &actor.user_id).await?;
-        find_user(&mut tx, &user_id).await?;
-        if user_id == owner.user_id {
-            let why = "leave the chat instead of removing yourself";
-            return Err(Error::Conflict { field: "user.id", why });
-        }
-        if !end_membership(&mut tx, owner.chat_id, &user_id).await? {
-            return Err(Error::Conflict { field: "user.id", why: "is no member of this chat" });
-        }
+        remove(&mut tx, &owner, &user_id).await?;
         let chat = self.find_chat(&mut tx, chat_id).await?;
         tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id }]).await?;
         Ok(chat)
@@ -154,17 +136,24 @@ impl App {
     ) -> Result<ReadState, Error> {
         let mut tx = self.store.begin().await?;
         let member = Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
-        let (chat_id, user_id) = (member.chat_id, member.user_id);
-        let mut reading = tx.find_reading(chat_id, &user_id).await?.ok_or_else(Error::no_chat)?;
-        let seq = seq.unwrap_or(reading.last_seq).min(reading.last_seq);
-        let moves = seq > reading.read_seq;
-        if moves {
-            reading = tx.update_reading(chat_id, &user_id, reading, seq).await?;
-        }
-        let read = ReadState { chat_id, read_seq: reading.read_seq, unread: reading.unread() };
-        let event = Event::ChatRead { user_id, read, by: actor.connection };
-        tx.commit(moves.then_some(event)).await?;
+        let (read, moved) = read_on(&mut tx, &member, seq).await?;
+        let event = Event::ChatRead { user_id: member.user_id, read, by: actor.connection };
+        tx.commit(moved.then_some(event)).await?;
         Ok(read)
+    }
+
+    async fn change(&self, tx: &mut Tx, owner: &Owner, change: ChatChange) -> Result<Chat, Error> {
+        let chat = self.find_chat(tx, owner.chat_id).await?;
+        let description = change.description.or(chat.description);
+        let chat = Chat {
+            name: change.name.unwrap_or(chat.name),
+            description: description.filter(|text| !text.as_ref().is_empty()),
+            private: change.private.unwrap_or(chat.private),
+            modified_at: clock::now(),
+            ..chat
+        };
+        tx.update_chat(&chat).await?;
+        Ok(chat)
     }
 
     async fn find_chat(&self, tx: &mut Tx, chat_id: ChatId) -> Result<Chat, Error> {
@@ -172,6 +161,35 @@ impl App {
         let participants = self.presence.lock().await.count(chat_id);
         Ok(Chat { participants, ..chat })
     }
+}
+
+async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Error> {
+    find_user(tx, user_id).await?;
+    if *user_id == owner.user_id {
+        let why = "leave the chat instead of removing yourself";
+        return Err(Error::Conflict { field: "user.id", why });
+    }
+    match end_membership(tx, owner.chat_id, user_id).await? {
+        true => Ok(()),
+        false => Err(Error::Conflict { field: "user.id", why: "is no member of this chat" }),
+    }
+}
+
+/// Also returns whether that changed anything.
+async fn read_on(
+    tx: &mut Tx,
+    member: &Member,
+    seq: Option<i64>,
+) -> Result<(ReadState, bool), Error> {
+    let (chat_id, user_id) = (member.chat_id, &member.user_id);
+    let mut reading = tx.find_reading(chat_id, user_id).await?.ok_or_else(Error::no_chat)?;
+    let seq = seq.unwrap_or(reading.last_seq).min(reading.last_seq);
+    let moves = seq > reading.read_seq;
+    if moves {
+        reading = tx.update_reading(chat_id, user_id, reading, seq).await?;
+    }
+    let read = ReadState { chat_id, read_seq: reading.read_seq, unread: reading.unread() };
+    Ok((read, moves))
 }
 
 /// False if there was none. With it go the invitations of and by the member, which would be a way

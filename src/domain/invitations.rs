@@ -6,6 +6,7 @@ use super::{Actor, App};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{ChatId, Event, Invitation, InvitationId, InvitationStatus, UserId};
+use crate::store::Tx;
 
 impl App {
     /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member; `conflict`
@@ -17,30 +18,8 @@ impl App {
         invitee_id: UserId,
     ) -> Result<Invitation, Error> {
         let mut tx = self.store.begin().await?;
-        let Member { chat_id, user_id } =
-            Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
-        let invitee = find_user(&mut tx, &invitee_id).await?;
-        let standing = tx.find_standing(chat_id, &invitee_id).await?;
-        if standing.is_some_and(|standing| standing.member) {
-            return Err(Error::Conflict { field: "user.id", why: "is a member already" });
-        }
-        if tx.find_invitation_to(&invitee_id, chat_id).await?.is_some() {
-            return Err(Error::Conflict { field: "user.id", why: "has been invited already" });
-        }
-        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
-        let inviter = find_user(&mut tx, &user_id).await?;
-        let invitation = Invitation {
-            id: InvitationId::new(),
-            chat_id,
-            chat_name: chat.name,
-            inviter_id: inviter.id,
-            inviter_name: inviter.name,
-            invitee_id,
-            invitee_name: invitee.name,
-            status: InvitationStatus::Pending,
-            created_at: clock::now(),
-        };
-        tx.insert_invitation(&invitation).await?;
+        let member = Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let invitation = ask_in(&mut tx, member, invitee_id).await?;
         tx.commit([Event::Invited(invitation.clone())]).await?;
         Ok(invitation)
     }
@@ -90,4 +69,31 @@ impl App {
         tx.commit(joined.then_some(Event::MemberJoined { chat_id, user_id })).await?;
         Ok(Invitation { status, ..invitation })
     }
+}
+
+async fn ask_in(tx: &mut Tx, member: Member, invitee_id: UserId) -> Result<Invitation, Error> {
+    let Member { chat_id, user_id } = member;
+    let invitee = find_user(tx, &invitee_id).await?;
+    let standing = tx.find_standing(chat_id, &invitee_id).await?;
+    if standing.is_some_and(|standing| standing.member) {
+        return Err(Error::Conflict { field: "user.id", why: "is a member already" });
+    }
+    if tx.find_invitation_to(&invitee_id, chat_id).await?.is_some() {
+        return Err(Error::Conflict { field: "user.id", why: "has been invited already" });
+    }
+    let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
+    let inviter = find_user(tx, &user_id).await?;
+    let invitation = Invitation {
+        id: InvitationId::new(),
+        chat_id,
+        chat_name: chat.name,
+        inviter_id: inviter.id,
+        inviter_name: inviter.name,
+        invitee_id,
+        invitee_name: invitee.name,
+        status: InvitationStatus::Pending,
+        created_at: clock::now(),
+    };
+    tx.insert_invitation(&invitation).await?;
+    Ok(invitation)
 }
