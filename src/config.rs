@@ -200,8 +200,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Refuses limits that leave room for nothing, or for more than can be counted; flags are checked as they are read,
-    /// but a program sets what it likes.
+    /// Refuses limits that leave room for nothing, or for more than can be counted; flags are
+    /// checked as they are read, but a program sets what it likes.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         for (name, limit) in [
             ("max_page", self.max_page),

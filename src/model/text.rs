@@ -2,7 +2,8 @@
 
 use crate::config::Limits;
 
-/// Why a text was refused. Whoever knows the field's path makes an [`Error`](crate::error::Error) of it.
+/// Why a text was refused. Whoever knows the field's path makes an
+/// [`Error`](crate::error::Error) of it.
 #[derive(Debug)]
 pub enum Problem {
     Invalid(&'static str),
@@ -82,8 +83,8 @@ macro_rules! bounded_text {
 pub(super) use bounded_text;
 
 bounded_text!(
-    /// The name of a user, a chat or a team: at most `Limits::max_name` characters, none of them a control
-    /// character; not blank.
+    /// The name of a user, a chat or a team: at most `Limits::max_name` characters, none of them a
+    /// control character; not blank.
     Name,
     |text, limits| {
         at_most_chars(text, limits.max_name)?;

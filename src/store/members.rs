@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::model::{ChatId, Message, TeamId, UserId};
 
 const FIND_STANDING: &str = "
-    select c.private, c.team_id is not null as of_team, coalesce(c.creator_id = $2, false) as creator,
+    select c.private, c.team_id is not null as of_team,
+        coalesce(c.creator_id = $2, false) as creator,
         m.user_id is not null as member, t.user_id is not null as in_team
     from chats c left join members m on m.chat_id = c.id and m.user_id = $2
     left join team_members t on t.team_id = c.team_id and t.user_id = $2
@@ -171,7 +172,8 @@ impl Tx {
     ) -> Result<Option<Reading>, Error> {
         let reading = on!(Tx self, |connection| {
             sqlx::query_as(
-                "select c.last_seq, m.read_seq, m.own_unread from members m join chats c on c.id = m.chat_id
+                "select c.last_seq, m.read_seq, m.own_unread
+                 from members m join chats c on c.id = m.chat_id
                  where m.chat_id = $1 and m.user_id = $2",
             )
             .bind(chat_id)

@@ -122,8 +122,8 @@ impl Tx {
                 sqlx::query(
                     "insert into messages
                          (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
-                     select unhex(value ->> 0, '-'), value ->> 1, unhex(value ->> 2, '-'), value ->> 3,
-                         value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 7
+                     select unhex(value ->> 0, '-'), value ->> 1, unhex(value ->> 2, '-'),
+                         value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 7
                      from json_each($1)",
                 )
                 .bind(rows)

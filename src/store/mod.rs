@@ -81,7 +81,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the database, makes and migrates it if need be, and starts its message writer.
-    /// Published events come out of the receiver; it must be read.
+    /// Committed events come out of the receiver; it must be read.
     pub async fn open(
         url: &str,
         limits: &Limits,

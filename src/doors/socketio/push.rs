@@ -1,5 +1,5 @@
-//! Shows every event to the sockets that may see it. An event is encoded once, however
-//! many they are.
+//! Shows every event to the sockets that may see it. An event is encoded once, however many they
+//! are.
 
 use std::sync::Arc;
 

@@ -64,8 +64,8 @@ impl Rooms {
     }
 
     /// Makes a socket act as a user too, and hear of all the user's chats, which `read` brings if
-    /// they are not known; false if it did so before. Errors: those of `read`; `too_large` for a socket of too many users;
-    /// `unavailable` for one that has disconnected.
+    /// they are not known; false if it did so before. Errors: those of `read`; `too_large` for a
+    /// socket of too many users; `unavailable` for one that has disconnected.
     pub async fn attach<F: Future<Output = Result<Vec<ChatId>, Error>>>(
         &self,
         id: ConnectionId,
