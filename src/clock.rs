@@ -29,6 +29,11 @@ impl Time {
         Time(micros)
     }
 
+    /// The microseconds from this time to a later one, 0 to an earlier one.
+    pub fn until(self, later: Time) -> u64 {
+        u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0)
+    }
+
     /// Microseconds since the Unix epoch.
     pub fn as_micros(self) -> i64 {
         self.0

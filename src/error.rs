@@ -1,6 +1,8 @@
 //! What can go wrong, and the code a client sees for it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a request was refused or failed. Every door renders it in its own form; `field` is the
@@ -10,9 +12,9 @@ pub enum Error {
     /// The request, or its part at `field`, cannot be understood.
     #[error("{}{why}", subject(field))]
     Invalid { field: Option<String>, why: String },
-    /// The connection has not said which user it acts as.
-    #[error("create or name a user first")]
-    Unauthenticated,
+    /// The connection has not proved, or not said, which user it acts as.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
     /// The actor may see the thing, but may not do this to it.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -21,7 +23,7 @@ pub enum Error {
     NotFound { field: &'static str, why: String },
     /// The request contradicts what is stored.
     #[error("{why}")]
-    Conflict { field: &'static str, why: &'static str },
+    Conflict { field: &'static str, why: Cow<'static, str> },
     /// A field is over its limit.
     #[error("{field} is over the limit of {max} {unit}")]
     TooLarge { field: String, max: usize, unit: &'static str },
@@ -63,11 +65,19 @@ impl Error {
     /// The actor may see the chat and would have to be a member.
     pub const NO_MEMBER: Error = Error::Forbidden("only members of the chat may do this");
 
+    /// The connection has not said which user it acts as.
+    pub const NO_USER: Error = Error::Unauthenticated("create or name a user first");
+
+    /// The request contradicts what is stored.
+    pub fn conflict(field: &'static str, why: &'static str) -> Error {
+        Error::Conflict { field, why: why.into() }
+    }
+
     /// The public code, the same on all doors.
     pub fn code(&self) -> &'static str {
         match self {
             Error::Invalid { .. } => "invalid",
-            Error::Unauthenticated => "unauthenticated",
+            Error::Unauthenticated(_) => "unauthenticated",
             Error::Forbidden(_) => "forbidden",
             Error::NotFound { .. } => "not_found",
             Error::Conflict { .. } => "conflict",
@@ -132,9 +142,18 @@ pub enum StartError {
     Store { url: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error(
         "{0} can be reached from other machines, where anyone could act as any user: \
-         say --access open if that is what you want, or listen on 127.0.0.1"
+         say --access token, or --access open if that is what you want, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
+    #[error(
+        "with --access token and --registration closed nobody could ever connect: set --api-key, \
+         --jwt-secret or --jwt-jwks"
+    )]
+    NoCredentials,
+    #[error("cannot use the keys in {file}: {why}")]
+    Keys { file: PathBuf, why: String },
+    #[error("the setting {0} must not be empty")]
+    EmptySecret(&'static str),
     #[error("the limit {0} must be above zero and below 2^32")]
     Limit(&'static str),
 }

@@ -48,6 +48,6 @@ mod model;
 mod server;
 mod store;
 
-pub use config::{Access, Config, Limits};
+pub use config::{Access, Config, Limits, Registration, Secret};
 pub use error::StartError;
 pub use server::Server;

@@ -21,8 +21,10 @@ async fn main() -> ExitCode {
         Err(error) => {
             eprintln!("chinwag: {error}");
             match error.downcast_ref() {
-                Some(StartError::Exposed(_) | StartError::Limit(_)) => ExitCode::from(BAD_SETTING),
-                _ => ExitCode::FAILURE,
+                Some(StartError::Listen { .. } | StartError::Store { .. }) | None => {
+                    ExitCode::FAILURE
+                }
+                Some(_) => ExitCode::from(BAD_SETTING),
             }
         }
     }

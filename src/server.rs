@@ -29,17 +29,14 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be bound, the database cannot be opened, or the address can be reached
-    /// from other machines and `config.access` is not set, or a limit is zero that must not be.
+    /// from other machines and `config.access` is not set, nobody could ever connect, a secret or a
+    /// file of keys cannot be used, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
         config.limits.check()?;
         if !config.listen.ip().is_loopback() && config.access.is_none() {
             return Err(StartError::Exposed(config.listen));
         }
-        let app = App::start(&config).await.map_err(|source| StartError::Store {
-            url: config.database_url.clone(),
-            source: source.into(),
-        })?;
-        let app = Arc::new(app);
+        let app = Arc::new(App::start(&config).await?);
         let (doors, router) = Doors::open(&app, &config);
         match listen(&config, router).await {
             Ok((listener, metrics)) => Ok(Server { app, doors, listener, metrics }),
@@ -62,7 +59,7 @@ impl Server {
 
     /// Who may connect.
     pub fn access(&self) -> Access {
-        Access::Open
+        self.app.access()
     }
 
     /// Stops accepting, closes the sockets, answers what was asked, writes what was queued and

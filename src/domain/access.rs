@@ -3,8 +3,9 @@
 //!
 //! A chat that is neither private nor a team's is public: anyone may see it. A team's chat may be
 //! seen by the team's members, or, if it is also private, by its own members only. What someone
-//! may not see does not exist for them: `not_found`.
+//! may not see does not exist for them: `not_found`. The service sees and may do everything.
 
+use super::{Actor, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, Team, TeamId, UserId};
 use crate::store::{Standing, Store, Tx};
@@ -12,12 +13,14 @@ use crate::store::{Standing, Store, Tx};
 /// May see a chat and its history.
 pub(super) struct Reader {
     pub chat_id: ChatId,
+    direct: bool,
 }
 
 /// Is a member of a chat.
 pub(super) struct Member {
     pub chat_id: ChatId,
     pub user_id: UserId,
+    direct: bool,
 }
 
 /// Has made a chat and is a member of it.
@@ -40,39 +43,51 @@ impl Standing {
 
 impl Reader {
     /// Errors: `not_found`.
-    pub async fn check(
-        store: &Store,
-        chat_id: ChatId,
-        user_id: Option<&UserId>,
-    ) -> Result<Reader, Error> {
-        visible(store.find_standing(chat_id, user_id).await?)?;
-        Ok(Reader { chat_id })
+    pub async fn check(store: &Store, chat_id: ChatId, viewer: &Viewer) -> Result<Reader, Error> {
+        let found = store.find_standing(chat_id, viewer.user_id()).await?;
+        let standing = visible(found, viewer.service)?;
+        Ok(Reader { chat_id, direct: standing.direct })
     }
 
     /// The same, in the transaction that needs it.
-    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Reader, Error> {
-        visible(tx.find_standing(chat_id, user_id).await?)?;
-        Ok(Reader { chat_id })
+    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Reader, Error> {
+        let found = tx.find_standing(chat_id, &actor.user_id).await?;
+        let standing = visible(found, actor.service)?;
+        Ok(Reader { chat_id, direct: standing.direct })
+    }
+
+    /// Who is in a direct chat never changes. Errors: `forbidden`.
+    pub fn refuse_direct(&self) -> Result<(), Error> {
+        refuse_direct(self.direct)
     }
 }
 
 impl Member {
     /// Errors: `not_found`; `forbidden` for who may see the chat and is no member.
-    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Member, Error> {
-        let standing = visible(tx.find_standing(chat_id, user_id).await?)?;
-        match standing.member {
-            true => Ok(Member { chat_id, user_id: user_id.clone() }),
+    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
+        let found = tx.find_standing(chat_id, &actor.user_id).await?;
+        let standing = visible(found, actor.service)?;
+        match standing.member || actor.service {
+            true => Ok(Member { chat_id, user_id: actor.user_id.clone(), direct: standing.direct }),
             false => Err(Error::NO_MEMBER),
         }
+    }
+
+    /// Who is in a direct chat never changes. Errors: `forbidden`.
+    pub fn refuse_direct(&self) -> Result<(), Error> {
+        refuse_direct(self.direct)
     }
 }
 
 impl Owner {
-    /// Errors: `not_found`; `forbidden` for who may see the chat and is not its owner.
-    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Owner, Error> {
-        let standing = visible(tx.find_standing(chat_id, user_id).await?)?;
-        match standing.member && standing.creator {
-            true => Ok(Owner { chat_id, user_id: user_id.clone() }),
+    /// Errors: `not_found`; `forbidden` for who may see the chat and is not its owner, and for a
+    /// direct chat, which has none.
+    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Owner, Error> {
+        let found = tx.find_standing(chat_id, &actor.user_id).await?;
+        let standing = visible(found, actor.service)?;
+        refuse_direct(standing.direct)?;
+        match (standing.member && standing.creator) || actor.service {
+            true => Ok(Owner { chat_id, user_id: actor.user_id.clone() }),
             false => Err(Error::Forbidden("only the owner of the chat may do this")),
         }
     }
@@ -83,16 +98,25 @@ impl TeamMember {
     pub async fn check_in(
         tx: &mut Tx,
         team_id: TeamId,
-        user_id: &UserId,
+        actor: &Actor,
         field: &'static str,
     ) -> Result<TeamMember, Error> {
         match tx.find_team(team_id).await? {
-            Some(team) if team.users.contains(user_id) => Ok(TeamMember { team }),
+            Some(team) if team.users.contains(&actor.user_id) || actor.service => {
+                Ok(TeamMember { team })
+            }
             _ => Err(Error::no_team(field)),
         }
     }
 }
 
-fn visible(standing: Option<Standing>) -> Result<Standing, Error> {
-    standing.filter(Standing::sees).ok_or_else(Error::no_chat)
+fn refuse_direct(direct: bool) -> Result<(), Error> {
+    match direct {
+        true => Err(Error::Forbidden("a direct chat stays as it is")),
+        false => Ok(()),
+    }
+}
+
+fn visible(standing: Option<Standing>, service: bool) -> Result<Standing, Error> {
+    standing.filter(|standing| standing.sees() || service).ok_or_else(Error::no_chat)
 }

@@ -26,7 +26,7 @@ impl App {
             return Err(Error::no_users(&unknown));
         }
         if let Some(team_id) = new.team_id {
-            TeamMember::check_in(&mut tx, team_id, &actor.user_id, "chat.team_id").await?;
+            TeamMember::check_in(&mut tx, team_id, actor, "chat.team_id").await?;
         }
         // Sorted by id, as the store lists those who joined at the same time.
         let members: BTreeSet<_> = iter::once(actor.user_id.clone()).chain(users).collect();
@@ -36,6 +36,7 @@ impl App {
             name: new.name,
             description: new.description.filter(|text| !text.as_ref().is_empty()),
             private: new.private,
+            direct: false,
             team_id: new.team_id,
             creator_id: actor.user_id.clone(),
             users: members.into_iter().collect(),
@@ -67,11 +68,12 @@ impl App {
     }
 
     /// Makes the actor a member of a chat that anyone who sees it may join; for a member it
-    /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`.
+    /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`, `forbidden`
+    /// for a direct chat.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
-        Reader::check_in(&mut tx, chat_id, &user_id).await?;
+        Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
         let users = std::slice::from_ref(&user_id);
         let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
         tx.settle_invitation(chat_id, &user_id).await?;
@@ -80,14 +82,15 @@ impl App {
         Ok(chat)
     }
 
-    /// Ends the actor's membership. Errors: `not_found`; `conflict` for who is no member.
+    /// Ends the actor's membership. Errors: `not_found`; `conflict` for who is no member;
+    /// `forbidden` for a direct chat.
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let user_id = actor.user_id.clone();
         let mut tx = self.store.begin().await?;
-        Reader::check_in(&mut tx, chat_id, &user_id).await?;
+        Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
         if !end_membership(&mut tx, chat_id, &user_id).await? {
             let why = "you are no member of this chat";
-            return Err(Error::Conflict { field: "chat.id", why });
+            return Err(Error::conflict("chat.id", why));
         }
         let sees = sees(&mut tx, chat_id, &user_id).await?;
         let chat = self.find_chat(&mut tx, chat_id).await?;
@@ -104,7 +107,7 @@ impl App {
         change: ChatChange,
     ) -> Result<Chat, Error> {
         let mut tx = self.store.begin().await?;
-        let owner = Owner::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
         let chat = self.change(&mut tx, &owner, change).await?;
         tx.commit([Event::ChatUpdated(chat.clone())]).await?;
         Ok(chat)
@@ -119,7 +122,7 @@ impl App {
         user_id: UserId,
     ) -> Result<Chat, Error> {
         let mut tx = self.store.begin().await?;
-        let owner = Owner::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
         remove(&mut tx, &owner, &user_id).await?;
         let chat = self.find_chat(&mut tx, chat_id).await?;
         tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id }]).await?;
@@ -135,7 +138,7 @@ impl App {
         seq: Option<i64>,
     ) -> Result<ReadState, Error> {
         let mut tx = self.store.begin().await?;
-        let member = Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let member = Member::check_in(&mut tx, chat_id, actor).await?;
         let (read, moved) = read_on(&mut tx, &member, seq).await?;
         let event = Event::ChatRead { user_id: member.user_id, read, by: actor.connection };
         tx.commit(moved.then_some(event)).await?;
@@ -156,7 +159,7 @@ impl App {
         Ok(chat)
     }
 
-    async fn find_chat(&self, tx: &mut Tx, chat_id: ChatId) -> Result<Chat, Error> {
+    pub(super) async fn find_chat(&self, tx: &mut Tx, chat_id: ChatId) -> Result<Chat, Error> {
         let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
         let participants = self.presence.lock().await.count(chat_id);
         Ok(Chat { participants, ..chat })
@@ -167,11 +170,11 @@ async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Erro
     find_user(tx, user_id).await?;
     if *user_id == owner.user_id {
         let why = "leave the chat instead of removing yourself";
-        return Err(Error::Conflict { field: "user.id", why });
+        return Err(Error::conflict("user.id", why));
     }
     match end_membership(tx, owner.chat_id, user_id).await? {
         true => Ok(()),
-        false => Err(Error::Conflict { field: "user.id", why: "is no member of this chat" }),
+        false => Err(Error::conflict("user.id", "is no member of this chat")),
     }
 }
 

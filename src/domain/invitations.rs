@@ -9,7 +9,8 @@ use crate::model::{ChatId, Event, Invitation, InvitationId, InvitationStatus, Us
 use crate::store::Tx;
 
 impl App {
-    /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member; `conflict`
+    /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member, and for a
+    /// direct chat; `conflict`
     /// for a user who is a member, or has been asked and has not answered.
     pub async fn invite(
         &self,
@@ -18,7 +19,7 @@ impl App {
         invitee_id: UserId,
     ) -> Result<Invitation, Error> {
         let mut tx = self.store.begin().await?;
-        let member = Member::check_in(&mut tx, chat_id, &actor.user_id).await?;
+        let member = Member::check_in(&mut tx, chat_id, actor).await?;
         let invitation = ask_in(&mut tx, member, invitee_id).await?;
         tx.commit([Event::Invited(invitation.clone())]).await?;
         Ok(invitation)
@@ -72,14 +73,15 @@ impl App {
 }
 
 async fn ask_in(tx: &mut Tx, member: Member, invitee_id: UserId) -> Result<Invitation, Error> {
-    let Member { chat_id, user_id } = member;
+    member.refuse_direct()?;
+    let Member { chat_id, user_id, .. } = member;
     let invitee = find_user(tx, &invitee_id).await?;
     let standing = tx.find_standing(chat_id, &invitee_id).await?;
     if standing.is_some_and(|standing| standing.member) {
-        return Err(Error::Conflict { field: "user.id", why: "is a member already" });
+        return Err(Error::conflict("user.id", "is a member already"));
     }
     if tx.find_invitation_to(&invitee_id, chat_id).await?.is_some() {
-        return Err(Error::Conflict { field: "user.id", why: "has been invited already" });
+        return Err(Error::conflict("user.id", "has been invited already"));
     }
     let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
     let inviter = find_user(tx, &user_id).await?;

@@ -1,10 +1,10 @@
 //! Messages: sent once, read in pages.
 
 use super::access::Reader;
-use super::{Actor, App};
+use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{Body, ChatId, ClientId, MessagePage, MessageQuery, MessageType};
-use crate::model::{NewMessage, Sent, UserId};
+use crate::model::{NewMessage, Sent};
 
 impl App {
     /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for
@@ -21,10 +21,11 @@ impl App {
         let user_id = actor.user_id.clone();
         // The writer looks up membership, for a whole batch at once, where nothing can change it
         // before the message is in. What it refuses is told apart here.
-        let message = NewMessage { chat_id, user_id, kind, body, client_id };
+        let (by, of_member) = (actor.connection, !actor.service);
+        let message = NewMessage { chat_id, user_id, kind, body, client_id, by, of_member };
         match self.store.append_message(message).await {
             Err(Error::NotFound { .. }) => {
-                Reader::check(&self.store, chat_id, Some(&actor.user_id)).await?;
+                Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
                 Err(Error::NO_MEMBER)
             }
             sent => sent,
@@ -34,11 +35,11 @@ impl App {
     /// A page of a chat's history, for anyone if the chat is public. Errors: `not_found`.
     pub async fn list_messages(
         &self,
-        user_id: Option<&UserId>,
+        viewer: &Viewer,
         chat_id: ChatId,
         query: &MessageQuery,
     ) -> Result<MessagePage, Error> {
-        let Reader { chat_id } = Reader::check(&self.store, chat_id, user_id).await?;
+        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
         self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await
     }
 }

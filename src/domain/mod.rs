@@ -5,9 +5,14 @@
 //! nothing cancels: a write that has begun is finished.
 
 mod access;
+mod accounts;
 mod chats;
+mod direct;
+mod identity;
 mod invitations;
+mod keys;
 mod messages;
+mod passwords;
 mod rooms;
 mod teams;
 mod users;
@@ -18,42 +23,103 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::bus::Bus;
-use crate::config::{Config, Limits};
-use crate::error::Error;
+use crate::config::{Access, Config, Limits, Registration};
+use crate::error::{Error, StartError};
 use crate::model::{ConnectionId, Published, UserId};
 use crate::store::Store;
+use identity::Live;
+use keys::Keys;
+use passwords::Passwords;
 use rooms::Presence;
 
+pub use identity::Connection;
 pub use rooms::{Room, Visitor};
 
-/// Who asks: a user, on one connection.
-#[derive(Debug)]
+/// Who asks: a user, on one connection that [may act](App::claim) as that user.
+#[derive(Clone, Debug)]
 pub struct Actor {
-    pub user_id: UserId,
-    pub connection: ConnectionId,
+    user_id: UserId,
+    connection: ConnectionId,
+    /// Whether it is the service that acts as the user: then nothing is kept from it.
+    service: bool,
+}
+
+impl Actor {
+    pub fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+}
+
+/// Who looks: a user, or nobody in particular.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    user_id: Option<UserId>,
+    service: bool,
+}
+
+impl Viewer {
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.user_id.as_ref()
+    }
+}
+
+impl From<&Actor> for Viewer {
+    fn from(actor: &Actor) -> Viewer {
+        Viewer { user_id: Some(actor.user_id.clone()), service: actor.service }
+    }
 }
 
 /// The chat server without its doors.
 pub struct App {
+    access: Access,
+    registration: Registration,
     limits: Limits,
+    keys: Keys,
+    passwords: Passwords,
+    live: Live,
     store: Store,
     bus: Arc<Bus>,
     presence: Mutex<Presence>,
 }
 
 impl App {
-    /// Opens the store and starts carrying what it commits to the doors.
-    pub async fn start(config: &Config) -> Result<App, sqlx::Error> {
-        let (store, mut committed) = Store::open(&config.database_url, &config.limits).await?;
-        let bus = Arc::new(Bus::default());
-        let publisher = bus.clone();
-        tokio::spawn(async move {
-            while let Some(event) = committed.recv().await {
-                publisher.publish(event).await;
+    /// Opens the store and starts carrying what it commits to the doors. Errors: a store or keys
+    /// that cannot be used; a server to which nobody could ever connect.
+    pub async fn start(config: &Config) -> Result<App, StartError> {
+        let keys = Keys::load(config)?;
+        let access = config.access.unwrap_or(Access::Open);
+        let unusable = |source: Box<dyn std::error::Error + Send + Sync>| StartError::Store {
+            url: config.database_url.clone(),
+            source,
+        };
+        let opened = Store::open(&config.database_url, &config.limits).await;
+        let (store, committed) = opened.map_err(|error| unusable(error.into()))?;
+        let keyless = access == Access::Token && !keys.any();
+        if keyless && config.registration == Registration::Closed {
+            // Those who have signed up before can still log in.
+            let any = store.has_accounts().await.map_err(|error| unusable(error.into()))?;
+            if !any {
+                return Err(StartError::NoCredentials);
             }
-        });
-        let presence = Mutex::default();
-        Ok(App { limits: config.limits.clone(), store, bus, presence })
+        }
+        let bus = Arc::new(Bus::default());
+        carry(committed, bus.clone());
+        Ok(App {
+            access,
+            registration: config.registration,
+            limits: config.limits.clone(),
+            keys,
+            passwords: Passwords::default(),
+            live: Live::default(),
+            store,
+            bus,
+            presence: Mutex::default(),
+        })
+    }
+
+    /// Who may connect.
+    pub fn access(&self) -> Access {
+        self.access
     }
 
     /// The bounds that hold for what clients send.
@@ -82,4 +148,13 @@ impl App {
         self.store.close(deadline).await;
         self.bus.close();
     }
+}
+
+/// Hands on to the doors what is committed, until the store is closed.
+fn carry(mut committed: mpsc::Receiver<Published>, bus: Arc<Bus>) {
+    tokio::spawn(async move {
+        while let Some(event) = committed.recv().await {
+            bus.publish(event).await;
+        }
+    });
 }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::App;
 use super::access::Reader;
+use super::{App, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, Profile, Published, UserId};
 
@@ -45,13 +45,9 @@ pub struct Visitor {
 
 impl App {
     /// Whether a user, or nobody in particular, may be in a chat's room. Errors: `not_found`.
-    pub async fn see_room(
-        &self,
-        user_id: Option<&UserId>,
-        chat_id: ChatId,
-    ) -> Result<Visitor, Error> {
-        let reader = Reader::check(&self.store, chat_id, user_id).await?;
-        let profile = match user_id {
+    pub async fn see_room(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Visitor, Error> {
+        let reader = Reader::check(&self.store, chat_id, viewer).await?;
+        let profile = match viewer.user_id() {
             Some(user_id) => self.store.find_profile(user_id).await?,
             None => None,
         };

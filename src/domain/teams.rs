@@ -58,15 +58,14 @@ impl App {
         user_id: UserId,
     ) -> Result<Team, Error> {
         let mut tx = self.store.begin().await?;
-        let TeamMember { team } =
-            TeamMember::check_in(&mut tx, team_id, &actor.user_id, "team.id").await?;
+        let TeamMember { team } = TeamMember::check_in(&mut tx, team_id, actor, "team.id").await?;
         find_user(&mut tx, &user_id).await?;
         if team.users.len() > self.limits.max_chat_users && !team.users.contains(&user_id) {
-            return Err(Error::Conflict { field: "team.id", why: "the team is full" });
+            return Err(Error::conflict("team.id", "the team is full"));
         }
         let users = std::slice::from_ref(&user_id);
         if tx.insert_team_members(team.id, users, clock::now()).await? == 0 {
-            return Err(Error::Conflict { field: "user.id", why: "is in the team already" });
+            return Err(Error::conflict("user.id", "is in the team already"));
         }
         let team = find_team(&mut tx, team_id).await?;
         tx.commit([]).await?;
@@ -83,14 +82,13 @@ impl App {
         user_id: UserId,
     ) -> Result<Team, Error> {
         let mut tx = self.store.begin().await?;
-        let TeamMember { team } =
-            TeamMember::check_in(&mut tx, team_id, &actor.user_id, "team.id").await?;
+        let TeamMember { team } = TeamMember::check_in(&mut tx, team_id, actor, "team.id").await?;
         find_user(&mut tx, &user_id).await?;
         if actor.user_id != team.creator_id && actor.user_id != user_id {
             return Err(Error::Forbidden("only the team's creator may remove others"));
         }
         if !tx.delete_team_member(team.id, &user_id).await? {
-            return Err(Error::Conflict { field: "user.id", why: "is not in the team" });
+            return Err(Error::conflict("user.id", "is not in the team"));
         }
         tx.delete_invitations_in_team(team.id, &user_id).await?;
         tx.delete_member_in_team(team.id, &user_id).await?;

@@ -1,6 +1,6 @@
 //! Users: made or fetched by the id of either side.
 
-use super::App;
+use super::{App, Connection};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{ChatId, NewUser, User, UserId};
@@ -11,12 +11,25 @@ impl App {
     ///
     /// A known `external_id` decides, whatever `id` says, unless that is another user's. An
     /// unknown one is given to the user that `id` names, if that has none yet. Errors:
-    /// `conflict`.
-    pub async fn create_user(&self, new: NewUser) -> Result<User, Error> {
+    /// `conflict`; those of [`claim`](App::claim) for a user whom the connection may not act as.
+    pub async fn create_user(&self, connection: &Connection, new: NewUser) -> Result<User, Error> {
         let mut tx = self.store.begin().await?;
         let user = match find(&mut tx, &new).await? {
-            Some(user) => update(&mut tx, user, new).await?,
-            None => insert(&mut tx, new).await?,
+            Some(user) => {
+                connection.may_act_as(&user.id, Ok(user.protected))?;
+                // It is the host application's word who its users are.
+                if connection.user_id().is_some()
+                    && user.external_id.is_none()
+                    && new.external_id.is_some()
+                {
+                    return Err(Error::Forbidden("your external_id is for the service to set"));
+                }
+                update(&mut tx, user, new).await?
+            }
+            None => {
+                connection.may_make_users()?;
+                insert(&mut tx, new).await?
+            }
         };
         tx.commit([]).await?;
         Ok(user)
@@ -64,7 +77,7 @@ async fn update(tx: &mut Tx, user: User, new: NewUser) -> Result<User, Error> {
     if changed == user {
         return Ok(user);
     }
-    refuse_taken_handle(tx, &changed).await?;
+    refuse_taken_names(tx, &changed).await?;
     let changed = User { modified_at: clock::now(), ..changed };
     tx.update_user(&changed).await?;
     Ok(changed)
@@ -78,24 +91,28 @@ async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
         handle: new.handle,
         name: new.name,
         photo: new.photo,
+        protected: false,
         created_at: now,
         modified_at: now,
     };
-    refuse_taken_handle(tx, &user).await?;
+    refuse_taken_names(tx, &user).await?;
     tx.insert_user(&user).await?;
     Ok(user)
 }
 
-async fn refuse_taken_handle(tx: &mut Tx, user: &User) -> Result<(), Error> {
-    let Some(handle) = &user.handle else {
-        return Ok(());
-    };
-    match tx.find_user_by_handle(handle).await? {
-        Some(owner) if owner.id != user.id => Err(taken("user.handle")),
+/// A handle, and an id that a client brings, may be nobody else's handle or id.
+async fn refuse_taken_names(tx: &mut Tx, user: &User) -> Result<(), Error> {
+    if tx.is_name_taken(user.id.as_ref(), &user.id).await? {
+        return Err(taken("user.id"));
+    }
+    match &user.handle {
+        Some(handle) if tx.is_name_taken(handle.as_ref(), &user.id).await? => {
+            Err(taken("user.handle"))
+        }
         _ => Ok(()),
     }
 }
 
 fn taken(field: &'static str) -> Error {
-    Error::Conflict { field, why: "another user has it" }
+    Error::conflict(field, "another user has it")
 }

@@ -2,6 +2,7 @@
 //! what it returns; it also shows every committed event to its clients. Doors do not know each
 //! other, the store or the bus.
 
+mod credential;
 pub mod http;
 mod input;
 mod socketio;

@@ -10,6 +10,8 @@ pub struct Chat {
     pub name: Name,
     pub description: Option<Description>,
     pub private: bool,
+    /// Whether it is the one chat of its two users, which stays as it is.
+    pub direct: bool,
     pub team_id: Option<TeamId>,
     pub creator_id: UserId,
     /// The members, longest first; at most [`Chat::MAX_USERS`] of them.

@@ -1,8 +1,6 @@
 //! What the doors hear of.
 
-use std::sync::Arc;
-
-use super::{Chat, ChatId, ConnectionId, Invitation, Message, Profile, ReadState, UserId};
+use super::{Chat, ChatId, ConnectionId, Invitation, Posted, Profile, ReadState, UserId};
 
 /// An event, and for what was committed its number among what this node has committed: 1, 2, 3…
 #[derive(Debug)]
@@ -42,7 +40,7 @@ pub enum Event {
         chat_ids: Vec<ChatId>,
         user_id: UserId,
     },
-    MessageSent(Arc<Message>),
+    MessageSent(Posted),
     /// A member has read on; `by` is the connection that said so and has its answer already.
     ChatRead {
         user_id: UserId,
@@ -51,6 +49,10 @@ pub enum Event {
     },
     /// A user has been asked into a chat.
     Invited(Invitation),
+    /// A user has become protected: from now on only who has a token of theirs acts as them.
+    UserProtected {
+        user_id: UserId,
+    },
     /// A user is in a room, with the first of the user's connections.
     ParticipantJoined {
         chat_id: ChatId,

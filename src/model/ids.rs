@@ -124,3 +124,32 @@ super::text::bounded_text!(
         }
     }
 );
+
+impl Handle {
+    /// The handle of who signs up: it begins with an ASCII letter, and 1–31 more of those, digits
+    /// and underscores follow.
+    pub fn parse_username(text: &str, _: &Limits) -> Result<Handle, Problem> {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let well_formed = (2..=32).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(word);
+        match well_formed {
+            true => Ok(Handle(text.to_owned())),
+            false => Err(Problem::Invalid(
+                "must be 2 to 32 letters, digits and underscores, a letter first",
+            )),
+        }
+    }
+}
+
+/// What a user is called where names are unique: the handle, or the id of a user without one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+#[sqlx(transparent)]
+#[serde(transparent)]
+pub struct Username(String);
+
+impl AsRef<str> for Username {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}

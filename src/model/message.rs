@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Body, ChatId, ClientId, MessageId, UserId};
+use super::{Body, ChatId, ClientId, ConnectionId, MessageId, UserId, Username};
 use crate::clock::Time;
 
 /// What kind of thing a message's body is or points to.
@@ -53,6 +53,28 @@ pub struct Sent {
     pub fresh: bool,
 }
 
+/// A message that has been sent, with what its receivers are shown beside it.
+#[derive(Debug)]
+pub struct Posted {
+    pub message: Arc<Message>,
+    /// Who sent it.
+    pub author: Username,
+    pub place: Place,
+    /// The connection that sent it.
+    pub by: ConnectionId,
+}
+
+/// What kind of chat a message was sent in.
+#[derive(Clone, Debug)]
+pub enum Place {
+    Chat,
+    /// The chat of two; `to` is the one who did not send the message.
+    Direct {
+        to: UserId,
+        to_name: Username,
+    },
+}
+
 /// A message on its way into a chat. A `client_id` that its user has used there before means the
 /// earlier message.
 #[derive(Debug)]
@@ -62,6 +84,10 @@ pub struct NewMessage {
     pub kind: MessageType,
     pub body: Body,
     pub client_id: Option<ClientId>,
+    /// The connection that sends it.
+    pub by: ConnectionId,
+    /// Whether its user must be a member of the chat; the service may send as anyone.
+    pub of_member: bool,
 }
 
 /// Which messages of a chat are wanted; the bounds hold together.

@@ -1,5 +1,6 @@
 //! What Chinwag is about: plain data, no I/O.
 
+mod account;
 mod chat;
 mod event;
 mod ids;
@@ -9,12 +10,15 @@ mod team;
 mod text;
 mod user;
 
+pub use account::{Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey};
 pub use chat::{Chat, ChatChange, ChatPage, ListedChat, NewChat, ReadState};
 pub use event::{Event, Published};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
-pub use ids::{parse_id, read_id};
+pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationStatus};
-pub use message::{Message, MessagePage, MessageQuery, MessageType, NewMessage, Sent};
+pub use message::{
+    Message, MessagePage, MessageQuery, MessageType, NewMessage, Place, Posted, Sent,
+};
 pub use team::Team;
 pub use text::{Body, ClientId, Description, Name, Photo, Problem};
 pub use user::{NewUser, Profile, User};

@@ -1,5 +1,6 @@
 //! Bounded texts: once one of these exists, its text has been checked.
 
+use super::ExternalId;
 use crate::config::Limits;
 
 /// Why a text was refused. Whoever knows the field's path makes an
@@ -49,7 +50,7 @@ pub(super) fn printable(text: &str) -> Result<(), Problem> {
     no_control(text)
 }
 
-fn no_control(text: &str) -> Result<(), Problem> {
+pub(super) fn no_control(text: &str) -> Result<(), Problem> {
     match text.chars().any(char::is_control) {
         true => Err(Problem::CONTROL),
         false => Ok(()),
@@ -126,3 +127,24 @@ bounded_text!(
         printable(text)
     }
 );
+
+impl From<&ExternalId> for Name {
+    /// What a user is called of whom nothing else is known.
+    fn from(id: &ExternalId) -> Name {
+        Name(id.as_ref().to_owned())
+    }
+}
+
+impl Name {
+    /// The name of the direct chat of two: those of both, cut to what a name may be.
+    pub fn of_both(one: &Name, other: &Name, limits: &Limits) -> Name {
+        Name(format!("{}, {}", one.0, other.0).chars().take(limits.max_name).collect())
+    }
+}
+
+impl Photo {
+    /// The picture of a user who has none.
+    pub fn none() -> Photo {
+        Photo(String::new())
+    }
+}

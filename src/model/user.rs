@@ -11,6 +11,8 @@ pub struct User {
     pub handle: Option<Handle>,
     pub name: Name,
     pub photo: Photo,
+    /// Whether acting as this user takes a token: they have a password, or once came with one.
+    pub protected: bool,
     pub created_at: Time,
     pub modified_at: Time,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use sqlx::FromRow;
 
+use super::direct::direct_pair;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
@@ -17,7 +18,7 @@ use crate::model::{
 /// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
 macro_rules! chat_columns {
     () => {
-        "c.id, c.name, c.description, c.private, c.team_id, c.creator_id, c.last_seq, c.active_at,
+        "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct, c.team_id, c.creator_id, c.last_seq, c.active_at,
          c.created_at, c.modified_at, (
              select string_agg(user_id, '\n') from (
                  select user_id from members where chat_id = c.id
@@ -44,6 +45,7 @@ struct ChatRow {
     name: Name,
     description: Option<Description>,
     private: bool,
+    direct: bool,
     team_id: Option<TeamId>,
     creator_id: UserId,
     last_seq: i64,
@@ -68,6 +70,7 @@ impl From<ChatRow> for Chat {
             name: row.name,
             description: row.description,
             private: row.private,
+            direct: row.direct,
             team_id: row.team_id,
             creator_id: row.creator_id,
             users: users.lines().map(UserId::stored).collect(),
@@ -95,6 +98,15 @@ pub(super) struct Head {
     pub id: ChatId,
     pub last_seq: i64,
     pub active_at: Time,
+    direct_pair: Option<String>,
+}
+
+impl Head {
+    /// The two users of a direct chat.
+    pub fn pair(&self) -> Option<[UserId; 2]> {
+        let (one, other) = self.direct_pair.as_deref()?.split_once('\n')?;
+        Some([UserId::stored(one), UserId::stored(other)])
+    }
 }
 
 impl Store {
@@ -163,14 +175,15 @@ impl Tx {
     pub async fn insert_chat(&mut self, chat: &Chat) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
-                "insert into chats (id, name, description, private, team_id, creator_id, last_seq,
-                     active_at, created_at, modified_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
+                "insert into chats (id, name, description, private, direct_pair, team_id,
+                     creator_id, last_seq, active_at, created_at, modified_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
             )
             .bind(chat.id)
             .bind(&chat.name)
             .bind(&chat.description)
             .bind(chat.private)
+            .bind(chat.direct.then(|| direct_pair(&chat.users)))
             .bind(chat.team_id)
             .bind(&chat.creator_id)
             .bind(chat.last_seq)
@@ -191,7 +204,7 @@ impl Tx {
         let heads = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
-                    "select id, last_seq, active_at from chats
+                    "select id, last_seq, active_at, direct_pair from chats
                      where id in (select unhex(value, '-') from json_each($1))",
                 )
                 .bind(chats)

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::{ChatId, Message, TeamId, UserId};
 
 const FIND_STANDING: &str = "
-    select c.private, c.team_id is not null as of_team,
+    select c.private, c.direct_pair is not null as direct, c.team_id is not null as of_team,
         coalesce(c.creator_id = $2, false) as creator,
         m.user_id is not null as member, t.user_id is not null as in_team
     from chats c left join members m on m.chat_id = c.id and m.user_id = $2
@@ -21,6 +21,8 @@ const FIND_STANDING: &str = "
 #[derive(sqlx::FromRow)]
 pub struct Standing {
     pub private: bool,
+    /// Whether it is the chat of two.
+    pub direct: bool,
     /// Whether the chat belongs to a team.
     pub of_team: bool,
     /// Whether they made the chat.

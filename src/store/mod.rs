@@ -7,12 +7,15 @@
 //! commit that clients should hear of leaves by the channel that [`Store::open`] returns, in the
 //! order of the commits.
 
+mod accounts;
 mod chats;
+mod direct;
 mod invitations;
 mod members;
 mod messages;
 mod sqlite;
 mod teams;
+mod tokens;
 mod users;
 mod writer;
 
@@ -29,6 +32,7 @@ use crate::model::{Event, NewMessage, Published, Sent};
 use sqlite::SqlitePools;
 use writer::Writer;
 
+pub use accounts::Taken;
 pub use members::Standing;
 
 /// How many committed events may wait to be taken; then commits wait too.

@@ -1,9 +1,11 @@
 //! The `users` table.
 
+use std::collections::{HashMap, HashSet};
+
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
-use crate::model::{ExternalId, Handle, Profile, User, UserId};
+use crate::model::{ExternalId, Profile, User, UserId, Username};
 
 impl Store {
     /// What others see of a user.
@@ -15,6 +17,50 @@ impl Store {
                 .await
         })?;
         Ok(profile)
+    }
+
+    /// Whether a user is protected; none if there is no such user.
+    pub async fn find_protected(&self, id: &UserId) -> Result<Option<bool>, Error> {
+        let protected = on!(Db self, |pool| {
+            sqlx::query_scalar("select protected from users where id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(protected)
+    }
+
+    pub async fn find_user_by_external_id(&self, id: &ExternalId) -> Result<Option<User>, Error> {
+        let user = on!(Db self, |pool| {
+            sqlx::query_as("select * from users where external_id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(user)
+    }
+
+    /// The user of this name: a handle, or the id of a user without one.
+    pub async fn find_user_id(&self, username: &str) -> Result<Option<UserId>, Error> {
+        let id = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select id from users where handle = $1 or (id = $1 and handle is null)",
+            )
+            .bind(username)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(id)
+    }
+
+    pub async fn find_username(&self, id: &UserId) -> Result<Option<Username>, Error> {
+        let username = on!(Db self, |pool| {
+            sqlx::query_scalar("select coalesce(handle, id) from users where id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(username)
     }
 }
 
@@ -31,8 +77,18 @@ impl Tx {
         self.find_user_by(sql, external_id.as_ref()).await
     }
 
-    pub async fn find_user_by_handle(&mut self, handle: &Handle) -> Result<Option<User>, Error> {
-        self.find_user_by("select * from users where handle = $1", handle.as_ref()).await
+    /// Whether somebody else has this name, as a handle or as an id: a name means one user.
+    pub async fn is_name_taken(&mut self, name: &str, own_id: &UserId) -> Result<bool, Error> {
+        let taken = on!(Tx self, |connection| {
+            sqlx::query_scalar(
+                "select exists (select 1 from users where (handle = $1 or id = $1) and id <> $2)",
+            )
+            .bind(name)
+            .bind(own_id)
+            .fetch_one(connection)
+            .await
+        })?;
+        Ok(taken)
     }
 
     async fn find_user_by(&mut self, sql: &'static str, key: &str) -> Result<Option<User>, Error> {
@@ -45,14 +101,16 @@ impl Tx {
     pub async fn insert_user(&mut self, user: &User) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
-                "insert into users (id, external_id, handle, name, photo, created_at, modified_at)
-                 values ($1, $2, $3, $4, $5, $6, $7)",
+                "insert into users
+                     (id, external_id, handle, name, photo, protected, created_at, modified_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(&user.id)
             .bind(&user.external_id)
             .bind(&user.handle)
             .bind(&user.name)
             .bind(&user.photo)
+            .bind(user.protected)
             .bind(user.created_at)
             .bind(user.modified_at)
             .execute(connection)
@@ -65,7 +123,8 @@ impl Tx {
         on!(Tx self, |connection| {
             sqlx::query(
                 "update users
-                 set external_id = $2, handle = $3, name = $4, photo = $5, modified_at = $6
+                 set external_id = $2, handle = $3, name = $4, photo = $5, protected = $6,
+                     modified_at = $7
                  where id = $1",
             )
             .bind(&user.id)
@@ -73,6 +132,7 @@ impl Tx {
             .bind(&user.handle)
             .bind(&user.name)
             .bind(&user.photo)
+            .bind(user.protected)
             .bind(user.modified_at)
             .execute(connection)
             .await
@@ -94,5 +154,24 @@ impl Tx {
             }
         };
         Ok(unknown)
+    }
+
+    /// What these users are called.
+    pub(super) async fn list_usernames(
+        &mut self,
+        ids: &HashSet<&UserId>,
+    ) -> Result<HashMap<UserId, Username>, Error> {
+        let names: Vec<_> = match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(
+                    "select id, coalesce(handle, id) from users
+                     where id in (select value from json_each($1))",
+                )
+                .bind(json(ids.iter()))
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(names.into_iter().collect())
     }
 }

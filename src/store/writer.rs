@@ -19,7 +19,9 @@ use super::chats::Head;
 use super::{Db, Turn, Tx};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ChatId, ClientId, Event, Message, MessageId, NewMessage, Sent, UserId};
+use crate::model::{
+    ChatId, ClientId, Event, Message, MessageId, NewMessage, Place, Posted, Sent, UserId, Username,
+};
 
 /// The most messages one transaction appends.
 const MAX_BATCH: usize = 512;
@@ -125,18 +127,25 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
     let members = tx.find_members(&senders).await?;
     let keys: Vec<_> = batch.iter().filter_map(new_key).collect();
     let known = tx.find_sent(&keys).await?.into_iter().map(Arc::new);
+    let pairs: HashMap<_, _> =
+        heads.iter().filter_map(|head| Some((head.id, head.pair()?))).collect();
+    let named = batch.iter().map(|message| &message.user_id).chain(pairs.values().flatten());
+    let usernames = tx.list_usernames(&named.collect()).await?;
     let mut plan = Plan {
         heads: heads.into_iter().map(|head| (head.id, head)).collect(),
         members,
+        pairs,
+        usernames,
         known: known.filter_map(|message| Some((key(&message)?, message))).collect(),
         fresh: Vec::with_capacity(batch.len()),
     };
     let answers = batch.into_iter().map(|message| plan.place(message)).collect();
     let fresh = plan.fresh;
     if !fresh.is_empty() {
-        tx.insert_messages(&fresh).await?;
-        tx.update_heads(&fresh).await?;
-        tx.update_own_unread(&fresh).await?;
+        let messages: Vec<_> = fresh.iter().map(|posted| posted.message.clone()).collect();
+        tx.insert_messages(&messages).await?;
+        tx.update_heads(&messages).await?;
+        tx.update_own_unread(&messages).await?;
     }
     let count = fresh.len() as u64;
     tx.commit(fresh.into_iter().map(Event::MessageSent)).await?;
@@ -149,20 +158,30 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
 struct Plan {
     heads: HashMap<ChatId, Head>,
     members: HashSet<(ChatId, UserId)>,
+    /// The two users of each direct chat.
+    pairs: HashMap<ChatId, [UserId; 2]>,
+    usernames: HashMap<UserId, Username>,
     known: HashMap<Key, Arc<Message>>,
-    fresh: Vec<Arc<Message>>,
+    fresh: Vec<Posted>,
 }
 
 impl Plan {
     fn place(&mut self, new: NewMessage) -> Answer {
-        let head = self.heads.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
-        if !self.members.contains(&(new.chat_id, new.user_id.clone())) {
+        if !self.heads.contains_key(&new.chat_id) {
+            return Err(Error::no_chat());
+        }
+        // In a direct chat nobody but its two users speaks.
+        let of_member = new.of_member || self.pairs.contains_key(&new.chat_id);
+        if of_member && !self.members.contains(&(new.chat_id, new.user_id.clone())) {
             return Err(Error::no_chat());
         }
         let key = new_key(&new);
         if let Some(first) = key.as_ref().and_then(|key| self.known.get(key)) {
             return repeated(first, &new);
         }
+        let author = self.usernames.get(&new.user_id).cloned().ok_or_else(Error::no_user)?;
+        let (by, place) = (new.by, self.place_of(&new)?);
+        let head = self.heads.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
         head.last_seq += 1;
         // Times never fall within a chat, whatever the clock does.
         head.active_at = head.active_at.max(clock::now());
@@ -180,8 +199,17 @@ impl Plan {
         if let Some(key) = key {
             self.known.insert(key, message.clone());
         }
-        self.fresh.push(message.clone());
+        self.fresh.push(Posted { message: message.clone(), author, place, by });
         Ok(Sent { message, fresh: true })
+    }
+
+    fn place_of(&self, new: &NewMessage) -> Result<Place, Error> {
+        let Some([one, other]) = self.pairs.get(&new.chat_id) else {
+            return Ok(Place::Chat);
+        };
+        let to = if *one == new.user_id { other } else { one };
+        let to_name = self.usernames.get(to).cloned().ok_or_else(Error::no_user)?;
+        Ok(Place::Direct { to: to.clone(), to_name })
     }
 }
 
@@ -196,9 +224,8 @@ fn key(message: &Message) -> Option<Key> {
 fn repeated(first: &Arc<Message>, new: &NewMessage) -> Answer {
     match first.body == new.body && first.kind == new.kind {
         true => Ok(Sent { message: first.clone(), fresh: false }),
-        false => Err(Error::Conflict {
-            field: "message.client_id",
-            why: "this client_id belongs to another message",
-        }),
+        false => {
+            Err(Error::conflict("message.client_id", "this client_id belongs to another message"))
+        }
     }
 }

@@ -15,6 +15,7 @@ use socketioxide_parser_common::CommonParser;
 
 use super::session::Session;
 use super::{Hub, packets};
+use crate::doors::credential::credential;
 
 /// The state that engineioxide keeps for each of its sockets.
 #[derive(Default)]
@@ -48,17 +49,16 @@ impl EngineIoHandler for Engine {
         }
         let limits = self.hub.app.limits();
         match socket.protocol {
-            // An old client is in the namespace `/` from the start. The engine does not say
+            // An old client asks for the namespace `/` by connecting. The engine does not say
             // whether the transport ever opened, and keeps one that did not: what never sends
             // anything is closed.
             ProtocolVersion::V3 => {
-                enter(&socket, &session);
+                enter(&socket, &session, None);
                 self.expect(limits.silence_timeout, &session, Session::has_spoken);
             }
-            ProtocolVersion::V4 => {
-                self.expect(limits.handshake_timeout, &session, Session::has_entered);
-            }
+            ProtocolVersion::V4 => {}
         }
+        self.expect(limits.handshake_timeout, &session, Session::has_entered);
         // A connection has one `on_connect`, so that the cell is empty.
         let _ = socket.data.session.set(session);
     }
@@ -108,13 +108,14 @@ impl Engine {
         session.speak();
         let root = packet.ns == "/";
         match packet.inner {
-            PacketData::Connect(_) if root => enter(socket, session),
+            PacketData::Connect(payload) if root => enter(socket, session, payload),
             PacketData::Connect(_) => {
-                session.deliver(packets::connect_error(packet.ns, "Invalid namespace"));
+                let why = "Invalid namespace";
+                session.deliver(packets::connect_error(socket.protocol, packet.ns, why));
             }
             PacketData::Event(Value::Str(data, _), ack)
             | PacketData::BinaryEvent(Value::Str(data, _), ack)
-                if root && session.has_entered() =>
+                if root =>
             {
                 session.receive(data, ack);
             }
@@ -138,10 +139,31 @@ impl Engine {
     }
 }
 
-/// Lets a connection into the namespace `/`.
-fn enter(socket: &EngineSocket, session: &Session) {
-    session.enter(|| match socket.protocol {
-        ProtocolVersion::V3 => packets::connect(None),
-        ProtocolVersion::V4 => packets::connect(Some(socket.id)),
-    });
+/// Lets a connection into the namespace `/`, by the `token` of its packet or by the credential that
+/// its first request brought along.
+fn enter(socket: &EngineSocket, session: &Arc<Session>, payload: Option<Value>) {
+    let credential = match token(payload) {
+        Some(token) => Some(token),
+        None => credential(&socket.req_parts.headers, &socket.req_parts.uri),
+    };
+    session.enter(
+        credential,
+        match socket.protocol {
+            ProtocolVersion::V3 => packets::connect(None),
+            ProtocolVersion::V4 => packets::connect(Some(socket.id)),
+        },
+    );
+}
+
+/// What `auth.token` says in a client. One that is no text is no valid token, either.
+fn token(payload: Option<Value>) -> Option<String> {
+    let Value::Str(payload, _) = payload? else {
+        return None;
+    };
+    let mut payload: serde_json::Value = serde_json::from_str(&payload).ok()?;
+    match payload.get_mut("token")?.take() {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(token) => Some(token),
+        other => Some(other.to_string()),
+    }
 }

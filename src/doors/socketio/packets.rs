@@ -1,7 +1,7 @@
 //! The packets around the bodies: events, acks, errors.
 
-use engineioxide::Str;
 use engineioxide::sid::Sid;
+use engineioxide::{ProtocolVersion, Str};
 use serde::Serialize;
 use serde_json::json;
 use socketioxide_core::Value;
@@ -56,9 +56,13 @@ pub(super) fn connect(sid: Option<Sid>) -> Str {
     encode(Packet::connect("/", payload))
 }
 
-/// The packet that keeps a client out of a namespace.
-pub(super) fn connect_error(namespace: Str, message: &str) -> Str {
-    encode(Packet::connect_error(namespace, message))
+/// The packet that keeps a client out of a namespace; old clients expect no more than the
+/// message.
+pub(super) fn connect_error(protocol: ProtocolVersion, namespace: Str, message: &str) -> Str {
+    match protocol {
+        ProtocolVersion::V3 => format!("44{}", json!(message)).into(),
+        ProtocolVersion::V4 => encode(Packet::connect_error(namespace, message)),
+    }
 }
 
 fn encode(packet: Packet) -> Str {

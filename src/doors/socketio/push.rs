@@ -10,7 +10,7 @@ use super::views::{Announcement, ChatView, InvitationView, MessageView, OfChat, 
 use super::views::{ParticipantView, ReadView};
 use super::{Hub, packets};
 use crate::error::Error;
-use crate::model::{Chat, ChatId, ConnectionId, Event, Invitation, Published};
+use crate::model::{Chat, ChatId, ConnectionId, Event, Invitation, Posted, Published};
 
 /// Runs until the bus is closed.
 pub(super) async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
@@ -58,7 +58,7 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
                 evict(hub, *chat_id, rooms.leave(*chat_id, user_id, false));
             }
         }
-        Event::MessageSent(message) => {
+        Event::MessageSent(Posted { message, .. }) => {
             let view = MessageView::from(&**message);
             let plain = packets::push("new-message", &view)?;
             let channel = packets::push("chat-message", &view.on_channel())?;
@@ -70,6 +70,11 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
         }
         Event::Invited(invitation) => {
             rooms.send_to_user(&invitation.invitee_id, None, &invited(invitation)?);
+        }
+        Event::UserProtected { user_id } => {
+            for (connection, chat_id) in rooms.forget(user_id) {
+                evict(hub, chat_id, vec![connection]);
+            }
         }
         Event::ParticipantJoined { chat_id, user, participants } => {
             let body = ParticipantView::new(*chat_id, user, *participants);

@@ -12,7 +12,7 @@ use engineioxide::Str;
 
 use super::roster::{Roster, Socket};
 use super::session::Session;
-use crate::domain::Visitor;
+use crate::domain::{Actor, Visitor};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, UserId};
 
@@ -63,25 +63,49 @@ impl Rooms {
         close_all(&sessions);
     }
 
-    /// Makes a socket act as a user too, and hear of all the user's chats, which `read` brings if
-    /// they are not known; false if it did so before. Errors: those of `read`; `too_large` for a
-    /// socket of too many users; `unavailable` for one that has disconnected.
-    pub async fn attach<F: Future<Output = Result<Vec<ChatId>, Error>>>(
+    /// Makes a socket act as a user from now on, once `claim` has found that it may; if a user
+    /// becomes protected meanwhile, `claim` is asked again. False if that is one of its users
+    /// already. Errors: those of `claim`; `too_large` for a socket of too many users;
+    /// `unavailable` for one that has disconnected.
+    pub async fn attach<F: Future<Output = Result<Actor, Error>>>(
+        &self,
+        id: ConnectionId,
+        max_users: usize,
+        claim: impl Fn() -> F,
+    ) -> Result<bool, Error> {
+        loop {
+            let protections = self.lock().protections;
+            let actor = claim().await?;
+            let mut roster = self.lock();
+            if roster.protections == protections {
+                return roster.attach(id, actor, max_users);
+            }
+        }
+    }
+
+    /// Makes a socket hear of all the chats of a user whom it acts as; `read` brings them if they
+    /// are not known. Errors: those of `read`, with which it loses the user; `unavailable` for a
+    /// socket that has lost the user or has disconnected.
+    pub async fn hear_chats<F: Future<Output = Result<Vec<ChatId>, Error>>>(
         &self,
         id: ConnectionId,
         user_id: &UserId,
-        max_users: usize,
         read: impl Fn() -> F,
-    ) -> Result<bool, Error> {
-        let new = self.lock().attach(id, user_id, max_users)?;
+    ) -> Result<(), Error> {
         loop {
             let unknown = self.lock().unknown_since(id, user_id)?;
             let Some(leaves) = unknown else {
-                return Ok(new);
+                return Ok(());
             };
             let chats = read().await.inspect_err(|_| self.lock().detach(id, user_id))?;
             self.lock().learn(id, user_id, leaves, chats);
         }
+    }
+
+    /// A user is protected from now on, and lost to the sockets that have not proved to be
+    /// theirs. Returns the rooms that these were in as the user.
+    pub fn forget(&self, user_id: &UserId) -> Vec<(ConnectionId, ChatId)> {
+        self.lock().forget(user_id)
     }
 
     /// A user has become a member of a chat.
@@ -104,12 +128,12 @@ impl Rooms {
     /// Puts a socket into a room, as a user or nobody in particular, once `see` has found that it
     /// may be there; if somebody loses such a right meanwhile, `see` is asked again. Errors: those
     /// of `see`; `too_large` for a socket in too many rooms; `unavailable` for one that has
-    /// disconnected.
+    /// disconnected; `unauthenticated` for one that has lost the user.
     pub async fn subscribe<F: Future<Output = Result<Visitor, Error>>>(
         &self,
         id: ConnectionId,
         chat_id: ChatId,
-        user_id: Option<UserId>,
+        user_id: Option<&UserId>,
         max_rooms: usize,
         see: impl Fn() -> F,
     ) -> Result<Visitor, Error> {

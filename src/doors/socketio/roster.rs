@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::session::Session;
+use crate::domain::Actor;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, UserId};
 
@@ -15,6 +16,8 @@ pub(super) struct Roster {
     pub rooms: HashMap<ChatId, Room>,
     /// How often somebody has lost the right to be in a room.
     pub evictions: u64,
+    /// How often a user has become protected.
+    pub protections: u64,
     /// Set once the server shuts down; from then on nobody connects.
     pub closed: bool,
 }
@@ -53,14 +56,10 @@ pub(super) struct Subscriber {
 }
 
 impl Roster {
-    /// Makes a socket act as a user too; false if it did so before. Errors: `too_large`;
-    /// `unavailable` for a socket that has disconnected.
-    pub fn attach(
-        &mut self,
-        id: ConnectionId,
-        user_id: &UserId,
-        max: usize,
-    ) -> Result<bool, Error> {
+    /// Makes a socket act as a user from now on; false if that is one of its users already.
+    /// Errors: `too_large`; `unavailable` for a socket that has disconnected.
+    pub fn attach(&mut self, id: ConnectionId, actor: Actor, max: usize) -> Result<bool, Error> {
+        let user_id = actor.user_id();
         let socket = self.sockets.get_mut(&id).ok_or(Error::Unavailable(None))?;
         if socket.users.len() >= max && !socket.users.contains(user_id) {
             let (field, unit) = ("user.id".into(), "users on one socket");
@@ -70,6 +69,7 @@ impl Roster {
         socket.session.set_several_users(socket.users.len() > 1);
         let user = self.users.entry(user_id.clone()).or_default();
         user.sockets.insert(id, socket.session.clone());
+        socket.session.set_latest(actor);
         Ok(new)
     }
 
@@ -78,6 +78,7 @@ impl Roster {
         if let Some(socket) = self.sockets.get_mut(&id) {
             socket.users.remove(user_id);
             socket.session.set_several_users(socket.users.len() > 1);
+            socket.session.unset_latest(user_id);
         }
         let Some(user) = self.users.get_mut(user_id) else {
             return;
@@ -153,8 +154,10 @@ impl Roster {
             return Vec::new();
         };
         let subscribers = room.subscribers.iter();
-        let evicted =
-            subscribers.filter(|(_, subscriber)| loses(room, subscriber.user_id.as_ref()));
+        // Nothing is kept from the service.
+        let evicted = subscribers.filter(|(_, subscriber)| {
+            loses(room, subscriber.user_id.as_ref()) && !subscriber.session.is_service()
+        });
         let evicted: Vec<_> = evicted.map(|(id, _)| *id).collect();
         for id in &evicted {
             self.unsubscribe(*id, chat_id);
@@ -162,15 +165,42 @@ impl Roster {
         evicted
     }
 
-    /// Errors: `too_large`; `unavailable` for a socket that has disconnected.
+    /// Takes a user who is protected now from the sockets that have not proved to be theirs;
+    /// returns the rooms in which those were as the user.
+    pub fn forget(&mut self, user_id: &UserId) -> Vec<(ConnectionId, ChatId)> {
+        self.protections += 1;
+        let sockets = self.users.get(user_id).into_iter().flat_map(|user| user.sockets.values());
+        let anonymous = sockets.filter(|session| session.is_anonymous()).map(|session| session.id);
+        let mut evicted = Vec::new();
+        for id in Vec::from_iter(anonymous) {
+            self.detach(id, user_id);
+            let rooms = self.sockets.get(&id).into_iter().flat_map(|socket| &socket.rooms);
+            let came_as_user = |chat_id: &&ChatId| {
+                let room = self.rooms.get(chat_id);
+                let subscriber = room.and_then(|room| room.subscribers.get(&id));
+                subscriber.is_some_and(|subscriber| subscriber.user_id.as_ref() == Some(user_id))
+            };
+            evicted.extend(rooms.filter(came_as_user).map(|chat_id| (id, *chat_id)));
+        }
+        for (id, chat_id) in &evicted {
+            self.unsubscribe(*id, *chat_id);
+        }
+        evicted
+    }
+
+    /// Errors: `too_large`; `unavailable` for a socket that has disconnected; `unauthenticated`
+    /// for one that has lost the user.
     pub fn subscribe(
         &mut self,
         id: ConnectionId,
         chat_id: ChatId,
-        user_id: Option<UserId>,
+        user_id: Option<&UserId>,
         max: usize,
     ) -> Result<(), Error> {
         let socket = self.sockets.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        if user_id.is_some_and(|user_id| !socket.users.contains(user_id)) {
+            return Err(Error::NO_USER);
+        }
         if socket.rooms.len() >= max && !socket.rooms.contains(&chat_id) {
             let (field, unit) = ("channel".into(), "rooms of one socket");
             return Err(Error::TooLarge { field, max, unit });
@@ -182,7 +212,7 @@ impl Roster {
         let subscriber =
             subscriber.or_insert_with(|| Subscriber { session: session.clone(), user_id: None });
         // Who came as nobody may say later who they are.
-        subscriber.user_id = subscriber.user_id.take().or(user_id);
+        subscriber.user_id = subscriber.user_id.take().or(user_id.cloned());
         Ok(())
     }
 

@@ -3,17 +3,19 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use engineioxide::Str;
 use engineioxide::socket::DisconnectReason;
 use futures_util::FutureExt;
 use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::engine::EngineSocket;
 use super::packets::{self, Answer};
 use super::rooms::Rooms;
 use super::{Hub, push, requests, unsent};
+use crate::domain::{Actor, Connection};
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
 
@@ -29,15 +31,20 @@ pub(super) struct Session {
     hub: Arc<Hub>,
     socket: Weak<EngineSocket>,
     spoken: AtomicBool,
-    entered: AtomicBool,
+    /// Set while it is let in, and once it is.
+    entering: AtomicBool,
     /// Set once the connection is to end; from then on nothing is sent, so that what the client
     /// still gets has no gap.
     closing: AtomicBool,
     inbox: Mutex<Inbox>,
     /// Bytes of large packets that the transport has not taken yet.
     unsent: Arc<AtomicUsize>,
+    /// Who it is, once it has entered.
+    connection: OnceLock<Connection>,
+    /// Closes it when its token ends.
+    ending: OnceLock<AbortOnDropHandle<()>>,
     /// The user that requests without one act as.
-    latest_user: Mutex<Option<UserId>>,
+    latest: Mutex<Option<Actor>>,
     /// Whether this socket acts as more than one user; [`Rooms`] knows them.
     several_users: AtomicBool,
 }
@@ -46,8 +53,25 @@ pub(super) struct Session {
 /// socket costs none.
 #[derive(Default)]
 struct Inbox {
-    waiting: VecDeque<(Str, Option<i64>)>,
+    waiting: VecDeque<Task>,
     running: bool,
+}
+
+/// What is done in the order in which it came.
+enum Task {
+    /// Lets the socket into the namespace `/` by its credential.
+    Enter { credential: Option<String>, welcome: Str },
+    /// Answers a packet.
+    Request { data: Str, ack: Option<i64> },
+}
+
+impl Task {
+    fn size(&self) -> usize {
+        match self {
+            Task::Enter { credential, .. } => credential.as_ref().map_or(0, String::len),
+            Task::Request { data, .. } => data.len(),
+        }
+    }
 }
 
 /// A request as it stands in a packet: the event's name and its first argument.
@@ -63,19 +87,22 @@ impl Session {
             hub,
             socket,
             spoken: AtomicBool::new(false),
-            entered: AtomicBool::new(false),
+            entering: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             inbox: Mutex::default(),
             unsent: Arc::default(),
-            latest_user: Mutex::default(),
+            connection: OnceLock::new(),
+            ending: OnceLock::new(),
+            latest: Mutex::default(),
             several_users: AtomicBool::new(false),
         }
     }
 
-    /// Lets the socket into the namespace `/`; it is told once.
-    pub fn enter(&self, welcome: impl FnOnce() -> Str) {
-        if !self.entered.swap(true, Ordering::AcqRel) {
-            self.deliver(welcome());
+    /// Asks to be let into the namespace `/` by a credential, and to be told so by `welcome`. Who
+    /// is in or is being let in is not let in again.
+    pub fn enter(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
+        if !self.entering.swap(true, Ordering::AcqRel) {
+            self.queue(Task::Enter { credential, welcome });
         }
     }
 
@@ -89,23 +116,30 @@ impl Session {
     }
 
     pub fn has_entered(&self) -> bool {
-        self.entered.load(Ordering::Acquire)
+        self.connection.get().is_some()
     }
 
-    /// Queues a request. It never waits, and it is called in the order of the packets: that
-    /// keeps the order. A socket that queues too much is disconnected.
+    /// Queues a request of who is in or is being let in.
     pub fn receive(self: &Arc<Self>, data: Str, ack: Option<i64>) {
+        if self.entering.load(Ordering::Acquire) {
+            self.queue(Task::Request { data, ack });
+        }
+    }
+
+    /// It never waits, and it is called in the order of the packets: that keeps the order. A
+    /// socket that queues too much is disconnected.
+    fn queue(self: &Arc<Self>, task: Task) {
         let limits = self.hub.app.limits();
         let mut inbox = lock(&self.inbox);
         let in_all = self.hub.pending_bytes.load(Ordering::Relaxed);
         if inbox.waiting.len() >= limits.max_pending
-            || in_all.saturating_add(data.len()) > limits.max_pending_bytes
+            || in_all.saturating_add(task.size()) > limits.max_pending_bytes
         {
             drop(inbox);
             return self.close();
         }
-        self.hub.pending_bytes.fetch_add(data.len(), Ordering::Relaxed);
-        inbox.waiting.push_back((data, ack));
+        self.hub.pending_bytes.fetch_add(task.size(), Ordering::Relaxed);
+        inbox.waiting.push_back(task);
         if !inbox.running {
             inbox.running = true;
             self.hub.work.spawn(self.clone().work());
@@ -113,33 +147,79 @@ impl Session {
     }
 
     async fn work(self: Arc<Self>) {
-        while let Some((data, ack)) = self.next() {
-            self.handle(&data, ack).await;
+        while let Some(task) = self.next() {
+            match (task, self.connection.get()) {
+                (Task::Enter { credential, welcome }, _) => self.let_in(credential, welcome).await,
+                (Task::Request { data, ack }, Some(connection)) => {
+                    self.handle(connection, &data, ack).await;
+                }
+                // It came with what was refused.
+                (Task::Request { .. }, None) => {}
+            }
         }
     }
 
-    fn next(&self) -> Option<(Str, Option<i64>)> {
+    /// Lets the socket in, as the user of its token if it has one; or refuses it, and it may try
+    /// again until the time for that is over.
+    async fn let_in(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
+        let connection = match self.hub.app.connect(self.id, credential.as_deref()).await {
+            Ok(connection) => self.connection.get_or_init(|| connection),
+            Err(error) => {
+                log("connect", &error);
+                self.entering.store(false, Ordering::Release);
+                return self.refuse(error.code());
+            }
+        };
+        self.deliver(welcome);
+        if let Some(user_id) = connection.user_id() {
+            self.close_after(connection.ended());
+            if let Err(error) = self.act_as(user_id).await {
+                log("connect", &error);
+                self.close();
+            }
+        }
+    }
+
+    fn refuse(&self, why: &str) {
+        if let Some(socket) = self.socket.upgrade() {
+            self.deliver(packets::connect_error(socket.protocol, "/".into(), why));
+        }
+    }
+
+    fn close_after(self: &Arc<Self>, ended: impl Future<Output = ()> + Send + 'static) {
+        let session = Arc::downgrade(self);
+        let ending = tokio::spawn(async move {
+            ended.await;
+            if let Some(session) = session.upgrade() {
+                session.close();
+            }
+        });
+        // It is let in once, so that the cell is empty.
+        let _ = self.ending.set(AbortOnDropHandle::new(ending));
+    }
+
+    fn next(&self) -> Option<Task> {
         let mut inbox = lock(&self.inbox);
         let next = match self.hub.stopped.is_cancelled() {
             true => None,
             false => inbox.waiting.pop_front(),
         };
         match &next {
-            Some((data, _)) => {
-                self.hub.pending_bytes.fetch_sub(data.len(), Ordering::Relaxed);
+            Some(task) => {
+                self.hub.pending_bytes.fetch_sub(task.size(), Ordering::Relaxed);
             }
             None => inbox.running = false,
         }
         next
     }
 
-    async fn handle(self: &Arc<Self>, data: &str, ack: Option<i64>) {
+    async fn handle(self: &Arc<Self>, connection: &Connection, data: &str, ack: Option<i64>) {
         let Some(request) = Request::read(data) else {
             return self.close();
         };
         let event = request.event.as_str();
         metrics::counter!("chinwag_requests_total").increment(1);
-        let answer = requests::answer(self, &self.hub.app, event, &request.body);
+        let answer = requests::answer(self, connection, &self.hub.app, event, &request.body);
         // A defect in one request must not take the socket's later ones with it.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let packet = match (answer.unwrap_or(Err(Error::Internal(None))), ack) {
@@ -198,9 +278,28 @@ impl Session {
         &self.hub.rooms
     }
 
-    /// The user that requests without one act as.
-    pub fn latest_user(&self) -> Option<UserId> {
-        lock(&self.latest_user).clone()
+    /// Whether it came with no credential, and so acts as users only until they are protected.
+    pub fn is_anonymous(&self) -> bool {
+        self.connection.get().is_some_and(Connection::is_anonymous)
+    }
+
+    /// Whether it came with the service's key.
+    pub fn is_service(&self) -> bool {
+        self.connection.get().is_some_and(Connection::is_service)
+    }
+
+    /// Who asks where a request does not say.
+    pub fn latest_actor(&self) -> Option<Actor> {
+        lock(&self.latest).clone()
+    }
+
+    pub fn set_latest(&self, actor: Actor) {
+        *lock(&self.latest) = Some(actor);
+    }
+
+    /// Ends being this user, if that is the latest.
+    pub fn unset_latest(&self, user_id: &UserId) {
+        lock(&self.latest).take_if(|actor| actor.user_id() == user_id);
     }
 
     pub fn acts_as_several(&self) -> bool {
@@ -212,17 +311,18 @@ impl Session {
     }
 
     /// Makes the socket act as this user from now on: it hears of all the user's chats, and of the
-    /// invitations that wait for an answer. Errors: `not_found`; `too_large` for too many users on
-    /// one socket; `unavailable` for a socket that has disconnected.
+    /// invitations that wait for an answer. Errors: those of [`App::claim`]; `too_large` for too
+    /// many users on one socket; `unavailable` for a socket that has disconnected.
     pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
-        if lock(&self.latest_user).as_ref() == Some(user_id) {
+        let connection = self.connection.get().ok_or(Error::NO_USER)?;
+        if lock(&self.latest).as_ref().is_some_and(|actor| actor.user_id() == user_id) {
             return Ok(());
         }
-        let app = &self.hub.app;
+        let (app, rooms) = (&self.hub.app, &self.hub.rooms);
         let max_users = app.limits().max_socket_users;
-        let read = || app.chats_of(user_id);
-        let new = self.hub.rooms.attach(self.id, user_id, max_users, read).await?;
-        *lock(&self.latest_user) = Some(user_id.clone());
+        let claim = || app.claim(connection, user_id);
+        let new = rooms.attach(self.id, max_users, claim).await?;
+        rooms.hear_chats(self.id, user_id, || app.chats_of(user_id)).await?;
         if new {
             // A convenience: the socket acts as the user without it, and can ask.
             let invitations = app.list_invitations(user_id).await;

@@ -23,6 +23,12 @@ pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
     pushed_chat(&chat)
 }
 
+pub async fn open_direct(call: Call<'_>) -> Result<Answer, Error> {
+    let user_id = call.other_user()?;
+    let actor = call.latest_actor()?;
+    chat_answer(&call.app.open_direct(&actor, &user_id).await?)
+}
+
 pub async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
     let limit = call.body.limit()?;
     let before = call.body.optional_text("before", |text, _| {

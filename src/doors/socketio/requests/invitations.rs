@@ -14,7 +14,7 @@ pub async fn invite(call: Call<'_>) -> Result<Answer, Error> {
 
 pub async fn list_invitations(call: Call<'_>) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    let invitations = call.app.list_invitations(&actor.user_id).await?;
+    let invitations = call.app.list_invitations(actor.user_id()).await?;
     let invitations = invitations.iter().map(InvitationView::from).collect();
     Answer::new(&Invitations { invitations })
 }

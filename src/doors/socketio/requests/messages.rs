@@ -16,8 +16,8 @@ pub async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
         before_seq: query.optional_number("before_seq", 0)?,
         limit: query.limit()?,
     };
-    let user_id = call.claim_user().await?;
-    let page = call.app.list_messages(user_id.as_ref(), chat_id, &query).await?;
+    let viewer = call.viewer().await?;
+    let page = call.app.list_messages(&viewer, chat_id, &query).await?;
     Answer::new(&Messages {
         messages: page.messages.iter().map(MessageView::from).collect(),
         next: page.next.map(|after_seq| After { after_seq }),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::packets::Answer;
 use super::session::Session;
-use crate::domain::{Actor, App};
+use crate::domain::{Actor, App, Connection, Viewer};
 use crate::doors::input::Input;
 use crate::error::Error;
 use crate::model::{ChatId, UserId, parse_id};
@@ -20,6 +20,7 @@ use crate::model::{ChatId, UserId, parse_id};
 /// One request of one socket.
 struct Call<'a> {
     session: &'a Session,
+    connection: &'a Connection,
     app: &'a App,
     body: Input<'a>,
 }
@@ -27,14 +28,17 @@ struct Call<'a> {
 /// Answers the request `event`; an event that is none is `invalid`.
 pub(super) async fn answer(
     session: &Session,
+    connection: &Connection,
     app: &App,
     event: &str,
     body: &Value,
 ) -> Result<Answer, Error> {
-    let call = || Ok::<_, Error>(Call { session, app, body: Input::new(body, app.limits())? });
+    let body = || Input::new(body, app.limits());
+    let call = || Ok::<_, Error>(Call { session, connection, app, body: body()? });
     match event {
         "create-user" => users::create_user(call()?).await,
         "create-chat" => chats::create_chat(call()?).await,
+        "open-direct" => chats::open_direct(call()?).await,
         "list-chats" => chats::list_chats(call()?).await,
         "update-chat" => chats::update_chat(call()?).await,
         "join-chat" => chats::join_chat(call()?).await,
@@ -64,24 +68,27 @@ impl Call<'_> {
 
     /// Who asks: the request's `user`, whom the socket acts as from now on, or else its latest.
     async fn actor(&self) -> Result<Actor, Error> {
-        let user_id = self.claim_user().await?.ok_or(Error::Unauthenticated)?;
-        Ok(Actor { user_id, connection: self.session.id })
+        self.claim_user().await?;
+        self.latest_actor()
     }
 
-    /// The request's `user`, whom the socket acts as from now on, or else its latest, if any.
-    async fn claim_user(&self) -> Result<Option<UserId>, Error> {
-        let Some(user) = self.body.optional_object("user")? else {
-            return Ok(self.session.latest_user());
-        };
-        let user_id = user.text("id", UserId::parse)?;
-        self.session.act_as(&user_id).await?;
-        Ok(Some(user_id))
+    /// The same for what nobody in particular may do too.
+    async fn viewer(&self) -> Result<Viewer, Error> {
+        self.claim_user().await?;
+        let actor = self.session.latest_actor();
+        Ok(actor.as_ref().map_or_else(|| self.connection.viewer(), Viewer::from))
+    }
+
+    async fn claim_user(&self) -> Result<(), Error> {
+        match self.body.optional_object("user")? {
+            Some(user) => self.session.act_as(&user.text("id", UserId::parse)?).await,
+            None => Ok(()),
+        }
     }
 
     /// Who asks where the request's `user` is somebody else: the socket's latest.
     fn latest_actor(&self) -> Result<Actor, Error> {
-        let user_id = self.session.latest_user().ok_or(Error::Unauthenticated)?;
-        Ok(Actor { user_id, connection: self.session.id })
+        self.session.latest_actor().ok_or(Error::NO_USER)
     }
 
     /// The request's `user` where it is not the one who asks.

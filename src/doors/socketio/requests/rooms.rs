@@ -14,15 +14,15 @@ enum Channel {
 
 pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
     let channel = call.channel()?;
-    let user_id = call.claim_user().await?;
+    let viewer = call.viewer().await?;
     let (rooms, id) = (call.session.rooms(), call.session.id);
     let Channel::Room(chat_id) = channel else {
         rooms.set_system(id, true);
         return system_answer();
     };
-    let see = || call.app.see_room(user_id.as_ref(), chat_id);
+    let see = || call.app.see_room(&viewer, chat_id);
     let max_rooms = call.app.limits().max_socket_rooms;
-    let visitor = rooms.subscribe(id, chat_id, user_id.clone(), max_rooms, see).await;
+    let visitor = rooms.subscribe(id, chat_id, viewer.user_id(), max_rooms, see).await;
     let visitor = visitor.map_err(at_channel)?;
     let entered = call.app.enter_room(visitor, id).await;
     // It may have disconnected, or lost the right, before the domain knew it to be in the room.
@@ -35,15 +35,15 @@ pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
 
 pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
     let channel = call.channel()?;
-    let user_id = call.claim_user().await?;
+    let viewer = call.viewer().await?;
     let (rooms, id) = (call.session.rooms(), call.session.id);
-    let conflict = Error::Conflict { field: "channel", why: "is not subscribed to" };
+    let conflict = Error::conflict("channel", "is not subscribed to");
     let Channel::Room(chat_id) = channel else {
         return if rooms.set_system(id, false) { system_answer() } else { Err(conflict) };
     };
     if !rooms.unsubscribe(id, chat_id) {
         // What they may not see does not exist for them.
-        call.app.see_room(user_id.as_ref(), chat_id).await.map_err(at_channel)?;
+        call.app.see_room(&viewer, chat_id).await.map_err(at_channel)?;
         return Err(conflict);
     }
     call.app.leave_room(id, chat_id, || false).await;

@@ -18,7 +18,7 @@ pub async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
     if new.external_id.is_none() && new.id.is_none() {
         return Err(user.invalid("external_id", "or user.id is required"));
     }
-    let user = call.app.create_user(new).await?;
+    let user = call.app.create_user(call.connection, new).await?;
     call.session.act_as(&user.id).await?;
     Answer::new(&OfUser { user: UserView::from(&user) })
 }

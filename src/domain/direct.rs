@@ -1,0 +1,134 @@
+//! Direct messages: the one private chat of two users, made at first use, and its threads.
+
+use super::users::find_user;
+use super::{Actor, App};
+use crate::clock;
+use crate::error::Error;
+use crate::model::{
+    Body, Chat, ChatId, Event, Message, MessageQuery, MessageType, Name, Sent, Thread, UserId,
+    Username,
+};
+use crate::store::Tx;
+
+impl App {
+    /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself.
+    pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
+        let mut tx = self.store.begin().await?;
+        let users = pair(actor, user_id)?;
+        let chat = match tx.find_direct_chat_id(&users).await? {
+            Some(id) => self.find_chat(&mut tx, id).await?,
+            None => {
+                let chat = self.new_direct(&mut tx, actor, users).await?;
+                tx.insert_chat(&chat).await?;
+                tx.insert_members(chat.id, &chat.users, chat.created_at).await?;
+                tx.commit([Event::ChatCreated(chat.clone())]).await?;
+                chat
+            }
+        };
+        Ok(chat)
+    }
+
+    /// Sends a message to another user, in the direct chat of the two. Errors: as of
+    /// [`open_direct`](App::open_direct) and [`new_message`](App::new_message).
+    pub async fn send_direct(
+        &self,
+        actor: &Actor,
+        to: &UserId,
+        kind: MessageType,
+        body: Body,
+    ) -> Result<Sent, Error> {
+        let chat_id = match self.store.find_direct_chat(&pair(actor, to)?).await? {
+            Some((chat_id, _)) => chat_id,
+            None => self.open_direct(actor, to).await?.id,
+        };
+        self.new_message(actor, chat_id, kind, body, None).await
+    }
+
+    /// A page of the actor's direct chats in which something has been said, latest first; pages
+    /// count from 1.
+    pub async fn list_inbox(
+        &self,
+        actor: &Actor,
+        page: i64,
+        per_page: i64,
+    ) -> Result<Vec<Thread>, Error> {
+        self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page)).await
+    }
+
+    /// A page of the messages between the actor and another user, newest first; pages count from
+    /// 1. Errors: `conflict` for oneself.
+    pub async fn list_thread(
+        &self,
+        actor: &Actor,
+        with: &UserId,
+        page: i64,
+        per_page: i64,
+    ) -> Result<Vec<Message>, Error> {
+        let Some((chat_id, last_seq)) = self.store.find_direct_chat(&pair(actor, with)?).await?
+        else {
+            return Ok(Vec::new());
+        };
+        let last = last_seq.saturating_sub(skipped(page, per_page));
+        let query = MessageQuery {
+            from: None,
+            to: None,
+            after_seq: None,
+            before_seq: Some(last.saturating_add(1)),
+            limit: usize::try_from(per_page).unwrap_or_default(),
+        };
+        // A page has its number, so that it cannot be cut by its bytes.
+        let mut messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// The user of this name, if there is one.
+    pub async fn find_user_id(&self, username: &str) -> Result<Option<UserId>, Error> {
+        self.store.find_user_id(username).await
+    }
+
+    /// What a user is called. Errors: `not_found`.
+    pub async fn username_of(&self, user_id: &UserId) -> Result<Username, Error> {
+        self.store.find_username(user_id).await?.ok_or_else(Error::no_user)
+    }
+
+    async fn new_direct(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        users: [UserId; 2],
+    ) -> Result<Chat, Error> {
+        let [one, other] = &users;
+        let (one, other) = (find_user(tx, one).await?, find_user(tx, other).await?);
+        let now = clock::now();
+        Ok(Chat {
+            id: ChatId::new(),
+            name: Name::of_both(&one.name, &other.name, &self.limits),
+            description: None,
+            private: true,
+            direct: true,
+            team_id: None,
+            creator_id: actor.user_id.clone(),
+            users: users.into(),
+            last_seq: 0,
+            participants: 0,
+            created_at: now,
+            modified_at: now,
+        })
+    }
+}
+
+/// The two in the order of their ids, as a new chat lists its members.
+fn pair(actor: &Actor, other: &UserId) -> Result<[UserId; 2], Error> {
+    let mut users = [actor.user_id.clone(), other.clone()];
+    users.sort_unstable();
+    match users[0] == users[1] {
+        true => Err(Error::conflict("user.id", "is yourself")),
+        false => Ok(users),
+    }
+}
+
+/// How many items come before a page.
+fn skipped(page: i64, per_page: i64) -> i64 {
+    page.saturating_sub(1).saturating_mul(per_page)
+}

@@ -1,0 +1,283 @@
+//! Who a connection is: nobody in particular, a user by a token of theirs, or the service by its
+//! key. It owns what a credential proves and whom a connection may act as; a credential's form is
+//! read by [`Keys`](super::keys).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::keys::{HostClaims, Proof};
+use super::{Actor, App, Viewer};
+use crate::clock::{self, Time};
+use crate::config::Access;
+use crate::error::Error;
+use crate::model::{ConnectionId, Event, Name, Photo, User, UserId};
+
+/// What a connection may act as.
+enum Identity {
+    /// Any user who is not protected.
+    Anonymous,
+    /// This user, until then.
+    User { user_id: UserId, expires_at: Time },
+    /// Anyone.
+    Service,
+}
+
+/// A client that has proved who it is, or that comes as nobody in particular.
+pub struct Connection {
+    id: ConnectionId,
+    identity: Identity,
+    /// Its place among the connections of a revocable token.
+    lease: Option<Lease>,
+}
+
+impl Connection {
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Whose token it came with.
+    pub fn user_id(&self) -> Option<&UserId> {
+        match &self.identity {
+            Identity::User { user_id, .. } => Some(user_id),
+            Identity::Anonymous | Identity::Service => None,
+        }
+    }
+
+    /// Whether it came with no credential, and so acts as users only until they are protected.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.identity, Identity::Anonymous)
+    }
+
+    /// Whether it came with the service's key.
+    pub fn is_service(&self) -> bool {
+        matches!(self.identity, Identity::Service)
+    }
+
+    /// It as it looks at chats before it acts as any user.
+    pub fn viewer(&self) -> Viewer {
+        Viewer { user_id: None, service: self.is_service() }
+    }
+
+    /// When its token expires or is revoked: then the door closes it. Without a token that is
+    /// never.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let life = match &self.identity {
+            Identity::User { expires_at, .. } => {
+                Duration::from_micros(clock::now().until(*expires_at))
+            }
+            Identity::Anonymous | Identity::Service => Duration::MAX,
+        };
+        // Without a lease it is a token of its own, that nobody cancels.
+        let revoked =
+            self.lease.as_ref().map_or_else(CancellationToken::new, |lease| lease.ended.clone());
+        // Ended by either, whichever comes first.
+        async move {
+            let _expired = tokio::time::timeout(life, revoked.cancelled_owned()).await;
+        }
+    }
+
+    /// The token it came with, if that can be revoked.
+    pub(super) fn access_key_id(&self) -> Option<&str> {
+        self.lease.as_ref().map(|lease| lease.access_key_id.as_str())
+    }
+}
+
+impl App {
+    /// Lets a client in by its credential, a token or the service's key, or as nobody in
+    /// particular. Errors: `unauthenticated`, also for nobody where a token is needed;
+    /// `unavailable`.
+    pub async fn connect(
+        &self,
+        id: ConnectionId,
+        credential: Option<&str>,
+    ) -> Result<Connection, Error> {
+        let anonymous = Connection { id, identity: Identity::Anonymous, lease: None };
+        let Some(credential) = credential else {
+            return match self.access {
+                Access::Open => Ok(anonymous),
+                Access::Token => Err(Error::Unauthenticated("a token is needed")),
+            };
+        };
+        match self.keys.read(credential).ok_or(BAD_TOKEN)? {
+            Proof::ApiKey => Ok(Connection { identity: Identity::Service, ..anonymous }),
+            Proof::Host(claims) => {
+                let expires_at = claims.expires_at;
+                let user_id = self.user_of_host(claims).await?;
+                Ok(Connection { identity: Identity::User { user_id, expires_at }, ..anonymous })
+            }
+            Proof::OwnKey(access_key_id) => {
+                self.connect_by_key(id, access_key_id, credential).await
+            }
+        }
+    }
+
+    /// The connection acting as a user. Errors: `unauthenticated` for nobody in particular as a
+    /// protected user, `forbidden` for another's token, `not_found`.
+    pub async fn claim(&self, connection: &Connection, user_id: &UserId) -> Result<Actor, Error> {
+        if connection.user_id() != Some(user_id) {
+            let protected = self.store.find_protected(user_id).await?;
+            connection.may_act_as(user_id, protected.ok_or_else(Error::no_user))?;
+        }
+        Ok(connection.actor(user_id.clone()))
+    }
+
+    /// Finds a token's key and checks its signature. If it is not known, the host application
+    /// may have given its own token this `kid`.
+    async fn connect_by_key(
+        &self,
+        id: ConnectionId,
+        access_key_id: String,
+        credential: &str,
+    ) -> Result<Connection, Error> {
+        // Before the store is asked: a token that is revoked meanwhile ends this one too.
+        let lease = self.live.enter(id, access_key_id);
+        let key = self.store.find_token_key(&lease.access_key_id).await?;
+        let (user_id, expires_at, lease) = match key {
+            Some(key) => {
+                let expires_at = self.keys.verify_own(credential, &key).ok_or(BAD_TOKEN)?;
+                (key.user_id, expires_at, Some(lease))
+            }
+            None => {
+                let claims = self.keys.verify_host(credential).ok_or(BAD_TOKEN)?;
+                let expires_at = claims.expires_at;
+                (self.user_of_host(claims).await?, expires_at, None)
+            }
+        };
+        Ok(Connection { id, identity: Identity::User { user_id, expires_at }, lease })
+    }
+
+    /// The user that the host application's token is of, made at first sight.
+    async fn user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
+        match self.store.find_user_by_external_id(&claims.external_id).await? {
+            Some(user) if changed_by(&claims, &user) == user => Ok(user.id),
+            _ => self.keep_user_of_host(claims).await,
+        }
+    }
+
+    async fn keep_user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
+        let mut tx = self.store.begin().await?;
+        let Some(user) = tx.find_user_by_external_id(&claims.external_id).await? else {
+            let user = new_user(claims);
+            tx.insert_user(&user).await?;
+            tx.commit([]).await?;
+            return Ok(user.id);
+        };
+        let changed = User { modified_at: clock::now(), ..changed_by(&claims, &user) };
+        tx.update_user(&changed).await?;
+        let event = Event::UserProtected { user_id: user.id.clone() };
+        tx.commit((!user.protected).then_some(event)).await?;
+        Ok(user.id)
+    }
+}
+
+const BAD_TOKEN: Error = Error::Unauthenticated("this token is not valid");
+
+impl Connection {
+    /// Whether it may act as a user who is protected or not, or does not exist. Errors:
+    /// `unauthenticated`, `forbidden`, and for a user who does not exist `protected`'s own.
+    pub(super) fn may_act_as(
+        &self,
+        user_id: &UserId,
+        protected: Result<bool, Error>,
+    ) -> Result<(), Error> {
+        match &self.identity {
+            Identity::User { user_id: own, .. } if own == user_id => Ok(()),
+            Identity::User { .. } => Err(Error::Forbidden("this token is another user's")),
+            Identity::Anonymous if protected? => {
+                Err(Error::Unauthenticated("to act as this user takes a token"))
+            }
+            Identity::Anonymous | Identity::Service => Ok(()),
+        }
+    }
+
+    /// Whether it may make users. Errors: `forbidden` for who is a user.
+    pub(super) fn may_make_users(&self) -> Result<(), Error> {
+        match &self.identity {
+            Identity::User { .. } => Err(Error::Forbidden("this token is another user's")),
+            Identity::Anonymous | Identity::Service => Ok(()),
+        }
+    }
+
+    fn actor(&self, user_id: UserId) -> Actor {
+        Actor { user_id, connection: self.id, service: self.is_service() }
+    }
+}
+
+/// The user as the token describes them, and protected.
+fn changed_by(claims: &HostClaims, user: &User) -> User {
+    User {
+        name: claims.name.clone().unwrap_or_else(|| user.name.clone()),
+        photo: claims.photo.clone().unwrap_or_else(|| user.photo.clone()),
+        protected: true,
+        ..user.clone()
+    }
+}
+
+fn new_user(claims: HostClaims) -> User {
+    let now = clock::now();
+    User {
+        id: UserId::new(),
+        name: claims.name.unwrap_or_else(|| Name::from(&claims.external_id)),
+        external_id: Some(claims.external_id),
+        handle: None,
+        photo: claims.photo.unwrap_or_else(Photo::none),
+        protected: true,
+        created_at: now,
+        modified_at: now,
+    }
+}
+
+/// The live connections of each revocable token.
+#[derive(Clone, Default)]
+pub(super) struct Live {
+    connections: Arc<Mutex<HashMap<String, HashMap<ConnectionId, CancellationToken>>>>,
+}
+
+/// A connection's place among them; dropped, it leaves.
+struct Lease {
+    live: Live,
+    id: ConnectionId,
+    access_key_id: String,
+    ended: CancellationToken,
+}
+
+impl Live {
+    fn enter(&self, id: ConnectionId, access_key_id: String) -> Lease {
+        let ended = CancellationToken::new();
+        self.change(|all| {
+            all.entry(access_key_id.clone()).or_default().insert(id, ended.clone());
+        });
+        Lease { live: self.clone(), id, access_key_id, ended }
+    }
+
+    /// Ends the connections of a token that was revoked.
+    pub fn end(&self, access_key_id: &str) {
+        self.change(|all| {
+            let ended = all.remove(access_key_id).into_iter().flatten();
+            ended.for_each(|(_, ended)| ended.cancel());
+        });
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut HashMap<String, HashMap<ConnectionId, CancellationToken>>),
+    ) {
+        change(&mut self.connections.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.live.change(|all| {
+            if let Some(connections) = all.get_mut(&self.access_key_id) {
+                connections.remove(&self.id);
+                if connections.is_empty() {
+                    all.remove(&self.access_key_id);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,113 @@
+//! Accounts: users who have signed up, and the tokens they are given.
+
+use super::text::{Problem, at_most_chars, bounded_text, no_control};
+use super::{Handle, Name, UserId, Username};
+use crate::clock::Time;
+use crate::config::{Limits, Secret};
+use crate::model::Message;
+
+const MIN_PASSWORD: usize = 10;
+/// More is no safer, and takes time to hash.
+const MAX_PASSWORD: usize = 1024;
+const MAX_EMAIL: usize = 254;
+const MAX_PHONE_NUMBER: usize = 32;
+
+bounded_text!(
+    /// An address for mail: something, an `@` and something more, without spaces; at most 254
+    /// characters.
+    Email,
+    |text, _| {
+        at_most_chars(text, MAX_EMAIL)?;
+        no_control(text)?;
+        let halves = text.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty() && !host.is_empty() && !host.contains('@')
+        });
+        match halves && !text.contains(char::is_whitespace) {
+            true => Ok(()),
+            false => Err(Problem::Invalid("must be an email address")),
+        }
+    }
+);
+bounded_text!(
+    /// A phone number: digits, with a `+` before them perhaps; at most 32 characters.
+    PhoneNumber,
+    |text, _| {
+        at_most_chars(text, MAX_PHONE_NUMBER)?;
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        match !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => Ok(()),
+            false => Err(Problem::Invalid("must be digits, with a + before them perhaps")),
+        }
+    }
+);
+
+/// A password as its user says it; it is kept as an Argon2id hash only.
+#[derive(Debug)]
+pub struct Password(Secret);
+
+impl Password {
+    /// 10 to 1,024 characters.
+    pub fn parse(text: &str, _: &Limits) -> Result<Password, Problem> {
+        at_most_chars(text, MAX_PASSWORD)?;
+        match text.chars().count() < MIN_PASSWORD {
+            true => Err(Problem::Invalid("must have 10 characters or more")),
+            false => Ok(Password(Secret::from(text))),
+        }
+    }
+
+    /// What someone says to log in; a password of no right form is a wrong one.
+    pub fn attempt(text: &str) -> Password {
+        Password(Secret::from(text))
+    }
+
+    /// The text itself, for whoever hashes it.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// Who wants to sign up.
+#[derive(Debug)]
+pub struct NewAccount {
+    pub username: Handle,
+    pub first_name: Name,
+    pub last_name: Name,
+    /// Both names, as others see them.
+    pub name: Name,
+    pub email: Email,
+    pub phone_number: PhoneNumber,
+}
+
+/// A key of a user: what they sign their tokens with.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct TokenKey {
+    pub secret_access_key: String,
+    pub user_id: UserId,
+    pub expires_at: Time,
+}
+
+/// A token as its user gets it, once.
+#[derive(Debug)]
+pub struct Token {
+    /// 52 characters of base32, as the next two.
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    pub refresh_token: Secret,
+    /// A JWT that is ready for use.
+    pub access_token: Secret,
+    pub user_id: UserId,
+    pub is_refreshable: bool,
+    pub expires_at: Time,
+    pub created_at: Time,
+    pub modified_at: Time,
+}
+
+/// A direct chat as one of its two users sees it in the list of theirs.
+#[derive(Debug)]
+pub struct Thread {
+    /// The other one.
+    pub with: Username,
+    /// Who sent the latest message.
+    pub author: Username,
+    pub latest: Message,
+}

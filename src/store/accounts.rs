@@ -1,0 +1,86 @@
+//! What signing up adds to a row of the `users` table.
+
+use super::{Store, Tx, on};
+use crate::error::Error;
+use crate::model::{NewAccount, UserId};
+
+/// Which parts of a new account another user has.
+#[derive(sqlx::FromRow)]
+pub struct Taken {
+    pub username: bool,
+    pub email: bool,
+    pub phone: bool,
+}
+
+impl Store {
+    /// The user of this handle and the hash of the password, if there is one.
+    pub async fn find_password(&self, handle: &str) -> Result<Option<(UserId, String)>, Error> {
+        let found = on!(Db self, |pool| {
+            sqlx::query_as(
+                "select id, password_hash from users
+                 where handle = $1 and password_hash is not null",
+            )
+            .bind(handle)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(found)
+    }
+
+    /// Whether anyone has signed up with a password.
+    pub async fn has_accounts(&self) -> Result<bool, Error> {
+        let any = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select exists (select 1 from users where password_hash is not null)",
+            )
+            .fetch_one(pool)
+            .await
+        })?;
+        Ok(any)
+    }
+}
+
+impl Tx {
+    /// Compared without case: the email alone.
+    pub async fn find_taken(&mut self, new: &NewAccount) -> Result<Taken, Error> {
+        let taken = on!(Tx self, |connection| {
+            sqlx::query_as(
+                "select
+                     exists (select 1 from users where handle = $1 or id = $1) as username,
+                     exists (select 1 from users where lower(email) = lower($2)) as email,
+                     exists (select 1 from users where phone_number = $3) as phone",
+            )
+            .bind(&new.username)
+            .bind(&new.email)
+            .bind(&new.phone_number)
+            .fetch_one(connection)
+            .await
+        })?;
+        Ok(taken)
+    }
+
+    /// Adds what an account has to its user.
+    pub async fn update_account(
+        &mut self,
+        user_id: &UserId,
+        new: &NewAccount,
+        password_hash: &str,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "update users set first_name = $2, last_name = $3, email = $4, phone_number = $5,
+                     password_hash = $6
+                 where id = $1",
+            )
+            .bind(user_id)
+            .bind(&new.first_name)
+            .bind(&new.last_name)
+            .bind(&new.email)
+            .bind(&new.phone_number)
+            .bind(password_hash)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Direct chats: those of the `chats` table with a `direct_pair`.
+
+use sqlx::FromRow;
+
+use super::{Store, Tx, on};
+use crate::error::Error;
+use crate::model::{ChatId, Message, Thread, UserId, Username};
+
+const LIST_THREADS: &str = "
+    select m.*, coalesce(w.handle, w.id) as with_name, coalesce(a.handle, a.id) as author
+    from members own join chats c on c.id = own.chat_id
+    join messages m on m.chat_id = c.id and m.seq = c.last_seq
+    join members other on other.chat_id = c.id and other.user_id <> own.user_id
+    join users w on w.id = other.user_id join users a on a.id = m.user_id
+    where own.user_id = $1 and c.direct_pair is not null
+    order by c.active_at desc, c.id desc limit $2 offset $3";
+
+#[derive(FromRow)]
+struct ThreadRow {
+    #[sqlx(flatten)]
+    latest: Message,
+    with_name: Username,
+    author: Username,
+}
+
+/// What the direct chat of two users is found by: no id has a line break.
+pub(super) fn direct_pair(users: &[UserId]) -> String {
+    let mut ids: Vec<_> = users.iter().map(UserId::as_ref).collect();
+    ids.sort_unstable();
+    ids.join("\n")
+}
+
+impl Store {
+    /// The direct chats of a user in which something has been said, latest first.
+    pub async fn list_threads(
+        &self,
+        user_id: &UserId,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Thread>, Error> {
+        let rows: Vec<ThreadRow> = on!(Db self, |pool| {
+            sqlx::query_as(LIST_THREADS)
+                .bind(user_id)
+                .bind(limit)
+                .bind(offset)
+                .fetch_all(pool)
+                .await
+        })?;
+        let thread = |row: ThreadRow| {
+            let ThreadRow { latest, with_name, author } = row;
+            Thread { with: with_name, author, latest }
+        };
+        Ok(rows.into_iter().map(thread).collect())
+    }
+
+    /// The direct chat of two users, and its latest `seq`.
+    pub async fn find_direct_chat(
+        &self,
+        users: &[UserId; 2],
+    ) -> Result<Option<(ChatId, i64)>, Error> {
+        let found = on!(Db self, |pool| {
+            sqlx::query_as("select id, last_seq from chats where direct_pair = $1")
+                .bind(direct_pair(users))
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(found)
+    }
+}
+
+impl Tx {
+    /// The direct chat of two users.
+    pub async fn find_direct_chat_id(
+        &mut self,
+        users: &[UserId; 2],
+    ) -> Result<Option<ChatId>, Error> {
+        let id = on!(Tx self, |connection| {
+            sqlx::query_scalar("select id from chats where direct_pair = $1")
+                .bind(direct_pair(users))
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(id)
+    }
+}

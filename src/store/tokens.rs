@@ -1,0 +1,86 @@
+//! The `tokens` table: the keys that users sign with.
+
+use super::{Store, Tx, on};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::model::{Token, TokenKey, UserId};
+
+impl Store {
+    /// A key, whether or not it has expired.
+    pub async fn find_token_key(&self, access_key_id: &str) -> Result<Option<TokenKey>, Error> {
+        let key = on!(Db self, |pool| {
+            sqlx::query_as(
+                "select secret_access_key, user_id, expires_at from tokens
+                 where access_key_id = $1",
+            )
+            .bind(access_key_id)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(key)
+    }
+}
+
+impl Tx {
+    pub async fn insert_token(&mut self, token: &Token, refresh_hash: &[u8]) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into tokens (access_key_id, secret_access_key, refresh_hash, is_refreshable,
+                     user_id, expires_at, created_at, modified_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(&token.access_key_id)
+            .bind(token.secret_access_key.expose())
+            .bind(refresh_hash)
+            .bind(token.is_refreshable)
+            .bind(&token.user_id)
+            .bind(token.expires_at)
+            .bind(token.created_at)
+            .bind(token.modified_at)
+            .execute(connection)
+            .await
+        })?;
+        Ok(())
+    }
+
+    /// Ends the token that may be refreshed by this; returns its id and its user.
+    pub async fn delete_token_to_refresh(
+        &mut self,
+        refresh_hash: &[u8],
+        now: Time,
+    ) -> Result<Option<(String, UserId)>, Error> {
+        let ended = on!(Tx self, |connection| {
+            sqlx::query_as(
+                "delete from tokens
+                 where refresh_hash = $1 and is_refreshable and expires_at > $2
+                 returning access_key_id, user_id",
+            )
+            .bind(refresh_hash)
+            .bind(now)
+            .fetch_optional(connection)
+            .await
+        })?;
+        Ok(ended)
+    }
+
+    pub async fn delete_token(&mut self, access_key_id: &str) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from tokens where access_key_id = $1")
+                .bind(access_key_id)
+                .execute(connection)
+                .await
+        })?;
+        Ok(())
+    }
+
+    /// Forgets the tokens that have expired.
+    pub async fn delete_expired_tokens(&mut self, now: Time) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from tokens where expires_at <= $1")
+                .bind(now)
+                .execute(connection)
+                .await
+        })?;
+        Ok(())
+    }
+}
