@@ -59,6 +59,11 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
 
+    /// How many proxies stand in front of the server, each of which appends the address of who
+    /// asked it to X-Forwarded-For. Without any, the header is ignored
+    #[arg(long, env = "CHINWAG_TRUSTED_PROXIES", default_value_t = Config::default().trusted_proxies)]
+    pub trusted_proxies: usize,
+
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -145,6 +150,7 @@ impl Default for Config {
             jwt_jwks: None,
             allow_origin: Vec::new(),
             metrics_listen: None,
+            trusted_proxies: 0,
             limits: Limits::default(),
         }
     }
@@ -224,6 +230,10 @@ pub struct Limits {
         value_parser = positive)]
     pub max_unwritten: usize,
 
+    /// Connections that one address (of IPv6: one /64) may open in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_CONNECTS_PER_ADDRESS", default_value_t = Limits::default().connects_per_address)]
+    pub connects_per_address: u32,
+
     /// Seconds a client may take for its request head, and for opening Socket.IO
     #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
@@ -268,6 +278,7 @@ impl Default for Limits {
             max_unsent: 4096,
             max_unsent_bytes: 16 << 20,
             max_unwritten: 16_384,
+            connects_per_address: 6000,
             handshake_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a request was refused or failed. Every door renders it in its own form; `field` is the
 /// dotted path of the culprit in the request, as Socket.IO clients write it.
@@ -27,6 +28,9 @@ pub enum Error {
     /// A field is over its limit.
     #[error("{field} is over the limit of {max} {unit}")]
     TooLarge { field: String, max: usize, unit: &'static str },
+    /// Too many of these came in a short time; one more is taken after `retry_after`.
+    #[error("too many requests in a short time, try again later")]
+    RateLimited { retry_after: Duration },
     /// The server cannot do it now; the same request may succeed later.
     #[error("the server is busy, try again")]
     Unavailable(Option<Arc<sqlx::Error>>),
@@ -82,6 +86,7 @@ impl Error {
             Error::NotFound { .. } => "not_found",
             Error::Conflict { .. } => "conflict",
             Error::TooLarge { .. } => "too_large",
+            Error::RateLimited { .. } => "rate_limited",
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",
         }
@@ -93,6 +98,14 @@ impl Error {
             Error::Invalid { field, .. } => field.as_deref(),
             Error::TooLarge { field, .. } => Some(field),
             Error::NotFound { field, .. } | Error::Conflict { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    /// How long to wait before the same request may succeed, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::RateLimited { retry_after } => Some(*retry_after),
             _ => None,
         }
     }

@@ -78,7 +78,7 @@ async fn listen(
     router: Router,
 ) -> Result<(Listener, Option<Listener>), StartError> {
     let listen = async |address, router| {
-        let started = Listener::start(address, router, &config.limits).await;
+        let started = Listener::start(address, router, config).await;
         started.map_err(|source| StartError::Listen { address, source })
     };
     let listener = listen(config.listen, router).await?;

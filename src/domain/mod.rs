@@ -13,6 +13,7 @@ mod invitations;
 mod keys;
 mod messages;
 mod passwords;
+mod rates;
 mod rooms;
 mod teams;
 mod users;
@@ -30,6 +31,7 @@ use crate::store::Store;
 use identity::Live;
 use keys::Keys;
 use passwords::Passwords;
+use rates::Rates;
 use rooms::Presence;
 
 pub use identity::Connection;
@@ -80,6 +82,7 @@ pub struct App {
     store: Store,
     bus: Arc<Bus>,
     presence: Mutex<Presence>,
+    rates: Arc<Rates>,
 }
 
 impl App {
@@ -104,6 +107,8 @@ impl App {
         }
         let bus = Arc::new(Bus::default());
         carry(committed, bus.clone());
+        let rates = Arc::new(Rates::new(&config.limits));
+        tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
         Ok(App {
             access,
             registration: config.registration,
@@ -114,6 +119,7 @@ impl App {
             store,
             bus,
             presence: Mutex::default(),
+            rates,
         })
     }
 

@@ -2,9 +2,11 @@
 //! what it returns; it also shows every committed event to its clients. Doors do not know each
 //! other, the store or the bus.
 
+mod client;
 mod credential;
 pub mod http;
 mod input;
+mod retry;
 mod socketio;
 
 use std::sync::Arc;

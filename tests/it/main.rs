@@ -11,6 +11,7 @@ mod order;
 mod owners;
 mod presence;
 mod program;
+mod rates;
 mod reading;
 mod refusals;
 mod requests;

@@ -1,7 +1,7 @@
 //! The accept loop: bounded in connections, and in the time that a client may take.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::config::Limits;
+use crate::config::{Config, Limits};
+use crate::doors::client::Client;
 
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
@@ -39,12 +40,13 @@ impl Listener {
     pub async fn start(
         address: SocketAddr,
         router: Router,
-        limits: &Limits,
+        config: &Config,
     ) -> io::Result<Listener> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let accepting = accept(listener, router, limits.clone(), stop.clone(), tasks.clone());
+        let config = Arc::new(config.clone());
+        let accepting = accept(listener, router, config, stop.clone(), tasks.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
         Ok(Listener { address, stop, tasks })
     }
@@ -77,15 +79,15 @@ impl Drop for Listener {
 async fn accept(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    config: Arc<Config>,
     stop: CancellationToken,
     connections: TaskTracker,
 ) {
-    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let permits = Arc::new(Semaphore::new(config.limits.max_connections));
     // The semaphore is never closed.
     while let Ok(permit) = permits.clone().acquire_owned().await {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             // The client went away before it was accepted.
             Err(error) if is_of_connection(&error) => continue,
             Err(error) => {
@@ -94,12 +96,13 @@ async fn accept(
                 continue;
             }
         };
-        if let Err(error) = tune(&stream, &limits) {
+        if let Err(error) = tune(&stream, &config.limits) {
             tracing::debug!(%error, "a connection closed at once");
             continue;
         }
         let permit = Arc::new(permit);
-        connections.spawn(serve(stream, router.clone(), limits.clone(), permit, stop.clone()));
+        let (router, config) = (router.clone(), config.clone());
+        connections.spawn(serve(stream, peer.ip(), router, config, permit, stop.clone()));
     }
 }
 
@@ -118,12 +121,16 @@ fn tune(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
 
 async fn serve(
     stream: TcpStream,
+    peer: IpAddr,
     router: Router,
-    limits: Limits,
+    config: Arc<Config>,
     permit: Permit,
     stop: CancellationToken,
 ) {
+    let header_timeout = config.limits.handshake_timeout;
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let client = Client::of(peer, request.headers(), config.trusted_proxies);
+        request.extensions_mut().insert(client);
         // What becomes a WebSocket outlives this service; the engine keeps its head.
         if request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(permit.clone());
@@ -132,7 +139,7 @@ async fn serve(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.handshake_timeout)
+        .header_read_timeout(header_timeout)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);

@@ -28,10 +28,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::Router;
+use axum::extract::{Extension, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::any_service;
-use axum::{Router, middleware};
 use engineioxide::config::EngineIoConfig;
 use engineioxide::service::EngineIoService;
 use tokio::sync::watch;
@@ -39,6 +42,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
+use crate::doors::client::Client;
+use crate::doors::retry;
+use crate::error::Error;
 use rooms::Rooms;
 
 /// Small, as every connection has one; larger frames are read in several goes.
@@ -101,7 +107,8 @@ impl Door {
         let router = Router::new()
             .route("/socket.io", any_service(service.clone()))
             .route("/socket.io/", any_service(service))
-            .layer(middleware::map_request(own_head));
+            .layer(middleware::map_request(own_head))
+            .layer(middleware::from_fn_with_state(app.clone(), admit));
         (Door { hub }, router)
     }
 
@@ -115,6 +122,27 @@ impl Door {
         }
         self.hub.stopped.cancel();
     }
+}
+
+/// Counts a handshake, which is a request without a `sid`, and refuses one too many.
+async fn admit(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut query = request.uri().query().unwrap_or_default().split('&');
+    let handshake = !query.any(|item| item.starts_with("sid="));
+    match handshake.then(|| app.admit_connect(client.address)) {
+        Some(Err(error)) => refusal(&error),
+        Some(Ok(())) | None => next.run(request).await,
+    }
+}
+
+fn refusal(error: &Error) -> Response {
+    let retry_after = [retry::header(error.retry_after().unwrap_or_default())];
+    let json = [(CONTENT_TYPE, "application/json")];
+    (StatusCode::TOO_MANY_REQUESTS, retry_after, json, packets::error(error)).into_response()
 }
 
 /// Copies a request's head. The engine keeps the first one of a connection as long as the

@@ -9,6 +9,7 @@ use socketioxide_core::packet::Packet;
 use socketioxide_core::parser::Parse;
 use socketioxide_parser_common::CommonParser;
 
+use crate::doors::retry;
 use crate::error::Error;
 
 /// What a request is answered with.
@@ -77,6 +78,9 @@ fn error_object(error: &Error) -> serde_json::Value {
     let mut object = json!({ "code": error.code(), "message": error.to_string() });
     if let Some(field) = error.field() {
         object["field"] = field.into();
+    }
+    if let Some(wait) = error.retry_after() {
+        object["retry_after_ms"] = retry::milliseconds(wait).into();
     }
     object
 }
