@@ -234,6 +234,18 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_CONNECTS_PER_ADDRESS", default_value_t = Limits::default().connects_per_address)]
     pub connects_per_address: u32,
 
+    /// Requests that one address may make in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_REQUESTS_PER_ADDRESS", default_value_t = Limits::default().requests_per_address)]
+    pub requests_per_address: u32,
+
+    /// Requests that one user may make in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_REQUESTS_PER_USER", default_value_t = Limits::default().requests_per_user)]
+    pub requests_per_user: u32,
+
+    /// Messages that one user may send in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_MESSAGES_PER_USER", default_value_t = Limits::default().messages_per_user)]
+    pub messages_per_user: u32,
+
     /// Seconds a client may take for its request head, and for opening Socket.IO
     #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
@@ -279,6 +291,9 @@ impl Default for Limits {
             max_unsent_bytes: 16 << 20,
             max_unwritten: 16_384,
             connects_per_address: 6000,
+            requests_per_address: 60_000,
+            requests_per_user: 6000,
+            messages_per_user: 3000,
             handshake_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),

@@ -9,7 +9,7 @@ use crate::model::{NewMessage, Sent};
 impl App {
     /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for
     /// who is no member, `conflict` for a `client_id` that belongs to another message,
-    /// `unavailable`.
+    /// `rate_limited`, `unavailable`.
     pub async fn new_message(
         &self,
         actor: &Actor,
@@ -18,6 +18,7 @@ impl App {
         body: Body,
         client_id: Option<ClientId>,
     ) -> Result<Sent, Error> {
+        self.admit_message(actor)?;
         let user_id = actor.user_id.clone();
         // The writer looks up membership, for a whole batch at once, where nothing can change it
         // before the message is in. What it refuses is told apart here.

@@ -53,7 +53,7 @@ impl Actor {
 }
 
 /// Who looks: a user, or nobody in particular.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Viewer {
     user_id: Option<UserId>,
     service: bool,

@@ -1,4 +1,4 @@
-//! How often: what one address may do in a minute.
+//! How often: what one address and one user may do in a minute.
 //!
 //! Each limit is a bucket for each key. It is full at first, everything takes one out, and it
 //! fills up again over a minute.
@@ -12,15 +12,19 @@ use std::time::Duration;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::App;
+use super::{Actor, App, Viewer};
 use crate::config::Limits;
 use crate::error::Error;
+use crate::model::UserId;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The buckets. Those that are full again are forgotten every minute.
 pub(super) struct Rates {
     connects_per_address: Rate<Network>,
+    requests_per_address: Rate<Network>,
+    requests_per_user: Rate<UserId>,
+    messages_per_user: Rate<UserId>,
 }
 
 impl App {
@@ -29,11 +33,35 @@ impl App {
     pub fn admit_connect(&self, address: IpAddr) -> Result<(), Error> {
         self.rates.connects_per_address.take(&Network::of(address))
     }
+
+    /// Counts a request from `address`, and of the user that it comes from if that is known. The
+    /// service asks as often as it likes. Errors: `rate_limited`.
+    pub fn admit_request(&self, address: IpAddr, viewer: &Viewer) -> Result<(), Error> {
+        if viewer.service {
+            return Ok(());
+        }
+        self.rates.requests_per_address.take(&Network::of(address))?;
+        viewer.user_id().map_or(Ok(()), |user_id| self.rates.requests_per_user.take(user_id))
+    }
+
+    /// Counts a message of the actor, unless it is the service that sends it. Errors:
+    /// `rate_limited`.
+    pub(super) fn admit_message(&self, actor: &Actor) -> Result<(), Error> {
+        match actor.service {
+            true => Ok(()),
+            false => self.rates.messages_per_user.take(&actor.user_id),
+        }
+    }
 }
 
 impl Rates {
     pub fn new(limits: &Limits) -> Rates {
-        Rates { connects_per_address: Rate::new(limits.connects_per_address) }
+        Rates {
+            connects_per_address: Rate::new(limits.connects_per_address),
+            requests_per_address: Rate::new(limits.requests_per_address),
+            requests_per_user: Rate::new(limits.requests_per_user),
+            messages_per_user: Rate::new(limits.messages_per_user),
+        }
     }
 
     /// Forgets who has not come for a minute, until the rates are dropped.
@@ -45,6 +73,9 @@ impl Rates {
                 return;
             };
             rates.connects_per_address.forget_idle();
+            rates.requests_per_address.forget_idle();
+            rates.requests_per_user.forget_idle();
+            rates.messages_per_user.forget_idle();
         }
     }
 }

@@ -1,8 +1,11 @@
 //! How often: what one address and one user may do in a minute.
 
-use serde_json::Value;
+use std::time::Duration;
 
-use crate::support::{TestServer, assert_error};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::support::{Client, TestServer, assert_error, message};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -54,7 +57,7 @@ async fn handshakes_over_the_limit_of_an_address_are_429() {
         assert!(head.contains(&seconds), "{head}");
     }
     // Who is in stays in, and may go on by polling.
-    ann.ask("list-chats", serde_json::json!({})).await;
+    ann.ask("list-chats", json!({})).await;
     let next = server.get(&format!("{POLLING}&sid={sid}"), "").await;
     assert!(next.starts_with("HTTP/1.1 200 "), "{next}");
     assert!(server.get("/healthz", "").await.starts_with("HTTP/1.1 200 "));
@@ -108,5 +111,119 @@ async fn who_did_not_come_through_the_proxies_is_the_one_who_connected() {
     assert_eq!(handshake(&server, "").await, "200");
     for addresses in ["203.0.113.1", "nonsense, 192.0.2.1", ""] {
         assert_eq!(forwarded(&server, addresses).await, "429", "{addresses}");
+    }
+}
+
+/// Sends requests that are allowed until one is not; returns how many were, and the milliseconds
+/// that the server asks to wait.
+async fn exhaust(client: &mut Client, most: u64) -> (usize, u64) {
+    let mut allowed = 0;
+    loop {
+        let answer = client.ask("list-chats", json!({})).await;
+        match answer.get("error") {
+            Some(error) => return (allowed, assert_limited(error, most)),
+            None => allowed += 1,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_may_make_so_many_requests_on_all_sockets() {
+    let server = TestServer::with_limits(|limits| limits.requests_per_user = 5).await;
+    let mut ann = server.user("ann").await;
+    let mut again = server.connect().await;
+    again.ask("create-user", json!({ "user": { "id": ann.id, "name": "ann", "photo": "" } })).await;
+    assert_eq!(exhaust(&mut ann, 12_000).await.0, 4);
+    assert_limited(&again.refused("list-chats", json!({})).await, 12_000);
+    again.tell("list-chats", json!({})).await;
+    let exception = again.next("exception").await;
+    assert_eq!(exception["event"], "list-chats");
+    assert_limited(&exception["error"], 12_000);
+    let mut bob = server.user("bob").await;
+    assert_eq!(exhaust(&mut bob, 12_000).await.0, 4);
+}
+
+#[tokio::test]
+async fn a_refused_request_does_nothing() {
+    let server = TestServer::with_limits(|limits| limits.requests_per_user = 5).await;
+    let mut bob = server.user("bob").await;
+    let mut ann = server.user("ann").await;
+    exhaust(&mut ann, 12_000).await;
+    let chat = json!({ "chat": { "name": "too many" }, "users": [bob.id] });
+    assert_limited(&ann.refused("create-chat", chat).await, 12_000);
+    assert_eq!(bob.ask("list-chats", json!({})).await["chats"], json!([]));
+    bob.nothing_more().await;
+}
+
+#[tokio::test]
+async fn who_waits_as_long_as_asked_goes_on() {
+    let server = TestServer::with_limits(|limits| limits.requests_per_user = 60).await;
+    let mut ann = server.user("ann").await;
+    let (allowed, wait) = exhaust(&mut ann, 1000).await;
+    assert!(allowed >= 59, "{allowed}");
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    ann.chat("the next", true, &[]).await;
+}
+
+#[tokio::test]
+async fn an_address_may_make_so_many_requests_as_whichever_user() {
+    let server = TestServer::with_limits(|limits| limits.requests_per_address = 10).await;
+    let mut ann = server.user("ann").await;
+    let mut bob = server.user("bob").await;
+    assert_eq!(exhaust(&mut ann, 6000).await.0, 6);
+    assert_limited(&bob.refused("list-chats", json!({})).await, 6000);
+    let mut nobody = server.connect().await;
+    assert_limited(&nobody.refused("list-chats", json!({})).await, 6000);
+}
+
+#[tokio::test]
+async fn sockets_behind_a_proxy_have_the_addresses_that_it_saw() {
+    let server = TestServer::with(|config| {
+        config.trusted_proxies = 1;
+        config.limits.requests_per_address = 3;
+    })
+    .await;
+    for address in ["203.0.113.1", "203.0.113.2"] {
+        let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address());
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        let mut client = Client::open_url(request).await.enter().await;
+        for _ in 0..3 {
+            assert_error(&client.refused("list-chats", json!({})).await, "unauthenticated", None);
+        }
+        assert_limited(&client.refused("list-chats", json!({})).await, 20_000);
+    }
+}
+
+#[tokio::test]
+async fn a_user_may_send_so_many_messages() {
+    let server = TestServer::with_limits(|limits| limits.messages_per_user = 3).await;
+    let mut bob = server.user("bob").await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("talk", true, &[&bob.id]).await;
+    for text in ["one", "two", "three"] {
+        ann.say(&chat, text).await;
+    }
+    assert_limited(&ann.refused("new-message", message(&chat, "four")).await, 20_000);
+    let messages = ann.ask("list-messages", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(messages["messages"].as_array().unwrap().len(), 3);
+    let sent = bob.ask("new-message", message(&chat, "from bob")).await;
+    assert_eq!(sent["seq"], 4, "{sent}");
+}
+
+#[tokio::test]
+async fn zero_turns_a_limit_off() {
+    let server = TestServer::with_limits(|limits| {
+        limits.connects_per_address = 0;
+        limits.requests_per_address = 0;
+        limits.requests_per_user = 0;
+        limits.messages_per_user = 0;
+    })
+    .await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("talk", true, &[]).await;
+    for _ in 0..20 {
+        ann.say(&chat, "one more").await;
+        assert_eq!(handshake(&server, "").await, "200");
     }
 }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// Nothing takes this long unless it never happens.
@@ -118,11 +119,15 @@ pub struct Client {
 impl Client {
     /// Connects and enters the namespace `/`.
     pub async fn connect(address: SocketAddr) -> Client {
-        let mut client = Client::open(address).await;
-        assert!(client.frame().await.starts_with('0'));
-        client.send("40").await;
-        assert!(client.frame().await.starts_with("40{\"sid\":"));
-        client
+        Client::open(address).await.enter().await
+    }
+
+    /// Enters the namespace `/`.
+    pub async fn enter(mut self) -> Client {
+        assert!(self.frame().await.starts_with('0'));
+        self.send("40").await;
+        assert!(self.frame().await.starts_with("40{\"sid\":"));
+        self
     }
 
     /// Opens the transport only.
@@ -130,8 +135,9 @@ impl Client {
         Client::open_url(&format!("ws://{address}/socket.io/?EIO=4&transport=websocket")).await
     }
 
-    pub async fn open_url(url: &str) -> Client {
-        let (stream, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    /// Opens the transport at a URL, or by a request with headers of its own.
+    pub async fn open_url(request: impl IntoClientRequest + Unpin) -> Client {
+        let (stream, _) = tokio_tungstenite::connect_async(request).await.unwrap();
         Client {
             id: String::new(),
             stream,

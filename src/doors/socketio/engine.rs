@@ -15,6 +15,7 @@ use socketioxide_parser_common::CommonParser;
 
 use super::session::Session;
 use super::{Hub, packets};
+use crate::doors::client::Client;
 use crate::doors::credential::credential;
 
 /// The state that engineioxide keeps for each of its sockets.
@@ -43,7 +44,12 @@ impl EngineIoHandler for Engine {
 
     fn on_connect(self: Arc<Self>, socket: Arc<EngineSocket>) {
         metrics::gauge!("chinwag_sockets").increment(1);
-        let session = Arc::new(Session::new(self.hub.clone(), Arc::downgrade(&socket)));
+        // No handshake comes here without it.
+        let Some(client) = socket.req_parts.extensions.get::<Client>() else {
+            return socket.close(DisconnectReason::ClosingServer);
+        };
+        let (hub, weak) = (self.hub.clone(), Arc::downgrade(&socket));
+        let session = Arc::new(Session::new(hub, weak, client.address));
         if !self.hub.rooms.add(&session, self.hub.app.limits().max_connections) {
             return socket.close(DisconnectReason::ClosingServer);
         }

@@ -1,6 +1,7 @@
 //! One socket: its queue of requests, whom it acts as, and what is sent to it.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -15,7 +16,7 @@ use super::engine::EngineSocket;
 use super::packets::{self, Answer};
 use super::rooms::Rooms;
 use super::{Hub, push, requests, unsent};
-use crate::domain::{Actor, Connection};
+use crate::domain::{Actor, Connection, Viewer};
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
 
@@ -30,6 +31,8 @@ pub(super) struct Session {
     pub id: ConnectionId,
     hub: Arc<Hub>,
     socket: Weak<EngineSocket>,
+    /// Where its handshake came from.
+    address: IpAddr,
     spoken: AtomicBool,
     /// Set while it is let in, and once it is.
     entering: AtomicBool,
@@ -81,11 +84,12 @@ struct Request {
 }
 
 impl Session {
-    pub fn new(hub: Arc<Hub>, socket: Weak<EngineSocket>) -> Session {
+    pub fn new(hub: Arc<Hub>, socket: Weak<EngineSocket>, address: IpAddr) -> Session {
         Session {
             id: ConnectionId::new(),
             hub,
             socket,
+            address,
             spoken: AtomicBool::new(false),
             entering: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -162,7 +166,12 @@ impl Session {
     /// Lets the socket in, as the user of its token if it has one; or refuses it, and it may try
     /// again until the time for that is over.
     async fn let_in(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
-        let connection = match self.hub.app.connect(self.id, credential.as_deref()).await {
+        let app = &self.hub.app;
+        let connection = async {
+            app.admit_request(self.address, &Viewer::default())?;
+            app.connect(self.id, credential.as_deref()).await
+        };
+        let connection = match connection.await {
             Ok(connection) => self.connection.get_or_init(|| connection),
             Err(error) => {
                 log("connect", &error);
@@ -219,7 +228,11 @@ impl Session {
         };
         let event = request.event.as_str();
         metrics::counter!("chinwag_requests_total").increment(1);
-        let answer = requests::answer(self, connection, &self.hub.app, event, &request.body);
+        let answer = async {
+            let viewer = self.viewer(connection);
+            self.hub.app.admit_request(self.address, &viewer)?;
+            requests::answer(self, connection, &self.hub.app, event, &request.body).await
+        };
         // A defect in one request must not take the socket's later ones with it.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let packet = match (answer.unwrap_or(Err(Error::Internal(None))), ack) {
@@ -291,6 +304,11 @@ impl Session {
     /// Who asks where a request does not say.
     pub fn latest_actor(&self) -> Option<Actor> {
         lock(&self.latest).clone()
+    }
+
+    /// The same for what nobody in particular may ask too.
+    pub fn viewer(&self, connection: &Connection) -> Viewer {
+        lock(&self.latest).as_ref().map_or_else(|| connection.viewer(), Viewer::from)
     }
 
     pub fn set_latest(&self, actor: Actor) {

@@ -75,8 +75,7 @@ impl Call<'_> {
     /// The same for what nobody in particular may do too.
     async fn viewer(&self) -> Result<Viewer, Error> {
         self.claim_user().await?;
-        let actor = self.session.latest_actor();
-        Ok(actor.as_ref().map_or_else(|| self.connection.viewer(), Viewer::from))
+        Ok(self.session.viewer(self.connection))
     }
 
     async fn claim_user(&self) -> Result<(), Error> {
