@@ -7,7 +7,8 @@
 //! socket overflowed; and it cannot close the connection of one that did.
 //!
 //! - [`engine`]: a connection's life, from the first packet to the last
-//! - [`session`]: one socket, its queue of requests and whom it acts as
+//! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
+//!   requests
 //! - [`requests`]: the table of events, a function for each
 //! - [`rooms`]: which sockets hear of which chat; [`roster`] is the data behind its lock
 //! - [`push`]: every event to those who may see it
@@ -15,6 +16,7 @@
 //! - [`views`], [`packets`]: what goes over the wire
 
 mod engine;
+mod inbox;
 mod packets;
 mod push;
 mod requests;

@@ -1,6 +1,5 @@
 //! One socket: its queue of requests, whom it acts as, and what is sent to it.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,6 +12,7 @@ use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::engine::EngineSocket;
+use super::inbox::{Full, Inbox, Task};
 use super::packets::{self, Answer};
 use super::rooms::Rooms;
 use super::{Hub, push, requests, unsent};
@@ -39,7 +39,7 @@ pub(super) struct Session {
     /// Set once the connection is to end; from then on nothing is sent, so that what the client
     /// still gets has no gap.
     closing: AtomicBool,
-    inbox: Mutex<Inbox>,
+    inbox: Inbox,
     /// Bytes of large packets that the transport has not taken yet.
     unsent: Arc<AtomicUsize>,
     /// Who it is, once it has entered.
@@ -50,31 +50,6 @@ pub(super) struct Session {
     latest: Mutex<Option<Actor>>,
     /// Whether this socket acts as more than one user; [`Rooms`] knows them.
     several_users: AtomicBool,
-}
-
-/// Requests that wait for their turn. A task empties it while there are any, so that an idle
-/// socket costs none.
-#[derive(Default)]
-struct Inbox {
-    waiting: VecDeque<Task>,
-    running: bool,
-}
-
-/// What is done in the order in which it came.
-enum Task {
-    /// Lets the socket into the namespace `/` by its credential.
-    Enter { credential: Option<String>, welcome: Str },
-    /// Answers a packet.
-    Request { data: Str, ack: Option<i64> },
-}
-
-impl Task {
-    fn size(&self) -> usize {
-        match self {
-            Task::Enter { credential, .. } => credential.as_ref().map_or(0, String::len),
-            Task::Request { data, .. } => data.len(),
-        }
-    }
 }
 
 /// A request as it stands in a packet: the event's name and its first argument.
@@ -93,7 +68,7 @@ impl Session {
             spoken: AtomicBool::new(false),
             entering: AtomicBool::new(false),
             closing: AtomicBool::new(false),
-            inbox: Mutex::default(),
+            inbox: Inbox::default(),
             unsent: Arc::default(),
             connection: OnceLock::new(),
             ending: OnceLock::new(),
@@ -130,28 +105,18 @@ impl Session {
         }
     }
 
-    /// It never waits, and it is called in the order of the packets: that keeps the order. A
-    /// socket that queues too much is disconnected.
     fn queue(self: &Arc<Self>, task: Task) {
-        let limits = self.hub.app.limits();
-        let mut inbox = lock(&self.inbox);
-        let in_all = self.hub.pending_bytes.load(Ordering::Relaxed);
-        if inbox.waiting.len() >= limits.max_pending
-            || in_all.saturating_add(task.size()) > limits.max_pending_bytes
-        {
-            drop(inbox);
-            return self.close();
-        }
-        self.hub.pending_bytes.fetch_add(task.size(), Ordering::Relaxed);
-        inbox.waiting.push_back(task);
-        if !inbox.running {
-            inbox.running = true;
-            self.hub.work.spawn(self.clone().work());
+        match self.inbox.push(task, self.hub.app.limits(), &self.hub.pending_bytes) {
+            Ok(true) => {
+                self.hub.work.spawn(self.clone().work());
+            }
+            Ok(false) => {}
+            Err(Full) => self.close(),
         }
     }
 
     async fn work(self: Arc<Self>) {
-        while let Some(task) = self.next() {
+        while let Some(task) = self.inbox.next(&self.hub.stopped, &self.hub.pending_bytes) {
             match (task, self.connection.get()) {
                 (Task::Enter { credential, welcome }, _) => self.let_in(credential, welcome).await,
                 (Task::Request { data, ack }, Some(connection)) => {
@@ -205,21 +170,6 @@ impl Session {
         });
         // It is let in once, so that the cell is empty.
         let _ = self.ending.set(AbortOnDropHandle::new(ending));
-    }
-
-    fn next(&self) -> Option<Task> {
-        let mut inbox = lock(&self.inbox);
-        let next = match self.hub.stopped.is_cancelled() {
-            true => None,
-            false => inbox.waiting.pop_front(),
-        };
-        match &next {
-            Some(task) => {
-                self.hub.pending_bytes.fetch_sub(task.size(), Ordering::Relaxed);
-            }
-            None => inbox.running = false,
-        }
-        next
     }
 
     async fn handle(self: &Arc<Self>, connection: &Connection, data: &str, ack: Option<i64>) {
