@@ -132,16 +132,17 @@ impl Session {
     /// again until the time for that is over.
     async fn let_in(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
         let app = &self.hub.app;
-        let connection = async {
-            app.admit_request(self.address, &Viewer::default())?;
-            app.connect(self.id, credential.as_deref()).await
-        };
-        let connection = match connection.await {
+        let connection = match app.connect(self.id, credential.as_deref()).await {
             Ok(connection) => self.connection.get_or_init(|| connection),
             Err(error) => {
                 log("connect", &error);
                 self.entering.store(false, Ordering::Release);
-                return self.refuse(error.code());
+                self.refuse(error.code());
+                // Further tries of one connection are not free.
+                return match app.admit_request(self.address, &Viewer::default()) {
+                    Ok(()) => {}
+                    Err(_) => self.close(),
+                };
             }
         };
         self.deliver(welcome);
