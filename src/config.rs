@@ -246,6 +246,15 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MESSAGES_PER_USER", default_value_t = Limits::default().messages_per_user)]
     pub messages_per_user: u32,
 
+    /// Wrong passwords for one account in a minute; then no password is taken for a while; 0 for
+    /// any number
+    #[arg(long, env = "CHINWAG_FAILED_LOGINS_PER_ACCOUNT", default_value_t = Limits::default().failed_logins_per_account)]
+    pub failed_logins_per_account: u32,
+
+    /// Wrong passwords from one address in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_FAILED_LOGINS_PER_ADDRESS", default_value_t = Limits::default().failed_logins_per_address)]
+    pub failed_logins_per_address: u32,
+
     /// Seconds a client may take for its request head, and for opening Socket.IO
     #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
@@ -294,6 +303,8 @@ impl Default for Limits {
             requests_per_address: 60_000,
             requests_per_user: 6000,
             messages_per_user: 3000,
+            failed_logins_per_account: 10,
+            failed_logins_per_address: 100,
             handshake_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),

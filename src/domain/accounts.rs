@@ -1,5 +1,7 @@
 //! Accounts: signing up with a password, and the tokens that a password or a refresh token gives.
 
+use std::net::IpAddr;
+
 use super::App;
 use super::identity::Connection;
 use super::keys::{digest, new_token};
@@ -27,11 +29,19 @@ impl App {
         Ok(token)
     }
 
-    /// A new token for who knows the password. Errors: `unauthenticated`, `unavailable`.
-    pub async fn log_in(&self, username: &str, password: Password) -> Result<Token, Error> {
+    /// A new token for who knows the password. Errors: `unauthenticated`; `rate_limited` after too
+    /// many failures of the user or from the address; `unavailable`.
+    pub async fn log_in(
+        &self,
+        username: &str,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<Token, Error> {
         let (user_id, hash) = self.store.find_password(username).await?.unzip();
-        let right = self.passwords.verify(password, hash).await?;
+        let admit = || self.admit_login(username, address);
+        let right = self.passwords.verify(password, hash, admit).await?;
         let Some(user_id) = user_id.filter(|_| right) else {
+            self.failed_login(username, address)?;
             return Err(Error::Unauthenticated("wrong username or password"));
         };
         let mut tx = self.store.begin().await?;

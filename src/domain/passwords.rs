@@ -39,28 +39,35 @@ impl Passwords {
     /// The hash, in the PHC string format. Errors: `unavailable`.
     pub async fn hash(&self, password: Password) -> Result<String, Error> {
         let hash = move || Argon2::default().hash_password(password.expose().as_bytes());
-        let hash = self.run(hash).await?;
+        let hash = self.run(|| Ok(()), hash).await?;
         hash.map(|hash| hash.to_string()).map_err(|_| Error::Internal(None))
     }
 
     /// Whether the password is the one of this hash; without a hash it is not, after the same
-    /// time. Errors: `unavailable`.
-    pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, Error> {
-        self.run(move || {
+    /// time. `admit` is asked when its turn comes. Errors: those of `admit`; `unavailable`.
+    pub async fn verify(
+        &self,
+        password: Password,
+        hash: Option<String>,
+        admit: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let verify = move || {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(NOBODYS);
             let verified = Argon2::default().verify_password(password.expose().as_bytes(), hash);
             known && verified.is_ok()
-        })
-        .await
+        };
+        self.run(admit, verify).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        admit: impl FnOnce() -> Result<(), Error>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let _waiting = self.waiting.try_acquire().map_err(|_| Error::Unavailable(None))?;
         let _turn = self.at_once.acquire().await.map_err(|_| Error::Unavailable(None))?;
+        admit()?;
         tokio::task::spawn_blocking(work).await.map_err(|_| Error::Internal(None))
     }
 }

@@ -1,16 +1,20 @@
-//! How often: what one address and one user may do in a minute.
+//! How often: what one address and one user may do in a minute, and how often a password
+//! may be wrong.
 //!
 //! Each limit is a bucket for each key. It is full at first, everything takes one out, and it
 //! fills up again over a minute.
 
-use std::hash::Hash;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Weak;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use governor::clock::Clock;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
 
 use super::{Actor, App, Viewer};
 use crate::config::Limits;
@@ -25,6 +29,10 @@ pub(super) struct Rates {
     requests_per_address: Rate<Network>,
     requests_per_user: Rate<UserId>,
     messages_per_user: Rate<UserId>,
+    /// By the hash of the account, so that long names cost no more than short ones.
+    failed_logins_per_account: Failures<u64>,
+    failed_logins_per_address: Failures<Network>,
+    accounts: RandomState,
 }
 
 impl App {
@@ -44,6 +52,23 @@ impl App {
         viewer.user_id().map_or(Ok(()), |user_id| self.rates.requests_per_user.take(user_id))
     }
 
+    /// Lets a password for `account`, in one spelling, be looked at now; that counts nothing.
+    /// Errors: `rate_limited` while the account or the address has failed too often.
+    pub(super) fn admit_login(&self, account: &str, address: IpAddr) -> Result<(), Error> {
+        let rates = &self.rates;
+        rates.failed_logins_per_account.check(&rates.accounts.hash_one(account))?;
+        rates.failed_logins_per_address.check(&Network::of(address))
+    }
+
+    /// Counts a wrong password for `account`, which need not exist. Errors: `rate_limited` if it
+    /// was one too many: several may have been [let in](App::admit_login) at the same time.
+    pub(super) fn failed_login(&self, account: &str, address: IpAddr) -> Result<(), Error> {
+        let rates = &self.rates;
+        let of_account = rates.failed_logins_per_account.count(rates.accounts.hash_one(account));
+        let of_address = rates.failed_logins_per_address.count(Network::of(address));
+        of_account.and(of_address)
+    }
+
     /// Counts a message of the actor, unless it is the service that sends it. Errors:
     /// `rate_limited`.
     pub(super) fn admit_message(&self, actor: &Actor) -> Result<(), Error> {
@@ -61,6 +86,9 @@ impl Rates {
             requests_per_address: Rate::new(limits.requests_per_address),
             requests_per_user: Rate::new(limits.requests_per_user),
             messages_per_user: Rate::new(limits.messages_per_user),
+            failed_logins_per_account: Failures::new(limits.failed_logins_per_account),
+            failed_logins_per_address: Failures::new(limits.failed_logins_per_address),
+            accounts: RandomState::new(),
         }
     }
 
@@ -76,6 +104,8 @@ impl Rates {
             rates.requests_per_address.forget_idle();
             rates.requests_per_user.forget_idle();
             rates.messages_per_user.forget_idle();
+            rates.failed_logins_per_account.forget_idle();
+            rates.failed_logins_per_address.forget_idle();
         }
     }
 }
@@ -93,26 +123,39 @@ impl Network {
     }
 }
 
+type Limiter<K> =
+    RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
+
 /// One limit; none if it is turned off.
 struct Rate<K: Hash + Eq + Clone> {
-    limiter: Option<DefaultKeyedRateLimiter<K>>,
+    limiter: Option<Limiter<K>>,
 }
 
 impl<K: Hash + Eq + Clone> Rate<K> {
     /// So many in a minute; 0 turns it off.
     fn new(per_minute: u32) -> Rate<K> {
         let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
-        Rate { limiter: quota.map(RateLimiter::keyed) }
+        Rate { limiter: quota.map(|quota| RateLimiter::keyed(quota).with_middleware()) }
     }
 
     /// Takes one from the key's bucket. Errors: `rate_limited` while it is empty.
     fn take(&self, key: &K) -> Result<(), Error> {
+        self.take_one(key).map(|_| ()).map_err(limited)
+    }
+
+    /// Takes one from the key's bucket. If that was the last, there is another after the time
+    /// returned; if there was none, after the time of the error.
+    fn take_one(&self, key: &K) -> Result<Option<Duration>, Duration> {
         let Some(limiter) = &self.limiter else {
-            return Ok(());
+            return Ok(None);
         };
-        limiter.check_key(key).map_err(|refused| Error::RateLimited {
-            retry_after: refused.wait_time_from(limiter.clock().now()),
-        })
+        match limiter.check_key(key) {
+            Ok(left) if left.remaining_burst_capacity() == 0 => {
+                Ok(Some(left.quota().replenish_interval()))
+            }
+            Ok(_) => Ok(None),
+            Err(refused) => Err(refused.wait_time_from(limiter.clock().now())),
+        }
     }
 
     fn forget_idle(&self) {
@@ -121,4 +164,51 @@ impl<K: Hash + Eq + Clone> Rate<K> {
             limiter.shrink_to_fit();
         }
     }
+}
+
+/// A limit on what fails, where what is admitted may not: who has no failure left is remembered.
+struct Failures<K: Hash + Eq + Clone> {
+    rate: Rate<K>,
+    blocked_until: Mutex<HashMap<K, Instant>>,
+}
+
+impl<K: Hash + Eq + Clone> Failures<K> {
+    fn new(per_minute: u32) -> Failures<K> {
+        Failures { rate: Rate::new(per_minute), blocked_until: Mutex::default() }
+    }
+
+    /// Errors: `rate_limited` while the key has no failure left.
+    fn check(&self, key: &K) -> Result<(), Error> {
+        let until = self.blocked().get(key).copied();
+        match until.and_then(|until| until.checked_duration_since(Instant::now())) {
+            Some(wait) => Err(limited(wait)),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a failure. Errors: `rate_limited` if the key had none left.
+    fn count(&self, key: K) -> Result<(), Error> {
+        let taken = self.rate.take_one(&key);
+        if let Ok(Some(wait)) | Err(wait) = taken {
+            self.blocked().insert(key, Instant::now() + wait);
+        }
+        taken.map(|_| ()).map_err(limited)
+    }
+
+    fn forget_idle(&self) {
+        self.rate.forget_idle();
+        let now = Instant::now();
+        let mut blocked = self.blocked();
+        blocked.retain(|_, until| *until > now);
+        blocked.shrink_to_fit();
+    }
+
+    fn blocked(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
+        // Nothing panics while it is held.
+        self.blocked_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn limited(retry_after: Duration) -> Error {
+    Error::RateLimited { retry_after }
 }
