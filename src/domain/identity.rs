@@ -56,9 +56,9 @@ impl Connection {
         matches!(self.identity, Identity::Service)
     }
 
-    /// It as it looks at chats before it acts as any user.
+    /// As whom it looks at chats until it says that it acts as a user.
     pub fn viewer(&self) -> Viewer {
-        Viewer { user_id: None, service: self.is_service() }
+        Viewer { user_id: self.user_id().cloned(), service: self.is_service() }
     }
 
     /// When its token expires or is revoked: then the door closes it. Without a token that is

@@ -2,8 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A connection's share of those that may be open; a request that asks to become a WebSocket
+/// carries it in its extensions.
+pub type Permit = Arc<OwnedSemaphorePermit>;
 
 /// What the accept loop knows of who sent a request; every request carries it in its extensions.
 #[derive(Clone, Copy, Debug)]

@@ -1,22 +1,18 @@
 //! The credential that a request brings along.
 
-use axum::extract::Query;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Uri};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Parameters {
-    access_token: Option<String>,
-}
 
 /// The token or key in `Authorization: Bearer …`, or else in the query's `access_token`. A header
 /// of another scheme is meant for somebody else, such as a proxy.
 pub fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
-    in_header(headers).or_else(|| {
-        let parameters = Query::<Parameters>::try_from_uri(uri).ok()?;
-        parameters.0.access_token
-    })
+    in_header(headers).or_else(|| parameter(uri, "access_token"))
+}
+
+/// What the query says of `name`.
+pub fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 fn in_header(headers: &HeaderMap) -> Option<String> {

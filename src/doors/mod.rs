@@ -4,15 +4,18 @@
 
 mod client;
 mod credential;
+mod failure;
 pub mod http;
 mod input;
+mod rest;
 mod retry;
 mod socketio;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Router, middleware};
 
 use crate::config::Config;
 use crate::domain::App;
@@ -20,19 +23,22 @@ use crate::domain::App;
 /// All doors of one server.
 pub struct Doors {
     socketio: socketio::Door,
+    rest: rest::Door,
 }
 
 impl Doors {
     /// Opens the doors onto `app`; the router leads to all of them.
     pub fn open(app: &Arc<App>, config: &Config) -> (Doors, Router) {
         let (socketio, socketio_routes) = socketio::Door::open(app);
-        let router = http::routes(app, config).merge(socketio_routes);
-        (Doors { socketio }, http::guarded(router, config))
+        let (rest, rest_routes) = rest::Door::open(app);
+        let router = http::routes(app, config).merge(socketio_routes).merge(rest_routes);
+        let router = http::guarded(router, config).layer(middleware::from_fn(rest::enveloped));
+        (Doors { socketio, rest }, router)
     }
 
     /// Closes every connection, then waits until the requests already taken are answered; each
     /// may take as long as `deadline`.
     pub async fn close(&self, deadline: Duration) {
-        self.socketio.close(deadline).await;
+        tokio::join!(self.socketio.close(deadline), self.rest.close(deadline));
     }
 }

@@ -24,6 +24,12 @@ impl MessageType {
         }
     }
 
+    /// The type of this number: 0, 1 or 2.
+    pub fn from_number(number: i64) -> Option<MessageType> {
+        let all = [MessageType::Text, MessageType::Img, MessageType::File];
+        all.into_iter().find(|kind| *kind as i64 == number)
+    }
+
     pub fn parse(text: &str) -> Option<MessageType> {
         let all = [MessageType::Text, MessageType::Img, MessageType::File];
         all.into_iter().find(|kind| kind.as_str() == text)

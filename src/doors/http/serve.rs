@@ -13,13 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::config::{Config, Limits};
-use crate::doors::client::Client;
+use crate::doors::client::{Client, Permit};
 
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
@@ -31,9 +31,6 @@ pub struct Listener {
     /// The accept loop and every connection.
     tasks: TaskTracker,
 }
-
-/// A connection's share of those that may be open.
-type Permit = Arc<OwnedSemaphorePermit>;
 
 impl Listener {
     /// Binds the address and serves `router` on it.
@@ -131,7 +128,7 @@ async fn serve(
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = Client::of(peer, request.headers(), config.trusted_proxies);
         request.extensions_mut().insert(client);
-        // What becomes a WebSocket outlives this service; the engine keeps its head.
+        // What becomes a WebSocket outlives this service, and keeps its permit.
         if request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(permit.clone());
         }

@@ -9,7 +9,7 @@ use socketioxide_core::packet::Packet;
 use socketioxide_core::parser::Parse;
 use socketioxide_parser_common::CommonParser;
 
-use crate::doors::retry;
+use crate::doors::failure;
 use crate::error::Error;
 
 /// What a request is answered with.
@@ -74,23 +74,12 @@ fn encode(packet: Packet) -> Str {
     }
 }
 
-fn error_object(error: &Error) -> serde_json::Value {
-    let mut object = json!({ "code": error.code(), "message": error.to_string() });
-    if let Some(field) = error.field() {
-        object["field"] = field.into();
-    }
-    if let Some(wait) = error.retry_after() {
-        object["retry_after_ms"] = retry::milliseconds(wait).into();
-    }
-    object
-}
-
 /// The body of an ack that refuses.
 pub(super) fn error(error: &Error) -> String {
-    json!({ "error": error_object(error) }).to_string()
+    json!({ "error": failure::object(error) }).to_string()
 }
 
 /// The body of an `exception` event.
 pub(super) fn exception(event: &str, error: &Error) -> String {
-    json!({ "event": event, "error": error_object(error) }).to_string()
+    json!({ "event": event, "error": failure::object(error) }).to_string()
 }

@@ -17,6 +17,7 @@ use super::packets::{self, Answer};
 use super::rooms::Rooms;
 use super::{Hub, push, requests, unsent};
 use crate::domain::{Actor, Connection, Viewer};
+use crate::doors::failure::log;
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
 
@@ -321,15 +322,6 @@ impl Request {
             }),
             _ => None,
         }
-    }
-}
-
-fn log(event: &str, error: &Error) {
-    match (error, error.cause()) {
-        (Error::Internal(_), Some(cause)) => tracing::error!(event, %cause, "request failed"),
-        (Error::Internal(_), None) => tracing::error!(event, "request failed"),
-        (_, Some(cause)) => tracing::warn!(event, %cause, "request failed"),
-        (_, None) => tracing::debug!(event, code = error.code(), "request refused"),
     }
 }
 

@@ -1,0 +1,82 @@
+//! What a request says: JSON or a form.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
+
+use super::envelope::{Refusal, why};
+use crate::config::Limits;
+use crate::doors::input::Input;
+use crate::model::Problem;
+
+/// A body as an object whose texts are trimmed; an empty object for an empty body.
+pub struct Body(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Body, Refusal> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+        let kind = kind.trim().to_ascii_lowercase();
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|error| Refusal::gate(error.status(), &error.body_text()))?;
+        let mut body = match kind.as_str() {
+            _ if bytes.is_empty() => Value::Object(Map::new()),
+            "application/json" => serde_json::from_slice(&bytes)
+                .map_err(|error| Refusal::form(json!({ "error": error.to_string() })))?,
+            "application/x-www-form-urlencoded" => form(&bytes),
+            _ => {
+                let why = "the body must be application/json or application/x-www-form-urlencoded";
+                return Err(Refusal::gate(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+            }
+        };
+        for value in body.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if let Value::String(text) = value {
+                *text = text.trim().to_owned();
+            }
+        }
+        Ok(Body(body))
+    }
+}
+
+fn form(bytes: &[u8]) -> Value {
+    let pairs = form_urlencoded::parse(bytes);
+    pairs.map(|(key, value)| (key.into_owned(), Value::String(value.into_owned()))).collect()
+}
+
+/// A body being read, and what is wrong with it so far.
+pub struct Form<'a> {
+    input: Input<'a>,
+    errors: Map<String, Value>,
+}
+
+impl<'a> Form<'a> {
+    pub fn read(body: &'a Value, limits: &'a Limits) -> Result<Form<'a>, Refusal> {
+        Ok(Form { input: Input::new(body, limits)?, errors: Map::new() })
+    }
+
+    /// The text of a field; none if it is missing or wrong.
+    pub fn text<T>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
+    ) -> Option<T> {
+        let parse = |text: &str, limits: &Limits| match text {
+            "" => Err(Problem::Invalid("is required")),
+            text => parse(text, limits),
+        };
+        let text = self.input.text(field, parse);
+        text.map_err(|error| self.wrong(field, &why(&error))).ok()
+    }
+
+    pub fn wrong(&mut self, field: &str, why: &str) {
+        self.errors.insert(field.to_owned(), why.into());
+    }
+
+    pub fn refusal(self) -> Refusal {
+        Refusal::form(Value::Object(self.errors))
+    }
+}

@@ -1,0 +1,69 @@
+//! Who makes a request.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::Uri;
+use axum::http::request::Parts;
+
+use super::Hub;
+use super::envelope::Refusal;
+use crate::domain::{Actor, App, Connection, Viewer};
+use crate::doors::client::Client;
+use crate::doors::credential::{credential, parameter};
+use crate::error::Error;
+use crate::model::ConnectionId;
+
+/// Anyone; the request is counted for the address that it comes from.
+pub struct Guest(pub Client);
+
+/// A user by their token; or whom the service names by `?user=`.
+pub struct Caller {
+    pub actor: Actor,
+}
+
+impl FromRequestParts<Arc<Hub>> for Guest {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Guest, Refusal> {
+        let client = client(parts)?;
+        hub.app.admit_request(client.address, &Viewer::default())?;
+        Ok(Guest(client))
+    }
+}
+
+impl FromRequestParts<Arc<Hub>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Caller, Refusal> {
+        let client = client(parts)?;
+        let token = credential(&parts.headers, &parts.uri);
+        let connection = connect(&hub.app, token.as_deref()).await?;
+        hub.app.admit_request(client.address, &connection.viewer())?;
+        let actor = act(&hub.app, &connection, &parts.uri).await?;
+        Ok(Caller { actor })
+    }
+}
+
+/// The client that a request comes from. No request comes here without it.
+pub fn client(parts: &Parts) -> Result<Client, Error> {
+    parts.extensions.get::<Client>().copied().ok_or(Error::Internal(None))
+}
+
+/// Who brings this token, in either access mode. Errors: `unauthenticated`, also without one.
+pub async fn connect(app: &App, token: Option<&str>) -> Result<Connection, Error> {
+    let token = token.ok_or(Error::Unauthenticated("a token is needed"))?;
+    app.connect(ConnectionId::new(), Some(token)).await
+}
+
+async fn act(app: &App, connection: &Connection, uri: &Uri) -> Result<Actor, Error> {
+    let user_id = match (parameter(uri, "user"), connection.user_id()) {
+        (Some(username), _) => {
+            let found = app.find_user_id(username.trim()).await?;
+            found.ok_or_else(|| Error::NotFound { field: "user", why: "no such user".into() })?
+        }
+        (None, Some(user_id)) => user_id.clone(),
+        (None, None) => return Err(Error::invalid("user", "is required with the service's key")),
+    };
+    app.claim(connection, &user_id).await
+}

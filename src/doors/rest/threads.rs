@@ -1,0 +1,126 @@
+//! `/api/inbox` and `/api/thread/{username}`: what has been said between two.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Hub;
+use super::caller::Caller;
+use super::envelope::{Envelope, PER_PAGE, Refusal};
+use crate::clock::Time;
+use crate::doors::credential::parameter;
+use crate::model::{Message, Thread, Username};
+
+/// The latest of a thread.
+#[derive(Serialize, ToSchema)]
+pub struct ThreadView {
+    /// Who sent the latest message.
+    #[schema(value_type = String)]
+    author_username: Username,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    latest_message: String,
+    /// The other one of the two.
+    #[schema(value_type = String)]
+    with_username: Username,
+}
+
+impl From<Thread> for ThreadView {
+    fn from(thread: Thread) -> ThreadView {
+        ThreadView {
+            author_username: thread.author,
+            created_at: thread.latest.created_at,
+            latest_message: thread.latest.body.as_ref().to_owned(),
+            with_username: thread.with,
+        }
+    }
+}
+
+/// A message of a thread.
+#[derive(Serialize, ToSchema)]
+pub struct DirectView {
+    #[schema(value_type = String)]
+    author: Username,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    message: String,
+    /// 0 text, 1 img, 2 file.
+    message_type: i16,
+    #[schema(value_type = String)]
+    recipient: Username,
+}
+
+impl DirectView {
+    pub fn new(message: &Message, author: &Username, recipient: &Username) -> DirectView {
+        DirectView {
+            author: author.clone(),
+            created_at: message.created_at,
+            message: message.body.as_ref().to_owned(),
+            message_type: message.kind as i16,
+            recipient: recipient.clone(),
+        }
+    }
+}
+
+/// The threads of the token's user, the latest first.
+#[utoipa::path(get, path = "/api/inbox", tag = "direct messages", security(("token" = [])),
+    params(
+        ("page" = Option<i64>, Query, description = "from 1"),
+        ("user" = Option<String>, Query, description = "whose; with the service's key"),
+    ),
+    responses(
+        (status = 200, body = Envelope<ThreadView>),
+        (status = 401, description = "`Authentication error`"),
+        (status = 429, description = "too many requests"),
+    ))]
+pub async fn list_inbox(
+    State(hub): State<Arc<Hub>>,
+    Caller { actor }: Caller,
+    uri: Uri,
+) -> Result<Envelope<ThreadView>, Refusal> {
+    let page = page(&uri);
+    let threads = hub.app.list_inbox(&actor, page, PER_PAGE).await?;
+    Ok(Envelope::page(page, threads.into_iter().map(ThreadView::from).collect()))
+}
+
+/// What has been said between the token's user and another one, the newest first.
+#[utoipa::path(get, path = "/api/thread/{username}", tag = "direct messages",
+    security(("token" = [])),
+    params(
+        ("username" = String, Path, description = "the other one"),
+        ("page" = Option<i64>, Query, description = "from 1"),
+        ("user" = Option<String>, Query, description = "whose; with the service's key"),
+    ),
+    responses(
+        (status = 200, body = Envelope<DirectView>),
+        (status = 400, description = "`User error`: nobody has this username"),
+        (status = 401, description = "`Authentication error`"),
+        (status = 429, description = "too many requests"),
+    ))]
+pub async fn list_thread(
+    State(hub): State<Arc<Hub>>,
+    Caller { actor }: Caller,
+    Path(username): Path<String>,
+    uri: Uri,
+) -> Result<Envelope<DirectView>, Refusal> {
+    let with = hub.app.find_user_id(username.trim()).await?;
+    let with = with.ok_or_else(|| Refusal::user("unknown username"))?;
+    let page = page(&uri);
+    let messages = hub.app.list_thread(&actor, &with, page, PER_PAGE).await?;
+    let own_name = hub.app.username_of(actor.user_id()).await?;
+    let other_name = hub.app.username_of(&with).await?;
+    let view = |message: &Message| match message.user_id == with {
+        true => DirectView::new(message, &other_name, &own_name),
+        false => DirectView::new(message, &own_name, &other_name),
+    };
+    Ok(Envelope::page(page, messages.iter().map(view).collect()))
+}
+
+/// The page asked for; 1 when that is absent or none.
+fn page(uri: &Uri) -> i64 {
+    let asked = parameter(uri, "page").and_then(|page| page.parse().ok());
+    asked.filter(|page| *page > 0).unwrap_or(1)
+}
