@@ -1,0 +1,129 @@
+//! Settings: flags, and the `CHINWAG_*` variables behind them.
+
+mod limits;
+mod secret;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+pub use limits::Limits;
+pub use secret::Secret;
+
+/// Everything that can be set. Each flag has a variable of the same name: `--listen` is
+/// `CHINWAG_LISTEN`.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "chinwag", version, about)]
+pub struct Config {
+    /// The address and port to serve on; port 0 takes a free one
+    #[arg(long, env = "CHINWAG_LISTEN", default_value_t = Config::default().listen)]
+    pub listen: SocketAddr,
+
+    /// Where everything is kept: sqlite:FILE, made at the first start
+    #[arg(long, env = "CHINWAG_DATABASE_URL", default_value_t = Config::default().database_url,
+        value_parser = sqlite_file)]
+    pub database_url: String,
+
+    /// Who may connect. It must be said for an address that other machines can reach
+    #[arg(long, env = "CHINWAG_ACCESS")]
+    pub access: Option<Access>,
+
+    /// Who may sign up with a password
+    #[arg(long, env = "CHINWAG_REGISTRATION", default_value_t = Config::default().registration)]
+    pub registration: Registration,
+
+    /// The key of the service: who has it may act as anyone, read and do everything
+    #[arg(long, env = "CHINWAG_API_KEY", hide_env_values = true)]
+    pub api_key: Option<Secret>,
+
+    /// What the host application signs its users' tokens with (JWT, HS256): `sub`, `exp`, and
+    /// perhaps `name` and `photo`
+    #[arg(long, env = "CHINWAG_JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<Secret>,
+
+    /// A file with the public keys (a JSON Web Key Set) of who signs such tokens by RS256, ES256
+    /// or EdDSA; each key has a `kid`
+    #[arg(long, env = "CHINWAG_JWT_JWKS")]
+    pub jwt_jwks: Option<PathBuf>,
+
+    /// A web origin that browsers may connect from, such as `https://example.com`; repeat it or
+    /// separate several by commas. The server's own origin is always allowed, and so is every
+    /// loopback origin while the server listens on a loopback address
+    #[arg(long, env = "CHINWAG_ALLOW_ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+
+    /// Serve /metrics on this address instead of beside the chat
+    #[arg(long, env = "CHINWAG_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// How many proxies stand in front of the server, each of which appends the address of who
+    /// asked it to X-Forwarded-For. Without any, the header is ignored
+    #[arg(long, env = "CHINWAG_TRUSTED_PROXIES", default_value_t = Config::default().trusted_proxies)]
+    pub trusted_proxies: usize,
+
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Who may connect, and as whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Access {
+    /// Anyone may connect, and act as any user who has neither a password nor a token
+    Open,
+    /// Who connects brings a token, or the service's key
+    Token,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Access::Open => f.write_str("open"),
+            Access::Token => f.write_str("token"),
+        }
+    }
+}
+
+/// Who may sign up with a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Anyone
+    Open,
+    /// Nobody
+    Closed,
+}
+
+impl fmt::Display for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Registration::Open => f.write_str("open"),
+            Registration::Closed => f.write_str("closed"),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
+            database_url: "sqlite:chinwag.db".into(),
+            access: None,
+            registration: Registration::Open,
+            api_key: None,
+            jwt_secret: None,
+            jwt_jwks: None,
+            allow_origin: Vec::new(),
+            metrics_listen: None,
+            trusted_proxies: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+fn sqlite_file(url: &str) -> Result<String, String> {
+    match url.strip_prefix("sqlite:") {
+        Some(file) if !file.is_empty() && !file.contains(":memory:") => Ok(url.to_owned()),
+        _ => Err("must be sqlite: and the name of a file".into()),
+    }
+}
