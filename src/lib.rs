@@ -1,5 +1,5 @@
 //! Chinwag is a chat server that speaks Socket.IO: users, chats, history, rooms, presence,
-//! invitations and teams, durable, in one binary with an embedded SQLite file.
+//! invitations, teams and direct messages, durable, in one binary with an embedded SQLite file.
 //!
 //! Run the binary, or embed the server:
 //!

@@ -79,7 +79,7 @@ pub struct NewAccount {
 }
 
 /// A key of a user: what they sign their tokens with.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(sqlx::FromRow)]
 pub struct TokenKey {
     pub secret_access_key: String,
     pub user_id: UserId,
