@@ -174,4 +174,6 @@ async fn old_clients_enter_without_asking() {
     assert_eq!(client.ask("create-user", user).await["user"]["id"], "ann");
     client.send("2").await;
     assert_eq!(client.frame().await, "3", "an old client pings, the server answers");
+    client.send("40/admin,").await;
+    assert_eq!(client.frame().await, r#"44/admin,"Invalid namespace""#);
 }

@@ -58,10 +58,11 @@ pub(super) fn connect(sid: Option<Sid>) -> Str {
 }
 
 /// The packet that keeps a client out of a namespace; old clients expect no more than the
-/// message.
+/// message, which the parser does not write.
 pub(super) fn connect_error(protocol: ProtocolVersion, namespace: Str, message: &str) -> Str {
     match protocol {
-        ProtocolVersion::V3 => format!("44{}", json!(message)).into(),
+        ProtocolVersion::V3 if namespace == "/" => format!("4{}", json!(message)).into(),
+        ProtocolVersion::V3 => format!("4{namespace},{}", json!(message)).into(),
         ProtocolVersion::V4 => encode(Packet::connect_error(namespace, message)),
     }
 }
