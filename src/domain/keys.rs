@@ -128,7 +128,7 @@ impl Keys {
         validation.required_spec_claims.clear();
         let claims = jsonwebtoken::decode::<OwnClaims>(token, &secret, &validation).ok()?.claims;
         let expires_at = claims.exp.map_or(key.expires_at, end_of);
-        Some(expires_at.min(key.expires_at)).filter(|_| key.expires_at > clock::now())
+        Some(expires_at.min(key.expires_at)).filter(is_ahead)
     }
 
     /// Checks a token of the host application.
@@ -147,7 +147,7 @@ impl Keys {
             external_id: ExternalId::parse(&claims.sub, &self.limits).ok()?,
             name: parse(claims.name, |text| Name::parse(text, &self.limits).ok())?,
             photo: parse(claims.photo, |text| Photo::parse(text, &self.limits).ok())?,
-            expires_at: end_of(claims.exp),
+            expires_at: Some(end_of(claims.exp)).filter(is_ahead)?,
         })
     }
 
@@ -182,10 +182,20 @@ fn end_of(exp: f64) -> Time {
     Time::from_micros(((exp + LEEWAY as f64) * 1e6) as i64)
 }
 
+/// The library counts whole seconds: it would let in who is closed at once.
+fn is_ahead(end: &Time) -> bool {
+    *end > clock::now()
+}
+
 fn read_key_set(file: &Path) -> Result<HashMap<String, (Algorithm, DecodingKey)>, StartError> {
     let bad = |why: String| StartError::Keys { file: file.to_owned(), why };
     let text = fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
-    let set: JwkSet = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    // The error itself quotes the file, which may hold a secret by mistake.
+    let no_set = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        bad(format!("it is no JSON Web Key Set at line {line}, column {column}"))
+    };
+    let set: JwkSet = serde_json::from_str(&text).map_err(no_set)?;
     let mut keys = HashMap::new();
     for jwk in &set.keys {
         let kid = jwk.common.key_id.clone().ok_or_else(|| bad("a key has no kid".into()))?;

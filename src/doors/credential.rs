@@ -1,12 +1,14 @@
 //! The credential that a request brings along.
 
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 
 /// The token or key in `Authorization: Bearer …`, or else in the query's `access_token`. A header
-/// of another scheme is meant for somebody else, such as a proxy.
+/// of another scheme is meant for somebody else, such as a proxy. What is there and is no token is
+/// given as it is, so that who brings it is not taken for nobody in particular.
 pub fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
-    in_header(headers).or_else(|| parameter(uri, "access_token"))
+    let in_header = headers.get_all(AUTHORIZATION).iter().find_map(in_header);
+    in_header.or_else(|| parameter(uri, "access_token"))
 }
 
 /// What the query says of `name`.
@@ -15,8 +17,8 @@ pub fn parameter(uri: &Uri, name: &str) -> Option<String> {
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-fn in_header(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.trim().split_once(' ')?;
+fn in_header(value: &HeaderValue) -> Option<String> {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }

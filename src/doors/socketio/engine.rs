@@ -161,12 +161,15 @@ fn enter(socket: &EngineSocket, session: &Arc<Session>, payload: Option<Value>) 
     );
 }
 
-/// What `auth.token` says in a client. One that is no text is no valid token, either.
+/// What `auth.token` says in a client. One that is no text or cannot be read is no valid token,
+/// either.
 fn token(payload: Option<Value>) -> Option<String> {
     let Value::Str(payload, _) = payload? else {
         return None;
     };
-    let mut payload: serde_json::Value = serde_json::from_str(&payload).ok()?;
+    let Ok(mut payload) = serde_json::from_str::<serde_json::Value>(&payload) else {
+        return Some(payload.to_string());
+    };
     match payload.get_mut("token")?.take() {
         serde_json::Value::Null => None,
         serde_json::Value::String(token) => Some(token),
