@@ -185,7 +185,8 @@ async fn read_on(
     seq: Option<i64>,
 ) -> Result<(ReadState, bool), Error> {
     let (chat_id, user_id) = (member.chat_id, &member.user_id);
-    let mut reading = tx.find_reading(chat_id, user_id).await?.ok_or_else(Error::no_chat)?;
+    // The service reads what it likes, but there is nothing to mark for who is no member.
+    let mut reading = tx.find_reading(chat_id, user_id).await?.ok_or(Error::NO_MEMBER)?;
     let seq = seq.unwrap_or(reading.last_seq).min(reading.last_seq);
     let moves = seq > reading.read_seq;
     if moves {

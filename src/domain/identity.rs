@@ -186,10 +186,10 @@ impl Connection {
         match &self.identity {
             Identity::User { user_id: own, .. } if own == user_id => Ok(()),
             Identity::User { .. } => Err(Error::Forbidden("this token is another user's")),
-            Identity::Anonymous if protected? => {
-                Err(Error::Unauthenticated("to act as this user takes a token"))
-            }
-            Identity::Anonymous | Identity::Service => Ok(()),
+            Identity::Anonymous | Identity::Service => match protected? && self.is_anonymous() {
+                true => Err(Error::Unauthenticated("to act as this user takes a token")),
+                false => Ok(()),
+            },
         }
     }
 

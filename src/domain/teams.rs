@@ -73,7 +73,7 @@ impl App {
     }
 
     /// Takes a user out of one of the actor's teams, and so out of all the team's chats: the
-    /// creator anyone, others themselves. Errors: `not_found`, `forbidden`; `conflict` for who is
+    /// creator and the service anyone, others themselves. Errors: `not_found`, `forbidden`; `conflict` for who is
     /// not in the team.
     pub async fn remove_from_team(
         &self,
@@ -84,7 +84,8 @@ impl App {
         let mut tx = self.store.begin().await?;
         let TeamMember { team } = TeamMember::check_in(&mut tx, team_id, actor, "team.id").await?;
         find_user(&mut tx, &user_id).await?;
-        if actor.user_id != team.creator_id && actor.user_id != user_id {
+        let any = actor.user_id == team.creator_id || actor.service;
+        if !any && actor.user_id != user_id {
             return Err(Error::Forbidden("only the team's creator may remove others"));
         }
         if !tx.delete_team_member(team.id, &user_id).await? {

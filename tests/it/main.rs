@@ -3,6 +3,7 @@
 
 mod access;
 mod chats;
+mod forgeries;
 mod gates;
 mod house;
 mod invitations;
@@ -11,11 +12,13 @@ mod order;
 mod owners;
 mod presence;
 mod program;
+mod protection;
 mod rates;
 mod reading;
 mod refusals;
 mod requests;
 mod rooms;
+mod service;
 mod signing;
 mod socket;
 mod steps;

@@ -146,6 +146,10 @@ impl Session {
                 };
             }
         };
+        if connection.user_id().is_some() {
+            // Once it is in, who had claimed its user without a token has lost them.
+            self.hub.settled().await;
+        }
         self.deliver(welcome);
         if let Some(user_id) = connection.user_id() {
             self.close_after(connection.ended());
