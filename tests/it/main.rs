@@ -3,6 +3,7 @@
 
 mod access;
 mod chats;
+mod direct;
 mod forgeries;
 mod gates;
 mod house;
