@@ -22,6 +22,7 @@ mod rooms;
 mod service;
 mod signing;
 mod socket;
+mod stage;
 mod steps;
 mod suites;
 mod support;
