@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use chinwag::{Config, Server, StartError};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
 
 /// The exit code of a setting that cannot be; clap's own, too.
 const BAD_SETTING: u8 = 2;
@@ -52,8 +55,14 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
 fn start_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let shows_no_frame = filter_fn(|about| !shows_frames(about));
     match io::stderr().is_terminal() {
-        true => log.init(),
-        false => log.json().init(),
+        true => log.finish().with(shows_no_frame).init(),
+        false => log.json().finish().with(shows_no_frame).init(),
     }
+}
+
+/// The frames of a WebSocket hold tokens and messages, which are for no log.
+fn shows_frames(about: &Metadata<'_>) -> bool {
+    *about.level() == Level::TRACE && about.target().starts_with("tungstenite")
 }

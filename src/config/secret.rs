@@ -1,7 +1,6 @@
 //! Secrets: texts that are never printed.
 
 use std::fmt;
-use std::str::FromStr;
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,17 +16,6 @@ impl Secret {
 impl From<&str> for Secret {
     fn from(text: &str) -> Secret {
         Secret(text.to_owned())
-    }
-}
-
-impl FromStr for Secret {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Secret, Self::Err> {
-        match text.is_empty() {
-            true => Err("a secret must not be empty"),
-            false => Ok(Secret::from(text)),
-        }
     }
 }
 

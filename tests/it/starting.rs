@@ -1,0 +1,149 @@
+//! Whom the program is started for: it must be said where it matters, and somebody must be able
+//! to connect.
+
+use std::fs;
+
+use chinwag::{Config, Secret, Server, StartError};
+use jsonwebtoken::Algorithm;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Running, output, program};
+use crate::signing::jwk;
+
+/// Fails unless the program refuses to start, for a reason that says all of these.
+#[track_caller]
+fn assert_refused(arguments: &[&str], said: &[&str]) {
+    let directory = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", directory.path().join("chat.db").display());
+    let (output, text) = output(&[arguments, &["--database-url", &database]].concat());
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    for said in said {
+        assert!(text.contains(said), "{arguments:?}: {text}");
+    }
+    assert!(!text.contains("my secret"), "{text}");
+}
+
+/// Fails unless the program starts, on this host, and says whom it lets in.
+fn assert_starts(arguments: &[&str], host: &str, access: &str) {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(arguments);
+    });
+    let port = running.address.port();
+    let line = format!("chinwag listening on http://{host}:{port} (access: {access})\n");
+    assert_eq!(running.first_line, line, "{arguments:?}");
+    let (status, log) = running.end("TERM");
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[test]
+fn where_others_can_reach_it_it_must_be_told_whom_it_lets_in() {
+    for (listen, host) in [("0.0.0.0:0", "0.0.0.0"), ("[::]:0", "[::]")] {
+        let address = listen.trim_end_matches('0');
+        assert_refused(&["--listen", listen], &["--access token", "--access open", address]);
+        assert_starts(&["--listen", listen, "--access", "open"], host, "open");
+        assert_starts(&["--listen", listen, "--access", "token"], host, "token");
+    }
+    assert_starts(&["--listen", "127.0.0.1:0"], "127.0.0.1", "open");
+    assert_starts(&["--listen", "127.0.0.1:0", "--access", "token"], "127.0.0.1", "token");
+}
+
+#[test]
+fn somebody_must_be_able_to_connect() {
+    let closed =
+        ["--listen", "127.0.0.1:0", "--access", "token", "--registration", "closed"].as_slice();
+    assert_refused(closed, &["--api-key", "--jwt-secret", "--jwt-jwks"]);
+    let directory = TempDir::new().unwrap();
+    let keys = json!({ "keys": [jwk(Algorithm::EdDSA, "1")] });
+    let file = key_file(&directory, keys.to_string().as_bytes());
+    for key in [["--api-key", "x"], ["--jwt-secret", "x"], ["--jwt-jwks", &file]] {
+        assert_starts(&[closed, &key].concat(), "127.0.0.1", "token");
+    }
+    let open = ["--listen", "127.0.0.1:0", "--access", "open", "--registration", "closed"];
+    assert_starts(&open, "127.0.0.1", "open");
+}
+
+#[tokio::test]
+async fn an_empty_secret_is_refused() {
+    for (flag, variable) in
+        [("--api-key", "CHINWAG_API_KEY"), ("--jwt-secret", "CHINWAG_JWT_SECRET")]
+    {
+        let setting = flag.trim_start_matches('-').replace('-', "_");
+        assert_refused(&["--listen", "127.0.0.1:0", flag, ""], &[&setting]);
+        let output = program().env(variable, "").output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&setting));
+    }
+    let empty = || Some(Secret::from(""));
+    for config in [
+        Config { api_key: empty(), ..Config::default() },
+        Config { jwt_secret: empty(), ..Config::default() },
+    ] {
+        let error = Server::start(config).await.err();
+        assert!(matches!(error, Some(StartError::EmptySecret(_))), "{error:?}");
+    }
+}
+
+/// A file with this in it.
+fn key_file(directory: &TempDir, text: &[u8]) -> String {
+    let file = directory.path().join("keys.json");
+    fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[track_caller]
+fn assert_bad_keys(file: &str, why: &str) {
+    assert_refused(&["--listen", "127.0.0.1:0", "--jwt-jwks", file], &[file, why]);
+}
+
+#[test]
+fn keys_that_cannot_be_used_are_refused_by_their_file() {
+    let directory = TempDir::new().unwrap();
+    let missing = directory.path().join("missing.json");
+    assert_bad_keys(&missing.display().to_string(), "No such file");
+    assert_bad_keys(&directory.path().display().to_string(), "directory");
+    assert_bad_keys(&key_file(&directory, b"\xff"), "UTF-8");
+    for text in [
+        "",
+        "my secret",
+        r#""my secret""#,
+        r#"["my secret"]"#,
+        r#"{"keys": "my secret"}"#,
+        r#"{"keys": ["my secret"]}"#,
+        r#"{"keys": [{"kid": ["my secret"], "kty": "RSA"}]}"#,
+        r#"{"my secret": []}"#,
+    ] {
+        assert_bad_keys(&key_file(&directory, text.as_bytes()), "line");
+    }
+}
+
+#[test]
+fn every_key_must_have_a_name_and_a_known_algorithm() {
+    let directory = TempDir::new().unwrap();
+    let with = |algorithm, field: &str, value: Value| {
+        let mut jwk = jwk(algorithm, "one");
+        jwk[field] = value;
+        jwk
+    };
+    for (key, why) in [
+        (with(Algorithm::EdDSA, "kid", Value::Null), "kid"),
+        (with(Algorithm::RS256, "alg", json!("RS512")), "one"),
+        (with(Algorithm::RS256, "alg", json!("PS256")), "one"),
+        (with(Algorithm::RS256, "alg", json!("RSA-OAEP")), "one"),
+        (with(Algorithm::ES256, "alg", json!("ES384")), "one"),
+        (with(Algorithm::ES256, "crv", json!("P-384")), "one"),
+        (with(Algorithm::EdDSA, "x", json!("my secret")), ""),
+        (json!({ "kty": "my secret", "kid": "one" }), "one"),
+        (json!({ "kty": "RSA", "n": "my secret", "kid": "one" }), "one"),
+        (json!({ "kty": "oct", "k": "bXkgc2VjcmV0", "kid": "one", "alg": "HS256" }), "one"),
+    ] {
+        // One bad key among good ones is enough.
+        let keys = json!({ "keys": [jwk(Algorithm::RS256, "good"), key] });
+        assert_bad_keys(&key_file(&directory, keys.to_string().as_bytes()), why);
+    }
+    assert_bad_keys(&key_file(&directory, br#"{"keys": []}"#), "no key");
+    let named = with(Algorithm::RS256, "use", json!("sig"));
+    let file = key_file(&directory, json!({ "keys": [named] }).to_string().as_bytes());
+    assert_starts(&["--listen", "127.0.0.1:0", "--jwt-jwks", &file], "127.0.0.1", "open");
+}
