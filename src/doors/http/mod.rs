@@ -2,6 +2,7 @@
 //! metrics.
 
 mod demo;
+mod head;
 mod metrics;
 mod origin;
 mod serve;
@@ -38,7 +39,7 @@ pub fn routes(app: &Arc<App>, config: &Config) -> Router {
     }
 }
 
-/// Puts the gates before all routes: origin, CORS, the size and the pace of a request.
+/// Puts the gates before all routes: origin, CORS, the size of a request and its head, its pace.
 pub fn guarded(router: Router, config: &Config) -> Router {
     let origins = Origins::new(config);
     let limits = &config.limits;
@@ -52,6 +53,7 @@ pub fn guarded(router: Router, config: &Config) -> Router {
         .layer(RequestBodyLimitLayer::new(limits.max_frame))
         .layer(RequestBodyTimeoutLayer::new(limits.handshake_timeout))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limits.request_timeout))
+        .layer(middleware::from_fn(head::check))
         .layer(cors)
         .layer(middleware::from_fn_with_state(origins, origin::check))
 }

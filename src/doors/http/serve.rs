@@ -24,6 +24,9 @@ use crate::doors::client::{Client, Permit};
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
+/// What a head may hold besides a header of the largest frame's size.
+const ROOM_IN_HEAD: usize = 64 << 10;
+
 /// An address being served. Dropped, it stops.
 pub struct Listener {
     address: SocketAddr,
@@ -124,7 +127,11 @@ async fn serve(
     permit: Permit,
     stop: CancellationToken,
 ) {
-    let header_timeout = config.limits.handshake_timeout;
+    let limits = &config.limits;
+    let header_timeout = limits.handshake_timeout;
+    // What hyper finds too large it refuses without a word: a credential as large as a body still
+    // comes to the gate that says why.
+    let max_head = limits.max_frame.saturating_add(ROOM_IN_HEAD);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = Client::of(peer, request.headers(), config.trusted_proxies);
         request.extensions_mut().insert(client);
@@ -137,6 +144,7 @@ async fn serve(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
+        .max_buf_size(max_head)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
