@@ -70,8 +70,9 @@ impl FromRequestParts<Arc<Hub>> for Opening {
 pub async fn open(
     State(hub): State<Arc<Hub>>,
     opening: Opening,
-    Extension(permit): Extension<Permit>,
     upgrade: WebSocketUpgrade,
+    // What asks for no upgrade has none.
+    Extension(permit): Extension<Permit>,
 ) -> Response {
     let upgrade = websocket::bounded(upgrade, hub.app.limits());
     upgrade.on_upgrade(async move |socket| {
