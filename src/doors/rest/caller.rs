@@ -38,8 +38,11 @@ impl FromRequestParts<Arc<Hub>> for Caller {
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Caller, Refusal> {
         let client = client(parts)?;
         let token = credential(&parts.headers, &parts.uri);
-        let connection = connect(&hub.app, token.as_deref()).await?;
-        hub.app.admit_request(client.address, &connection.viewer())?;
+        let connection = connect(&hub.app, token.as_deref()).await;
+        // Who is refused is counted as nobody: further tries are not free.
+        let viewer = connection.as_ref().map(Connection::viewer).unwrap_or_default();
+        hub.app.admit_request(client.address, &viewer)?;
+        let connection = connection?;
         let actor = act(&hub.app, &connection, &parts.uri).await?;
         Ok(Caller { actor })
     }
