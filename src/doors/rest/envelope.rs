@@ -1,10 +1,11 @@
 //! The envelope around every answer of the door.
 
+use std::mem;
 use std::time::Duration;
 
-use axum::body::{self, Body};
+use axum::body;
 use axum::extract::Request;
-use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -175,10 +176,12 @@ pub async fn around(request: Request, next: Next) -> Response {
     if !own || json || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let allow = response.headers().get(ALLOW).cloned();
-    let why = body::to_bytes(response.into_body(), MAX_REASON).await.unwrap_or_default();
-    let refusal = Refusal::gate(status, &String::from_utf8_lossy(&why));
-    let mut response: Response<Body> = refusal.into_response();
-    response.headers_mut().extend(allow.map(|allow| (ALLOW, allow)));
+    let (mut parts, body) = response.into_parts();
+    let why = body::to_bytes(body, MAX_REASON).await.unwrap_or_default();
+    let mut response = Refusal::gate(status, &String::from_utf8_lossy(&why)).into_response();
+    // The rest, such as what lets a page read it, is as true of the envelope.
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.extend(mem::take(response.headers_mut()));
+    *response.headers_mut() = parts.headers;
     response
 }
