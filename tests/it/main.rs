@@ -22,6 +22,7 @@ mod refusals;
 mod requests;
 mod rest_accounts;
 mod rest_gates;
+mod rest_live;
 mod rest_threads;
 mod rest_tokens;
 mod rooms;
