@@ -161,7 +161,7 @@ async fn all_that_is_wrong_is_said_at_once() {
             server.request("POST", path).send().await,
             server.request("POST", path).header(FORM).body("x=1&%ff=%00").send().await,
         ] {
-            assert!(answer.refused(400, "Form error").as_object().unwrap().len() > 0);
+            assert!(!answer.refused(400, "Form error").as_object().unwrap().is_empty());
         }
     }
     // Each is short enough, but both are one name to others.
