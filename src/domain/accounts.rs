@@ -6,9 +6,9 @@ use super::App;
 use super::identity::Connection;
 use super::keys::{digest, new_token};
 use crate::clock;
-use crate::config::Registration;
+use crate::config::{Limits, Registration};
 use crate::error::Error;
-use crate::model::{NewAccount, Password, Photo, Token, User, UserId};
+use crate::model::{Name, NewAccount, Password, Photo, Token, User, UserId};
 use crate::store::{Taken, Tx};
 
 impl App {
@@ -18,10 +18,10 @@ impl App {
         if self.registration == Registration::Closed {
             return Err(Error::Forbidden("nobody can sign up here"));
         }
-        let hash = self.passwords.hash(password).await?;
+        let hash = self.passwords.turn().await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
         refuse_taken(tx.find_taken(new).await?)?;
-        let user = user_of(new);
+        let user = user_of(new, &self.limits);
         tx.insert_user(&user).await?;
         tx.update_account(&user.id, new, &hash).await?;
         let token = issue_token(&mut tx, user.id).await?;
@@ -38,8 +38,9 @@ impl App {
         address: IpAddr,
     ) -> Result<Token, Error> {
         let (user_id, hash) = self.store.find_password(username).await?.unzip();
-        let admit = || self.admit_login(username, address);
-        let right = self.passwords.verify(password, hash, admit).await?;
+        let turn = self.passwords.turn().await?;
+        self.admit_login(username, address)?;
+        let right = turn.verify(password, hash).await?;
         let Some(user_id) = user_id.filter(|_| right) else {
             self.failed_login(username, address)?;
             return Err(Error::Unauthenticated("wrong username or password"));
@@ -89,13 +90,13 @@ fn refuse_taken(taken: Taken) -> Result<(), Error> {
     }
 }
 
-fn user_of(new: &NewAccount) -> User {
+fn user_of(new: &NewAccount, limits: &Limits) -> User {
     let now = clock::now();
     User {
         id: UserId::new(),
         external_id: None,
         handle: Some(new.username.clone()),
-        name: new.name.clone(),
+        name: Name::joined(&new.first_name, " ", &new.last_name, limits),
         photo: Photo::none(),
         protected: true,
         created_at: now,

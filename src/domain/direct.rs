@@ -5,8 +5,8 @@ use super::{Actor, App};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{
-    Body, Chat, ChatId, Event, Message, MessageQuery, MessageType, Name, Sent, Thread, UserId,
-    Username,
+    Body, Chat, ChatId, DirectMessage, Event, Message, MessageQuery, MessageType, Name, Sent,
+    Thread, UserId, Username,
 };
 use crate::store::Tx;
 
@@ -14,7 +14,7 @@ impl App {
     /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself.
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
         let mut tx = self.store.begin().await?;
-        let users = pair(actor, user_id)?;
+        let users = pair(actor, user_id, "user.id")?;
         let chat = match tx.find_direct_chat_id(&users).await? {
             Some(id) => self.find_chat(&mut tx, id).await?,
             None => {
@@ -28,18 +28,20 @@ impl App {
         Ok(chat)
     }
 
-    /// Sends a message to another user, in the direct chat of the two. Errors: as of
-    /// [`open_direct`](App::open_direct) and [`new_message`](App::new_message).
+    /// Sends a message to the user of this name, in the direct chat of the two. Errors: `not_found`
+    /// and `conflict` for the recipient as of [`open_direct`](App::open_direct); those of
+    /// [`new_message`](App::new_message).
     pub async fn send_direct(
         &self,
         actor: &Actor,
-        to: &UserId,
+        recipient: &str,
         kind: MessageType,
         body: Body,
     ) -> Result<Sent, Error> {
-        let chat_id = match self.store.find_direct_chat(&pair(actor, to)?).await? {
+        let to = self.find_other(recipient, "recipient").await?;
+        let chat_id = match self.store.find_direct_chat(&pair(actor, &to, "recipient")?).await? {
             Some((chat_id, _)) => chat_id,
-            None => self.open_direct(actor, to).await?.id,
+            None => self.open_direct(actor, &to).await?.id,
         };
         self.new_message(actor, chat_id, kind, body, None).await
     }
@@ -55,17 +57,18 @@ impl App {
         self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page)).await
     }
 
-    /// A page of the messages between the actor and another user, newest first; pages count from
-    /// 1. Errors: `conflict` for oneself.
+    /// A page of the messages between the actor and the user of this name, newest first; pages
+    /// count from 1. Errors: `not_found`; `conflict` for oneself.
     pub async fn list_thread(
         &self,
         actor: &Actor,
-        with: &UserId,
+        username: &str,
         page: i64,
         per_page: i64,
-    ) -> Result<Vec<Message>, Error> {
-        let Some((chat_id, last_seq)) = self.store.find_direct_chat(&pair(actor, with)?).await?
-        else {
+    ) -> Result<Vec<DirectMessage>, Error> {
+        let other = self.find_other(username, "username").await?;
+        let pair = pair(actor, &other, "username")?;
+        let Some((chat_id, last_seq)) = self.store.find_direct_chat(&pair).await? else {
             return Ok(Vec::new());
         };
         let last = last_seq.saturating_sub(skipped(page, per_page));
@@ -77,19 +80,27 @@ impl App {
             limit: usize::try_from(per_page).unwrap_or_default(),
         };
         // A page has its number, so that it cannot be cut by its bytes.
-        let mut messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
-        messages.reverse();
-        Ok(messages)
-    }
-
-    /// The user of this name, if there is one.
-    pub async fn find_user_id(&self, username: &str) -> Result<Option<UserId>, Error> {
-        self.store.find_user_id(username).await
+        let messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
+        let (own, others) =
+            (self.username_of(&actor.user_id).await?, self.username_of(&other).await?);
+        let named = |message: Message| {
+            let (author, recipient) = match message.user_id == other {
+                true => (others.clone(), own.clone()),
+                false => (own.clone(), others.clone()),
+            };
+            DirectMessage { message, author, recipient }
+        };
+        Ok(messages.into_iter().rev().map(named).collect())
     }
 
     /// What a user is called. Errors: `not_found`.
-    pub async fn username_of(&self, user_id: &UserId) -> Result<Username, Error> {
+    async fn username_of(&self, user_id: &UserId) -> Result<Username, Error> {
         self.store.find_username(user_id).await?.ok_or_else(Error::no_user)
+    }
+
+    async fn find_other(&self, username: &str, field: &'static str) -> Result<UserId, Error> {
+        let found = self.store.find_user_id(username).await?;
+        found.ok_or_else(|| Error::NotFound { field, why: "no such user".into() })
     }
 
     async fn new_direct(
@@ -103,7 +114,7 @@ impl App {
         let now = clock::now();
         Ok(Chat {
             id: ChatId::new(),
-            name: Name::of_both(&one.name, &other.name, &self.limits),
+            name: Name::joined(&one.name, ", ", &other.name, &self.limits),
             description: None,
             private: true,
             direct: true,
@@ -119,11 +130,11 @@ impl App {
 }
 
 /// The two in the order of their ids, as a new chat lists its members.
-fn pair(actor: &Actor, other: &UserId) -> Result<[UserId; 2], Error> {
+fn pair(actor: &Actor, other: &UserId, field: &'static str) -> Result<[UserId; 2], Error> {
     let mut users = [actor.user_id.clone(), other.clone()];
     users.sort_unstable();
     match users[0] == users[1] {
-        true => Err(Error::conflict("user.id", "is yourself")),
+        true => Err(Error::conflict(field, "is yourself")),
         false => Ok(users),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::keys::{HostClaims, Proof};
+use super::keys::{Credential, HostClaims};
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::config::Access;
@@ -102,15 +102,13 @@ impl App {
             };
         };
         match self.keys.read(credential).ok_or(BAD_TOKEN)? {
-            Proof::ApiKey => Ok(Connection { identity: Identity::Service, ..anonymous }),
-            Proof::Host(claims) => {
+            Credential::ApiKey => Ok(Connection { identity: Identity::Service, ..anonymous }),
+            Credential::Host(claims) => {
                 let expires_at = claims.expires_at;
                 let user_id = self.user_of_host(claims).await?;
                 Ok(Connection { identity: Identity::User { user_id, expires_at }, ..anonymous })
             }
-            Proof::OwnKey(access_key_id) => {
-                self.connect_by_key(id, access_key_id, credential).await
-            }
+            Credential::Signed(key_id) => self.connect_by_key(id, key_id, credential).await,
         }
     }
 
@@ -119,9 +117,25 @@ impl App {
     pub async fn claim(&self, connection: &Connection, user_id: &UserId) -> Result<Actor, Error> {
         if connection.user_id() != Some(user_id) {
             let protected = self.store.find_protected(user_id).await?;
-            connection.may_act_as(user_id, protected.ok_or_else(Error::no_user))?;
+            connection.may_act_as(user_id, protected.unwrap_or(false))?;
+            protected.ok_or_else(Error::no_user)?;
         }
         Ok(connection.actor(user_id.clone()))
+    }
+
+    /// The connection acting as the user of this name, which stands at `field`. Errors: as of
+    /// [`claim`](App::claim).
+    pub async fn claim_username(
+        &self,
+        connection: &Connection,
+        username: &str,
+        field: &'static str,
+    ) -> Result<Actor, Error> {
+        match self.store.find_user_id(username).await? {
+            Some(user_id) => self.claim(connection, &user_id).await,
+            None if connection.user_id().is_some() => Err(OTHERS_TOKEN),
+            None => Err(Error::NotFound { field, why: "no such user".into() }),
+        }
     }
 
     /// Finds a token's key and checks its signature. If it is not known, the host application
@@ -174,29 +188,26 @@ impl App {
 }
 
 const BAD_TOKEN: Error = Error::Unauthenticated("this token is not valid");
+const OTHERS_TOKEN: Error = Error::Forbidden("this token is another user's");
 
 impl Connection {
-    /// Whether it may act as a user who is protected or not, or does not exist. Errors:
-    /// `unauthenticated`, `forbidden`, and for a user who does not exist `protected`'s own.
-    pub(super) fn may_act_as(
-        &self,
-        user_id: &UserId,
-        protected: Result<bool, Error>,
-    ) -> Result<(), Error> {
+    /// Whether it may act as a user who is protected or not. Errors: `unauthenticated`,
+    /// `forbidden`.
+    pub(super) fn may_act_as(&self, user_id: &UserId, protected: bool) -> Result<(), Error> {
         match &self.identity {
             Identity::User { user_id: own, .. } if own == user_id => Ok(()),
-            Identity::User { .. } => Err(Error::Forbidden("this token is another user's")),
-            Identity::Anonymous | Identity::Service => match protected? && self.is_anonymous() {
-                true => Err(Error::Unauthenticated("to act as this user takes a token")),
-                false => Ok(()),
-            },
+            Identity::User { .. } => Err(OTHERS_TOKEN),
+            Identity::Anonymous if protected => {
+                Err(Error::Unauthenticated("to act as this user takes a token"))
+            }
+            Identity::Anonymous | Identity::Service => Ok(()),
         }
     }
 
     /// Whether it may make users. Errors: `forbidden` for who is a user.
     pub(super) fn may_make_users(&self) -> Result<(), Error> {
         match &self.identity {
-            Identity::User { .. } => Err(Error::Forbidden("this token is another user's")),
+            Identity::User { .. } => Err(Error::Forbidden("a user's token makes no users")),
             Identity::Anonymous | Identity::Service => Ok(()),
         }
     }

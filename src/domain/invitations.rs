@@ -10,8 +10,7 @@ use crate::store::Tx;
 
 impl App {
     /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member, and for a
-    /// direct chat; `conflict`
-    /// for a user who is a member, or has been asked and has not answered.
+    /// direct chat; `conflict` for a user who is a member, or has been asked and has not answered.
     pub async fn invite(
         &self,
         actor: &Actor,

@@ -43,13 +43,13 @@ pub(super) struct Keys {
 }
 
 /// What a credential is, as far as it can be told without the store.
-pub(super) enum Proof {
+pub(super) enum Credential {
     /// The service's key.
     ApiKey,
     /// A token of the host application, checked.
     Host(HostClaims),
-    /// A token that names the key it is signed with; nothing is checked yet.
-    OwnKey(String),
+    /// A token that names the key it is signed with, and is not checked yet.
+    Signed(String),
 }
 
 /// What the host application's token says.
@@ -103,21 +103,17 @@ impl Keys {
     }
 
     /// None for what is no valid credential.
-    pub fn read(&self, credential: &str) -> Option<Proof> {
+    pub fn read(&self, credential: &str) -> Option<Credential> {
         if self.is_api_key(credential) {
-            return Some(Proof::ApiKey);
+            return Some(Credential::ApiKey);
         }
         if credential.len() > MAX_CREDENTIAL {
             return None;
         }
         let header = jsonwebtoken::decode_header(credential).ok()?;
-        if header.alg != Algorithm::HS256 {
-            return self.verify_host(credential).map(Proof::Host);
-        }
-        let named = header.extras.get("access_key").ok()?.or(header.kid);
-        match named {
-            Some(access_key_id) => Some(Proof::OwnKey(access_key_id)),
-            None => self.verify_host(credential).map(Proof::Host),
+        match header.extras.get("access_key").ok()?.or(header.kid) {
+            Some(key_id) if header.alg == Algorithm::HS256 => Some(Credential::Signed(key_id)),
+            _ => self.verify_host(credential).map(Credential::Host),
         }
     }
 
@@ -145,8 +141,8 @@ impl Keys {
         let claims = jsonwebtoken::decode::<RawHostClaims>(token, key, &validation).ok()?.claims;
         Some(HostClaims {
             external_id: ExternalId::parse(&claims.sub, &self.limits).ok()?,
-            name: parse(claims.name, |text| Name::parse(text, &self.limits).ok())?,
-            photo: parse(claims.photo, |text| Photo::parse(text, &self.limits).ok())?,
+            name: claims.name.map(|name| Name::parse(&name, &self.limits)).transpose().ok()?,
+            photo: claims.photo.map(|photo| Photo::parse(&photo, &self.limits)).transpose().ok()?,
             expires_at: Some(end_of(claims.exp)).filter(is_ahead)?,
         })
     }
@@ -156,14 +152,6 @@ impl Keys {
         self.api_key
             .as_ref()
             .is_some_and(|key| digest(key.expose()).ct_eq(&digest(credential)).into())
-    }
-}
-
-/// What is absent is fine; what is there must be well-formed.
-fn parse<T>(text: Option<String>, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-    match text {
-        Some(text) => parse(&text).map(Some),
-        None => Some(None),
     }
 }
 
@@ -222,8 +210,8 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
         }
         _ => return None,
     };
-    let named = jwk.common.key_algorithm.map(|named| named.to_string());
-    named.is_none_or(|named| named == format!("{algorithm:?}")).then_some(algorithm)
+    let named = jwk.common.key_algorithm.map(|named| named.to_string().parse::<Algorithm>());
+    named.is_none_or(|named| named.is_ok_and(|named| named == algorithm)).then_some(algorithm)
 }
 
 /// A new token of a user. Errors: `internal` if the system has no random numbers.

@@ -1,8 +1,9 @@
 //! What may happen. It owns the rules: who may do what, and what follows. It has never seen a
 //! socket, a header or JSON.
 //!
-//! Its functions take an [`Actor`] and values that have been checked, and must run in a task that
-//! nothing cancels: a write that has begun is finished.
+//! Its functions take an [`Actor`], or the [`Connection`] that is to become one, and values that
+//! have been checked. They must run in a task that nothing cancels: a write that has begun is
+//! finished.
 
 mod access;
 mod accounts;

@@ -6,7 +6,7 @@
 use std::thread;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::Error;
 use crate::model::Password;
@@ -35,39 +35,43 @@ impl Default for Passwords {
     }
 }
 
+/// The right to hash one password now.
+pub(super) struct Turn<'a> {
+    _waiting: SemaphorePermit<'a>,
+    _at_once: SemaphorePermit<'a>,
+}
+
 impl Passwords {
-    /// The hash, in the PHC string format. Errors: `unavailable`.
-    pub async fn hash(&self, password: Password) -> Result<String, Error> {
+    /// Waits for a turn. Errors: `unavailable` if too many do.
+    pub async fn turn(&self) -> Result<Turn<'_>, Error> {
+        let waiting = self.waiting.try_acquire().map_err(|_| Error::Unavailable(None))?;
+        let at_once = self.at_once.acquire().await.map_err(|_| Error::Unavailable(None))?;
+        Ok(Turn { _waiting: waiting, _at_once: at_once })
+    }
+}
+
+impl Turn<'_> {
+    /// The hash, in the PHC string format.
+    pub async fn hash(self, password: Password) -> Result<String, Error> {
         let hash = move || Argon2::default().hash_password(password.expose().as_bytes());
-        let hash = self.run(|| Ok(()), hash).await?;
+        let hash = aside(hash).await?;
         hash.map(|hash| hash.to_string()).map_err(|_| Error::Internal(None))
     }
 
     /// Whether the password is the one of this hash; without a hash it is not, after the same
-    /// time. `admit` is asked when its turn comes. Errors: those of `admit`; `unavailable`.
-    pub async fn verify(
-        &self,
-        password: Password,
-        hash: Option<String>,
-        admit: impl FnOnce() -> Result<(), Error>,
-    ) -> Result<bool, Error> {
-        let verify = move || {
+    /// time.
+    pub async fn verify(self, password: Password, hash: Option<String>) -> Result<bool, Error> {
+        aside(move || {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(NOBODYS);
             let verified = Argon2::default().verify_password(password.expose().as_bytes(), hash);
             known && verified.is_ok()
-        };
-        self.run(admit, verify).await
+        })
+        .await
     }
+}
 
-    async fn run<T: Send + 'static>(
-        &self,
-        admit: impl FnOnce() -> Result<(), Error>,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        let _waiting = self.waiting.try_acquire().map_err(|_| Error::Unavailable(None))?;
-        let _turn = self.at_once.acquire().await.map_err(|_| Error::Unavailable(None))?;
-        admit()?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| Error::Internal(None))
-    }
+/// Off the threads that serve messages.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Internal(None))
 }

@@ -73,8 +73,8 @@ impl App {
     }
 
     /// Takes a user out of one of the actor's teams, and so out of all the team's chats: the
-    /// creator and the service anyone, others themselves. Errors: `not_found`, `forbidden`; `conflict` for who is
-    /// not in the team.
+    /// creator and the service anyone, others themselves. Errors: `not_found`, `forbidden`;
+    /// `conflict` for who is not in the team.
     pub async fn remove_from_team(
         &self,
         actor: &Actor,

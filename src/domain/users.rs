@@ -16,7 +16,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let user = match find(&mut tx, &new).await? {
             Some(user) => {
-                connection.may_act_as(&user.id, Ok(user.protected))?;
+                connection.may_act_as(&user.id, user.protected)?;
                 // It is the host application's word who its users are.
                 if connection.user_id().is_some()
                     && user.external_id.is_none()

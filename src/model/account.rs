@@ -72,8 +72,6 @@ pub struct NewAccount {
     pub username: Handle,
     pub first_name: Name,
     pub last_name: Name,
-    /// Both names, as others see them.
-    pub name: Name,
     pub email: Email,
     pub phone_number: PhoneNumber,
 }
@@ -100,6 +98,14 @@ pub struct Token {
     pub expires_at: Time,
     pub created_at: Time,
     pub modified_at: Time,
+}
+
+/// A message between two.
+#[derive(Debug)]
+pub struct DirectMessage {
+    pub message: Message,
+    pub author: Username,
+    pub recipient: Username,
 }
 
 /// A direct chat as one of its two users sees it in the list of theirs.

@@ -10,7 +10,9 @@ mod team;
 mod text;
 mod user;
 
-pub use account::{Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey};
+pub use account::{
+    DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
+};
 pub use chat::{Chat, ChatChange, ChatPage, ListedChat, NewChat, ReadState};
 pub use event::{Event, Published};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};

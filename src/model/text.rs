@@ -136,9 +136,9 @@ impl From<&ExternalId> for Name {
 }
 
 impl Name {
-    /// The name of the direct chat of two: those of both, cut to what a name may be.
-    pub fn of_both(one: &Name, other: &Name, limits: &Limits) -> Name {
-        Name(format!("{}, {}", one.0, other.0).chars().take(limits.max_name).collect())
+    /// Two names with something between them, cut to what a name may be.
+    pub fn joined(one: &Name, between: &str, other: &Name, limits: &Limits) -> Name {
+        Name(format!("{}{between}{}", one.0, other.0).chars().take(limits.max_name).collect())
     }
 }
 

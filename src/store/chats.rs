@@ -18,8 +18,8 @@ use crate::model::{
 /// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
 macro_rules! chat_columns {
     () => {
-        "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct, c.team_id, c.creator_id, c.last_seq, c.active_at,
-         c.created_at, c.modified_at, (
+        "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct, c.team_id,
+         c.creator_id, c.last_seq, c.active_at, c.created_at, c.modified_at, (
              select string_agg(user_id, '\n') from (
                  select user_id from members where chat_id = c.id
                  order by joined_at, user_id limit $2

@@ -1,7 +1,7 @@
 //! The message writer: one task that appends messages in batches.
 //!
-//! What it promises: only a member's message is appended, and membership is looked up in the
-//! transaction that appends it, once for the whole batch. A message is answered after the commit
+//! What it promises: only a member's message is appended, or the service's outside direct chats;
+//! membership is looked up in the transaction that appends, once for the whole batch. A message is answered after the commit
 //! that made it durable. The messages of a chat get the `seq` 1, 2, 3… without a gap, in the order
 //! in which they were queued. A `client_id` that its user repeats in a chat gets the first message
 //! again, or `conflict` if the body or the type differs. If a batch fails, none of its messages

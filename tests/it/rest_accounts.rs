@@ -164,13 +164,11 @@ async fn all_that_is_wrong_is_said_at_once() {
             assert!(!answer.refused(400, "Form error").as_object().unwrap().is_empty());
         }
     }
-    // Each is short enough, but both are one name to others.
+    // Each is short enough; as the one name that others see, both are cut.
     let mut long = registration("long");
     long["first_name"] = "x".repeat(200).into();
     long["last_name"] = "y".repeat(55).into();
-    let errors = json!({ "last_name": "is too long together with first_name" });
-    let answer = server.post("/api/register", long).await;
-    assert_eq!(answer.refused(400, "Form error"), &errors);
+    server.post("/api/register", long).await.data();
 }
 
 #[tokio::test]

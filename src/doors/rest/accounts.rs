@@ -21,7 +21,7 @@ use crate::model::{Email, Handle, Name, NewAccount, Password, PhoneNumber, Token
 /// Who wants to sign up. All of it is required, and trimmed.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what `NewAccount` is read from")]
-pub struct Registration {
+pub struct NewAccountForm {
     #[schema(max_length = 255)]
     first_name: String,
     #[schema(max_length = 255)]
@@ -100,8 +100,8 @@ impl From<Token> for TokenView {
 
 /// Sign up with a password. It needs no credential.
 #[utoipa::path(post, path = "/api/register", tag = "accounts",
-    request_body(content((Registration = "application/json"),
-        (Registration = "application/x-www-form-urlencoded"))),
+    request_body(content((NewAccountForm = "application/json"),
+        (NewAccountForm = "application/x-www-form-urlencoded"))),
     responses(
         (status = 200, body = Envelope<Registered>),
         (status = 400, description = "`Form error`: why by field; or `User error`: what is taken"),
@@ -204,25 +204,16 @@ fn read_account(body: &Value, limits: &Limits) -> Result<(NewAccount, Password),
     let password = form.text("password", Password::parse);
     let email = form.text("email", Email::parse);
     let phone_number = form.text("phone", PhoneNumber::parse);
-    let name = match (&first_name, &last_name) {
-        (Some(first), Some(last)) => {
-            let both = format!("{} {}", first.as_ref(), last.as_ref());
-            let name = Name::parse(&both, limits);
-            name.map_err(|_| form.wrong("last_name", "is too long together with first_name")).ok()
-        }
-        _ => None,
-    };
-    match (first_name, last_name, name, username, password, email, phone_number) {
+    match (first_name, last_name, username, password, email, phone_number) {
         (
             Some(first_name),
             Some(last_name),
-            Some(name),
             Some(username),
             Some(password),
             Some(email),
             Some(phone_number),
         ) => {
-            let account = NewAccount { username, first_name, last_name, name, email, phone_number };
+            let account = NewAccount { username, first_name, last_name, email, phone_number };
             Ok((account, password))
         }
         _ => Err(form.refusal()),

@@ -60,13 +60,9 @@ pub async fn connect(app: &App, token: Option<&str>) -> Result<Connection, Error
 }
 
 async fn act(app: &App, connection: &Connection, uri: &Uri) -> Result<Actor, Error> {
-    let user_id = match (parameter(uri, "user"), connection.user_id()) {
-        (Some(username), _) => {
-            let found = app.find_user_id(username.trim()).await?;
-            found.ok_or_else(|| Error::NotFound { field: "user", why: "no such user".into() })?
-        }
-        (None, Some(user_id)) => user_id.clone(),
-        (None, None) => return Err(Error::invalid("user", "is required with the service's key")),
-    };
-    app.claim(connection, &user_id).await
+    match (parameter(uri, "user"), connection.user_id()) {
+        (Some(username), _) => app.claim_username(connection, username.trim(), "user").await,
+        (None, Some(user_id)) => app.claim(connection, user_id).await,
+        (None, None) => Err(Error::invalid("user", "is required with the service's key")),
+    }
 }

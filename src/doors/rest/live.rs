@@ -15,7 +15,7 @@ use super::Hub;
 use super::caller::{client, connect};
 use super::envelope::Refusal;
 use super::threads::DirectView;
-use crate::domain::{Actor, Connection};
+use crate::domain::Connection;
 use crate::doors::client::Permit;
 use crate::doors::credential::credential;
 use crate::doors::failure;
@@ -128,32 +128,9 @@ async fn receive(
     let kind = packet.optional_number("message_type", 0)?.unwrap_or(0);
     let kind = MessageType::from_number(kind)
         .ok_or_else(|| packet.invalid("message_type", "must be 0, 1 or 2"))?;
-    let actor = act_as(hub, connection, &author).await?;
-    let recipient = hub.app.find_user_id(&recipient).await?;
-    let recipient = recipient.ok_or_else(|| no_user("recipient"))?;
-    hub.app.send_direct(&actor, &recipient, kind, body).await.map_err(at_recipient)?;
+    let actor = hub.app.claim_username(connection, &author, "author").await?;
+    hub.app.send_direct(&actor, &recipient, kind, body).await?;
     Ok(())
-}
-
-async fn act_as(hub: &Hub, connection: &Connection, author: &str) -> Result<Actor, Error> {
-    match hub.app.find_user_id(author).await? {
-        Some(user_id) => hub.app.claim(connection, &user_id).await,
-        // Whose name is free is told to the service alone.
-        None if connection.is_service() => Err(no_user("author")),
-        None => Err(Error::Forbidden("this token is another user's")),
-    }
-}
-
-fn no_user(field: &'static str) -> Error {
-    Error::NotFound { field, why: "no such user".into() }
-}
-
-/// The other user is named by `recipient` here.
-fn at_recipient(error: Error) -> Error {
-    match error {
-        Error::Conflict { why, .. } => Error::Conflict { field: "recipient", why },
-        error => error,
-    }
 }
 
 impl Live {

@@ -57,13 +57,13 @@ struct Hub {
         threads::list_thread,
         live::open,
     ),
-    modifiers(&Token)
+    modifiers(&BearerToken)
 )]
 struct Description;
 
-struct Token;
+struct BearerToken;
 
-impl Modify for Token {
+impl Modify for BearerToken {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
         let components = openapi.components.get_or_insert_default();

@@ -12,7 +12,8 @@ use super::caller::Caller;
 use super::envelope::{Envelope, PER_PAGE, Refusal};
 use crate::clock::Time;
 use crate::doors::credential::parameter;
-use crate::model::{Message, Thread, Username};
+use crate::error::Error;
+use crate::model::{DirectMessage, Message, Thread, Username};
 
 /// The latest of a thread.
 #[derive(Serialize, ToSchema)]
@@ -106,16 +107,13 @@ pub async fn list_thread(
     Path(username): Path<String>,
     uri: Uri,
 ) -> Result<Envelope<DirectView>, Refusal> {
-    let with = hub.app.find_user_id(username.trim()).await?;
-    let with = with.ok_or_else(|| Refusal::user("unknown username"))?;
     let page = page(&uri);
-    let messages = hub.app.list_thread(&actor, &with, page, PER_PAGE).await?;
-    let own_name = hub.app.username_of(actor.user_id()).await?;
-    let other_name = hub.app.username_of(&with).await?;
-    let view = |message: &Message| match message.user_id == with {
-        true => DirectView::new(message, &other_name, &own_name),
-        false => DirectView::new(message, &own_name, &other_name),
-    };
+    let messages = hub.app.list_thread(&actor, username.trim(), page, PER_PAGE).await;
+    let messages = messages.map_err(|error| match error {
+        Error::NotFound { .. } => Refusal::user("unknown username"),
+        error => Refusal::from(error),
+    })?;
+    let view = |sent: &DirectMessage| DirectView::new(&sent.message, &sent.author, &sent.recipient);
     Ok(Envelope::page(page, messages.iter().map(view).collect()))
 }
 
