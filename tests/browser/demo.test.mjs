@@ -1,41 +1,19 @@
 // The demo page in a real browser, against the real server.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
 
-import { launch, missing, Person, Server } from './stage.mjs';
-
-if (missing && process.env.CI) throw new Error(missing);
+import { missing, setStage } from './stage.mjs';
 
 /** The packet by which Engine.IO leaves polling for the WebSocket. */
 const UPGRADE = '5';
-const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
 
 describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
-  let browser, server, people;
+  const stage = setStage();
 
-  before(async () => {
-    browser = await launch();
-    await mkdir(screenshots, { recursive: true });
-  });
-  after(() => browser?.close());
-  beforeEach(async () => {
-    people = [];
-    server = undefined;
-    server = await Server.start();
-  });
-  afterEach(async () => {
-    const complaints = people.flatMap((person) => person.complaints);
-    await Promise.all(people.map((person) => person.page.context().close()));
-    await server?.dispose();
-    assert.deepEqual(complaints, []);
-  });
-
-  async function arrive(name, address = server.url, options) {
-    const person = await Person.arrive(browser, name, address, options);
-    people.push(person);
+  async function arrive(name, address, options) {
+    const person = await stage.arrive(address, options);
+    await person.comeIn(name);
     return person;
   }
 
@@ -61,18 +39,6 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     return first.slice(0, -everybody.length);
   }
 
-  /** One picture of several windows, side by side. */
-  async function screenshot(name, ...everybody) {
-    const shots = await Promise.all(everybody.map(({ page }) => page.screenshot()));
-    const page = await browser.newPage({ viewport: { width: 1640, height: 640 } });
-    const image = (shot) => `<img src="data:image/png;base64,${shot.toString('base64')}">`;
-    await page.setContent(
-      `<body style="margin:0;display:flex;gap:2rem">${shots.map(image).join('')}`,
-    );
-    await page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
-    await page.close();
-  }
-
   test('two windows talk', async () => {
     const [ada, grace] = await two();
     const nasty = '<img src=x onerror="document.title = 1"> & <b>bold</b>';
@@ -82,7 +48,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.sees('<b>bold</b>');
     await ada.say('Two\nlines.');
     await grace.sees('Two');
-    await screenshot('two-windows', ada, grace);
+    await stage.screenshot('two-windows', ada, grace);
     assert.deepEqual(await agree(ada, grace), [
       'Good morning, Grace. Does the engine run?',
       'It does, and it has found a moth.',
@@ -94,7 +60,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('the link is copied and leads into the chat', async () => {
-    const ada = await arrive('Ada', server.url, {
+    const ada = await arrive('Ada', stage.server.url, {
       permissions: ['clipboard-read', 'clipboard-write'],
     });
     await ada.makeChat('Engines');
@@ -145,13 +111,13 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
       const [ada, grace] = await two();
       await ada.say('before');
       await grace.sees('before');
-      await server[end]();
+      await stage.server[end]();
       await ada.is('Reconnecting');
       await grace.is('Reconnecting');
       await ada.say('ada 1', 'ada 2', 'ada 3');
       await grace.say('grace 1', 'grace 2', 'grace 3');
       await ada.page.getByText('Waiting…').first().waitFor();
-      await server.restart();
+      await stage.server.restart();
       await Promise.all([ada.is('Connected'), grace.is('Connected')]);
       await Promise.all([ada.isHeard(), grace.isHeard()]);
       const texts = await agree(ada, grace);
@@ -219,6 +185,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   test('a long history comes page by page, also to one who was away', async () => {
     const count = 1_100;
     const [ada, grace] = await two();
+    await grace.page.locator('#messages[aria-busy=false]').waitFor({ state: 'attached' });
     await grace.page.context().setOffline(true);
     await grace.is('Reconnecting');
     await ada.page.addScriptTag({ url: '/socket.io/socket.io.min.js' });
@@ -237,15 +204,15 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await grace.page.getByRole('button', { name: 'Earlier messages' }).click();
     await grace.page.getByText(`message ${count - 99}`, { exact: true }).waitFor();
     assert.deepEqual(await grace.texts(), all.slice(-100));
-    await grace.page.getByLabel('Messages').evaluate((history) => history.scrollTo(0, 0));
+    await grace.page.getByLabel('Messages', { exact: true }).evaluate((history) => history.scrollTo(0, 0));
     await grace.page.getByText(`message ${count - 149}`, { exact: true }).waitFor();
     assert.deepEqual(await grace.texts(), all.slice(-150));
   });
 
   test('errors are shown', async () => {
-    const ada = await arrive('A'.repeat(256), `${server.url}/#no-such-chat`);
+    const ada = await arrive('A'.repeat(256), `${stage.server.url}/#no-such-chat`);
     await ada.isTold(/name/);
-    await ada.signIn('Ada');
+    await ada.comeIn('Ada');
     await ada.isTold(/chat/);
     await ada.page.getByRole('button', { name: 'Dismiss' }).click();
     await ada.makeChat('x'.repeat(256));
@@ -307,9 +274,9 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.isWith();
     await grace.listed('Engines').click();
     await ada.isWith('Grace');
-    await server.kill();
+    await stage.server.kill();
     await ada.is('Reconnecting');
-    await server.restart();
+    await stage.server.restart();
     await Promise.all([ada.isWith('Grace'), grace.isWith('Ada')]);
     await grace.page.close();
     await ada.isWith();
@@ -326,7 +293,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.isWith('Grace');
     await ada.say('Come and see what I have found.');
     await grace.sees('Come and see');
-    await screenshot('invitation', ada, grace);
+    await stage.screenshot('invitation', ada, grace);
 
     await grace.page.reload();
     await grace.invitation('Secrets').getByRole('button', { name: 'Accept' }).click();

@@ -1,28 +1,28 @@
-// The server, the browser and the people in front of it.
+// The server, the browser, and what each test begins and ends with.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { after, afterEach, before, beforeEach } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
+
+import { Person } from './person.mjs';
 
 // The settings of whoever runs the tests must not reach the server.
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !name.startsWith('CHINWAG_')),
 );
 
-const PATIENCE_MS = 20_000;
-const WINDOW = { locale: 'en-GB', viewport: { width: 800, height: 600 } };
-
 const binary =
   process.env.CHINWAG_BIN ?? fileURLToPath(new URL('../../target/debug/chinwag', import.meta.url));
-const greeting = /^chinwag listening on (http:\/\/127\.0\.0\.1:\d+) \(access: open\)$/;
+const greeting = /^chinwag listening on (http:\/\/127\.0\.0\.1:\d+) \(access: (?:open|token)\)$/;
 
 const executablePath = [
   process.env.CHROMIUM,
@@ -36,26 +36,74 @@ export const missing =
   !executablePath &&
   'Chromium is missing: install it (on Debian: apt-get install chromium), or set CHROMIUM to its path';
 
-export function launch() {
-  return chromium.launch({ executablePath, args: ['--disable-gpu', '--disable-quic'] });
+if (missing && process.env.CI) throw new Error(missing);
+
+const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
+
+/**
+ * For each test of a suite a server with these settings, and people who leave at its end; none of
+ * their pages may have complained.
+ */
+export function setStage(...settings) {
+  let browser, people;
+  const stage = {
+    server: undefined,
+    async arrive(address = stage.server.url, options) {
+      const person = await Person.arrive(browser, address, options);
+      people.push(person);
+      return person;
+    },
+    /** One picture of several windows, side by side. */
+    async screenshot(name, ...everybody) {
+      const shots = await Promise.all(everybody.map(({ page }) => page.screenshot()));
+      const page = await browser.newPage({ viewport: { width: 1640, height: 640 } });
+      const image = (shot) => `<img src="data:image/png;base64,${shot.toString('base64')}">`;
+      await page.setContent(
+        `<body style="margin:0;display:flex;gap:2rem">${shots.map(image).join('')}`,
+      );
+      await page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
+      await page.close();
+    },
+  };
+  before(async () => {
+    const args = ['--disable-gpu', '--disable-quic'];
+    browser = await chromium.launch({ executablePath, args });
+    await mkdir(screenshots, { recursive: true });
+  });
+  after(() => browser?.close());
+  beforeEach(async () => {
+    people = [];
+    stage.server = undefined;
+    stage.server = await Server.start(...settings);
+  });
+  afterEach(async () => {
+    const complaints = people.flatMap((person) => person.complaints);
+    await Promise.all(people.map((person) => person.page.context().close()));
+    await stage.server?.dispose();
+    assert.deepEqual(complaints, []);
+  });
+  return stage;
 }
 
 /** The real server, on a free port and with a database of its own. */
-export class Server {
+class Server {
   url;
+  #settings;
   #directory;
   #process;
   #ended;
 
-  static async start() {
+  static async start(...settings) {
     const server = new Server();
+    server.#settings = settings;
     server.#directory = await mkdtemp(path.join(tmpdir(), 'chinwag-browser-'));
     await server.#spawn('127.0.0.1:0');
     return server;
   }
 
-  /** Starts again on the same port and the same database. */
-  restart() {
+  /** Starts again on the same port and the same database, with these settings. */
+  restart(...settings) {
+    this.#settings = settings;
     return this.#spawn(new URL(this.url).host);
   }
 
@@ -77,124 +125,18 @@ export class Server {
 
   async #spawn(listen) {
     const database = `sqlite:${path.join(this.#directory, 'chinwag.db')}`;
-    this.#process = spawn(binary, ['--listen', listen, '--database-url', database], {
+    const settings = ['--listen', listen, '--database-url', database, ...this.#settings];
+    this.#process = spawn(binary, settings, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...environment, RUST_LOG: 'warn' },
     });
-    process.once('exit', () => this.#process.kill('SIGKILL'));
-    this.#ended = once(this.#process, 'exit');
+    const end = () => this.#process.kill('SIGKILL');
+    process.once('exit', end);
+    this.#ended = once(this.#process, 'exit').finally(() => process.off('exit', end));
     const said = once(createInterface(this.#process.stdout), 'line').then(([text]) => text);
     const failure = this.#ended.then(([code]) => `nothing: it ended with ${code}`);
     const line = await Promise.race([said, failure]);
     assert.match(line, greeting);
     this.url = line.match(greeting)[1];
-  }
-}
-
-/** A window of the demo page, and who looks at it. */
-export class Person {
-  /** What the page complained of, lost connections aside. */
-  complaints = [];
-
-  constructor(page) {
-    this.page = page;
-    page.on('pageerror', (error) => this.complaints.push(String(error)));
-    page.on('console', (line) => {
-      const isLostConnection = /net::ERR_|^WebSocket connection to /.test(line.text());
-      if (line.type() === 'error' && !isLostConnection) this.complaints.push(line.text());
-    });
-  }
-
-  /** Comes with a browser profile of their own. */
-  static async arrive(browser, name, address, options) {
-    const context = await browser.newContext({ ...WINDOW, ...options });
-    context.setDefaultTimeout(PATIENCE_MS);
-    const person = new Person(await context.newPage());
-    await person.page.goto(address);
-    await person.signIn(name);
-    return person;
-  }
-
-  async signIn(name) {
-    await this.page.getByLabel('Your name').fill(name);
-    await this.page.getByRole('button', { name: 'Start' }).click();
-  }
-
-  async makeChat(name, visibility = 'Public', team = undefined) {
-    await this.page.getByLabel('Who may join').selectOption(visibility);
-    if (team) await this.page.getByLabel('Team', { exact: true }).selectOption(team);
-    await this.page.getByLabel('New chat').fill(name);
-    await this.page.getByRole('button', { name: 'Create' }).click();
-  }
-
-  /** What others need to invite this person. */
-  id() {
-    return this.page.locator('#my-id').textContent();
-  }
-
-  /** Opens the chooser by `control` and chooses there: a known person by name, or anybody by id. */
-  async choose(control, { name, id }) {
-    await this.page.getByRole('button', { name: control, exact: true }).click();
-    const chooser = this.page.getByRole('dialog');
-    if (id) await chooser.getByLabel('User id').fill(id);
-    const button = { name: id ? /^(Invite|Add)$/ : new RegExp(`^${name} \\w{4}$`) };
-    await chooser.getByRole('button', button).click();
-  }
-
-  /** The card of an invitation to the chat `name`. */
-  invitation(name) {
-    const cards = this.page.getByRole('region', { name: 'Invitations' }).getByRole('article');
-    return cards.filter({ hasText: name });
-  }
-
-  discovered(name) {
-    return this.page.getByRole('region', { name: 'Discover' }).getByRole('link', { name });
-  }
-
-  listed(name) {
-    return this.page.locator('#chats').getByRole('link', { name });
-  }
-
-  /** Waits until the open chat shows exactly these people as being in it now. */
-  async isWith(...names) {
-    const wanted = ['You', ...names].join(',');
-    const shown = (wanted) =>
-      [...document.querySelectorAll('#present li')].map((one) => one.textContent).join() === wanted;
-    await this.page.waitForFunction(shown, wanted);
-    await this.page.getByText(`${names.length + 1} here`).waitFor();
-  }
-
-  async say(...texts) {
-    for (const text of texts) {
-      await this.page.getByLabel('Message', { exact: true }).fill(text);
-      await this.page.keyboard.press('Enter');
-    }
-  }
-
-  /** Waits until the page shows this message. */
-  sees(text) {
-    return this.page.locator('.text', { hasText: text }).last().waitFor();
-  }
-
-  /** Waits until the page says so of the connection. */
-  is(state) {
-    return this.page.getByRole('status').filter({ hasText: state }).waitFor();
-  }
-
-  /** Waits until the server has confirmed everything this person wrote. */
-  async isHeard() {
-    await this.page.locator('.pending').first().waitFor({ state: 'detached' });
-  }
-
-  async isTold(text) {
-    await this.page.getByRole('alert').filter({ hasText: text }).waitFor();
-  }
-
-  heading(name) {
-    return this.page.getByRole('heading', { name, exact: true });
-  }
-
-  texts() {
-    return this.page.locator('.text').allTextContents();
   }
 }

@@ -1,96 +1,18 @@
-/** The chat client: what is known of the chats, and what can be done with them. It knows no page. */
-import { io } from 'socket.io-client';
+/** What is known of the chats, and what can be done with them. It knows no page. */
+import { Connection } from './connection';
+import { ChatError } from './errors';
+import { randomId } from './random';
+import type { Chat, Invitation, Message, Move, Page, Pending, Person } from './shapes';
+import type { Presence, Room, Team, User } from './shapes';
+import { isAccount } from './shapes';
 
-export interface Person {
-  external_id: string;
-  name: string;
-  photo: string;
-}
-
-export interface Message {
-  id: string;
-  msg: string;
-  user_id: string;
-  chat_id: string;
-  seq: number;
-  client_id?: string;
-  created_at: string;
-}
-
-/** A message that the server has not confirmed. */
-export interface Pending {
-  client_id: string;
-  chat_id: string;
-  text: string;
-  failure?: string;
-}
-
-type Cursor = { before_seq: number };
-type Page = { messages: Message[]; previous?: Cursor };
-
-export interface User {
-  id: string;
-  name: string;
-}
-
-/** A public chat to be joined. */
-export interface Room {
-  id: string;
-  name: string;
-}
-
-export interface Team {
-  id: string;
-  name: string;
-  users: string[];
-}
-
-export interface Invitation {
-  id: string;
-  chat: Room;
-  inviter: User;
-}
-
-/** Who is in a room now; of a full one not everybody is named. */
-export interface Presence {
-  channel: string;
-  participants: number;
-  users: User[];
-}
-
-type Move = { channel: string; user: User; participants: number };
-
-export interface Chat {
-  id: string;
-  name: string;
-  private?: boolean;
-  team_id?: string | null;
-  /** Who made it. */
-  user?: string;
-  users?: string[];
-  last_seq: number;
-  unread: number;
-  /** In the order of `seq` and without a gap; absent until the chat is opened. */
-  messages?: Message[];
-  /** Where earlier messages go on, if there are any. */
-  earlier?: Cursor;
-}
-
-export type Connection = 'connecting' | 'connected' | 'reconnecting';
-
-/** An error that the server answered with. */
-export class ChatError extends Error {
-  readonly code: string;
-
-  constructor(error: { code: string; message: string }) {
-    super(error.message);
-    this.code = error.code;
-  }
-}
+export type State = 'connecting' | 'connected' | 'reconnecting';
 
 interface Listener {
   changed(): void;
   failed(error: Error): void;
+  /** The server wants a token, and another one than there is. */
+  refused(): void;
   /** Somebody has taken the person out of a chat. */
   removed(chat: Chat): void;
 }
@@ -102,8 +24,6 @@ interface Kept {
   rooms: Room[];
 }
 
-const ANSWER_TIMEOUT_MS = 20_000;
-const RETRY_MS = 3_000;
 const PAGE_SIZE = 50;
 const ROOMS_KEPT = 50;
 
@@ -116,18 +36,14 @@ export class ChatClient {
   readonly names: Map<string, string>;
   readonly invitations = new Map<string, Invitation>();
   readonly teams = new Map<string, Team>();
-  connection: Connection = 'connecting';
+  state: State = 'connecting';
   myId = '';
   current?: string;
   outbox: Pending[];
   /** Who is in the open chat now; absent until the server has said so. */
   here?: Presence;
 
-  private readonly socket = io({
-    autoConnect: false,
-    reconnectionDelay: 500,
-    reconnectionDelayMax: 3_000,
-  });
+  private readonly connection: Connection;
   private readonly underWay = new Map<string, Promise<void>>();
   /** The chat whose comings and goings are subscribed to. */
   private watched?: string;
@@ -136,44 +52,29 @@ export class ChatClient {
 
   constructor(
     private readonly person: Person,
+    token: () => Promise<string | undefined>,
     { outbox, names, rooms }: Kept,
     private readonly listener: Listener,
   ) {
     this.outbox = outbox;
     this.names = new Map(names);
     for (const room of rooms) this.rooms.set(room.id, room);
-    this.socket.on('connect', () => this.connected());
-    this.socket.on('disconnect', (reason) => this.disconnected(reason));
-    this.socket.on('connect_error', (error) => {
-      // An active socket tries again by itself; one that was refused does not.
-      if (this.socket.active) return;
-      const why = `The server refused the connection (${error.message}).`;
-      this.listener.failed(new Error(`${why} This page needs --access open.`));
+    this.connection = new Connection(token, {
+      up: () => void this.connected(),
+      down: () => this.disconnected(),
+      refused: () => listener.refused(),
     });
-    this.socket.on('new-message', (message: Message) => this.receive(message));
-    // The same, as a subscribed socket gets it.
-    this.socket.on('chat-message', (message: Message) => this.receive(message));
-    this.socket.on('create-chat', ({ chat }: { chat: Chat }) => this.remember(chat));
-    this.socket.on('mark-read', ({ chat }: { chat: Chat }) => this.remember(chat));
-    this.socket.on('update-chat', ({ chat }: { chat: Chat }) => this.amend(chat));
-    this.socket.on('remove-member', ({ chat }: { chat: Chat }) => this.amend(chat));
-    this.socket.on('chatroom', ({ room }: { room: Room }) => this.discover(room));
-    this.socket.on('participant-join', (move: Move) => this.move(move, true));
-    this.socket.on('participant-leave', (move: Move) => this.move(move, false));
-    this.socket.on('invitation', ({ invitation }: { invitation: Invitation }) => {
-      this.invitations.set(invitation.id, invitation);
-      this.meet(invitation.inviter);
-    });
+    this.hear();
   }
 
   /** Opens the connection, with a chat to show once it stands. */
   connect(current?: string): void {
     this.current = current;
-    this.socket.connect();
+    this.connection.open();
   }
 
   close(): void {
-    this.socket.disconnect();
+    this.connection.close();
   }
 
   /** Shows a chat, joining it first if need be; `undefined` shows none. */
@@ -181,7 +82,7 @@ export class ChatClient {
     this.current = id;
     if (this.watched !== id) void this.watch();
     this.listener.changed();
-    if (id && this.connection === 'connected') await this.report(this.enter(id));
+    if (id && this.state === 'connected') await this.report(this.enter(id));
   }
 
   /** Makes a chat and returns its id. One that is open to a team has all of the team in it. */
@@ -267,7 +168,7 @@ export class ChatClient {
 
   async markRead(chat: Chat): Promise<void> {
     const seq = lastSeq(chat);
-    if (chat.unread === 0 || seq < chat.last_seq || this.connection !== 'connected') return;
+    if (chat.unread === 0 || seq < chat.last_seq || this.state !== 'connected') return;
     chat.unread = 0;
     const body = { chat: { id: chat.id }, seq };
     await this.report(
@@ -275,36 +176,57 @@ export class ChatClient {
     );
   }
 
+  private hear(): void {
+    const server = this.connection;
+    server.on('new-message', (message: Message) => this.receive(message));
+    // The same, as a subscribed socket gets it.
+    server.on('chat-message', (message: Message) => this.receive(message));
+    server.on('create-chat', ({ chat }: { chat: Chat }) => this.remember(chat));
+    server.on('mark-read', ({ chat }: { chat: Chat }) => this.remember(chat));
+    server.on('update-chat', ({ chat }: { chat: Chat }) => this.amend(chat));
+    server.on('remove-member', ({ chat }: { chat: Chat }) => this.amend(chat));
+    server.on('chatroom', ({ room }: { room: Room }) => this.discover(room));
+    server.on('participant-join', (move: Move) => this.move(move, true));
+    server.on('participant-leave', (move: Move) => this.move(move, false));
+    server.on('invitation', ({ invitation }: { invitation: Invitation }) => {
+      this.invitations.set(invitation.id, invitation);
+      this.meet(invitation.inviter);
+    });
+  }
+
   private async connected(): Promise<void> {
     await this.report(this.synchronise());
     // Refused for now, as by a server with too much to do.
-    const refused = this.socket.connected && this.connection !== 'connected';
-    if (refused) setTimeout(() => this.socket.io.engine.close(), RETRY_MS);
+    if (this.connection.isUp && this.state !== 'connected') this.connection.renewLater();
   }
 
   /** Says who is here, then closes the gap that the time away has left. */
   private async synchronise(): Promise<void> {
     // Those still pending are sent again.
     this.invitations.clear();
-    const body = { user: this.person };
-    const { user } = await this.request<{ user: User }>('create-user', body);
-    this.myId = user.id;
+    this.myId = await this.introduce();
     void this.refreshTeams();
     await this.listChats();
     await Promise.all([...this.chats.values()].map((chat) => this.report(this.catchUp(chat))));
-    if (!this.socket.connected) return;
-    this.connection = 'connected';
+    if (!this.connection.isUp) return;
+    this.state = 'connected';
     this.listener.changed();
     void this.flush();
     if (this.current) await this.report(this.enter(this.current));
   }
 
-  private disconnected(reason: string): void {
-    this.connection = 'reconnecting';
+  /** Who has a token is known by it; anybody else says who they are. */
+  private async introduce(): Promise<string> {
+    if (isAccount(this.person)) return this.person.user_id;
+    const body = { user: this.person };
+    const { user } = await this.request<{ user: User }>('create-user', body);
+    return user.id;
+  }
+
+  private disconnected(): void {
+    this.state = 'reconnecting';
     this.watched = this.here = undefined;
     this.listener.changed();
-    // Socket.IO leaves it at that where the server closed the socket, as it may at a restart.
-    if (reason === 'io server disconnect') setTimeout(() => this.socket.connect(), RETRY_MS);
   }
 
   private listChats(): Promise<void> {
@@ -448,7 +370,7 @@ export class ChatClient {
   /** Sends what waits: one at a time, so that the order stays whatever happens to one of them. */
   private flush(): Promise<void> {
     return this.once('flush', async () => {
-      while (this.connection === 'connected') {
+      while (this.state === 'connected') {
         const pending = this.outbox.find(({ failure }) => !failure);
         if (!pending) return;
         try {
@@ -499,18 +421,8 @@ export class ChatClient {
     this.chats.set(chat.id, chat);
   }
 
-  private async request<Answer>(event: string, body: object): Promise<Answer> {
-    // Socket.IO would keep it and send it at the next connect, before create-user.
-    if (!this.socket.connected) throw new Error('There is no connection to the server.');
-    let answer;
-    try {
-      answer = await this.socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck(event, body);
-    } catch (error) {
-      if (this.socket.connected) this.socket.io.engine.close();
-      throw error;
-    }
-    if (answer.error) throw new ChatError(answer.error);
-    return answer;
+  private request<Answer>(event: string, body: object): Promise<Answer> {
+    return this.connection.request(event, body);
   }
 
   /** What a lost connection breaks off is done again after the next connect: that is no news. */
@@ -528,12 +440,6 @@ export class ChatClient {
     this.underWay.set(name, running);
     return running;
   }
-}
-
-/** Not crypto.randomUUID: a page served over plain HTTP does not have it. */
-export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function lastSeq(chat: Chat): number {

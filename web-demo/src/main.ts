@@ -1,12 +1,21 @@
 /** The wiring: who the person in this window is, and which control does what. */
-import { ChatClient, randomId, type Chat, type Person } from './client';
-import { byId, choosePerson, draw, showError, showNotice, showWelcome, type Actions } from './view';
+import { isDue, renew, signOut } from './account';
+import { ChatClient } from './client';
+import { byId, on } from './elements';
+import { ChatError } from './errors';
+import { isAccount, type Account, type Chat, type Person } from './shapes';
+import { choosePerson, clear, draw, showError, showNotice, type Actions } from './view';
+import { hideWelcome, prepareWelcome, showWelcome } from './welcome';
 
-// Of this window alone: two windows are two people, and a reload keeps the person.
+const HOUR_MS = 60 * 60_000;
+
+// Of this window alone: two windows are two people, and a reload keeps the person. So it is with
+// an account too, whose token nobody finds here who opens the browser later.
 const kept = sessionStorage;
 let person = load<Person | undefined>('person', undefined);
 let client: ChatClient;
 let timer = 0;
+let renewal: Promise<void> | undefined;
 
 const actions: Actions = {
   answer: (invitation, accepts) =>
@@ -23,18 +32,53 @@ const actions: Actions = {
     ),
 };
 
+prepareWelcome(enter);
 if (person) enter(person);
-else showWelcome();
+else void showWelcome();
 document.addEventListener('visibilitychange', changed);
+setInterval(() => isAccount(person) && tokenOf(person), HOUR_MS);
 
 function enter(newcomer: Person): void {
   person = newcomer;
-  kept.setItem('person', JSON.stringify(person));
-  const known = { names: load('names', []), rooms: load('rooms', []) };
-  const listener = { changed, failed, removed };
-  client = new ChatClient(person, { outbox: load('outbox', []), ...known }, listener);
+  const id = isAccount(person) ? person.user_id : person.external_id;
+  // What waits to be sent is for the same person only.
+  if (load('owner', '') !== id) kept.clear();
+  save('owner', id);
+  save('person', person);
+  const known = { outbox: load('outbox', []), names: load('names', []), rooms: load('rooms', []) };
+  const token = async () => (isAccount(newcomer) ? tokenOf(newcomer) : undefined);
+  client = new ChatClient(person, token, known, { changed, failed, refused, removed });
   client.connect(location.hash.slice(1));
+  showError('');
+  hideWelcome();
   redraw();
+}
+
+/** An account's token, a new one in time. Where there is none, the old one shows its worth. */
+async function tokenOf(account: Account): Promise<string> {
+  if (isDue(account)) {
+    renewal ??= renew(account).catch(() => {}).finally(() => (renewal = undefined));
+    await renewal;
+    if (person === account) save('person', account);
+  }
+  return account.access_token;
+}
+
+/** Takes the person out of the page. What they wrote stays, for when they come back. */
+function leave(): void {
+  client.close();
+  person = undefined;
+  clear();
+}
+
+function forget(): void {
+  leave();
+  kept.clear();
+  history.replaceState(null, '', location.pathname);
+}
+
+function save(key: string, value: unknown): void {
+  kept.setItem(key, JSON.stringify(value));
 }
 
 function load<Value>(key: string, otherwise: Value): Value {
@@ -43,30 +87,38 @@ function load<Value>(key: string, otherwise: Value): Value {
 
 function changed(): void {
   if (!person) return;
-  kept.setItem('outbox', JSON.stringify(client.outbox));
+  save('outbox', client.outbox);
   // Not an animation frame: the title counts unread messages while the window is hidden.
   timer ||= setTimeout(redraw, 16);
 }
 
 function redraw(): void {
   timer = 0;
-  if (!person) return showWelcome();
+  if (!person) return;
   const chat = currentChat();
   if (chat && !document.hidden) void client.markRead(chat);
-  kept.setItem('names', JSON.stringify([...client.names]));
-  kept.setItem('rooms', JSON.stringify([...client.rooms.values()]));
-  draw(client, person.name, actions);
+  save('names', [...client.names]);
+  save('rooms', [...client.rooms.values()]);
+  draw(client, person, actions);
 }
 
 function failed(error: Error): void {
   showError(error.message);
   closeLink();
-  if (client.myId) return;
+  if (client.myId || (error instanceof ChatError && error.isPassing)) return;
   // The server does not take this person.
-  person = undefined;
+  leave();
   kept.clear();
-  client.close();
-  redraw();
+  void showWelcome();
+}
+
+function refused(): void {
+  const why = isAccount(person)
+    ? 'Your session has ended. Sign in again to go on.'
+    : 'The server wants to know who you are.';
+  leave();
+  kept.removeItem('person');
+  void showWelcome(why, 'sign-in');
 }
 
 function removed(chat: Chat): void {
@@ -105,17 +157,19 @@ function copy(button: HTMLElement, what: string, text: string): void {
   else ask();
 }
 
-function on<E extends HTMLElement>(id: string, event: string, act: (element: E) => void): void {
-  const element = byId<E>(id);
-  element.addEventListener(event, (happening) => {
-    if (event === 'submit') happening.preventDefault();
-    act(element);
-  });
-}
+on('sign-out', 'click', () => {
+  const account = person as Account;
+  forget();
+  void showWelcome('You are signed out.', 'sign-in');
+  signOut(account).catch(() =>
+    showError('The server could not be told: until it ends by itself, the token is good.'),
+  );
+});
 
-on('sign-in', 'submit', () => {
-  showError('');
-  enter({ external_id: randomId(), name: byId<HTMLInputElement>('name').value.trim(), photo: '' });
+// Not forgotten yet: who changes their mind reloads the page.
+on('to-account', 'click', () => {
+  leave();
+  void showWelcome('', 'sign-in');
 });
 
 on<HTMLFormElement>('new-chat', 'submit', (form) =>

@@ -1,27 +1,19 @@
-/** The page: draws what the client knows. Data enters it as text, never as markup. */
-import type { Chat, ChatClient, Invitation, Pending, Team } from './client';
+/** The page: draws what the client knows. */
+import type { ChatClient } from './client';
+import { drawConversation, drawMarks } from './conversation';
+import { button, byId, element, match } from './elements';
+import { isAccount, type Chat, type Invitation, type Person, type Team } from './shapes';
 
 const CONNECTION = {
   connecting: 'Connecting…',
   connected: 'Connected',
   reconnecting: 'Reconnecting…',
 };
-const SAME_BREATH_MS = 5 * 60_000;
-const timeOnly = new Intl.DateTimeFormat([], { timeStyle: 'short' });
-const dateAndTime = new Intl.DateTimeFormat([], { timeStyle: 'short', dateStyle: 'medium' });
 
 /** What the controls that the view makes do. */
 export interface Actions {
   answer(invitation: Invitation, accepts: boolean): void;
   addToTeam(team: Team): void;
-}
-
-export const byId = <E extends HTMLElement>(id: string) => document.getElementById(id) as E;
-
-export function showWelcome(): void {
-  byId('app').hidden = true;
-  byId('welcome').hidden = false;
-  byId('name').focus();
 }
 
 export function showError(text: string): void {
@@ -68,13 +60,13 @@ export function choosePerson(
   dialog.showModal();
 }
 
-export function draw(client: ChatClient, name: string, actions: Actions): void {
-  byId('welcome').hidden = true;
-  byId('app').hidden = false;
-  byId('person').textContent = name;
-  byId('connection').textContent = CONNECTION[client.connection];
-  document.body.dataset.connection = client.connection;
-  byId<HTMLButtonElement>('create').disabled = client.connection !== 'connected';
+export function draw(client: ChatClient, person: Person, actions: Actions): void {
+  byId('person').textContent = person.name;
+  byId('sign-out').hidden = !isAccount(person);
+  byId('to-account').hidden = isAccount(person);
+  byId('connection').textContent = CONNECTION[client.state];
+  document.body.dataset.connection = client.state;
+  byId<HTMLButtonElement>('create').disabled = client.state !== 'connected';
   byId('my-id').textContent = client.myId;
   byId('identity').hidden = !client.myId;
   drawChats([...client.chats.values()].reverse(), client);
@@ -82,6 +74,13 @@ export function draw(client: ChatClient, name: string, actions: Actions): void {
   drawTeams([...client.teams.values()], actions);
   drawInvitations([...client.invitations.values()], actions);
   drawConversation(client, client.chats.get(client.current ?? ''));
+}
+
+/** Takes away what is one person's, before the next one comes. */
+export function clear(): void {
+  byId<HTMLDialogElement>('picker').close();
+  byId('messages').replaceChildren();
+  byId('invitations').replaceChildren();
 }
 
 function drawChats(chats: Chat[], client: ChatClient): void {
@@ -112,22 +111,6 @@ function newChat({ id }: { id: string }): HTMLElement {
   const item = element('li', '');
   item.append(link);
   return item;
-}
-
-/** Who may enter: a lock, the name of a team. */
-function drawMarks(marks: HTMLElement, chat: Chat, client: ChatClient): void {
-  const team = client.teams.get(chat.team_id ?? '');
-  const state = `${chat.private} ${team?.name}`;
-  if (marks.dataset.state === state) return;
-  marks.dataset.state = state;
-  marks.replaceChildren();
-  if (chat.private) {
-    const lock = element('span', 'lock');
-    lock.role = 'img';
-    lock.ariaLabel = 'Private';
-    marks.append(lock);
-  }
-  if (team) marks.append(element('span', 'team', team.name));
 }
 
 /** Chats to join: a link into a chat joins it. */
@@ -189,170 +172,4 @@ function drawInvitations(invitations: Invitation[], { answer }: Actions): void {
     },
     () => {},
   );
-}
-
-function drawConversation(client: ChatClient, chat?: Chat): void {
-  document.body.classList.toggle('in-chat', Boolean(chat));
-  byId('nothing').hidden = Boolean(chat);
-  byId('conversation').hidden = !chat;
-  if (!chat) return;
-  byId('title').textContent = chat.name;
-  drawMarks(byId('marks'), chat, client);
-  byId('rename').hidden = chat.user !== client.myId;
-  // Into a private chat a link does not lead.
-  byId('copy').hidden = Boolean(chat.private);
-  drawPresence(chat, client);
-  byId('messages').ariaBusy = String(!chat.messages);
-  keepPlace(() => {
-    byId('earlier').hidden = !chat.earlier;
-    drawMessages(rowsOf(chat, client), client);
-  });
-}
-
-function drawPresence(chat: Chat, { here, myId }: ChatClient): void {
-  const isHere = here?.channel === `room-${chat.id}`;
-  const rank = ({ id, name }: { id: string; name: string }) => (id === myId ? '' : name);
-  const users = isHere ? [...here.users] : [];
-  users.sort((one, other) => rank(one).localeCompare(rank(other)));
-  byId('count').textContent = isHere ? `${here.participants} here:` : '';
-  match(
-    byId('present'),
-    users,
-    (user) => user.id,
-    () => element('li', ''),
-    (item, user) => (item.textContent = user.id === myId ? 'You' : user.name),
-  );
-}
-
-/** One message as the page shows it, confirmed or not. */
-interface Row {
-  key: string;
-  author: string;
-  text: string;
-  state: string;
-  sentAt: number;
-  pending?: Pending;
-}
-
-function rowsOf(chat: Chat, client: ChatClient): Row[] {
-  const confirmed = (chat.messages ?? []).map((message): Row => ({
-    // With the client's id, so that a pending message keeps its element when it is confirmed.
-    key: `${chat.id} ${message.user_id} ${message.client_id ?? message.id}`,
-    author: message.user_id,
-    text: message.msg,
-    state: clock(message.created_at),
-    sentAt: Date.parse(message.created_at),
-  }));
-  const waiting = client.connection === 'connected' ? 'Sending…' : 'Waiting…';
-  const pending = client.outbox
-    .filter((pending) => pending.chat_id === chat.id)
-    .map((pending): Row => ({
-      key: `${chat.id} ${client.myId} ${pending.client_id}`,
-      author: client.myId,
-      text: pending.text,
-      state: pending.failure ? `Not sent: ${pending.failure}` : waiting,
-      sentAt: Date.now(),
-      pending,
-    }));
-  return [...confirmed, ...pending];
-}
-
-function drawMessages(rows: Row[], client: ChatClient): void {
-  const create = (row: Row) => newMessage(row, row.author === client.myId);
-  match(
-    byId('messages'),
-    rows,
-    (row) => row.key,
-    create,
-    (item, row, before) => {
-      const inOneBreath =
-        before?.author === row.author && row.sentAt - before.sentAt < SAME_BREATH_MS;
-      item.classList.toggle('follows', inOneBreath);
-      item.classList.toggle('pending', Boolean(row.pending));
-      item.classList.toggle('failed', Boolean(row.pending?.failure));
-      item.firstElementChild!.textContent = nameOf(row.author, client);
-      drawState(item.querySelector('.state')!, row, client);
-    },
-  );
-}
-
-function newMessage(row: Row, mine: boolean): HTMLElement {
-  const item = element('article', mine ? 'message mine' : 'message');
-  item.style.setProperty('--hue', String(hue(row.author)));
-  const parts = [element('p', 'author'), element('p', 'text', row.text), element('p', 'state')];
-  item.append(...parts);
-  return item;
-}
-
-/** Messages carry the id of their author, not the name. */
-function nameOf(id: string, { myId, names }: ChatClient): string {
-  return id === myId ? 'You' : (names.get(id) ?? `Guest ${id.slice(-4)}`);
-}
-
-function drawState(line: HTMLElement, { state, pending }: Row, client: ChatClient): void {
-  if (line.dataset.state === state) return;
-  line.dataset.state = state;
-  line.textContent = state;
-  if (!pending?.failure) return;
-  line.append(
-    button('Try again', () => client.retry(pending)),
-    button('Discard', () => client.discard(pending.client_id)),
-  );
-}
-
-/** Stays at the end where the reader is at the end, and with the same message where earlier ones come in above. */
-function keepPlace(change: () => void): void {
-  const history = byId('history');
-  const oldest = byId('messages').firstElementChild;
-  const toEnd = history.scrollHeight - history.scrollTop;
-  const wasAtEnd = toEnd - history.clientHeight < 40;
-  change();
-  if (wasAtEnd || !oldest?.isConnected) history.scrollTop = history.scrollHeight;
-  else if (oldest !== byId('messages').firstElementChild)
-    history.scrollTop = history.scrollHeight - toEnd;
-}
-
-/** Makes the children of `parent` those of `items`; an element that stays is kept, and with it focus and selection. */
-function match<Item>(
-  parent: HTMLElement,
-  items: Item[],
-  keyOf: (item: Item) => string,
-  create: (item: Item) => HTMLElement,
-  update: (element: HTMLElement, item: Item, before?: Item) => void,
-): void {
-  const old = new Map(
-    ([...parent.children] as HTMLElement[]).map((child) => [child.dataset.key, child]),
-  );
-  const wanted = items.map((item, index) => {
-    const key = keyOf(item);
-    const child = old.get(key) ?? create(item);
-    old.delete(key);
-    child.dataset.key = key;
-    update(child, item, items[index - 1]);
-    return child;
-  });
-  for (const child of old.values()) child.remove();
-  wanted.forEach((child, index) => {
-    const there = parent.children[index];
-    if (there !== child) parent.insertBefore(child, there ?? null);
-  });
-}
-
-function element<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, className: string, text = '') {
-  return Object.assign(document.createElement(tag), { className, textContent: text });
-}
-
-function button(text: string, onclick: () => void): HTMLButtonElement {
-  return Object.assign(element('button', 'small', text), { type: 'button', onclick });
-}
-
-/** The same colour for the same person, in every window. */
-function hue(id: string): number {
-  return [...id].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);
-}
-
-function clock(time: string): string {
-  const date = new Date(time);
-  const isToday = date.toDateString() === new Date().toDateString();
-  return (isToday ? timeOnly : dateAndTime).format(date);
 }

@@ -1,0 +1,74 @@
+/** Accounts: signing up, in and out over the server's API. It knows no page. */
+import { Refusal, tooFast } from './errors';
+import type { Account } from './shapes';
+
+const DAY_MS = 24 * 60 * 60_000;
+/** A token lives for 30 days; so there are days left to try again. */
+const DUE_MS = 5 * DAY_MS;
+
+/** A token as the server gives it; of its other fields this page needs none. */
+type Token = Omit<Account, 'name'>;
+
+interface Envelope<Item> {
+  data: Item[];
+  error: { message: string; errors: Record<string, string> | null; retry_after_ms?: number };
+}
+
+export async function signUp(form: Record<string, string>): Promise<Account> {
+  const { username, token } = await call<{ username: string; token: Token }>('register', form);
+  return { name: username, ...partsOf(token) };
+}
+
+export async function signIn(form: Record<string, string>): Promise<Account> {
+  const token = await call<Token>('auth_token', form);
+  return { name: form.username!.trim(), ...partsOf(token) };
+}
+
+/** Whether the token ends in a few days. */
+export function isDue({ expires_at }: Account): boolean {
+  return Date.parse(expires_at) - Date.now() < DUE_MS;
+}
+
+/** Puts a new token in place of the account's own, which ends. */
+export async function renew(account: Account): Promise<void> {
+  const { refresh_token } = account;
+  Object.assign(account, partsOf(await call<Token>('auth_token/refresh', { refresh_token })));
+}
+
+/** Ends the token, wherever it is kept. */
+export async function signOut({ access_token }: Account): Promise<void> {
+  const headers = { Authorization: `Bearer ${access_token}` };
+  await ask('auth_token', { method: 'DELETE', headers, keepalive: true });
+}
+
+function partsOf({ user_id, access_token, refresh_token, expires_at }: Token): Token {
+  return { user_id, access_token, refresh_token, expires_at };
+}
+
+async function call<Item>(path: string, body: object): Promise<Item> {
+  const headers = { 'Content-Type': 'application/json' };
+  const { data } = await ask<Item>(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return data[0]!;
+}
+
+async function ask<Item>(path: string, request: RequestInit): Promise<Envelope<Item>> {
+  const response = await fetch(`/api/${path}`, request).catch(() => {
+    throw new Error('The server cannot be reached. Try again.');
+  });
+  const envelope = await response.json().catch(() => undefined);
+  if (response.ok && envelope) return envelope;
+  throw refusal(response, envelope?.error);
+}
+
+function refusal({ status }: Response, error?: Envelope<never>['error']): Refusal {
+  const say = (message: string) => new Refusal(status, message);
+  const errors = error?.errors ?? {};
+  if (error?.message === 'Form error') {
+    return new Refusal(status, 'Something in the form is not right yet.', errors);
+  }
+  if (error?.message === 'User error') return say(`${errors.error}.`);
+  if (status === 401) return say('The username or the password is wrong.');
+  if (status === 403) return say('Nobody can sign up here. Ask whoever runs the server.');
+  if (status === 429) return say(tooFast(error?.retry_after_ms));
+  return say('The server cannot do this now. Try again later.');
+}

@@ -1,0 +1,91 @@
+/** What the server and the page tell each other of. */
+
+/** Somebody who has said no more than a name. */
+export interface Guest {
+  external_id: string;
+  name: string;
+  photo: string;
+}
+
+/** Somebody who has signed in. */
+export interface Account {
+  name: string;
+  user_id: string;
+  access_token: string;
+  refresh_token: string;
+  expires_at: string;
+}
+
+export type Person = Guest | Account;
+
+export const isAccount = (person?: Person): person is Account =>
+  person !== undefined && 'access_token' in person;
+
+export interface Message {
+  id: string;
+  msg: string;
+  user_id: string;
+  chat_id: string;
+  seq: number;
+  client_id?: string;
+  created_at: string;
+}
+
+export type Cursor = { before_seq: number };
+export type Page = { messages: Message[]; previous?: Cursor };
+
+/** A message that the server has not confirmed. */
+export interface Pending {
+  client_id: string;
+  chat_id: string;
+  text: string;
+  failure?: string;
+}
+
+export interface User {
+  id: string;
+  name: string;
+}
+
+/** A public chat to be joined. */
+export interface Room {
+  id: string;
+  name: string;
+}
+
+export interface Team {
+  id: string;
+  name: string;
+  users: string[];
+}
+
+export interface Invitation {
+  id: string;
+  chat: Room;
+  inviter: User;
+}
+
+/** Who is in a room now; of a full one not everybody is named. */
+export interface Presence {
+  channel: string;
+  participants: number;
+  users: User[];
+}
+
+export type Move = { channel: string; user: User; participants: number };
+
+export interface Chat {
+  id: string;
+  name: string;
+  private?: boolean;
+  team_id?: string | null;
+  /** Who made it. */
+  user?: string;
+  users?: string[];
+  last_seq: number;
+  unread: number;
+  /** In the order of `seq` and without a gap; absent until the chat is opened. */
+  messages?: Message[];
+  /** Where earlier messages go on, if there are any. */
+  earlier?: Cursor;
+}

@@ -1,0 +1,88 @@
+/** The forms for those who come: by a name alone where that is enough, or with an account. */
+import { signIn, signUp } from './account';
+import { isOpenToAll } from './connection';
+import { byId, on } from './elements';
+import { Refusal } from './errors';
+import { randomId } from './random';
+import type { Account, Person } from './shapes';
+
+export type Way = 'by-name' | 'sign-in' | 'sign-up';
+
+const WAYS: Way[] = ['by-name', 'sign-in', 'sign-up'];
+
+/** Asks who is there, once it is known what the server wants to know; `why` says why again. */
+export async function showWelcome(why = '', way?: Way): Promise<void> {
+  byId('app').hidden = true;
+  byId('welcome').hidden = false;
+  byId('why').textContent = why;
+  document.title = 'Chinwag';
+  choose();
+  const nameIsEnough = await isOpenToAll();
+  byId('to-by-name').dataset.isOffered = String(nameIsEnough);
+  choose(way ?? (nameIsEnough ? 'by-name' : 'sign-in'));
+}
+
+export function hideWelcome(): void {
+  byId('welcome').hidden = true;
+  byId('app').hidden = false;
+}
+
+/** Wires the forms; `enter` lets somebody in. */
+export function prepareWelcome(enter: (person: Person) => void): void {
+  on<HTMLFormElement>('by-name', 'submit', (form) => {
+    const { name } = valuesOf(form);
+    enter({ external_id: randomId(), name: name!.trim(), photo: '' });
+  });
+  on<HTMLFormElement>('sign-in', 'submit', (form) => submit(form, signIn, enter));
+  on<HTMLFormElement>('sign-up', 'submit', (form) => submit(form, signUp, enter));
+  for (const way of WAYS) on(`to-${way}`, 'click', () => choose(way));
+}
+
+/** Shows one form, and the ways to the others; without one, that it is not known yet. */
+function choose(chosen?: Way): void {
+  byId('reaching').hidden = Boolean(chosen);
+  for (const way of WAYS) {
+    const [form, control] = [byId<HTMLFormElement>(way), byId(`to-${way}`)];
+    form.hidden = way !== chosen;
+    control.hidden = !chosen || way === chosen || control.dataset.isOffered === 'false';
+    if (way === chosen) form.querySelector('input')!.focus();
+  }
+}
+
+async function submit(
+  form: HTMLFormElement,
+  ask: (values: Record<string, string>) => Promise<Account>,
+  enter: (person: Person) => void,
+): Promise<void> {
+  // Not disabled: the control would lose the focus.
+  if (form.ariaBusy === 'true') return;
+  form.ariaBusy = 'true';
+  byId('why').textContent = '';
+  showProblems(form, '', {});
+  try {
+    const account = await ask(valuesOf(form));
+    form.reset();
+    enter(account);
+  } catch (error) {
+    const fields = error instanceof Refusal ? error.fields : {};
+    showProblems(form, (error as Error).message, fields);
+  } finally {
+    form.ariaBusy = 'false';
+  }
+}
+
+function valuesOf(form: HTMLFormElement): Record<string, string> {
+  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+}
+
+/** Says what is wrong, beside each field too, and goes to the first of them. */
+function showProblems(form: HTMLFormElement, text: string, fields: Record<string, string>): void {
+  form.querySelector('.refusal')!.textContent = text;
+  for (const input of form.querySelectorAll('input')) {
+    const why = fields[input.name] ?? '';
+    input.ariaInvalid = why ? 'true' : null;
+    const line = byId(input.getAttribute('aria-describedby') ?? '');
+    if (line) line.textContent = why || line.dataset.hint || '';
+  }
+  form.querySelector<HTMLInputElement>('[aria-invalid]')?.focus();
+}
