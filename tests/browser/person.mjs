@@ -84,6 +84,15 @@ export class Person {
     return form.getByRole('alert').filter({ hasText: text }).waitFor();
   }
 
+  direct(name) {
+    return this.page.getByRole('region', { name: 'Direct messages' }).getByRole('link', { name });
+  }
+
+  async writeTo(name) {
+    await this.page.getByRole('button', { name: `Message ${name}` }).click();
+    await this.heading(name).waitFor();
+  }
+
   async makeChat(name, visibility = 'Public', team = undefined) {
     await this.page.getByLabel('Who may join').selectOption(visibility);
     if (team) await this.page.getByLabel('Team', { exact: true }).selectOption(team);
@@ -101,7 +110,7 @@ export class Person {
     await this.page.getByRole('button', { name: control, exact: true }).click();
     const chooser = this.page.getByRole('dialog');
     if (id) await chooser.getByLabel('User id').fill(id);
-    const button = { name: id ? /^(Invite|Add)$/ : new RegExp(`^${name} \\w{4}$`) };
+    const button = { name: id ? /^(Invite|Add|Write)$/ : new RegExp(`^${name} \\w{4}$`) };
     await chooser.getByRole('button', button).click();
   }
 

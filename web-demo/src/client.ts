@@ -94,6 +94,19 @@ export class ChatClient {
     return this.remember(chat).id;
   }
 
+  /** The direct chat with somebody, made at first use; returns its id. */
+  async openDirect(user_id: string): Promise<string> {
+    const { chat } = await this.request<{ chat: Chat }>('open-direct', { user: { id: user_id } });
+    // Of one that is known, pushes have told more.
+    return this.chats.has(chat.id) ? chat.id : this.remember(chat).id;
+  }
+
+  /** A direct chat is called by the other person's name. */
+  titleOf({ direct, name, users = [] }: Chat): string {
+    const other = users.find((id) => id !== this.myId) ?? '';
+    return (direct && this.names.get(other)) || name;
+  }
+
   async renameChat(id: string, name: string): Promise<void> {
     const body = { chat: { id, name } };
     this.amend((await this.request<{ chat: Chat }>('update-chat', body)).chat);
@@ -310,6 +323,16 @@ export class ChatClient {
     this.listener.changed();
   }
 
+  /** The server names a direct chat by its two users, in their order. */
+  private meetBoth({ name, users = [] }: Chat): void {
+    const names = name.split(', ');
+    // A name may have a comma of its own.
+    if (names.length !== users.length) return;
+    users.forEach((id, index) => {
+      if (!this.names.has(id)) this.meet({ id, name: names[index]! });
+    });
+  }
+
   private discover({ id, name }: Room): void {
     this.rooms.set(id, { id, name });
     const [oldest] = this.rooms.keys();
@@ -396,6 +419,7 @@ export class ChatClient {
     const chat = Object.assign(known, news);
     this.chats.set(chat.id, chat);
     if (news.team_id && !this.teams.has(news.team_id)) void this.refreshTeams();
+    if (news.direct) this.meetBoth(chat);
     this.listener.changed();
     return chat;
   }

@@ -7,17 +7,27 @@ const SAME_BREATH_MS = 5 * 60_000;
 const timeOnly = new Intl.DateTimeFormat([], { timeStyle: 'short' });
 const dateAndTime = new Intl.DateTimeFormat([], { timeStyle: 'short', dateStyle: 'medium' });
 
-export function drawConversation(client: ChatClient, chat?: Chat): void {
+interface Actions {
+  writeTo(user_id: string): void;
+}
+
+export function drawConversation(
+  client: ChatClient,
+  chat: Chat | undefined,
+  actions: Actions,
+): void {
   document.body.classList.toggle('in-chat', Boolean(chat));
   byId('nothing').hidden = Boolean(chat);
   byId('conversation').hidden = !chat;
   if (!chat) return;
-  byId('title').textContent = chat.name;
+  byId('title').textContent = client.titleOf(chat);
   drawMarks(byId('marks'), chat, client);
-  byId('rename').hidden = chat.user !== client.myId;
+  const isDirect = Boolean(chat.direct);
+  byId('rename').hidden = isDirect || chat.user !== client.myId;
+  byId('invite').hidden = byId('leave').hidden = isDirect;
   // Into a private chat a link does not lead.
   byId('copy').hidden = Boolean(chat.private);
-  drawPresence(chat, client);
+  drawPresence(chat, client, actions);
   byId('messages').ariaBusy = String(!chat.messages);
   keepPlace(() => {
     byId('earlier').hidden = !chat.earlier;
@@ -25,7 +35,7 @@ export function drawConversation(client: ChatClient, chat?: Chat): void {
   });
 }
 
-function drawPresence(chat: Chat, { here, myId }: ChatClient): void {
+function drawPresence(chat: Chat, { here, myId }: ChatClient, { writeTo }: Actions): void {
   const isHere = here?.channel === `room-${chat.id}`;
   const rank = ({ id, name }: { id: string; name: string }) => (id === myId ? '' : name);
   const users = isHere ? [...here.users] : [];
@@ -35,8 +45,19 @@ function drawPresence(chat: Chat, { here, myId }: ChatClient): void {
     byId('present'),
     users,
     (user) => user.id,
-    () => element('li', ''),
-    (item, user) => (item.textContent = user.id === myId ? 'You' : user.name),
+    ({ id }) => {
+      const item = element('li', '');
+      const write = button('', () => writeTo(id));
+      write.classList.add('write');
+      item.append(element('span', ''), write);
+      return item;
+    },
+    (item, { id, name }) => {
+      const [shown, write] = item.children as HTMLCollectionOf<HTMLElement>;
+      shown!.textContent = id === myId ? 'You' : name;
+      write!.hidden = id === myId || Boolean(chat.direct);
+      write!.ariaLabel = write!.title = `Message ${name}`;
+    },
   );
 }
 
@@ -131,11 +152,13 @@ function keepPlace(change: () => void): void {
 /** Who may enter: a lock, the name of a team. */
 export function drawMarks(marks: HTMLElement, chat: Chat, client: ChatClient): void {
   const team = client.teams.get(chat.team_id ?? '');
-  const state = `${chat.private} ${team?.name}`;
+  // That a direct chat is private goes without saying.
+  const isLocked = chat.private && !chat.direct;
+  const state = `${isLocked} ${team?.name}`;
   if (marks.dataset.state === state) return;
   marks.dataset.state = state;
   marks.replaceChildren();
-  if (chat.private) {
+  if (isLocked) {
     const lock = element('span', 'lock');
     lock.role = 'img';
     lock.ariaLabel = 'Private';

@@ -24,12 +24,16 @@ const actions: Actions = {
       if (accepts) location.hash = invitation.chat.id;
     }),
   addToTeam: ({ id, name, users }) =>
-    choosePerson('Add', name, peopleBut(users), (user) =>
+    choosePerson('Add', `Add to ${name}`, peopleBut(users), (user) =>
       attempt(async () => {
         await client.addToTeam(id, user);
         showNotice(`${client.names.get(user) ?? 'The person'} is in ${name} now.`);
       }),
     ),
+  writeTo: (user) =>
+    attempt(async () => {
+      location.hash = await client.openDirect(user);
+    }),
 };
 
 prepareWelcome(enter);
@@ -189,6 +193,10 @@ on<HTMLFormElement>('new-team', 'submit', (form) =>
   }),
 );
 
+on('new-direct', 'click', () =>
+  choosePerson('Write', 'Write to', peopleBut([]), actions.writeTo),
+);
+
 on('teams', 'toggle', () => client.refreshTeams());
 
 on('copy', 'click', (button) => copy(button, 'link', location.href));
@@ -196,7 +204,7 @@ on('copy-id', 'click', (button) => copy(button, 'id', client.myId));
 
 on('invite', 'click', () => {
   const { id, name, users = [] } = currentChat()!;
-  choosePerson('Invite', name, peopleBut(users), (user) =>
+  choosePerson('Invite', `Invite to ${name}`, peopleBut(users), (user) =>
     attempt(async () => {
       await client.invite(id, user);
       showNotice(`${client.names.get(user)} is invited to “${name}”.`);

@@ -78,6 +78,8 @@ export interface Chat {
   id: string;
   name: string;
   private?: boolean;
+  /** The one chat of two people, that stays as it is. */
+  direct?: boolean;
   team_id?: string | null;
   /** Who made it. */
   user?: string;

@@ -14,6 +14,7 @@ const CONNECTION = {
 export interface Actions {
   answer(invitation: Invitation, accepts: boolean): void;
   addToTeam(team: Team): void;
+  writeTo(user_id: string): void;
 }
 
 export function showError(text: string): void {
@@ -31,7 +32,7 @@ export function showNotice(text: string): void {
 /** Asks for one of the people met so far, or for anybody by id. */
 export function choosePerson(
   verb: string,
-  place: string,
+  title: string,
   people: [string, string][],
   chosen: (id: string) => void,
 ): void {
@@ -49,7 +50,7 @@ export function choosePerson(
     item.append(pick);
     return item;
   });
-  byId('picker-title').textContent = `${verb} to ${place}`;
+  byId('picker-title').textContent = title;
   byId('pick-by-id').textContent = verb;
   byId('people').replaceChildren(...items);
   form.reset();
@@ -73,7 +74,7 @@ export function draw(client: ChatClient, person: Person, actions: Actions): void
   drawRooms(client);
   drawTeams([...client.teams.values()], actions);
   drawInvitations([...client.invitations.values()], actions);
-  drawConversation(client, client.chats.get(client.current ?? ''));
+  drawConversation(client, client.chats.get(client.current ?? ''), actions);
 }
 
 /** Takes away what is one person's, before the next one comes. */
@@ -86,8 +87,13 @@ export function clear(): void {
 function drawChats(chats: Chat[], client: ChatClient): void {
   const unread = chats.reduce((sum, chat) => sum + chat.unread, 0);
   document.title = unread ? `(${unread}) Chinwag` : 'Chinwag';
+  drawChatList('chats', chats.filter(({ direct }) => !direct), client);
+  drawChatList('direct-chats', chats.filter(({ direct }) => direct), client);
+}
+
+function drawChatList(id: string, chats: Chat[], client: ChatClient): void {
   match(
-    byId('chats'),
+    byId(id),
     chats,
     (chat) => chat.id,
     newChat,
@@ -96,7 +102,7 @@ function drawChats(chats: Chat[], client: ChatClient): void {
         'a, .name, .marks, .unread',
       );
       link!.ariaCurrent = chat.id === client.current ? 'page' : null;
-      title!.textContent = chat.name;
+      title!.textContent = client.titleOf(chat);
       drawMarks(marks!, chat, client);
       count!.textContent = chat.unread ? String(chat.unread) : '';
       count!.ariaLabel = `${chat.unread} unread`;

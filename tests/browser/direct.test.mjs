@@ -1,0 +1,111 @@
+// Direct messages in the demo page.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { missing, setStage } from './stage.mjs';
+
+for (const access of ['token', 'open']) {
+  describe(`direct messages with --access ${access}`, { skip: missing, timeout: 300_000 }, () => {
+    const stage = setStage('--access', access);
+
+    /** Somebody with an account where one is needed, and otherwise a guest. */
+    async function arrive(name, address, options) {
+      const person = await stage.arrive(address, options);
+      if (access === 'token') await person.signUp(name);
+      else await person.comeIn(name);
+      await person.is('Connected');
+      return person;
+    }
+
+    async function two(options) {
+      const ada = await arrive('Ada Lovelace', undefined, options);
+      await ada.makeChat('Engines');
+      await ada.heading('Engines').waitFor();
+      const grace = await arrive('Grace Hopper', ada.page.url());
+      await Promise.all([grace.isWith('Ada Lovelace'), ada.isWith('Grace Hopper')]);
+      return [ada, grace];
+    }
+
+    test('somebody in a room is written to, and answers', async () => {
+      const [ada, grace] = await two();
+      await ada.writeTo('Grace Hopper');
+      await ada.say('Just between us:', 'there is a moth in it.');
+      const listed = grace.direct('Ada Lovelace');
+      await listed.filter({ hasText: '2' }).waitFor();
+      assert.equal(await grace.page.title(), '(2) Chinwag');
+      assert.equal(await grace.listed(/./).count(), 1);
+      await stage.screenshot(`direct-${access}`, ada, grace);
+      await listed.click();
+      await grace.sees('there is a moth in it.');
+      await listed.filter({ hasNotText: '2' }).waitFor();
+      await grace.say('I know.');
+      await ada.sees('I know.');
+      assert.deepEqual(await ada.texts(), await grace.texts());
+
+      await ada.listed('Engines').click();
+      await ada.heading('Engines').waitFor();
+      await grace.say('I have it here.');
+      await ada.direct('Grace Hopper').filter({ hasText: '1' }).click();
+      await ada.sees('I have it here.');
+      await ada.isWith('Grace Hopper');
+
+      await grace.page.reload();
+      await grace.heading('Ada Lovelace').waitFor();
+      await grace.sees('I have it here.');
+      assert.equal(await grace.page.locator('.mine').count(), 2);
+    });
+
+    test('a direct chat stays as it is, and there is one for two people', async () => {
+      const [ada, grace] = await two();
+      await ada.writeTo('Grace Hopper');
+      const address = ada.page.url();
+      for (const name of ['Invite', 'Rename', 'Copy link', 'Leave', 'Message Grace Hopper']) {
+        assert.equal(await ada.page.getByRole('button', { name }).count(), 0, name);
+      }
+      await grace.direct('Ada Lovelace').waitFor();
+      await grace.choose('New direct message', { name: 'Ada Lovelace' });
+      await grace.heading('Ada Lovelace').waitFor();
+      assert.equal(grace.page.url(), address);
+      await ada.listed('Engines').click();
+      await ada.page.getByRole('button', { name: 'Leave' }).click();
+      await ada.choose('New direct message', { name: 'Grace Hopper' });
+      await ada.heading('Grace Hopper').waitFor();
+      assert.equal(ada.page.url(), address);
+    });
+
+    test('somebody whom one has not met is written to by id', async () => {
+      const [ada, grace] = [await arrive('Ada Lovelace'), await arrive('Grace Hopper')];
+      await ada.choose('New direct message', { id: await grace.id() });
+      await ada.heading('Grace Hopper').waitFor();
+      await ada.say('hello');
+      await grace.direct('Ada Lovelace').click();
+      await grace.sees('hello');
+      await ada.choose('New direct message', { id: await ada.id() });
+      await ada.isTold('yourself');
+    });
+
+    test('it takes the keyboard alone, in a narrow window', async () => {
+      const [ada] = await two({ viewport: { width: 390, height: 844 } });
+      await ada.page.getByRole('button', { name: 'Message Grace Hopper' }).focus();
+      await ada.page.keyboard.press('Enter');
+      await ada.heading('Grace Hopper').waitFor();
+      await ada.page.getByRole('link', { name: 'All chats' }).click();
+      await ada.direct('Grace Hopper').waitFor();
+    });
+  });
+}
+
+describe('a server with limits', { skip: missing, timeout: 300_000 }, () => {
+  const stage = setStage('--messages-per-user', '2');
+
+  test('who writes too fast is told when to go on', async () => {
+    const ada = await stage.arrive();
+    await ada.comeIn('Ada');
+    await ada.makeChat('Engines');
+    await ada.heading('Engines').waitFor();
+    await ada.say('one', 'two', 'three');
+    const failed = ada.page.locator('.failed', { hasText: 'That was a lot at once.' });
+    await failed.filter({ hasText: /Try again in \d+ seconds?\./ }).waitFor();
+  });
+});
