@@ -1,12 +1,21 @@
-//! Makes the demo page with npm, outside the source tree. Without npm, Chinwag is built without it.
+//! Makes the web pages with npm, outside the source tree. Without npm, Chinwag is built without it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
 const SOURCES: &str = "web-demo";
-const FILES: [&str; 6] =
-    ["index.html", "app.js", "app.css", "socket.io.js", "socket.io.min.js", "socket.io.esm.min.js"];
+const FILES: [&str; 9] = [
+    "index.html",
+    "app.js",
+    "app.css",
+    "docs.html",
+    "docs.js",
+    "docs.css",
+    "socket.io.js",
+    "socket.io.min.js",
+    "socket.io.esm.min.js",
+];
 const FALLBACK: &str = r#"<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

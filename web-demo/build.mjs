@@ -5,14 +5,20 @@ const client = 'node_modules/socket.io-client/dist';
 
 await rm('dist', { recursive: true, force: true });
 await build({
-  entryPoints: ['src/main.ts', 'src/app.css'],
-  entryNames: 'app',
+  entryPoints: [
+    { in: 'src/main.ts', out: 'app' },
+    { in: 'src/app.css', out: 'app' },
+    { in: 'src/docs.ts', out: 'docs' },
+    { in: 'node_modules/swagger-ui-dist/swagger-ui.css', out: 'docs' },
+  ],
   outdir: 'dist',
   bundle: true,
   minify: true,
   target: 'es2022',
 });
-await copyFile('index.html', 'dist/index.html');
+for (const file of ['index.html', 'docs.html']) {
+  await copyFile(file, `dist/${file}`);
+}
 for (const file of ['socket.io.js', 'socket.io.min.js', 'socket.io.esm.min.js']) {
   await copyFile(`${client}/${file}`, `dist/${file}`);
 }

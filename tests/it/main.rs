@@ -21,6 +21,7 @@ mod reading;
 mod refusals;
 mod requests;
 mod rest_accounts;
+mod rest_description;
 mod rest_gates;
 mod rest_live;
 mod rest_threads;

@@ -1,10 +1,10 @@
-//! What every HTTP request passes, and the pages that belong to no protocol: the demo, health,
-//! metrics.
+//! What every HTTP request passes, and the pages that people and operators look at: the demo,
+//! the REST API's, health, metrics.
 
-mod demo;
 mod head;
 mod metrics;
 mod origin;
+mod pages;
 mod serve;
 
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use origin::Origins;
 pub use metrics::routes as metrics_routes;
 pub use serve::Listener;
 
-/// The demo page, `/healthz`, `/readyz`, and `/metrics` if it has no address of its own.
+/// The demo page, the REST API's, `/healthz`, `/readyz`, and `/metrics` if it has no address of its own.
 pub fn routes(app: &Arc<App>, config: &Config) -> Router {
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .with_state(app.clone())
-        .merge(demo::routes());
+        .merge(pages::routes());
     match config.metrics_listen {
         Some(_) => router,
         None => router.merge(metrics_routes()),

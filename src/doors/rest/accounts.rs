@@ -137,7 +137,7 @@ pub async fn register(
         (status = 200, body = Envelope<TokenView>),
         (status = 400, description = "`Form error`"),
         (status = 401, description = "`Authentication error`"),
-        (status = 429, description = "too many failures"),
+        (status = 429, description = "too many requests, or wrong passwords"),
     ))]
 pub async fn log_in(
     State(hub): State<Arc<Hub>>,
@@ -162,6 +162,7 @@ pub async fn log_in(
         (status = 200, body = Envelope<TokenView>),
         (status = 400, description = "`Form error`"),
         (status = 401, description = "`Authentication error`"),
+        (status = 429, description = "too many requests"),
     ))]
 pub async fn refresh(
     State(hub): State<Arc<Hub>>,
@@ -181,6 +182,7 @@ pub async fn refresh(
         (status = 200, body = Envelope<Value>),
         (status = 401, description = "`Authentication error`"),
         (status = 403, description = "the service's key and the host application's tokens end elsewhere"),
+        (status = 429, description = "too many requests"),
     ))]
 pub async fn log_out(
     State(hub): State<Arc<Hub>>,

@@ -64,6 +64,7 @@ impl FromRequestParts<Arc<Hub>> for Opening {
     params(("access_token" = Option<String>, Query, description = "for clients without headers")),
     responses(
         (status = 101, description = "the connection is a WebSocket now"),
+        (status = 400, description = "no upgrade to a WebSocket is asked for"),
         (status = 401, description = "`Authentication error`"),
         (status = 429, description = "too many connections in a short time"),
     ))]

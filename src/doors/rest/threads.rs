@@ -74,7 +74,10 @@ impl DirectView {
     ),
     responses(
         (status = 200, body = Envelope<ThreadView>),
+        (status = 400, description = "`Form error`: the service's key without `user`"),
         (status = 401, description = "`Authentication error`"),
+        (status = 403, description = "`user` is not the token's"),
+        (status = 404, description = "`user` is nobody's name"),
         (status = 429, description = "too many requests"),
     ))]
 pub async fn list_inbox(
@@ -97,8 +100,11 @@ pub async fn list_inbox(
     ),
     responses(
         (status = 200, body = Envelope<DirectView>),
-        (status = 400, description = "`User error`: nobody has this username"),
+        (status = 400, description = "`User error`: nobody has this username; or `Form error`"),
         (status = 401, description = "`Authentication error`"),
+        (status = 403, description = "`user` is not the token's"),
+        (status = 404, description = "`user` is nobody's name"),
+        (status = 409, description = "it is the user's own name"),
         (status = 429, description = "too many requests"),
     ))]
 pub async fn list_thread(

@@ -1,4 +1,5 @@
-//! The demo page and the browser client of Socket.IO, as the build has put them into the binary.
+//! What the build has put into the binary: the demo page, the page of the REST API, the browser
+//! client of Socket.IO.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,8 +12,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
+const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-/// The page loads from its own server alone; its icon is in the page.
+const CSS: &str = "text/css; charset=utf-8";
+/// A page loads from its own server alone; its icon is in the page.
 const POLICY: &str = "default-src 'self'; img-src data:; object-src 'none'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
@@ -22,12 +25,16 @@ macro_rules! built {
     };
 }
 
-/// Serves `/`, its script and style, and `/socket.io/socket.io.js` with its smaller forms.
+/// Serves `/` and `/api/docs`, their scripts and styles, and `/socket.io/socket.io.js` with its
+/// smaller forms.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route("/", file("text/html; charset=utf-8", built!("index.html")))
+        .route("/", file(HTML, built!("index.html")))
         .route("/app.js", file(JAVASCRIPT, built!("app.js")))
-        .route("/app.css", file("text/css; charset=utf-8", built!("app.css")))
+        .route("/app.css", file(CSS, built!("app.css")))
+        .route("/api/docs", file(HTML, built!("docs.html")))
+        .route("/docs.js", file(JAVASCRIPT, built!("docs.js")))
+        .route("/docs.css", file(CSS, built!("docs.css")))
         .route("/socket.io/socket.io.js", file(JAVASCRIPT, built!("socket.io.js")))
         .route("/socket.io/socket.io.min.js", file(JAVASCRIPT, built!("socket.io.min.js")))
         .route("/socket.io/socket.io.esm.min.js", file(JAVASCRIPT, built!("socket.io.esm.min.js")))

@@ -1,0 +1,80 @@
+// The page of the REST API in a real browser, against the real server.
+
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { launch, missing, Person, Server } from './stage.mjs';
+
+if (missing && process.env.CI) throw new Error(missing);
+
+const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
+
+describe('the page of the REST API', { skip: missing, timeout: 120_000 }, () => {
+  let browser, server;
+
+  before(async () => {
+    browser = await launch();
+    server = await Server.start();
+    await mkdir(screenshots, { recursive: true });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.dispose();
+  });
+
+  test('shows every endpoint, lets one try them, and asks nobody else', async () => {
+    const page = await browser.newPage({ viewport: { width: 1000, height: 1200 } });
+    const { complaints } = new Person(page);
+    const hosts = new Set();
+    page.on('request', (request) => {
+      const url = new URL(request.url());
+      if (url.protocol !== 'data:') hosts.add(url.origin);
+    });
+    await page.goto(`${server.url}/api/docs`);
+    await page.locator('.opblock').first().waitFor();
+    assert.equal(await page.locator('.opblock').count(), 7);
+    const { access_token } = await signUp(page);
+    await authorize(page, access_token);
+    const answer = await tryOut(page, 'GET /api/inbox');
+    assert.match(answer, /"status": "success"/);
+    await page.screenshot({ path: `${screenshots}docs.png` });
+    assert.deepEqual([...hosts], [server.url]);
+    assert.deepEqual(complaints, []);
+  });
+});
+
+async function signUp(page) {
+  const answer = await tryOut(page, 'POST /api/register', {
+    first_name: 'Bob',
+    last_name: 'Bobson',
+    username: 'bob',
+    password: 'correct horse',
+    email: 'bob@example.com',
+    phone: '0123456789',
+  });
+  return JSON.parse(answer).data[0].token;
+}
+
+async function authorize(page, token) {
+  await page.getByRole('button', { name: 'Authorize' }).first().click();
+  const dialog = page.locator('.dialog-ux');
+  await dialog.locator('input').fill(token);
+  await dialog.getByRole('button', { name: 'Apply credentials' }).click();
+  await dialog.getByRole('button', { name: 'Close', exact: true }).click();
+}
+
+/** Makes a request by the page's form; returns what was answered with 200. */
+async function tryOut(page, request, body) {
+  const [method, path] = request.split(' ');
+  const named = page.locator(`.opblock-${method.toLowerCase()}`);
+  const endpoint = named.filter({ has: page.locator(`[data-path="${path}"]`) });
+  await endpoint.locator('.opblock-summary-control').click();
+  await endpoint.getByRole('button', { name: 'Try it out' }).click();
+  if (body) await endpoint.locator('textarea').fill(JSON.stringify(body));
+  await endpoint.getByRole('button', { name: 'Execute' }).click();
+  const answer = endpoint.locator('.live-responses-table .response');
+  assert.match(await answer.locator('.response-col_status').textContent(), /^200/);
+  return answer.locator('.highlight-code .microlight, .highlight-code code').first().textContent();
+}
