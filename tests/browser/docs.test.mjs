@@ -1,47 +1,30 @@
 // The page of the REST API in a real browser, against the real server.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
 
-import { launch, missing, Person, Server } from './stage.mjs';
-
-if (missing && process.env.CI) throw new Error(missing);
-
-const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
+import { missing, setStage } from './stage.mjs';
 
 describe('the page of the REST API', { skip: missing, timeout: 120_000 }, () => {
-  let browser, server;
-
-  before(async () => {
-    browser = await launch();
-    server = await Server.start();
-    await mkdir(screenshots, { recursive: true });
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  const stage = setStage();
 
   test('shows every endpoint, lets one try them, and asks nobody else', async () => {
-    const page = await browser.newPage({ viewport: { width: 1000, height: 1200 } });
-    const { complaints } = new Person(page);
+    const somebody = await stage.arrive();
+    const { page } = somebody;
     const hosts = new Set();
     page.on('request', (request) => {
       const url = new URL(request.url());
       if (url.protocol !== 'data:') hosts.add(url.origin);
     });
-    await page.goto(`${server.url}/api/docs`);
+    await page.goto(`${stage.server.url}/api/docs`);
     await page.locator('.opblock').first().waitFor();
     assert.equal(await page.locator('.opblock').count(), 7);
     const { access_token } = await signUp(page);
     await authorize(page, access_token);
     const answer = await tryOut(page, 'GET /api/inbox');
     assert.match(answer, /"status": "success"/);
-    await page.screenshot({ path: `${screenshots}docs.png` });
-    assert.deepEqual([...hosts], [server.url]);
-    assert.deepEqual(complaints, []);
+    await stage.screenshot('docs', somebody);
+    assert.deepEqual([...hosts], [stage.server.url]);
   });
 });
 
