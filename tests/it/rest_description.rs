@@ -6,7 +6,7 @@ use std::{fs, path};
 use chinwag::{Config, Registration};
 use serde_json::{Value, json};
 
-use crate::http::registration;
+use crate::http::{PASSWORD, registration};
 use crate::live::Live;
 use crate::support::TestServer;
 
@@ -85,7 +85,7 @@ async fn met_where_all_is_open() -> BTreeSet<Case> {
     for (path, body) in [
         ("/api/register", registration("rob")),
         ("/api/register", json!({})),
-        ("/api/auth_token", login(crate::http::PASSWORD)),
+        ("/api/auth_token", login(PASSWORD)),
         ("/api/auth_token", login("wrong")),
         ("/api/auth_token", json!({})),
         ("/api/auth_token/refresh", refresh(&"x".into())),
@@ -161,7 +161,6 @@ async fn the_description_has_a_page_that_loads_from_nowhere_else() {
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'self'; ") && !policy.contains("http"), "{policy}");
-    assert!(!page.text.contains("//") || page.text.matches("//").count() == 1, "{}", page.text);
     for path in ["/docs.js", "/docs.css"] {
         assert!(page.text.contains(path));
         assert_eq!(server.request("GET", path).send().await.status, 200);

@@ -3,7 +3,7 @@
 use chinwag::Config;
 use serde_json::{Value, json};
 
-use crate::http::Account;
+use crate::http::{Account, PASSWORD};
 use crate::live::Live;
 use crate::support::{Client, TestServer, message};
 
@@ -85,7 +85,7 @@ async fn what_is_empty_is_an_empty_list() {
         assert_eq!(server.fetch(path, bob.access()).await, json!([]));
     }
     // A chat in which nothing has been said is no thread.
-    let alice = server.log_in("alice", crate::http::PASSWORD).await.data();
+    let alice = server.log_in("alice", PASSWORD).await.data();
     let user = json!({ "user": { "id": alice[0]["user_id"] } });
     assert!(socket.ask("open-direct", user).await.get("error").is_none());
     for path in ["/api/inbox", "/api/thread/alice"] {

@@ -18,12 +18,12 @@ fn with_credentials(config: &mut Config) {
 }
 
 /// The Unix time so many seconds from now.
-pub fn seconds_from_now(seconds: i64) -> i64 {
+fn seconds_from_now(seconds: i64) -> i64 {
     chrono::Utc::now().timestamp() + seconds
 }
 
 /// A token signed by HS256.
-pub fn sign(header: Value, claims: Value, secret: &str) -> String {
+fn sign(header: Value, claims: Value, secret: &str) -> String {
     let mut full = Header::new(Algorithm::HS256);
     full.kid = header["kid"].as_str().map(str::to_owned);
     if let Some(key) = header["access_key"].as_str() {
@@ -34,7 +34,7 @@ pub fn sign(header: Value, claims: Value, secret: &str) -> String {
 }
 
 /// A token of the host application for a user of its own.
-pub fn host_token(external_id: &str, exp: i64) -> String {
+fn host_token(external_id: &str, exp: i64) -> String {
     sign(json!({}), json!({ "sub": external_id, "exp": exp }), HOST_SECRET)
 }
 
