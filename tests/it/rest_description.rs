@@ -76,6 +76,25 @@ async fn every_status_that_is_described_can_be_met_and_no_other() {
     assert_eq!(met, cases(&description(&server).await));
 }
 
+#[tokio::test]
+async fn every_answer_is_described_and_every_refusal_is_in_the_envelope() {
+    let server = TestServer::start().await;
+    let description = description(&server).await;
+    let refusal = json!({ "schema": { "$ref": "#/components/schemas/Envelope_Value" } });
+    assert!(description["components"]["schemas"]["Envelope_Value"].is_object());
+    for (method, path, status) in cases(&description) {
+        let operation = &description["paths"][&path][method.to_lowercase()];
+        let response = &operation["responses"][status.to_string()];
+        assert!(response["description"].is_string(), "{method} {path} {status}: {response}");
+        let body = &response["content"]["application/json"];
+        match status {
+            101 => assert!(body.is_null()),
+            200 => assert!(body["schema"]["$ref"].is_string(), "{body}"),
+            _ => assert_eq!(body, &refusal, "{method} {path} {status}"),
+        }
+    }
+}
+
 async fn met_where_all_is_open() -> BTreeSet<Case> {
     let server = TestServer::with(|config| config.api_key = Some(API_KEY.into())).await;
     let (bob, _) = (server.sign_up("bob").await, server.sign_up("alice").await);

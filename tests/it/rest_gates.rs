@@ -1,5 +1,7 @@
 //! What the REST door refuses before it does anything, in its envelope.
 
+use std::time::Duration;
+
 use chinwag::{Access, Config};
 use serde_json::{Value, json};
 
@@ -79,6 +81,25 @@ async fn a_body_over_the_limit_is_413_however_it_comes() {
     let fitting = fitting.to_string().into_bytes();
     assert_eq!(fitting.len(), MEGABYTE);
     register(&server).header(JSON).chunked(&fitting).send().await.data();
+}
+
+#[tokio::test]
+async fn a_body_may_be_as_large_as_the_operator_says() {
+    let server = TestServer::with_limits(|limits| limits.max_frame = 4 * MEGABYTE).await;
+    let mut body = registration("bob");
+    body["padding"] = "x".repeat(3 * MEGABYTE).into();
+    register(&server).json(&body).send().await.data();
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_408() {
+    let server = TestServer::with_limits(|limits| {
+        limits.handshake_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let mut half = register(&server).header(JSON).header("Content-Length: 1000\r\n");
+    half.body = b"{\"first_name\":".to_vec();
+    does_nothing(half, 408, "Request error").await;
 }
 
 #[tokio::test]

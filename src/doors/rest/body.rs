@@ -1,10 +1,15 @@
 //! What a request says: JSON or a form.
 
+use std::error::Error;
+use std::iter;
+
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
+use tower_http::timeout::TimeoutError;
 
 use super::envelope::{Refusal, why};
 use crate::config::Limits;
@@ -22,7 +27,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
         let kind = kind.trim().to_ascii_lowercase();
         let bytes = Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(|error| Refusal::gate(error.status(), &error.body_text()))?;
+        let bytes = bytes.map_err(unread)?;
         let mut body = match kind.as_str() {
             _ if bytes.is_empty() => Value::Object(Map::new()),
             "application/json" => serde_json::from_slice(&bytes)
@@ -39,6 +44,16 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             }
         }
         Ok(Body(body))
+    }
+}
+
+/// Why a body did not come, or not all of it.
+fn unread(error: BytesRejection) -> Refusal {
+    let mut causes =
+        iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
+    match causes.any(|error| error.is::<TimeoutError>()) {
+        true => Refusal::gate(StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
+        false => Refusal::gate(error.status(), &error.body_text()),
     }
 }
 

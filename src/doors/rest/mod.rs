@@ -4,10 +4,12 @@
 //! - [`envelope`]: what every answer looks like, refusals included
 //! - [`body`], [`caller`]: what a request says, and who makes it
 //! - [`accounts`], [`threads`], [`live`]: the endpoints
+//! - [`description`]: the endpoints described
 
 mod accounts;
 mod body;
 mod caller;
+mod description;
 mod envelope;
 mod live;
 mod threads;
@@ -15,7 +17,7 @@ mod threads;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -23,11 +25,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::OpenApi;
 
 use crate::domain::App;
 use crate::model::{Event, Published};
+use description::Description;
 use live::Live;
 
 pub use envelope::around as enveloped;
@@ -41,34 +43,8 @@ pub struct Door {
 struct Hub {
     app: Arc<App>,
     live: Live,
-    /// The open WebSockets.
+    /// The requests being handled, and the open WebSockets.
     work: TaskTracker,
-}
-
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Chinwag: accounts and direct messages"),
-    paths(
-        accounts::register,
-        accounts::log_in,
-        accounts::refresh,
-        accounts::log_out,
-        threads::list_inbox,
-        threads::list_thread,
-        live::open,
-    ),
-    modifiers(&BearerToken)
-)]
-struct Description;
-
-struct BearerToken;
-
-impl Modify for BearerToken {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
-        let components = openapi.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
-    }
 }
 
 impl Door {
@@ -85,26 +61,28 @@ impl Door {
             .route("/api/inbox", get(threads::list_inbox))
             .route("/api/thread/{username}", get(threads::list_thread))
             .route("/api/ws", get(live::open))
-            .layer(middleware::from_fn(to_its_end))
+            // The gate before all doors has a limit of its own.
+            .layer(DefaultBodyLimit::disable())
+            .layer(middleware::from_fn_with_state(hub.clone(), to_its_end))
             .route("/api/openapi.json", get(async move || Json(description.clone())))
             .with_state(hub.clone());
         (Door { hub }, router)
     }
 
-    /// Closes every WebSocket and waits until what they asked is done, at most for `deadline`.
+    /// Closes every WebSocket and waits until what was asked is done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         self.hub.live.close();
         self.hub.work.close();
         if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
-            tracing::warn!("some direct messages were given up");
+            tracing::warn!("some requests of the REST door were given up");
         }
     }
 }
 
 /// Handles a request in a task of its own: hyper drops the handler of a client that goes away, and
 /// a write that has begun is to be finished.
-async fn to_its_end(request: Request, next: Next) -> Response {
-    let handled = tokio::spawn(next.run(request)).await;
+async fn to_its_end(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+    let handled = hub.work.spawn(next.run(request)).await;
     handled.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 

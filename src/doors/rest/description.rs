@@ -1,0 +1,77 @@
+//! `/api/openapi.json`: the door described for programs. Each endpoint says of itself what it
+//! answers; here is what holds for all.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{self, Content, PathItem, Ref, RefOr};
+use utoipa::{Modify, OpenApi};
+
+use super::{accounts, live, threads};
+
+/// What a refusal looks like: the schema of an envelope of anything.
+const REFUSAL: &str = "Envelope_Value";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Chinwag: accounts and direct messages",
+        description = "Every answer comes in the same envelope, whose `error.code` is the HTTP \
+            status. A token, or the service's key, is given as `Authorization: Bearer …`, or as \
+            `access_token` in the query.\n\n\
+            What any request may meet: 403 from a page whose origin may not connect, 408 for a \
+            body that comes too slowly, 413 for one that is too large, 415 for one that is \
+            neither JSON nor a form, 429 for too many requests in a short time (`Retry-After` \
+            says when to come back), 431 for a head of more than 64 KiB, 503 while the server is \
+            busy."
+    ),
+    tags(
+        (name = "accounts", description = "Signing up, and tokens"),
+        (name = "direct messages", description = "What two users say to each other"),
+    ),
+    paths(
+        accounts::register,
+        accounts::log_in,
+        accounts::refresh,
+        accounts::log_out,
+        threads::list_inbox,
+        threads::list_thread,
+        live::open,
+    ),
+    modifiers(&BearerToken, &Refusals)
+)]
+pub struct Description;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, openapi: &mut openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+    }
+}
+
+/// Every refusal comes in the envelope, and every answer is described.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, openapi: &mut openapi::OpenApi) {
+        for (code, response) in openapi.paths.paths.values_mut().flat_map(responses) {
+            if code.starts_with(['4', '5']) {
+                let content = Content::new(Some(Ref::from_schema_name(REFUSAL)));
+                response.content.insert("application/json".into(), RefOr::T(content));
+            }
+            if response.description.is_empty() {
+                response.description = "done".into();
+            }
+        }
+    }
+}
+
+fn responses(path: &mut PathItem) -> impl Iterator<Item = (&String, &mut openapi::Response)> {
+    let operations = [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten();
+    let responses = operations.flat_map(|operation| &mut operation.responses.responses);
+    responses.filter_map(|(code, response)| match response {
+        RefOr::T(response) => Some((code, response)),
+        RefOr::Ref(_) => None,
+    })
+}
