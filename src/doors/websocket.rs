@@ -4,13 +4,17 @@
 //! finished even if the client goes away. What is sent comes in order and without a gap: a client
 //! that leaves too much unread is closed. A client that answers no ping is closed.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use futures_util::{SinkExt, StreamExt};
-use tokio::sync::mpsc;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
@@ -19,7 +23,8 @@ use crate::model::ConnectionId;
 /// Small, as every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 512;
 
-/// How long a client may take for the last frame, which says why it is closed.
+/// How long a client may take for what is left and for the last frame, which says why it is
+/// closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a connection is closed.
@@ -35,6 +40,7 @@ impl Closing {
     const BAD_FRAME: Closing = Closing { code: 1009, reason: "a frame is malformed or too large" };
     const SILENT: Closing = Closing { code: 1001, reason: "no answer to a ping" };
     const TOO_SLOW: Closing = Closing { code: 1013, reason: "too much is left unread" };
+    const DEFECT: Closing = Closing { code: 1011, reason: "internal error" };
     const GONE: Closing = Closing { code: 1000, reason: "" };
 }
 
@@ -47,47 +53,78 @@ pub enum Frame {
 /// The way to a client.
 pub struct Outlet {
     pub id: ConnectionId,
-    queue: mpsc::Sender<Utf8Bytes>,
-    unsent_bytes: AtomicUsize,
-    max_unsent_bytes: usize,
-    closing: OnceLock<Closing>,
+    max_frames: usize,
+    max_bytes: usize,
+    unsent: Mutex<Unsent>,
+    /// There is something to send, or nothing will be any more.
+    changed: Notify,
     closed: CancellationToken,
 }
 
-/// What is on its way to a client.
-pub struct Queue(mpsc::Receiver<Utf8Bytes>);
+/// What is on its way to a client, and why that ends if it does.
+#[derive(Default)]
+struct Unsent {
+    frames: VecDeque<Utf8Bytes>,
+    bytes: usize,
+    closing: Option<Closing>,
+}
 
 impl Outlet {
-    pub fn new(id: ConnectionId, limits: &Limits) -> (Arc<Outlet>, Queue) {
-        let (queue, unsent) = mpsc::channel(limits.max_unsent);
-        let outlet = Outlet {
+    pub fn new(id: ConnectionId, limits: &Limits) -> Arc<Outlet> {
+        Arc::new(Outlet {
             id,
-            queue,
-            unsent_bytes: AtomicUsize::new(0),
-            max_unsent_bytes: limits.max_unsent_bytes,
-            closing: OnceLock::new(),
+            max_frames: limits.max_unsent,
+            max_bytes: limits.max_unsent_bytes,
+            unsent: Mutex::default(),
+            changed: Notify::new(),
             closed: CancellationToken::new(),
-        };
-        (Arc::new(outlet), Queue(unsent))
+        })
     }
 
     /// Sends a frame, which all its receivers share. It never waits.
     pub fn send(&self, frame: Utf8Bytes) {
-        let size = frame.len();
-        let unsent = self.unsent_bytes.fetch_add(size, Ordering::AcqRel) + size;
-        if self.closed.is_cancelled() {
+        let mut unsent = self.lock();
+        if unsent.closing.is_some() {
             return;
         }
-        if unsent > self.max_unsent_bytes || self.queue.try_send(frame).is_err() {
-            self.close(Closing::TOO_SLOW);
+        let bytes = unsent.bytes.saturating_add(frame.len());
+        if bytes > self.max_bytes || unsent.frames.len() >= self.max_frames {
+            drop(unsent);
+            return self.close(Closing::TOO_SLOW);
+        }
+        unsent.bytes = bytes;
+        unsent.frames.push_back(frame);
+        self.changed.notify_one();
+    }
+
+    /// Closes the connection after what has been sent; nothing is sent or read any more. The first
+    /// reason counts.
+    pub fn close(&self, why: Closing) {
+        self.lock().closing.get_or_insert(why);
+        self.changed.notify_one();
+        self.closed.cancel();
+    }
+
+    /// The next frame; once there is none and the connection is closed, why.
+    async fn next(&self) -> Result<Utf8Bytes, Closing> {
+        loop {
+            {
+                let mut unsent = self.lock();
+                if let Some(frame) = unsent.frames.pop_front() {
+                    unsent.bytes -= frame.len();
+                    return Ok(frame);
+                }
+                if let Some(why) = unsent.closing {
+                    return Err(why);
+                }
+            }
+            self.changed.notified().await;
         }
     }
 
-    /// Closes the connection; nothing more is sent. The first reason counts.
-    pub fn close(&self, why: Closing) {
-        // An earlier reason stays.
-        let _ = self.closing.set(why);
-        self.closed.cancel();
+    fn lock(&self) -> MutexGuard<'_, Unsent> {
+        // A panic elsewhere leaves the queue whole.
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,53 +141,87 @@ pub fn bounded(upgrade: WebSocketUpgrade, limits: &Limits) -> WebSocketUpgrade {
 pub async fn serve<F: Future<Output = ()>>(
     socket: WebSocket,
     outlet: &Outlet,
-    mut queue: Queue,
     limits: &Limits,
     handle: impl Fn(Frame) -> F,
 ) {
+    metrics::gauge!("chinwag_sockets").increment(1);
     let (mut sink, mut stream) = socket.split();
-    let patience = limits.ping_interval + limits.ping_timeout;
-    let reading = async {
-        loop {
-            let next = tokio::time::timeout(patience, stream.next());
-            let message = tokio::select! {
-                message = next => message,
-                () = outlet.closed.cancelled() => return,
-            };
-            match message {
-                Ok(Some(Ok(Message::Text(text)))) => handle(Frame::Text(text)).await,
-                Ok(Some(Ok(Message::Binary(_)))) => handle(Frame::Binary).await,
-                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
-                Ok(Some(Ok(Message::Close(_))) | None) => return outlet.close(Closing::GONE),
-                Ok(Some(Err(_))) => return outlet.close(Closing::BAD_FRAME),
-                Err(_) => return outlet.close(Closing::SILENT),
-            }
-        }
-    };
+    let mut overdue = pin!(async {
+        outlet.closed.cancelled().await;
+        tokio::time::sleep(FAREWELL).await;
+    });
     let writing = async {
-        let mut pings = tokio::time::interval(limits.ping_interval);
-        pings.reset();
-        loop {
-            let message = tokio::select! {
-                Some(text) = queue.0.recv() => {
-                    outlet.unsent_bytes.fetch_sub(text.len(), Ordering::AcqRel);
-                    Message::Text(text)
-                }
-                _ = pings.tick() => Message::Ping(Default::default()),
-                () = outlet.closed.cancelled() => break,
-            };
-            let sent = tokio::select! {
-                sent = sink.send(message) => sent,
-                () = outlet.closed.cancelled() => break,
-            };
-            if sent.is_err() {
-                return outlet.close(Closing::GONE);
-            }
+        tokio::select! {
+            written = write(&mut sink, outlet, limits) => written.is_ok(),
+            () = overdue.as_mut() => false,
         }
-        let Closing { code, reason } = *outlet.closing.get().unwrap_or(&Closing::GONE);
-        let farewell = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        // Who does not read it is gone.
-        let _ = tokio::time::timeout(FAREWELL, sink.send(farewell)).await;
     };
-    tokio::join!(reading, writing);
+    let reading = read(&mut stream, outlet, limits, handle);
+    let (in_time, ()) = tokio::join!(writing, reading);
+    if in_time {
+        // A connection that ends with something unread takes the last frame with it.
+        let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+        tokio::select! {
+            () = rest => {}
+            () = overdue => {}
+        }
+    }
+    metrics::gauge!("chinwag_sockets").decrement(1);
+}
+
+/// Reads until the connection is closed, and closes it if it must be.
+async fn read<F: Future<Output = ()>>(
+    stream: &mut SplitStream<WebSocket>,
+    outlet: &Outlet,
+    limits: &Limits,
+    handle: impl Fn(Frame) -> F,
+) {
+    let patience = limits.ping_interval + limits.ping_timeout;
+    let why = loop {
+        let next = tokio::time::timeout(patience, stream.next());
+        let message = tokio::select! {
+            message = next => message,
+            () = outlet.closed.cancelled() => return,
+        };
+        let frame = match message {
+            Ok(Some(Ok(Message::Text(text)))) => Frame::Text(text),
+            Ok(Some(Ok(Message::Binary(_)))) => Frame::Binary,
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
+            Ok(Some(Ok(Message::Close(_))) | None) => break Closing::GONE,
+            Ok(Some(Err(_))) => break Closing::BAD_FRAME,
+            Err(_) => break Closing::SILENT,
+        };
+        // On the heap, so that a connection that is idle has no room for it.
+        let handled = Box::pin(AssertUnwindSafe(handle(frame)).catch_unwind());
+        if handled.await.is_err() {
+            break Closing::DEFECT;
+        }
+    };
+    outlet.close(why);
+}
+
+/// Writes what is sent, and at last why the connection is closed. An error means that the client
+/// is gone.
+async fn write(
+    sink: &mut SplitSink<WebSocket, Message>,
+    outlet: &Outlet,
+    limits: &Limits,
+) -> Result<(), axum::Error> {
+    let mut pings = tokio::time::interval(limits.ping_interval);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings.reset();
+    loop {
+        let message = tokio::select! {
+            next = outlet.next() => match next {
+                Ok(text) => Message::Text(text),
+                Err(Closing { code, reason }) => {
+                    let last = CloseFrame { code, reason: reason.into() };
+                    return sink.send(Message::Close(Some(last))).await;
+                }
+            },
+            _ = pings.tick() => Message::Ping(Default::default()),
+        };
+        let sent = sink.send(message).await;
+        sent.inspect_err(|_| outlet.close(Closing::GONE))?;
+    }
 }

@@ -1,5 +1,7 @@
 //! `/api/ws`: who gets what, and when a connection ends.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::future::join;
 use serde_json::{Value, json};
@@ -144,13 +146,13 @@ async fn the_service_writes_as_anyone() {
 async fn a_frame_over_the_limit_closes_the_connection() {
     let (_server, mut bob, mut alice) = bob_and_alice(|_| {}).await;
     bob.send("x".repeat((1 << 20) + 1)).await;
-    assert!([1009, 1006].contains(&bob.closed().await));
+    assert_eq!(bob.closed().await, 1009);
     alice.is_open().await;
     let half = "x".repeat(600 << 10).into_bytes();
     let frame = |kind, last| Message::Frame(Frame::message(half.clone(), OpCode::Data(kind), last));
     alice.send(frame(Data::Text, false)).await;
     alice.send(frame(Data::Continue, true)).await;
-    assert!([1009, 1006].contains(&alice.closed().await));
+    assert_eq!(alice.closed().await, 1009);
 }
 
 #[tokio::test]
@@ -211,4 +213,46 @@ async fn requests_and_messages_over_the_limit_are_refused() {
     assert_error(&error, "rate_limited", None);
     assert!((1..=30_000).contains(&error["retry_after_ms"].as_u64().unwrap()));
     alice.is_open().await;
+}
+
+#[tokio::test]
+async fn who_answers_no_ping_is_closed() {
+    let (server, _bob, mut alice) = bob_and_alice(|config| {
+        config.limits.ping_interval = Duration::from_millis(300);
+        config.limits.ping_timeout = Duration::from_secs(2);
+    })
+    .await;
+    let eve = server.sign_up("eve").await;
+    let upgrade = format!(
+        "GET /api/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Authorization: Bearer {}\r\n\r\n",
+        eve.access()
+    );
+    tokio::select! {
+        told = server.exchange(&upgrade) => assert!(told.contains("no answer to a ping"), "{told}"),
+        _ = alice.next() => panic!("nothing was sent to her"),
+    }
+    alice.is_open().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_end_arrives_before_it() {
+    let (server, mut bob, _) = bob_and_alice(|_| {}).await;
+    let mut sees = again(&server, "bob").await;
+    let token = server.log_in("alice", PASSWORD).await.data()[0]["access_token"].clone();
+    let mut alice = Live::connect(&server, token.as_str().unwrap()).await;
+    // More than the system takes from the server while nobody reads.
+    let text = "x".repeat(400 << 10);
+    const COUNT: usize = 20;
+    for _ in 0..COUNT {
+        bob.say("bob", "alice", &text).await;
+        sees.next().await;
+    }
+    let ended = server.request("DELETE", "/api/auth_token").bearer(token.as_str().unwrap());
+    ended.send().await.data();
+    for _ in 0..COUNT {
+        assert_eq!(alice.next().await["message"], text);
+    }
+    assert_eq!(alice.closed().await, 4401);
 }

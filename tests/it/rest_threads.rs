@@ -46,15 +46,22 @@ async fn inbox_and_thread_are_as_the_origin_document_shows() {
         packet["created_at"].as_str().unwrap().to_owned()
     });
     let [at_hi, at_hello] = &times;
-    let hi_shown = format!(
-        "{{\"author\":\"bob\",\"created_at\":\"{at_hi}\",\"message\":\"Hi \\\"alice\\\"\",\
-         \"message_type\":0,\"recipient\":\"alice\"}}"
-    );
-    let hello_shown = format!(
-        "{{\"author\":\"alice\",\"created_at\":\"{at_hello}\",\"message\":\"hello\",\
-         \"message_type\":0,\"recipient\":\"bob\"}}"
-    );
-    assert_eq!((&hi, &hello), (&hi_shown, &hello_shown));
+    let pushed = |author, recipient, message, at| {
+        format!(
+            "{{\"author\":\"{author}\",\"recipient\":\"{recipient}\",\"message\":\"{message}\",\
+             \"message_type\":0,\"created_at\":\"{at}\"}}"
+        )
+    };
+    assert_eq!(hi, pushed("bob", "alice", "Hi \\\"alice\\\"", at_hi));
+    assert_eq!(hello, pushed("alice", "bob", "hello", at_hello));
+    let shown = |author, recipient, message, at| {
+        format!(
+            "{{\"author\":\"{author}\",\"created_at\":\"{at}\",\"message\":\"{message}\",\
+             \"message_type\":0,\"recipient\":\"{recipient}\"}}"
+        )
+    };
+    let hi_shown = shown("bob", "alice", "Hi \\\"alice\\\"", at_hi);
+    let hello_shown = shown("alice", "bob", "hello", at_hello);
     assert!(at_hi < at_hello && at_hi.len() == 27 && at_hi.ends_with('Z'), "{at_hi}");
     let enveloped = |items: &str, count: usize| {
         format!(

@@ -9,12 +9,13 @@ use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Hub;
 use super::caller::{client, connect};
 use super::envelope::Refusal;
-use super::threads::DirectView;
+use crate::clock::Time;
 use crate::domain::Connection;
 use crate::doors::client::Permit;
 use crate::doors::credential::credential;
@@ -22,7 +23,7 @@ use crate::doors::failure;
 use crate::doors::input::Input;
 use crate::doors::websocket::{self, Closing, Frame, Outlet};
 use crate::error::Error;
-use crate::model::{Body, ConnectionId, MessageType, Place, Posted, UserId};
+use crate::model::{Body, ConnectionId, MessageType, Place, Posted, UserId, Username};
 
 /// Who is connected.
 #[derive(Default)]
@@ -36,6 +37,16 @@ struct Roster {
     users: HashMap<UserId, Vec<Arc<Outlet>>>,
     /// Set once the server shuts down.
     closed: bool,
+}
+
+/// A message as its two users hear of it.
+#[derive(Serialize)]
+struct Packet<'a> {
+    author: &'a Username,
+    recipient: &'a Username,
+    message: &'a Body,
+    message_type: i16,
+    created_at: Time,
 }
 
 /// Someone with a token, or the service, who wants to connect.
@@ -85,7 +96,7 @@ pub async fn open(
 async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
     let Opening { connection, address } = opening;
     let limits = hub.app.limits();
-    let (outlet, queue) = Outlet::new(connection.id(), limits);
+    let outlet = Outlet::new(connection.id(), limits);
     hub.live.add(&connection, &outlet);
     let handle = async |frame| {
         if let Err(error) = receive(hub, &connection, address, frame).await {
@@ -95,7 +106,7 @@ async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
         }
     };
     tokio::select! {
-        () = websocket::serve(socket, &outlet, queue, limits, handle) => {}
+        () = websocket::serve(socket, &outlet, limits, handle) => {}
         () = close_at_end(&connection, &outlet) => {}
     }
     hub.live.remove(&connection);
@@ -172,8 +183,17 @@ impl Live {
         if outlets.peek().is_none() {
             return;
         }
-        let view = DirectView::new(&posted.message, &posted.author, to_name);
-        let frame = Utf8Bytes::from(json!(view).to_string());
+        let packet = Packet {
+            author: &posted.author,
+            recipient: to_name,
+            message: &posted.message.body,
+            message_type: posted.message.kind as i16,
+            created_at: posted.message.created_at,
+        };
+        let Ok(text) = serde_json::to_string(&packet) else {
+            return tracing::error!("a direct message could not be encoded");
+        };
+        let frame = Utf8Bytes::from(text);
         outlets.for_each(|outlet| outlet.send(frame.clone()));
     }
 

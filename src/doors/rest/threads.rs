@@ -55,7 +55,7 @@ pub struct DirectView {
 }
 
 impl DirectView {
-    pub fn new(message: &Message, author: &Username, recipient: &Username) -> DirectView {
+    fn new(message: &Message, author: &Username, recipient: &Username) -> DirectView {
         DirectView {
             author: author.clone(),
             created_at: message.created_at,
