@@ -23,6 +23,8 @@ create table tokens (
     modified_at bigint not null
 );
 
+create index tokens_by_user on tokens (user_id, created_at);
+
 create index tokens_by_expiry on tokens (expires_at);
 
 -- The ids of the two users of a direct chat, in order, one a line.

@@ -99,8 +99,12 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MESSAGES_PER_USER", default_value_t = Limits::default().messages_per_user)]
     pub messages_per_user: u32,
 
-    /// Wrong passwords for one account in a minute; then no password is taken for a while; 0 for
-    /// any number
+    /// Accounts that one address may sign up for in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_SIGN_UPS_PER_ADDRESS", default_value_t = Limits::default().sign_ups_per_address)]
+    pub sign_ups_per_address: u32,
+
+    /// Wrong passwords for one account from one address in a minute, and ten times as many from
+    /// everywhere; then no password is taken for a while; 0 for any number
     #[arg(long, env = "CHINWAG_FAILED_LOGINS_PER_ACCOUNT", default_value_t = Limits::default().failed_logins_per_account)]
     pub failed_logins_per_account: u32,
 
@@ -156,6 +160,7 @@ impl Default for Limits {
             requests_per_address: 60_000,
             requests_per_user: 6000,
             messages_per_user: 3000,
+            sign_ups_per_address: 200,
             failed_logins_per_account: 10,
             failed_logins_per_address: 100,
             handshake_timeout: Duration::from_secs(10),

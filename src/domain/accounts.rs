@@ -11,22 +11,32 @@ use crate::error::Error;
 use crate::model::{Name, NewAccount, Password, Photo, Token, User, UserId};
 use crate::store::{Taken, Tx};
 
+/// How many tokens a user may have: one for each device, and some forgotten ones.
+const MAX_TOKENS: i64 = 100;
+
 impl App {
     /// Makes a protected user and their first token. Errors: `forbidden` if nobody may sign up;
-    /// `conflict`, naming what other users have; `unavailable`.
-    pub async fn register(&self, new: &NewAccount, password: Password) -> Result<Token, Error> {
+    /// `conflict`, naming what other users have; `rate_limited` after too many accounts from the
+    /// address; `unavailable`.
+    pub async fn register(
+        &self,
+        new: &NewAccount,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<Token, Error> {
         if self.registration == Registration::Closed {
             return Err(Error::Forbidden("nobody can sign up here"));
         }
-        let hash = self.passwords.turn().await?.hash(password).await?;
+        // Before the password is hashed, which costs the most; it may be taken meanwhile.
+        refuse_taken(self.store.find_taken(new).await?)?;
+        self.admit_sign_up(address)?;
+        let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
         refuse_taken(tx.find_taken(new).await?)?;
         let user = user_of(new, &self.limits);
         tx.insert_user(&user).await?;
         tx.update_account(&user.id, new, &hash).await?;
-        let token = issue_token(&mut tx, user.id).await?;
-        tx.commit([]).await?;
-        Ok(token)
+        self.issue_token(tx, user.id).await
     }
 
     /// A new token for who knows the password. Errors: `unauthenticated`; `rate_limited` after too
@@ -38,28 +48,30 @@ impl App {
         address: IpAddr,
     ) -> Result<Token, Error> {
         let (user_id, hash) = self.store.find_password(username).await?.unzip();
-        let turn = self.passwords.turn().await?;
+        let turn = self.passwords.turn(address).await?;
         self.admit_login(username, address)?;
         let right = turn.verify(password, hash).await?;
         let Some(user_id) = user_id.filter(|_| right) else {
             self.failed_login(username, address)?;
             return Err(Error::Unauthenticated("wrong username or password"));
         };
-        let mut tx = self.store.begin().await?;
-        let token = issue_token(&mut tx, user_id).await?;
-        tx.commit([]).await?;
-        Ok(token)
+        let tx = self.store.begin().await?;
+        self.issue_token(tx, user_id).await
     }
 
     /// A new token in place of the one that the refresh token came with, which ends. Errors:
     /// `unauthenticated`, also once that has expired.
     pub async fn refresh_token(&self, refresh_token: &str) -> Result<Token, Error> {
-        let mut tx = self.store.begin().await?;
-        let ended = tx.delete_token_to_refresh(&digest(refresh_token), clock::now()).await?;
-        let (access_key_id, user_id) =
-            ended.ok_or(Error::Unauthenticated("this refresh token is not valid"))?;
-        let token = issue_token(&mut tx, user_id).await?;
-        tx.commit([]).await?;
+        let hash = digest(refresh_token);
+        // What is no refresh token is refused without a turn to write.
+        let known = self.store.is_refresh_token(&hash).await?;
+        let mut tx = match known {
+            true => self.store.begin().await?,
+            false => return Err(BAD_REFRESH_TOKEN),
+        };
+        let ended = tx.delete_token_to_refresh(&hash, clock::now()).await?;
+        let (access_key_id, user_id) = ended.ok_or(BAD_REFRESH_TOKEN)?;
+        let token = self.issue_token(tx, user_id).await?;
         self.live.end(&access_key_id);
         Ok(token)
     }
@@ -75,6 +87,17 @@ impl App {
         tx.commit([]).await?;
         self.live.end(access_key_id);
         Ok(())
+    }
+
+    /// Commits a new token of the user; the oldest ends if there are too many.
+    async fn issue_token(&self, mut tx: Tx, user_id: UserId) -> Result<Token, Error> {
+        let token = new_token(user_id)?;
+        tx.delete_expired_tokens(token.created_at).await?;
+        tx.insert_token(&token, &digest(token.refresh_token.expose())).await?;
+        let ended = tx.delete_oldest_tokens(&token.user_id, MAX_TOKENS).await?;
+        tx.commit([]).await?;
+        ended.iter().for_each(|access_key_id| self.live.end(access_key_id));
+        Ok(token)
     }
 }
 
@@ -104,9 +127,4 @@ fn user_of(new: &NewAccount, limits: &Limits) -> User {
     }
 }
 
-async fn issue_token(tx: &mut Tx, user_id: UserId) -> Result<Token, Error> {
-    let token = new_token(user_id)?;
-    tx.delete_expired_tokens(token.created_at).await?;
-    tx.insert_token(&token, &digest(token.refresh_token.expose())).await?;
-    Ok(token)
-}
+const BAD_REFRESH_TOKEN: Error = Error::Unauthenticated("this refresh token is not valid");

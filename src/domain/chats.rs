@@ -20,7 +20,7 @@ impl App {
         new: NewChat,
         users: Vec<UserId>,
     ) -> Result<Chat, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {
             return Err(Error::no_users(&unknown));
@@ -72,7 +72,7 @@ impl App {
     /// for a direct chat.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let user_id = actor.user_id.clone();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
         let users = std::slice::from_ref(&user_id);
         let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
@@ -86,7 +86,7 @@ impl App {
     /// `forbidden` for a direct chat.
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let user_id = actor.user_id.clone();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
         if !end_membership(&mut tx, chat_id, &user_id).await? {
             let why = "you are no member of this chat";
@@ -106,7 +106,7 @@ impl App {
         chat_id: ChatId,
         change: ChatChange,
     ) -> Result<Chat, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
         let chat = self.change(&mut tx, &owner, change).await?;
         tx.commit([Event::ChatUpdated(chat.clone())]).await?;
@@ -121,7 +121,7 @@ impl App {
         chat_id: ChatId,
         user_id: UserId,
     ) -> Result<Chat, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
         remove(&mut tx, &owner, &user_id).await?;
         let chat = self.find_chat(&mut tx, chat_id).await?;
@@ -137,7 +137,7 @@ impl App {
         chat_id: ChatId,
         seq: Option<i64>,
     ) -> Result<ReadState, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let member = Member::check_in(&mut tx, chat_id, actor).await?;
         let (read, moved) = read_on(&mut tx, &member, seq).await?;
         let event = Event::ChatRead { user_id: member.user_id, read, by: actor.connection };

@@ -13,8 +13,8 @@ use crate::store::Tx;
 impl App {
     /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself.
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
-        let mut tx = self.store.begin().await?;
         let users = pair(actor, user_id, "user.id")?;
+        let mut tx = self.begin_as(actor).await?;
         let chat = match tx.find_direct_chat_id(&users).await? {
             Some(id) => self.find_chat(&mut tx, id).await?,
             None => {

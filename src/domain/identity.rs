@@ -79,6 +79,16 @@ impl Connection {
         }
     }
 
+    /// Whether its token has expired or was revoked.
+    pub fn has_ended(&self) -> bool {
+        let revoked = self.lease.as_ref().is_some_and(|lease| lease.ended.is_cancelled());
+        let expired = match &self.identity {
+            Identity::User { expires_at, .. } => *expires_at <= clock::now(),
+            Identity::Anonymous | Identity::Service => false,
+        };
+        revoked || expired
+    }
+
     /// The token it came with, if that can be revoked.
     pub(super) fn access_key_id(&self) -> Option<&str> {
         self.lease.as_ref().map(|lease| lease.access_key_id.as_str())
@@ -163,11 +173,21 @@ impl App {
         Ok(Connection { id, identity: Identity::User { user_id, expires_at }, lease })
     }
 
-    /// The user that the host application's token is of, made at first sight.
+    /// The user that the host application's token is of, made at first sight. What cannot be
+    /// updated of a protected user now keeps nobody out.
     async fn user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
-        match self.store.find_user_by_external_id(&claims.external_id).await? {
-            Some(user) if changed_by(&claims, &user) == user => Ok(user.id),
-            _ => self.keep_user_of_host(claims).await,
+        let Some(user) = self.store.find_user_by_external_id(&claims.external_id).await? else {
+            return self.keep_user_of_host(claims).await;
+        };
+        if changed_by(&claims, &user) == user {
+            return Ok(user.id);
+        }
+        match self.keep_user_of_host(claims).await {
+            Err(error) if user.protected => {
+                tracing::warn!(%error, "a user was not updated");
+                Ok(user.id)
+            }
+            kept => kept,
         }
     }
 
@@ -213,15 +233,25 @@ impl Connection {
     }
 
     fn actor(&self, user_id: UserId) -> Actor {
-        Actor { user_id, connection: self.id, service: self.is_service() }
+        Actor {
+            user_id,
+            connection: self.id,
+            service: self.is_service(),
+            anonymous: self.is_anonymous(),
+        }
     }
 }
 
-/// The user as the token describes them, and protected.
+/// The user as the token describes them, if that is the newer word, and protected.
 fn changed_by(claims: &HostClaims, user: &User) -> User {
+    let newer = claims.issued_at.is_some_and(|issued_at| issued_at > user.modified_at);
+    let (name, photo) = match newer {
+        true => (claims.name.clone(), claims.photo.clone()),
+        false => (None, None),
+    };
     User {
-        name: claims.name.clone().unwrap_or_else(|| user.name.clone()),
-        photo: claims.photo.clone().unwrap_or_else(|| user.photo.clone()),
+        name: name.unwrap_or_else(|| user.name.clone()),
+        photo: photo.unwrap_or_else(|| user.photo.clone()),
         protected: true,
         ..user.clone()
     }

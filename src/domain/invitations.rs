@@ -17,7 +17,7 @@ impl App {
         chat_id: ChatId,
         invitee_id: UserId,
     ) -> Result<Invitation, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let member = Member::check_in(&mut tx, chat_id, actor).await?;
         let invitation = ask_in(&mut tx, member, invitee_id).await?;
         tx.commit([Event::Invited(invitation.clone())]).await?;
@@ -56,7 +56,7 @@ impl App {
         status: InvitationStatus,
     ) -> Result<Invitation, Error> {
         let user_id = actor.user_id.clone();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let found = tx.find_invitation(&user_id, id).await?;
         let invitation = found.ok_or_else(|| Error::NotFound {
             field: "invitation.id",

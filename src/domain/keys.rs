@@ -57,6 +57,8 @@ pub(super) struct HostClaims {
     pub external_id: ExternalId,
     pub name: Option<Name>,
     pub photo: Option<Photo>,
+    /// When the host application said so, if it says.
+    pub issued_at: Option<Time>,
     pub expires_at: Time,
 }
 
@@ -64,6 +66,7 @@ pub(super) struct HostClaims {
 struct RawHostClaims {
     sub: String,
     exp: f64,
+    iat: Option<f64>,
     name: Option<String>,
     photo: Option<String>,
 }
@@ -86,6 +89,9 @@ impl Keys {
             if secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
                 return Err(StartError::EmptySecret(name));
             }
+        }
+        if config.jwt_secret.as_ref().is_some_and(|secret| secret.expose().len() < KEY_BYTES) {
+            tracing::warn!("the JWT secret is short: who has one token may find it by trying");
         }
         let host_keys = config.jwt_jwks.as_deref().map(read_key_set).transpose()?;
         let decoding = |secret: &Secret| DecodingKey::from_secret(secret.expose().as_bytes());
@@ -141,8 +147,14 @@ impl Keys {
         let claims = jsonwebtoken::decode::<RawHostClaims>(token, key, &validation).ok()?.claims;
         Some(HostClaims {
             external_id: ExternalId::parse(&claims.sub, &self.limits).ok()?,
-            name: claims.name.map(|name| Name::parse(&name, &self.limits)).transpose().ok()?,
+            name: claims
+                .name
+                .filter(|name| !name.is_empty())
+                .map(|name| Name::parse(&name, &self.limits))
+                .transpose()
+                .ok()?,
             photo: claims.photo.map(|photo| Photo::parse(&photo, &self.limits)).transpose().ok()?,
+            issued_at: claims.iat.map(of_seconds),
             expires_at: Some(end_of(claims.exp)).filter(is_ahead)?,
         })
     }
@@ -166,8 +178,12 @@ fn validation(algorithm: Algorithm) -> Validation {
 
 /// When a token with this `exp`, in seconds, is refused.
 fn end_of(exp: f64) -> Time {
+    of_seconds(exp + LEEWAY as f64)
+}
+
+fn of_seconds(seconds: f64) -> Time {
     // Casting keeps what is too large at the largest.
-    Time::from_micros(((exp + LEEWAY as f64) * 1e6) as i64)
+    Time::from_micros((seconds * 1e6) as i64)
 }
 
 /// The library counts whole seconds: it would let in who is closed at once.
@@ -184,16 +200,16 @@ fn read_key_set(file: &Path) -> Result<HashMap<String, (Algorithm, DecodingKey)>
         bad(format!("it is no JSON Web Key Set at line {line}, column {column}"))
     };
     let set: JwkSet = serde_json::from_str(&text).map_err(no_set)?;
+    // Keys for other uses stand in such files, too.
     let mut keys = HashMap::new();
     for jwk in &set.keys {
-        let kid = jwk.common.key_id.clone().ok_or_else(|| bad("a key has no kid".into()))?;
-        let algorithm = algorithm(jwk)
-            .ok_or_else(|| bad(format!("the key {kid} is not for RS256, ES256 or EdDSA")))?;
-        let key = DecodingKey::from_jwk(jwk).map_err(|error| bad(error.to_string()))?;
-        keys.insert(kid, (algorithm, key));
+        if let (Some(kid), Some(algorithm)) = (&jwk.common.key_id, algorithm(jwk)) {
+            let key = DecodingKey::from_jwk(jwk).map_err(|error| bad(error.to_string()))?;
+            keys.insert(kid.clone(), (algorithm, key));
+        }
     }
     match keys.is_empty() {
-        true => Err(bad("it holds no key".into())),
+        true => Err(bad("it holds no key with a kid for RS256, ES256 or EdDSA".into())),
         false => Ok(keys),
     }
 }

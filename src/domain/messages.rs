@@ -22,8 +22,16 @@ impl App {
         let user_id = actor.user_id.clone();
         // The writer looks up membership, for a whole batch at once, where nothing can change it
         // before the message is in. What it refuses is told apart here.
-        let (by, of_member) = (actor.connection, !actor.service);
-        let message = NewMessage { chat_id, user_id, kind, body, client_id, by, of_member };
+        let message = NewMessage {
+            chat_id,
+            user_id,
+            kind,
+            body,
+            client_id,
+            by: actor.connection,
+            of_member: !actor.service,
+            anonymous: actor.anonymous,
+        };
         match self.store.append_message(message).await {
             Err(Error::NotFound { .. }) => {
                 Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;

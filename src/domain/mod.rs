@@ -28,7 +28,7 @@ use crate::bus::Bus;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::model::{ConnectionId, Published, UserId};
-use crate::store::Store;
+use crate::store::{Store, Tx};
 use identity::Live;
 use keys::Keys;
 use passwords::Passwords;
@@ -45,6 +45,8 @@ pub struct Actor {
     connection: ConnectionId,
     /// Whether it is the service that acts as the user: then nothing is kept from it.
     service: bool,
+    /// Whether the connection has proved nothing: then it loses a user who becomes protected.
+    anonymous: bool,
 }
 
 impl Actor {
@@ -148,6 +150,16 @@ impl App {
     /// Whether requests can be served now.
     pub async fn ready(&self) -> Result<(), Error> {
         self.store.ping().await
+    }
+
+    /// Opens a transaction for the actor. Errors: `unauthenticated` for nobody in particular whose
+    /// user has become protected since it claimed them.
+    async fn begin_as(&self, actor: &Actor) -> Result<Tx, Error> {
+        let mut tx = self.store.begin().await?;
+        if actor.anonymous && tx.is_protected(&actor.user_id).await? {
+            return Err(Error::NO_USER);
+        }
+        Ok(tx)
     }
 
     /// Finishes what has begun and closes the store; each step may take as long as `deadline`.

@@ -1,18 +1,24 @@
 //! Passwords: hashed by Argon2id, and compared to their hashes.
 //!
 //! That takes long by design. It runs beside the threads that serve messages, on as many at once
-//! as half the processors, and what waits for one is bounded.
+//! as half the processors. What waits is bounded, and so is each address's share of it.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::rates::Network;
 use crate::error::Error;
 use crate::model::Password;
 
-/// How many passwords may wait to be hashed; one more is answered `unavailable`.
+/// How many passwords may wait to be hashed, and how many of one address; one more is answered
+/// `unavailable`.
 const MAX_WAITING: usize = 256;
+const MAX_WAITING_OF_ADDRESS: usize = 16;
 
 /// The hash of a password that nobody has: a name that is nobody's takes as long to refuse as a
 /// wrong password.
@@ -21,32 +27,63 @@ const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IGhlcmU$\
 
 /// Where passwords are hashed.
 pub(super) struct Passwords {
-    waiting: Semaphore,
+    waiting: Mutex<HashMap<Network, usize>>,
     at_once: Semaphore,
 }
 
 impl Default for Passwords {
     fn default() -> Passwords {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        Passwords {
-            waiting: Semaphore::new(MAX_WAITING),
-            at_once: Semaphore::new((processors / 2).max(1)),
-        }
+        Passwords { waiting: Mutex::default(), at_once: Semaphore::new((processors / 2).max(1)) }
     }
 }
 
 /// The right to hash one password now.
 pub(super) struct Turn<'a> {
-    _waiting: SemaphorePermit<'a>,
+    _place: Place<'a>,
     _at_once: SemaphorePermit<'a>,
+}
+
+/// A place among those who wait; dropped, it is free again.
+struct Place<'a> {
+    passwords: &'a Passwords,
+    network: Network,
 }
 
 impl Passwords {
     /// Waits for a turn. Errors: `unavailable` if too many do.
-    pub async fn turn(&self) -> Result<Turn<'_>, Error> {
-        let waiting = self.waiting.try_acquire().map_err(|_| Error::Unavailable(None))?;
+    pub async fn turn(&self, address: IpAddr) -> Result<Turn<'_>, Error> {
+        let place = self.place(Network::of(address)).ok_or(Error::Unavailable(None))?;
         let at_once = self.at_once.acquire().await.map_err(|_| Error::Unavailable(None))?;
-        Ok(Turn { _waiting: waiting, _at_once: at_once })
+        Ok(Turn { _place: place, _at_once: at_once })
+    }
+
+    fn place(&self, network: Network) -> Option<Place<'_>> {
+        let mut waiting = self.lock();
+        let all: usize = waiting.values().sum();
+        let own = waiting.get(&network).copied().unwrap_or_default();
+        if all >= MAX_WAITING || own >= MAX_WAITING_OF_ADDRESS {
+            return None;
+        }
+        waiting.insert(network.clone(), own + 1);
+        Some(Place { passwords: self, network })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        // Nothing panics while it is held.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.passwords.lock();
+        if let Some(own) = waiting.get_mut(&self.network) {
+            *own -= 1;
+            if *own == 0 {
+                waiting.remove(&self.network);
+            }
+        }
     }
 }
 

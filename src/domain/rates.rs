@@ -21,6 +21,10 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::model::UserId;
 
+/// How many times more often a login to an account may fail from everywhere than from one address:
+/// else anyone could lock its owner out.
+const EVERYWHERE: u32 = 10;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The buckets. Those that are full again are forgotten every minute.
@@ -30,7 +34,10 @@ pub(super) struct Rates {
     requests_per_user: Rate<UserId>,
     messages_per_user: Rate<UserId>,
     /// By the hash of the account, so that long names cost no more than short ones.
+    sign_ups_per_address: Rate<Network>,
     failed_logins_per_account: Failures<u64>,
+    /// Of an account and an address.
+    failed_logins_per_pair: Failures<(u64, Network)>,
     failed_logins_per_address: Failures<Network>,
     accounts: RandomState,
 }
@@ -52,21 +59,30 @@ impl App {
         viewer.user_id().map_or(Ok(()), |user_id| self.rates.requests_per_user.take(user_id))
     }
 
+    /// Counts an account that `address` wants to make. Errors: `rate_limited`.
+    pub(super) fn admit_sign_up(&self, address: IpAddr) -> Result<(), Error> {
+        self.rates.sign_ups_per_address.take(&Network::of(address))
+    }
+
     /// Lets a password for `account`, in one spelling, be looked at now; that counts nothing.
     /// Errors: `rate_limited` while the account or the address has failed too often.
     pub(super) fn admit_login(&self, account: &str, address: IpAddr) -> Result<(), Error> {
-        let rates = &self.rates;
-        rates.failed_logins_per_account.check(&rates.accounts.hash_one(account))?;
-        rates.failed_logins_per_address.check(&Network::of(address))
+        let (rates, network) = (&self.rates, Network::of(address));
+        let account = rates.accounts.hash_one(account);
+        rates.failed_logins_per_account.check(&account)?;
+        rates.failed_logins_per_pair.check(&(account, network.clone()))?;
+        rates.failed_logins_per_address.check(&network)
     }
 
     /// Counts a wrong password for `account`, which need not exist. Errors: `rate_limited` if it
     /// was one too many: several may have been [let in](App::admit_login) at the same time.
     pub(super) fn failed_login(&self, account: &str, address: IpAddr) -> Result<(), Error> {
-        let rates = &self.rates;
-        let of_account = rates.failed_logins_per_account.count(rates.accounts.hash_one(account));
-        let of_address = rates.failed_logins_per_address.count(Network::of(address));
-        of_account.and(of_address)
+        let (rates, network) = (&self.rates, Network::of(address));
+        let account = rates.accounts.hash_one(account);
+        let of_account = rates.failed_logins_per_account.count(account);
+        let of_pair = rates.failed_logins_per_pair.count((account, network.clone()));
+        let of_address = rates.failed_logins_per_address.count(network);
+        of_account.and(of_pair).and(of_address)
     }
 
     /// Counts a message of the actor, unless it is the service that sends it. Errors:
@@ -81,12 +97,15 @@ impl App {
 
 impl Rates {
     pub fn new(limits: &Limits) -> Rates {
+        let of_account = limits.failed_logins_per_account;
         Rates {
             connects_per_address: Rate::new(limits.connects_per_address),
             requests_per_address: Rate::new(limits.requests_per_address),
             requests_per_user: Rate::new(limits.requests_per_user),
             messages_per_user: Rate::new(limits.messages_per_user),
-            failed_logins_per_account: Failures::new(limits.failed_logins_per_account),
+            sign_ups_per_address: Rate::new(limits.sign_ups_per_address),
+            failed_logins_per_account: Failures::new(of_account.saturating_mul(EVERYWHERE)),
+            failed_logins_per_pair: Failures::new(of_account),
             failed_logins_per_address: Failures::new(limits.failed_logins_per_address),
             accounts: RandomState::new(),
         }
@@ -104,7 +123,9 @@ impl Rates {
             rates.requests_per_address.forget_idle();
             rates.requests_per_user.forget_idle();
             rates.messages_per_user.forget_idle();
+            rates.sign_ups_per_address.forget_idle();
             rates.failed_logins_per_account.forget_idle();
+            rates.failed_logins_per_pair.forget_idle();
             rates.failed_logins_per_address.forget_idle();
         }
     }
@@ -112,10 +133,10 @@ impl Rates {
 
 /// What one client has to itself of the network: an IPv4 address, or the /64 of an IPv6 address.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Network(IpAddr);
+pub(super) struct Network(IpAddr);
 
 impl Network {
-    fn of(address: IpAddr) -> Network {
+    pub fn of(address: IpAddr) -> Network {
         Network(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

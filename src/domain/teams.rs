@@ -20,7 +20,7 @@ impl App {
         name: Name,
         users: Vec<UserId>,
     ) -> Result<Team, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {
             return Err(Error::no_users(&unknown));
@@ -57,7 +57,7 @@ impl App {
         team_id: TeamId,
         user_id: UserId,
     ) -> Result<Team, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let TeamMember { team } = TeamMember::check_in(&mut tx, team_id, actor, "team.id").await?;
         find_user(&mut tx, &user_id).await?;
         if team.users.len() > self.limits.max_chat_users && !team.users.contains(&user_id) {
@@ -81,7 +81,7 @@ impl App {
         team_id: TeamId,
         user_id: UserId,
     ) -> Result<Team, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin_as(actor).await?;
         let TeamMember { team } = TeamMember::check_in(&mut tx, team_id, actor, "team.id").await?;
         find_user(&mut tx, &user_id).await?;
         let any = actor.user_id == team.creator_id || actor.service;

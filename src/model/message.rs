@@ -94,6 +94,8 @@ pub struct NewMessage {
     pub by: ConnectionId,
     /// Whether its user must be a member of the chat; the service may send as anyone.
     pub of_member: bool,
+    /// Whether it is nobody in particular who sends it: then not as a protected user.
+    pub anonymous: bool,
 }
 
 /// Which messages of a chat are wanted; the bounds hold together.

@@ -4,6 +4,13 @@ use super::{Store, Tx, on};
 use crate::error::Error;
 use crate::model::{NewAccount, UserId};
 
+/// Compared without case: the email alone.
+const FIND_TAKEN: &str = "
+    select
+        exists (select 1 from users where handle = $1 or id = $1) as username,
+        exists (select 1 from users where lower(email) = lower($2)) as email,
+        exists (select 1 from users where phone_number = $3) as phone";
+
 /// Which parts of a new account another user has.
 #[derive(sqlx::FromRow)]
 pub struct Taken {
@@ -27,6 +34,18 @@ impl Store {
         Ok(found)
     }
 
+    pub async fn find_taken(&self, new: &NewAccount) -> Result<Taken, Error> {
+        let taken = on!(Db self, |pool| {
+            sqlx::query_as(FIND_TAKEN)
+                .bind(&new.username)
+                .bind(&new.email)
+                .bind(&new.phone_number)
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(taken)
+    }
+
     /// Whether anyone has signed up with a password.
     pub async fn has_accounts(&self) -> Result<bool, Error> {
         let any = on!(Db self, |pool| {
@@ -41,15 +60,9 @@ impl Store {
 }
 
 impl Tx {
-    /// Compared without case: the email alone.
     pub async fn find_taken(&mut self, new: &NewAccount) -> Result<Taken, Error> {
         let taken = on!(Tx self, |connection| {
-            sqlx::query_as(
-                "select
-                     exists (select 1 from users where handle = $1 or id = $1) as username,
-                     exists (select 1 from users where lower(email) = lower($2)) as email,
-                     exists (select 1 from users where phone_number = $3) as phone",
-            )
+            sqlx::query_as(FIND_TAKEN)
             .bind(&new.username)
             .bind(&new.email)
             .bind(&new.phone_number)

@@ -8,12 +8,16 @@ use crate::model::{ChatId, Message, Thread, UserId, Username};
 
 const LIST_THREADS: &str = "
     select m.*, coalesce(w.handle, w.id) as with_name, coalesce(a.handle, a.id) as author
-    from members own join chats c on c.id = own.chat_id
-    join messages m on m.chat_id = c.id and m.seq = c.last_seq
-    join members other on other.chat_id = c.id and other.user_id <> own.user_id
+    from (
+        select c.id, c.last_seq, c.active_at
+        from members own join chats c on c.id = own.chat_id
+        where own.user_id = $1 and c.direct_pair is not null and c.last_seq > 0
+        order by c.active_at desc, c.id desc limit $2 offset $3
+    ) page
+    join messages m on m.chat_id = page.id and m.seq = page.last_seq
+    join members other on other.chat_id = page.id and other.user_id <> $1
     join users w on w.id = other.user_id join users a on a.id = m.user_id
-    where own.user_id = $1 and c.direct_pair is not null
-    order by c.active_at desc, c.id desc limit $2 offset $3";
+    order by page.active_at desc, page.id desc";
 
 #[derive(FromRow)]
 struct ThreadRow {

@@ -19,6 +19,17 @@ impl Store {
         })?;
         Ok(key)
     }
+
+    /// Whether a refresh token has this hash, whether or not it has expired.
+    pub async fn is_refresh_token(&self, hash: &[u8]) -> Result<bool, Error> {
+        let known = on!(Db self, |pool| {
+            sqlx::query_scalar("select exists (select 1 from tokens where refresh_hash = $1)")
+                .bind(hash)
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(known)
+    }
 }
 
 impl Tx {
@@ -71,6 +82,27 @@ impl Tx {
                 .await
         })?;
         Ok(())
+    }
+
+    /// Ends all tokens of a user but the newest `keep`; returns their ids.
+    pub async fn delete_oldest_tokens(
+        &mut self,
+        user_id: &UserId,
+        keep: i64,
+    ) -> Result<Vec<String>, Error> {
+        let ended = on!(Tx self, |connection| {
+            sqlx::query_scalar(
+                "delete from tokens where access_key_id in (
+                     select access_key_id from tokens where user_id = $1
+                     order by created_at desc, access_key_id limit 1000000 offset $2
+                 ) returning access_key_id",
+            )
+            .bind(user_id)
+            .bind(keep)
+            .fetch_all(connection)
+            .await
+        })?;
+        Ok(ended)
     }
 
     /// Forgets the tokens that have expired.

@@ -7,6 +7,14 @@ use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::{ExternalId, Profile, User, UserId, Username};
 
+/// What is to be known of who sends or gets a message.
+#[derive(sqlx::FromRow)]
+pub(super) struct Named {
+    id: UserId,
+    pub username: Username,
+    pub protected: bool,
+}
+
 impl Store {
     /// What others see of a user.
     pub async fn find_profile(&self, id: &UserId) -> Result<Option<Profile>, Error> {
@@ -75,6 +83,16 @@ impl Tx {
     ) -> Result<Option<User>, Error> {
         let sql = "select * from users where external_id = $1";
         self.find_user_by(sql, external_id.as_ref()).await
+    }
+
+    pub async fn is_protected(&mut self, id: &UserId) -> Result<bool, Error> {
+        let protected: Option<bool> = on!(Tx self, |connection| {
+            sqlx::query_scalar("select protected from users where id = $1")
+                .bind(id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(protected.unwrap_or(false))
     }
 
     /// Whether somebody else has this name, as a handle or as an id: a name means one user.
@@ -156,15 +174,15 @@ impl Tx {
         Ok(unknown)
     }
 
-    /// What these users are called.
-    pub(super) async fn list_usernames(
+    /// What these users are called, and whether they are protected.
+    pub(super) async fn list_named(
         &mut self,
         ids: &HashSet<&UserId>,
-    ) -> Result<HashMap<UserId, Username>, Error> {
-        let names: Vec<_> = match &mut self.inner {
+    ) -> Result<HashMap<UserId, Named>, Error> {
+        let named: Vec<Named> = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
-                    "select id, coalesce(handle, id) from users
+                    "select id, coalesce(handle, id) as username, protected from users
                      where id in (select value from json_each($1))",
                 )
                 .bind(json(ids.iter()))
@@ -172,6 +190,6 @@ impl Tx {
                 .await?
             }
         };
-        Ok(names.into_iter().collect())
+        Ok(named.into_iter().map(|named| (named.id.clone(), named)).collect())
     }
 }

@@ -16,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::chats::Head;
+use super::users::Named;
 use super::{Db, Turn, Tx};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{
-    ChatId, ClientId, Event, Message, MessageId, NewMessage, Place, Posted, Sent, UserId, Username,
+    ChatId, ClientId, Event, Message, MessageId, NewMessage, Place, Posted, Sent, UserId,
 };
 
 /// The most messages one transaction appends.
@@ -130,12 +131,12 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
     let pairs: HashMap<_, _> =
         heads.iter().filter_map(|head| Some((head.id, head.pair()?))).collect();
     let named = batch.iter().map(|message| &message.user_id).chain(pairs.values().flatten());
-    let usernames = tx.list_usernames(&named.collect()).await?;
+    let users = tx.list_named(&named.collect()).await?;
     let mut plan = Plan {
         heads: heads.into_iter().map(|head| (head.id, head)).collect(),
         members,
         pairs,
-        usernames,
+        users,
         known: known.filter_map(|message| Some((key(&message)?, message))).collect(),
         fresh: Vec::with_capacity(batch.len()),
     };
@@ -160,7 +161,7 @@ struct Plan {
     members: HashSet<(ChatId, UserId)>,
     /// The two users of each direct chat.
     pairs: HashMap<ChatId, [UserId; 2]>,
-    usernames: HashMap<UserId, Username>,
+    users: HashMap<UserId, Named>,
     known: HashMap<Key, Arc<Message>>,
     fresh: Vec<Posted>,
 }
@@ -179,7 +180,11 @@ impl Plan {
         if let Some(first) = key.as_ref().and_then(|key| self.known.get(key)) {
             return repeated(first, &new);
         }
-        let author = self.usernames.get(&new.user_id).cloned().ok_or_else(Error::no_user)?;
+        let user = self.users.get(&new.user_id).ok_or_else(Error::no_user)?;
+        if new.anonymous && user.protected {
+            return Err(Error::NO_USER);
+        }
+        let author = user.username.clone();
         let (by, place) = (new.by, self.place_of(&new)?);
         let head = self.heads.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
         head.last_seq += 1;
@@ -208,8 +213,8 @@ impl Plan {
             return Ok(Place::Chat);
         };
         let to = if *one == new.user_id { other } else { one };
-        let to_name = self.usernames.get(to).cloned().ok_or_else(Error::no_user)?;
-        Ok(Place::Direct { to: to.clone(), to_name })
+        let to_name = &self.users.get(to).ok_or_else(Error::no_user)?.username;
+        Ok(Place::Direct { to: to.clone(), to_name: to_name.clone() })
     }
 }
 

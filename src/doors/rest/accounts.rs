@@ -110,14 +110,17 @@ impl From<Token> for TokenView {
     ))]
 pub async fn register(
     State(hub): State<Arc<Hub>>,
-    _: Guest,
+    Guest(client): Guest,
     Body(body): Body,
 ) -> Result<Envelope<Registered>, Refusal> {
     let (new, password) = read_account(&body, hub.app.limits())?;
-    let token = hub.app.register(&new, password).await.map_err(|error| match error {
-        Error::Conflict { why, .. } => Refusal::user(&why),
-        error => Refusal::from(error),
-    })?;
+    // It may be large, and who signs up waits for a while.
+    drop(body);
+    let token =
+        hub.app.register(&new, password, client.address).await.map_err(|error| match error {
+            Error::Conflict { why, .. } => Refusal::user(&why),
+            error => Refusal::from(error),
+        })?;
     let text = |text: &dyn AsRef<str>| text.as_ref().to_owned();
     Ok(Envelope::of(Registered {
         email: text(&new.email),
@@ -150,6 +153,7 @@ pub async fn log_in(
     let (Some(username), Some(password)) = (username, password) else {
         return Err(form.refusal());
     };
+    drop(body);
     let token = hub.app.log_in(&username, password, client.address).await?;
     Ok(Envelope::of(token.into()))
 }

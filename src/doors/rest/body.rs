@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::iter;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -11,6 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 use tower_http::timeout::TimeoutError;
 
+use super::Hub;
 use super::envelope::{Refusal, why};
 use crate::config::Limits;
 use crate::doors::input::Input;
@@ -19,15 +21,17 @@ use crate::model::Problem;
 /// A body as an object whose texts are trimmed; an empty object for an empty body.
 pub struct Body(pub Value);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl FromRequest<Arc<Hub>> for Body {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Result<Body, Refusal> {
+    async fn from_request(request: Request, hub: &Arc<Hub>) -> Result<Body, Refusal> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
         let kind = kind.trim().to_ascii_lowercase();
-        let bytes = Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(unread)?;
+        // The door's requests go on when the gates have given them up.
+        let patience = hub.app.limits().request_timeout;
+        let bytes = tokio::time::timeout(patience, Bytes::from_request(request, hub)).await;
+        let bytes = bytes.map_err(|_| too_slow())?.map_err(unread)?;
         let mut body = match kind.as_str() {
             _ if bytes.is_empty() => Value::Object(Map::new()),
             "application/json" => serde_json::from_slice(&bytes)
@@ -52,9 +56,13 @@ fn unread(error: BytesRejection) -> Refusal {
     let mut causes =
         iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
     match causes.any(|error| error.is::<TimeoutError>()) {
-        true => Refusal::gate(StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
+        true => too_slow(),
         false => Refusal::gate(error.status(), &error.body_text()),
     }
+}
+
+fn too_slow() -> Refusal {
+    Refusal::gate(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
 }
 
 fn form(bytes: &[u8]) -> Value {

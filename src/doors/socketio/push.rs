@@ -73,7 +73,11 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
         }
         Event::UserProtected { user_id } => {
             for (connection, chat_id) in rooms.forget(user_id) {
-                evict(hub, chat_id, vec![connection]);
+                let hub = hub.clone();
+                hub.work.clone().spawn(async move {
+                    // Even if it has come back, it is not as this user.
+                    hub.app.leave_room(connection, chat_id, || false).await;
+                });
             }
         }
         Event::ParticipantJoined { chat_id, user, participants } => {

@@ -93,11 +93,13 @@ impl Roster {
         self.users.remove(user_id);
     }
 
-    /// How often the user has left a chat so far, if the chats are still to be read. It fails for
-    /// a socket that has disconnected.
+    /// How often the user has left a chat so far, if the chats are still to be read. Errors:
+    /// `unavailable` for a socket that has disconnected; `unauthenticated` for one that has lost
+    /// the user.
     pub fn unknown_since(&self, id: ConnectionId, user_id: &UserId) -> Result<Option<u64>, Error> {
-        let user = self.users.get(user_id).filter(|user| user.sockets.contains_key(&id));
-        let user = user.ok_or(Error::Unavailable(None))?;
+        let socket = self.sockets.get(&id).ok_or(Error::Unavailable(None))?;
+        let user = self.users.get(user_id).filter(|_| socket.users.contains(user_id));
+        let user = user.ok_or(Error::NO_USER)?;
         Ok((!user.known).then_some(user.leaves))
     }
 

@@ -120,11 +120,11 @@ impl Session {
         while let Some(task) = self.inbox.next(&self.hub.stopped, &self.hub.pending_bytes) {
             match (task, self.connection.get()) {
                 (Task::Enter { credential, welcome }, _) => self.let_in(credential, welcome).await,
-                (Task::Request { data, ack }, Some(connection)) => {
+                (Task::Request { data, ack }, Some(connection)) if !connection.has_ended() => {
                     self.handle(connection, &data, ack).await;
                 }
-                // It came with what was refused.
-                (Task::Request { .. }, None) => {}
+                // What it came with was refused, or holds no more.
+                (Task::Request { .. }, _) => {}
             }
         }
     }
@@ -138,6 +138,10 @@ impl Session {
             Err(error) => {
                 log("connect", &error);
                 self.entering.store(false, Ordering::Release);
+                if !matches!(error, Error::Unauthenticated(_)) {
+                    // A client takes a refusal for the last word, and a closed connection not.
+                    return self.close();
+                }
                 self.refuse(error.code());
                 // Further tries of one connection are not free.
                 return match app.admit_request(self.address, &Viewer::default()) {
