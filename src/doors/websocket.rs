@@ -194,6 +194,7 @@ async fn read<F: Future<Output = ()>>(
         // On the heap, so that a connection that is idle has no room for it.
         let handled = Box::pin(AssertUnwindSafe(handle(frame)).catch_unwind());
         if handled.await.is_err() {
+            tracing::error!("a frame could not be handled");
             break Closing::DEFECT;
         }
     };

@@ -289,8 +289,9 @@ impl Session {
     }
 
     /// Makes the socket act as this user from now on: it hears of all the user's chats, and of the
-    /// invitations that wait for an answer. Errors: those of [`App::claim`]; `too_large` for too
-    /// many users on one socket; `unavailable` for a socket that has disconnected.
+    /// invitations that wait for an answer. Errors: those of
+    /// [`App::claim`](crate::domain::App::claim); `too_large` for too many users on one socket;
+    /// `unavailable` for a socket that has disconnected.
     pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
         let connection = self.connection.get().ok_or(Error::NO_USER)?;
         if lock(&self.latest).as_ref().is_some_and(|actor| actor.user_id() == user_id) {
