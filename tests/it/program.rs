@@ -12,8 +12,11 @@ use tempfile::TempDir;
 
 use crate::support::{Client, TestServer, assert_error, message, soon};
 
+/// It is ended where it starts and should not: then it has another status than expected.
 pub fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_chinwag"))
+    let mut command = Command::new("timeout");
+    command.args(["20", env!("CARGO_BIN_EXE_chinwag")]);
+    command
 }
 
 pub fn output(arguments: &[&str]) -> (Output, String) {
