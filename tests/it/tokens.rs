@@ -105,15 +105,24 @@ async fn its_user_is_made_at_first_sight_and_updated_later() {
     };
     let mut expected = profile(&server, &with(json!({}))).await;
     assert_eq!((&expected["name"], &expected["photo"]), (&json!("user 7"), &json!("")));
-    for (more, field, value) in [
+    // The newer word counts.
+    for (at, (more, field, value)) in [
         (json!({ "name": "Ann" }), "name", "Ann"),
         (json!({ "photo": "ann.png", "name": null }), "photo", "ann.png"),
         (json!({}), "name", "Ann"),
         (json!({ "name": "Anna", "photo": "ann.png" }), "name", "Anna"),
-        (json!({ "photo": "", "aud": "whoever", "role": 1 }), "photo", ""),
-    ] {
+        (json!({ "photo": "", "name": "", "aud": "whoever", "role": 1 }), "photo", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         expected[field] = json!(value);
-        assert_eq!(profile(&server, &with(more)).await, expected);
+        let mut newer = more;
+        newer["iat"] = json!(now() + 10 * (at as i64 + 1));
+        assert_eq!(profile(&server, &with(newer)).await, expected);
+    }
+    for older in [json!({ "name": "Old" }), json!({ "name": "Old", "iat": now() - 10 })] {
+        assert_eq!(profile(&server, &with(older)).await, expected);
     }
 }
 
