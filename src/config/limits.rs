@@ -33,6 +33,11 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_FRAME", default_value_t = Limits::default().max_frame)]
     pub max_frame: usize,
 
+    /// Calls in one JSON-RPC batch
+    #[arg(long, env = "CHINWAG_MAX_BATCH", default_value_t = Limits::default().max_batch,
+        value_parser = positive)]
+    pub max_batch: usize,
+
     /// Users named in one create-chat
     #[arg(long, env = "CHINWAG_MAX_CHAT_USERS", default_value_t = Limits::default().max_chat_users)]
     pub max_chat_users: usize,
@@ -46,8 +51,19 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_PAGE_BYTES", default_value_t = Limits::default().max_page_bytes)]
     pub max_page_bytes: usize,
 
-    /// Connections open at the same time, where further ones wait to be accepted; and sockets,
-    /// where further ones are closed
+    /// Messages that one call of the rooms API gives
+    #[arg(long, env = "CHINWAG_MAX_HISTORY", default_value_t = Limits::default().max_history,
+        value_parser = positive)]
+    pub max_history: usize,
+
+    /// Bytes of text that one call of the rooms API gives; after as many, the rest of a batch is
+    /// refused
+    #[arg(long, env = "CHINWAG_MAX_HISTORY_BYTES", default_value_t = Limits::default().max_history_bytes)]
+    pub max_history_bytes: usize,
+
+    /// Connections open at the same time, where further ones wait to be accepted; sockets, where
+    /// further ones are closed; and users logged in to the rooms API, where further ones are
+    /// answered `unavailable`
     #[arg(long, env = "CHINWAG_MAX_CONNECTIONS", default_value_t = Limits::default().max_connections,
         value_parser = positive)]
     pub max_connections: usize,
@@ -61,7 +77,7 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_PENDING_BYTES", default_value_t = Limits::default().max_pending_bytes)]
     pub max_pending_bytes: usize,
 
-    /// Rooms that one socket may be subscribed to
+    /// Rooms that one socket may be subscribed to, and channels that it may be in
     #[arg(long, env = "CHINWAG_MAX_SOCKET_ROOMS", default_value_t = Limits::default().max_socket_rooms)]
     pub max_socket_rooms: usize,
 
@@ -112,7 +128,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_FAILED_LOGINS_PER_ADDRESS", default_value_t = Limits::default().failed_logins_per_address)]
     pub failed_logins_per_address: u32,
 
-    /// Seconds a client may take for its request head, and for opening Socket.IO
+    /// Seconds a client may take for its request head, for opening Socket.IO, and for the password
+    /// of a nick
     #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
 
@@ -132,6 +149,10 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_REQUEST_TIMEOUT", default_value = "60", value_parser = seconds)]
     pub request_timeout: Duration,
 
+    /// Seconds after which a user of the rooms API who has not called is logged out
+    #[arg(long, env = "CHINWAG_LOBBY_TIMEOUT", default_value = "3600", value_parser = seconds)]
+    pub lobby_timeout: Duration,
+
     /// Seconds without an acknowledgement after which a client counts as gone
     #[arg(long, env = "CHINWAG_UNACKED_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub unacked_timeout: Duration,
@@ -145,9 +166,12 @@ impl Default for Limits {
             max_description: 4096,
             max_photo: 8 << 10,
             max_frame: 1 << 20,
+            max_batch: 1000,
             max_chat_users: 1000,
             max_page: 1000,
             max_page_bytes: 1 << 20,
+            max_history: 10_000,
+            max_history_bytes: 16 << 20,
             max_connections: 100_000,
             max_pending: 1024,
             max_pending_bytes: 256 << 20,
@@ -168,6 +192,7 @@ impl Default for Limits {
             ping_timeout: Duration::from_secs(20),
             silence_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(60),
+            lobby_timeout: Duration::from_secs(3600),
             unacked_timeout: Duration::from_secs(30),
         }
     }
@@ -178,7 +203,9 @@ impl Limits {
     /// checked as they are read, but a program sets what it likes.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         for (name, limit) in [
+            ("max_batch", self.max_batch),
             ("max_page", self.max_page),
+            ("max_history", self.max_history),
             ("max_connections", self.max_connections),
             ("max_pending", self.max_pending),
             ("max_unsent", self.max_unsent),

@@ -13,6 +13,7 @@ use crate::store::{Standing, Store, Tx};
 /// May see a chat and its history.
 pub(super) struct Reader {
     pub chat_id: ChatId,
+    pub ephemeral: bool,
     direct: bool,
 }
 
@@ -46,14 +47,14 @@ impl Reader {
     pub async fn check(store: &Store, chat_id: ChatId, viewer: &Viewer) -> Result<Reader, Error> {
         let found = store.find_standing(chat_id, viewer.user_id()).await?;
         let standing = visible(found, viewer.service)?;
-        Ok(Reader { chat_id, direct: standing.direct })
+        Ok(Reader { chat_id, ephemeral: standing.ephemeral, direct: standing.direct })
     }
 
     /// The same, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Reader, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         let standing = visible(found, actor.service)?;
-        Ok(Reader { chat_id, direct: standing.direct })
+        Ok(Reader { chat_id, ephemeral: standing.ephemeral, direct: standing.direct })
     }
 
     /// Who is in a direct chat never changes. Errors: `forbidden`.

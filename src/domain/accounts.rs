@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::App;
 use super::identity::Connection;
 use super::keys::{digest, new_token};
+use super::{Actor, App};
 use crate::clock;
 use crate::config::{Limits, Registration};
 use crate::error::Error;
-use crate::model::{Name, NewAccount, Password, Photo, Token, User, UserId};
+use crate::model::{
+    ConnectionId, Event, Handle, Name, NewAccount, Password, Photo, Token, User, UserId,
+};
 use crate::store::{Taken, Tx};
 
 /// How many tokens a user may have: one for each device, and some forgotten ones.
@@ -47,6 +49,57 @@ impl App {
         password: Password,
         address: IpAddr,
     ) -> Result<Token, Error> {
+        let user_id = self.check_password(username, password, address).await?;
+        let tx = self.store.begin().await?;
+        self.issue_token(tx, user_id).await
+    }
+
+    /// Gives a nick a password, which protects it: one that is nobody's, or the actor's own. The
+    /// connection `id` has proved then to be that user. Errors: `forbidden` if nobody may sign up;
+    /// `conflict` for somebody else's; `unavailable`.
+    pub async fn register_nick(
+        &self,
+        id: ConnectionId,
+        actor: Option<&Actor>,
+        nick: &Handle,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<Connection, Error> {
+        if self.registration == Registration::Closed {
+            return Err(Error::Forbidden("nobody can sign up here"));
+        }
+        self.admit_sign_up(address)?;
+        let hash = self.passwords.turn(address).await?.hash(password).await?;
+        let mut tx = self.store.begin().await?;
+        let (user_id, known) = match tx.find_user_by_handle(nick).await? {
+            Some(user) => (protect(&mut tx, actor, user).await?, true),
+            None => (insert_nick(&mut tx, nick, true).await?.id, false),
+        };
+        tx.update_password(&user_id, &hash).await?;
+        let event = Event::UserProtected { user_id: user_id.clone(), by: Some(id) };
+        tx.commit(known.then_some(event)).await?;
+        Ok(Connection::proven(id, user_id))
+    }
+
+    /// Lets a client in as the user whose password it knows. Errors: as of
+    /// [`log_in`](App::log_in).
+    pub async fn connect_by_password(
+        &self,
+        id: ConnectionId,
+        username: &str,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<Connection, Error> {
+        let user_id = self.check_password(username, password, address).await?;
+        Ok(Connection::proven(id, user_id))
+    }
+
+    async fn check_password(
+        &self,
+        username: &str,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<UserId, Error> {
         let (user_id, hash) = self.store.find_password(username).await?.unzip();
         let turn = self.passwords.turn(address).await?;
         self.admit_login(username, address)?;
@@ -55,8 +108,7 @@ impl App {
             self.failed_login(username, address)?;
             return Err(Error::Unauthenticated("wrong username or password"));
         };
-        let tx = self.store.begin().await?;
-        self.issue_token(tx, user_id).await
+        Ok(user_id)
     }
 
     /// A new token in place of the one that the refresh token came with, which ends. Errors:
@@ -99,6 +151,41 @@ impl App {
         ended.iter().for_each(|access_key_id| self.live.end(access_key_id));
         Ok(token)
     }
+}
+
+/// Protects the actor's own user, who gets a password.
+async fn protect(tx: &mut Tx, actor: Option<&Actor>, user: User) -> Result<UserId, Error> {
+    let own = actor.is_some_and(|actor| *actor.user_id() == user.id);
+    // Whom the host application knows comes with its tokens.
+    if !own || user.protected || user.external_id.is_some() {
+        return Err(Error::conflict("user", "another user has this nick"));
+    }
+    tx.update_user(&User { protected: true, modified_at: clock::now(), ..user.clone() }).await?;
+    Ok(user.id)
+}
+
+/// Makes a user of whom nothing is known but the nick. Errors: `conflict` for one that is an id.
+pub(super) async fn insert_nick(
+    tx: &mut Tx,
+    nick: &Handle,
+    protected: bool,
+) -> Result<User, Error> {
+    let now = clock::now();
+    let user = User {
+        id: UserId::new(),
+        external_id: None,
+        handle: Some(nick.clone()),
+        name: Name::from(nick),
+        photo: Photo::none(),
+        protected,
+        created_at: now,
+        modified_at: now,
+    };
+    if tx.is_name_taken(nick.as_ref(), &user.id).await? {
+        return Err(Error::conflict("user", "another user has this nick"));
+    }
+    tx.insert_user(&user).await?;
+    Ok(user)
 }
 
 fn refuse_taken(taken: Taken) -> Result<(), Error> {

@@ -37,6 +37,8 @@ impl App {
             description: new.description.filter(|text| !text.as_ref().is_empty()),
             private: new.private,
             direct: false,
+            channel_name: None,
+            ephemeral: false,
             team_id: new.team_id,
             creator_id: actor.user_id.clone(),
             users: members.into_iter().collect(),
@@ -71,30 +73,24 @@ impl App {
     /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`, `forbidden`
     /// for a direct chat.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
-        let user_id = actor.user_id.clone();
         let mut tx = self.begin_as(actor).await?;
-        Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
-        let users = std::slice::from_ref(&user_id);
-        let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
-        tx.settle_invitation(chat_id, &user_id).await?;
+        let joined = join(&mut tx, actor, chat_id).await?;
         let chat = self.find_chat(&mut tx, chat_id).await?;
-        tx.commit(joined.then_some(Event::MemberJoined { chat_id, user_id })).await?;
+        tx.commit(joined).await?;
         Ok(chat)
     }
 
     /// Ends the actor's membership. Errors: `not_found`; `conflict` for who is no member;
     /// `forbidden` for a direct chat.
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
-        let user_id = actor.user_id.clone();
         let mut tx = self.begin_as(actor).await?;
         Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
-        if !end_membership(&mut tx, chat_id, &user_id).await? {
+        let Some(left) = leave(&mut tx, actor, chat_id).await? else {
             let why = "you are no member of this chat";
             return Err(Error::conflict("chat.id", why));
-        }
-        let sees = sees(&mut tx, chat_id, &user_id).await?;
+        };
         let chat = self.find_chat(&mut tx, chat_id).await?;
-        tx.commit([Event::MemberLeft { chat_id, user_id, sees }]).await?;
+        tx.commit([left]).await?;
         Ok(chat)
     }
 
@@ -166,6 +162,34 @@ impl App {
     }
 }
 
+/// Makes the actor a member; the event of it, if they were none. Errors: `not_found`, `forbidden`.
+pub(super) async fn join(
+    tx: &mut Tx,
+    actor: &Actor,
+    chat_id: ChatId,
+) -> Result<Option<Event>, Error> {
+    Reader::check_in(tx, chat_id, actor).await?.refuse_direct()?;
+    let user_id = actor.user_id.clone();
+    let users = std::slice::from_ref(&user_id);
+    let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
+    tx.settle_invitation(chat_id, &user_id).await?;
+    Ok(joined.then_some(Event::MemberJoined { chat_id, user_id }))
+}
+
+/// Ends the actor's membership; the event of it, if there was one.
+pub(super) async fn leave(
+    tx: &mut Tx,
+    actor: &Actor,
+    chat_id: ChatId,
+) -> Result<Option<Event>, Error> {
+    let user_id = actor.user_id.clone();
+    if !end_membership(tx, chat_id, &user_id).await? {
+        return Ok(None);
+    }
+    let sees = sees(tx, chat_id, &user_id).await?;
+    Ok(Some(Event::MemberLeft { chat_id, user_id, sees }))
+}
+
 async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Error> {
     find_user(tx, user_id).await?;
     if *user_id == owner.user_id {
@@ -198,12 +222,16 @@ async fn read_on(
 
 /// False if there was none. With it go the invitations of and by the member, which would be a way
 /// back.
-async fn end_membership(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<bool, Error> {
+pub(super) async fn end_membership(
+    tx: &mut Tx,
+    chat_id: ChatId,
+    user_id: &UserId,
+) -> Result<bool, Error> {
     tx.delete_invitations(chat_id, user_id).await?;
     tx.delete_member(chat_id, user_id).await
 }
 
-async fn sees(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<bool, Error> {
+pub(super) async fn sees(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<bool, Error> {
     let standing = tx.find_standing(chat_id, user_id).await?;
     Ok(standing.is_some_and(|standing| standing.sees()))
 }

@@ -118,6 +118,8 @@ impl App {
             description: None,
             private: true,
             direct: true,
+            channel_name: None,
+            ephemeral: false,
             team_id: None,
             creator_id: actor.user_id.clone(),
             users: users.into(),

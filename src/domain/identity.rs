@@ -19,8 +19,10 @@ use crate::model::{ConnectionId, Event, Name, Photo, User, UserId};
 enum Identity {
     /// Any user who is not protected.
     Anonymous,
-    /// This user, until then.
+    /// This user, by a token, until then.
     User { user_id: UserId, expires_at: Time },
+    /// This user, by the password.
+    Proven(UserId),
     /// Anyone.
     Service,
 }
@@ -38,10 +40,10 @@ impl Connection {
         self.id
     }
 
-    /// Whose token it came with.
+    /// Whose token it came with, or whose password.
     pub fn user_id(&self) -> Option<&UserId> {
         match &self.identity {
-            Identity::User { user_id, .. } => Some(user_id),
+            Identity::User { user_id, .. } | Identity::Proven(user_id) => Some(user_id),
             Identity::Anonymous | Identity::Service => None,
         }
     }
@@ -56,6 +58,11 @@ impl Connection {
         matches!(self.identity, Identity::Service)
     }
 
+    /// Whether it has shown a password, and no token.
+    pub(super) fn is_proven(&self) -> bool {
+        matches!(self.identity, Identity::Proven(_))
+    }
+
     /// As whom it looks at chats until it says that it acts as a user.
     pub fn viewer(&self) -> Viewer {
         Viewer { user_id: self.user_id().cloned(), service: self.is_service() }
@@ -68,7 +75,7 @@ impl Connection {
             Identity::User { expires_at, .. } => {
                 Duration::from_micros(clock::now().until(*expires_at))
             }
-            Identity::Anonymous | Identity::Service => Duration::MAX,
+            Identity::Proven(_) | Identity::Anonymous | Identity::Service => Duration::MAX,
         };
         // Without a lease it is a token of its own, that nobody cancels.
         let revoked =
@@ -84,7 +91,7 @@ impl Connection {
         let revoked = self.lease.as_ref().is_some_and(|lease| lease.ended.is_cancelled());
         let expired = match &self.identity {
             Identity::User { expires_at, .. } => *expires_at <= clock::now(),
-            Identity::Anonymous | Identity::Service => false,
+            Identity::Proven(_) | Identity::Anonymous | Identity::Service => false,
         };
         revoked || expired
     }
@@ -143,7 +150,7 @@ impl App {
     ) -> Result<Actor, Error> {
         match self.store.find_user_id(username).await? {
             Some(user_id) => self.claim(connection, &user_id).await,
-            None if connection.user_id().is_some() => Err(OTHERS_TOKEN),
+            None if connection.user_id().is_some() => Err(NOT_YOURS),
             None => Err(Error::NotFound { field, why: "no such user".into() }),
         }
     }
@@ -201,22 +208,27 @@ impl App {
         };
         let changed = User { modified_at: clock::now(), ..changed_by(&claims, &user) };
         tx.update_user(&changed).await?;
-        let event = Event::UserProtected { user_id: user.id.clone() };
+        let event = Event::UserProtected { user_id: user.id.clone(), by: None };
         tx.commit((!user.protected).then_some(event)).await?;
         Ok(user.id)
     }
 }
 
+pub(super) const NOT_YOURS: Error = Error::Forbidden("you have shown to be another user");
 const BAD_TOKEN: Error = Error::Unauthenticated("this token is not valid");
-const OTHERS_TOKEN: Error = Error::Forbidden("this token is another user's");
 
 impl Connection {
+    /// Whoever has just proved to be this user, for as long as they stay connected.
+    pub(super) fn proven(id: ConnectionId, user_id: UserId) -> Connection {
+        Connection { id, identity: Identity::Proven(user_id), lease: None }
+    }
+
     /// Whether it may act as a user who is protected or not. Errors: `unauthenticated`,
     /// `forbidden`.
     pub(super) fn may_act_as(&self, user_id: &UserId, protected: bool) -> Result<(), Error> {
         match &self.identity {
-            Identity::User { user_id: own, .. } if own == user_id => Ok(()),
-            Identity::User { .. } => Err(OTHERS_TOKEN),
+            Identity::User { user_id: own, .. } | Identity::Proven(own) if own == user_id => Ok(()),
+            Identity::User { .. } | Identity::Proven(_) => Err(NOT_YOURS),
             Identity::Anonymous if protected => {
                 Err(Error::Unauthenticated("to act as this user takes a token"))
             }
@@ -227,12 +239,14 @@ impl Connection {
     /// Whether it may make users. Errors: `forbidden` for who is a user.
     pub(super) fn may_make_users(&self) -> Result<(), Error> {
         match &self.identity {
-            Identity::User { .. } => Err(Error::Forbidden("a user's token makes no users")),
+            Identity::User { .. } | Identity::Proven(_) => {
+                Err(Error::Forbidden("a user makes no users"))
+            }
             Identity::Anonymous | Identity::Service => Ok(()),
         }
     }
 
-    fn actor(&self, user_id: UserId) -> Actor {
+    pub(super) fn actor(&self, user_id: UserId) -> Actor {
         Actor {
             user_id,
             connection: self.id,

@@ -7,15 +7,20 @@
 
 mod access;
 mod accounts;
+mod channels;
 mod chats;
 mod direct;
+mod history;
 mod identity;
 mod invitations;
 mod keys;
+mod lobby;
 mod messages;
+mod nicks;
 mod passwords;
 mod rates;
 mod rooms;
+mod seats;
 mod teams;
 mod users;
 
@@ -31,9 +36,11 @@ use crate::model::{ConnectionId, Published, UserId};
 use crate::store::{Store, Tx};
 use identity::Live;
 use keys::Keys;
+use nicks::Nicks;
 use passwords::Passwords;
 use rates::Rates;
 use rooms::Presence;
+use seats::Lobby;
 
 pub use identity::Connection;
 pub use rooms::{Room, Visitor};
@@ -85,6 +92,8 @@ pub struct App {
     store: Store,
     bus: Arc<Bus>,
     presence: Mutex<Presence>,
+    lobby: Lobby,
+    nicks: Nicks,
     rates: Arc<Rates>,
 }
 
@@ -100,6 +109,7 @@ impl App {
         };
         let opened = Store::open(&config.database_url, &config.limits).await;
         let (store, committed) = opened.map_err(|error| unusable(error.into()))?;
+        delete_ephemeral_chats(&store).await.map_err(|error| unusable(error.into()))?;
         let keyless = access == Access::Token && !keys.any();
         if keyless && config.registration == Registration::Closed {
             // Those who have signed up before can still log in.
@@ -122,6 +132,8 @@ impl App {
             store,
             bus,
             presence: Mutex::default(),
+            lobby: Lobby::default(),
+            nicks: Nicks::default(),
             rates,
         })
     }
@@ -167,6 +179,13 @@ impl App {
         self.store.close(deadline).await;
         self.bus.close();
     }
+}
+
+/// After a start nobody is in them.
+async fn delete_ephemeral_chats(store: &Store) -> Result<(), Error> {
+    let mut tx = store.begin().await?;
+    tx.delete_ephemeral_chats().await?;
+    tx.commit([]).await
 }
 
 /// Hands on to the doors what is committed, until the store is closed.

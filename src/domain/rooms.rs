@@ -1,5 +1,5 @@
 //! Rooms: who is in a chat now. It is not stored: after a restart nobody is anywhere until they
-//! come back.
+//! come back. An ephemeral chat lives as long as somebody is in its room.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -11,13 +11,21 @@ use crate::model::{ChatId, ConnectionId, Event, Profile, Published, UserId};
 /// Who is in every room, with which connections.
 #[derive(Default)]
 pub(super) struct Presence {
-    rooms: HashMap<ChatId, BTreeMap<UserId, Participant>>,
+    rooms: HashMap<ChatId, Present>,
     /// The rooms that a connection is in, and as whom.
     connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
 }
 
 /// About how many bytes a profile takes on the wire beside its texts.
 const FIXED_SIZE: usize = 100;
+
+/// Who is in one room.
+#[derive(Default)]
+struct Present {
+    users: BTreeMap<UserId, Participant>,
+    /// Whether the chat is deleted with its last participant.
+    ephemeral: bool,
+}
 
 struct Participant {
     profile: Profile,
@@ -55,21 +63,26 @@ impl App {
     }
 
     /// A connection is in a room from now on. With a user's first one the user joins. One that is
-    /// in it already stays as whom it came.
-    pub async fn enter_room(&self, visitor: Visitor, connection: ConnectionId) -> Room {
-        let (chat_id, profile) = (visitor.reader.chat_id, visitor.profile);
-        // Held until the event is on its way: events come in the order of the changes.
+    /// in it already stays as whom it came. Errors: `not_found` for a chat deleted since.
+    pub async fn enter_room(
+        &self,
+        visitor: Visitor,
+        connection: ConnectionId,
+    ) -> Result<Room, Error> {
+        let Visitor { reader: Reader { chat_id, ephemeral, .. }, profile } = visitor;
         let mut presence = self.presence.lock().await;
-        if let Some(user) = profile.and_then(|user| presence.enter(chat_id, connection, user)) {
-            let participants = presence.count(chat_id);
-            let event = Event::ParticipantJoined { chat_id, user, participants };
-            self.bus.publish(Published { number: None, event }).await;
+        // Whoever deletes it holds the presence until that is done.
+        if ephemeral && self.store.find_standing(chat_id, None).await?.is_none() {
+            return Err(Error::no_chat());
         }
-        presence.room(chat_id, self.limits.max_page_bytes)
+        if let Some(user) = profile {
+            self.put_in(&mut presence, (chat_id, ephemeral), connection, user).await;
+        }
+        Ok(presence.room(chat_id, self.limits.max_page_bytes))
     }
 
     /// A connection is in a room no more, unless it has come back, as `is_back` knows. With a
-    /// user's last one the user leaves.
+    /// user's last one the user leaves, and with the last user an ephemeral chat ends.
     pub async fn leave_room(
         &self,
         connection: ConnectionId,
@@ -80,10 +93,10 @@ impl App {
         if is_back() {
             return;
         }
-        if let Some(user) = presence.leave(chat_id, connection) {
-            let participants = presence.count(chat_id);
-            let event = Event::ParticipantLeft { chat_id, user, participants };
-            self.bus.publish(Published { number: None, event }).await;
+        let over = self.take_out(&mut presence, chat_id, connection).await;
+        drop(presence);
+        if over {
+            self.delete_empty(chat_id).await;
         }
     }
 
@@ -92,6 +105,58 @@ impl App {
         let rooms = self.presence.lock().await.rooms_of(connection);
         for chat_id in rooms {
             self.leave_room(connection, chat_id, || false).await;
+        }
+    }
+
+    /// Puts a connection into a room of a chat, ephemeral or not. The presence is held until the
+    /// event is on its way: events come in the order of the changes.
+    pub(super) async fn put_in(
+        &self,
+        presence: &mut Presence,
+        (chat_id, ephemeral): (ChatId, bool),
+        connection: ConnectionId,
+        user: Profile,
+    ) {
+        if let Some(user) = presence.enter((chat_id, ephemeral), connection, user) {
+            let participants = presence.count(chat_id);
+            let event = Event::ParticipantJoined { chat_id, user, participants };
+            self.bus.publish(Published { number: None, event }).await;
+        }
+    }
+
+    /// Takes a connection out of a room; true if that was the last of an ephemeral chat, which is
+    /// [to be deleted](App::delete_empty) then.
+    pub(super) async fn take_out(
+        &self,
+        presence: &mut Presence,
+        chat_id: ChatId,
+        connection: ConnectionId,
+    ) -> bool {
+        let ephemeral = presence.is_ephemeral(chat_id);
+        let Some(user) = presence.leave(chat_id, connection) else {
+            return false;
+        };
+        let participants = presence.count(chat_id);
+        let event = Event::ParticipantLeft { chat_id, user, participants };
+        self.bus.publish(Published { number: None, event }).await;
+        ephemeral && participants == 0
+    }
+
+    /// Deletes an ephemeral chat, unless somebody is in its room again. One that cannot be deleted
+    /// stays until the next start, or until somebody enters and leaves it.
+    pub(super) async fn delete_empty(&self, chat_id: ChatId) {
+        let delete = async {
+            let mut tx = self.store.begin().await?;
+            // After the transaction, always: whoever has one open may ask for the presence.
+            let presence = self.presence.lock().await;
+            if presence.count(chat_id) == 0 && tx.delete_ephemeral_chat(chat_id).await? {
+                tx.commit([Event::ChatDeleted { chat_id }]).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        if let Err(error) = delete.await {
+            let cause = error.cause().map(tracing::field::display);
+            tracing::warn!(%error, cause, "an empty room was not deleted");
         }
     }
 
@@ -104,7 +169,22 @@ impl App {
 impl Presence {
     /// How many users are in a room.
     pub fn count(&self, chat_id: ChatId) -> usize {
-        self.rooms.get(&chat_id).map_or(0, BTreeMap::len)
+        self.rooms.get(&chat_id).map_or(0, |room| room.users.len())
+    }
+
+    /// Whether a user is in a room by another connection than this one.
+    pub fn is_elsewhere(
+        &self,
+        chat_id: ChatId,
+        user_id: &UserId,
+        connection: ConnectionId,
+    ) -> bool {
+        let participant = self.rooms.get(&chat_id).and_then(|room| room.users.get(user_id));
+        participant.is_some_and(|user| user.connections.iter().any(|id| *id != connection))
+    }
+
+    fn is_ephemeral(&self, chat_id: ChatId) -> bool {
+        self.rooms.get(&chat_id).is_some_and(|room| room.ephemeral)
     }
 
     fn room(&self, chat_id: ChatId, max_bytes: usize) -> Room {
@@ -113,7 +193,8 @@ impl Presence {
             bytes += FIXED_SIZE + user.name.as_ref().len() + user.photo.as_ref().len();
             bytes <= max_bytes
         };
-        let participants = self.rooms.get(&chat_id).into_iter().flat_map(BTreeMap::values);
+        let participants = self.rooms.get(&chat_id).into_iter();
+        let participants = participants.flat_map(|room| room.users.values());
         let users = participants.map(|participant| &participant.profile);
         let users = users.take(Room::MAX_USERS).take_while(fits).cloned().collect();
         Room { participants: self.count(chat_id), users }
@@ -127,7 +208,7 @@ impl Presence {
     /// Returns the user if it is the user's first connection in the room.
     fn enter(
         &mut self,
-        chat_id: ChatId,
+        (chat_id, ephemeral): (ChatId, bool),
         connection: ConnectionId,
         profile: Profile,
     ) -> Option<Profile> {
@@ -137,7 +218,8 @@ impl Presence {
         }
         rooms.insert(chat_id, profile.id.clone());
         let room = self.rooms.entry(chat_id).or_default();
-        let participant = room.entry(profile.id.clone()).or_insert_with(|| Participant {
+        room.ephemeral = ephemeral;
+        let participant = room.users.entry(profile.id.clone()).or_insert_with(|| Participant {
             profile: profile.clone(),
             connections: HashSet::new(),
         });
@@ -153,13 +235,13 @@ impl Presence {
             self.connections.remove(&connection);
         }
         let room = self.rooms.get_mut(&chat_id)?;
-        let participant = room.get_mut(&user_id)?;
+        let participant = room.users.get_mut(&user_id)?;
         participant.connections.remove(&connection);
         if !participant.connections.is_empty() {
             return None;
         }
-        let participant = room.remove(&user_id)?;
-        if room.is_empty() {
+        let participant = room.users.remove(&user_id)?;
+        if room.users.is_empty() {
             self.rooms.remove(&chat_id);
         }
         Some(participant.profile)

@@ -2,6 +2,7 @@
 //! what it returns; it also shows every committed event to its clients. Doors do not know each
 //! other, the store or the bus.
 
+mod channels;
 mod client;
 mod credential;
 mod failure;
@@ -9,6 +10,7 @@ pub mod http;
 mod input;
 mod rest;
 mod retry;
+mod rpc;
 mod socketio;
 mod websocket;
 
@@ -23,22 +25,35 @@ use crate::domain::App;
 /// All doors of one server.
 pub struct Doors {
     socketio: socketio::Door,
+    channels: channels::Door,
     rest: rest::Door,
+    rpc: rpc::Door,
 }
 
 impl Doors {
     /// Opens the doors onto `app`; the router leads to all of them.
     pub fn open(app: &Arc<App>, config: &Config) -> (Doors, Router) {
         let (socketio, socketio_routes) = socketio::Door::open(app);
+        let (channels, channels_routes) = channels::Door::open(app);
         let (rest, rest_routes) = rest::Door::open(app);
-        let router = http::routes(app, config).merge(socketio_routes).merge(rest_routes);
+        let (rpc, rpc_routes) = rpc::Door::open(app);
+        let router = http::routes(app, config)
+            .merge(socketio_routes)
+            .merge(channels_routes)
+            .merge(rest_routes)
+            .merge(rpc_routes);
         let router = http::guarded(router, config).layer(middleware::from_fn(rest::enveloped));
-        (Doors { socketio, rest }, router)
+        (Doors { socketio, channels, rest, rpc }, router)
     }
 
     /// Closes every connection, then waits until the requests already taken are answered; each
     /// may take as long as `deadline`.
     pub async fn close(&self, deadline: Duration) {
-        tokio::join!(self.socketio.close(deadline), self.rest.close(deadline));
+        tokio::join!(
+            self.socketio.close(deadline),
+            self.channels.close(deadline),
+            self.rest.close(deadline),
+            self.rpc.close(deadline),
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Chats, and what their members see of them.
 
-use super::{ChatId, Description, Name, TeamId, UserId};
+use super::{ChannelName, ChatId, Description, Name, TeamId, UserId};
 use crate::clock::Time;
 
 /// A chat, room, channel or thread.
@@ -12,6 +12,10 @@ pub struct Chat {
     pub private: bool,
     /// Whether it is the one chat of its two users, which stays as it is.
     pub direct: bool,
+    /// Its name as a channel, if it is one.
+    pub channel_name: Option<ChannelName>,
+    /// Whether it is deleted when nobody is in it any more.
+    pub ephemeral: bool,
     pub team_id: Option<TeamId>,
     pub creator_id: UserId,
     /// The members, longest first; at most [`Chat::MAX_USERS`] of them.

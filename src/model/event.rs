@@ -1,6 +1,8 @@
 //! What the doors hear of.
 
-use super::{Chat, ChatId, ConnectionId, Invitation, Posted, Profile, ReadState, UserId};
+use super::{
+    ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, Posted, Profile, ReadState, UserId,
+};
 
 /// An event, and for what was committed its number among what this node has committed: 1, 2, 3…
 #[derive(Debug)]
@@ -13,6 +15,7 @@ pub struct Published {
 ///
 /// What was committed comes in the order of the commits, so the messages of one chat come in the
 /// order of `seq`. Who is in a room is not stored; those events come in the order of the changes.
+/// Nor are nicks and who is in a channel, but their events have a place among the commits.
 #[derive(Debug)]
 pub enum Event {
     /// A chat was made; `users` in it are its first members.
@@ -49,9 +52,39 @@ pub enum Event {
     },
     /// A user has been asked into a chat.
     Invited(Invitation),
-    /// A user has become protected: from now on only who has a token of theirs acts as them.
+    /// A chat was deleted, with all its messages.
+    ChatDeleted {
+        chat_id: ChatId,
+    },
+    /// A user has become protected: from now on only who has proved to be them acts as them, as
+    /// the connection `by` has.
     UserProtected {
         user_id: UserId,
+        by: Option<ConnectionId>,
+    },
+    /// A nick has connected to the channels, by the connection `by`, which has proved nothing if
+    /// it is anonymous.
+    NickConnected {
+        nick: Handle,
+        user_id: UserId,
+        by: ConnectionId,
+        anonymous: bool,
+    },
+    /// A nick has gone from the channels, and so from each that it was in.
+    NickGone {
+        nick: Handle,
+    },
+    /// A nick has come into a channel; its user is a member.
+    ChannelJoined {
+        chat_id: ChatId,
+        channel: ChannelName,
+        nick: Handle,
+    },
+    /// A nick has left a channel.
+    ChannelLeft {
+        chat_id: ChatId,
+        channel: ChannelName,
+        nick: Handle,
     },
     /// A user is in a room, with the first of the user's connections.
     ParticipantJoined {

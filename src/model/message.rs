@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Body, ChatId, ClientId, ConnectionId, MessageId, UserId, Username};
+use super::{Body, ChannelName, ChatId, ClientId, ConnectionId, MessageId, UserId, Username};
 use crate::clock::Time;
 
 /// What kind of thing a message's body is or points to.
@@ -70,10 +70,18 @@ pub struct Posted {
     pub by: ConnectionId,
 }
 
+/// A message with the name of who sent it.
+#[derive(Debug)]
+pub struct Signed {
+    pub message: Message,
+    pub author: Username,
+}
+
 /// What kind of chat a message was sent in.
 #[derive(Clone, Debug)]
 pub enum Place {
     Chat,
+    Channel(ChannelName),
     /// The chat of two; `to` is the one who did not send the message.
     Direct {
         to: UserId,

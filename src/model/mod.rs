@@ -19,8 +19,8 @@ pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId,
 pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationStatus};
 pub use message::{
-    Message, MessagePage, MessageQuery, MessageType, NewMessage, Place, Posted, Sent,
+    Message, MessagePage, MessageQuery, MessageType, NewMessage, Place, Posted, Sent, Signed,
 };
 pub use team::Team;
-pub use text::{Body, ClientId, Description, Name, Photo, Problem};
+pub use text::{Body, ChannelName, ClientId, Description, Name, Photo, Problem};
 pub use user::{NewUser, Profile, User};

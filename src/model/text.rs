@@ -1,6 +1,6 @@
 //! Bounded texts: once one of these exists, its text has been checked.
 
-use super::ExternalId;
+use super::{ExternalId, Handle};
 use crate::config::Limits;
 
 /// Why a text was refused. Whoever knows the field's path makes an
@@ -109,6 +109,19 @@ bounded_text!(
     }
 );
 bounded_text!(
+    /// The name of a channel, without the `#`: a letter, digit or underscore of any script, and up
+    /// to 63 more of those, dots and hyphens.
+    ChannelName,
+    |text, _| {
+        at_most_chars(text, 64)?;
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        match text.starts_with(word) && text.chars().all(|c| word(c) || c == '.' || c == '-') {
+            true => Ok(()),
+            false => Err(Problem::Invalid("must be letters, digits, underscores, dots, hyphens")),
+        }
+    }
+);
+bounded_text!(
     /// What a message says: 1 byte to `Limits::max_message`.
     Body,
     |text, limits| {
@@ -128,6 +141,27 @@ bounded_text!(
     }
 );
 
+impl ChannelName {
+    /// Reads a name with or without the `#`s before it.
+    pub fn parse_stripped(text: &str, limits: &Limits) -> Result<ChannelName, Problem> {
+        ChannelName::parse(text.trim_start_matches('#'), limits)
+    }
+}
+
+impl From<&ChannelName> for Name {
+    /// What a channel is called among other chats.
+    fn from(channel: &ChannelName) -> Name {
+        Name(format!("#{}", channel.0))
+    }
+}
+
+impl From<&Handle> for Name {
+    /// What a user is called of whom nothing is known but the nick.
+    fn from(nick: &Handle) -> Name {
+        Name(nick.as_ref().to_owned())
+    }
+}
+
 impl From<&ExternalId> for Name {
     /// What a user is called of whom nothing else is known.
     fn from(id: &ExternalId) -> Name {
@@ -139,6 +173,11 @@ impl Name {
     /// Two names with something between them, cut to what a name may be.
     pub fn joined(one: &Name, between: &str, other: &Name, limits: &Limits) -> Name {
         Name(format!("{}{between}{}", one.0, other.0).chars().take(limits.max_name).collect())
+    }
+
+    /// The name of a room that someone has made, cut to what a name may be.
+    pub fn of_room(maker: &Name, limits: &Limits) -> Name {
+        Name(format!("Room of {}", maker.0).chars().take(limits.max_name).collect())
     }
 }
 

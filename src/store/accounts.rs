@@ -72,6 +72,22 @@ impl Tx {
         Ok(taken)
     }
 
+    /// Gives a user a password.
+    pub async fn update_password(
+        &mut self,
+        user_id: &UserId,
+        password_hash: &str,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("update users set password_hash = $2 where id = $1")
+                .bind(user_id)
+                .bind(password_hash)
+                .execute(connection)
+                .await
+        })?;
+        Ok(())
+    }
+
     /// Adds what an account has to its user.
     pub async fn update_account(
         &mut self,

@@ -12,14 +12,15 @@ use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{
-    Chat, ChatId, ChatPage, Description, ListedChat, Message, Name, TeamId, UserId,
+    ChannelName, Chat, ChatId, ChatPage, Description, ListedChat, Message, Name, TeamId, UserId,
 };
 
 /// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
 macro_rules! chat_columns {
     () => {
-        "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct, c.team_id,
-         c.creator_id, c.last_seq, c.active_at, c.created_at, c.modified_at, (
+        "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct,
+         c.channel_name, c.ephemeral, c.team_id, c.creator_id, c.last_seq, c.active_at,
+         c.created_at, c.modified_at, (
              select string_agg(user_id, '\n') from (
                  select user_id from members where chat_id = c.id
                  order by joined_at, user_id limit $2
@@ -46,6 +47,8 @@ struct ChatRow {
     description: Option<Description>,
     private: bool,
     direct: bool,
+    channel_name: Option<ChannelName>,
+    ephemeral: bool,
     team_id: Option<TeamId>,
     creator_id: UserId,
     last_seq: i64,
@@ -71,6 +74,8 @@ impl From<ChatRow> for Chat {
             description: row.description,
             private: row.private,
             direct: row.direct,
+            channel_name: row.channel_name,
+            ephemeral: row.ephemeral,
             team_id: row.team_id,
             creator_id: row.creator_id,
             users: users.lines().map(UserId::stored).collect(),
@@ -99,6 +104,7 @@ pub(super) struct Head {
     pub last_seq: i64,
     pub active_at: Time,
     direct_pair: Option<String>,
+    pub channel_name: Option<ChannelName>,
 }
 
 impl Head {
@@ -142,6 +148,17 @@ impl Store {
         });
         Ok(ChatPage { chats, next })
     }
+
+    /// The chat that is this channel.
+    pub async fn find_channel(&self, name: &ChannelName) -> Result<Option<ChatId>, Error> {
+        let id = on!(Db self, |pool| {
+            sqlx::query_scalar("select id from chats where channel_name = $1")
+                .bind(name)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(id)
+    }
 }
 
 impl Tx {
@@ -150,6 +167,37 @@ impl Tx {
             sqlx::query_as(FIND_CHAT).bind(id).bind(Chat::MAX_USERS).fetch_optional(connection).await
         })?;
         Ok(row.map(Chat::from))
+    }
+
+    /// The chat that is this channel.
+    pub async fn find_channel(&mut self, name: &ChannelName) -> Result<Option<ChatId>, Error> {
+        let id = on!(Tx self, |connection| {
+            sqlx::query_scalar("select id from chats where channel_name = $1")
+                .bind(name)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(id)
+    }
+
+    /// Deletes a chat with its history if it is ephemeral; false if it is not, or is none.
+    pub async fn delete_ephemeral_chat(&mut self, id: ChatId) -> Result<bool, Error> {
+        let deleted = on!(Tx self, |connection| {
+            sqlx::query("delete from chats where id = $1 and ephemeral")
+                .bind(id)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        Ok(deleted > 0)
+    }
+
+    /// Deletes all ephemeral chats: after a start nobody is in any.
+    pub async fn delete_ephemeral_chats(&mut self) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from chats where ephemeral").execute(connection).await
+        })?;
+        Ok(())
     }
 
     /// Changes a chat's name, description and privacy.
@@ -175,15 +223,17 @@ impl Tx {
     pub async fn insert_chat(&mut self, chat: &Chat) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
-                "insert into chats (id, name, description, private, direct_pair, team_id,
-                     creator_id, last_seq, active_at, created_at, modified_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
+                "insert into chats (id, name, description, private, direct_pair, channel_name,
+                     ephemeral, team_id, creator_id, last_seq, active_at, created_at, modified_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
             )
             .bind(chat.id)
             .bind(&chat.name)
             .bind(&chat.description)
             .bind(chat.private)
             .bind(chat.direct.then(|| direct_pair(&chat.users)))
+            .bind(&chat.channel_name)
+            .bind(chat.ephemeral)
             .bind(chat.team_id)
             .bind(&chat.creator_id)
             .bind(chat.last_seq)
@@ -204,7 +254,7 @@ impl Tx {
         let heads = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
-                    "select id, last_seq, active_at, direct_pair from chats
+                    "select id, last_seq, active_at, direct_pair, channel_name from chats
                      where id in (select unhex(value, '-') from json_each($1))",
                 )
                 .bind(chats)

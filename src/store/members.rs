@@ -11,6 +11,7 @@ use crate::model::{ChatId, Message, TeamId, UserId};
 
 const FIND_STANDING: &str = "
     select c.private, c.direct_pair is not null as direct, c.team_id is not null as of_team,
+        c.ephemeral,
         coalesce(c.creator_id = $2, false) as creator,
         m.user_id is not null as member, t.user_id is not null as in_team
     from chats c left join members m on m.chat_id = c.id and m.user_id = $2
@@ -25,6 +26,8 @@ pub struct Standing {
     pub direct: bool,
     /// Whether the chat belongs to a team.
     pub of_team: bool,
+    /// Whether the chat is deleted when nobody is in it any more.
+    pub ephemeral: bool,
     /// Whether they made the chat.
     pub creator: bool,
     pub member: bool,

@@ -73,6 +73,17 @@ struct Outbox {
     last_number: Arc<AtomicU64>,
 }
 
+impl Outbox {
+    async fn send(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
+            if self.committed.send(Published { number: Some(number), event }).await.is_err() {
+                tracing::debug!("an event was committed after the server stopped listening");
+            }
+        }
+    }
+}
+
 type Turn = Arc<Mutex<Outbox>>;
 
 /// The one store of a server.
@@ -103,6 +114,11 @@ impl Store {
     /// cancelled before it has committed or failed.
     pub async fn begin(&self) -> Result<Tx, Error> {
         Tx::begin(&self.db, &self.turn).await
+    }
+
+    /// Sends events of what is not stored on their way, between those of the commits.
+    pub async fn announce(&self, events: impl IntoIterator<Item = Event>) {
+        self.turn.lock().await.send(events).await;
     }
 
     /// Appends a message to its chat; see [`Writer::append`].
@@ -164,12 +180,7 @@ impl Tx {
         match self.inner {
             Transaction::Sqlite(inner) => inner.commit().await?,
         }
-        for event in events {
-            let number = self.turn.last_number.fetch_add(1, Ordering::AcqRel) + 1;
-            if self.turn.committed.send(Published { number: Some(number), event }).await.is_err() {
-                tracing::debug!("an event was committed after the server stopped listening");
-            }
-        }
+        self.turn.send(events).await;
         Ok(())
     }
 }

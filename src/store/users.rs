@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::sqlite::json;
-use super::{Store, Transaction, Tx, on};
+use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
-use crate::model::{ExternalId, Profile, User, UserId, Username};
+use crate::model::{ExternalId, Handle, Profile, User, UserId, Username};
 
 /// What is to be known of who sends or gets a message.
 #[derive(sqlx::FromRow)]
@@ -16,6 +16,25 @@ pub(super) struct Named {
 }
 
 impl Store {
+    /// What these users are called.
+    pub async fn list_usernames(
+        &self,
+        ids: &HashSet<&UserId>,
+    ) -> Result<HashMap<UserId, Username>, Error> {
+        let names: Vec<_> = match &self.db {
+            Db::Sqlite(pools) => {
+                sqlx::query_as(
+                    "select id, coalesce(handle, id) from users
+                     where id in (select value from json_each($1))",
+                )
+                .bind(json(ids.iter()))
+                .fetch_all(&pools.readers)
+                .await?
+            }
+        };
+        Ok(names.into_iter().collect())
+    }
+
     /// What others see of a user.
     pub async fn find_profile(&self, id: &UserId) -> Result<Option<Profile>, Error> {
         let profile = on!(Db self, |pool| {
@@ -93,6 +112,10 @@ impl Tx {
                 .await
         })?;
         Ok(protected.unwrap_or(false))
+    }
+
+    pub async fn find_user_by_handle(&mut self, handle: &Handle) -> Result<Option<User>, Error> {
+        self.find_user_by("select * from users where handle = $1", handle.as_ref()).await
     }
 
     /// Whether somebody else has this name, as a handle or as an id: a name means one user.

@@ -210,7 +210,9 @@ impl Plan {
 
     fn place_of(&self, new: &NewMessage) -> Result<Place, Error> {
         let Some([one, other]) = self.pairs.get(&new.chat_id) else {
-            return Ok(Place::Chat);
+            let head = self.heads.get(&new.chat_id);
+            let channel = head.and_then(|head| head.channel_name.clone());
+            return Ok(channel.map_or(Place::Chat, Place::Channel));
         };
         let to = if *one == new.user_id { other } else { one };
         let to_name = &self.users.get(to).ok_or_else(Error::no_user)?.username;

@@ -95,6 +95,7 @@ async fn push(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
             Event::UserProtected { .. } => {}
             Event::ChatCreated(_)
             | Event::ChatUpdated(_)
+            | Event::ChatDeleted { .. }
             | Event::MemberJoined { .. }
             | Event::MemberLeft { .. }
             | Event::MemberRemoved { .. }
@@ -102,7 +103,11 @@ async fn push(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
             | Event::ChatRead { .. }
             | Event::Invited(_)
             | Event::ParticipantJoined { .. }
-            | Event::ParticipantLeft { .. } => {}
+            | Event::ParticipantLeft { .. }
+            | Event::NickConnected { .. }
+            | Event::NickGone { .. }
+            | Event::ChannelJoined { .. }
+            | Event::ChannelLeft { .. } => {}
         }
     }
 }

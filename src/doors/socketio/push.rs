@@ -71,7 +71,7 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
         Event::Invited(invitation) => {
             rooms.send_to_user(&invitation.invitee_id, None, &invited(invitation)?);
         }
-        Event::UserProtected { user_id } => {
+        Event::UserProtected { user_id, .. } => {
             for (connection, chat_id) in rooms.forget(user_id) {
                 let hub = hub.clone();
                 hub.work.clone().spawn(async move {
@@ -80,6 +80,12 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
                 });
             }
         }
+        Event::ChatDeleted { chat_id } => evict(hub, *chat_id, rooms.close_room(*chat_id)),
+        // The channels' own; a nick in a channel is a participant of its chat, too.
+        Event::NickConnected { .. }
+        | Event::NickGone { .. }
+        | Event::ChannelJoined { .. }
+        | Event::ChannelLeft { .. } => {}
         Event::ParticipantJoined { chat_id, user, participants } => {
             let body = ParticipantView::new(*chat_id, user, *participants);
             rooms.broadcast(*chat_id, &packets::push("participant-join", &body)?);

@@ -125,6 +125,11 @@ impl Rooms {
         self.lock().restrict(chat_id)
     }
 
+    /// A chat is gone. Returns the sockets that were in its room.
+    pub fn close_room(&self, chat_id: ChatId) -> Vec<ConnectionId> {
+        self.lock().close_room(chat_id)
+    }
+
     /// Puts a socket into a room, as a user or nobody in particular, once `see` has found that it
     /// may be there; if somebody loses such a right meanwhile, `see` is asked again. Errors: those
     /// of `see`; `too_large` for a socket in too many rooms; `unavailable` for one that has

@@ -146,6 +146,27 @@ impl Roster {
         self.evict(chat_id, |room, user| !user.is_some_and(|user| room.members.contains(user)))
     }
 
+    /// Takes everybody out of a chat that is gone; returns the sockets that were in its room.
+    pub fn close_room(&mut self, chat_id: ChatId) -> Vec<ConnectionId> {
+        self.evictions += 1;
+        let Some(room) = self.rooms.remove(&chat_id) else {
+            return Vec::new();
+        };
+        for user_id in &room.members {
+            if let Some(user) = self.users.get_mut(user_id) {
+                user.chats.remove(&chat_id);
+                user.leaves += 1;
+            }
+        }
+        let subscribers = Vec::from_iter(room.subscribers.into_keys());
+        for id in &subscribers {
+            if let Some(socket) = self.sockets.get_mut(id) {
+                socket.rooms.remove(&chat_id);
+            }
+        }
+        subscribers
+    }
+
     fn evict(
         &mut self,
         chat_id: ChatId,

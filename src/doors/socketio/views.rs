@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::clock::Time;
 use crate::domain::Room;
-use crate::model::{Chat, ChatId, ClientId, Description, ExternalId, Handle, Invitation};
+use crate::model::{
+    ChannelName, Chat, ChatId, ClientId, Description, ExternalId, Handle, Invitation,
+};
 use crate::model::{InvitationId, ListedChat, Message, MessageId, Name, Photo, Profile, ReadState};
 use crate::model::{Team, TeamId, User, UserId};
 
@@ -40,6 +42,7 @@ pub(super) struct ChatView<'a> {
     description: &'a Option<Description>,
     private: bool,
     direct: bool,
+    channel_name: &'a Option<ChannelName>,
     team_id: Option<TeamId>,
     user: &'a UserId,
     users: &'a [UserId],
@@ -59,6 +62,7 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             description: &chat.description,
             private: chat.private,
             direct: chat.direct,
+            channel_name: &chat.channel_name,
             team_id: chat.team_id,
             user: &chat.creator_id,
             users: &chat.users,

@@ -1,0 +1,169 @@
+//! Channels: public chats with a name of their own, which nicks come into and leave. Who is in a
+//! channel is a member of its chat and in its room.
+
+use super::access::Reader;
+use super::chats::{join, leave};
+use super::nicks::sorted;
+use super::{Actor, App, Viewer};
+use crate::clock;
+use crate::error::Error;
+use crate::model::{
+    Body, ChannelName, Chat, ChatId, ConnectionId, Event, Handle, MessageType, Name,
+};
+use crate::store::Tx;
+
+impl App {
+    /// The actor's nick comes into a channel, which is made at first use. Errors: `conflict` for
+    /// who is in it already, `not_found` for one that has become private, `too_large` for who is
+    /// in as many as may be.
+    pub async fn join_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
+        let _turn = self.nicks.turn.lock().await;
+        let nick = self.check_newcomer(actor, channel)?;
+        let profile = self.store.find_profile(&actor.user_id).await?;
+        let mut tx = self.begin_as(actor).await?;
+        let (chat_id, event) = match tx.find_channel(channel).await? {
+            Some(chat_id) => {
+                let joined = join(&mut tx, actor, chat_id).await;
+                (chat_id, joined.map_err(|error| at(error, "channel"))?)
+            }
+            None => {
+                let chat = insert_channel(&mut tx, actor, channel).await?;
+                (chat.id, Some(Event::ChatCreated(chat)))
+            }
+        };
+        let joined = Event::ChannelJoined { chat_id, channel: channel.clone(), nick };
+        tx.commit(event.into_iter().chain([joined])).await?;
+        if let Some(seat) = self.nicks.seats().get_mut(actor.connection) {
+            seat.channels.insert(channel.clone(), chat_id);
+        }
+        if let Some(profile) = profile {
+            let mut presence = self.presence.lock().await;
+            self.put_in(&mut presence, (chat_id, false), actor.connection, profile).await;
+        }
+        Ok(())
+    }
+
+    /// The actor's nick leaves a channel, and the user its chat. Errors: `conflict` for who is
+    /// not in it.
+    pub async fn leave_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
+        let _turn = self.nicks.turn.lock().await;
+        let (nick, chat_id) = self
+            .place_in(actor, channel)
+            .ok_or(Error::conflict("channel", "you are not in this channel"))?;
+        let mut tx = self.begin_as(actor).await?;
+        let member_left = leave(&mut tx, actor, chat_id).await?;
+        let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
+        tx.commit([left].into_iter().chain(member_left)).await?;
+        self.stand_aside(actor.connection, channel, chat_id).await;
+        Ok(())
+    }
+
+    /// Takes a connection out of a channel whose chat its user is no member of any more.
+    pub async fn lose_channel(
+        &self,
+        connection: ConnectionId,
+        chat_id: ChatId,
+    ) -> Result<(), Error> {
+        let _turn = self.nicks.turn.lock().await;
+        let Some((nick, user_id, channel)) = self.nicks.seats().get(connection).and_then(|seat| {
+            let (channel, _) = seat.channels.iter().find(|(_, id)| **id == chat_id)?;
+            Some((seat.nick.clone(), seat.user_id.clone(), channel.clone()))
+        }) else {
+            return Ok(());
+        };
+        // The user may have come back meanwhile.
+        let standing = self.store.find_standing(chat_id, Some(&user_id)).await?;
+        if !standing.is_some_and(|standing| standing.member) {
+            let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
+            self.store.announce([left]).await;
+            self.stand_aside(connection, &channel, chat_id).await;
+        }
+        Ok(())
+    }
+
+    /// Says something in a channel that the actor's nick is in. Errors: `forbidden` for who is
+    /// not; those of [`new_message`](App::new_message).
+    pub async fn say(&self, actor: &Actor, channel: &ChannelName, body: Body) -> Result<(), Error> {
+        let (_, chat_id) =
+            self.place_in(actor, channel).ok_or(Error::Forbidden("join the channel first"))?;
+        let sent = self.new_message(actor, chat_id, MessageType::Text, body, None).await;
+        sent.map(drop).map_err(|error| at(error, "dest"))
+    }
+
+    /// The nicks in a channel, sorted. Errors: `not_found`.
+    pub async fn list_nicks_in(
+        &self,
+        actor: &Actor,
+        channel: &ChannelName,
+    ) -> Result<Vec<Handle>, Error> {
+        let chat_id = self.store.find_channel(channel).await?.ok_or_else(no_channel)?;
+        let reader = Reader::check(&self.store, chat_id, &Viewer::from(actor)).await;
+        reader.map_err(|error| at(error, "channel"))?;
+        // Who has been told of a change finds it in the list.
+        let _turn = self.nicks.turn.lock().await;
+        Ok(sorted(self.nicks.seats().nicks_in(chat_id)))
+    }
+
+    /// The nick of who may come into one more channel, this one. Errors: `unauthenticated`,
+    /// `conflict`, `too_large`.
+    fn check_newcomer(&self, actor: &Actor, channel: &ChannelName) -> Result<Handle, Error> {
+        let seats = self.nicks.seats();
+        let seat = seats.get(actor.connection).ok_or(Error::NO_USER)?;
+        if seat.channels.contains_key(channel) {
+            return Err(Error::conflict("channel", "you are in this channel already"));
+        }
+        let max = self.limits.max_socket_rooms;
+        if seat.channels.len() >= max {
+            return Err(Error::TooLarge { field: "channel".into(), max, unit: "channels" });
+        }
+        Ok(seat.nick.clone())
+    }
+
+    fn place_in(&self, actor: &Actor, channel: &ChannelName) -> Option<(Handle, ChatId)> {
+        let seats = self.nicks.seats();
+        let seat = seats.get(actor.connection)?;
+        Some((seat.nick.clone(), *seat.channels.get(channel)?))
+    }
+
+    async fn stand_aside(&self, connection: ConnectionId, channel: &ChannelName, chat_id: ChatId) {
+        if let Some(seat) = self.nicks.seats().get_mut(connection) {
+            seat.channels.remove(channel);
+        }
+        self.leave_room(connection, chat_id, || false).await;
+    }
+}
+
+async fn insert_channel(tx: &mut Tx, actor: &Actor, channel: &ChannelName) -> Result<Chat, Error> {
+    let now = clock::now();
+    let chat = Chat {
+        id: ChatId::new(),
+        name: Name::from(channel),
+        description: None,
+        private: false,
+        direct: false,
+        channel_name: Some(channel.clone()),
+        ephemeral: false,
+        team_id: None,
+        creator_id: actor.user_id.clone(),
+        users: vec![actor.user_id.clone()],
+        last_seq: 0,
+        participants: 0,
+        created_at: now,
+        modified_at: now,
+    };
+    tx.insert_chat(&chat).await?;
+    tx.insert_members(chat.id, &chat.users, now).await?;
+    Ok(chat)
+}
+
+fn no_channel() -> Error {
+    Error::NotFound { field: "channel", why: "no such channel".into() }
+}
+
+/// A channel is named by its name here.
+fn at(error: Error, field: &'static str) -> Error {
+    match error {
+        Error::NotFound { .. } => Error::NotFound { field, why: "no such channel".into() },
+        error => error,
+    }
+}

@@ -1,0 +1,86 @@
+//! What is said in the rooms of the rooms API: sent, picked up, read again.
+
+use std::collections::HashSet;
+
+use super::access::Reader;
+use super::{Actor, App, Viewer};
+use crate::error::Error;
+use crate::model::{Body, ChatId, Message, MessageQuery, MessageType, Sent, Signed};
+
+impl App {
+    /// Sends a message into the room that the actor is in. Errors: `conflict` for who is not
+    /// there, or waits; those of [`new_message`](App::new_message).
+    pub async fn say_in_room(
+        &self,
+        actor: &Actor,
+        room: Option<ChatId>,
+        body: Body,
+    ) -> Result<Sent, Error> {
+        // Not kept until the message is durable: it takes a member to send one.
+        drop(self.seat(&actor.user_id, room).await?);
+        let waiting = || Error::conflict("user", "this user is in the waiting room");
+        let chat_id = room.ok_or_else(waiting)?;
+        self.new_message(actor, chat_id, MessageType::Text, body, None).await
+    }
+
+    /// What has been said in the room since the actor entered it or last picked up, in order;
+    /// what does not fit is there the next time. No two calls return the same message. Errors:
+    /// `conflict` for who is not there.
+    pub async fn pick_up_history(
+        &self,
+        actor: &Actor,
+        room: Option<ChatId>,
+    ) -> Result<Vec<Signed>, Error> {
+        let mut seat = self.seat(&actor.user_id, room).await?;
+        let Some(stay) = &mut seat.stay else {
+            return Ok(Vec::new());
+        };
+        let said = self.said_after(actor, stay.chat_id, stay.cursor, usize::MAX).await?;
+        stay.cursor = said.last().map_or(stay.cursor, |last| last.message.seq);
+        Ok(said)
+    }
+
+    /// The history of the room that the actor is in, in order, without its first `offset`
+    /// messages: at most `limit`, and no more than one call gives. Errors: `conflict` for who is
+    /// not there.
+    pub async fn dump_history(
+        &self,
+        actor: &Actor,
+        room: Option<ChatId>,
+        offset: i64,
+        limit: usize,
+    ) -> Result<Vec<Signed>, Error> {
+        drop(self.seat(&actor.user_id, room).await?);
+        match room {
+            Some(chat_id) => self.said_after(actor, chat_id, offset, limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn said_after(
+        &self,
+        actor: &Actor,
+        chat_id: ChatId,
+        seq: i64,
+        limit: usize,
+    ) -> Result<Vec<Signed>, Error> {
+        let query = MessageQuery {
+            from: None,
+            to: None,
+            after_seq: Some(seq),
+            before_seq: None,
+            limit: limit.min(self.limits.max_history),
+        };
+        let Reader { chat_id, .. } =
+            Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
+        let max_bytes = self.limits.max_history_bytes;
+        let messages = self.store.list_messages(chat_id, &query, max_bytes).await?.messages;
+        let authors = messages.iter().map(|message| &message.user_id).collect::<HashSet<_>>();
+        let names = self.store.list_usernames(&authors).await?;
+        let sign = |message: Message| {
+            let author = names.get(&message.user_id).cloned().ok_or_else(Error::no_user)?;
+            Ok(Signed { message, author })
+        };
+        messages.into_iter().map(sign).collect()
+    }
+}

@@ -1,0 +1,189 @@
+//! Nicks: who is connected to the channels, each under a name of their own. It is not stored:
+//! after a restart nobody is until they come back.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex;
+
+use super::accounts::insert_nick;
+use super::identity::NOT_YOURS;
+use super::users::find_user;
+use super::{Actor, App, Connection};
+use crate::clock;
+use crate::error::Error;
+use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password, User, UserId};
+use crate::store::Tx;
+
+/// Who is connected under which nick, and in which channels.
+#[derive(Default)]
+pub(super) struct Nicks {
+    /// Held by whoever changes the seats, from the first look at them until the events are on
+    /// their way: events come in the order of the changes.
+    pub turn: Mutex<()>,
+    seats: std::sync::Mutex<Seats>,
+}
+
+#[derive(Default)]
+pub(super) struct Seats {
+    nicks: HashMap<Handle, ConnectionId>,
+    connections: HashMap<ConnectionId, Seat>,
+}
+
+/// A connection's nick and its channels.
+pub(super) struct Seat {
+    pub nick: Handle,
+    pub user_id: UserId,
+    pub channels: HashMap<ChannelName, ChatId>,
+}
+
+impl App {
+    /// Who a connection is that asks for a nick: by the nick's password if one is given, otherwise
+    /// as before. Who came by a password is nobody in particular without it. Errors: those of
+    /// [`connect`](App::connect) and of [`log_in`](App::log_in); `conflict` for the nick that it
+    /// has.
+    pub async fn connect_as(
+        &self,
+        connection: &Arc<Connection>,
+        nick: &Handle,
+        password: Option<Password>,
+        address: IpAddr,
+    ) -> Result<Arc<Connection>, Error> {
+        let id = connection.id();
+        if self.nicks.seats().holder(nick) == Some(id) {
+            return Err(Error::conflict("user", "you have this nick"));
+        }
+        match password {
+            Some(password) => {
+                let proven = self.connect_by_password(id, nick.as_ref(), password, address).await?;
+                Ok(Arc::new(proven))
+            }
+            None if connection.is_proven() => Ok(Arc::new(self.connect(id, None).await?)),
+            None => Ok(connection.clone()),
+        }
+    }
+
+    /// Connects under a nick, which stands for the user with this handle; one that is nobody's is
+    /// given to the user of the connection's token, or to a new user. The nick that the
+    /// connection had before goes, and leaves its channels. Errors: `unauthenticated`,
+    /// `forbidden` for who may not act as the user; `conflict` for a nick that is connected.
+    pub async fn take_nick(&self, connection: &Connection, nick: &Handle) -> Result<Actor, Error> {
+        let _turn = self.nicks.turn.lock().await;
+        let mut tx = self.store.begin().await?;
+        let user = match tx.find_user_by_handle(nick).await? {
+            Some(user) => {
+                connection.may_act_as(&user.id, user.protected)?;
+                user
+            }
+            None => give_nick(&mut tx, connection, nick).await?,
+        };
+        if self.nicks.seats().holder(nick).is_some() {
+            return Err(Error::conflict("user", "this nick is connected already"));
+        }
+        let mut events = self.nicks.seats().farewell(connection.id());
+        events.push(Event::NickConnected {
+            nick: nick.clone(),
+            user_id: user.id.clone(),
+            by: connection.id(),
+            anonymous: connection.is_anonymous(),
+        });
+        tx.commit(events).await?;
+        self.nicks.seats().sit(connection.id(), nick, &user.id);
+        self.leave_all_rooms(connection.id()).await;
+        Ok(connection.actor(user.id))
+    }
+
+    /// A connection has ended; its nick, if it had one, is free.
+    pub async fn leave_nick(&self, connection: ConnectionId) {
+        let _turn = self.nicks.turn.lock().await;
+        let seat = self.nicks.seats().stand_up(connection);
+        if let Some(seat) = seat {
+            self.store.announce([Event::NickGone { nick: seat.nick }]).await;
+            self.leave_all_rooms(connection).await;
+        }
+    }
+
+    /// All connected nicks, sorted.
+    pub async fn list_nicks(&self) -> Vec<Handle> {
+        // Who has been told of a change finds it in the list.
+        let _turn = self.nicks.turn.lock().await;
+        sorted(self.nicks.seats().nicks.keys().cloned().collect())
+    }
+}
+
+/// Makes a nick that is nobody's the handle of the connection's user, or of a new one. Errors:
+/// `forbidden` for a user who has a handle, `conflict` for a nick that is somebody's id.
+async fn give_nick(tx: &mut Tx, connection: &Connection, nick: &Handle) -> Result<User, Error> {
+    let Some(user_id) = connection.user_id() else {
+        return insert_nick(tx, nick, false).await;
+    };
+    let user = find_user(tx, user_id).await?;
+    if user.handle.is_some() {
+        return Err(NOT_YOURS);
+    }
+    if tx.is_name_taken(nick.as_ref(), &user.id).await? {
+        return Err(Error::conflict("user", "another user has this nick"));
+    }
+    let user = User { handle: Some(nick.clone()), modified_at: clock::now(), ..user };
+    tx.update_user(&user).await?;
+    Ok(user)
+}
+
+pub(super) fn sorted(mut nicks: Vec<Handle>) -> Vec<Handle> {
+    nicks.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    nicks
+}
+
+impl Nicks {
+    /// The seats as they are now. Whoever changes them has the turn.
+    pub fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seats {
+    pub fn get(&self, connection: ConnectionId) -> Option<&Seat> {
+        self.connections.get(&connection)
+    }
+
+    pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Seat> {
+        self.connections.get_mut(&connection)
+    }
+
+    /// The nicks in a channel.
+    pub fn nicks_in(&self, chat_id: ChatId) -> Vec<Handle> {
+        let within = |seat: &&Seat| seat.channels.values().any(|id| *id == chat_id);
+        self.connections.values().filter(within).map(|seat| seat.nick.clone()).collect()
+    }
+
+    fn holder(&self, nick: &Handle) -> Option<ConnectionId> {
+        self.nicks.get(nick).copied()
+    }
+
+    /// The events of a connection that gives its nick up, if it has one.
+    fn farewell(&self, connection: ConnectionId) -> Vec<Event> {
+        let Some(Seat { nick, channels, .. }) = self.get(connection) else {
+            return Vec::new();
+        };
+        let left = channels.iter().map(|(channel, chat_id)| Event::ChannelLeft {
+            chat_id: *chat_id,
+            channel: channel.clone(),
+            nick: nick.clone(),
+        });
+        left.chain([Event::NickGone { nick: nick.clone() }]).collect()
+    }
+
+    fn sit(&mut self, connection: ConnectionId, nick: &Handle, user_id: &UserId) {
+        self.stand_up(connection);
+        self.nicks.insert(nick.clone(), connection);
+        let seat = Seat { nick: nick.clone(), user_id: user_id.clone(), channels: HashMap::new() };
+        self.connections.insert(connection, seat);
+    }
+
+    fn stand_up(&mut self, connection: ConnectionId) -> Option<Seat> {
+        let seat = self.connections.remove(&connection)?;
+        self.nicks.remove(&seat.nick);
+        Some(seat)
+    }
+}

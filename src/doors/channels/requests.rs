@@ -1,0 +1,105 @@
+//! What a client may send, by its `type`. A request that somebody is told of is answered by that;
+//! the others have answers of their own.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::frames;
+use super::session::{Login, Session};
+use crate::doors::input::Input;
+use crate::doors::websocket::Closing;
+use crate::error::Error;
+use crate::model::{Body, ChannelName, Handle, Password};
+
+/// Does what a request asks. Errors: `unauthenticated` for who has not logged in and does not do
+/// so now; `invalid` for an unknown `type`.
+pub async fn obey(session: &Arc<Session>, kind: i64, packet: &Value) -> Result<(), Error> {
+    let packet = Input::new(packet, session.hub.app.limits())?;
+    match (kind, session.login()) {
+        (frames::REGISTER, login) => register(session, login.ok(), &packet).await,
+        (frames::LOG_IN, login) => log_in(session, login, &packet).await,
+        (_, Err(error)) => Err(error),
+        (frames::MESSAGE, Ok(login)) => say(session, &login, &packet).await,
+        (frames::LOG_OUT, Ok(_)) => log_out(session).await,
+        (frames::JOIN, Ok(login)) => join(session, &login, &packet).await,
+        (frames::LEAVE, Ok(login)) => leave(session, &login, &packet).await,
+        (frames::LIST, Ok(login)) => list(session, &login, &packet).await,
+        (_, Ok(_)) => Err(packet.invalid("type", "must be a number from 0 to 6")),
+    }
+}
+
+async fn say(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
+    let dest = packet.text("dest", ChannelName::parse_stripped)?;
+    let body = packet.text("message", Body::parse)?;
+    session.hub.app.say(&login.actor, &dest, body).await
+}
+
+async fn register(
+    session: &Arc<Session>,
+    login: Option<Arc<Login>>,
+    packet: &Input<'_>,
+) -> Result<(), Error> {
+    let nick = packet.text("user", Handle::parse)?;
+    let password = packet.text("password", Password::parse)?;
+    let app = &session.hub.app;
+    let actor = login.as_ref().map(|login| &login.actor);
+    let (id, address) = (session.outlet.id, session.address);
+    let proven = app.register_nick(id, actor, &nick, password, address).await?;
+    session.answer(frames::of_nick(frames::REGISTER, &nick));
+    match login {
+        None => session.take_nick(Arc::new(proven), &nick).await,
+        Some(login) if login.nick == nick && login.connection.is_anonymous() => {
+            let actor = app.claim(&proven, login.actor.user_id()).await?;
+            session.log_in(Arc::new(proven), actor, nick);
+            Ok(())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+async fn log_in(
+    session: &Arc<Session>,
+    login: Result<Arc<Login>, Error>,
+    packet: &Input<'_>,
+) -> Result<(), Error> {
+    let nick = packet.text("user", Handle::parse)?;
+    let password = packet.optional_text("password", |text, _| Ok(Password::attempt(text)))?;
+    let (app, id, address) = (&session.hub.app, session.outlet.id, session.address);
+    let connection = match (login, password) {
+        (Ok(login), password) => {
+            app.connect_as(&login.connection, &nick, password, address).await?
+        }
+        (Err(_), Some(password)) => {
+            Arc::new(app.connect_by_password(id, nick.as_ref(), password, address).await?)
+        }
+        (Err(error), None) => return Err(error),
+    };
+    session.take_nick(connection, &nick).await
+}
+
+async fn log_out(session: &Session) -> Result<(), Error> {
+    session.end(Closing::GONE);
+    session.hub.app.leave_nick(session.outlet.id).await;
+    Ok(())
+}
+
+async fn join(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
+    let channel = packet.text("channel", ChannelName::parse_stripped)?;
+    session.hub.app.join_channel(&login.actor, &channel).await
+}
+
+async fn leave(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
+    let channel = packet.text("channel", ChannelName::parse_stripped)?;
+    session.hub.app.leave_channel(&login.actor, &channel).await
+}
+
+async fn list(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
+    let app = &session.hub.app;
+    let nicks = match packet.optional_text("channel", ChannelName::parse_stripped)? {
+        Some(channel) => app.list_nicks_in(&login.actor, &channel).await?,
+        None => app.list_nicks().await,
+    };
+    session.answer(frames::list(&nicks));
+    Ok(())
+}

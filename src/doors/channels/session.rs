@@ -1,0 +1,162 @@
+//! One connection: who it is now, and its requests.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::ws::Utf8Bytes;
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Hub, frames, requests};
+use crate::domain::{Actor, Connection, Viewer};
+use crate::doors::failure;
+use crate::doors::websocket::{Closing, Frame, Outlet};
+use crate::error::Error;
+use crate::model::Handle;
+
+pub struct Session {
+    pub hub: Arc<Hub>,
+    pub outlet: Arc<Outlet>,
+    pub address: IpAddr,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// For a password.
+    Waiting,
+    In(Arc<Login>),
+    /// It is being closed, and asks for nothing more.
+    Out,
+}
+
+/// Who a connection is.
+pub struct Login {
+    pub connection: Arc<Connection>,
+    pub actor: Actor,
+    pub nick: Handle,
+    /// Closes the connection when its token ends.
+    _ending: Option<AbortOnDropHandle<()>>,
+}
+
+impl Session {
+    pub fn new(hub: Arc<Hub>, outlet: Arc<Outlet>, address: IpAddr) -> Session {
+        Session { hub, outlet, address, state: Mutex::new(State::Waiting) }
+    }
+
+    /// Who it is. Errors: `unauthenticated` while that is not proved.
+    pub fn login(&self) -> Result<Arc<Login>, Error> {
+        match &*self.state() {
+            State::In(login) => Ok(login.clone()),
+            State::Waiting | State::Out => Err(Error::Unauthenticated("log in first")),
+        }
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        matches!(&*self.state(), State::Waiting)
+    }
+
+    /// Connects under a nick, and has told everybody when it returns. Errors: those of
+    /// [`take_nick`](crate::domain::App::take_nick); then it stays who it was.
+    pub async fn take_nick(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        nick: &Handle,
+    ) -> Result<(), Error> {
+        let actor = self.hub.app.take_nick(&connection, nick).await?;
+        self.log_in(connection, actor, nick.clone());
+        self.hub.settled().await;
+        Ok(())
+    }
+
+    /// It is this user from now on.
+    pub fn log_in(self: &Arc<Self>, connection: Arc<Connection>, actor: Actor, nick: Handle) {
+        let ending = connection.user_id().map(|_| self.end_after(connection.ended()));
+        let mut state = self.state();
+        if !matches!(&*state, State::Out) {
+            *state = State::In(Arc::new(Login { connection, actor, nick, _ending: ending }));
+        }
+    }
+
+    fn end_after(
+        self: &Arc<Self>,
+        ended: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortOnDropHandle<()> {
+        let session = Arc::downgrade(self);
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            ended.await;
+            if let Some(session) = session.upgrade() {
+                session.expel("your token has ended");
+            }
+        }))
+    }
+
+    /// Ends a connection that is not any more who it was.
+    pub fn expel(&self, why: &'static str) {
+        self.refuse(&Error::Unauthenticated(why), None);
+        self.end(Closing::UNAUTHENTICATED);
+    }
+
+    /// Closes the connection after what was sent before; it asks for nothing more.
+    pub fn end(&self, why: Closing) {
+        // Dropped after the lock is.
+        let _before = std::mem::replace(&mut *self.state(), State::Out);
+        self.outlet.close(why);
+    }
+
+    pub fn refuse(&self, error: &Error, request: Option<i64>) {
+        self.outlet.send(frames::error(error, request));
+    }
+
+    /// Obeys one frame. What it changes has been pushed when it returns, so that the answer to
+    /// the next comes after.
+    pub async fn handle(self: &Arc<Self>, frame: Frame) {
+        if matches!(&*self.state(), State::Out) {
+            return;
+        }
+        metrics::counter!("chinwag_requests_total").increment(1);
+        let packet = read(frame);
+        let request = packet.as_ref().ok().map(|(kind, _)| *kind);
+        let answer = async {
+            self.hub.app.admit_request(self.address, &self.viewer())?;
+            let (kind, packet) = packet?;
+            requests::obey(self, kind, &packet).await?;
+            self.hub.settled().await;
+            Ok(())
+        };
+        // A defect in one request must not keep the nick from being free again.
+        let answer = AssertUnwindSafe(answer).catch_unwind().await;
+        if let Err(error) = answer.unwrap_or(Err(Error::Internal(None))) {
+            failure::log("channels", &error);
+            self.refuse(&error, request);
+        }
+    }
+
+    pub fn answer(&self, frame: Utf8Bytes) {
+        self.outlet.send(frame);
+    }
+
+    fn viewer(&self) -> Viewer {
+        self.login().map(|login| Viewer::from(&login.actor)).unwrap_or_default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A frame's `type`, and all of it.
+fn read(frame: Frame) -> Result<(i64, Value), Error> {
+    let invalid = |why: &str| Error::Invalid { field: None, why: why.into() };
+    let Frame::Text(text) = frame else {
+        return Err(invalid("the request must be a text frame"));
+    };
+    let packet: Value = serde_json::from_str(&text).map_err(|error| invalid(&error.to_string()))?;
+    if !packet.is_object() {
+        return Err(invalid("the request must be an object"));
+    }
+    let kind = packet.get("type").and_then(Value::as_i64);
+    let kind = kind.ok_or_else(|| Error::invalid("type", "must be a whole number"))?;
+    Ok((kind, packet))
+}

@@ -1,0 +1,78 @@
+//! Who makes the calls of a request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jsonrpsee_core::server::MethodResponse;
+use jsonrpsee_types::Id;
+
+use super::Hub;
+use super::calls::json;
+use super::parameters::refusal;
+use crate::domain::{App, Connection, Viewer};
+use crate::doors::client::Client;
+use crate::doors::credential::credential;
+use crate::doors::{failure, retry};
+use crate::error::Error;
+use crate::model::ConnectionId;
+
+/// Whoever the credential of a request says; without one, nobody in particular.
+#[derive(Clone)]
+pub struct Caller {
+    pub connection: Arc<Connection>,
+    address: IpAddr,
+}
+
+/// A request that is refused as a whole.
+pub struct Refused(Error);
+
+impl Caller {
+    /// Counts a call. Errors: `rate_limited`.
+    pub fn admit(&self, app: &App) -> Result<(), Error> {
+        app.admit_request(self.address, &self.connection.viewer())
+    }
+}
+
+impl FromRequestParts<Arc<Hub>> for Caller {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Caller, Refused> {
+        // No request comes here without it.
+        let client = parts.extensions.get::<Client>().copied();
+        let Client { address } = client.ok_or(Refused(Error::Internal(None)))?;
+        let token = credential(&parts.headers, &parts.uri);
+        match hub.app.connect(ConnectionId::new(), token.as_deref()).await {
+            Ok(connection) => Ok(Caller { connection: Arc::new(connection), address }),
+            Err(error) => {
+                // Further tries are not free.
+                let admitted = hub.app.admit_request(address, &Viewer::default());
+                Err(Refused(admitted.err().unwrap_or(error)))
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Refused(error) = self;
+        failure::log("rpc", &error);
+        let status = match &error {
+            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let answer = MethodResponse::error(Id::Null, refusal(&error));
+        let mut response = json(status, answer.to_string());
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response.headers_mut().extend(error.retry_after().map(retry::header));
+        response
+    }
+}

@@ -1,0 +1,150 @@
+//! A function for each method.
+
+use std::sync::Arc;
+
+use jsonrpsee_core::server::{Extensions, RpcModule};
+use jsonrpsee_types::ErrorObjectOwned;
+use serde::Serialize;
+
+use super::caller::Caller;
+use super::parameters::{ClientState, Request, at, parse_base64, parse_room, refusal};
+use crate::domain::App;
+use crate::doors::failure;
+use crate::error::Error;
+use crate::model::{Body, ChatId, Handle, Signed, Username};
+
+/// A message as its readers get it.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MessageView {
+    /// Milliseconds since the Unix epoch.
+    timestamp: i64,
+    author: Username,
+    text: Body,
+    room: ChatId,
+}
+
+impl From<Signed> for MessageView {
+    fn from(Signed { message, author }: Signed) -> MessageView {
+        MessageView {
+            timestamp: message.created_at.as_micros() / 1000,
+            author,
+            text: message.body,
+            room: message.chat_id,
+        }
+    }
+}
+
+/// What has been picked up.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PickedUp {
+    state: ClientState,
+    messages: Vec<MessageView>,
+}
+
+/// The methods, each under its name and with the prefix `Chatty.`, with their parameters in order.
+pub fn all(app: &Arc<App>) -> RpcModule<App> {
+    let mut module = RpcModule::from_arc(app.clone());
+    macro_rules! method {
+        ($name:literal, [$($parameter:literal),*], $function:ident) => {
+            let callback = async |params, app, extensions: Extensions| {
+                let caller = extensions.get::<Caller>().cloned();
+                let done = async {
+                    let caller = caller.ok_or(Error::Internal(None))?;
+                    $function(Request::new(app, caller, &params, &[$($parameter),*])?).await
+                };
+                done.await.map_err(|error| refused($name, &error))
+            };
+            for name in [$name, concat!("Chatty.", $name)] {
+                let registered = module.register_async_method(name, callback);
+                registered.expect("no two methods have one name");
+            }
+        };
+    }
+    method!("NewUser", ["userId"], new_user);
+    method!("NewRoom", ["keyHolder"], new_room);
+    method!("EnterRoom", ["user", "roomId"], enter_room);
+    method!("LeaveRoom", ["user"], leave_room);
+    method!("UsersCount", ["roomId"], users_count);
+    method!("SendMessage", ["content", "user", "encoding"], send_message);
+    method!("PickUpHistory", ["user"], pick_up_history);
+    method!("DumpHistory", ["user", "offset", "limit"], dump_history);
+    module
+}
+
+fn refused(method: &str, error: &Error) -> ErrorObjectOwned {
+    failure::log(method, error);
+    refusal(error)
+}
+
+async fn new_user(request: Request) -> Result<ClientState, Error> {
+    let name = request.input()?.text("userId", Handle::parse)?;
+    let room = request.app.log_in_to_lobby(&request.caller.connection, &name).await;
+    Ok(ClientState::new(name.as_ref().to_owned(), room.map_err(at("userId", "userId"))?))
+}
+
+async fn new_room(request: Request) -> Result<ClientState, Error> {
+    let state = request.state("keyHolder").await?;
+    let made = request.app.new_room(&state.actor, state.room).await;
+    let room = made.map_err(at("keyHolder", "keyHolder"))?;
+    Ok(state.moved_to(Some(room)))
+}
+
+async fn enter_room(request: Request) -> Result<ClientState, Error> {
+    let to = request.input()?.text("roomId", parse_room)?;
+    let state = request.state("user").await?;
+    // The waiting room is left to, not entered.
+    let to = to.ok_or_else(Error::no_chat).map_err(at("user", "roomId"))?;
+    request.app.change_room(&state.actor, state.room, to).await.map_err(at("user", "roomId"))?;
+    Ok(state.moved_to(Some(to)))
+}
+
+async fn leave_room(request: Request) -> Result<ClientState, Error> {
+    let state = request.state("user").await?;
+    match request.app.go_back(&state.actor, state.room).await.map_err(at("user", "user"))? {
+        true => Ok(state.moved_to(None)),
+        false => Ok(state.logged_out()),
+    }
+}
+
+async fn users_count(request: Request) -> Result<usize, Error> {
+    let room = request.input()?.text("roomId", parse_room)?;
+    let viewer = request.caller.connection.viewer();
+    request.app.count_users(&viewer, room).await.map_err(at("roomId", "roomId"))
+}
+
+async fn send_message(request: Request) -> Result<(), Error> {
+    let input = request.input()?;
+    let encoded = input.optional_text("encoding", |text, _| Ok(text.to_owned()))?;
+    let body = match encoded.as_deref() {
+        None => input.text("content", Body::parse)?,
+        Some("base64") => input.text("content", parse_base64)?,
+        Some(_) => return Err(input.invalid("encoding", "must be base64, or absent")),
+    };
+    let state = request.state("user").await?;
+    let said = request.app.say_in_room(&state.actor, state.room, body).await;
+    said.map(|_| ()).map_err(at("user", "user"))
+}
+
+async fn pick_up_history(request: Request) -> Result<PickedUp, Error> {
+    let state = request.state("user").await?;
+    let said =
+        request.app.pick_up_history(&state.actor, state.room).await.map_err(at("user", "user"))?;
+    let room = state.room;
+    Ok(PickedUp { state: state.moved_to(room), messages: views(said) })
+}
+
+async fn dump_history(request: Request) -> Result<Vec<MessageView>, Error> {
+    let input = request.input()?;
+    let offset = input.optional_number("offset", 0)?.unwrap_or(0);
+    let limit = input.optional_number("limit", 1)?.unwrap_or(i64::MAX);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let state = request.state("user").await?;
+    let said = request.app.dump_history(&state.actor, state.room, offset, limit).await;
+    said.map(views).map_err(at("user", "user"))
+}
+
+fn views(said: Vec<Signed>) -> Vec<MessageView> {
+    said.into_iter().map(MessageView::from).collect()
+}

@@ -1,0 +1,147 @@
+//! What a call says, by name or by position, and how a refused one is answered.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use jsonrpsee_types::error::{CALL_EXECUTION_FAILED_CODE, INVALID_PARAMS_CODE};
+use jsonrpsee_types::{ErrorObject, ErrorObjectOwned, Params};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::caller::Caller;
+use crate::config::Limits;
+use crate::domain::{Actor, App};
+use crate::doors::failure;
+use crate::doors::input::Input;
+use crate::error::Error;
+use crate::model::{Body, ChatId, Problem, parse_id};
+
+/// What the waiting room is called among the rooms.
+const WAITING_ROOM: &str = "0";
+
+/// A call of a method, with its parameters by name.
+pub struct Request {
+    pub app: Arc<App>,
+    pub caller: Caller,
+    parameters: Value,
+}
+
+/// Who a user is and which room they are in.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ClientState {
+    user_id: String,
+    /// `"0"` in the waiting room, empty for who is logged out.
+    room_id: String,
+}
+
+/// A state that a client has brought.
+pub struct Claimed {
+    pub actor: Actor,
+    /// None for the waiting room.
+    pub room: Option<ChatId>,
+    username: String,
+}
+
+impl Request {
+    /// Names the parameters in the order of `names` if they come by position.
+    pub fn new(
+        app: Arc<App>,
+        caller: Caller,
+        params: &Params,
+        names: &[&str],
+    ) -> Result<Request, Error> {
+        let wrong = |why: &str| Error::invalid("params", why);
+        let read = params.parse().map_err(|_| wrong("cannot be read"))?;
+        let parameters = match read {
+            Value::Null => Value::Object(Map::new()),
+            Value::Object(_) => read,
+            Value::Array(items) if items.len() <= names.len() => {
+                names.iter().map(|name| (*name).to_owned()).zip(items).collect()
+            }
+            Value::Array(_) => return Err(wrong("are more than the method has")),
+            _ => return Err(wrong("must be an object or a list")),
+        };
+        Ok(Request { app, caller, parameters })
+    }
+
+    pub fn input(&self) -> Result<Input<'_>, Error> {
+        Input::new(&self.parameters, self.app.limits())
+    }
+
+    /// The state at `key`, of a user whom the caller may act as. Errors: `conflict` also for a
+    /// user there is not, who is not logged in either.
+    pub async fn state(&self, key: &'static str) -> Result<Claimed, Error> {
+        let state = self.input()?.object(key)?;
+        let username = state.text("UserId", |text, _| Ok(text.to_owned()))?;
+        let room = state.text("RoomId", parse_room)?;
+        let claimed = self.app.claim_username(&self.caller.connection, &username, key).await;
+        let actor = claimed.map_err(|error| match error {
+            Error::NotFound { .. } => Error::conflict(key, "this user is not logged in"),
+            error => error,
+        })?;
+        Ok(Claimed { actor, room, username })
+    }
+}
+
+impl Claimed {
+    /// The state after a move to `room`, or to the waiting room.
+    pub fn moved_to(self, room: Option<ChatId>) -> ClientState {
+        ClientState::new(self.username, room)
+    }
+
+    /// The state after leaving the waiting room.
+    pub fn logged_out(self) -> ClientState {
+        ClientState { user_id: self.username, room_id: String::new() }
+    }
+}
+
+impl ClientState {
+    pub fn new(user_id: String, room: Option<ChatId>) -> ClientState {
+        let room_id = room.map_or_else(|| WAITING_ROOM.to_owned(), |chat_id| chat_id.to_string());
+        ClientState { user_id, room_id }
+    }
+}
+
+/// Reads the id of a room; none is the waiting room's.
+pub fn parse_room(text: &str, limits: &Limits) -> Result<Option<ChatId>, Problem> {
+    match text {
+        WAITING_ROOM => Ok(None),
+        id => parse_id(id, limits).map(Some),
+    }
+}
+
+/// Reads what a message says, in base64.
+pub fn parse_base64(text: &str, limits: &Limits) -> Result<Body, Problem> {
+    let bytes = BASE64.decode(text.as_bytes()).map_err(|_| Problem::Invalid("must be base64"))?;
+    let text = String::from_utf8(bytes).map_err(|_| Problem::Invalid("must be text in UTF-8"))?;
+    Body::parse(&text, limits)
+}
+
+/// The error with its field as the method's parameters are called: what is said of the user is
+/// said of `state`, what is said of the chat of `room`.
+pub fn at(state: &'static str, room: &'static str) -> impl FnOnce(Error) -> Error {
+    let here = move |field| match field {
+        "user" | "user.id" => state,
+        _ => room,
+    };
+    move |error| match error {
+        Error::NotFound { field, why } => Error::NotFound { field: here(field), why },
+        Error::Conflict { field, why } => Error::Conflict { field: here(field), why },
+        error => error,
+    }
+}
+
+/// How an error is told: wrong parameters by JSON-RPC's own code, all others by one, and which it
+/// is in `data`, `{code, field?, retry_after_ms?}`.
+pub fn refusal(error: &Error) -> ErrorObjectOwned {
+    let code = match error {
+        Error::Invalid { .. } => INVALID_PARAMS_CODE,
+        _ => CALL_EXECUTION_FAILED_CODE,
+    };
+    let mut data = failure::object(error);
+    if let Value::Object(data) = &mut data {
+        data.remove("message");
+    }
+    ErrorObject::owned(code, error.to_string(), Some(data))
+}
