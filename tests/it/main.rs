@@ -2,7 +2,15 @@
 //! talks to it as clients do.
 
 mod access;
+mod channels;
+mod channels_across;
+mod channels_frames;
+mod channels_login;
+mod channels_nicks;
 mod chats;
+mod chatter;
+mod credentials;
+mod crossing;
 mod direct;
 mod forgeries;
 mod gates;
@@ -27,6 +35,11 @@ mod rest_live;
 mod rest_threads;
 mod rest_tokens;
 mod rooms;
+mod rpc;
+mod rpc_access;
+mod rpc_calls;
+mod rpc_crossing;
+mod rpc_rooms;
 mod secrets;
 mod service;
 mod signing;

@@ -1,0 +1,52 @@
+//! Who the clients of the channels are, and how they prove it.
+
+use std::time::SystemTime;
+
+use chinwag::{Access, Secret};
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::{Value, json};
+
+use crate::chatter::{Chatter, PASSWORD, assert_refused, of_nick, with_password};
+use crate::support::TestServer;
+
+const HOST_SECRET: &str = "the host application's secret";
+pub const API_KEY: &str = "the service's key";
+
+/// A server in this mode that takes all kinds of credentials.
+pub async fn server(access: Access) -> TestServer {
+    TestServer::with(|config| {
+        config.access = Some(access);
+        config.jwt_secret = Some(Secret::from(HOST_SECRET));
+        config.api_key = Some(Secret::from(API_KEY));
+    })
+    .await
+}
+
+/// The host application's token of a user, for so many seconds.
+pub fn token(user: &str, seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let claims = json!({ "sub": user, "exp": now.as_secs() + seconds });
+    let key = EncodingKey::from_secret(HOST_SECRET.as_bytes());
+    jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
+}
+
+pub fn by_token(nick: &str, user: &str) -> String {
+    format!("{nick}?access_token={}", token(user, 3600))
+}
+
+/// Registers a nick by a connection that goes again.
+pub async fn protect(server: &TestServer, nick: &str) {
+    let mut chatter = server.chatter(nick).await;
+    let registered = chatter.ask(with_password(1, nick, PASSWORD)).await;
+    assert_eq!(registered, of_nick(1, nick));
+    chatter.tell(json!({ "type": 3 })).await;
+    assert_eq!(chatter.closed().await, 1000);
+}
+
+/// A connection that is asked for a password.
+pub async fn waiting(server: &TestServer, nick: &str) -> Chatter {
+    let mut chatter = Chatter::open(server.channels(nick)).await;
+    let error = chatter.next().await;
+    assert_refused(&error, "unauthenticated", None, Value::Null);
+    chatter
+}
