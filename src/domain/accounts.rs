@@ -124,7 +124,7 @@ impl App {
         let ended = tx.delete_token_to_refresh(&hash, clock::now()).await?;
         let (access_key_id, user_id) = ended.ok_or(BAD_REFRESH_TOKEN)?;
         let token = self.issue_token(tx, user_id).await?;
-        self.live.end(&access_key_id);
+        self.leases.end(&access_key_id);
         Ok(token)
     }
 
@@ -137,7 +137,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         tx.delete_token(access_key_id).await?;
         tx.commit([]).await?;
-        self.live.end(access_key_id);
+        self.leases.end(access_key_id);
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl App {
         tx.insert_token(&token, &digest(token.refresh_token.expose())).await?;
         let ended = tx.delete_oldest_tokens(&token.user_id, MAX_TOKENS).await?;
         tx.commit([]).await?;
-        ended.iter().for_each(|access_key_id| self.live.end(access_key_id));
+        ended.iter().for_each(|access_key_id| self.leases.end(access_key_id));
         Ok(token)
     }
 }

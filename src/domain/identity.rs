@@ -2,13 +2,12 @@
 //! key. It owns what a credential proves and whom a connection may act as; a credential's form is
 //! read by [`Keys`](super::keys).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::keys::{Credential, HostClaims};
+use super::leases::Lease;
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::config::Access;
@@ -164,7 +163,7 @@ impl App {
         credential: &str,
     ) -> Result<Connection, Error> {
         // Before the store is asked: a token that is revoked meanwhile ends this one too.
-        let lease = self.live.enter(id, access_key_id);
+        let lease = self.leases.enter(id, access_key_id);
         let key = self.store.find_token_key(&lease.access_key_id).await?;
         let (user_id, expires_at, lease) = match key {
             Some(key) => {
@@ -282,57 +281,5 @@ fn new_user(claims: HostClaims) -> User {
         protected: true,
         created_at: now,
         modified_at: now,
-    }
-}
-
-/// The live connections of each revocable token.
-#[derive(Clone, Default)]
-pub(super) struct Live {
-    connections: Arc<Mutex<HashMap<String, HashMap<ConnectionId, CancellationToken>>>>,
-}
-
-/// A connection's place among them; dropped, it leaves.
-struct Lease {
-    live: Live,
-    id: ConnectionId,
-    access_key_id: String,
-    ended: CancellationToken,
-}
-
-impl Live {
-    fn enter(&self, id: ConnectionId, access_key_id: String) -> Lease {
-        let ended = CancellationToken::new();
-        self.change(|all| {
-            all.entry(access_key_id.clone()).or_default().insert(id, ended.clone());
-        });
-        Lease { live: self.clone(), id, access_key_id, ended }
-    }
-
-    /// Ends the connections of a token that was revoked.
-    pub fn end(&self, access_key_id: &str) {
-        self.change(|all| {
-            let ended = all.remove(access_key_id).into_iter().flatten();
-            ended.for_each(|(_, ended)| ended.cancel());
-        });
-    }
-
-    fn change(
-        &self,
-        change: impl FnOnce(&mut HashMap<String, HashMap<ConnectionId, CancellationToken>>),
-    ) {
-        change(&mut self.connections.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.live.change(|all| {
-            if let Some(connections) = all.get_mut(&self.access_key_id) {
-                connections.remove(&self.id);
-                if connections.is_empty() {
-                    all.remove(&self.access_key_id);
-                }
-            }
-        });
     }
 }

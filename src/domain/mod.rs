@@ -14,6 +14,7 @@ mod history;
 mod identity;
 mod invitations;
 mod keys;
+mod leases;
 mod lobby;
 mod messages;
 mod nicks;
@@ -34,8 +35,8 @@ use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::model::{ConnectionId, Published, UserId};
 use crate::store::{Store, Tx};
-use identity::Live;
 use keys::Keys;
+use leases::Leases;
 use nicks::Nicks;
 use passwords::Passwords;
 use rates::Rates;
@@ -88,7 +89,7 @@ pub struct App {
     limits: Limits,
     keys: Keys,
     passwords: Passwords,
-    live: Live,
+    leases: Leases,
     store: Store,
     bus: Arc<Bus>,
     presence: Mutex<Presence>,
@@ -128,7 +129,7 @@ impl App {
             limits: config.limits.clone(),
             keys,
             passwords: Passwords::default(),
-            live: Live::default(),
+            leases: Leases::default(),
             store,
             bus,
             presence: Mutex::default(),
