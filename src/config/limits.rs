@@ -171,7 +171,7 @@ impl Default for Limits {
             max_page: 1000,
             max_page_bytes: 1 << 20,
             max_history: 10_000,
-            max_history_bytes: 16 << 20,
+            max_history_bytes: 4 << 20,
             max_connections: 100_000,
             max_pending: 1024,
             max_pending_bytes: 256 << 20,

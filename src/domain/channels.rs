@@ -58,27 +58,19 @@ impl App {
         Ok(())
     }
 
-    /// Takes a connection out of a channel whose chat its user is no member of any more.
-    pub async fn lose_channel(
-        &self,
-        connection: ConnectionId,
-        chat_id: ChatId,
-    ) -> Result<(), Error> {
+    /// Takes a connection out of a channel whose chat its user has ceased to be a member of. Who
+    /// is one again joins the channel again.
+    pub async fn lose_channel(&self, connection: ConnectionId, chat_id: ChatId) {
         let _turn = self.nicks.turn.lock().await;
-        let Some((nick, user_id, channel)) = self.nicks.seats().get(connection).and_then(|seat| {
+        let Some((nick, channel)) = self.nicks.seats().get(connection).and_then(|seat| {
             let (channel, _) = seat.channels.iter().find(|(_, id)| **id == chat_id)?;
-            Some((seat.nick.clone(), seat.user_id.clone(), channel.clone()))
+            Some((seat.nick.clone(), channel.clone()))
         }) else {
-            return Ok(());
+            return;
         };
-        // The user may have come back meanwhile.
-        let standing = self.store.find_standing(chat_id, Some(&user_id)).await?;
-        if !standing.is_some_and(|standing| standing.member) {
-            let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
-            self.store.announce([left]).await;
-            self.stand_aside(connection, &channel, chat_id).await;
-        }
-        Ok(())
+        let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
+        self.store.announce([left]).await;
+        self.stand_aside(connection, &channel, chat_id).await;
     }
 
     /// Says something in a channel that the actor's nick is in. Errors: `forbidden` for who is

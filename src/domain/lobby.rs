@@ -29,13 +29,15 @@ impl App {
         connection: &Connection,
         name: &Handle,
     ) -> Result<Option<ChatId>, Error> {
+        let max = self.limits.max_connections;
         let user_id = match self.store.find_user_id(name.as_ref()).await? {
             Some(user_id) => self.claim(connection, &user_id).await?.user_id,
+            None if self.lobby.is_full(max) => return Err(Error::Unavailable(None)),
             None => self.make_lobby_user(connection, name).await?,
         };
         // Again for who is logged out meanwhile.
         loop {
-            let Some(seat) = self.lobby.enter(&user_id, self.limits.max_connections)? else {
+            let Some(seat) = self.lobby.enter(&user_id, max)? else {
                 return Ok(None);
             };
             if connection.is_anonymous() {
@@ -151,7 +153,7 @@ impl App {
     }
 
     /// Logs out who has not called for too long.
-    pub async fn log_out_idle(&self) -> Result<(), Error> {
+    pub async fn log_out_idle(&self) {
         let seats = self.lobby.seats();
         for seat in seats {
             // One that is in use is not idle.
@@ -161,11 +163,17 @@ impl App {
             if seat.gone || seat.last_use.elapsed() < self.limits.lobby_timeout {
                 continue;
             }
-            if seat.stay.is_some() {
-                self.move_to_waiting_room(&mut seat).await?;
+            if let Err(error) = self.log_out(&mut seat).await {
+                tracing::warn!(%error, "an idle user was not logged out");
             }
-            self.lobby.remove(&mut seat);
         }
+    }
+
+    async fn log_out(&self, seat: &mut Seat) -> Result<(), Error> {
+        if seat.stay.is_some() {
+            self.move_to_waiting_room(seat).await?;
+        }
+        self.lobby.remove(seat);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::users::find_user;
 use super::{Actor, App, Connection};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password, User, UserId};
+use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password, User};
 use crate::store::Tx;
 
 /// Who is connected under which nick, and in which channels.
@@ -34,7 +34,6 @@ pub(super) struct Seats {
 /// A connection's nick and its channels.
 pub(super) struct Seat {
     pub nick: Handle,
-    pub user_id: UserId,
     pub channels: HashMap<ChannelName, ChatId>,
 }
 
@@ -89,7 +88,7 @@ impl App {
             anonymous: connection.is_anonymous(),
         });
         tx.commit(events).await?;
-        self.nicks.seats().sit(connection.id(), nick, &user.id);
+        self.nicks.seats().sit(connection.id(), nick);
         self.leave_all_rooms(connection.id()).await;
         Ok(connection.actor(user.id))
     }
@@ -174,10 +173,10 @@ impl Seats {
         left.chain([Event::NickGone { nick: nick.clone() }]).collect()
     }
 
-    fn sit(&mut self, connection: ConnectionId, nick: &Handle, user_id: &UserId) {
+    fn sit(&mut self, connection: ConnectionId, nick: &Handle) {
         self.stand_up(connection);
         self.nicks.insert(nick.clone(), connection);
-        let seat = Seat { nick: nick.clone(), user_id: user_id.clone(), channels: HashMap::new() };
+        let seat = Seat { nick: nick.clone(), channels: HashMap::new() };
         self.connections.insert(connection, seat);
     }
 

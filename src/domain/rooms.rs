@@ -71,8 +71,8 @@ impl App {
     ) -> Result<Room, Error> {
         let Visitor { reader: Reader { chat_id, ephemeral, .. }, profile } = visitor;
         let mut presence = self.presence.lock().await;
-        // Whoever deletes it holds the presence until that is done.
-        if ephemeral && self.store.find_standing(chat_id, None).await?.is_none() {
+        // An ephemeral chat is there as long as somebody is in its room.
+        if ephemeral && presence.count(chat_id) == 0 {
             return Err(Error::no_chat());
         }
         if let Some(user) = profile {

@@ -73,6 +73,11 @@ impl Lobby {
         Ok(None)
     }
 
+    /// Whether there are `max` already.
+    pub fn is_full(&self, max: usize) -> bool {
+        self.lock().by_user.len() >= max
+    }
+
     /// The seat of a user who is logged in.
     pub fn find(&self, user_id: &UserId) -> Option<Arc<Turn<Seat>>> {
         self.lock().by_user.get(user_id).cloned()

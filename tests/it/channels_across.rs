@@ -124,6 +124,14 @@ async fn who_is_no_member_any_more_is_out_of_the_channel() {
         bob.join("here", "bob").await;
         assert_eq!(ann.next().await, of_channel(4, "here", "bob"));
     }
+    // Who comes back to the chat at once is out of the channel none the less, and may join again.
+    bobs.request("leave-chat", of_chat(&chat)).await;
+    bobs.done("join-chat", of_chat(&chat)).await;
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.next().await, of_channel(5, "here", "bob"));
+    }
+    bob.join("here", "bob").await;
+    bob.say("here", "back again", "bob").await;
 }
 
 #[tokio::test]

@@ -188,6 +188,10 @@ async fn a_batch_ends_when_its_answers_are_too_long() {
         assert_eq!(refused["id"], 1);
     }
     assert_eq!(server.call("DumpHistory", json!([ann, 2])).await, json!([]));
+    // What is not asked for counts as well.
+    let unasked = notification("DumpHistory", json!([ann]));
+    let answers = server.rpc(&json!([unasked, unasked, unasked, dump])).await;
+    assert_fault(&answers[0]["error"], "too_large", Some("batch"));
 }
 
 #[tokio::test]

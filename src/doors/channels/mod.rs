@@ -74,5 +74,6 @@ impl Door {
         if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
             tracing::warn!("some requests of the channels were given up");
         }
+        self.hub.roster.clear();
     }
 }

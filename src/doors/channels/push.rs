@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Hub, frames};
-use crate::doors::failure;
 use crate::model::{ChatId, ConnectionId, Event, Place, Posted, Published};
 
 /// Runs until the bus is closed.
@@ -83,9 +82,7 @@ fn evict(hub: &Arc<Hub>, chat_id: ChatId, evicted: Vec<ConnectionId>) {
     for connection in evicted {
         let hub = hub.clone();
         hub.work.clone().spawn(async move {
-            if let Err(error) = hub.app.lose_channel(connection, chat_id).await {
-                failure::log("channels", &error);
-            }
+            hub.app.lose_channel(connection, chat_id).await;
         });
     }
 }

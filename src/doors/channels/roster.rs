@@ -57,6 +57,13 @@ impl Roster {
         lists.sessions.values().for_each(|session| session.outlet.close(Closing::SHUTDOWN));
     }
 
+    /// Lets go of the connections that have been closed.
+    pub fn clear(&self) {
+        let mut lists = self.lock();
+        lists.seats.clear();
+        lists.channels.clear();
+    }
+
     /// A nick has connected, and hears from now on what everybody hears.
     pub fn connect(&self, nick: &Handle, user_id: &UserId, by: ConnectionId, anonymous: bool) {
         let mut lists = self.lock();

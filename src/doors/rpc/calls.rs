@@ -73,7 +73,8 @@ async fn answer(hub: &Hub, caller: &Caller, body: &[u8]) -> Option<String> {
         return Some(refuse_all(hub, caller, ErrorCode::ParseError));
     };
     if !body.get().starts_with('[') {
-        return call(hub, caller, body).await.map(|answer| answer.to_string());
+        let (answer, asked) = call(hub, caller, body).await;
+        return asked.then(|| answer.to_string());
     }
     let calls: Vec<&RawValue> = serde_json::from_str(body.get()).unwrap_or_default();
     if calls.is_empty() || calls.len() > hub.app.limits().max_batch {
@@ -82,17 +83,18 @@ async fn answer(hub: &Hub, caller: &Caller, body: &[u8]) -> Option<String> {
     batch(hub, caller, calls).await
 }
 
-/// The answers to calls that are done one after another. Once the answers are as long as they may
-/// be, the rest of the calls are not done.
+/// The answers to calls that are done one after another. Once the answers, those to notifications
+/// too, are as long as they may be, the rest of the calls are not done.
 async fn batch(hub: &Hub, caller: &Caller, calls: Vec<&RawValue>) -> Option<String> {
     let max = hub.app.limits().max_history_bytes;
-    let mut answers = String::new();
+    let (mut answers, mut length) = (String::new(), 0);
     for item in calls {
-        let answered = match answers.len() > max {
+        let (answer, asked) = match length > max {
             true => too_large(item, max),
             false => call(hub, caller, item).await,
         };
-        if let Some(answer) = answered {
+        length += answer.as_ref().len();
+        if asked {
             answers.push(if answers.is_empty() { '[' } else { ',' });
             answers.push_str(answer.as_ref());
         }
@@ -101,14 +103,14 @@ async fn batch(hub: &Hub, caller: &Caller, calls: Vec<&RawValue>) -> Option<Stri
     (answers.len() > 1).then_some(answers)
 }
 
-/// Does one call; a notification is not answered.
-async fn call(hub: &Hub, caller: &Caller, item: &RawValue) -> Option<MethodResponse> {
+/// Does one call. Returns its answer, and whether that is asked for: a notification's is not.
+async fn call(hub: &Hub, caller: &Caller, item: &RawValue) -> (MethodResponse, bool) {
     let read = serde_json::from_str::<Call>(item.get());
     let admitted = caller.admit(&hub.app);
     let Ok(call) = read else {
         let invalid = ErrorObjectOwned::from(ErrorCode::InvalidRequest);
         let error = admitted.err().map_or(invalid, |error| refusal(&error));
-        return Some(MethodResponse::error(Id::Null, error));
+        return (MethodResponse::error(Id::Null, error), true);
     };
     let notification = call.id.is_none();
     let id = call.id.unwrap_or(Id::Null).into_owned();
@@ -122,13 +124,14 @@ async fn call(hub: &Hub, caller: &Caller, item: &RawValue) -> Option<MethodRespo
         }
         (Ok(()), _) => MethodResponse::error(id, ErrorCode::MethodNotFound),
     };
-    (!notification).then_some(answer)
+    (answer, !notification)
 }
 
-fn too_large(item: &RawValue, max: usize) -> Option<MethodResponse> {
+fn too_large(item: &RawValue, max: usize) -> (MethodResponse, bool) {
     let error = Error::TooLarge { field: "batch".into(), max, unit: "bytes of answers" };
-    let id = serde_json::from_str::<Call>(item.get()).map_or(Some(Id::Null), |call| call.id)?;
-    Some(MethodResponse::error(id, refusal(&error)))
+    let id = serde_json::from_str::<Call>(item.get()).map_or(Some(Id::Null), |call| call.id);
+    let asked = id.is_some();
+    (MethodResponse::error(id.unwrap_or(Id::Null), refusal(&error)), asked)
 }
 
 /// The answer to a body that cannot be taken for calls. It counts as one.

@@ -91,8 +91,8 @@ async fn log_out_idle(hub: Weak<Hub>) {
         let pause = (app.limits().lobby_timeout / 4).clamp(SHORTEST, LONGEST);
         // In a task of its own, as a write that has begun is to be finished.
         let round = tokio::spawn(async move { app.log_out_idle().await });
-        if let Ok(Err(error)) = round.await {
-            failure::log("log out idle users", &error);
+        if round.await.is_err() {
+            tracing::error!("idle users were not logged out");
         }
         tokio::time::sleep(pause).await;
     }

@@ -24,11 +24,13 @@ pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
     let max_rooms = call.app.limits().max_socket_rooms;
     let visitor = rooms.subscribe(id, chat_id, viewer.user_id(), max_rooms, see).await;
     let visitor = visitor.map_err(at_channel)?;
-    let entered = call.app.enter_room(visitor, id).await;
-    let entered = entered.map_err(|error| {
-        rooms.unsubscribe(id, chat_id);
-        at_channel(error)
-    })?;
+    let entered = match call.app.enter_room(visitor, id).await {
+        Ok(entered) => entered,
+        Err(error) => {
+            rooms.unsubscribe(id, chat_id);
+            return Err(at_channel(error));
+        }
+    };
     // It may have disconnected, or lost the right, before the domain knew it to be in the room.
     if !rooms.is_subscribed(id, chat_id) {
         call.app.leave_room(id, chat_id, || rooms.is_subscribed(id, chat_id)).await;
