@@ -12,6 +12,7 @@ mod chatter;
 mod credentials;
 mod crossing;
 mod direct;
+mod doors;
 mod forgeries;
 mod gates;
 mod house;
