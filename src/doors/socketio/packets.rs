@@ -3,7 +3,7 @@
 use engineioxide::sid::Sid;
 use engineioxide::{ProtocolVersion, Str};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use socketioxide_core::Value;
 use socketioxide_core::packet::Packet;
 use socketioxide_core::parser::Parse;
@@ -11,6 +11,30 @@ use socketioxide_parser_common::CommonParser;
 
 use crate::doors::failure;
 use crate::error::Error;
+
+/// How much of an event's name is read: more than any event's has.
+const MAX_EVENT_NAME: usize = 64;
+
+/// A request as it stands in a packet: the event's name and its first argument.
+pub(super) struct Request {
+    pub event: String,
+    pub body: Json,
+}
+
+impl Request {
+    /// None if it is not `[event, …]`. Without a body the body is `null`.
+    pub fn read(data: &str) -> Option<Request> {
+        let items: Vec<Json> = serde_json::from_str(data).ok()?;
+        let mut items = items.into_iter();
+        match items.next()? {
+            Json::String(event) => Some(Request {
+                event: event.chars().take(MAX_EVENT_NAME).collect(),
+                body: items.next().unwrap_or_default(),
+            }),
+            _ => None,
+        }
+    }
+}
 
 /// What a request is answered with.
 pub(super) struct Answer {

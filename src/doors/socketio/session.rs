@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use engineioxide::Str;
 use engineioxide::socket::DisconnectReason;
 use futures_util::FutureExt;
-use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
-use super::packets::{self, Answer};
+use super::packets::{self, Answer, Request};
 use super::rooms::Rooms;
 use super::{Hub, push, requests, unsent};
 use crate::domain::{Actor, Connection, Viewer};
@@ -24,9 +23,6 @@ use crate::model::{ConnectionId, UserId};
 /// Packets of this many bytes are counted against `Limits::max_unsent_bytes`; smaller ones are
 /// few enough by `Limits::max_unsent`.
 const LARGE_PACKET: usize = 1 << 10;
-
-/// How much of an event's name is read: more than any event's has.
-const MAX_EVENT_NAME: usize = 64;
 
 pub(super) struct Session {
     pub id: ConnectionId,
@@ -51,12 +47,6 @@ pub(super) struct Session {
     latest: Mutex<Option<Actor>>,
     /// Whether this socket acts as more than one user; [`Rooms`] knows them.
     several_users: AtomicBool,
-}
-
-/// A request as it stands in a packet: the event's name and its first argument.
-struct Request {
-    event: String,
-    body: Value,
 }
 
 impl Session {
@@ -318,21 +308,6 @@ impl Session {
 /// The client did not read what was sent to it.
 #[derive(Debug)]
 pub(super) struct Overflow;
-
-impl Request {
-    /// None if it is not `[event, …]`. Without a body the body is `null`.
-    fn read(data: &str) -> Option<Request> {
-        let items: Vec<Value> = serde_json::from_str(data).ok()?;
-        let mut items = items.into_iter();
-        match items.next()? {
-            Value::String(event) => Some(Request {
-                event: event.chars().take(MAX_EVENT_NAME).collect(),
-                body: items.next().unwrap_or_default(),
-            }),
-            _ => None,
-        }
-    }
-}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves these lists whole.
