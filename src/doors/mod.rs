@@ -12,6 +12,7 @@ mod rest;
 mod retry;
 mod rpc;
 mod socketio;
+mod tasks;
 mod websocket;
 
 use std::sync::Arc;

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
+use crate::doors::tasks;
 use roster::Roster;
 
 /// The door's running parts.
@@ -70,10 +71,7 @@ impl Door {
     /// Closes every WebSocket and waits until what they asked is done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         self.hub.roster.close();
-        self.hub.work.close();
-        if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
-            tracing::warn!("some requests of the channels were given up");
-        }
+        tasks::finish(&self.hub.work, deadline, "requests of the channels").await;
         self.hub.roster.clear();
     }
 }

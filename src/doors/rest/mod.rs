@@ -17,10 +17,8 @@ mod threads;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::mpsc;
@@ -28,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 
 use crate::domain::App;
+use crate::doors::tasks;
 use crate::model::{Event, Published};
 use description::Description;
 use live::Live;
@@ -63,7 +62,7 @@ impl Door {
             .route("/api/ws", get(live::open))
             // The gate before all doors has a limit of its own.
             .layer(DefaultBodyLimit::disable())
-            .layer(middleware::from_fn_with_state(hub.clone(), to_its_end))
+            .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
             .route("/api/openapi.json", get(async move || Json(description.clone())))
             .with_state(hub.clone());
         (Door { hub }, router)
@@ -72,18 +71,8 @@ impl Door {
     /// Closes every WebSocket and waits until what was asked is done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         self.hub.live.close();
-        self.hub.work.close();
-        if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
-            tracing::warn!("some requests of the REST door were given up");
-        }
+        tasks::finish(&self.hub.work, deadline, "requests of the REST door").await;
     }
-}
-
-/// Handles a request in a task of its own: hyper drops the handler of a client that goes away, and
-/// a write that has begun is to be finished.
-async fn to_its_end(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    let handled = hub.work.spawn(next.run(request)).await;
-    handled.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 /// Shows every event to those it concerns, until the bus is closed.

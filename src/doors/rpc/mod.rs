@@ -17,10 +17,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::middleware;
 use axum::routing::post;
 use jsonrpsee_core::server::RpcModule;
 use tokio::sync::mpsc;
@@ -28,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
-use crate::doors::failure;
+use crate::doors::{failure, tasks};
 use crate::model::{ChatId, Event, Published, UserId};
 
 /// The door's running parts.
@@ -40,7 +37,7 @@ pub struct Door {
 struct Hub {
     app: Arc<App>,
     methods: RpcModule<App>,
-    /// What goes on beside the requests.
+    /// The requests being handled, and what goes on beside them.
     work: TaskTracker,
     /// Once set, nobody is logged out for being idle any more.
     stopped: CancellationToken,
@@ -61,26 +58,16 @@ impl Door {
         tokio::spawn(idle);
         let router = Router::new()
             .route("/rpc", post(calls::handle))
-            .layer(middleware::from_fn(to_its_end))
+            .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
             .with_state(hub.clone());
         (Door { hub }, router)
     }
 
-    /// Waits until what goes on beside the requests is done, at most for `deadline`.
+    /// Waits until what was asked is done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         self.hub.stopped.cancel();
-        self.hub.work.close();
-        if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
-            tracing::warn!("some users of the rooms API were left in their rooms");
-        }
+        tasks::finish(&self.hub.work, deadline, "calls of the rooms API").await;
     }
-}
-
-/// Handles a request in a task of its own: hyper drops the handler of a client that goes away, and
-/// a write that has begun is to be finished.
-async fn to_its_end(request: Request, next: Next) -> Response {
-    let handled = tokio::spawn(next.run(request)).await;
-    handled.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 /// Logs out, again and again, who has not called for too long; until the door is gone.

@@ -46,6 +46,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::App;
 use crate::doors::client::Client;
 use crate::doors::retry;
+use crate::doors::tasks;
 use crate::error::Error;
 use rooms::Rooms;
 
@@ -118,10 +119,7 @@ impl Door {
     /// `deadline`.
     pub async fn close(&self, deadline: Duration) {
         self.hub.rooms.close();
-        self.hub.work.close();
-        if tokio::time::timeout(deadline, self.hub.work.wait()).await.is_err() {
-            tracing::warn!("some requests were given up");
-        }
+        tasks::finish(&self.hub.work, deadline, "requests of Socket.IO").await;
         self.hub.stopped.cancel();
     }
 }
