@@ -16,7 +16,7 @@ import { within } from './within.mjs';
 const binary =
   process.env.CHINWAG_BIN ?? fileURLToPath(new URL('../../target/debug/chinwag', import.meta.url));
 
-const greeting = /^chinwag listening on (http:\/\/127\.0\.0\.1:\d+) \(access: open\)$/;
+const greeting = /^chinwag listening on (http:\/\/127\.0\.0\.1:\d+) \(access: (?:open|token)\)$/;
 
 // The settings of whoever runs the tests must not reach the server.
 const environment = Object.fromEntries(
@@ -29,8 +29,8 @@ process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 /** One server for a test file. It and its clients are gone at the end, however the tests went. */
-export async function serverForThisFile() {
-  const server = await Server.start();
+export async function serverForThisFile(...settings) {
+  const server = await Server.start(...settings);
   afterEach(closeAllClients);
   after(() => server.dispose());
   return server;
@@ -41,11 +41,13 @@ export class Server {
   url;
   /** Everything logged so far, over all restarts. */
   stderr = '';
+  #settings;
   #directory;
   #process;
 
-  static async start() {
+  static async start(...settings) {
     const server = new Server();
+    server.#settings = settings;
     server.#directory = await mkdtemp(path.join(tmpdir(), 'chinwag-test-'));
     await server.#spawn('127.0.0.1:0');
     return server;
@@ -83,7 +85,8 @@ export class Server {
 
   async #spawn(listen) {
     const database = path.join(this.#directory, 'chinwag.db');
-    const child = spawn(binary, ['--listen', listen, '--database-url', `sqlite:${database}`], {
+    const settings = ['--listen', listen, '--database-url', `sqlite:${database}`];
+    const child = spawn(binary, [...settings, ...this.#settings], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
