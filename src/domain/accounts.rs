@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::identity::Connection;
 use super::keys::{digest, new_token};
+use super::users::insert_nick;
 use super::{Actor, App};
 use crate::clock;
 use crate::config::{Limits, Registration};
@@ -162,30 +163,6 @@ async fn protect(tx: &mut Tx, actor: Option<&Actor>, user: User) -> Result<UserI
     }
     tx.update_user(&User { protected: true, modified_at: clock::now(), ..user.clone() }).await?;
     Ok(user.id)
-}
-
-/// Makes a user of whom nothing is known but the nick. Errors: `conflict` for one that is an id.
-pub(super) async fn insert_nick(
-    tx: &mut Tx,
-    nick: &Handle,
-    protected: bool,
-) -> Result<User, Error> {
-    let now = clock::now();
-    let user = User {
-        id: UserId::new(),
-        external_id: None,
-        handle: Some(nick.clone()),
-        name: Name::from(nick),
-        photo: Photo::none(),
-        protected,
-        created_at: now,
-        modified_at: now,
-    };
-    if tx.is_name_taken(nick.as_ref(), &user.id).await? {
-        return Err(Error::conflict("user", "another user has this nick"));
-    }
-    tx.insert_user(&user).await?;
-    Ok(user)
 }
 
 fn refuse_taken(taken: Taken) -> Result<(), Error> {

@@ -9,10 +9,9 @@ use std::time::Instant;
 use tokio::sync::OwnedMutexGuard;
 
 use super::access::Reader;
-use super::accounts::insert_nick;
 use super::chats::{end_membership, sees};
 use super::seats::{Seat, Stay};
-use super::users::find_user;
+use super::users::{find_user, give_handle};
 use super::{Actor, App, Connection, Viewer};
 use crate::clock;
 use crate::error::Error;
@@ -203,10 +202,7 @@ impl App {
         name: &Handle,
     ) -> Result<UserId, Error> {
         let mut tx = self.store.begin().await?;
-        let user_id = match connection.user_id() {
-            Some(user_id) => name_user(&mut tx, user_id, name).await?,
-            None => insert_nick(&mut tx, name, false).await?.id,
-        };
+        let user_id = give_handle(&mut tx, connection, name).await?.id;
         tx.commit([]).await?;
         Ok(user_id)
     }
@@ -254,20 +250,6 @@ impl App {
         }
         Ok(())
     }
-}
-
-/// Gives a token's user the name, if they have none yet.
-async fn name_user(tx: &mut Tx, user_id: &UserId, name: &Handle) -> Result<UserId, Error> {
-    let user = find_user(tx, user_id).await?;
-    if user.handle.is_some() {
-        return Err(Error::Forbidden("this token is another user's"));
-    }
-    if tx.is_name_taken(name.as_ref(), &user.id).await? {
-        return Err(Error::conflict("user", "another user has this name"));
-    }
-    let named = User { handle: Some(name.clone()), modified_at: clock::now(), ..user };
-    tx.update_user(&named).await?;
-    Ok(named.id)
 }
 
 fn profile(user: User) -> Profile {

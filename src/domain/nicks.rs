@@ -7,14 +7,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex;
 
-use super::accounts::insert_nick;
-use super::identity::NOT_YOURS;
-use super::users::find_user;
+use super::users::give_handle;
 use super::{Actor, App, Connection};
-use crate::clock;
 use crate::error::Error;
-use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password, User};
-use crate::store::Tx;
+use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password};
 
 /// Who is connected under which nick, and in which channels.
 #[derive(Default)]
@@ -75,7 +71,7 @@ impl App {
                 connection.may_act_as(&user.id, user.protected)?;
                 user
             }
-            None => give_nick(&mut tx, connection, nick).await?,
+            None => give_handle(&mut tx, connection, nick).await?,
         };
         if self.nicks.seats().holder(nick).is_some() {
             return Err(Error::conflict("user", "this nick is connected already"));
@@ -109,24 +105,6 @@ impl App {
         let _turn = self.nicks.turn.lock().await;
         sorted(self.nicks.seats().nicks.keys().cloned().collect())
     }
-}
-
-/// Makes a nick that is nobody's the handle of the connection's user, or of a new one. Errors:
-/// `forbidden` for a user who has a handle, `conflict` for a nick that is somebody's id.
-async fn give_nick(tx: &mut Tx, connection: &Connection, nick: &Handle) -> Result<User, Error> {
-    let Some(user_id) = connection.user_id() else {
-        return insert_nick(tx, nick, false).await;
-    };
-    let user = find_user(tx, user_id).await?;
-    if user.handle.is_some() {
-        return Err(NOT_YOURS);
-    }
-    if tx.is_name_taken(nick.as_ref(), &user.id).await? {
-        return Err(Error::conflict("user", "another user has this nick"));
-    }
-    let user = User { handle: Some(nick.clone()), modified_at: clock::now(), ..user };
-    tx.update_user(&user).await?;
-    Ok(user)
 }
 
 pub(super) fn sorted(mut nicks: Vec<Handle>) -> Vec<Handle> {

@@ -1,9 +1,10 @@
 //! Users: made or fetched by the id of either side.
 
+use super::identity::NOT_YOURS;
 use super::{App, Connection};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ChatId, NewUser, User, UserId};
+use crate::model::{ChatId, Handle, Name, NewUser, Photo, User, UserId};
 use crate::store::Tx;
 
 impl App {
@@ -45,6 +46,52 @@ impl App {
 /// Errors: `not_found`.
 pub(super) async fn find_user(tx: &mut Tx, id: &UserId) -> Result<User, Error> {
     tx.find_user(id).await?.ok_or_else(Error::no_user)
+}
+
+/// Makes a handle that is nobody's that of the user whom the connection has proved to be, or of a
+/// new one. Errors: `forbidden` for a user who has another; `conflict` for one that is an id.
+pub(super) async fn give_handle(
+    tx: &mut Tx,
+    connection: &Connection,
+    handle: &Handle,
+) -> Result<User, Error> {
+    let Some(user_id) = connection.user_id() else {
+        return insert_nick(tx, handle, false).await;
+    };
+    let user = find_user(tx, user_id).await?;
+    if user.handle.is_some() {
+        return Err(NOT_YOURS);
+    }
+    if tx.is_name_taken(handle.as_ref(), &user.id).await? {
+        return Err(Error::conflict("user", "another user has this name"));
+    }
+    let user = User { handle: Some(handle.clone()), modified_at: clock::now(), ..user };
+    tx.update_user(&user).await?;
+    Ok(user)
+}
+
+/// Makes a user of whom nothing is known but the nick. Errors: `conflict` for one that is an id.
+pub(super) async fn insert_nick(
+    tx: &mut Tx,
+    nick: &Handle,
+    protected: bool,
+) -> Result<User, Error> {
+    let now = clock::now();
+    let user = User {
+        id: UserId::new(),
+        external_id: None,
+        handle: Some(nick.clone()),
+        name: Name::from(nick),
+        photo: Photo::none(),
+        protected,
+        created_at: now,
+        modified_at: now,
+    };
+    if tx.is_name_taken(nick.as_ref(), &user.id).await? {
+        return Err(Error::conflict("user", "another user has this nick"));
+    }
+    tx.insert_user(&user).await?;
+    Ok(user)
 }
 
 async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
