@@ -35,6 +35,7 @@ mod rest_gates;
 mod rest_live;
 mod rest_threads;
 mod rest_tokens;
+mod revocation;
 mod rooms;
 mod rpc;
 mod rpc_access;
