@@ -41,7 +41,7 @@ impl Closing {
     const SILENT: Closing = Closing { code: 1001, reason: "no answer to a ping" };
     const TOO_SLOW: Closing = Closing { code: 1013, reason: "too much is left unread" };
     const DEFECT: Closing = Closing { code: 1011, reason: "internal error" };
-    pub const GONE: Closing = Closing { code: 1000, reason: "" };
+    pub const NORMAL: Closing = Closing { code: 1000, reason: "" };
 }
 
 /// What a client sends.
@@ -187,7 +187,7 @@ async fn read<F: Future<Output = ()>>(
             Ok(Some(Ok(Message::Text(text)))) => Frame::Text(text),
             Ok(Some(Ok(Message::Binary(_)))) => Frame::Binary,
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-            Ok(Some(Ok(Message::Close(_))) | None) => break Closing::GONE,
+            Ok(Some(Ok(Message::Close(_))) | None) => break Closing::NORMAL,
             Ok(Some(Err(_))) => break Closing::BAD_FRAME,
             Err(_) => break Closing::SILENT,
         };
@@ -223,6 +223,6 @@ async fn write(
             _ = pings.tick() => Message::Ping(Default::default()),
         };
         let sent = sink.send(message).await;
-        sent.inspect_err(|_| outlet.close(Closing::GONE))?;
+        sent.inspect_err(|_| outlet.close(Closing::NORMAL))?;
     }
 }

@@ -79,7 +79,7 @@ async fn log_in(
 }
 
 async fn log_out(session: &Session) -> Result<(), Error> {
-    session.end(Closing::GONE);
+    session.end(Closing::NORMAL);
     session.hub.app.leave_nick(session.outlet.id).await;
     Ok(())
 }
