@@ -9,9 +9,7 @@ use super::{Actor, App};
 use crate::clock;
 use crate::config::{Limits, Registration};
 use crate::error::Error;
-use crate::model::{
-    ConnectionId, Event, Handle, Name, NewAccount, Password, Photo, Token, User, UserId,
-};
+use crate::model::{ConnectionId, Event, Handle, Name, NewAccount, Password, Token, User, UserId};
 use crate::store::{Taken, Tx};
 
 /// How many tokens a user may have: one for each device, and some forgotten ones.
@@ -178,16 +176,10 @@ fn refuse_taken(taken: Taken) -> Result<(), Error> {
 }
 
 fn user_of(new: &NewAccount, limits: &Limits) -> User {
-    let now = clock::now();
     User {
-        id: UserId::new(),
-        external_id: None,
         handle: Some(new.username.clone()),
-        name: Name::joined(&new.first_name, " ", &new.last_name, limits),
-        photo: Photo::none(),
         protected: true,
-        created_at: now,
-        modified_at: now,
+        ..User::new(Name::joined(&new.first_name, " ", &new.last_name, limits))
     }
 }
 

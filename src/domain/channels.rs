@@ -5,7 +5,6 @@ use super::access::Reader;
 use super::chats::{join, leave};
 use super::nicks::sorted;
 use super::{Actor, App, Viewer};
-use crate::clock;
 use crate::error::Error;
 use crate::model::{
     Body, ChannelName, Chat, ChatId, ConnectionId, Event, Handle, MessageType, Name,
@@ -126,25 +125,12 @@ impl App {
 }
 
 async fn insert_channel(tx: &mut Tx, actor: &Actor, channel: &ChannelName) -> Result<Chat, Error> {
-    let now = clock::now();
+    let user_id = &actor.user_id;
     let chat = Chat {
-        id: ChatId::new(),
-        name: Name::from(channel),
-        description: None,
-        private: false,
-        direct: false,
         channel_name: Some(channel.clone()),
-        ephemeral: false,
-        team_id: None,
-        creator_id: actor.user_id.clone(),
-        users: vec![actor.user_id.clone()],
-        last_seq: 0,
-        participants: 0,
-        created_at: now,
-        modified_at: now,
+        ..Chat::new(Name::from(channel), user_id.clone(), vec![user_id.clone()])
     };
     tx.insert_chat(&chat).await?;
-    tx.insert_members(chat.id, &chat.users, now).await?;
     Ok(chat)
 }
 

@@ -30,25 +30,14 @@ impl App {
         }
         // Sorted by id, as the store lists those who joined at the same time.
         let members: BTreeSet<_> = iter::once(actor.user_id.clone()).chain(users).collect();
-        let now = clock::now();
+        let members = members.into_iter().collect();
         let chat = Chat {
-            id: ChatId::new(),
-            name: new.name,
             description: new.description.filter(|text| !text.as_ref().is_empty()),
             private: new.private,
-            direct: false,
-            channel_name: None,
-            ephemeral: false,
             team_id: new.team_id,
-            creator_id: actor.user_id.clone(),
-            users: members.into_iter().collect(),
-            last_seq: 0,
-            participants: 0,
-            created_at: now,
-            modified_at: now,
+            ..Chat::new(new.name, actor.user_id.clone(), members)
         };
         tx.insert_chat(&chat).await?;
-        tx.insert_members(chat.id, &chat.users, now).await?;
         tx.commit([Event::ChatCreated(chat.clone())]).await?;
         Ok(chat)
     }

@@ -2,11 +2,10 @@
 
 use super::users::find_user;
 use super::{Actor, App};
-use crate::clock;
 use crate::error::Error;
 use crate::model::{
-    Body, Chat, ChatId, DirectMessage, Event, Message, MessageQuery, MessageType, Name, Sent,
-    Thread, UserId, Username,
+    Body, Chat, DirectMessage, Event, Message, MessageQuery, MessageType, Name, Sent, Thread,
+    UserId, Username,
 };
 use crate::store::Tx;
 
@@ -20,7 +19,6 @@ impl App {
             None => {
                 let chat = self.new_direct(&mut tx, actor, users).await?;
                 tx.insert_chat(&chat).await?;
-                tx.insert_members(chat.id, &chat.users, chat.created_at).await?;
                 tx.commit([Event::ChatCreated(chat.clone())]).await?;
                 chat
             }
@@ -111,23 +109,9 @@ impl App {
     ) -> Result<Chat, Error> {
         let [one, other] = &users;
         let (one, other) = (find_user(tx, one).await?, find_user(tx, other).await?);
-        let now = clock::now();
-        Ok(Chat {
-            id: ChatId::new(),
-            name: Name::joined(&one.name, ", ", &other.name, &self.limits),
-            description: None,
-            private: true,
-            direct: true,
-            channel_name: None,
-            ephemeral: false,
-            team_id: None,
-            creator_id: actor.user_id.clone(),
-            users: users.into(),
-            last_seq: 0,
-            participants: 0,
-            created_at: now,
-            modified_at: now,
-        })
+        let name = Name::joined(&one.name, ", ", &other.name, &self.limits);
+        let chat = Chat::new(name, actor.user_id.clone(), users.into());
+        Ok(Chat { private: true, direct: true, ..chat })
     }
 }
 

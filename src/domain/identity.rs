@@ -271,15 +271,11 @@ fn changed_by(claims: &HostClaims, user: &User) -> User {
 }
 
 fn new_user(claims: HostClaims) -> User {
-    let now = clock::now();
+    let name = claims.name.unwrap_or_else(|| Name::from(&claims.external_id));
     User {
-        id: UserId::new(),
-        name: claims.name.unwrap_or_else(|| Name::from(&claims.external_id)),
         external_id: Some(claims.external_id),
-        handle: None,
         photo: claims.photo.unwrap_or_else(Photo::none),
         protected: true,
-        created_at: now,
-        modified_at: now,
+        ..User::new(name)
     }
 }

@@ -56,25 +56,14 @@ impl App {
         let mut seat = self.seat(&actor.user_id, room).await?;
         let mut tx = self.begin_as(actor).await?;
         let user = find_user(&mut tx, &actor.user_id).await?;
-        let now = clock::now();
+        let name = Name::of_room(&user.name, &self.limits);
         let chat = Chat {
-            id: ChatId::new(),
-            name: Name::of_room(&user.name, &self.limits),
-            description: None,
-            private: false,
-            direct: false,
-            channel_name: None,
             ephemeral: true,
-            team_id: None,
-            creator_id: user.id.clone(),
-            users: vec![user.id.clone()],
-            last_seq: 0,
+            // The one who is about to enter.
             participants: 1,
-            created_at: now,
-            modified_at: now,
+            ..Chat::new(name, user.id.clone(), vec![user.id.clone()])
         };
         tx.insert_chat(&chat).await?;
-        tx.insert_members(chat.id, &chat.users, now).await?;
         let chat_id = chat.id;
         let stay = Stay { chat_id, ephemeral: true, cursor: 0, joined: true };
         let events = vec![Event::ChatCreated(chat)];

@@ -4,7 +4,7 @@ use super::identity::NOT_YOURS;
 use super::{App, Connection};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ChatId, Handle, Name, NewUser, Photo, User, UserId};
+use crate::model::{ChatId, Handle, Name, NewUser, User, UserId};
 use crate::store::Tx;
 
 impl App {
@@ -76,17 +76,7 @@ pub(super) async fn insert_nick(
     nick: &Handle,
     protected: bool,
 ) -> Result<User, Error> {
-    let now = clock::now();
-    let user = User {
-        id: UserId::new(),
-        external_id: None,
-        handle: Some(nick.clone()),
-        name: Name::from(nick),
-        photo: Photo::none(),
-        protected,
-        created_at: now,
-        modified_at: now,
-    };
+    let user = User { handle: Some(nick.clone()), protected, ..User::new(Name::from(nick)) };
     if tx.is_name_taken(nick.as_ref(), &user.id).await? {
         return Err(Error::conflict("user", "another user has this nick"));
     }
@@ -131,17 +121,13 @@ async fn update(tx: &mut Tx, user: User, new: NewUser) -> Result<User, Error> {
 }
 
 async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
-    let now = clock::now();
     let user = User {
-        id: new.id.unwrap_or_else(UserId::new),
         external_id: new.external_id,
         handle: new.handle,
-        name: new.name,
         photo: new.photo,
-        protected: false,
-        created_at: now,
-        modified_at: now,
+        ..User::new(new.name)
     };
+    let user = User { id: new.id.unwrap_or(user.id), ..user };
     refuse_taken_names(tx, &user).await?;
     tx.insert_user(&user).await?;
     Ok(user)

@@ -5,7 +5,10 @@ use std::str;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use tokio::sync::OwnedSemaphorePermit;
+
+use crate::error::Error;
 
 /// A connection's share of those that may be open; a request that asks to become a WebSocket
 /// carries it in its extensions.
@@ -19,6 +22,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Who sent this request. None comes to a door without it. Errors: `internal`.
+    pub fn of_request(parts: &Parts) -> Result<Client, Error> {
+        parts.extensions.get::<Client>().copied().ok_or(Error::Internal(None))
+    }
+
     /// Who sent a request that came from `peer`. Each of the operator's own `proxies` has
     /// appended the address that it was asked from to `X-Forwarded-For`; what stands to the left
     /// of these is the client's own word. If the header does not say, it is `peer`.

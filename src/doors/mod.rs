@@ -8,6 +8,7 @@ mod credential;
 mod failure;
 pub mod http;
 mod input;
+mod pushed;
 mod rest;
 mod retry;
 mod rpc;

@@ -1,7 +1,7 @@
 //! Chats, and what their members see of them.
 
 use super::{ChannelName, ChatId, Description, Name, TeamId, UserId};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 
 /// A chat, room, channel or thread.
 #[derive(Clone, Debug)]
@@ -31,6 +31,27 @@ pub struct Chat {
 impl Chat {
     /// How many members a chat names: 1,000 and its creator. A public one may have more.
     pub const MAX_USERS: i64 = 1001;
+
+    /// A new public chat of these members, who stand in the order of their ids.
+    pub fn new(name: Name, creator_id: UserId, users: Vec<UserId>) -> Chat {
+        let now = clock::now();
+        Chat {
+            id: ChatId::new(),
+            name,
+            description: None,
+            private: false,
+            direct: false,
+            channel_name: None,
+            ephemeral: false,
+            team_id: None,
+            creator_id,
+            users,
+            last_seq: 0,
+            participants: 0,
+            created_at: now,
+            modified_at: now,
+        }
+    }
 }
 
 /// What a client says of a chat that it wants made.

@@ -1,7 +1,7 @@
 //! Users.
 
 use super::{ExternalId, Handle, Name, Photo, UserId};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 
 /// Someone who chats.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
@@ -15,6 +15,23 @@ pub struct User {
     pub protected: bool,
     pub created_at: Time,
     pub modified_at: Time,
+}
+
+impl User {
+    /// A new user of whom nothing is known but the name.
+    pub fn new(name: Name) -> User {
+        let now = clock::now();
+        User {
+            id: UserId::new(),
+            external_id: None,
+            handle: None,
+            name,
+            photo: Photo::none(),
+            protected: false,
+            created_at: now,
+            modified_at: now,
+        }
+    }
 }
 
 /// What a client says of a user whom it wants made or fetched; it brings one of the two ids at

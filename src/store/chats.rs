@@ -218,8 +218,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Stores a new chat; its `users` become members by
-    /// [`insert_members`](Tx::insert_members).
+    /// Stores a new chat; its `users` are its members.
     pub async fn insert_chat(&mut self, chat: &Chat) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
@@ -242,6 +241,7 @@ impl Tx {
             .execute(connection)
             .await
         })?;
+        self.insert_members(chat.id, &chat.users, chat.created_at).await?;
         Ok(())
     }
 

@@ -8,7 +8,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::chatter::{Chatter, PASSWORD, assert_refused, of_nick, said_by, with_password};
-use crate::credentials::{API_KEY, by_token, protect, server, token, waiting};
+use crate::credentials::{by_token, protect, token, waiting};
+use crate::signing::API_KEY;
 use crate::support::{TestServer, assert_error};
 
 #[tokio::test]
@@ -29,7 +30,7 @@ async fn a_nick_of_a_wrong_form_is_told_and_closed() {
 #[tokio::test]
 async fn a_nick_that_is_connected_is_taken() {
     for access in [Access::Open, Access::Token] {
-        let server = server(access).await;
+        let server = TestServer::with_credentials(access).await;
         let ann = by_token("ann", "7");
         let mut first = Chatter::open(server.channels(&ann)).await;
         assert_eq!(first.next().await, of_nick(2, "ann"));
@@ -46,7 +47,7 @@ async fn a_nick_that_is_connected_is_taken() {
 #[tokio::test]
 async fn a_false_token_is_refused_at_once() {
     for access in [Access::Open, Access::Token] {
-        let server = server(access).await;
+        let server = TestServer::with_credentials(access).await;
         Chatter::open(server.channels(by_token("ann", "7"))).await.next().await;
         for nick in [
             "eve?access_token=nonsense".to_owned(),
@@ -63,7 +64,7 @@ async fn a_false_token_is_refused_at_once() {
 
 #[tokio::test]
 async fn a_token_can_come_in_the_header_and_the_key_as_any_nick() {
-    let server = server(Access::Token).await;
+    let server = TestServer::with_credentials(Access::Token).await;
     let mut request = server.channels("ann").into_client_request().unwrap();
     let bearer = format!("Bearer {}", token("7", 3600)).parse().unwrap();
     request.headers_mut().insert("authorization", bearer);
@@ -107,7 +108,7 @@ async fn a_protected_nick_takes_its_password() {
 
 #[tokio::test]
 async fn in_token_access_every_nick_has_to_prove_itself() {
-    let server = server(Access::Token).await;
+    let server = TestServer::with_credentials(Access::Token).await;
     let mut ann = waiting(&server, "ann").await;
     ann.refused(json!({ "type": 6 }), "unauthenticated", None).await;
     assert_eq!(ann.ask(with_password(1, "ann", PASSWORD)).await, of_nick(1, "ann"));
@@ -151,7 +152,7 @@ async fn wrong_passwords_are_limited() {
 
 #[tokio::test]
 async fn who_acts_as_a_user_that_becomes_protected_is_closed() {
-    let server = server(Access::Open).await;
+    let server = TestServer::with_credentials(Access::Open).await;
     // The user of a Socket.IO client, who has a handle and is no token's yet.
     let mut socket = server.connect().await;
     let user = json!({ "external_id": "7", "handle": "ann", "name": "Ann", "photo": "" });
@@ -170,7 +171,7 @@ async fn who_acts_as_a_user_that_becomes_protected_is_closed() {
 
 #[tokio::test]
 async fn a_connection_ends_with_its_token() {
-    let server = server(Access::Token).await;
+    let server = TestServer::with_credentials(Access::Token).await;
     let form = "first_name=Ann&last_name=Lee&username=ann&password=correct+horse&\
                 email=ann%40example.com&phone=%2B123";
     let registered = server

@@ -4,7 +4,7 @@ use chinwag::{Access, Registration};
 use serde_json::json;
 
 use crate::chatter::{Chatter, PASSWORD, of_channel, of_nick, said_by, with_password};
-use crate::credentials::{by_token, protect, server, waiting};
+use crate::credentials::{by_token, protect, waiting};
 use crate::support::{TestServer, assert_error};
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_nick_can_be_changed() {
 
 #[tokio::test]
 async fn a_token_s_user_becomes_nobody_else_without_a_password() {
-    let server = server(Access::Open).await;
+    let server = TestServer::with_credentials(Access::Open).await;
     protect(&server, "rose").await;
     let mut ann = Chatter::open(server.channels(by_token("ann", "7"))).await;
     assert_eq!(ann.next().await, of_nick(2, "ann"));

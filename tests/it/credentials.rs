@@ -1,33 +1,14 @@
 //! Who the clients of the channels are, and how they prove it.
 
-use std::time::SystemTime;
-
-use chinwag::{Access, Secret};
-use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::chatter::{Chatter, PASSWORD, assert_refused, of_nick, with_password};
+use crate::signing::{now, signed};
 use crate::support::TestServer;
 
-const HOST_SECRET: &str = "the host application's secret";
-pub const API_KEY: &str = "the service's key";
-
-/// A server in this mode that takes all kinds of credentials.
-pub async fn server(access: Access) -> TestServer {
-    TestServer::with(|config| {
-        config.access = Some(access);
-        config.jwt_secret = Some(Secret::from(HOST_SECRET));
-        config.api_key = Some(Secret::from(API_KEY));
-    })
-    .await
-}
-
 /// The host application's token of a user, for so many seconds.
-pub fn token(user: &str, seconds: u64) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let claims = json!({ "sub": user, "exp": now.as_secs() + seconds });
-    let key = EncodingKey::from_secret(HOST_SECRET.as_bytes());
-    jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
+pub fn token(user: &str, seconds: i64) -> String {
+    signed(&json!({ "sub": user, "exp": now() + seconds }))
 }
 
 pub fn by_token(nick: &str, user: &str) -> String {

@@ -9,7 +9,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::{Client, TestServer, assert_error, soon};
+use crate::support::{TestServer, assert_error, soon};
 
 pub struct Live(pub WebSocketStream<TcpStream>);
 
@@ -79,14 +79,5 @@ impl Live {
                 None | Some(Err(_)) => return 1006,
             }
         }
-    }
-}
-
-impl Client {
-    /// A Socket.IO client with a token.
-    pub async fn with_token(server: &TestServer, token: &str) -> Client {
-        let address = server.address();
-        let query = format!("EIO=4&transport=websocket&access_token={token}");
-        Client::open_url(&format!("ws://{address}/socket.io/?{query}")).await.enter().await
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Account, PASSWORD};
 use crate::live::Live;
-use crate::support::{Client, TestServer, message};
+use crate::support::{TestServer, message};
 
 const API_KEY: &str = "the service's key";
 
@@ -87,7 +87,7 @@ async fn inbox_and_thread_are_as_the_origin_document_shows() {
 async fn what_is_empty_is_an_empty_list() {
     let server = TestServer::start().await;
     let (bob, _) = (server.sign_up("bob").await, server.sign_up("alice").await);
-    let mut socket = Client::with_token(&server, bob.access()).await;
+    let mut socket = server.connect_with(bob.access()).await;
     for path in ["/api/inbox", "/api/thread/alice"] {
         assert_eq!(server.fetch(path, bob.access()).await, json!([]));
     }
@@ -196,8 +196,8 @@ async fn only_the_two_see_their_thread() {
 async fn a_thread_is_a_direct_chat_of_socket_io() {
     let server = TestServer::start().await;
     let [mut bob, mut alice] = bob_and_alice(&server).await;
-    let mut socket = Client::with_token(&server, bob.0.access()).await;
-    let mut of_alice = Client::with_token(&server, alice.0.access()).await;
+    let mut socket = server.connect_with(bob.0.access()).await;
+    let mut of_alice = server.connect_with(alice.0.access()).await;
     socket.ask("list-chats", json!({})).await;
     of_alice.ask("list-chats", json!({})).await;
 
@@ -236,7 +236,7 @@ async fn a_thread_is_a_direct_chat_of_socket_io() {
 async fn other_chats_are_no_threads() {
     let server = TestServer::start().await;
     let [mut bob, mut alice] = bob_and_alice(&server).await;
-    let mut socket = Client::with_token(&server, bob.0.access()).await;
+    let mut socket = server.connect_with(bob.0.access()).await;
     let chat = socket.chat("just us", true, &[alice.0.id()]).await;
     socket.say(&chat, "not direct").await;
     assert_eq!(server.fetch("/api/inbox", bob.0.access()).await, json!([]));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Account, Answer, FORM, JSON, PASSWORD, registration};
 use crate::live::Live;
-use crate::support::{Client, TestServer};
+use crate::support::TestServer;
 
 const HOST_SECRET: &str = "what the host application signs with";
 const API_KEY: &str = "the service's key";
@@ -134,7 +134,7 @@ async fn a_refresh_token_is_good_once_and_ends_the_old_token() {
     let bob = server.sign_up("bob").await;
     let other = server.log_in("bob", PASSWORD).await.data()[0].clone();
     let mut live = Live::connect(&server, bob.access()).await;
-    let mut socket = Client::with_token(&server, bob.access()).await;
+    let mut socket = server.connect_with(bob.access()).await;
     let mut others = Live::connect(&server, other["access_token"].as_str().unwrap()).await;
     let refresh = json!({ "refresh_token": format!(" {} ", bob.text("refresh_token")) });
 
@@ -171,7 +171,7 @@ async fn logging_out_ends_the_token_that_was_brought() {
         let token = token["access_token"].as_str().unwrap();
         let kept = server.log_in("bob", PASSWORD).await.data()[0].clone();
         let mut live = Live::connect(&server, token).await;
-        let mut socket = Client::with_token(&server, token).await;
+        let mut socket = server.connect_with(token).await;
         let path = format!("/api/auth_token?access_token={token}");
         let (path, header, body) = match way {
             "header" => {

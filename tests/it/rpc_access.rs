@@ -1,30 +1,18 @@
 //! Who may act as whom in the rooms API.
 
-use chinwag::{Access, Config};
-use jsonwebtoken::{EncodingKey, Header, encode};
+use chinwag::Access;
 use serde_json::{Value, json};
 
 use crate::rpc::{assert_fault, call, room_of, state};
+use crate::signing::{API_KEY, token, with_credentials};
 use crate::support::TestServer;
 
-const JWT_SECRET: &str = "the host application's";
-const SERVICE: &str = "Authorization: Bearer the service's\r\n";
-
-fn with_keys(config: &mut Config) {
-    config.api_key = Some("the service's".into());
-    config.jwt_secret = Some(JWT_SECRET.into());
-}
-
 async fn open() -> TestServer {
-    TestServer::with(with_keys).await
+    TestServer::with_credentials(Access::Open).await
 }
 
 async fn closed() -> TestServer {
-    TestServer::with(|config| {
-        with_keys(config);
-        config.access = Some(Access::Token);
-    })
-    .await
+    TestServer::with_credentials(Access::Token).await
 }
 
 fn bearer(token: &str) -> String {
@@ -33,24 +21,12 @@ fn bearer(token: &str) -> String {
 
 /// The header of a user of the host application.
 fn host(sub: &str) -> String {
-    let claims = json!({ "sub": sub, "exp": 4_000_000_000_u64 });
-    let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
-    bearer(&encode(&Header::default(), &claims, &key).unwrap())
+    bearer(&token(sub))
 }
 
 /// Signs a user up with a password; returns the header of their token.
 async fn register(server: &TestServer, username: &str) -> String {
-    let body = json!({
-        "first_name": username, "last_name": "x", "username": username,
-        "password": "0123456789", "email": format!("{username}@example.com"),
-        "phone": username.bytes().map(|byte| byte.to_string()).collect::<String>(),
-    });
-    let json = "Content-Type: application/json\r\n";
-    let answer = server.post_rpc("/api/register", json, &body.to_string()).await;
-    assert_eq!(answer.status, "200", "{}", answer.body);
-    let login = json!({ "username": username, "password": "0123456789" });
-    let answer = server.post_rpc("/api/auth_token", json, &login.to_string()).await.json();
-    bearer(answer["data"][0]["access_token"].as_str().unwrap())
+    bearer(server.sign_up(username).await.access())
 }
 
 #[tokio::test]
@@ -64,7 +40,8 @@ async fn a_request_without_a_right_credential_is_401_where_one_is_needed() {
     assert_refused(&open, "/rpc", "Authorization: Bearer x\r\n", &count).await;
     assert_refused(&open, "/rpc?access_token=x", "", &count).await;
     for server in [&open, &closed] {
-        let answer = server.post_rpc("/rpc?access_token=the+service%27s", "", &count).await;
+        let path = format!("/rpc?access_token={}", API_KEY.replace(' ', "+"));
+        let answer = server.post_rpc(&path, "", &count).await;
         assert_eq!(answer.json()["result"], 0);
     }
 }
@@ -81,7 +58,7 @@ async fn assert_refused(server: &TestServer, path: &str, headers: &str, body: &s
 #[tokio::test]
 async fn refused_credentials_count_as_requests() {
     let server = TestServer::with(|config| {
-        with_keys(config);
+        with_credentials(Access::Open)(config);
         config.limits.requests_per_address = 2;
     })
     .await;
@@ -170,18 +147,19 @@ async fn a_tokens_user_without_a_handle_gets_a_free_one() {
 
 #[tokio::test]
 async fn the_service_acts_as_anyone() {
+    let service = bearer(API_KEY);
     for server in [open().await, closed().await] {
         register(&server, "ann").await;
         for user in ["ann", "bob"] {
             let waiting = state(user, "0");
-            assert_eq!(server.call_as(SERVICE, "NewUser", json!([user])).await, waiting);
-            assert_eq!(server.call_as(SERVICE, "NewUser", json!([user])).await, waiting);
-            let room = server.call_as(SERVICE, "NewRoom", json!([waiting])).await;
-            server.call_as(SERVICE, "SendMessage", json!(["x", room])).await;
-            let picked = server.call_as(SERVICE, "PickUpHistory", json!([room])).await;
+            assert_eq!(server.call_as(&service, "NewUser", json!([user])).await, waiting);
+            assert_eq!(server.call_as(&service, "NewUser", json!([user])).await, waiting);
+            let room = server.call_as(&service, "NewRoom", json!([waiting])).await;
+            server.call_as(&service, "SendMessage", json!(["x", room])).await;
+            let picked = server.call_as(&service, "PickUpHistory", json!([room])).await;
             assert_eq!(picked["Messages"][0]["Author"], user);
         }
-        let nobody = server.fault_as(SERVICE, "NewRoom", json!([state("cyd", "0")])).await;
+        let nobody = server.fault_as(&service, "NewRoom", json!([state("cyd", "0")])).await;
         assert_fault(&nobody, "conflict", Some("keyHolder"));
     }
 }

@@ -35,9 +35,8 @@ impl FromRequestParts<Arc<Hub>> for Opening {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Opening, Response> {
-        // No request comes here without it.
-        let client = parts.extensions.get::<Client>().copied();
-        let client = client.ok_or(StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
+        let client = Client::of_request(parts);
+        let client = client.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
         hub.app.admit_connect(client.address).map_err(|error| too_many(&error))?;
         let nick: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, hub).await;
         let parse = |Path(text): Path<String>| Handle::parse(&text, hub.app.limits()).ok();

@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
+use crate::doors::pushed::Pushed;
 use crate::doors::tasks;
 use roster::Roster;
 
@@ -35,8 +35,7 @@ pub struct Door {
 struct Hub {
     app: Arc<App>,
     roster: Roster,
-    /// The number of the latest event that was pushed.
-    last_pushed: watch::Sender<u64>,
+    pushed: Pushed,
     /// The open WebSockets, and the nicks that are losing a channel.
     work: TaskTracker,
 }
@@ -44,9 +43,7 @@ struct Hub {
 impl Hub {
     /// Waits until all that has been committed so far has been pushed.
     async fn settled(&self) {
-        let committed = self.app.last_committed();
-        // It fails when there is no sender; the hub is one.
-        let _ = self.last_pushed.subscribe().wait_for(|pushed| *pushed >= committed).await;
+        self.pushed.settled(&self.app).await;
     }
 }
 
@@ -56,7 +53,7 @@ impl Door {
         let hub = Arc::new(Hub {
             app: app.clone(),
             roster: Roster::default(),
-            last_pushed: watch::Sender::default(),
+            pushed: Pushed::default(),
             work: TaskTracker::new(),
         });
         tokio::spawn(push::run(hub.clone(), app.subscribe()));

@@ -12,9 +12,7 @@ use crate::model::{ChatId, ConnectionId, Event, Place, Posted, Published};
 pub async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
     while let Some(published) = events.recv().await {
         push(&hub, &published.event);
-        if let Some(number) = published.number {
-            hub.last_pushed.send_replace(number);
-        }
+        hub.pushed.note(&published);
     }
 }
 
@@ -64,7 +62,8 @@ fn push(hub: &Arc<Hub>, event: &Event) {
                 evict(hub, *chat_id, roster.evict(*chat_id, user_id));
             }
         }
-        Event::ChatDeleted { chat_id } => evict(hub, *chat_id, roster.evict_all(*chat_id)),
+        // An ephemeral chat is no channel.
+        Event::ChatDeleted { .. } => {}
         // Who is in a channel is a member, and may see it when it is private, too.
         Event::ChatUpdated(_) => {}
         Event::ChatCreated(_)

@@ -105,12 +105,16 @@ impl Roster {
     /// A user is no member of a chat any more and hears nothing more of it. Returns the
     /// connections that were in it as a channel.
     pub fn evict(&self, chat_id: ChatId, user_id: &UserId) -> Vec<ConnectionId> {
-        self.evict_if(chat_id, |seat| seat.user_id == *user_id)
-    }
-
-    /// A chat is gone. Returns the connections that were in it as a channel.
-    pub fn evict_all(&self, chat_id: ChatId) -> Vec<ConnectionId> {
-        self.evict_if(chat_id, |_| true)
+        let mut lists = self.lock();
+        let Some(nicks) = lists.channels.get(&chat_id) else {
+            return Vec::new();
+        };
+        let lost = |nick: &&Handle| lists.seats.get(*nick).is_some_and(|s| s.user_id == *user_id);
+        let evicted: Vec<_> = nicks.keys().filter(lost).cloned().collect();
+        let connection = |nick: &Handle| nicks.get(nick).map(|session| session.outlet.id);
+        let connections = evicted.iter().filter_map(connection).collect();
+        evicted.iter().for_each(|nick| lists.exclude(chat_id, nick));
+        connections
     }
 
     /// The connections that act as a user and have not proved to be theirs.
@@ -146,19 +150,6 @@ impl Roster {
         if let Some(seat) = lists.seats.get(nick).filter(|_| !hears) {
             seat.session.answer(frame.clone());
         }
-    }
-
-    fn evict_if(&self, chat_id: ChatId, lost: impl Fn(&Seat) -> bool) -> Vec<ConnectionId> {
-        let mut lists = self.lock();
-        let Some(nicks) = lists.channels.get(&chat_id) else {
-            return Vec::new();
-        };
-        let lost = |nick: &&Handle| lists.seats.get(*nick).is_some_and(&lost);
-        let evicted: Vec<_> = nicks.keys().filter(lost).cloned().collect();
-        let connection = |nick: &Handle| nicks.get(nick).map(|session| session.outlet.id);
-        let connections = evicted.iter().filter_map(connection).collect();
-        evicted.iter().for_each(|nick| lists.exclude(chat_id, nick));
-        connections
     }
 
     fn lock(&self) -> MutexGuard<'_, Lists> {

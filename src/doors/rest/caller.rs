@@ -26,7 +26,7 @@ impl FromRequestParts<Arc<Hub>> for Guest {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Guest, Refusal> {
-        let client = client(parts)?;
+        let client = Client::of_request(parts)?;
         hub.app.admit_request(client.address, &Viewer::default())?;
         Ok(Guest(client))
     }
@@ -36,7 +36,7 @@ impl FromRequestParts<Arc<Hub>> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Caller, Refusal> {
-        let client = client(parts)?;
+        let client = Client::of_request(parts)?;
         let token = credential(&parts.headers, &parts.uri);
         let connection = connect(&hub.app, token.as_deref()).await;
         // Who is refused is counted as nobody: further tries are not free.
@@ -46,11 +46,6 @@ impl FromRequestParts<Arc<Hub>> for Caller {
         let actor = act(&hub.app, &connection, &parts.uri).await?;
         Ok(Caller { actor })
     }
-}
-
-/// The client that a request comes from. No request comes here without it.
-pub fn client(parts: &Parts) -> Result<Client, Error> {
-    parts.extensions.get::<Client>().copied().ok_or(Error::Internal(None))
 }
 
 /// Who brings this token, in either access mode. Errors: `unauthenticated`, also without one.

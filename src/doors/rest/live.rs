@@ -13,11 +13,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Hub;
-use super::caller::{client, connect};
+use super::caller::connect;
 use super::envelope::Refusal;
 use crate::clock::Time;
 use crate::domain::Connection;
-use crate::doors::client::Permit;
+use crate::doors::client::{Client, Permit};
 use crate::doors::credential::credential;
 use crate::doors::failure;
 use crate::doors::input::Input;
@@ -59,7 +59,7 @@ impl FromRequestParts<Arc<Hub>> for Opening {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Opening, Refusal> {
-        let address = client(parts)?.address;
+        let address = Client::of_request(parts)?.address;
         hub.app.admit_connect(address)?;
         let token = credential(&parts.headers, &parts.uri);
         let connection = connect(&hub.app, token.as_deref()).await?;

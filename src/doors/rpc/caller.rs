@@ -41,9 +41,7 @@ impl FromRequestParts<Arc<Hub>> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Caller, Refused> {
-        // No request comes here without it.
-        let client = parts.extensions.get::<Client>().copied();
-        let Client { address } = client.ok_or(Refused(Error::Internal(None)))?;
+        let Client { address } = Client::of_request(parts).map_err(Refused)?;
         let token = credential(&parts.headers, &parts.uri);
         match hub.app.connect(ConnectionId::new(), token.as_deref()).await {
             Ok(connection) => Ok(Caller { connection: Arc::new(connection), address }),

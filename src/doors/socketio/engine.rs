@@ -44,8 +44,7 @@ impl EngineIoHandler for Engine {
 
     fn on_connect(self: Arc<Self>, socket: Arc<EngineSocket>) {
         metrics::gauge!("chinwag_sockets").increment(1);
-        // No handshake comes here without it.
-        let Some(client) = socket.req_parts.extensions.get::<Client>() else {
+        let Ok(client) = Client::of_request(&socket.req_parts) else {
             return socket.close(DisconnectReason::ClosingServer);
         };
         let (hub, weak) = (self.hub.clone(), Arc::downgrade(&socket));

@@ -39,12 +39,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any_service;
 use engineioxide::config::EngineIoConfig;
 use engineioxide::service::EngineIoService;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
 use crate::doors::client::Client;
+use crate::doors::pushed::Pushed;
 use crate::doors::retry;
 use crate::doors::tasks;
 use crate::error::Error;
@@ -62,8 +62,7 @@ pub struct Door {
 struct Hub {
     app: Arc<App>,
     rooms: Rooms,
-    /// The number of the latest event that was pushed.
-    last_pushed: watch::Sender<u64>,
+    pushed: Pushed,
     /// The requests being handled, and the sockets that are leaving rooms.
     work: TaskTracker,
     /// The bytes of the requests that wait, over all sockets.
@@ -75,9 +74,7 @@ struct Hub {
 impl Hub {
     /// Waits until all that has been committed so far has been pushed.
     async fn settled(&self) {
-        let committed = self.app.last_committed();
-        // It fails when there is no sender; the hub is one.
-        let _ = self.last_pushed.subscribe().wait_for(|pushed| *pushed >= committed).await;
+        self.pushed.settled(&self.app).await;
     }
 }
 
@@ -87,7 +84,7 @@ impl Door {
         let hub = Arc::new(Hub {
             app: app.clone(),
             rooms: Rooms::default(),
-            last_pushed: watch::Sender::default(),
+            pushed: Pushed::default(),
             work: TaskTracker::new(),
             pending_bytes: AtomicUsize::new(0),
             stopped: CancellationToken::new(),

@@ -18,9 +18,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>
         if push(&hub, &published.event).is_err() {
             tracing::error!("an event could not be encoded");
         }
-        if let Some(number) = published.number {
-            hub.last_pushed.send_replace(number);
-        }
+        hub.pushed.note(&published);
     }
 }
 
