@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::postgres::PgDatabaseError;
+
+use crate::config::Url;
+
 /// Why a request was refused or failed. Every door renders it in its own form; `field` is the
 /// dotted path of the culprit in the request, as Socket.IO clients write it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -131,11 +135,14 @@ impl From<sqlx::Error> for Error {
         const FULL: i32 = 13;
         let passing = match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            // The code is an extended one; its low byte is the kind.
-            sqlx::Error::Database(db) => db
-                .code()
-                .and_then(|code| code.parse::<i32>().ok())
-                .is_some_and(|code| matches!(code & 0xff, BUSY | IO | FULL)),
+            sqlx::Error::Database(db) => match db.try_downcast_ref::<PgDatabaseError>() {
+                Some(db) => is_passing(db.code()),
+                // The code is an extended one; its low byte is the kind.
+                None => db
+                    .code()
+                    .and_then(|code| code.parse::<i32>().ok())
+                    .is_some_and(|code| matches!(code & 0xff, BUSY | IO | FULL)),
+            },
             _ => false,
         };
         let cause = Some(Arc::new(error));
@@ -146,13 +153,26 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// Whether what PostgreSQL says by this code may be over the next time.
+fn is_passing(code: &str) -> bool {
+    /// No connection, too little room, the transaction was given up, the server is ending.
+    const CLASSES: [&str; 4] = ["08", "53", "40", "57"];
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    /// After a change of servers, for a moment.
+    const READ_ONLY: &str = "25006";
+    /// Of two nodes that stored the same at the same time, one hears of it so.
+    const UNIQUE_VIOLATION: &str = "23505";
+    CLASSES.iter().any(|class| code.starts_with(class))
+        || [LOCK_NOT_AVAILABLE, READ_ONLY, UNIQUE_VIOLATION].contains(&code)
+}
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("cannot open the database {url}: {source}")]
-    Store { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Store { url: Url, source: Box<dyn std::error::Error + Send + Sync> },
     #[error(
         "{0} can be reached from other machines, where anyone could act as any user: \
          say --access token, or --access open if that is what you want, or listen on 127.0.0.1"

@@ -20,7 +20,7 @@
 //! #   let database_url = format!("sqlite:{}", directory.join("chat.db").display());
 //!     let server = Server::start(Config {
 //!         listen: ([127, 0, 0, 1], 0).into(),
-//!         database_url,
+//!         database_url: database_url.into(),
 //!         ..Config::default()
 //!     })
 //!     .await?;
@@ -87,6 +87,6 @@ mod model;
 mod server;
 mod store;
 
-pub use config::{Access, Config, Limits, Registration, Secret};
+pub use config::{Access, Config, Limits, Registration, Secret, Url};
 pub use error::StartError;
 pub use server::Server;

@@ -2,6 +2,7 @@
 
 mod limits;
 mod secret;
+mod url;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,6 +12,7 @@ use clap::{Parser, ValueEnum};
 
 pub use limits::Limits;
 pub use secret::Secret;
+pub use url::Url;
 
 /// Everything that can be set. Each flag has a variable of the same name: `--listen` is
 /// `CHINWAG_LISTEN`.
@@ -21,10 +23,11 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_LISTEN", default_value_t = Config::default().listen)]
     pub listen: SocketAddr,
 
-    /// Where everything is kept: sqlite:FILE, made at the first start
+    /// Where everything is kept: sqlite:FILE, made at the first start, or
+    /// postgres://USER:PASSWORD@HOST/DATABASE, which several nodes can share
     #[arg(long, env = "CHINWAG_DATABASE_URL", default_value_t = Config::default().database_url,
-        value_parser = sqlite_file)]
-    pub database_url: String,
+        value_parser = database, hide_env_values = true)]
+    pub database_url: Url,
 
     /// Who may connect. It must be said for an address that other machines can reach
     #[arg(long, env = "CHINWAG_ACCESS")]
@@ -121,9 +124,11 @@ impl Default for Config {
     }
 }
 
-fn sqlite_file(url: &str) -> Result<String, String> {
-    match url.strip_prefix("sqlite:") {
-        Some(file) if !file.is_empty() && !file.contains(":memory:") => Ok(url.to_owned()),
-        _ => Err("must be sqlite: and the name of a file".into()),
+fn database(url: &str) -> Result<Url, String> {
+    let named = |file: &str| !file.is_empty() && !file.contains(":memory:");
+    let is_file = url.strip_prefix("sqlite:").is_some_and(named);
+    match is_file || url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        true => Ok(url.into()),
+        false => Err("must be sqlite: and the name of a file, or begin with postgres://".into()),
     }
 }

@@ -33,6 +33,8 @@ impl App {
         self.admit_sign_up(address)?;
         let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
+        let names = [new.username.as_ref(), new.email.as_ref(), new.phone_number.as_ref()];
+        tx.lock_names(&names).await?;
         refuse_taken(tx.find_taken(new).await?)?;
         let user = user_of(new, &self.limits);
         tx.insert_user(&user).await?;
@@ -70,6 +72,7 @@ impl App {
         self.admit_sign_up(address)?;
         let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
+        tx.lock_names(&[nick.as_ref()]).await?;
         let (user_id, known) = match tx.find_user_by_handle(nick).await? {
             Some(user) => (protect(&mut tx, actor, user).await?, true),
             None => (insert_nick(&mut tx, nick, true).await?.id, false),

@@ -20,6 +20,7 @@ impl App {
         let nick = self.check_newcomer(actor, channel)?;
         let profile = self.store.find_profile(&actor.user_id).await?;
         let mut tx = self.begin_as(actor).await?;
+        tx.lock_names(&[channel.as_ref()]).await?;
         let (chat_id, event) = match tx.find_channel(channel).await? {
             Some(chat_id) => {
                 let joined = join(&mut tx, actor, chat_id).await;

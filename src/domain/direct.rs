@@ -14,6 +14,7 @@ impl App {
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
         let users = pair(actor, user_id, "user.id")?;
         let mut tx = self.begin_as(actor).await?;
+        tx.lock_names(&users.each_ref().map(AsRef::as_ref)).await?;
         let chat = match tx.find_direct_chat_id(&users).await? {
             Some(id) => self.find_chat(&mut tx, id).await?,
             None => {

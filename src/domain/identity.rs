@@ -199,6 +199,7 @@ impl App {
 
     async fn keep_user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
         let mut tx = self.store.begin().await?;
+        tx.lock_names(&[claims.external_id.as_ref()]).await?;
         let Some(user) = tx.find_user_by_external_id(&claims.external_id).await? else {
             let user = new_user(claims);
             tx.insert_user(&user).await?;

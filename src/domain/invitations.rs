@@ -58,17 +58,20 @@ impl App {
         let user_id = actor.user_id.clone();
         let mut tx = self.begin_as(actor).await?;
         let found = tx.find_invitation(&user_id, id).await?;
-        let invitation = found.ok_or_else(|| Error::NotFound {
-            field: "invitation.id",
-            why: "no such invitation".into(),
-        })?;
-        tx.update_invitation(id, status).await?;
+        let invitation = found.ok_or_else(no_invitation)?;
+        if !tx.update_invitation(id, status).await? {
+            return Err(no_invitation());
+        }
         let chat_id = invitation.chat_id;
         let joined = status == InvitationStatus::Accepted
             && tx.insert_members(chat_id, std::slice::from_ref(&user_id), clock::now()).await? > 0;
         tx.commit(joined.then_some(Event::MemberJoined { chat_id, user_id })).await?;
         Ok(Invitation { status, ..invitation })
     }
+}
+
+fn no_invitation() -> Error {
+    Error::NotFound { field: "invitation.id", why: "no such invitation".into() }
 }
 
 async fn ask_in(tx: &mut Tx, member: Member, invitee_id: UserId) -> Result<Invitation, Error> {

@@ -191,6 +191,7 @@ impl App {
         name: &Handle,
     ) -> Result<UserId, Error> {
         let mut tx = self.store.begin().await?;
+        tx.lock_names(&[name.as_ref()]).await?;
         let user_id = give_handle(&mut tx, connection, name).await?.id;
         tx.commit([]).await?;
         Ok(user_id)

@@ -66,6 +66,7 @@ impl App {
     pub async fn take_nick(&self, connection: &Connection, nick: &Handle) -> Result<Actor, Error> {
         let _turn = self.nicks.turn.lock().await;
         let mut tx = self.store.begin().await?;
+        tx.lock_names(&[nick.as_ref()]).await?;
         let user = match tx.find_user_by_handle(nick).await? {
             Some(user) => {
                 connection.may_act_as(&user.id, user.protected)?;

@@ -112,6 +112,7 @@ async fn free_slug(tx: &mut Tx, name: &Name) -> Result<String, Error> {
     let dashed: String = name.as_ref().to_lowercase().chars().map(dashed).collect();
     let words: Vec<_> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     let plain = if words.is_empty() { "team".to_owned() } else { words.join("-") };
+    tx.lock_names(&[&plain]).await?;
     if !tx.is_slug_taken(&plain).await? {
         return Ok(plain);
     }

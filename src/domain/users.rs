@@ -15,6 +15,7 @@ impl App {
     /// `conflict`; those of [`claim`](App::claim) for a user whom the connection may not act as.
     pub async fn create_user(&self, connection: &Connection, new: NewUser) -> Result<User, Error> {
         let mut tx = self.store.begin().await?;
+        tx.lock_names(&names_of(&new)).await?;
         let user = match find(&mut tx, &new).await? {
             Some(user) => {
                 connection.may_act_as(&user.id, user.protected)?;
@@ -58,7 +59,7 @@ pub(super) async fn give_handle(
     let Some(user_id) = connection.user_id() else {
         return insert_nick(tx, handle, false).await;
     };
-    let user = find_user(tx, user_id).await?;
+    let user = tx.find_user_to_change(user_id).await?.ok_or_else(Error::no_user)?;
     if user.handle.is_some() {
         return Err(NOT_YOURS);
     }
@@ -84,13 +85,21 @@ pub(super) async fn insert_nick(
     Ok(user)
 }
 
+/// The names that the user may be given.
+fn names_of(new: &NewUser) -> Vec<&str> {
+    let external_id = new.external_id.as_ref().map(AsRef::as_ref);
+    let id = new.id.as_ref().map(AsRef::as_ref);
+    let handle = new.handle.as_ref().map(AsRef::as_ref);
+    [external_id, id, handle].into_iter().flatten().collect()
+}
+
 async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
     let by_external_id = match &new.external_id {
         Some(external_id) => tx.find_user_by_external_id(external_id).await?,
         None => None,
     };
     let by_id = match &new.id {
-        Some(id) => tx.find_user(id).await?,
+        Some(id) => tx.find_user_to_change(id).await?,
         None => None,
     };
     match (by_external_id, by_id) {

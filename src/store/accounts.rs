@@ -83,8 +83,8 @@ impl Tx {
                 .bind(user_id)
                 .bind(password_hash)
                 .execute(connection)
-                .await
-        })?;
+                .await?;
+        });
         Ok(())
     }
 
@@ -108,8 +108,8 @@ impl Tx {
             .bind(&new.phone_number)
             .bind(password_hash)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 }

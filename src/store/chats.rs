@@ -169,6 +169,17 @@ impl Tx {
         Ok(row.map(Chat::from))
     }
 
+    /// Keeps others from changing a chat until the transaction ends. In SQLite nobody else writes.
+    pub(super) async fn lock_chat(&mut self, id: ChatId) -> Result<(), Error> {
+        if let Transaction::Postgres(inner) = &mut self.inner {
+            sqlx::query("select 1 from chats where id = $1 for no key update")
+                .bind(id)
+                .execute(&mut **inner)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// The chat that is this channel.
     pub async fn find_channel(&mut self, name: &ChannelName) -> Result<Option<ChatId>, Error> {
         let id = on!(Tx self, |connection| {
@@ -195,8 +206,8 @@ impl Tx {
     /// Deletes all ephemeral chats: after a start nobody is in any.
     pub async fn delete_ephemeral_chats(&mut self) -> Result<(), Error> {
         on!(Tx self, |connection| {
-            sqlx::query("delete from chats where ephemeral").execute(connection).await
-        })?;
+            sqlx::query("delete from chats where ephemeral").execute(connection).await?;
+        });
         Ok(())
     }
 
@@ -213,8 +224,8 @@ impl Tx {
             .bind(chat.private)
             .bind(chat.modified_at)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -239,25 +250,35 @@ impl Tx {
             .bind(chat.created_at)
             .bind(chat.modified_at)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         self.insert_members(chat.id, &chat.users, chat.created_at).await?;
         Ok(())
     }
 
-    /// What the next messages of these chats follow; those that are none are missing.
+    /// What the next messages of these chats follow; those that are none are missing. Nobody else
+    /// appends to these chats until the transaction ends.
     pub(super) async fn find_heads(
         &mut self,
         chats: impl Iterator<Item = ChatId>,
     ) -> Result<Vec<Head>, Error> {
-        let chats = json(chats);
         let heads = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select id, last_seq, active_at, direct_pair, channel_name from chats
                      where id in (select unhex(value, '-') from json_each($1))",
                 )
-                .bind(chats)
+                .bind(json(chats))
+                .fetch_all(&mut **inner)
+                .await?
+            }
+            // In one order everywhere, so that two nodes do not wait for each other.
+            Transaction::Postgres(inner) => {
+                sqlx::query_as(
+                    "select id, last_seq, active_at, direct_pair, channel_name from chats
+                     where id = any($1) order by id for no key update",
+                )
+                .bind(Vec::from_iter(chats))
                 .fetch_all(&mut **inner)
                 .await?
             }
@@ -280,9 +301,26 @@ impl Tx {
                 )
                 .bind(json(heads.values()))
                 .execute(&mut **inner)
-                .await?
+                .await?;
             }
-        };
+            Transaction::Postgres(inner) => {
+                let columns = |heads: &HashMap<_, (ChatId, i64, i64)>| {
+                    let heads = heads.values().copied();
+                    heads.map(|(id, seq, at)| (id, (seq, at))).unzip()
+                };
+                let (ids, (seqs, times)): (Vec<_>, (Vec<_>, Vec<_>)) = columns(&heads);
+                sqlx::query(
+                    "update chats set last_seq = h.seq, active_at = h.at
+                     from unnest($1::uuid[], $2::bigint[], $3::bigint[]) h (id, seq, at)
+                     where chats.id = h.id",
+                )
+                .bind(ids)
+                .bind(seqs)
+                .bind(times)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
         Ok(())
     }
 }

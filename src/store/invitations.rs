@@ -81,8 +81,8 @@ impl Tx {
             .bind(invitation.status)
             .bind(invitation.created_at)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -100,8 +100,8 @@ impl Tx {
             .bind(chat_id)
             .bind(invitee_id)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -119,8 +119,8 @@ impl Tx {
             .bind(chat_id)
             .bind(user_id)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -139,23 +139,25 @@ impl Tx {
             .bind(team_id)
             .bind(user_id)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
+    /// Settles a pending invitation; false if it has been settled meanwhile.
     pub async fn update_invitation(
         &mut self,
         id: InvitationId,
         status: InvitationStatus,
-    ) -> Result<(), Error> {
-        on!(Tx self, |connection| {
-            sqlx::query("update invitations set status = $2 where id = $1")
+    ) -> Result<bool, Error> {
+        let updated = on!(Tx self, |connection| {
+            sqlx::query("update invitations set status = $2 where id = $1 and status = 0")
                 .bind(id)
                 .bind(status)
                 .execute(connection)
-                .await
-        })?;
-        Ok(())
+                .await?
+                .rows_affected()
+        });
+        Ok(updated > 0)
     }
 }

@@ -94,8 +94,8 @@ impl Tx {
             .bind(team_id)
             .bind(user_id)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -110,12 +110,14 @@ impl Tx {
         Ok(ids)
     }
 
-    /// How `user_id` stands to a chat; none if there is no such chat.
+    /// How `user_id` stands to a chat; none if there is no such chat. Until the transaction ends
+    /// nobody else changes the chat or who is in it.
     pub async fn find_standing(
         &mut self,
         chat_id: ChatId,
         user_id: &UserId,
     ) -> Result<Option<Standing>, Error> {
+        self.lock_chat(chat_id).await?;
         let standing = on!(Tx self, |connection| {
             sqlx::query_as(FIND_STANDING)
                 .bind(chat_id)
@@ -134,12 +136,25 @@ impl Tx {
         user_ids: &[UserId],
         joined_at: Time,
     ) -> Result<u64, Error> {
-        let user_ids = json(user_ids.iter());
         let done = match &mut self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
                 "insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
                      select c.id, u.value, $3, c.last_seq, 0 from chats c, json_each($2) u
                      where c.id = $1
+                     on conflict do nothing",
+            )
+            .bind(chat_id)
+            .bind(json(user_ids.iter()))
+            .bind(joined_at)
+            .execute(&mut **inner)
+            .await?
+            .rows_affected(),
+            // The chat's row is kept, so that no message comes between.
+            Transaction::Postgres(inner) => sqlx::query(
+                "insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
+                     select c.id, u.id, $3, c.last_seq, 0
+                     from (select id, last_seq from chats where id = $1 for no key update) c,
+                         unnest($2::text[]) u (id)
                      on conflict do nothing",
             )
             .bind(chat_id)
@@ -222,14 +237,25 @@ impl Tx {
         &mut self,
         pairs: &HashSet<(ChatId, &UserId)>,
     ) -> Result<HashSet<(ChatId, UserId)>, Error> {
-        let pairs = json(pairs.iter().map(|(chat, user)| (chat, user)));
         let members: Vec<_> = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select m.chat_id, m.user_id from json_each($1) j join members m
                      on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1",
                 )
-                .bind(pairs)
+                .bind(json(pairs.iter()))
+                .fetch_all(&mut **inner)
+                .await?
+            }
+            Transaction::Postgres(inner) => {
+                let (chats, users): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+                sqlx::query_as(
+                    "select m.chat_id, m.user_id
+                     from unnest($1::uuid[], $2::text[]) j (chat_id, user_id)
+                     join members m on m.chat_id = j.chat_id and m.user_id = j.user_id",
+                )
+                .bind(chats)
+                .bind(users)
                 .fetch_all(&mut **inner)
                 .await?
             }
@@ -246,7 +272,6 @@ impl Tx {
         for message in messages {
             *sent.entry((message.chat_id, &message.user_id)).or_default() += 1;
         }
-        let sent = json(sent.iter().map(|((chat, user), count)| (chat, user, count)));
         match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
@@ -254,11 +279,25 @@ impl Tx {
                      from json_each($1) j
                      where chat_id = unhex(j.value ->> 0, '-') and user_id = j.value ->> 1",
                 )
-                .bind(sent)
+                .bind(json(sent.iter().map(|((chat, user), count)| (chat, user, count))))
                 .execute(&mut **inner)
-                .await?
+                .await?;
             }
-        };
+            Transaction::Postgres(inner) => {
+                let (senders, counts): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
+                let (chats, users): (Vec<_>, Vec<_>) = senders.into_iter().unzip();
+                sqlx::query(
+                    "update members m set own_unread = m.own_unread + j.count
+                     from unnest($1::uuid[], $2::text[], $3::bigint[]) j (chat_id, user_id, count)
+                     where m.chat_id = j.chat_id and m.user_id = j.user_id",
+                )
+                .bind(chats)
+                .bind(users)
+                .bind(counts)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
         Ok(())
     }
 }

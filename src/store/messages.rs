@@ -95,7 +95,6 @@ impl Tx {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = json(keys.iter().map(|(chat, user, client)| (chat, user, client)));
         let messages = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
@@ -103,7 +102,23 @@ impl Tx {
                      on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
                      and m.client_id = j.value ->> 2",
                 )
-                .bind(keys)
+                .bind(json(keys.iter()))
+                .fetch_all(&mut **inner)
+                .await?
+            }
+            Transaction::Postgres(inner) => {
+                let column = |(chat, user, client): &_| (*chat, (*user, *client));
+                let (chats, (users, clients)): (Vec<ChatId>, (Vec<&UserId>, Vec<&ClientId>)) =
+                    keys.iter().map(|(chat, user, client)| column(&(chat, user, client))).unzip();
+                sqlx::query_as(
+                    "select m.* from unnest($1::uuid[], $2::text[], $3::text[])
+                         j (chat_id, user_id, client_id)
+                     join messages m on m.chat_id = j.chat_id and m.user_id = j.user_id
+                     and m.client_id = j.client_id",
+                )
+                .bind(chats)
+                .bind(users)
+                .bind(clients)
                 .fetch_all(&mut **inner)
                 .await?
             }
@@ -113,12 +128,12 @@ impl Tx {
 
     /// Stores new messages, all in one statement.
     pub(super) async fn insert_messages(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        let rows = json(messages.iter().map(|m| {
-            let (chat, id, kind) = (m.chat_id, m.id, m.kind as i16);
-            (chat, m.seq, id, &m.user_id, kind, &m.body, &m.client_id, m.created_at.as_micros())
-        }));
         match &mut self.inner {
             Transaction::Sqlite(inner) => {
+                let rows = json(messages.iter().map(|m| {
+                    let (at, kind) = (m.created_at.as_micros(), m.kind as i16);
+                    (m.chat_id, m.seq, m.id, &m.user_id, kind, &m.body, &m.client_id, at)
+                }));
                 sqlx::query(
                     "insert into messages
                          (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
@@ -128,9 +143,29 @@ impl Tx {
                 )
                 .bind(rows)
                 .execute(&mut **inner)
-                .await?
+                .await?;
             }
-        };
+            Transaction::Postgres(inner) => {
+                sqlx::query(
+                    "insert into messages
+                         (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
+                     select chat_id, seq, id, user_id, kind, body, client_id, at, at
+                     from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::smallint[],
+                         $6::text[], $7::text[], $8::bigint[])
+                         m (chat_id, seq, id, user_id, kind, body, client_id, at)",
+                )
+                .bind(Vec::from_iter(messages.iter().map(|m| m.chat_id)))
+                .bind(Vec::from_iter(messages.iter().map(|m| m.seq)))
+                .bind(Vec::from_iter(messages.iter().map(|m| m.id)))
+                .bind(Vec::from_iter(messages.iter().map(|m| &m.user_id)))
+                .bind(Vec::from_iter(messages.iter().map(|m| m.kind as i16)))
+                .bind(Vec::from_iter(messages.iter().map(|m| &m.body)))
+                .bind(Vec::from_iter(messages.iter().map(|m| m.client_id.as_ref())))
+                .bind(Vec::from_iter(messages.iter().map(|m| m.created_at)))
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
         Ok(())
     }
 }

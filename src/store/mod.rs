@@ -13,6 +13,7 @@ mod direct;
 mod invitations;
 mod members;
 mod messages;
+mod postgres;
 mod sqlite;
 mod teams;
 mod tokens;
@@ -23,10 +24,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::Sqlite;
+use sqlx::{PgPool, Postgres, Sqlite};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
-use crate::config::Limits;
+use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Event, NewMessage, Published, Sent};
 use sqlite::SqlitePools;
@@ -42,6 +43,7 @@ const COMMITTED_EVENTS: usize = 1024;
 #[derive(Clone)]
 enum Db {
     Sqlite(SqlitePools),
+    Postgres(PgPool),
 }
 
 /// Expands `$body` once per dialect: with `Db` the name is a store's pool of readers, with `Tx` the
@@ -53,11 +55,16 @@ macro_rules! on {
                 let $pool = &pools.readers;
                 $body
             }
+            $crate::store::Db::Postgres($pool) => $body,
         }
     };
     (Tx $tx:expr, |$connection:ident| $body:expr) => {
         match &mut $tx.inner {
             $crate::store::Transaction::Sqlite(inner) => {
+                let $connection = &mut **inner;
+                $body
+            }
+            $crate::store::Transaction::Postgres(inner) => {
                 let $connection = &mut **inner;
                 $body
             }
@@ -98,15 +105,20 @@ impl Store {
     /// Opens the database, makes and migrates it if need be, and starts its message writer.
     /// Committed events come out of the receiver; it must be read.
     pub async fn open(
-        url: &str,
+        url: &Url,
         limits: &Limits,
     ) -> Result<(Store, mpsc::Receiver<Published>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
-        let db = Db::Sqlite(SqlitePools::open(url).await?);
+        let db = match url.expose().starts_with("sqlite:") {
+            true => Db::Sqlite(SqlitePools::open(url.expose()).await?),
+            false => Db::Postgres(postgres::open(url.expose()).await?),
+        };
         let last_number = Arc::<AtomicU64>::default();
         let turn = Arc::new(Mutex::new(Outbox { committed, last_number: last_number.clone() }));
         let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
-        sqlite::keep_checkpointed(&db, &turn);
+        if let Db::Sqlite(pools) = &db {
+            sqlite::keep_checkpointed(pools, &turn);
+        }
         Ok((Store { db, writer, turn, last_number }, events))
     }
 
@@ -136,7 +148,9 @@ impl Store {
         if !self.writer.is_running() {
             return Err(Error::Unavailable(None));
         }
-        on!(Db self, |pool| sqlx::query("select 1").execute(pool).await)?;
+        on!(Db self, |pool| {
+            sqlx::query("select 1").execute(pool).await?;
+        });
         // Dropped, it changes nothing.
         self.begin().await.map(drop)
     }
@@ -146,8 +160,13 @@ impl Store {
         if tokio::time::timeout(deadline, self.writer.drain()).await.is_err() {
             tracing::warn!("the message queue could not be drained in time");
         }
-        let Db::Sqlite(pools) = &self.db;
-        if tokio::time::timeout(deadline, pools.close()).await.is_err() {
+        let closing = async {
+            match &self.db {
+                Db::Sqlite(pools) => pools.close().await,
+                Db::Postgres(pool) => pool.close().await,
+            }
+        };
+        if tokio::time::timeout(deadline, closing).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
     }
@@ -155,6 +174,7 @@ impl Store {
 
 enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
 /// An open write transaction; dropped, it changes nothing.
@@ -171,6 +191,7 @@ impl Tx {
             Db::Sqlite(pools) => {
                 Transaction::Sqlite(pools.writer.begin_with("begin immediate").await?)
             }
+            Db::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
         };
         Ok(Tx { inner, turn })
     }
@@ -179,6 +200,7 @@ impl Tx {
     pub async fn commit(self, events: impl IntoIterator<Item = Event>) -> Result<(), Error> {
         match self.inner {
             Transaction::Sqlite(inner) => inner.commit().await?,
+            Transaction::Postgres(inner) => inner.commit().await?,
         }
         self.turn.send(events).await;
         Ok(())

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::time::MissedTickBehavior;
 
-use super::{Db, Turn};
+use super::Turn;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -89,9 +89,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// Checkpoints until the database is closed.
-pub(super) fn keep_checkpointed(db: &Db, turn: &Turn) {
-    let Db::Sqlite(pools) = db.clone();
-    let turn = turn.clone();
+pub(super) fn keep_checkpointed(pools: &SqlitePools, turn: &Turn) {
+    let (pools, turn) = (pools.clone(), turn.clone());
     tokio::spawn(async move {
         let mut every = tokio::time::interval(CHECKPOINT_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);

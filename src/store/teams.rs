@@ -93,7 +93,14 @@ impl Store {
 }
 
 impl Tx {
+    /// Until the transaction ends nobody else changes the team.
     pub async fn find_team(&mut self, id: TeamId) -> Result<Option<Team>, Error> {
+        if let Transaction::Postgres(inner) = &mut self.inner {
+            sqlx::query("select 1 from teams where id = $1 for no key update")
+                .bind(id)
+                .execute(&mut **inner)
+                .await?;
+        }
         let row: Option<TeamRow> = on!(Tx self, |connection| {
             sqlx::query_as(FIND_TEAM).bind(id).fetch_optional(connection).await
         })?;
@@ -101,13 +108,13 @@ impl Tx {
     }
 
     pub async fn is_slug_taken(&mut self, slug: &str) -> Result<bool, Error> {
-        let found: Option<i64> = on!(Tx self, |connection| {
-            sqlx::query_scalar("select 1 from teams where slug = $1")
+        let taken = on!(Tx self, |connection| {
+            sqlx::query_scalar("select exists (select 1 from teams where slug = $1)")
                 .bind(slug)
-                .fetch_optional(connection)
+                .fetch_one(connection)
                 .await
         })?;
-        Ok(found.is_some())
+        Ok(taken)
     }
 
     /// Stores a new team; its `users` become members by
@@ -125,8 +132,8 @@ impl Tx {
             .bind(team.created_at)
             .bind(team.modified_at)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -144,6 +151,16 @@ impl Tx {
             )
             .bind(team_id)
             .bind(json(user_ids.iter()))
+            .bind(joined_at)
+            .execute(&mut **inner)
+            .await?
+            .rows_affected(),
+            Transaction::Postgres(inner) => sqlx::query(
+                "insert into team_members (team_id, user_id, joined_at)
+                     select $1, id, $3 from unnest($2::text[]) u (id) on conflict do nothing",
+            )
+            .bind(team_id)
+            .bind(user_ids)
             .bind(joined_at)
             .execute(&mut **inner)
             .await?

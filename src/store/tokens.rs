@@ -49,8 +49,8 @@ impl Tx {
             .bind(token.created_at)
             .bind(token.modified_at)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -79,8 +79,8 @@ impl Tx {
             sqlx::query("delete from tokens where access_key_id = $1")
                 .bind(access_key_id)
                 .execute(connection)
-                .await
-        })?;
+                .await?;
+        });
         Ok(())
     }
 
@@ -111,8 +111,8 @@ impl Tx {
             sqlx::query("delete from tokens where expires_at <= $1")
                 .bind(now)
                 .execute(connection)
-                .await
-        })?;
+                .await?;
+        });
         Ok(())
     }
 }

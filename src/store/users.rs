@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sqlx::AssertSqlSafe;
+
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
@@ -30,6 +32,12 @@ impl Store {
                 .bind(json(ids.iter()))
                 .fetch_all(&pools.readers)
                 .await?
+            }
+            Db::Postgres(pool) => {
+                sqlx::query_as("select id, coalesce(handle, id) from users where id = any($1)")
+                    .bind(Vec::from_iter(ids))
+                    .fetch_all(pool)
+                    .await?
             }
         };
         Ok(names.into_iter().collect())
@@ -93,6 +101,17 @@ impl Store {
 
 impl Tx {
     pub async fn find_user(&mut self, id: &UserId) -> Result<Option<User>, Error> {
+        let user = on!(Tx self, |connection| {
+            sqlx::query_as("select * from users where id = $1")
+                .bind(id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(user)
+    }
+
+    /// A user whom nobody else changes until the transaction ends; so it is with those below.
+    pub async fn find_user_to_change(&mut self, id: &UserId) -> Result<Option<User>, Error> {
         self.find_user_by("select * from users where id = $1", id.as_ref()).await
     }
 
@@ -118,6 +137,24 @@ impl Tx {
         self.find_user_by("select * from users where handle = $1", handle.as_ref()).await
     }
 
+    /// Keeps others from giving out these names, whatever they are of, until the transaction ends.
+    /// In SQLite nobody else writes.
+    pub async fn lock_names(&mut self, names: &[&str]) -> Result<(), Error> {
+        if let Transaction::Postgres(inner) = &mut self.inner {
+            // In one order everywhere, so that two nodes do not wait for each other.
+            sqlx::query(
+                "select pg_advisory_xact_lock(number) from (
+                     select distinct hashtextextended(name, 0) as number
+                     from unnest($1::text[]) name order by number
+                 ) names",
+            )
+            .bind(names)
+            .execute(&mut **inner)
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Whether somebody else has this name, as a handle or as an id: a name means one user.
     pub async fn is_name_taken(&mut self, name: &str, own_id: &UserId) -> Result<bool, Error> {
         let taken = on!(Tx self, |connection| {
@@ -133,9 +170,15 @@ impl Tx {
     }
 
     async fn find_user_by(&mut self, sql: &'static str, key: &str) -> Result<Option<User>, Error> {
-        let user = on!(Tx self, |connection| {
-            sqlx::query_as(sql).bind(key).fetch_optional(connection).await
-        })?;
+        let user = match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(sql).bind(key).fetch_optional(&mut **inner).await?
+            }
+            Transaction::Postgres(inner) => {
+                let sql = AssertSqlSafe(format!("{sql} for no key update"));
+                sqlx::query_as(sql).bind(key).fetch_optional(&mut **inner).await?
+            }
+        };
         Ok(user)
     }
 
@@ -155,8 +198,8 @@ impl Tx {
             .bind(user.created_at)
             .bind(user.modified_at)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -176,8 +219,8 @@ impl Tx {
             .bind(user.protected)
             .bind(user.modified_at)
             .execute(connection)
-            .await
-        })?;
+            .await?;
+        });
         Ok(())
     }
 
@@ -190,6 +233,15 @@ impl Tx {
                      where not exists (select 1 from users where users.id = value)",
                 )
                 .bind(json(ids.iter()))
+                .fetch_all(&mut **inner)
+                .await?
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query_scalar(
+                    "select distinct value from unnest($1::text[]) value
+                     where not exists (select 1 from users where users.id = value)",
+                )
+                .bind(ids)
                 .fetch_all(&mut **inner)
                 .await?
             }
@@ -209,6 +261,15 @@ impl Tx {
                      where id in (select value from json_each($1))",
                 )
                 .bind(json(ids.iter()))
+                .fetch_all(&mut **inner)
+                .await?
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query_as(
+                    "select id, coalesce(handle, id) as username, protected from users
+                     where id = any($1)",
+                )
+                .bind(Vec::from_iter(ids))
                 .fetch_all(&mut **inner)
                 .await?
             }

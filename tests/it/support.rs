@@ -49,7 +49,7 @@ impl TestServer {
     pub async fn on(directory: TempDir, change: impl FnOnce(&mut Config)) -> TestServer {
         let mut config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
-            database_url: format!("sqlite:{}", directory.path().join("chat.db").display()),
+            database_url: format!("sqlite:{}", directory.path().join("chat.db").display()).into(),
             ..Config::default()
         };
         change(&mut config);

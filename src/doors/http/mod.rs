@@ -21,6 +21,7 @@ use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 
 use crate::config::Config;
 use crate::domain::App;
+use crate::error::Error;
 use origin::Origins;
 
 pub use metrics::routes as metrics_routes;
@@ -60,7 +61,9 @@ pub fn guarded(router: Router, config: &Config) -> Router {
 
 /// Whether requests can be served: the store answers.
 async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, StatusCode> {
-    match app.ready().await {
+    // In a task of its own, as a client that goes away cancels its handler.
+    let ready = tokio::spawn(async move { app.ready().await }).await;
+    match ready.unwrap_or(Err(Error::Internal(None))) {
         Ok(()) => Ok("ready\n"),
         Err(error) => {
             tracing::warn!(%error, cause = error.cause().map(tracing::field::display), "not ready");
