@@ -39,7 +39,7 @@ impl App {
         let user = user_of(new, &self.limits);
         tx.insert_user(&user).await?;
         tx.update_account(&user.id, new, &hash).await?;
-        self.issue_token(tx, user.id).await
+        self.issue_token(tx, user.id, None).await
     }
 
     /// A new token for who knows the password. Errors: `unauthenticated`; `rate_limited` after too
@@ -52,7 +52,7 @@ impl App {
     ) -> Result<Token, Error> {
         let user_id = self.check_password(username, password, address).await?;
         let tx = self.store.begin().await?;
-        self.issue_token(tx, user_id).await
+        self.issue_token(tx, user_id, None).await
     }
 
     /// Gives a nick a password, which protects it: one that is nobody's, or the actor's own. The
@@ -125,9 +125,7 @@ impl App {
         };
         let ended = tx.delete_token_to_refresh(&hash, clock::now()).await?;
         let (access_key_id, user_id) = ended.ok_or(BAD_REFRESH_TOKEN)?;
-        let token = self.issue_token(tx, user_id).await?;
-        self.leases.end(&access_key_id);
-        Ok(token)
+        self.issue_token(tx, user_id, Some(access_key_id)).await
     }
 
     /// Ends the token that the connection came with, and all its connections. Errors: `forbidden`
@@ -137,19 +135,32 @@ impl App {
             .access_key_id()
             .ok_or(Error::Forbidden("only a token that was given out here can be ended"))?;
         let mut tx = self.store.begin().await?;
-        tx.delete_token(access_key_id).await?;
-        tx.commit([]).await?;
+        if let Some(user_id) = tx.delete_token(access_key_id).await? {
+            let access_key_id = access_key_id.to_owned();
+            tx.commit([Event::TokenEnded { user_id, access_key_id }]).await?;
+        }
         self.leases.end(access_key_id);
         Ok(())
     }
 
-    /// Commits a new token of the user; the oldest ends if there are too many.
-    async fn issue_token(&self, mut tx: Tx, user_id: UserId) -> Result<Token, Error> {
+    /// Commits a new token of the user, and the end of the one that it is in place of; the oldest
+    /// ends, too, if there are too many.
+    async fn issue_token(
+        &self,
+        mut tx: Tx,
+        user_id: UserId,
+        replaced: Option<String>,
+    ) -> Result<Token, Error> {
         let token = new_token(user_id)?;
         tx.delete_expired_tokens(token.created_at).await?;
         tx.insert_token(&token, &digest(token.refresh_token.expose())).await?;
-        let ended = tx.delete_oldest_tokens(&token.user_id, MAX_TOKENS).await?;
-        tx.commit([]).await?;
+        let oldest = tx.delete_oldest_tokens(&token.user_id, MAX_TOKENS).await?;
+        let ended = Vec::from_iter(oldest.into_iter().chain(replaced));
+        let event = |access_key_id: &String| Event::TokenEnded {
+            user_id: token.user_id.clone(),
+            access_key_id: access_key_id.clone(),
+        };
+        tx.commit(ended.iter().map(event)).await?;
         ended.iter().for_each(|access_key_id| self.leases.end(access_key_id));
         Ok(token)
     }

@@ -34,7 +34,7 @@ use crate::bus::Bus;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::model::{ConnectionId, Published, UserId};
-use crate::store::{Store, Tx};
+use crate::store::{Keeping, Store, Tx};
 use keys::Keys;
 use leases::Leases;
 use nicks::Nicks;
@@ -108,7 +108,7 @@ impl App {
             url: config.database_url.clone(),
             source,
         };
-        let opened = Store::open(&config.database_url, &config.limits).await;
+        let opened = Store::open(&config.database_url, &config.limits, Keeping::default()).await;
         let (store, committed) = opened.map_err(|error| unusable(error.into()))?;
         delete_ephemeral_chats(&store).await.map_err(|error| unusable(error.into()))?;
         let keyless = access == Access::Token && !keys.any();

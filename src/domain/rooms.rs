@@ -120,7 +120,7 @@ impl App {
         if let Some(user) = presence.enter((chat_id, ephemeral), connection, user) {
             let participants = presence.count(chat_id);
             let event = Event::ParticipantJoined { chat_id, user, participants };
-            self.bus.publish(Published { number: None, event }).await;
+            self.bus.publish(Published { number: None, kept: None, event }).await;
         }
     }
 
@@ -138,7 +138,7 @@ impl App {
         };
         let participants = presence.count(chat_id);
         let event = Event::ParticipantLeft { chat_id, user, participants };
-        self.bus.publish(Published { number: None, event }).await;
+        self.bus.publish(Published { number: None, kept: None, event }).await;
         ephemeral && participants == 0
     }
 

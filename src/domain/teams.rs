@@ -95,7 +95,8 @@ impl App {
         tx.delete_member_in_team(team.id, &user_id).await?;
         let chat_ids = tx.list_team_chat_ids(team.id).await?;
         let team = find_team(&mut tx, team_id).await?;
-        tx.commit([Event::TeamLeft { chat_ids, user_id }]).await?;
+        let left = |chat_id| Event::MemberLeft { chat_id, user_id: user_id.clone(), sees: false };
+        tx.commit(chat_ids.into_iter().map(left)).await?;
         Ok(team)
     }
 }

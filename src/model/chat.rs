@@ -1,10 +1,12 @@
 //! Chats, and what their members see of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ChannelName, ChatId, Description, Name, TeamId, UserId};
 use crate::clock::{self, Time};
 
 /// A chat, room, channel or thread.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Chat {
     pub id: ChatId,
     pub name: Name,
@@ -88,7 +90,7 @@ pub struct ChatPage {
 }
 
 /// How far a member has read a chat.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ReadState {
     pub chat_id: ChatId,
     /// The messages up to this `seq` have been read.

@@ -1,22 +1,61 @@
-//! What the doors hear of.
+//! What the doors of every node hear of.
+//!
+//! Events have places in streams: those of a chat, those of a user, those of everyone. In each they
+//! have the numbers 1, 2, 3…, so that a node that follows a stream knows what it has missed. As
+//! JSON, as here, they go to the other nodes and into the event log; `docs/events.md` describes
+//! them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, Posted, Profile, ReadState, UserId,
+    ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, Place, Posted, Profile, ReadState,
+    UserId, read_id,
 };
 
-/// An event, and for what was committed its number among what this node has committed: 1, 2, 3…
+/// An event on its way to the doors.
 #[derive(Debug)]
 pub struct Published {
+    /// For what this node has committed, its number among that: 1, 2, 3…
     pub number: Option<u64>,
+    /// What the store keeps of it, if there is anyone to keep it for.
+    pub kept: Option<Kept>,
     pub event: Event,
+}
+
+/// An event as it is kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its place in its own stream.
+    pub position: Position,
+    /// Its places in the others that tell of it.
+    pub mirrors: Vec<Position>,
+    /// The event as JSON.
+    pub json: String,
+}
+
+/// A sequence of events, followed as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stream {
+    Chat(ChatId),
+    User(UserId),
+    Everyone,
+}
+
+/// The place of an event in a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub stream: Stream,
+    pub number: i64,
 }
 
 /// Something for every door of every node to show to its clients.
 ///
 /// What was committed comes in the order of the commits, so the messages of one chat come in the
 /// order of `seq`. Who is in a room is not stored; those events come in the order of the changes.
-/// Nor are nicks and who is in a channel, but their events have a place among the commits.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data", rename_all = "kebab-case")]
 pub enum Event {
     /// A chat was made; `users` in it are its first members.
     ChatCreated(Chat),
@@ -27,7 +66,8 @@ pub enum Event {
         chat_id: ChatId,
         user_id: UserId,
     },
-    /// A member has left, and may still see the chat or not.
+    /// A member has left, or someone is no member of the chat's team any more; who may still see
+    /// the chat or not.
     MemberLeft {
         chat_id: ChatId,
         user_id: UserId,
@@ -38,16 +78,12 @@ pub enum Event {
         chat: Chat,
         user_id: UserId,
     },
-    /// A user has left a team, and so its chats.
-    TeamLeft {
-        chat_ids: Vec<ChatId>,
-        user_id: UserId,
-    },
     MessageSent(Posted),
     /// A member has read on; `by` is the connection that said so and has its answer already.
     ChatRead {
         user_id: UserId,
         read: ReadState,
+        #[serde(skip)]
         by: ConnectionId,
     },
     /// A user has been asked into a chat.
@@ -60,13 +96,20 @@ pub enum Event {
     /// the connection `by` has.
     UserProtected {
         user_id: UserId,
+        #[serde(skip)]
         by: Option<ConnectionId>,
+    },
+    /// A token was revoked; its connections end.
+    TokenEnded {
+        user_id: UserId,
+        access_key_id: String,
     },
     /// A nick has connected to the channels, by the connection `by`, which has proved nothing if
     /// it is anonymous.
     NickConnected {
         nick: Handle,
         user_id: UserId,
+        #[serde(skip)]
         by: ConnectionId,
         anonymous: bool,
     },
@@ -98,4 +141,81 @@ pub enum Event {
         user: Profile,
         participants: usize,
     },
+}
+
+impl Event {
+    /// The stream that it belongs to.
+    pub fn home(&self) -> Stream {
+        match self {
+            Event::ChatCreated(chat)
+            | Event::ChatUpdated(chat)
+            | Event::MemberRemoved { chat, .. } => Stream::Chat(chat.id),
+            Event::MemberJoined { chat_id, .. }
+            | Event::MemberLeft { chat_id, .. }
+            | Event::ChatDeleted { chat_id }
+            | Event::ChannelJoined { chat_id, .. }
+            | Event::ChannelLeft { chat_id, .. }
+            | Event::ParticipantJoined { chat_id, .. }
+            | Event::ParticipantLeft { chat_id, .. } => Stream::Chat(*chat_id),
+            Event::MessageSent(posted) => Stream::Chat(posted.message.chat_id),
+            Event::Invited(invitation) => Stream::Chat(invitation.chat_id),
+            Event::ChatRead { user_id, .. }
+            | Event::UserProtected { user_id, .. }
+            | Event::TokenEnded { user_id, .. } => Stream::User(user_id.clone()),
+            Event::NickConnected { .. } | Event::NickGone { .. } => Stream::Everyone,
+        }
+    }
+
+    /// The other streams that tell of it: for those who do not follow its own, or not yet.
+    pub fn mirrors(&self) -> Vec<Stream> {
+        match self {
+            Event::ChatCreated(chat) if !chat.private && chat.team_id.is_none() => {
+                vec![Stream::Everyone]
+            }
+            Event::ChatCreated(chat) => chat.users.iter().cloned().map(Stream::User).collect(),
+            Event::MemberJoined { user_id, .. }
+            | Event::MemberLeft { user_id, .. }
+            | Event::MemberRemoved { user_id, .. } => vec![Stream::User(user_id.clone())],
+            Event::MessageSent(posted) => match &posted.place {
+                Place::Direct { to, .. } => {
+                    vec![Stream::User(posted.message.user_id.clone()), Stream::User(to.clone())]
+                }
+                Place::Chat | Place::Channel(_) => Vec::new(),
+            },
+            Event::Invited(invitation) => vec![Stream::User(invitation.invitee_id.clone())],
+            Event::ChatUpdated(_)
+            | Event::ChatRead { .. }
+            | Event::ChatDeleted { .. }
+            | Event::UserProtected { .. }
+            | Event::TokenEnded { .. }
+            | Event::NickConnected { .. }
+            | Event::NickGone { .. }
+            | Event::ChannelJoined { .. }
+            | Event::ChannelLeft { .. }
+            | Event::ParticipantJoined { .. }
+            | Event::ParticipantLeft { .. } => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stream::Chat(id) => write!(f, "chat/{id}"),
+            Stream::User(id) => write!(f, "user/{}", id.as_ref()),
+            Stream::Everyone => f.write_str("everyone"),
+        }
+    }
+}
+
+impl Stream {
+    /// Reads what a node has written.
+    pub fn parse(text: &str) -> Option<Stream> {
+        match text.split_once('/') {
+            Some(("chat", id)) => read_id(id).map(Stream::Chat),
+            Some(("user", id)) => Some(Stream::User(UserId::stored(id))),
+            Some(_) => None,
+            None => (text == "everyone").then_some(Stream::Everyone),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::text::{Problem, at_most_chars, printable};
@@ -22,7 +22,8 @@ pub fn read_id<Id: From<Uuid>>(text: &str) -> Option<Id> {
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+        #[derive(Serialize, Deserialize)]
         #[sqlx(transparent)]
         #[serde(transparent)]
         pub struct $name(Uuid);
@@ -65,8 +66,9 @@ uuid_id!(
 );
 
 /// One client's connection, so that what it causes can be kept from coming back to it.
-/// It is no credential and is never shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// It is no credential and is never shown. The default is nobody's: that of another node's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct ConnectionId(Uuid);
 
 impl ConnectionId {
@@ -76,7 +78,9 @@ impl ConnectionId {
 }
 
 /// A user's id: a UUIDv7, or what a client brought from an older system.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type, Serialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type, Serialize, Deserialize,
+)]
 #[sqlx(transparent)]
 #[serde(transparent)]
 pub struct UserId(String);
@@ -143,7 +147,7 @@ impl Handle {
 }
 
 /// What a user is called where names are unique: the handle, or the id of a user without one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize, Deserialize)]
 #[sqlx(transparent)]
 #[serde(transparent)]
 pub struct Username(String);

@@ -1,10 +1,12 @@
 //! Invitations.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ChatId, InvitationId, Name, UserId};
 use crate::clock::Time;
 
 /// Someone asked into a chat.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub struct Invitation {
     pub id: InvitationId,
     pub chat_id: ChatId,
@@ -17,7 +19,8 @@ pub struct Invitation {
     pub created_at: Time,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, sqlx::Type, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(i16)]
 pub enum InvitationStatus {
     Pending = 0,

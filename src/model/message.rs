@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Body, ChannelName, ChatId, ClientId, ConnectionId, MessageId, UserId, Username};
 use crate::clock::Time;
 
 /// What kind of thing a message's body is or points to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(i16)]
 pub enum MessageType {
     Text = 0,
@@ -37,13 +40,14 @@ impl MessageType {
 }
 
 /// A message that has been committed.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     pub chat_id: ChatId,
     /// Its place in the chat: 1, 2, 3… without gaps.
     pub seq: i64,
     pub user_id: UserId,
+    #[serde(rename = "type")]
     pub kind: MessageType,
     pub body: Body,
     pub client_id: Option<ClientId>,
@@ -60,13 +64,14 @@ pub struct Sent {
 }
 
 /// A message that has been sent, with what its receivers are shown beside it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Posted {
     pub message: Arc<Message>,
     /// Who sent it.
     pub author: Username,
     pub place: Place,
     /// The connection that sent it.
+    #[serde(skip)]
     pub by: ConnectionId,
 }
 
@@ -78,7 +83,8 @@ pub struct Signed {
 }
 
 /// What kind of chat a message was sent in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Place {
     Chat,
     Channel(ChannelName),

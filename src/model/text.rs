@@ -1,4 +1,5 @@
-//! Bounded texts: once one of these exists, its text has been checked.
+//! Bounded texts: once one of these exists, its text has been checked, by this node or by the one
+//! that wrote it.
 
 use super::{ExternalId, Handle};
 use crate::config::Limits;
@@ -60,7 +61,8 @@ pub(super) fn no_control(text: &str) -> Result<(), Problem> {
 macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type, serde::Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type)]
+        #[derive(serde::Serialize, serde::Deserialize)]
         #[sqlx(transparent)]
         #[serde(transparent)]
         pub struct $name(String);

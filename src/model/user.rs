@@ -46,7 +46,7 @@ pub struct NewUser {
 }
 
 /// What others see of a user.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Profile {
     pub id: UserId,
     pub name: Name,

@@ -10,6 +10,7 @@
 mod accounts;
 mod chats;
 mod direct;
+mod events;
 mod invitations;
 mod members;
 mod messages;
@@ -20,6 +21,7 @@ mod tokens;
 mod users;
 mod writer;
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,11 +31,12 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
-use crate::model::{Event, NewMessage, Published, Sent};
+use crate::model::{Event, Kept, NewMessage, Published, Sent};
 use sqlite::SqlitePools;
 use writer::Writer;
 
 pub use accounts::Taken;
+pub use events::KeptEvent;
 pub use members::Standing;
 
 /// How many committed events may wait to be taken; then commits wait too.
@@ -78,13 +81,21 @@ use on;
 struct Outbox {
     committed: mpsc::Sender<Published>,
     last_number: Arc<AtomicU64>,
+    keeping: Keeping,
+}
+
+/// Whom committed events are kept for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keeping {
+    pub for_nodes: bool,
+    pub for_log: bool,
 }
 
 impl Outbox {
-    async fn send(&self, events: impl IntoIterator<Item = Event>) {
-        for event in events {
-            let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
-            if self.committed.send(Published { number: Some(number), event }).await.is_err() {
+    async fn send(&self, events: impl IntoIterator<Item = (Event, Option<Kept>)>) {
+        for (event, kept) in events {
+            let number = Some(self.last_number.fetch_add(1, Ordering::AcqRel) + 1);
+            if self.committed.send(Published { number, kept, event }).await.is_err() {
                 tracing::debug!("an event was committed after the server stopped listening");
             }
         }
@@ -107,6 +118,7 @@ impl Store {
     pub async fn open(
         url: &Url,
         limits: &Limits,
+        keeping: Keeping,
     ) -> Result<(Store, mpsc::Receiver<Published>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
         let db = match url.expose().starts_with("sqlite:") {
@@ -114,7 +126,8 @@ impl Store {
             false => Db::Postgres(postgres::open(url.expose()).await?),
         };
         let last_number = Arc::<AtomicU64>::default();
-        let turn = Arc::new(Mutex::new(Outbox { committed, last_number: last_number.clone() }));
+        let turn =
+            Arc::new(Mutex::new(Outbox { committed, last_number: last_number.clone(), keeping }));
         let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &turn);
@@ -130,7 +143,7 @@ impl Store {
 
     /// Sends events of what is not stored on their way, between those of the commits.
     pub async fn announce(&self, events: impl IntoIterator<Item = Event>) {
-        self.turn.lock().await.send(events).await;
+        self.turn.lock().await.send(events.into_iter().map(|event| (event, None))).await;
     }
 
     /// Appends a message to its chat; see [`Writer::append`].
@@ -197,12 +210,19 @@ impl Tx {
     }
 
     /// Makes the changes durable, then sends `events` on their way.
-    pub async fn commit(self, events: impl IntoIterator<Item = Event>) -> Result<(), Error> {
+    pub async fn commit(mut self, events: impl IntoIterator<Item = Event>) -> Result<(), Error> {
+        let events = Vec::from_iter(events);
+        let Keeping { for_nodes, for_log } = self.turn.keeping;
+        let kept = match for_nodes || for_log {
+            true => self.insert_events(&events, !for_log).await?,
+            false => Vec::new(),
+        };
         match self.inner {
             Transaction::Sqlite(inner) => inner.commit().await?,
             Transaction::Postgres(inner) => inner.commit().await?,
         }
-        self.turn.send(events).await;
+        let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
+        self.turn.send(events.into_iter().zip(kept)).await;
         Ok(())
     }
 }

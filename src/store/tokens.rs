@@ -74,14 +74,15 @@ impl Tx {
         Ok(ended)
     }
 
-    pub async fn delete_token(&mut self, access_key_id: &str) -> Result<(), Error> {
-        on!(Tx self, |connection| {
-            sqlx::query("delete from tokens where access_key_id = $1")
+    /// Ends a token; returns its user.
+    pub async fn delete_token(&mut self, access_key_id: &str) -> Result<Option<UserId>, Error> {
+        let user_id = on!(Tx self, |connection| {
+            sqlx::query_scalar("delete from tokens where access_key_id = $1 returning user_id")
                 .bind(access_key_id)
-                .execute(connection)
-                .await?;
-        });
-        Ok(())
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(user_id)
     }
 
     /// Ends all tokens of a user but the newest `keep`; returns their ids.

@@ -57,11 +57,6 @@ fn push(hub: &Arc<Hub>, event: &Event) {
         Event::MemberRemoved { chat, user_id } => {
             evict(hub, chat.id, roster.evict(chat.id, user_id));
         }
-        Event::TeamLeft { chat_ids, user_id } => {
-            for chat_id in chat_ids {
-                evict(hub, *chat_id, roster.evict(*chat_id, user_id));
-            }
-        }
         // An ephemeral chat is no channel.
         Event::ChatDeleted { .. } => {}
         // Who is in a channel is a member, and may see it when it is private, too.
@@ -70,6 +65,7 @@ fn push(hub: &Arc<Hub>, event: &Event) {
         | Event::MemberJoined { .. }
         | Event::ChatRead { .. }
         | Event::Invited(_)
+        | Event::TokenEnded { .. }
         | Event::ParticipantJoined { .. }
         | Event::ParticipantLeft { .. } => {}
     }

@@ -88,9 +88,9 @@ async fn push(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
             | Event::MemberJoined { .. }
             | Event::MemberLeft { .. }
             | Event::MemberRemoved { .. }
-            | Event::TeamLeft { .. }
             | Event::ChatRead { .. }
             | Event::Invited(_)
+            | Event::TokenEnded { .. }
             | Event::ParticipantJoined { .. }
             | Event::ParticipantLeft { .. }
             | Event::NickConnected { .. }

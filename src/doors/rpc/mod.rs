@@ -92,9 +92,6 @@ async fn follow(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
         match &published.event {
             Event::MemberRemoved { chat, user_id } => recall(&hub, chat.id, user_id),
             Event::MemberLeft { chat_id, user_id, .. } => recall(&hub, *chat_id, user_id),
-            Event::TeamLeft { chat_ids, user_id } => {
-                chat_ids.iter().for_each(|chat_id| recall(&hub, *chat_id, user_id));
-            }
             // Who is in a room is a member, and who is in one keeps it from being deleted.
             Event::ChatUpdated(_) | Event::ChatDeleted { .. } => {}
             // Later calls of who came without a token are refused.
@@ -105,6 +102,7 @@ async fn follow(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
             | Event::MemberJoined { .. }
             | Event::ChatRead { .. }
             | Event::Invited(_)
+            | Event::TokenEnded { .. }
             | Event::NickConnected { .. }
             | Event::NickGone { .. }
             | Event::ChannelJoined { .. }

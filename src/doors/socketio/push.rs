@@ -51,11 +51,6 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
             rooms.broadcast(chat.id, &of_chat("remove-member", chat)?);
             evict(hub, chat.id, rooms.leave(chat.id, user_id, false));
         }
-        Event::TeamLeft { chat_ids, user_id } => {
-            for chat_id in chat_ids {
-                evict(hub, *chat_id, rooms.leave(*chat_id, user_id, false));
-            }
-        }
         Event::MessageSent(Posted { message, .. }) => {
             let view = MessageView::from(&**message);
             let plain = packets::push("new-message", &view)?;
@@ -79,6 +74,8 @@ fn push(hub: &Arc<Hub>, event: &Event) -> Result<(), Error> {
             }
         }
         Event::ChatDeleted { chat_id } => evict(hub, *chat_id, rooms.close_room(*chat_id)),
+        // The domain ends the connections themselves.
+        Event::TokenEnded { .. } => {}
         // The channels' own; a nick in a channel is a participant of its chat, too.
         Event::NickConnected { .. }
         | Event::NickGone { .. }
