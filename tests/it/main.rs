@@ -44,6 +44,7 @@ mod rpc_crossing;
 mod rpc_rooms;
 mod secrets;
 mod service;
+mod services;
 mod signing;
 mod socket;
 mod stage;

@@ -1,0 +1,201 @@
+//! PostgreSQL, Redis and Kafka for the tests that need them; `tests/services/README.md` says how
+//! to have them.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::{env, fs, io};
+
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
+
+use crate::support::soon;
+
+/// The URL of a database of the test PostgreSQL, as its superuser. None: the test cannot run.
+pub fn postgres() -> Option<String> {
+    given("postgres")
+}
+
+/// The URL of the test Redis, which other tests use too. None: the test cannot run.
+pub fn redis() -> Option<String> {
+    given("redis")
+}
+
+/// The address of the test Kafka's broker. None: the test cannot run.
+pub fn kafka() -> Option<String> {
+    given("kafka")
+}
+
+/// The URL of a new empty database on the PostgreSQL at `url`.
+pub async fn database(url: &str) -> String {
+    let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let statement = sqlx::AssertSqlSafe(format!("create database {name}"));
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}
+
+fn given(service: &'static str) -> Option<String> {
+    let url = env::var(variable(service)).ok();
+    if url.is_none() {
+        skip(service, &format!("{} is not set", variable(service)));
+    }
+    url
+}
+
+fn variable(service: &str) -> &'static str {
+    match service {
+        "postgres" => "CHINWAG_TEST_POSTGRES_URL",
+        "redis" => "CHINWAG_TEST_REDIS_URL",
+        "kafka" => "CHINWAG_TEST_KAFKA_BROKERS",
+        _ => panic!("no such service: {service}"),
+    }
+}
+
+/// Says once for each service what is not tested; in CI that is a failure.
+fn skip(service: &'static str, why: &str) {
+    static SAID: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    let how = "run the tests with: tests/services/services run cargo test";
+    assert!(env::var_os("CI").is_none(), "the tests with {service} cannot run: {why}; {how}");
+    let mut said = SAID.lock().unwrap();
+    if !said.contains(&service) {
+        said.push(service);
+        // Not with eprintln: what a test that passes prints is not shown.
+        let line = format!("The tests with {service} were SKIPPED: {why}; {how}\n");
+        io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+}
+
+/// Services of one test's own, to stop and to start. They end with it.
+pub struct Services {
+    directory: TempDir,
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = script("stop", self.directory.path(), &["--kill"]);
+    }
+}
+
+impl Services {
+    /// None, where they are not installed: the test cannot run.
+    pub async fn start(names: &[&'static str]) -> Option<Services> {
+        let services = Services { directory: TempDir::new().unwrap() };
+        let (directory, arguments) = (services.directory.path().to_owned(), names.to_vec());
+        let done = spawn_blocking(move || script("start", &directory, &arguments)).await.unwrap();
+        match done {
+            Ok(()) => Some(services),
+            Err((Some(3), why)) => {
+                skip(names[0], why.trim_end());
+                None
+            }
+            Err((_, why)) => panic!("{why}"),
+        }
+    }
+
+    /// What the variable of the test service of this kind would hold. It stays the same.
+    pub fn url(&self, name: &str) -> String {
+        let variables = fs::read_to_string(self.directory.path().join("env")).unwrap();
+        let variables: HashMap<&str, &str> = variables
+            .lines()
+            .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
+            .collect();
+        variables[variable(name)].to_owned()
+    }
+
+    /// Ends it as an administrator does.
+    pub async fn stop(&self, name: &'static str) {
+        self.done("stop", &[name]).await;
+    }
+
+    /// Ends it as a crash does.
+    pub async fn kill(&self, name: &'static str) {
+        self.done("stop", &["--kill", name]).await;
+    }
+
+    /// On the same port; all but Redis has the data that it had.
+    pub async fn start_again(&self, name: &'static str) {
+        self.done("start", &[name]).await;
+    }
+
+    async fn done(&self, action: &'static str, arguments: &[&'static str]) {
+        let (directory, arguments) = (self.directory.path().to_owned(), arguments.to_vec());
+        let done = spawn_blocking(move || script(action, &directory, &arguments)).await.unwrap();
+        done.unwrap();
+    }
+}
+
+/// Runs the script; where it fails, returns its status and what it said.
+fn script(action: &str, directory: &Path, arguments: &[&str]) -> Result<(), (Option<i32>, String)> {
+    let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/services/services"].iter().collect();
+    let mut command = Command::new(script);
+    command.arg(action).arg(directory).args(arguments).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    match output.status.success() {
+        true => Ok(()),
+        false => Err((output.status.code(), String::from_utf8(output.stderr).unwrap())),
+    }
+}
+
+#[tokio::test]
+async fn postgres_answers_and_makes_databases() {
+    let Some(url) = postgres() else { return };
+    let (one, other) = (database(&url).await, database(&url).await);
+    assert_ne!(one, other);
+    let mut connection = PgConnection::connect(&one).await.unwrap();
+    let answer: (i32,) = sqlx::query_as("select 1").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(answer, (1,));
+}
+
+#[tokio::test]
+async fn redis_answers() {
+    let Some(url) = redis() else { return };
+    assert_eq!(ask_redis(&url, "PING").await, "+PONG");
+}
+
+#[tokio::test]
+async fn kafka_answers() {
+    let Some(broker) = kafka() else { return };
+    soon("a connection", TcpStream::connect(broker)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_is_stopped_and_started_on_the_same_port() {
+    let Some(services) = Services::start(&["redis"]).await else { return };
+    let url = services.url("redis");
+    assert_eq!(ask_redis(&url, "SET a 1").await, "+OK");
+    services.stop("redis").await;
+    assert!(TcpStream::connect(address(&url)).await.is_err());
+    services.start_again("redis").await;
+    assert_eq!(ask_redis(&url, "GET a").await, "$-1", "it kept something");
+    services.kill("redis").await;
+    services.start_again("redis").await;
+    assert_eq!(services.url("redis"), url);
+    assert_eq!(ask_redis(&url, "PING").await, "+PONG");
+    drop(services);
+    assert!(TcpStream::connect(address(&url)).await.is_err(), "it outlived its test");
+}
+
+fn address(url: &str) -> &str {
+    url.strip_prefix("redis://").unwrap()
+}
+
+/// The first line of the answer to a command.
+async fn ask_redis(url: &str, command: &str) -> String {
+    let mut stream = TcpStream::connect(address(url)).await.unwrap();
+    stream.write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
+    let (mut answer, mut part) = (String::new(), [0; 64]);
+    while !answer.contains("\r\n") {
+        let length = soon("an answer", stream.read(&mut part)).await.unwrap();
+        assert_ne!(length, 0, "no answer");
+        answer.push_str(std::str::from_utf8(&part[..length]).unwrap());
+    }
+    answer.split("\r\n").next().unwrap().to_owned()
+}
