@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::config::Url;
+use crate::config::{Config, Url};
 
 /// Why a request was refused or failed. Every door renders it in its own form; `field` is the
 /// dotted path of the culprit in the request, as Socket.IO clients write it.
@@ -171,6 +171,13 @@ fn is_passing(code: &str) -> bool {
 pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("cannot use Redis at {url}: {why}")]
+    Redis { url: Url, why: String },
+    #[error(
+        "nodes that hear of each other through Redis share a PostgreSQL database: \
+         say --database-url postgres://…, or leave --redis-url out"
+    )]
+    NodesWithoutServer,
     #[error("cannot open the database {url}: {source}")]
     Store { url: Url, source: Box<dyn std::error::Error + Send + Sync> },
     #[error(
@@ -189,4 +196,13 @@ pub enum StartError {
     EmptySecret(&'static str),
     #[error("the limit {0} must be above zero and below 2^32")]
     Limit(&'static str),
+}
+
+impl StartError {
+    pub(crate) fn store(
+        config: &Config,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> StartError {
+        StartError::Store { url: config.database_url.clone(), source: source.into() }
+    }
 }

@@ -5,11 +5,15 @@
 //! the order of publication. A subscriber that is slow makes the publisher wait; nothing is
 //! dropped.
 
+mod redis;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
 use crate::model::Published;
+
+pub use self::redis::{Heard, Link, Redis};
 
 /// How many events may wait for one subscriber.
 const WAITING_EVENTS: usize = 1024;

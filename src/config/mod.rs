@@ -29,6 +29,11 @@ pub struct Config {
         value_parser = database, hide_env_values = true)]
     pub database_url: Url,
 
+    /// Redis, through which the nodes that share a PostgreSQL database hear of each other:
+    /// redis://HOST. Without it there is one node
+    #[arg(long, env = "CHINWAG_REDIS_URL", value_parser = redis, hide_env_values = true)]
+    pub redis_url: Option<Url>,
+
     /// Who may connect. It must be said for an address that other machines can reach
     #[arg(long, env = "CHINWAG_ACCESS")]
     pub access: Option<Access>,
@@ -111,6 +116,7 @@ impl Default for Config {
         Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
             database_url: "sqlite:chinwag.db".into(),
+            redis_url: None,
             access: None,
             registration: Registration::Open,
             api_key: None,
@@ -121,6 +127,13 @@ impl Default for Config {
             trusted_proxies: 0,
             limits: Limits::default(),
         }
+    }
+}
+
+fn redis(url: &str) -> Result<Url, String> {
+    match url.starts_with("redis://") || url.starts_with("redis+unix://") {
+        true => Ok(url.into()),
+        false => Err("must begin with redis://".into()),
     }
 }
 

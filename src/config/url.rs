@@ -13,6 +13,13 @@ impl Url {
     }
 }
 
+impl Url {
+    /// Whether it is the database of one node, a file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.0.starts_with("sqlite:")
+    }
+}
+
 impl<T: Into<String>> From<T> for Url {
     fn from(text: T) -> Url {
         Url(text.into())

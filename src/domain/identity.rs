@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::keys::{Credential, HostClaims};
 use super::leases::Lease;
-use super::{Actor, App, Viewer};
+use super::{Actor, App, Attendance, Viewer};
 use crate::clock::{self, Time};
 use crate::config::Access;
 use crate::error::Error;
-use crate::model::{ConnectionId, Event, Name, Photo, User, UserId};
+use crate::model::{ConnectionId, Event, Name, Photo, Stream, User, UserId};
 
 /// What a connection may act as.
 enum Identity {
@@ -126,6 +126,28 @@ impl App {
             }
             Credential::Signed(key_id) => self.connect_by_key(id, key_id, credential).await,
         }
+    }
+
+    /// Follows what concerns a user whom a connection acts as, or is about to; when it returns,
+    /// all that comes is heard of here. Errors: `unauthenticated` for a token that has been revoked
+    /// on another node meanwhile, `unavailable`.
+    pub async fn attend_user(
+        &self,
+        connection: &Connection,
+        user_id: &UserId,
+    ) -> Result<Attendance, Error> {
+        let attendance = self.streams.attend(Stream::User(user_id.clone()));
+        if self.streams.is_alone() {
+            return Ok(attendance);
+        }
+        self.streams.settled().await?;
+        if let Some(lease) = &connection.lease
+            && self.store.find_token_key(&lease.access_key_id).await?.is_none()
+        {
+            lease.ended.cancel();
+            return Err(BAD_TOKEN);
+        }
+        Ok(attendance)
     }
 
     /// The connection acting as a user. Errors: `unauthenticated` for nobody in particular as a

@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod carrier;
 mod channels;
 mod chats;
 mod direct;
@@ -22,6 +23,7 @@ mod passwords;
 mod rates;
 mod rooms;
 mod seats;
+mod streams;
 mod teams;
 mod users;
 
@@ -33,8 +35,9 @@ use tokio::sync::{Mutex, mpsc};
 use crate::bus::Bus;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
-use crate::model::{ConnectionId, Published, UserId};
+use crate::model::{ConnectionId, Published, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
+use carrier::{Carrier, Cluster};
 use keys::Keys;
 use leases::Leases;
 use nicks::Nicks;
@@ -45,6 +48,7 @@ use seats::Lobby;
 
 pub use identity::Connection;
 pub use rooms::{Room, Visitor};
+pub use streams::{Attendance, Streams};
 
 /// Who asks: a user, on one connection that [may act](App::claim) as that user.
 #[derive(Clone, Debug)]
@@ -92,6 +96,8 @@ pub struct App {
     leases: Leases,
     store: Store,
     bus: Arc<Bus>,
+    streams: Streams,
+    _everyone: Attendance,
     presence: Mutex<Presence>,
     lobby: Lobby,
     nicks: Nicks,
@@ -104,23 +110,29 @@ impl App {
     pub async fn start(config: &Config) -> Result<App, StartError> {
         let keys = Keys::load(config)?;
         let access = config.access.unwrap_or(Access::Open);
-        let unusable = |source: Box<dyn std::error::Error + Send + Sync>| StartError::Store {
-            url: config.database_url.clone(),
-            source,
-        };
-        let opened = Store::open(&config.database_url, &config.limits, Keeping::default()).await;
-        let (store, committed) = opened.map_err(|error| unusable(error.into()))?;
-        delete_ephemeral_chats(&store).await.map_err(|error| unusable(error.into()))?;
+        let (store, committed) = open_store(config).await?;
+        let unusable = |error| StartError::store(config, error);
         let keyless = access == Access::Token && !keys.any();
         if keyless && config.registration == Registration::Closed {
             // Those who have signed up before can still log in.
-            let any = store.has_accounts().await.map_err(|error| unusable(error.into()))?;
+            let any = store.has_accounts().await.map_err(unusable)?;
             if !any {
                 return Err(StartError::NoCredentials);
             }
         }
-        let bus = Arc::new(Bus::default());
-        carry(committed, bus.clone());
+        let (bus, leases) = (Arc::new(Bus::default()), Leases::default());
+        let (streams, cluster) = match &config.redis_url {
+            Some(url) => {
+                let id = store.find_cluster_id().await.map_err(unusable)?;
+                let (streams, cluster) = Cluster::join(url, id, &store)?;
+                (streams, Some(cluster))
+            }
+            None => (Streams::default(), None),
+        };
+        let carrier = Carrier { bus: bus.clone(), leases: leases.clone(), committed, cluster };
+        tokio::spawn(carrier.run());
+        let everyone = streams.attend(Stream::Everyone);
+        streams.settled().await.map_err(unusable)?;
         let rates = Arc::new(Rates::new(&config.limits));
         tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
         Ok(App {
@@ -129,9 +141,11 @@ impl App {
             limits: config.limits.clone(),
             keys,
             passwords: Passwords::default(),
-            leases: Leases::default(),
+            leases,
             store,
             bus,
+            streams,
+            _everyone: everyone,
             presence: Mutex::default(),
             lobby: Lobby::default(),
             nicks: Nicks::default(),
@@ -153,6 +167,11 @@ impl App {
     /// order of its changes. The receiver must be read: writes wait for it.
     pub fn subscribe(&self) -> mpsc::Receiver<Arc<Published>> {
         self.bus.subscribe()
+    }
+
+    /// Follows what a door's clients may hear of.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// The number of the latest event that was committed, 0 before the first.
@@ -182,18 +201,24 @@ impl App {
     }
 }
 
-/// After a start nobody is in them.
+/// Opens the store of the only node, where nobody is in an ephemeral chat after a start, or of one
+/// of several.
+async fn open_store(config: &Config) -> Result<(Store, mpsc::Receiver<Published>), StartError> {
+    let keeping = Keeping { for_nodes: config.redis_url.is_some(), ..Keeping::default() };
+    if keeping.for_nodes && config.database_url.is_file() {
+        return Err(StartError::NodesWithoutServer);
+    }
+    let opened = Store::open(&config.database_url, &config.limits, keeping).await;
+    let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
+    if !keeping.for_nodes {
+        let deleted = delete_ephemeral_chats(&store).await;
+        deleted.map_err(|error| StartError::store(config, error))?;
+    }
+    Ok((store, committed))
+}
+
 async fn delete_ephemeral_chats(store: &Store) -> Result<(), Error> {
     let mut tx = store.begin().await?;
     tx.delete_ephemeral_chats().await?;
     tx.commit([]).await
-}
-
-/// Hands on to the doors what is committed, until the store is closed.
-fn carry(mut committed: mpsc::Receiver<Published>, bus: Arc<Bus>) {
-    tokio::spawn(async move {
-        while let Some(event) = committed.recv().await {
-            bus.publish(event).await;
-        }
-    });
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::access::Reader;
-use super::{App, Viewer};
+use super::{App, Attendance, Viewer};
 use crate::error::Error;
-use crate::model::{ChatId, ConnectionId, Event, Profile, Published, UserId};
+use crate::model::{ChatId, ConnectionId, Event, Profile, Published, Stream, UserId};
 
 /// Who is in every room, with which connections.
 #[derive(Default)]
@@ -60,6 +60,18 @@ impl App {
             None => None,
         };
         Ok(Visitor { reader, profile })
+    }
+
+    /// Follows a chat that a user, or nobody in particular, is about to be in the room of; when it
+    /// returns, all that comes is heard of here. Errors: `not_found`, `unavailable`.
+    pub async fn attend_chat(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Attendance, Error> {
+        if self.streams.is_alone() {
+            return Ok(Attendance::default());
+        }
+        Reader::check(&self.store, chat_id, viewer).await?;
+        let attendance = self.streams.attend(Stream::Chat(chat_id));
+        self.streams.settled().await?;
+        Ok(attendance)
     }
 
     /// A connection is in a room from now on. With a user's first one the user joins. One that is
@@ -120,7 +132,7 @@ impl App {
         if let Some(user) = presence.enter((chat_id, ephemeral), connection, user) {
             let participants = presence.count(chat_id);
             let event = Event::ParticipantJoined { chat_id, user, participants };
-            self.bus.publish(Published { number: None, kept: None, event }).await;
+            self.bus.publish(Published { number: None, kept: None, event: Some(event) }).await;
         }
     }
 
@@ -138,7 +150,7 @@ impl App {
         };
         let participants = presence.count(chat_id);
         let event = Event::ParticipantLeft { chat_id, user, participants };
-        self.bus.publish(Published { number: None, kept: None, event }).await;
+        self.bus.publish(Published { number: None, kept: None, event: Some(event) }).await;
         ephemeral && participants == 0
     }
 

@@ -21,7 +21,8 @@ pub struct Published {
     pub number: Option<u64>,
     /// What the store keeps of it, if there is anyone to keep it for.
     pub kept: Option<Kept>,
-    pub event: Event,
+    /// None if it has been shown already, as one of another node's.
+    pub event: Option<Event>,
 }
 
 /// An event as it is kept.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx, on};
 use crate::clock::{self, Time};
@@ -28,7 +30,21 @@ pub struct KeptEvent {
     pub event: Option<String>,
 }
 
-impl Store {
+/// What reads kept events, for as long as the store is open.
+#[derive(Clone)]
+pub struct Reading {
+    db: Db,
+}
+
+impl Reading {
+    /// Whether the store has been closed.
+    pub fn is_closed(&self) -> bool {
+        match &self.db {
+            Db::Sqlite(pools) => pools.readers.is_closed(),
+            Db::Postgres(pool) => pool.is_closed(),
+        }
+    }
+
     /// The numbers of the latest events of these streams, as far as there are any.
     pub async fn list_last_numbers(&self, streams: &[Stream]) -> Result<Vec<(Stream, i64)>, Error> {
         // A file has one node, which misses nothing.
@@ -70,6 +86,23 @@ impl Store {
         .fetch_all(pool)
         .await?;
         Ok(events)
+    }
+}
+
+impl Store {
+    /// Reads what is kept.
+    pub fn reading(&self) -> Reading {
+        Reading { db: self.db.clone() }
+    }
+
+    /// What the nodes on this database find each other by. A file has but one.
+    pub async fn find_cluster_id(&self) -> Result<Uuid, Error> {
+        match &self.db {
+            Db::Sqlite(_) => Err(Error::Internal(None)),
+            Db::Postgres(pool) => {
+                Ok(sqlx::query_scalar("select id from cluster").fetch_one(pool).await?)
+            }
+        }
     }
 
     /// Forgets what was committed before a time and is in the event log, if there is one.

@@ -36,7 +36,7 @@ use sqlite::SqlitePools;
 use writer::Writer;
 
 pub use accounts::Taken;
-pub use events::KeptEvent;
+pub use events::{KeptEvent, Reading};
 pub use members::Standing;
 
 /// How many committed events may wait to be taken; then commits wait too.
@@ -94,6 +94,7 @@ pub struct Keeping {
 impl Outbox {
     async fn send(&self, events: impl IntoIterator<Item = (Event, Option<Kept>)>) {
         for (event, kept) in events {
+            let event = Some(event);
             let number = Some(self.last_number.fetch_add(1, Ordering::AcqRel) + 1);
             if self.committed.send(Published { number, kept, event }).await.is_err() {
                 tracing::debug!("an event was committed after the server stopped listening");
@@ -121,7 +122,7 @@ impl Store {
         keeping: Keeping,
     ) -> Result<(Store, mpsc::Receiver<Published>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
-        let db = match url.expose().starts_with("sqlite:") {
+        let db = match url.is_file() {
             true => Db::Sqlite(SqlitePools::open(url.expose()).await?),
             false => Db::Postgres(postgres::open(url.expose()).await?),
         };

@@ -52,7 +52,7 @@ impl Door {
     pub fn open(app: &Arc<App>) -> (Door, Router) {
         let hub = Arc::new(Hub {
             app: app.clone(),
-            roster: Roster::default(),
+            roster: Roster::new(app.streams()),
             pushed: Pushed::default(),
             work: TaskTracker::new(),
         });

@@ -11,7 +11,9 @@ use crate::model::{ChatId, ConnectionId, Event, Place, Posted, Published};
 /// Runs until the bus is closed.
 pub async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
     while let Some(published) = events.recv().await {
-        push(&hub, &published.event);
+        if let Some(event) = &published.event {
+            push(&hub, event);
+        }
         hub.pushed.note(&published);
     }
 }

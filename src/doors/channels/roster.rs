@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::ws::Utf8Bytes;
 
 use super::session::Session;
+use crate::domain::{Attendance, Streams};
 use crate::doors::websocket::Closing;
-use crate::model::{ChatId, ConnectionId, Handle, UserId};
+use crate::model::{ChatId, ConnectionId, Handle, Stream, UserId};
 
-#[derive(Default)]
 pub struct Roster {
+    streams: Streams,
     lists: Mutex<Lists>,
 }
 
@@ -21,12 +22,18 @@ struct Lists {
     /// The nicks that are connected here.
     seats: HashMap<Handle, Seat>,
     /// The nicks in each channel.
-    channels: HashMap<ChatId, HashMap<Handle, Arc<Session>>>,
+    channels: HashMap<ChatId, Channel>,
     /// Set once the server shuts down.
     closed: bool,
 }
 
+struct Channel {
+    _attendance: Attendance,
+    nicks: HashMap<Handle, Arc<Session>>,
+}
+
 struct Seat {
+    _attendance: Attendance,
     session: Arc<Session>,
     user_id: UserId,
     anonymous: bool,
@@ -34,6 +41,10 @@ struct Seat {
 }
 
 impl Roster {
+    pub fn new(streams: &Streams) -> Roster {
+        Roster { streams: streams.clone(), lists: Mutex::default() }
+    }
+
     /// A client has connected; it is closed at once if the server shuts down.
     pub fn add(&self, session: &Arc<Session>) {
         let mut lists = self.lock();
@@ -69,8 +80,13 @@ impl Roster {
         let mut lists = self.lock();
         // On another node, it is no connection of this one's.
         if let Some(session) = lists.sessions.get(&by).cloned() {
-            let user_id = user_id.clone();
-            let seat = Seat { session, user_id, anonymous, channels: HashSet::new() };
+            let seat = Seat {
+                _attendance: self.streams.attend(Stream::User(user_id.clone())),
+                session,
+                user_id: user_id.clone(),
+                anonymous,
+                channels: HashSet::new(),
+            };
             lists.seats.insert(nick.clone(), seat);
         }
     }
@@ -89,7 +105,11 @@ impl Roster {
         if let Some(seat) = lists.seats.get_mut(nick) {
             seat.channels.insert(chat_id);
             let session = seat.session.clone();
-            lists.channels.entry(chat_id).or_default().insert(nick.clone(), session);
+            let channel = lists.channels.entry(chat_id).or_insert_with(|| Channel {
+                _attendance: self.streams.attend(Stream::Chat(chat_id)),
+                nicks: HashMap::new(),
+            });
+            channel.nicks.insert(nick.clone(), session);
         }
     }
 
@@ -106,7 +126,7 @@ impl Roster {
     /// connections that were in it as a channel.
     pub fn evict(&self, chat_id: ChatId, user_id: &UserId) -> Vec<ConnectionId> {
         let mut lists = self.lock();
-        let Some(nicks) = lists.channels.get(&chat_id) else {
+        let Some(Channel { nicks, .. }) = lists.channels.get(&chat_id) else {
             return Vec::new();
         };
         let lost = |nick: &&Handle| lists.seats.get(*nick).is_some_and(|s| s.user_id == *user_id);
@@ -137,7 +157,7 @@ impl Roster {
     /// Sends a frame, which is made once, to everybody in a channel.
     pub fn tell_channel(&self, chat_id: ChatId, frame: impl FnOnce() -> Utf8Bytes) {
         let lists = self.lock();
-        if let Some(nicks) = lists.channels.get(&chat_id) {
+        if let Some(Channel { nicks, .. }) = lists.channels.get(&chat_id) {
             let frame = frame();
             nicks.values().for_each(|session| session.answer(frame.clone()));
         }
@@ -146,7 +166,7 @@ impl Roster {
     /// Sends a frame to a nick that does not hear of a channel any more.
     pub fn tell_evicted(&self, chat_id: ChatId, nick: &Handle, frame: &Utf8Bytes) {
         let lists = self.lock();
-        let hears = lists.channels.get(&chat_id).is_some_and(|nicks| nicks.contains_key(nick));
+        let hears = lists.channels.get(&chat_id).is_some_and(|it| it.nicks.contains_key(nick));
         if let Some(seat) = lists.seats.get(nick).filter(|_| !hears) {
             seat.session.answer(frame.clone());
         }
@@ -159,7 +179,7 @@ impl Roster {
 
 impl Lists {
     fn exclude(&mut self, chat_id: ChatId, nick: &Handle) {
-        if let Some(nicks) = self.channels.get_mut(&chat_id) {
+        if let Some(Channel { nicks, .. }) = self.channels.get_mut(&chat_id) {
             nicks.remove(nick);
             if nicks.is_empty() {
                 self.channels.remove(&chat_id);

@@ -64,7 +64,17 @@ impl Session {
         connection: Arc<Connection>,
         nick: &Handle,
     ) -> Result<(), Error> {
-        let actor = self.hub.app.take_nick(&connection, nick).await?;
+        let app = &self.hub.app;
+        let actor = app.take_nick(&connection, nick).await?;
+        // Another node may have ended the token, or protected the user, before it was heard here.
+        let attended = app.attend_user(&connection, actor.user_id()).await;
+        let _attendance = match attended {
+            Ok(attendance) => attendance,
+            Err(error) => {
+                app.leave_nick(connection.id()).await;
+                return Err(error);
+            }
+        };
         self.log_in(connection, actor, nick.clone());
         self.hub.settled().await;
         Ok(())

@@ -16,7 +16,7 @@ use super::Hub;
 use super::caller::connect;
 use super::envelope::Refusal;
 use crate::clock::Time;
-use crate::domain::Connection;
+use crate::domain::{Attendance, Connection};
 use crate::doors::client::{Client, Permit};
 use crate::doors::credential::credential;
 use crate::doors::failure;
@@ -53,6 +53,7 @@ struct Packet<'a> {
 pub struct Opening {
     connection: Connection,
     address: IpAddr,
+    _attendance: Option<Attendance>,
 }
 
 impl FromRequestParts<Arc<Hub>> for Opening {
@@ -63,7 +64,11 @@ impl FromRequestParts<Arc<Hub>> for Opening {
         hub.app.admit_connect(address)?;
         let token = credential(&parts.headers, &parts.uri);
         let connection = connect(&hub.app, token.as_deref()).await?;
-        Ok(Opening { connection, address })
+        let attendance = match connection.user_id() {
+            Some(user_id) => Some(hub.app.attend_user(&connection, user_id).await?),
+            None => None,
+        };
+        Ok(Opening { connection, address, _attendance: attendance })
     }
 }
 
@@ -94,7 +99,7 @@ pub async fn open(
 }
 
 async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
-    let Opening { connection, address } = opening;
+    let Opening { connection, address, _attendance } = opening;
     let limits = hub.app.limits();
     let outlet = Outlet::new(connection.id(), limits);
     hub.live.add(&connection, &outlet);

@@ -78,7 +78,10 @@ impl Door {
 /// Shows every event to those it concerns, until the bus is closed.
 async fn push(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
     while let Some(published) = events.recv().await {
-        match &published.event {
+        let Some(event) = &published.event else {
+            continue;
+        };
+        match event {
             Event::MessageSent(posted) => hub.live.push(posted),
             // Only tokens connect here, which no event takes away.
             Event::UserProtected { .. } => {}

@@ -89,7 +89,10 @@ async fn log_out_idle(hub: Weak<Hub>) {
 /// closed.
 async fn follow(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
     while let Some(published) = events.recv().await {
-        match &published.event {
+        let Some(event) = &published.event else {
+            continue;
+        };
+        match event {
             Event::MemberRemoved { chat, user_id } => recall(&hub, chat.id, user_id),
             Event::MemberLeft { chat_id, user_id, .. } => recall(&hub, *chat_id, user_id),
             // Who is in a room is a member, and who is in one keeps it from being deleted.

@@ -83,7 +83,7 @@ impl Door {
     pub fn open(app: &Arc<App>) -> (Door, Router) {
         let hub = Arc::new(Hub {
             app: app.clone(),
-            rooms: Rooms::default(),
+            rooms: Rooms::new(app.streams()),
             pushed: Pushed::default(),
             work: TaskTracker::new(),
             pending_bytes: AtomicUsize::new(0),

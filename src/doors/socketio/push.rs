@@ -15,7 +15,8 @@ use crate::model::{Chat, ChatId, ConnectionId, Event, Invitation, Posted, Publis
 /// Runs until the bus is closed.
 pub(super) async fn run(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
     while let Some(published) = events.recv().await {
-        if push(&hub, &published.event).is_err() {
+        let pushed = published.event.as_ref().map_or(Ok(()), |event| push(&hub, event));
+        if pushed.is_err() {
             tracing::error!("an event could not be encoded");
         }
         hub.pushed.note(&published);

@@ -12,16 +12,19 @@ use engineioxide::Str;
 
 use super::roster::{Roster, Socket};
 use super::session::Session;
-use crate::domain::{Actor, Visitor};
+use crate::domain::{Actor, Streams, Visitor};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, UserId};
 
-#[derive(Default)]
 pub(super) struct Rooms {
     roster: Mutex<Roster>,
 }
 
 impl Rooms {
+    pub fn new(streams: &Streams) -> Rooms {
+        Rooms { roster: Mutex::new(Roster::new(streams.clone())) }
+    }
+
     /// A socket has connected; false if there are `max` already or the server is shutting down.
     pub fn add(&self, session: &Arc<Session>, max: usize) -> bool {
         let mut roster = self.lock();

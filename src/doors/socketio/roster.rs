@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::session::Session;
-use crate::domain::Actor;
+use crate::domain::{Actor, Attendance, Streams};
 use crate::error::Error;
-use crate::model::{ChatId, ConnectionId, UserId};
+use crate::model::{ChatId, ConnectionId, Stream, UserId};
 
-#[derive(Default)]
 pub(super) struct Roster {
+    streams: Streams,
     pub sockets: HashMap<ConnectionId, Socket>,
     pub users: HashMap<UserId, Connected>,
     pub rooms: HashMap<ChatId, Room>,
@@ -31,8 +31,8 @@ pub(super) struct Socket {
 }
 
 /// A user with at least one socket.
-#[derive(Default)]
 pub(super) struct Connected {
+    _attendance: Attendance,
     pub sockets: HashMap<ConnectionId, Arc<Session>>,
     pub chats: HashSet<ChatId>,
     /// Whether `chats` has been read from the store.
@@ -42,8 +42,8 @@ pub(super) struct Connected {
 }
 
 /// Those who hear of a chat.
-#[derive(Default)]
 pub(super) struct Room {
+    _attendance: Attendance,
     /// The connected members.
     pub members: HashSet<UserId>,
     /// The sockets that are in the room now, and as whom.
@@ -56,6 +56,27 @@ pub(super) struct Subscriber {
 }
 
 impl Roster {
+    pub fn new(streams: Streams) -> Roster {
+        Roster {
+            streams,
+            sockets: HashMap::new(),
+            users: HashMap::new(),
+            rooms: HashMap::new(),
+            evictions: 0,
+            protections: 0,
+            closed: false,
+        }
+    }
+
+    /// Those who hear of a chat, nobody at first.
+    fn room(&mut self, chat_id: ChatId) -> &mut Room {
+        self.rooms.entry(chat_id).or_insert_with(|| Room {
+            _attendance: self.streams.attend(Stream::Chat(chat_id)),
+            members: HashSet::new(),
+            subscribers: HashMap::new(),
+        })
+    }
+
     /// Makes a socket act as a user from now on; false if that is one of its users already.
     /// Errors: `too_large`; `unavailable` for a socket that has disconnected.
     pub fn attach(&mut self, id: ConnectionId, actor: Actor, max: usize) -> Result<bool, Error> {
@@ -67,7 +88,13 @@ impl Roster {
         }
         let new = socket.users.insert(user_id.clone());
         socket.session.set_several_users(socket.users.len() > 1);
-        let user = self.users.entry(user_id.clone()).or_default();
+        let user = self.users.entry(user_id.clone()).or_insert_with(|| Connected {
+            _attendance: self.streams.attend(Stream::User(user_id.clone())),
+            sockets: HashMap::new(),
+            chats: HashSet::new(),
+            known: false,
+            leaves: 0,
+        });
         user.sockets.insert(id, socket.session.clone());
         socket.session.set_latest(actor);
         Ok(new)
@@ -113,9 +140,9 @@ impl Roster {
             return;
         };
         user.known = true;
+        user.chats.extend(&chats);
         for chat_id in chats {
-            user.chats.insert(chat_id);
-            self.rooms.entry(chat_id).or_default().members.insert(user_id.clone());
+            self.room(chat_id).members.insert(user_id.clone());
         }
     }
 
@@ -123,7 +150,7 @@ impl Roster {
     pub fn join(&mut self, chat_id: ChatId, user_id: &UserId) {
         if let Some(user) = self.users.get_mut(user_id) {
             user.chats.insert(chat_id);
-            self.rooms.entry(chat_id).or_default().members.insert(user_id.clone());
+            self.room(chat_id).members.insert(user_id.clone());
         }
     }
 
@@ -229,11 +256,9 @@ impl Roster {
             return Err(Error::TooLarge { field, max, unit });
         }
         socket.rooms.insert(chat_id);
-        let room = self.rooms.entry(chat_id).or_default();
-        let subscriber = room.subscribers.entry(id);
-        let session = &socket.session;
-        let subscriber =
-            subscriber.or_insert_with(|| Subscriber { session: session.clone(), user_id: None });
+        let session = socket.session.clone();
+        let subscriber = self.room(chat_id).subscribers.entry(id);
+        let subscriber = subscriber.or_insert(Subscriber { session, user_id: None });
         // Who came as nobody may say later who they are.
         subscriber.user_id = subscriber.user_id.take().or(user_id.cloned());
         Ok(())

@@ -289,9 +289,11 @@ impl Session {
         }
         let (app, rooms) = (&self.hub.app, &self.hub.rooms);
         let max_users = app.limits().max_socket_users;
+        let _attendance = app.attend_user(connection, user_id).await?;
         let claim = || app.claim(connection, user_id);
         let new = rooms.attach(self.id, max_users, claim).await?;
         rooms.hear_chats(self.id, user_id, || app.chats_of(user_id)).await?;
+        app.streams().settled().await?;
         if new {
             // A convenience: the socket acts as the user without it, and can ask.
             let invitations = app.list_invitations(user_id).await;
