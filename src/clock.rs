@@ -1,6 +1,7 @@
 //! Time, in microseconds: what the database stores and the wire shows.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::Error;
@@ -16,6 +17,11 @@ pub struct Time(i64);
 /// The current time.
 pub fn now() -> Time {
     Time(Utc::now().timestamp_micros())
+}
+
+/// The time that was this long ago.
+pub fn before(duration: Duration) -> Time {
+    Time(now().0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
 }
 
 impl Time {

@@ -36,7 +36,7 @@ impl Server {
         if !config.listen.ip().is_loopback() && config.access.is_none() {
             return Err(StartError::Exposed(config.listen));
         }
-        let app = Arc::new(App::start(&config).await?);
+        let app = App::start(&config).await?;
         let (doors, router) = Doors::open(&app, &config);
         match listen(&config, router).await {
             Ok((listener, metrics)) => Ok(Server { app, doors, listener, metrics }),

@@ -5,6 +5,9 @@
 //! the order of publication. A subscriber that is slow makes the publisher wait; nothing is
 //! dropped.
 
+mod buckets;
+mod nodes;
+mod presence;
 mod redis;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +17,9 @@ use tokio::sync::mpsc;
 use crate::model::Published;
 
 pub use self::redis::{Heard, Link, Redis};
+pub use buckets::Buckets;
+pub use nodes::{BEAT, Heartbeat, Roll};
+pub use presence::{Entered, Entry, Holder, LOBBY, Said, SharedPresence};
 
 /// How many events may wait for one subscriber.
 const WAITING_EVENTS: usize = 1024;

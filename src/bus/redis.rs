@@ -42,8 +42,10 @@ const MISSED: &str = "missed";
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
-    pub manager: ConnectionManager,
+    manager: ConnectionManager,
     prefix: Arc<str>,
+    /// Whether it answered when it was last talked to, which is every second.
+    answers: Arc<AtomicBool>,
 }
 
 /// What comes from the other nodes.
@@ -87,7 +89,28 @@ impl Redis {
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Redis { client, manager, prefix: format!("chinwag:{cluster}:").into() })
+        let prefix = format!("chinwag:{cluster}:").into();
+        Ok(Redis { client, manager, prefix, answers: Arc::default() })
+    }
+
+    /// What Redis answers; none if it does not, and then at once until it does again.
+    pub(super) async fn ask<T>(
+        &self,
+        ask: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,
+    ) -> Option<T> {
+        if !self.answers.load(Ordering::Acquire) {
+            return None;
+        }
+        match ask(self.manager.clone()).await {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                tracing::debug!(%error, "Redis was asked in vain");
+                if error.is_io_error() || error.is_timeout() {
+                    self.answers.store(false, Ordering::Release);
+                }
+                None
+            }
+        }
     }
 
     /// The name of something of this cluster's.
@@ -167,7 +190,9 @@ async fn talk(
         for (topic, text) in texts.drain(..).flatten() {
             pipeline.publish(redis.key(&topic), text).ignore();
         }
-        if pipeline.exec_async(&mut redis.manager).await.is_err() {
+        let said = pipeline.exec_async(&mut redis.manager).await.is_ok();
+        redis.answers.store(said, Ordering::Release);
+        if !said {
             missed.store(true, Ordering::Release);
         }
     }

@@ -16,10 +16,9 @@ use uuid::Uuid;
 
 use super::leases::Leases;
 use super::streams::{Shared, Streams, Turn};
-use crate::bus::{Bus, Heard, Link, Redis};
-use crate::config::Url;
-use crate::error::{Error, StartError};
-use crate::model::{Event, Kept, Position, Published, Stream};
+use crate::bus::{Bus, Heard, Link, Redis, Said};
+use crate::error::Error;
+use crate::model::{ChatId, Event, Kept, Position, Profile, Published, Stream};
 use crate::store::{KeptEvent, Reading, Store};
 
 /// How many events one look at the store brings, and how many streams it asks for.
@@ -233,18 +232,12 @@ impl Carrier {
 }
 
 impl Cluster {
-    /// Makes this a node of a cluster. Errors: a URL that is none.
-    pub fn join(url: &Url, id: Uuid, store: &Store) -> Result<(Streams, Cluster), StartError> {
-        let unusable = |error: &dyn std::error::Error| StartError::Redis {
-            url: url.clone(),
-            why: error.to_string(),
-        };
-        let redis = Redis::open(url.expose(), id).map_err(|error| unusable(&error))?;
-        let (link, heard) = Link::start(&redis);
+    /// Makes this a node of the cluster that finds itself in Redis by this id.
+    pub fn join(node: Uuid, redis: &Redis, store: &Store) -> (Streams, Cluster) {
+        let (link, heard) = Link::start(redis);
         let (shared, asked) = Streams::shared(link);
         let streams = Streams::of(shared.clone());
-        let node = Uuid::now_v7();
-        Ok((streams, Cluster { node, reading: store.reading(), shared, heard, asked }))
+        (streams, Cluster { node, reading: store.reading(), shared, heard, asked })
     }
 
     /// Tells the other nodes of an event, by each of its places.
@@ -302,4 +295,26 @@ async fn settle(cluster: &Cluster) -> Result<(), Error> {
         streams.iter().for_each(|stream| cluster.shared.begin_after(stream, 0));
     }
     Ok(())
+}
+
+/// What the nodes hear of a user's joining a room, around the number of participants.
+pub(super) fn said_of_joining(chat_id: ChatId, user: &Profile) -> Said {
+    // Texts: nothing in them can fail to serialize.
+    let user = serde_json::to_string(user).unwrap_or_default();
+    let [before, between, after] = said(chat_id, "participant-joined");
+    Said { before: format!("{before}{user}{between}"), after }
+}
+
+/// The same of leaving, around the profile and the number of participants.
+pub(super) fn said_of_leaving(chat_id: ChatId) -> [String; 3] {
+    said(chat_id, "participant-left")
+}
+
+/// A [`Packet`] of nobody's in particular, so that all nodes show it when it comes to them.
+fn said(chat_id: ChatId, event: &str) -> [String; 3] {
+    let (node, stream) = (Uuid::nil(), Stream::Chat(chat_id));
+    let before = format!(
+        r#"{{"node":"{node}","stream":"{stream}","number":null,"home":null,"event":{{"event":"{event}","data":{{"chat_id":"{chat_id}","user":"#
+    );
+    [before, r#","participants":"#.to_owned(), "}}}".to_owned()]
 }

@@ -3,7 +3,6 @@
 
 use super::access::Reader;
 use super::chats::{join, leave};
-use super::nicks::sorted;
 use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{
@@ -31,6 +30,7 @@ impl App {
                 (chat.id, Some(Event::ChatCreated(chat)))
             }
         };
+        tx.insert_nick_channel(&nick, chat_id).await?;
         let joined = Event::ChannelJoined { chat_id, channel: channel.clone(), nick };
         tx.commit(event.into_iter().chain([joined])).await?;
         if let Some(seat) = self.nicks.seats().get_mut(actor.connection) {
@@ -38,7 +38,7 @@ impl App {
         }
         if let Some(profile) = profile {
             let mut presence = self.presence.lock().await;
-            self.put_in(&mut presence, (chat_id, false), actor.connection, profile).await;
+            self.put_in(&mut presence, (chat_id, false), actor.connection, profile).await?;
         }
         Ok(())
     }
@@ -52,6 +52,7 @@ impl App {
             .ok_or(Error::conflict("channel", "you are not in this channel"))?;
         let mut tx = self.begin_as(actor).await?;
         let member_left = leave(&mut tx, actor, chat_id).await?;
+        tx.delete_nick_channel(&nick, chat_id).await?;
         let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
         tx.commit([left].into_iter().chain(member_left)).await?;
         self.stand_aside(actor.connection, channel, chat_id).await;
@@ -68,8 +69,15 @@ impl App {
         }) else {
             return;
         };
-        let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
-        self.store.announce([left]).await;
+        let put_out = async {
+            let mut tx = self.store.begin().await?;
+            tx.delete_nick_channel(&nick, chat_id).await?;
+            let nick = nick.clone();
+            tx.commit([Event::ChannelLeft { chat_id, channel: channel.clone(), nick }]).await
+        };
+        if let Err(error) = put_out.await {
+            tracing::warn!(%error, "a nick is still listed in a channel");
+        }
         self.stand_aside(connection, &channel, chat_id).await;
     }
 
@@ -91,9 +99,7 @@ impl App {
         let chat_id = self.store.find_channel(channel).await?.ok_or_else(no_channel)?;
         let reader = Reader::check(&self.store, chat_id, &Viewer::from(actor)).await;
         reader.map_err(|error| at(error, "channel"))?;
-        // Who has been told of a change finds it in the list.
-        let _turn = self.nicks.turn.lock().await;
-        Ok(sorted(self.nicks.seats().nicks_in(chat_id)))
+        self.store.list_nicks_in(chat_id).await
     }
 
     /// The nick of who may come into one more channel, this one. Errors: `unauthenticated`,

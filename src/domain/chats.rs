@@ -51,9 +51,11 @@ impl App {
     ) -> Result<ChatPage, Error> {
         let max_bytes = self.limits.max_page_bytes;
         let mut page = self.store.list_chats(&actor.user_id, before, limit, max_bytes).await?;
+        let ids: Vec<_> = page.chats.iter().map(|listed| listed.chat.id).collect();
         let presence = self.presence.lock().await;
-        for listed in &mut page.chats {
-            listed.chat.participants = presence.count(listed.chat.id);
+        let counts = self.count_in_each(&presence, &ids).await;
+        for (listed, participants) in page.chats.iter_mut().zip(counts) {
+            listed.chat.participants = participants;
         }
         Ok(page)
     }
@@ -146,7 +148,8 @@ impl App {
 
     pub(super) async fn find_chat(&self, tx: &mut Tx, chat_id: ChatId) -> Result<Chat, Error> {
         let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
-        let participants = self.presence.lock().await.count(chat_id);
+        let presence = self.presence.lock().await;
+        let participants = self.count_in(&presence, chat_id).await;
         Ok(Chat { participants, ..chat })
     }
 }

@@ -16,8 +16,8 @@ impl App {
         room: Option<ChatId>,
         body: Body,
     ) -> Result<Sent, Error> {
-        // Not kept until the message is durable: it takes a member to send one.
-        drop(self.seat(&actor.user_id, room).await?);
+        // It may change until the message is durable: it takes a member to send one.
+        self.seat(&actor.user_id, room).await?;
         let waiting = || Error::conflict("user", "this user is in the waiting room");
         let chat_id = room.ok_or_else(waiting)?;
         self.new_message(actor, chat_id, MessageType::Text, body, None).await
@@ -31,13 +31,22 @@ impl App {
         actor: &Actor,
         room: Option<ChatId>,
     ) -> Result<Vec<Signed>, Error> {
-        let mut seat = self.seat(&actor.user_id, room).await?;
-        let Some(stay) = &mut seat.stay else {
-            return Ok(Vec::new());
-        };
-        let said = self.said_after(actor, stay.chat_id, stay.cursor, usize::MAX).await?;
-        stay.cursor = said.last().map_or(stay.cursor, |last| last.message.seq);
-        Ok(said)
+        loop {
+            let seat = self.seat(&actor.user_id, room).await?;
+            let Some(chat_id) = seat.chat_id else {
+                return Ok(Vec::new());
+            };
+            let said = self.said_after(actor, chat_id, seat.cursor, usize::MAX).await?;
+            let Some(last) = said.last() else {
+                return Ok(said);
+            };
+            let mut tx = self.store.begin().await?;
+            // Another call may have picked it up meanwhile.
+            if tx.move_cursor(&seat, last.message.seq).await? {
+                tx.commit([]).await?;
+                return Ok(said);
+            }
+        }
     }
 
     /// The history of the room that the actor is in, in order, without its first `offset`
@@ -50,7 +59,7 @@ impl App {
         offset: i64,
         limit: usize,
     ) -> Result<Vec<Signed>, Error> {
-        drop(self.seat(&actor.user_id, room).await?);
+        self.seat(&actor.user_id, room).await?;
         match room {
             Some(chat_id) => self.said_after(actor, chat_id, offset, limit).await,
             None => Ok(Vec::new()),

@@ -1,22 +1,33 @@
-//! The rooms API's lobby: who is logged in there, and in which room. It is not stored, as presence
-//! is not; what is said in the rooms is in [`history`](super::history).
+//! The rooms API's lobby: who is logged in there, and in which room; what is said in the rooms is
+//! in [`history`](super::history). A call may come to any node, so that the seats are in the store.
 //!
-//! A seat is locked while its user's call changes or reads it; then comes the transaction, then
-//! the presence.
-
-use std::time::Instant;
-
-use tokio::sync::OwnedMutexGuard;
+//! A seat stays as it is while its user's call changes it; then comes the presence, then the
+//! commit.
 
 use super::access::Reader;
+use super::carrier::{said_of_joining, said_of_leaving};
 use super::chats::{end_membership, sees};
-use super::seats::{Seat, Stay};
+use super::presence::Presence;
 use super::users::{find_user, give_handle};
 use super::{Actor, App, Connection, Viewer};
-use crate::clock;
+use crate::bus::{Entered, Entry, LOBBY};
+use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{Chat, ChatId, Event, Handle, Name, Profile, User, UserId};
+use crate::model::{Chat, ChatId, Event, Handle, Name, Profile, Seat, Stream, User, UserId};
 use crate::store::Tx;
+
+/// A room that a seat is moved into.
+struct Goal {
+    chat_id: ChatId,
+    ephemeral: bool,
+    /// Whether the chat is made by this, so that nobody is there yet.
+    new: bool,
+    /// The `seq` of what was said there last.
+    last_seq: i64,
+    /// Whether the user becomes a member by entering.
+    joined: bool,
+    user: Profile,
+}
 
 impl App {
     /// Logs a user in by name, made if nobody has it; a token's user without a handle gets it.
@@ -28,33 +39,45 @@ impl App {
         connection: &Connection,
         name: &Handle,
     ) -> Result<Option<ChatId>, Error> {
-        let max = self.limits.max_connections;
         let user_id = match self.store.find_user_id(name.as_ref()).await? {
             Some(user_id) => self.claim(connection, &user_id).await?.user_id,
-            None if self.lobby.is_full(max) => return Err(Error::Unavailable(None)),
-            None => self.make_lobby_user(connection, name).await?,
+            None => {
+                self.refuse_full_lobby().await?;
+                self.make_lobby_user(connection, name).await?
+            }
         };
-        // Again for who is logged out meanwhile.
-        loop {
-            let Some(seat) = self.lobby.enter(&user_id, max)? else {
-                return Ok(None);
-            };
-            if connection.is_anonymous() {
-                return Err(Error::conflict("user", "this user is logged in already"));
-            }
-            let mut seat = seat.lock().await;
-            if !seat.gone {
-                seat.last_use = Instant::now();
-                return Ok(seat.room());
-            }
+        if self.store.find_seat(&user_id).await?.is_none() {
+            self.refuse_full_lobby().await?;
+        }
+        let mut tx = self.store.begin().await?;
+        let Some(mut seat) = tx.find_seat(&user_id).await? else {
+            tx.insert_seat(&user_id, clock::now()).await?;
+            tx.commit([]).await?;
+            return Ok(None);
+        };
+        if connection.is_anonymous() {
+            return Err(Error::conflict("user", "this user is logged in already"));
+        }
+        seat.last_use = clock::now();
+        tx.update_seat(&seat).await?;
+        tx.commit([]).await?;
+        Ok(seat.chat_id)
+    }
+
+    /// Errors: `unavailable` if as many are logged in as may be.
+    async fn refuse_full_lobby(&self) -> Result<(), Error> {
+        let count = usize::try_from(self.store.count_seats().await?).unwrap_or(usize::MAX);
+        match count < self.limits.max_connections {
+            true => Ok(()),
+            false => Err(Error::Unavailable(None)),
         }
     }
 
     /// Makes an ephemeral public chat and moves the actor there from `room`, or from the waiting
     /// room. Errors: `conflict` for who is not there.
     pub async fn new_room(&self, actor: &Actor, room: Option<ChatId>) -> Result<ChatId, Error> {
-        let mut seat = self.seat(&actor.user_id, room).await?;
         let mut tx = self.begin_as(actor).await?;
+        let seat = seat_in(&mut tx, &actor.user_id, room).await?;
         let user = find_user(&mut tx, &actor.user_id).await?;
         let name = Name::of_room(&user.name, &self.limits);
         let chat = Chat {
@@ -65,9 +88,9 @@ impl App {
         };
         tx.insert_chat(&chat).await?;
         let chat_id = chat.id;
-        let stay = Stay { chat_id, ephemeral: true, cursor: 0, joined: true };
-        let events = vec![Event::ChatCreated(chat)];
-        self.move_seat(&mut seat, tx, Some((stay, profile(user))), events).await?;
+        let user = profile(user);
+        let goal = Goal { chat_id, ephemeral: true, new: true, last_seq: 0, joined: true, user };
+        self.move_seat(seat, tx, Some(goal), vec![Event::ChatCreated(chat)]).await?;
         Ok(chat_id)
     }
 
@@ -80,12 +103,14 @@ impl App {
         room: Option<ChatId>,
         chat_id: ChatId,
     ) -> Result<(), Error> {
-        let mut seat = self.seat(&actor.user_id, room).await?;
+        let mut tx = self.begin_as(actor).await?;
+        let seat = seat_in(&mut tx, &actor.user_id, room).await?;
         if room == Some(chat_id) {
             return Err(Error::conflict("room", "is the room that you are in"));
         }
+        // In one order everywhere, so that two nodes do not wait for each other.
+        tx.lock_chats(&Vec::from_iter(room.into_iter().chain([chat_id]))).await?;
         let user_id = actor.user_id.clone();
-        let mut tx = self.begin_as(actor).await?;
         let reader = Reader::check_in(&mut tx, chat_id, actor).await?;
         let users = std::slice::from_ref(&user_id);
         let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
@@ -95,93 +120,96 @@ impl App {
         }
         let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
         let user = find_user(&mut tx, &user_id).await?;
-        let stay = Stay { chat_id, ephemeral: chat.ephemeral, cursor: chat.last_seq, joined };
+        let (ephemeral, last_seq) = (chat.ephemeral, chat.last_seq);
+        let goal = Goal { chat_id, ephemeral, new: false, last_seq, joined, user: profile(user) };
         let events = joined.then_some(Event::MemberJoined { chat_id, user_id });
-        let to = Some((stay, profile(user)));
-        self.move_seat(&mut seat, tx, to, events.into_iter().collect()).await
+        self.move_seat(seat, tx, Some(goal), events.into_iter().collect()).await
     }
 
     /// Moves the actor from `room` into the waiting room, or from there out of the lobby. Returns
     /// whether they are logged in still. Errors: `conflict` for who is not there.
     pub async fn go_back(&self, actor: &Actor, room: Option<ChatId>) -> Result<bool, Error> {
-        let mut seat = self.seat(&actor.user_id, room).await?;
-        match seat.stay {
-            Some(_) => self.move_to_waiting_room(&mut seat).await?,
-            None => self.lobby.remove(&mut seat),
+        let mut tx = self.begin_as(actor).await?;
+        let seat = seat_in(&mut tx, &actor.user_id, room).await?;
+        match seat.chat_id {
+            Some(_) => self.move_seat(seat, tx, None, Vec::new()).await.map(|()| true),
+            None => {
+                tx.delete_seat(&seat.user_id).await?;
+                tx.commit([]).await.map(|()| false)
+            }
         }
-        Ok(!seat.gone)
     }
 
     /// How many users are in a chat's room, or in the waiting room. Errors: `not_found`.
     pub async fn count_users(&self, viewer: &Viewer, room: Option<ChatId>) -> Result<usize, Error> {
         let Some(chat_id) = room else {
-            return Ok(self.lobby.waiting());
+            let waiting = self.store.count_waiting_seats().await?;
+            return Ok(usize::try_from(waiting).unwrap_or_default());
         };
         let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
-        Ok(self.presence.lock().await.count(chat_id))
+        let presence = self.presence.lock().await;
+        Ok(self.count_in(&presence, chat_id).await)
     }
 
     /// Moves a user into the waiting room who is in a chat's room and no member of the chat any
     /// more. It must not be waited for by who takes the events.
     pub async fn recall(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
-        let Some(seat) = self.lobby.find(user_id) else {
+        let in_room = |seat: &Seat| seat.chat_id == Some(chat_id);
+        if !self.store.find_seat(user_id).await?.as_ref().is_some_and(in_room) {
             return Ok(());
-        };
-        let mut seat = seat.lock_owned().await;
-        let Some(stay) = seat.stay.as_mut().filter(|stay| stay.chat_id == chat_id) else {
-            return Ok(());
-        };
+        }
         let mut tx = self.store.begin().await?;
+        let Some(mut seat) = tx.find_seat(user_id).await?.filter(in_room) else {
+            return Ok(());
+        };
         let standing = tx.find_standing(chat_id, user_id).await?;
         if standing.is_none_or(|standing| !standing.member) {
-            stay.joined = false;
-            self.move_seat(&mut seat, tx, None, Vec::new()).await?;
+            seat.joined = false;
+            self.move_seat(seat, tx, None, Vec::new()).await?;
         }
         Ok(())
     }
 
     /// Logs out who has not called for too long.
     pub async fn log_out_idle(&self) {
-        let seats = self.lobby.seats();
-        for seat in seats {
-            // One that is in use is not idle.
-            let Ok(mut seat) = seat.try_lock_owned() else {
-                continue;
-            };
-            if seat.gone || seat.last_use.elapsed() < self.limits.lobby_timeout {
-                continue;
-            }
-            if let Err(error) = self.log_out(&mut seat).await {
+        let before = clock::before(self.limits.lobby_timeout);
+        let idle = self.store.list_idle_seats(before).await;
+        let idle = idle.inspect_err(|error| tracing::warn!(%error, "the idle were not found"));
+        for user_id in idle.unwrap_or_default() {
+            if let Err(error) = self.log_out(&user_id, before).await {
                 tracing::warn!(%error, "an idle user was not logged out");
             }
         }
     }
 
-    async fn log_out(&self, seat: &mut Seat) -> Result<(), Error> {
-        if seat.stay.is_some() {
-            self.move_to_waiting_room(seat).await?;
+    async fn log_out(&self, user_id: &UserId, before: Time) -> Result<(), Error> {
+        let idle = |seat: &Seat| seat.last_use < before;
+        let mut tx = self.store.begin().await?;
+        if let Some(seat) = tx.find_seat(user_id).await?.filter(idle)
+            && seat.chat_id.is_some()
+        {
+            self.move_seat(seat, tx, None, Vec::new()).await?;
+            tx = self.store.begin().await?;
         }
-        self.lobby.remove(seat);
+        let waits = |seat: &Seat| idle(seat) && seat.chat_id.is_none();
+        if tx.find_seat(user_id).await?.filter(waits).is_some() {
+            tx.delete_seat(user_id).await?;
+            tx.commit([]).await?;
+        }
         Ok(())
     }
 
-    /// The seat of who says to be in `room`, or in the waiting room; theirs alone until it is
-    /// dropped. Errors: `conflict`.
-    pub(super) async fn seat(
-        &self,
-        user_id: &UserId,
-        room: Option<ChatId>,
-    ) -> Result<OwnedMutexGuard<Seat>, Error> {
-        let logged_out = || Error::conflict("user", "this user is not logged in");
-        let seat = self.lobby.find(user_id).ok_or_else(logged_out)?;
-        let mut seat = seat.lock_owned().await;
-        if seat.gone {
-            return Err(logged_out());
+    /// The seat of who says to be in `room`, or in the waiting room. Errors: `conflict`.
+    pub(super) async fn seat(&self, user_id: &UserId, room: Option<ChatId>) -> Result<Seat, Error> {
+        let seat = right_seat(self.store.find_seat(user_id).await?, room)?;
+        // Not at every call: it is a commit.
+        if seat.last_use < clock::before(self.limits.lobby_timeout / 4) {
+            let mut tx = self.store.begin().await?;
+            if let Some(seat) = tx.find_seat(user_id).await? {
+                tx.update_seat(&Seat { last_use: clock::now(), ..seat }).await?;
+                tx.commit([]).await?;
+            }
         }
-        if seat.room() != room {
-            return Err(Error::conflict("user", "this user is in another room"));
-        }
-        seat.last_use = Instant::now();
         Ok(seat)
     }
 
@@ -197,48 +225,128 @@ impl App {
         Ok(user_id)
     }
 
-    async fn move_to_waiting_room(&self, seat: &mut Seat) -> Result<(), Error> {
-        let tx = self.store.begin().await?;
-        self.move_seat(seat, tx, None, Vec::new()).await
-    }
-
     /// Moves a seat out of its room and into another, or into the waiting room, and commits; a
-    /// membership that is for the stay alone ends with it.
+    /// membership that is for the stay alone ends with it. Errors: `not_found` for an ephemeral
+    /// chat that everybody has left.
     async fn move_seat(
         &self,
-        seat: &mut Seat,
+        seat: Seat,
         mut tx: Tx,
-        to: Option<(Stay, Profile)>,
+        goal: Option<Goal>,
         mut events: Vec<Event>,
     ) -> Result<(), Error> {
         // Held over the commit: a chat that has been entered is not deleted for being empty.
         let mut presence = self.presence.lock().await;
-        if let Some(Stay { chat_id, joined: true, .. }) = seat.stay {
+        if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
             let user_id = seat.user_id.clone();
             // Who is there through another door, too, stays a member.
-            let elsewhere = presence.is_elsewhere(chat_id, &user_id, seat.connection);
-            if !elsewhere && end_membership(&mut tx, chat_id, &user_id).await? {
+            if !self.is_elsewhere(&presence, chat_id, &seat).await
+                && end_membership(&mut tx, chat_id, &user_id).await?
+            {
                 let sees = sees(&mut tx, chat_id, &user_id).await?;
                 events.push(Event::MemberLeft { chat_id, user_id, sees });
             }
         }
-        tx.commit(events).await?;
-        let (stay, profile) = to.unzip();
-        self.lobby.count_move(seat.stay.is_none(), stay.is_none());
-        let left = std::mem::replace(&mut seat.stay, stay).map(|stay| stay.chat_id);
-        let over = match left {
-            Some(chat_id) => self.take_out(&mut presence, chat_id, seat.connection).await,
+        let moved = Seat {
+            chat_id: goal.as_ref().map(|goal| goal.chat_id),
+            cursor: goal.as_ref().map_or(0, |goal| goal.last_seq),
+            joined: goal.as_ref().is_some_and(|goal| goal.joined),
+            last_use: clock::now(),
+            ..seat.clone()
+        };
+        tx.update_seat(&moved).await?;
+        let come = match &goal {
+            Some(goal) => self.come_in(goal).await?,
+            None => None,
+        };
+        if let Err(error) = tx.commit(events).await {
+            if let Some(goal) = goal.filter(|_| come.is_some()) {
+                self.go_out(&mut presence, goal.chat_id, &moved).await;
+            }
+            return Err(error);
+        }
+        let over = match seat.chat_id {
+            Some(chat_id) => self.go_out(&mut presence, chat_id, &seat).await,
             None => false,
         };
-        if let (Some(stay), Some(profile)) = (&seat.stay, profile) {
-            let room = (stay.chat_id, stay.ephemeral);
-            self.put_in(&mut presence, room, seat.connection, profile).await;
+        if let Some(goal) = goal {
+            self.say_come(&mut presence, goal, &seat, come).await?;
         }
         drop(presence);
-        if let Some(chat_id) = left.filter(|_| over) {
+        if let Some(chat_id) = seat.chat_id.filter(|_| over) {
             self.delete_empty(chat_id).await;
         }
         Ok(())
+    }
+
+    /// Whether a seat's user is in a room by something else, too.
+    async fn is_elsewhere(&self, presence: &Presence, chat_id: ChatId, seat: &Seat) -> bool {
+        match &self.nodes {
+            Some(nodes) => {
+                let holders = nodes.presence.list_holders(chat_id, &seat.user_id).await;
+                holders.iter().any(|holder| holder != LOBBY)
+            }
+            None => presence.is_elsewhere(chat_id, &seat.user_id, seat.connection),
+        }
+    }
+
+    /// Lets the other nodes know that a seat's user is in a room, before anyone is told; returns
+    /// how many are there then if the user was not. Errors: `not_found`.
+    async fn come_in(&self, goal: &Goal) -> Result<Option<usize>, Error> {
+        let Some(nodes) = &self.nodes else {
+            return Ok(None);
+        };
+        let into_company = goal.ephemeral && !goal.new;
+        let Goal { chat_id, user, .. } = goal;
+        let entry = Entry { chat_id: *chat_id, user, holder: LOBBY, into_company, said: None };
+        match nodes.presence.enter(entry).await {
+            Some(Entered::In { first, count }) => Ok(first.then_some(count)),
+            Some(Entered::Nobody) => Err(Error::no_chat()),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells everybody that a seat's user has come into a room.
+    async fn say_come(
+        &self,
+        presence: &mut Presence,
+        goal: Goal,
+        seat: &Seat,
+        come: Option<usize>,
+    ) -> Result<(), Error> {
+        let Goal { chat_id, ephemeral, user, .. } = goal;
+        match (&self.nodes, come) {
+            (Some(_), Some(participants)) => {
+                let said = said_of_joining(chat_id, &user).with(participants);
+                self.streams.say(&Stream::Chat(chat_id), said);
+                Ok(())
+            }
+            (Some(_), None) => Ok(()),
+            (None, _) => self.put_in(presence, (chat_id, ephemeral), seat.connection, user).await,
+        }
+    }
+
+    /// Takes a seat's user out of a room; true if that was the last one there.
+    async fn go_out(&self, presence: &mut Presence, chat_id: ChatId, seat: &Seat) -> bool {
+        let Some(nodes) = &self.nodes else {
+            return self.take_out(presence, chat_id, seat.connection).await;
+        };
+        let said = said_of_leaving(chat_id);
+        nodes.presence.leave(chat_id, &seat.user_id, LOBBY, said).await == Some(Some(0))
+    }
+}
+
+/// The seat of who says to be in `room`, or in the waiting room; theirs alone until the
+/// transaction ends. Errors: `conflict`.
+async fn seat_in(tx: &mut Tx, user_id: &UserId, room: Option<ChatId>) -> Result<Seat, Error> {
+    right_seat(tx.find_seat(user_id).await?, room)
+}
+
+fn right_seat(seat: Option<Seat>, room: Option<ChatId>) -> Result<Seat, Error> {
+    let seat = seat.ok_or(Error::conflict("user", "this user is not logged in"))?;
+    match seat.chat_id == room {
+        true => Ok(seat),
+        false => Err(Error::conflict("user", "this user is in another room")),
     }
 }
 

@@ -18,7 +18,7 @@ impl App {
         body: Body,
         client_id: Option<ClientId>,
     ) -> Result<Sent, Error> {
-        self.admit_message(actor)?;
+        self.admit_message(actor).await?;
         let user_id = actor.user_id.clone();
         // The writer looks up membership, for a whole batch at once, where nothing can change it
         // before the message is in. What it refuses is told apart here.

@@ -19,10 +19,11 @@ mod leases;
 mod lobby;
 mod messages;
 mod nicks;
+mod nodes;
 mod passwords;
+mod presence;
 mod rates;
 mod rooms;
-mod seats;
 mod streams;
 mod teams;
 mod users;
@@ -31,8 +32,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
+use uuid::Uuid;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Redis};
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::model::{ConnectionId, Published, Stream, UserId};
@@ -41,10 +43,10 @@ use carrier::{Carrier, Cluster};
 use keys::Keys;
 use leases::Leases;
 use nicks::Nicks;
+use nodes::Nodes;
 use passwords::Passwords;
+use presence::Presence;
 use rates::Rates;
-use rooms::Presence;
-use seats::Lobby;
 
 pub use identity::Connection;
 pub use rooms::{Room, Visitor};
@@ -99,15 +101,17 @@ pub struct App {
     streams: Streams,
     _everyone: Attendance,
     presence: Mutex<Presence>,
-    lobby: Lobby,
     nicks: Nicks,
+    /// By which its part of what all nodes share is told from the others'.
+    node: Uuid,
+    nodes: Option<Nodes>,
     rates: Arc<Rates>,
 }
 
 impl App {
     /// Opens the store and starts carrying what it commits to the doors. Errors: a store or keys
     /// that cannot be used; a server to which nobody could ever connect.
-    pub async fn start(config: &Config) -> Result<App, StartError> {
+    pub async fn start(config: &Config) -> Result<Arc<App>, StartError> {
         let keys = Keys::load(config)?;
         let access = config.access.unwrap_or(Access::Open);
         let (store, committed) = open_store(config).await?;
@@ -121,13 +125,18 @@ impl App {
             }
         }
         let (bus, leases) = (Arc::new(Bus::default()), Leases::default());
-        let (streams, cluster) = match &config.redis_url {
+        let node = Uuid::now_v7();
+        let (nodes, (streams, cluster)) = match &config.redis_url {
             Some(url) => {
                 let id = store.find_cluster_id().await.map_err(unusable)?;
-                let (streams, cluster) = Cluster::join(url, id, &store)?;
-                (streams, Some(cluster))
+                let redis = Redis::open(url.expose(), id).map_err(|error| StartError::Redis {
+                    url: url.clone(),
+                    why: error.to_string(),
+                })?;
+                let (streams, cluster) = Cluster::join(node, &redis, &store);
+                (Some(Nodes::new(node, &redis)), (streams, Some(cluster)))
             }
-            None => (Streams::default(), None),
+            None => (None, (Streams::default(), None)),
         };
         let carrier = Carrier { bus: bus.clone(), leases: leases.clone(), committed, cluster };
         tokio::spawn(carrier.run());
@@ -135,7 +144,7 @@ impl App {
         streams.settled().await.map_err(unusable)?;
         let rates = Arc::new(Rates::new(&config.limits));
         tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
-        Ok(App {
+        let app = Arc::new(App {
             access,
             registration: config.registration,
             limits: config.limits.clone(),
@@ -147,10 +156,13 @@ impl App {
             streams,
             _everyone: everyone,
             presence: Mutex::default(),
-            lobby: Lobby::default(),
             nicks: Nicks::default(),
+            node,
+            nodes,
             rates,
-        })
+        });
+        tokio::spawn(nodes::tend(Arc::downgrade(&app)));
+        Ok(app)
     }
 
     /// Who may connect.
@@ -196,13 +208,15 @@ impl App {
 
     /// Finishes what has begun and closes the store; each step may take as long as `deadline`.
     pub async fn close(&self, deadline: Duration) {
+        if tokio::time::timeout(deadline, self.leave_cluster()).await.is_err() {
+            tracing::warn!("the other nodes could not be told in time");
+        }
         self.store.close(deadline).await;
         self.bus.close();
     }
 }
 
-/// Opens the store of the only node, where nobody is in an ephemeral chat after a start, or of one
-/// of several.
+/// Opens the store of the only node, where after a start nobody is anywhere, or of one of several.
 async fn open_store(config: &Config) -> Result<(Store, mpsc::Receiver<Published>), StartError> {
     let keeping = Keeping { for_nodes: config.redis_url.is_some(), ..Keeping::default() };
     if keeping.for_nodes && config.database_url.is_file() {
@@ -211,14 +225,17 @@ async fn open_store(config: &Config) -> Result<(Store, mpsc::Receiver<Published>
     let opened = Store::open(&config.database_url, &config.limits, keeping).await;
     let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
     if !keeping.for_nodes {
-        let deleted = delete_ephemeral_chats(&store).await;
+        let deleted = delete_transient(&store).await;
         deleted.map_err(|error| StartError::store(config, error))?;
     }
     Ok((store, committed))
 }
 
-async fn delete_ephemeral_chats(store: &Store) -> Result<(), Error> {
+/// Deletes what lasts no longer than somebody is there.
+async fn delete_transient(store: &Store) -> Result<(), Error> {
     let mut tx = store.begin().await?;
     tx.delete_ephemeral_chats().await?;
+    tx.delete_all_nicks().await?;
+    tx.delete_all_seats().await?;
     tx.commit([]).await
 }

@@ -1,5 +1,5 @@
-//! Nicks: who is connected to the channels, each under a name of their own. It is not stored:
-//! after a restart nobody is until they come back.
+//! Nicks: who is connected to the channels, each under a name of their own, on whichever node. The
+//! store knows all of them; here are those of this node's connections.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,7 +23,6 @@ pub(super) struct Nicks {
 
 #[derive(Default)]
 pub(super) struct Seats {
-    nicks: HashMap<Handle, ConnectionId>,
     connections: HashMap<ConnectionId, Seat>,
 }
 
@@ -46,7 +45,7 @@ impl App {
         address: IpAddr,
     ) -> Result<Arc<Connection>, Error> {
         let id = connection.id();
-        if self.nicks.seats().holder(nick) == Some(id) {
+        if self.nicks.seats().get(id).is_some_and(|seat| seat.nick == *nick) {
             return Err(Error::conflict("user", "you have this nick"));
         }
         match password {
@@ -74,7 +73,8 @@ impl App {
             }
             None => give_handle(&mut tx, connection, nick).await?,
         };
-        if self.nicks.seats().holder(nick).is_some() {
+        tx.delete_nick(connection.id()).await?;
+        if !tx.insert_nick(nick, connection.id(), self.node).await? {
             return Err(Error::conflict("user", "this nick is connected already"));
         }
         let mut events = self.nicks.seats().farewell(connection.id());
@@ -93,24 +93,38 @@ impl App {
     /// A connection has ended; its nick, if it had one, is free.
     pub async fn leave_nick(&self, connection: ConnectionId) {
         let _turn = self.nicks.turn.lock().await;
-        let seat = self.nicks.seats().stand_up(connection);
-        if let Some(seat) = seat {
-            self.store.announce([Event::NickGone { nick: seat.nick }]).await;
-            self.leave_all_rooms(connection).await;
+        if self.nicks.seats().stand_up(connection).is_none() {
+            return;
         }
+        if let Err(error) = self.free_nick(connection).await {
+            // It is looked for again.
+            tracing::warn!(%error, "a nick is not free yet");
+        }
+        self.leave_all_rooms(connection).await;
+    }
+
+    async fn free_nick(&self, connection: ConnectionId) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let gone = tx.delete_nick(connection).await?;
+        tx.commit(gone.map(|nick| Event::NickGone { nick })).await
+    }
+
+    /// Frees the nicks of this node's connections that have ended when the store did not answer.
+    pub(super) async fn free_nicks(&self) -> Result<(), Error> {
+        for connection in self.store.list_nick_connections(self.node).await? {
+            // Who has the turn has taken a seat with the nick.
+            let _turn = self.nicks.turn.lock().await;
+            if self.nicks.seats().get(connection).is_none() {
+                self.free_nick(connection).await?;
+            }
+        }
+        Ok(())
     }
 
     /// All connected nicks, sorted.
-    pub async fn list_nicks(&self) -> Vec<Handle> {
-        // Who has been told of a change finds it in the list.
-        let _turn = self.nicks.turn.lock().await;
-        sorted(self.nicks.seats().nicks.keys().cloned().collect())
+    pub async fn list_nicks(&self) -> Result<Vec<Handle>, Error> {
+        self.store.list_nicks().await
     }
-}
-
-pub(super) fn sorted(mut nicks: Vec<Handle>) -> Vec<Handle> {
-    nicks.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
-    nicks
 }
 
 impl Nicks {
@@ -129,16 +143,6 @@ impl Seats {
         self.connections.get_mut(&connection)
     }
 
-    /// The nicks in a channel.
-    pub fn nicks_in(&self, chat_id: ChatId) -> Vec<Handle> {
-        let within = |seat: &&Seat| seat.channels.values().any(|id| *id == chat_id);
-        self.connections.values().filter(within).map(|seat| seat.nick.clone()).collect()
-    }
-
-    fn holder(&self, nick: &Handle) -> Option<ConnectionId> {
-        self.nicks.get(nick).copied()
-    }
-
     /// The events of a connection that gives its nick up, if it has one.
     fn farewell(&self, connection: ConnectionId) -> Vec<Event> {
         let Some(Seat { nick, channels, .. }) = self.get(connection) else {
@@ -153,15 +157,11 @@ impl Seats {
     }
 
     fn sit(&mut self, connection: ConnectionId, nick: &Handle) {
-        self.stand_up(connection);
-        self.nicks.insert(nick.clone(), connection);
         let seat = Seat { nick: nick.clone(), channels: HashMap::new() };
         self.connections.insert(connection, seat);
     }
 
     fn stand_up(&mut self, connection: ConnectionId) -> Option<Seat> {
-        let seat = self.connections.remove(&connection)?;
-        self.nicks.remove(&seat.nick);
-        Some(seat)
+        self.connections.remove(&connection)
     }
 }

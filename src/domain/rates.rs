@@ -51,12 +51,36 @@ impl App {
 
     /// Counts a request from `address`, and of the user that it comes from if that is known. The
     /// service asks as often as it likes. Errors: `rate_limited`.
-    pub fn admit_request(&self, address: IpAddr, viewer: &Viewer) -> Result<(), Error> {
+    pub async fn admit_request(&self, address: IpAddr, viewer: &Viewer) -> Result<(), Error> {
         if viewer.service {
             return Ok(());
         }
         self.rates.requests_per_address.take(&Network::of(address))?;
-        viewer.user_id().map_or(Ok(()), |user_id| self.rates.requests_per_user.take(user_id))
+        match viewer.user_id() {
+            Some(user_id) => {
+                self.take_one("requests", &self.rates.requests_per_user, user_id).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Takes one from a user's bucket: from the one that all nodes take from, if there are others
+    /// and Redis answers.
+    async fn take_one(
+        &self,
+        what: &str,
+        rate: &Rate<UserId>,
+        user_id: &UserId,
+    ) -> Result<(), Error> {
+        if let Some(nodes) = &self.nodes
+            && rate.per_minute > 0
+        {
+            let name = format!("{what}:{}", user_id.as_ref());
+            if let Some(taken) = nodes.buckets.take(&name, rate.per_minute).await {
+                return taken.map_err(limited);
+            }
+        }
+        rate.take(user_id)
     }
 
     /// Counts an account that `address` wants to make. Errors: `rate_limited`.
@@ -87,10 +111,10 @@ impl App {
 
     /// Counts a message of the actor, unless it is the service that sends it. Errors:
     /// `rate_limited`.
-    pub(super) fn admit_message(&self, actor: &Actor) -> Result<(), Error> {
+    pub(super) async fn admit_message(&self, actor: &Actor) -> Result<(), Error> {
         match actor.service {
             true => Ok(()),
-            false => self.rates.messages_per_user.take(&actor.user_id),
+            false => self.take_one("messages", &self.rates.messages_per_user, &actor.user_id).await,
         }
     }
 }
@@ -149,6 +173,7 @@ type Limiter<K> =
 
 /// One limit; none if it is turned off.
 struct Rate<K: Hash + Eq + Clone> {
+    per_minute: u32,
     limiter: Option<Limiter<K>>,
 }
 
@@ -156,7 +181,8 @@ impl<K: Hash + Eq + Clone> Rate<K> {
     /// So many in a minute; 0 turns it off.
     fn new(per_minute: u32) -> Rate<K> {
         let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
-        Rate { limiter: quota.map(|quota| RateLimiter::keyed(quota).with_middleware()) }
+        let limiter = quota.map(|quota| RateLimiter::keyed(quota).with_middleware());
+        Rate { per_minute, limiter }
     }
 
     /// Takes one from the key's bucket. Errors: `rate_limited` while it is empty.

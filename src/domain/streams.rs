@@ -97,6 +97,13 @@ impl Streams {
         Attendance(Some((shared.clone(), stream)))
     }
 
+    /// Says something to those who follow a stream, wherever they are.
+    pub(super) fn say(&self, stream: &Stream, text: String) {
+        if let Some(shared) = &self.0 {
+            shared.link.say(vec![(stream.to_string(), text)]);
+        }
+    }
+
     /// Waits until this node follows what it attends. Errors: `unavailable`.
     pub async fn settled(&self) -> Result<(), Error> {
         let Some(shared) = &self.0 else {

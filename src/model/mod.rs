@@ -6,6 +6,7 @@ mod event;
 mod ids;
 mod invitation;
 mod message;
+mod seat;
 mod team;
 mod text;
 mod user;
@@ -21,6 +22,7 @@ pub use invitation::{Invitation, InvitationStatus};
 pub use message::{
     Message, MessagePage, MessageQuery, MessageType, NewMessage, Place, Posted, Sent, Signed,
 };
+pub use seat::Seat;
 pub use team::Team;
 pub use text::{Body, ChannelName, ClientId, Description, Name, Photo, Problem};
 pub use user::{NewUser, Profile, User};

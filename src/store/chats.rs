@@ -149,6 +149,17 @@ impl Store {
         Ok(ChatPage { chats, next })
     }
 
+    /// The ephemeral chats that were made before a time.
+    pub async fn list_ephemeral_chats(&self, before: Time) -> Result<Vec<ChatId>, Error> {
+        let ids = on!(Db self, |pool| {
+            sqlx::query_scalar("select id from chats where ephemeral and created_at < $1 limit 1000")
+                .bind(before)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(ids)
+    }
+
     /// The chat that is this channel.
     pub async fn find_channel(&self, name: &ChannelName) -> Result<Option<ChatId>, Error> {
         let id = on!(Db self, |pool| {
@@ -167,6 +178,17 @@ impl Tx {
             sqlx::query_as(FIND_CHAT).bind(id).bind(Chat::MAX_USERS).fetch_optional(connection).await
         })?;
         Ok(row.map(Chat::from))
+    }
+
+    /// The same for several chats at once.
+    pub async fn lock_chats(&mut self, ids: &[ChatId]) -> Result<(), Error> {
+        if let Transaction::Postgres(inner) = &mut self.inner {
+            sqlx::query("select 1 from chats where id = any($1) order by id for no key update")
+                .bind(ids)
+                .execute(&mut **inner)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Keeps others from changing a chat until the transaction ends. In SQLite nobody else writes.

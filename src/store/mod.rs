@@ -14,7 +14,9 @@ mod events;
 mod invitations;
 mod members;
 mod messages;
+mod nicks;
 mod postgres;
+mod seats;
 mod sqlite;
 mod teams;
 mod tokens;
@@ -140,11 +142,6 @@ impl Store {
     /// cancelled before it has committed or failed.
     pub async fn begin(&self) -> Result<Tx, Error> {
         Tx::begin(&self.db, &self.turn).await
-    }
-
-    /// Sends events of what is not stored on their way, between those of the commits.
-    pub async fn announce(&self, events: impl IntoIterator<Item = Event>) {
-        self.turn.lock().await.send(events.into_iter().map(|event| (event, None))).await;
     }
 
     /// Appends a message to its chat; see [`Writer::append`].

@@ -98,7 +98,7 @@ async fn list(session: &Session, login: &Login, packet: &Input<'_>) -> Result<()
     let app = &session.hub.app;
     let nicks = match packet.optional_text("channel", ChannelName::parse_stripped)? {
         Some(channel) => app.list_nicks_in(&login.actor, &channel).await?,
-        None => app.list_nicks().await,
+        None => app.list_nicks().await?,
     };
     session.answer(frames::list(&nicks));
     Ok(())

@@ -129,7 +129,7 @@ impl Session {
         let packet = read(frame);
         let request = packet.as_ref().ok().map(|(kind, _)| *kind);
         let answer = async {
-            self.hub.app.admit_request(self.address, &self.viewer())?;
+            self.hub.app.admit_request(self.address, &self.viewer()).await?;
             let (kind, packet) = packet?;
             requests::obey(self, kind, &packet).await?;
             self.hub.settled().await;

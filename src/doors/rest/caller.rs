@@ -27,7 +27,7 @@ impl FromRequestParts<Arc<Hub>> for Guest {
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Guest, Refusal> {
         let client = Client::of_request(parts)?;
-        hub.app.admit_request(client.address, &Viewer::default())?;
+        hub.app.admit_request(client.address, &Viewer::default()).await?;
         Ok(Guest(client))
     }
 }
@@ -41,7 +41,7 @@ impl FromRequestParts<Arc<Hub>> for Caller {
         let connection = connect(&hub.app, token.as_deref()).await;
         // Who is refused is counted as nobody: further tries are not free.
         let viewer = connection.as_ref().map(Connection::viewer).unwrap_or_default();
-        hub.app.admit_request(client.address, &viewer)?;
+        hub.app.admit_request(client.address, &viewer).await?;
         let connection = connection?;
         let actor = act(&hub.app, &connection, &parts.uri).await?;
         Ok(Caller { actor })

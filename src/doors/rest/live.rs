@@ -131,7 +131,7 @@ async fn receive(
     address: IpAddr,
     frame: Frame,
 ) -> Result<(), Error> {
-    hub.app.admit_request(address, &connection.viewer())?;
+    hub.app.admit_request(address, &connection.viewer()).await?;
     let unreadable = |why: String| Error::Invalid { field: None, why };
     let Frame::Text(text) = frame else {
         return Err(unreadable("the packet must be a text frame".into()));

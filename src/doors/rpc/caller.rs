@@ -32,8 +32,8 @@ pub struct Refused(Error);
 
 impl Caller {
     /// Counts a call. Errors: `rate_limited`.
-    pub fn admit(&self, app: &App) -> Result<(), Error> {
-        app.admit_request(self.address, &self.connection.viewer())
+    pub async fn admit(&self, app: &App) -> Result<(), Error> {
+        app.admit_request(self.address, &self.connection.viewer()).await
     }
 }
 
@@ -47,7 +47,7 @@ impl FromRequestParts<Arc<Hub>> for Caller {
             Ok(connection) => Ok(Caller { connection: Arc::new(connection), address }),
             Err(error) => {
                 // Further tries are not free.
-                let admitted = hub.app.admit_request(address, &Viewer::default());
+                let admitted = hub.app.admit_request(address, &Viewer::default()).await;
                 Err(Refused(admitted.err().unwrap_or(error)))
             }
         }

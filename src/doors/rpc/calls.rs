@@ -70,7 +70,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// What a body is answered; nothing if all of it is notifications.
 async fn answer(hub: &Hub, caller: &Caller, body: &[u8]) -> Option<String> {
     let Ok(body) = serde_json::from_slice::<&RawValue>(body) else {
-        return Some(refuse_all(hub, caller, ErrorCode::ParseError));
+        return Some(refuse_all(hub, caller, ErrorCode::ParseError).await);
     };
     if !body.get().starts_with('[') {
         let (answer, asked) = call(hub, caller, body).await;
@@ -78,7 +78,7 @@ async fn answer(hub: &Hub, caller: &Caller, body: &[u8]) -> Option<String> {
     }
     let calls: Vec<&RawValue> = serde_json::from_str(body.get()).unwrap_or_default();
     if calls.is_empty() || calls.len() > hub.app.limits().max_batch {
-        return Some(refuse_all(hub, caller, ErrorCode::InvalidRequest));
+        return Some(refuse_all(hub, caller, ErrorCode::InvalidRequest).await);
     }
     batch(hub, caller, calls).await
 }
@@ -106,7 +106,7 @@ async fn batch(hub: &Hub, caller: &Caller, calls: Vec<&RawValue>) -> Option<Stri
 /// Does one call. Returns its answer, and whether that is asked for: a notification's is not.
 async fn call(hub: &Hub, caller: &Caller, item: &RawValue) -> (MethodResponse, bool) {
     let read = serde_json::from_str::<Call>(item.get());
-    let admitted = caller.admit(&hub.app);
+    let admitted = caller.admit(&hub.app).await;
     let Ok(call) = read else {
         let invalid = ErrorObjectOwned::from(ErrorCode::InvalidRequest);
         let error = admitted.err().map_or(invalid, |error| refusal(&error));
@@ -135,8 +135,8 @@ fn too_large(item: &RawValue, max: usize) -> (MethodResponse, bool) {
 }
 
 /// The answer to a body that cannot be taken for calls. It counts as one.
-fn refuse_all(hub: &Hub, caller: &Caller, code: ErrorCode) -> String {
-    let error = match caller.admit(&hub.app) {
+async fn refuse_all(hub: &Hub, caller: &Caller, code: ErrorCode) -> String {
+    let error = match caller.admit(&hub.app).await {
         Ok(()) => ErrorObjectOwned::from(code),
         Err(error) => refusal(&error),
     };

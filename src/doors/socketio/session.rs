@@ -134,7 +134,7 @@ impl Session {
                 }
                 self.refuse(error.code());
                 // Further tries of one connection are not free.
-                return match app.admit_request(self.address, &Viewer::default()) {
+                return match app.admit_request(self.address, &Viewer::default()).await {
                     Ok(()) => {}
                     Err(_) => self.close(),
                 };
@@ -180,7 +180,7 @@ impl Session {
         metrics::counter!("chinwag_requests_total").increment(1);
         let answer = async {
             let viewer = self.viewer(connection);
-            self.hub.app.admit_request(self.address, &viewer)?;
+            self.hub.app.admit_request(self.address, &viewer).await?;
             requests::answer(self, connection, &self.hub.app, event, &request.body).await
         };
         // A defect in one request must not take the socket's later ones with it.

@@ -1,0 +1,45 @@
+//! Buckets that all nodes take from, in Redis: full at first, and full again a minute after the
+//! last was taken.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::Script;
+
+use super::redis::Redis;
+
+/// A bucket is the time at which it will be full again, in microseconds, by the clock of Redis.
+static TAKE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local time = redis.call('time')
+         local now = time[1] * 1000000 + time[2]
+         local interval = math.floor(60000000 / ARGV[1])
+         local full = math.max(tonumber(redis.call('get', KEYS[1]) or '0'), now) + interval
+         local wait = full - now - interval * ARGV[1]
+         if wait > 0 then return wait end
+         redis.call('set', KEYS[1], string.format('%.0f', full), 'px', math.ceil((full - now) / 1000))
+         return 0",
+    )
+});
+
+/// The buckets of a cluster.
+#[derive(Clone)]
+pub struct Buckets {
+    redis: Redis,
+}
+
+impl Buckets {
+    pub fn new(redis: &Redis) -> Buckets {
+        Buckets { redis: redis.clone() }
+    }
+
+    /// Takes one from a bucket that holds `per_minute`; or says how long it is empty. None if Redis
+    /// does not answer.
+    pub async fn take(&self, name: &str, per_minute: u32) -> Option<Result<(), Duration>> {
+        let mut call = TAKE.key(self.redis.key(&format!("bucket:{name}")));
+        call.arg(per_minute);
+        let wait: u64 =
+            self.redis.ask(async |mut redis| call.invoke_async(&mut redis).await).await?;
+        Some(if wait == 0 { Ok(()) } else { Err(Duration::from_micros(wait)) })
+    }
+}

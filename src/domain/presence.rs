@@ -1,0 +1,217 @@
+//! Who is in which room by the connections of this node, and, where there are other nodes, how
+//! that is shared with them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::App;
+use super::carrier::{said_of_joining, said_of_leaving};
+use crate::bus::{Entered, Entry};
+use crate::error::Error;
+use crate::model::{ChatId, ConnectionId, Event, Profile, Published, UserId};
+
+/// Who is in every room, with which connections.
+#[derive(Default)]
+pub(super) struct Presence {
+    rooms: HashMap<ChatId, Present>,
+    /// The rooms that a connection is in, and as whom.
+    connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
+}
+
+/// Who is in one room.
+#[derive(Default)]
+struct Present {
+    users: BTreeMap<UserId, Participant>,
+    /// Whether the chat is deleted with its last participant.
+    ephemeral: bool,
+}
+
+struct Participant {
+    profile: Profile,
+    connections: HashSet<ConnectionId>,
+    /// Whether the other nodes know.
+    shared: bool,
+}
+
+impl App {
+    /// Puts a user into a room of a chat, ephemeral or not. The presence is held until the event
+    /// is on its way: events come in the order of the changes. Errors: `not_found` for an
+    /// ephemeral chat that everybody has left on other nodes.
+    pub(super) async fn put_in(
+        &self,
+        presence: &mut Presence,
+        (chat_id, ephemeral): (ChatId, bool),
+        connection: ConnectionId,
+        user: Profile,
+    ) -> Result<(), Error> {
+        let Some(user) = presence.enter((chat_id, ephemeral), connection, user) else {
+            return Ok(());
+        };
+        if let Some(nodes) = &self.nodes {
+            let entry = Entry {
+                chat_id,
+                user: &user,
+                holder: &nodes.name,
+                into_company: ephemeral,
+                said: Some(said_of_joining(chat_id, &user)),
+            };
+            match nodes.presence.enter(entry).await {
+                Some(Entered::In { .. }) => return Ok(()),
+                Some(Entered::Nobody) => {
+                    presence.leave(chat_id, connection);
+                    return Err(Error::no_chat());
+                }
+                // They hear of it when Redis answers again.
+                None => presence.set_shared(chat_id, &user.id, false),
+            }
+        }
+        let participants = presence.count(chat_id);
+        self.tell(Event::ParticipantJoined { chat_id, user, participants }).await;
+        Ok(())
+    }
+
+    /// Takes a connection out of a room; true if that was the last of an ephemeral chat, which is
+    /// [to be deleted](App::delete_empty) then.
+    pub(super) async fn take_out(
+        &self,
+        presence: &mut Presence,
+        chat_id: ChatId,
+        connection: ConnectionId,
+    ) -> bool {
+        let ephemeral = presence.is_ephemeral(chat_id);
+        let Some(user) = presence.leave(chat_id, connection) else {
+            return false;
+        };
+        if let Some(nodes) = &self.nodes {
+            let said = said_of_leaving(chat_id);
+            if let Some(left) = nodes.presence.leave(chat_id, &user.id, &nodes.name, said).await {
+                return ephemeral && left == Some(0);
+            }
+        }
+        let participants = presence.count(chat_id);
+        self.tell(Event::ParticipantLeft { chat_id, user, participants }).await;
+        ephemeral && participants == 0
+    }
+
+    /// How many users are in a room, by whichever node.
+    pub(super) async fn count_in(&self, presence: &Presence, chat_id: ChatId) -> usize {
+        self.count_in_each(presence, &[chat_id]).await.pop().unwrap_or_default()
+    }
+
+    /// How many users are in each of these rooms; while Redis does not answer, by this node.
+    pub(super) async fn count_in_each(&self, presence: &Presence, chats: &[ChatId]) -> Vec<usize> {
+        if let Some(nodes) = &self.nodes
+            && let Some(counts) = nodes.presence.count(chats).await
+        {
+            return counts;
+        }
+        chats.iter().map(|chat_id| presence.count(*chat_id)).collect()
+    }
+
+    /// Shows what is not stored to the doors of this node.
+    pub(super) async fn tell(&self, event: Event) {
+        self.bus.publish(Published { number: None, kept: None, event: Some(event) }).await;
+    }
+}
+
+impl Presence {
+    /// How many users are in a room by connections to this node.
+    pub fn count(&self, chat_id: ChatId) -> usize {
+        self.rooms.get(&chat_id).map_or(0, |room| room.users.len())
+    }
+
+    /// Whether a user is in a room by another connection than this one.
+    pub fn is_elsewhere(
+        &self,
+        chat_id: ChatId,
+        user_id: &UserId,
+        connection: ConnectionId,
+    ) -> bool {
+        let participant = self.rooms.get(&chat_id).and_then(|room| room.users.get(user_id));
+        participant.is_some_and(|user| user.connections.iter().any(|id| *id != connection))
+    }
+
+    /// The other nodes know, or do not know, that a user is in a room.
+    pub fn set_shared(&mut self, chat_id: ChatId, user_id: &UserId, shared: bool) {
+        let room = self.rooms.get_mut(&chat_id);
+        if let Some(participant) = room.and_then(|room| room.users.get_mut(user_id)) {
+            participant.shared = shared;
+        }
+    }
+
+    /// Whether the other nodes are to hear of somebody still.
+    pub fn is_unshared(&self) -> bool {
+        self.rooms.values().flat_map(|room| room.users.values()).any(|user| !user.shared)
+    }
+
+    /// Who is in which room, and whether the other nodes know.
+    pub fn list(&self) -> Vec<(ChatId, Profile, bool)> {
+        let of_room = |(chat_id, room): (&ChatId, &Present)| {
+            let entry = |user: &Participant| (*chat_id, user.profile.clone(), user.shared);
+            room.users.values().map(entry).collect::<Vec<_>>()
+        };
+        self.rooms.iter().flat_map(of_room).collect()
+    }
+
+    pub fn is_in(&self, chat_id: ChatId, user_id: &UserId) -> bool {
+        self.rooms.get(&chat_id).is_some_and(|room| room.users.contains_key(user_id))
+    }
+
+    pub fn is_ephemeral(&self, chat_id: ChatId) -> bool {
+        self.rooms.get(&chat_id).is_some_and(|room| room.ephemeral)
+    }
+
+    /// Who is in a room, by id: `max` of them at most.
+    pub fn list_in(&self, chat_id: ChatId, max: usize) -> Vec<Profile> {
+        let participants = self.rooms.get(&chat_id).into_iter();
+        let participants = participants.flat_map(|room| room.users.values());
+        participants.take(max).map(|participant| participant.profile.clone()).collect()
+    }
+
+    pub fn rooms_of(&self, connection: ConnectionId) -> Vec<ChatId> {
+        let rooms = self.connections.get(&connection).into_iter();
+        rooms.flat_map(HashMap::keys).copied().collect()
+    }
+
+    /// Returns the user if it is the user's first connection in the room.
+    pub fn enter(
+        &mut self,
+        (chat_id, ephemeral): (ChatId, bool),
+        connection: ConnectionId,
+        profile: Profile,
+    ) -> Option<Profile> {
+        let rooms = self.connections.entry(connection).or_default();
+        if rooms.contains_key(&chat_id) {
+            return None;
+        }
+        rooms.insert(chat_id, profile.id.clone());
+        let room = self.rooms.entry(chat_id).or_default();
+        room.ephemeral = ephemeral;
+        let participant = room.users.entry(profile.id.clone()).or_insert_with(|| Participant {
+            profile: profile.clone(),
+            connections: HashSet::new(),
+            shared: true,
+        });
+        participant.connections.insert(connection);
+        (participant.connections.len() == 1).then_some(profile)
+    }
+
+    /// Returns the user if it was the user's last connection in the room.
+    pub fn leave(&mut self, chat_id: ChatId, connection: ConnectionId) -> Option<Profile> {
+        let rooms = self.connections.get_mut(&connection)?;
+        let user_id = rooms.remove(&chat_id)?;
+        if rooms.is_empty() {
+            self.connections.remove(&connection);
+        }
+        let room = self.rooms.get_mut(&chat_id)?;
+        let participant = room.users.get_mut(&user_id)?;
+        participant.connections.remove(&connection);
+        if !participant.connections.is_empty() {
+            return None;
+        }
+        let participant = room.users.remove(&user_id)?;
+        if room.users.is_empty() {
+            self.rooms.remove(&chat_id);
+        }
+        Some(participant.profile)
+    }
+}

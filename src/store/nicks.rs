@@ -1,0 +1,127 @@
+//! The `nicks` and `nick_channels` tables: who is connected to the channels, and in which.
+
+use uuid::Uuid;
+
+use super::{Store, Tx, on};
+use crate::error::Error;
+use crate::model::{ChatId, ConnectionId, Handle};
+
+impl Store {
+    /// All connected nicks, sorted.
+    pub async fn list_nicks(&self) -> Result<Vec<Handle>, Error> {
+        let nicks = on!(Db self, |pool| {
+            sqlx::query_scalar("select nick from nicks order by nick").fetch_all(pool).await
+        })?;
+        Ok(nicks)
+    }
+
+    /// The nicks in a channel, sorted.
+    pub async fn list_nicks_in(&self, chat_id: ChatId) -> Result<Vec<Handle>, Error> {
+        let nicks = on!(Db self, |pool| {
+            sqlx::query_scalar("select nick from nick_channels where chat_id = $1 order by nick")
+                .bind(chat_id)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(nicks)
+    }
+
+    /// The connections by which nicks are connected to a node.
+    pub async fn list_nick_connections(&self, node: Uuid) -> Result<Vec<ConnectionId>, Error> {
+        let connections = on!(Db self, |pool| {
+            sqlx::query_scalar("select connection from nicks where node = $1")
+                .bind(node)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(connections)
+    }
+}
+
+impl Tx {
+    /// Connects a nick; false if it is connected already.
+    pub async fn insert_nick(
+        &mut self,
+        nick: &Handle,
+        connection: ConnectionId,
+        node: Uuid,
+    ) -> Result<bool, Error> {
+        let inserted = on!(Tx self, |pool| {
+            sqlx::query(
+                "insert into nicks (nick, connection, node) values ($1, $2, $3)
+                 on conflict (nick) do nothing",
+            )
+            .bind(nick)
+            .bind(connection)
+            .bind(node)
+            .execute(pool)
+            .await?
+            .rows_affected()
+        });
+        Ok(inserted > 0)
+    }
+
+    /// Disconnects the nick of a connection, if it has one; returns it.
+    pub async fn delete_nick(&mut self, connection: ConnectionId) -> Result<Option<Handle>, Error> {
+        let nick = on!(Tx self, |pool| {
+            sqlx::query_scalar("delete from nicks where connection = $1 returning nick")
+                .bind(connection)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(nick)
+    }
+
+    /// Disconnects the nicks of a node; returns them.
+    pub async fn delete_nicks_of(&mut self, node: Uuid) -> Result<Vec<Handle>, Error> {
+        let nicks = on!(Tx self, |connection| {
+            sqlx::query_scalar("delete from nicks where node = $1 returning nick")
+                .bind(node)
+                .fetch_all(connection)
+                .await
+        })?;
+        Ok(nicks)
+    }
+
+    /// Disconnects all nicks.
+    pub async fn delete_all_nicks(&mut self) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from nicks").execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// A nick has come into a channel.
+    pub async fn insert_nick_channel(
+        &mut self,
+        nick: &Handle,
+        chat_id: ChatId,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into nick_channels (nick, chat_id) values ($1, $2) on conflict do nothing",
+            )
+            .bind(nick)
+            .bind(chat_id)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// A nick has left a channel.
+    pub async fn delete_nick_channel(
+        &mut self,
+        nick: &Handle,
+        chat_id: ChatId,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from nick_channels where nick = $1 and chat_id = $2")
+                .bind(nick)
+                .bind(chat_id)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+}

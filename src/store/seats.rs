@@ -1,0 +1,155 @@
+//! The `seats` table: who is logged in to the rooms API, and in which room.
+
+use super::{Store, Tx, on};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::model::{ChatId, ConnectionId, Profile, Seat, UserId};
+
+impl Store {
+    /// The seat of a user who is logged in.
+    pub async fn find_seat(&self, user_id: &UserId) -> Result<Option<Seat>, Error> {
+        let seat = on!(Db self, |pool| {
+            sqlx::query_as("select * from seats where user_id = $1")
+                .bind(user_id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(seat)
+    }
+
+    /// How many are logged in.
+    pub async fn count_seats(&self) -> Result<i64, Error> {
+        let count = on!(Db self, |pool| {
+            sqlx::query_scalar("select count(*) from seats").fetch_one(pool).await
+        })?;
+        Ok(count)
+    }
+
+    /// How many are logged in and in no room.
+    pub async fn count_waiting_seats(&self) -> Result<i64, Error> {
+        let count = on!(Db self, |pool| {
+            sqlx::query_scalar("select count(*) from seats where chat_id is null")
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(count)
+    }
+
+    /// Some of those who have last called before a time.
+    pub async fn list_idle_seats(&self, before: Time) -> Result<Vec<UserId>, Error> {
+        let users = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select user_id from seats where last_use < $1 order by last_use limit 1000",
+            )
+            .bind(before)
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(users)
+    }
+
+    /// Who is in rooms, and in which.
+    pub async fn list_seated(&self) -> Result<Vec<(ChatId, Profile)>, Error> {
+        let rows: Vec<Seated> = on!(Db self, |pool| {
+            sqlx::query_as(
+                "select s.chat_id, u.id, u.name, u.photo
+                 from seats s join users u on u.id = s.user_id where s.chat_id is not null",
+            )
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(rows.into_iter().map(|row| (row.chat_id, row.user)).collect())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Seated {
+    chat_id: ChatId,
+    #[sqlx(flatten)]
+    user: Profile,
+}
+
+impl Tx {
+    /// The seat of a user who is logged in; it stays as it is until the transaction ends.
+    pub async fn find_seat(&mut self, user_id: &UserId) -> Result<Option<Seat>, Error> {
+        self.lock_names(&[user_id.as_ref()]).await?;
+        let seat = on!(Tx self, |connection| {
+            sqlx::query_as("select * from seats where user_id = $1")
+                .bind(user_id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(seat)
+    }
+
+    /// Logs a user in, into the waiting room; false if the user is logged in already.
+    pub async fn insert_seat(&mut self, user_id: &UserId, now: Time) -> Result<bool, Error> {
+        let inserted = on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into seats (user_id, connection, cursor, joined, last_use)
+                 values ($1, $2, 0, false, $3) on conflict do nothing",
+            )
+            .bind(user_id)
+            .bind(ConnectionId::new())
+            .bind(now)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        });
+        Ok(inserted > 0)
+    }
+
+    /// Moves a user from room to room.
+    pub async fn update_seat(&mut self, seat: &Seat) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "update seats set chat_id = $2, cursor = $3, joined = $4, last_use = $5
+                 where user_id = $1",
+            )
+            .bind(&seat.user_id)
+            .bind(seat.chat_id)
+            .bind(seat.cursor)
+            .bind(seat.joined)
+            .bind(seat.last_use)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// Marks what a user has picked up, from where the seat says; false if it is not there now.
+    pub async fn move_cursor(&mut self, seat: &Seat, cursor: i64) -> Result<bool, Error> {
+        let moved = on!(Tx self, |connection| {
+            sqlx::query(
+                "update seats set cursor = $4 where user_id = $1 and chat_id = $2 and cursor = $3",
+            )
+            .bind(&seat.user_id)
+            .bind(seat.chat_id)
+            .bind(seat.cursor)
+            .bind(cursor)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        });
+        Ok(moved > 0)
+    }
+
+    /// Logs a user out.
+    pub async fn delete_seat(&mut self, user_id: &UserId) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from seats where user_id = $1")
+                .bind(user_id)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Logs everyone out.
+    pub async fn delete_all_seats(&mut self) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from seats").execute(connection).await?;
+        });
+        Ok(())
+    }
+}
