@@ -18,7 +18,7 @@ use crate::model::{ChatId, Event, UserId};
 
 /// After so many beats without a miss the other nodes, too, have put back into Redis what it may
 /// have lost.
-const STEADY: u32 = 5;
+const STEADY: u32 = 3;
 /// Every so many beats a node looks for what has been left behind.
 const ROUND: u32 = 15;
 /// How long an empty ephemeral chat that nobody has deleted stays.

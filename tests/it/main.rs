@@ -10,6 +10,7 @@ mod channels_nicks;
 mod chats;
 mod chatter;
 mod cluster;
+mod cluster_once;
 mod credentials;
 mod crossing;
 mod direct;

@@ -53,7 +53,7 @@ impl Running {
         let mut command = Command::new("sh");
         command
             .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_chinwag")])
-            .args(["--database-url", &database])
+            .env("CHINWAG_DATABASE_URL", database)
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
