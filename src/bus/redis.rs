@@ -192,6 +192,7 @@ async fn talk(
         }
         let said = pipeline.exec_async(&mut redis.manager).await.is_ok();
         redis.answers.store(said, Ordering::Release);
+        metrics::gauge!("chinwag_redis_up").set(f64::from(u8::from(said)));
         if !said {
             missed.store(true, Ordering::Release);
         }

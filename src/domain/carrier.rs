@@ -181,6 +181,10 @@ impl Carrier {
             let limit = PAGE.min(usize::try_from(before.number - next).unwrap_or(PAGE));
             let from = [(stream.clone(), next)];
             let events = cluster.fetch(|reading| reading.list_events(&from, limit as i64)).await;
+            if events.is_empty() && cluster.reading.is_closed() {
+                return;
+            }
+            metrics::counter!("chinwag_events_fetched_total").increment(events.len() as u64);
             let missing = events.first().map_or(before.number, |event| event.number) - next;
             if missing > 0 {
                 // They were kept for a while, as `docs/operations.md` says.

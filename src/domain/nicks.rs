@@ -106,7 +106,7 @@ impl App {
     async fn free_nick(&self, connection: ConnectionId) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         let gone = tx.delete_nick(connection).await?;
-        tx.commit(gone.map(|nick| Event::NickGone { nick })).await
+        tx.commit(gone.map(|nick| Event::NickGone { nick, lost: false })).await
     }
 
     /// Frees the nicks of this node's connections that have ended when the store did not answer.
@@ -153,7 +153,7 @@ impl Seats {
             channel: channel.clone(),
             nick: nick.clone(),
         });
-        left.chain([Event::NickGone { nick: nick.clone() }]).collect()
+        left.chain([Event::NickGone { nick: nick.clone(), lost: false }]).collect()
     }
 
     fn sit(&mut self, connection: ConnectionId, nick: &Handle) {

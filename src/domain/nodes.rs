@@ -55,6 +55,15 @@ impl Nodes {
     }
 }
 
+/// Who stays in the shared presence.
+#[derive(Clone, Copy)]
+enum Keep<'a> {
+    Nobody,
+    These(&'a HashSet<(ChatId, UserId)>),
+    /// Who is in a room by this node now.
+    Present,
+}
+
 /// Tends to what no request does, until the server is gone.
 pub(super) async fn tend(app: Weak<App>) {
     let mut beats = tokio::time::interval(bus::BEAT);
@@ -109,10 +118,8 @@ impl App {
     /// Puts this node's part of the shared presence into Redis again, and the lobby's.
     async fn share_again(&self, nodes: &Nodes, loud: bool) {
         let entries = self.presence.lock().await.list();
-        let mut held = HashSet::new();
         for (chat_id, user, shared) in entries {
             let mut presence = self.presence.lock().await;
-            held.insert((chat_id, user.id.clone()));
             if !presence.is_in(chat_id, &user.id) {
                 continue;
             }
@@ -124,7 +131,7 @@ impl App {
             }
             presence.set_shared(chat_id, &user.id, true);
         }
-        self.take_away(nodes, &nodes.name, &held).await;
+        self.take_away(nodes, &nodes.name, Keep::Present).await;
         let Ok(seated) = self.store.list_seated().await else {
             return;
         };
@@ -135,31 +142,28 @@ impl App {
             nodes.presence.enter(entry).await;
             held.insert((chat_id, user.id));
         }
-        self.take_away(nodes, LOBBY, &held).await;
+        self.take_away(nodes, LOBBY, Keep::These(&held)).await;
     }
 
-    /// Takes away what a holder has in the shared presence, but for these. False if Redis does not
-    /// answer.
-    async fn take_away(
-        &self,
-        nodes: &Nodes,
-        holder: &Holder,
-        but: &HashSet<(ChatId, UserId)>,
-    ) -> bool {
+    /// Takes away what a holder has in the shared presence, but for whom it is to keep. False if Redis
+    /// does not answer.
+    async fn take_away(&self, nodes: &Nodes, holder: &Holder, keep: Keep<'_>) -> bool {
         let Some(held) = nodes.presence.list_held(holder).await else {
             return false;
         };
-        for (chat_id, user_id) in held.iter().filter(|entry| !but.contains(entry)) {
-            // Who has come since is there.
-            let presence = self.presence.lock().await;
-            if holder == nodes.name && presence.is_in(*chat_id, user_id) {
+        for entry in held {
+            let kept = match keep {
+                Keep::Nobody => false,
+                Keep::These(entries) => entries.contains(&entry),
+                Keep::Present => self.presence.lock().await.is_in(entry.0, &entry.1),
+            };
+            if kept {
                 continue;
             }
-            let said = said_of_leaving(*chat_id);
-            let left = nodes.presence.leave(*chat_id, user_id, holder, said).await;
-            drop(presence);
-            match left {
-                Some(Some(0)) => self.delete_empty(*chat_id).await,
+            let (chat_id, user_id) = entry;
+            let said = said_of_leaving(chat_id);
+            match nodes.presence.leave(chat_id, &user_id, holder, said).await {
+                Some(Some(0)) => self.delete_empty(chat_id).await,
                 Some(_) => {}
                 None => return false,
             }
@@ -169,12 +173,12 @@ impl App {
 
     /// Takes away what a node has left that is gone. Errors: what is left is tried again later.
     async fn bury(&self, nodes: &Nodes, dead: Uuid) -> Result<(), Error> {
-        if !self.take_away(nodes, &dead.to_string(), &HashSet::new()).await {
+        if !self.take_away(nodes, &dead.to_string(), Keep::Nobody).await {
             return Err(Error::Unavailable(None));
         }
         let mut tx = self.store.begin().await?;
         let gone = tx.delete_nicks_of(dead).await?;
-        tx.commit(gone.into_iter().map(|nick| Event::NickGone { nick })).await?;
+        tx.commit(gone.into_iter().map(|nick| Event::NickGone { nick, lost: true })).await?;
         nodes.roll.strike(dead).await;
         Ok(())
     }
@@ -190,6 +194,9 @@ impl App {
 
     /// Looks for what has been left behind when it could not be taken away.
     async fn tidy(&self) {
+        if let Err(error) = self.store.renew_claim().await {
+            tracing::error!(%error, "the database may be used by a server that this one cannot hear");
+        }
         let tidied = async {
             self.free_nicks().await?;
             if let Some(nodes) = &self.nodes {

@@ -114,9 +114,11 @@ pub enum Event {
         by: ConnectionId,
         anonymous: bool,
     },
-    /// A nick has gone from the channels, and so from each that it was in.
+    /// A nick has gone from the channels, and so from each that it was in; it was lost if its node
+    /// was taken for dead.
     NickGone {
         nick: Handle,
+        lost: bool,
     },
     /// A nick has come into a channel; its user is a member.
     ChannelJoined {

@@ -34,6 +34,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Event, Kept, NewMessage, Published, Sent};
+use postgres::Claim;
 use sqlite::SqlitePools;
 use writer::Writer;
 
@@ -113,6 +114,7 @@ pub struct Store {
     writer: Writer,
     turn: Turn,
     last_number: Arc<AtomicU64>,
+    claim: Option<Claim>,
 }
 
 impl Store {
@@ -128,6 +130,10 @@ impl Store {
             true => Db::Sqlite(SqlitePools::open(url.expose()).await?),
             false => Db::Postgres(postgres::open(url.expose()).await?),
         };
+        let claim = match &db {
+            Db::Sqlite(_) => None,
+            Db::Postgres(_) => Some(Claim::take(url.expose(), !keeping.for_nodes).await?),
+        };
         let last_number = Arc::<AtomicU64>::default();
         let turn =
             Arc::new(Mutex::new(Outbox { committed, last_number: last_number.clone(), keeping }));
@@ -135,7 +141,16 @@ impl Store {
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &turn);
         }
-        Ok((Store { db, writer, turn, last_number }, events))
+        Ok((Store { db, writer, turn, last_number, claim }, events))
+    }
+
+    /// Makes sure that this node has its claim to the database still. Errors: another node says
+    /// that it is the only one, or that it is not.
+    pub async fn renew_claim(&self) -> Result<(), sqlx::Error> {
+        match &self.claim {
+            Some(claim) => claim.renew().await,
+            None => Ok(()),
+        }
     }
 
     /// Opens a transaction, after those that asked before. Whoever calls it must not be

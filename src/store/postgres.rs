@@ -3,9 +3,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -35,4 +37,71 @@ pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
         .acquire_timeout(PATIENCE)
         .connect_with(options.options(BOUNDS))
         .await
+}
+
+/// Any number that says what the lock of a [`Claim`] is for.
+const CLAIM: i64 = 0x6368_696e_7761_67;
+
+/// What keeps a node that believes to be the only one, and so does not hear of others, from sharing
+/// a database with others: a lock, which PostgreSQL holds as long as the connection is there.
+pub(super) struct Claim {
+    options: PgConnectOptions,
+    /// Whether this node is the only one.
+    alone: bool,
+    connection: Mutex<PgConnection>,
+}
+
+impl Claim {
+    /// Errors: the database is claimed by others, who are not of this node's opinion.
+    pub async fn take(url: &str, alone: bool) -> Result<Claim, sqlx::Error> {
+        // A machine that is gone loses its claim soon.
+        let keepalives = [
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+        ];
+        let options = PgConnectOptions::from_str(url)?.application_name("chinwag");
+        let options = options.options(keepalives);
+        let until = Instant::now() + PATIENCE;
+        let connection = loop {
+            // The one before this may be ending still.
+            match lock(&options, alone).await? {
+                Some(connection) => break connection,
+                None if Instant::now() > until => return Err(claimed(alone)),
+                None => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        Ok(Claim { options, alone, connection: Mutex::new(connection) })
+    }
+
+    /// Takes the lock again if the connection was lost.
+    pub async fn renew(&self) -> Result<(), sqlx::Error> {
+        let mut connection = self.connection.lock().await;
+        if connection.ping().await.is_err() {
+            let locked = lock(&self.options, self.alone).await?;
+            *connection = locked.ok_or_else(|| claimed(self.alone))?;
+        }
+        Ok(())
+    }
+}
+
+/// None if others have locked it otherwise.
+async fn lock(
+    options: &PgConnectOptions,
+    alone: bool,
+) -> Result<Option<PgConnection>, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let sql = match alone {
+        true => "select pg_try_advisory_lock($1)",
+        false => "select pg_try_advisory_lock_shared($1)",
+    };
+    let locked: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
+    Ok(locked.then_some(connection))
+}
+
+fn claimed(alone: bool) -> sqlx::Error {
+    sqlx::Error::Configuration(match alone {
+        true => "another server uses it; nodes that share a database need --redis-url".into(),
+        false => "a server without --redis-url uses it; nodes that share a database need it".into(),
+    })
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Running, output, program};
+use crate::services;
 use crate::signing::jwk;
 
 /// Fails unless the program refuses to start, for a reason that says all of these.
@@ -149,4 +150,39 @@ fn a_key_is_used_that_has_a_name_and_a_known_algorithm() {
     let named = with(Algorithm::RS256, "use", json!("sig"));
     let file = key_file(&directory, json!({ "keys": [named] }).to_string().as_bytes());
     assert_starts(&["--listen", "127.0.0.1:0", "--jwt-jwks", &file], "127.0.0.1", "open");
+}
+
+#[tokio::test]
+async fn nodes_without_redis_do_not_share_a_database() {
+    let Some(postgres) = services::postgres() else { return };
+    let Some(redis) = services::redis() else { return };
+    let database = services::database(&postgres).await;
+    let config = |redis_url: Option<&str>| Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        database_url: database.as_str().into(),
+        redis_url: redis_url.map(Into::into),
+        ..Config::default()
+    };
+    let refused = async |config: Config| match Server::start(config).await {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("it started"),
+    };
+    let alone = Server::start(config(None)).await.unwrap();
+    assert!(refused(config(None)).await.contains("--redis-url"));
+    assert!(refused(config(Some(&redis))).await.contains("--redis-url"));
+    alone.shutdown().await;
+    let one = Server::start(config(Some(&redis))).await.unwrap();
+    let other = Server::start(config(Some(&redis))).await.unwrap();
+    assert!(refused(config(None)).await.contains("--redis-url"));
+    one.shutdown().await;
+    other.shutdown().await;
+    Server::start(config(None)).await.unwrap().shutdown().await;
+}
+
+#[test]
+fn nodes_share_a_server_and_not_a_file() {
+    assert_refused(
+        &["--listen", "127.0.0.1:0", "--redis-url", "redis://127.0.0.1"],
+        &["--database-url postgres://"],
+    );
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Hub, frames};
+use crate::doors::websocket::Closing;
 use crate::model::{ChatId, ConnectionId, Event, Place, Posted, Published};
 
 /// Runs until the bus is closed.
@@ -32,10 +33,13 @@ fn push(hub: &Arc<Hub>, event: &Event) {
             roster.connect(nick, user_id, *by, *anonymous);
             roster.tell_all(&frames::of_nick(frames::LOG_IN, nick));
         }
-        Event::NickGone { nick } => {
+        Event::NickGone { nick, lost } => {
             // Who has taken another nick is told, too.
             roster.tell_all(&frames::of_nick(frames::LOG_OUT, nick));
-            roster.disconnect(nick);
+            if let Some(session) = roster.disconnect(nick).filter(|_| *lost) {
+                // Others have taken this node for dead: the client is to come again.
+                session.end(Closing::SHUTDOWN);
+            }
         }
         Event::ChannelJoined { chat_id, channel, nick } => {
             roster.join(*chat_id, nick);

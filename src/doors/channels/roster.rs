@@ -91,12 +91,12 @@ impl Roster {
         }
     }
 
-    /// A nick is gone, and hears nothing more.
-    pub fn disconnect(&self, nick: &Handle) {
+    /// A nick is gone, and hears nothing more. Returns its session, if it was connected here.
+    pub fn disconnect(&self, nick: &Handle) -> Option<Arc<Session>> {
         let mut lists = self.lock();
-        if let Some(seat) = lists.seats.remove(nick) {
-            seat.channels.into_iter().for_each(|chat_id| lists.exclude(chat_id, nick));
-        }
+        let seat = lists.seats.remove(nick)?;
+        seat.channels.into_iter().for_each(|chat_id| lists.exclude(chat_id, nick));
+        Some(seat.session)
     }
 
     /// A nick has come into a channel.

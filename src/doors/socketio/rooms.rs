@@ -105,6 +105,11 @@ impl Rooms {
         }
     }
 
+    /// Makes a socket act as a user no more.
+    pub fn detach(&self, id: ConnectionId, user_id: &UserId) {
+        self.lock().detach(id, user_id);
+    }
+
     /// A user is protected from now on, and lost to the sockets that have not proved to be
     /// theirs. Returns the rooms that these were in as the user.
     pub fn forget(&self, user_id: &UserId) -> Vec<(ConnectionId, ChatId)> {

@@ -293,7 +293,10 @@ impl Session {
         let claim = || app.claim(connection, user_id);
         let new = rooms.attach(self.id, max_users, claim).await?;
         rooms.hear_chats(self.id, user_id, || app.chats_of(user_id)).await?;
-        app.streams().settled().await?;
+        if let Err(error) = app.streams().settled().await {
+            rooms.detach(self.id, user_id);
+            return Err(error);
+        }
         if new {
             // A convenience: the socket acts as the user without it, and can ask.
             let invitations = app.list_invitations(user_id).await;
