@@ -13,6 +13,7 @@ mod cluster;
 mod cluster_once;
 mod credentials;
 mod crossing;
+mod database;
 mod direct;
 mod doors;
 mod forgeries;

@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::database;
 use crate::program::{Running, output, program};
 use crate::services;
 use crate::signing::jwk;
@@ -16,7 +17,7 @@ use crate::signing::jwk;
 #[track_caller]
 fn assert_refused(arguments: &[&str], said: &[&str]) {
     let directory = TempDir::new().unwrap();
-    let database = format!("sqlite:{}", directory.path().join("chat.db").display());
+    let database = database::sqlite_in(directory.path());
     let (output, text) = output(&[arguments, &["--database-url", &database]].concat());
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
     for said in said {

@@ -14,6 +14,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::database::{self, Lease};
+
 /// Nothing takes this long unless it never happens.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,6 +30,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 /// A running server and its directory.
 pub struct TestServer {
     server: Server,
+    lease: Lease,
     pub directory: TempDir,
 }
 
@@ -49,12 +52,12 @@ impl TestServer {
     pub async fn on(directory: TempDir, change: impl FnOnce(&mut Config)) -> TestServer {
         let mut config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
-            database_url: format!("sqlite:{}", directory.path().join("chat.db").display()).into(),
+            database_url: database::url_in(directory.path()).into(),
             ..Config::default()
         };
         change(&mut config);
         let server = Server::start(config).await.unwrap();
-        TestServer { server, directory }
+        TestServer { server, lease: Lease::of(directory.path()), directory }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -68,6 +71,7 @@ impl TestServer {
     /// Shuts the server down and leaves its directory.
     pub async fn shutdown(self) -> TempDir {
         self.server.shutdown().await;
+        self.lease.keep();
         self.directory
     }
 
