@@ -194,6 +194,12 @@ pub enum StartError {
     Keys { file: PathBuf, why: String },
     #[error("the setting {0} must not be empty")]
     EmptySecret(&'static str),
+    #[error("the setting {setting} {why}")]
+    Kafka { setting: &'static str, why: String },
+    #[error(
+        "this program was built without Kafka (cargo build --features kafka): unset kafka-brokers"
+    )]
+    NoKafka,
     #[error("the limit {0} must be above zero and below 2^32")]
     Limit(&'static str),
 }

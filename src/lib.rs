@@ -70,8 +70,8 @@
 //! writer (`store/`); the writer commits a batch; each committed event goes to the bus (`bus/`),
 //! and every door shows it to its clients; the caller gets its answer.
 //!
-//! Imports point one way too: `main` → `doors` → `domain` → `store`, `bus` → `model`, `error`,
-//! `clock`, `config`. A test reads the sources and fails on any other.
+//! Imports point one way too: `main` → `doors` → `domain` → `store`, `bus`, `event_log` →
+//! `model`, `error`, `clock`, `config`. A test reads the sources and fails on any other.
 //!
 //! A feature is found by its name: the event `create-chat` is `create_chat` in
 //! `domain/chats.rs`, a row of the table in `doors/socketio/requests/mod.rs`, SQL in
@@ -83,6 +83,7 @@ mod config;
 mod domain;
 mod doors;
 mod error;
+mod event_log;
 mod model;
 mod server;
 mod store;

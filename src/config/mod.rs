@@ -34,6 +34,15 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_REDIS_URL", value_parser = redis, hide_env_values = true)]
     pub redis_url: Option<Url>,
 
+    /// Kafka brokers to write every committed event to: HOST:PORT, or several of these with commas
+    /// between them. All nodes must be told the same
+    #[arg(long, env = "CHINWAG_KAFKA_BROKERS")]
+    pub kafka_brokers: Option<String>,
+
+    /// The topic that the events are written to; it is made if there is none
+    #[arg(long, env = "CHINWAG_KAFKA_TOPIC", default_value_t = Config::default().kafka_topic)]
+    pub kafka_topic: String,
+
     /// Who may connect. It must be said for an address that other machines can reach
     #[arg(long, env = "CHINWAG_ACCESS")]
     pub access: Option<Access>,
@@ -117,6 +126,8 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
             database_url: "sqlite:chinwag.db".into(),
             redis_url: None,
+            kafka_brokers: None,
+            kafka_topic: "chinwag.events".into(),
             access: None,
             registration: Registration::Open,
             api_key: None,

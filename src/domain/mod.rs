@@ -11,6 +11,7 @@ mod carrier;
 mod channels;
 mod chats;
 mod direct;
+mod forgetting;
 mod history;
 mod identity;
 mod invitations;
@@ -37,9 +38,11 @@ use uuid::Uuid;
 use crate::bus::{Bus, Redis};
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
+use crate::event_log::{self, EventLog};
 use crate::model::{ConnectionId, Published, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
 use carrier::{Carrier, Cluster};
+use forgetting::Forgetting;
 use keys::Keys;
 use leases::Leases;
 use nicks::Nicks;
@@ -106,6 +109,8 @@ pub struct App {
     node: Uuid,
     nodes: Option<Nodes>,
     rates: Arc<Rates>,
+    event_log: Option<EventLog>,
+    _forgetting: Option<Forgetting>,
 }
 
 impl App {
@@ -114,7 +119,9 @@ impl App {
     pub async fn start(config: &Config) -> Result<Arc<App>, StartError> {
         let keys = Keys::load(config)?;
         let access = config.access.unwrap_or(Access::Open);
-        let (store, committed) = open_store(config).await?;
+        let topic = event_log::topic(config)?;
+        let keeping = Keeping { for_nodes: config.redis_url.is_some(), for_log: topic.is_some() };
+        let (store, committed) = open_store(config, keeping).await?;
         let unusable = |error| StartError::store(config, error);
         let keyless = access == Access::Token && !keys.any();
         if keyless && config.registration == Registration::Closed {
@@ -144,6 +151,9 @@ impl App {
         streams.settled().await.map_err(unusable)?;
         let rates = Arc::new(Rates::new(&config.limits));
         tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
+        let keeps = keeping.for_nodes || keeping.for_log;
+        let forgetting = keeps.then(|| Forgetting::start(store.backlog()));
+        let event_log = topic.map(|topic| EventLog::start(topic, store.backlog()));
         let app = Arc::new(App {
             access,
             registration: config.registration,
@@ -160,6 +170,8 @@ impl App {
             node,
             nodes,
             rates,
+            event_log,
+            _forgetting: forgetting,
         });
         tokio::spawn(nodes::tend(Arc::downgrade(&app)));
         Ok(app)
@@ -208,17 +220,27 @@ impl App {
 
     /// Finishes what has begun and closes the store; each step may take as long as `deadline`.
     pub async fn close(&self, deadline: Duration) {
-        if tokio::time::timeout(deadline, self.leave_cluster()).await.is_err() {
-            tracing::warn!("the other nodes could not be told in time");
-        }
+        let leaving = async {
+            if tokio::time::timeout(deadline, self.leave_cluster()).await.is_err() {
+                tracing::warn!("the other nodes could not be told in time");
+            }
+        };
+        let logging = async {
+            if let Some(event_log) = &self.event_log {
+                event_log.close(deadline).await;
+            }
+        };
+        tokio::join!(leaving, logging);
         self.store.close(deadline).await;
         self.bus.close();
     }
 }
 
 /// Opens the store of the only node, where after a start nobody is anywhere, or of one of several.
-async fn open_store(config: &Config) -> Result<(Store, mpsc::Receiver<Published>), StartError> {
-    let keeping = Keeping { for_nodes: config.redis_url.is_some(), ..Keeping::default() };
+async fn open_store(
+    config: &Config,
+    keeping: Keeping,
+) -> Result<(Store, mpsc::Receiver<Published>), StartError> {
     if keeping.for_nodes && config.database_url.is_file() {
         return Err(StartError::NodesWithoutServer);
     }

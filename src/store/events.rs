@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::sqlite::json;
-use super::{Db, Store, Transaction, Tx, on};
-use crate::clock::{self, Time};
+use super::{Db, Store, Transaction, Tx};
+use crate::clock;
 use crate::error::Error;
 use crate::model::{Event, Kept, Position, Stream};
 
@@ -103,18 +103,6 @@ impl Store {
                 Ok(sqlx::query_scalar("select id from cluster").fetch_one(pool).await?)
             }
         }
-    }
-
-    /// Forgets what was committed before a time and is in the event log, if there is one.
-    pub async fn forget_events(&self, before: Time) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
-        on!(Tx tx, |connection| {
-            sqlx::query("delete from events where committed_at < $1 and logged")
-                .bind(before)
-                .execute(connection)
-                .await?;
-        });
-        tx.commit([]).await
     }
 }
 

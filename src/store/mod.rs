@@ -20,6 +20,7 @@ mod seats;
 mod sqlite;
 mod teams;
 mod tokens;
+mod unlogged;
 mod users;
 mod writer;
 
@@ -29,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::{PgPool, Postgres, Sqlite};
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc};
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
@@ -41,6 +42,7 @@ use writer::Writer;
 pub use accounts::Taken;
 pub use events::{KeptEvent, Reading};
 pub use members::Standing;
+pub use unlogged::{Backlog, LogTurn, Unlogged};
 
 /// How many committed events may wait to be taken; then commits wait too.
 const COMMITTED_EVENTS: usize = 1024;
@@ -85,6 +87,7 @@ struct Outbox {
     committed: mpsc::Sender<Published>,
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
+    to_log: Arc<Notify>,
 }
 
 /// Whom committed events are kept for.
@@ -114,6 +117,7 @@ pub struct Store {
     writer: Writer,
     turn: Turn,
     last_number: Arc<AtomicU64>,
+    to_log: Arc<Notify>,
     claim: Option<Claim>,
 }
 
@@ -135,13 +139,15 @@ impl Store {
             Db::Postgres(_) => Some(Claim::take(url.expose(), !keeping.for_nodes).await?),
         };
         let last_number = Arc::<AtomicU64>::default();
-        let turn =
-            Arc::new(Mutex::new(Outbox { committed, last_number: last_number.clone(), keeping }));
+        let to_log = Arc::<Notify>::default();
+        let outbox =
+            Outbox { committed, last_number: last_number.clone(), keeping, to_log: to_log.clone() };
+        let turn = Arc::new(Mutex::new(outbox));
         let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &turn);
         }
-        Ok((Store { db, writer, turn, last_number, claim }, events))
+        Ok((Store { db, writer, turn, last_number, to_log, claim }, events))
     }
 
     /// Makes sure that this node has its claim to the database still. Errors: another node says
@@ -233,6 +239,9 @@ impl Tx {
         match self.inner {
             Transaction::Sqlite(inner) => inner.commit().await?,
             Transaction::Postgres(inner) => inner.commit().await?,
+        }
+        if for_log && !events.is_empty() {
+            self.turn.to_log.notify_one();
         }
         let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
         self.turn.send(events.into_iter().zip(kept)).await;

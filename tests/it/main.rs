@@ -16,6 +16,10 @@ mod crossing;
 mod database;
 mod direct;
 mod doors;
+#[cfg(feature = "kafka")]
+mod event_log;
+#[cfg(feature = "kafka")]
+mod event_schema;
 mod forgeries;
 mod gates;
 mod house;

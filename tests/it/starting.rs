@@ -87,6 +87,31 @@ async fn an_empty_secret_is_refused() {
     }
 }
 
+#[cfg(feature = "kafka")]
+#[test]
+fn an_event_log_needs_brokers_and_a_topic_that_can_be() {
+    for brokers in ["", " ", "kafka", "kafka:", ":9092", "kafka:0", "kafka:x", "a:1,", "a:1,,b:2"] {
+        let arguments = ["--listen", "127.0.0.1:0", "--kafka-brokers", brokers];
+        assert_refused(&arguments, &["kafka-brokers", "host:port"]);
+    }
+    for topic in ["", "..", "a topic", "a/b", &"x".repeat(250)] {
+        let arguments = ["--kafka-brokers", "127.0.0.1:1", "--kafka-topic", topic];
+        assert_refused(&arguments, &["kafka-topic"]);
+    }
+    assert_starts(
+        &["--listen", "127.0.0.1:0", "--kafka-brokers", "127.0.0.1:1,[::1]:1"],
+        "127.0.0.1",
+        "open",
+    );
+}
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn without_kafka_built_in_there_is_no_event_log() {
+    let arguments = ["--listen", "127.0.0.1:0", "--kafka-brokers", "127.0.0.1:9092"];
+    assert_refused(&arguments, &["kafka-brokers", "--features kafka"]);
+}
+
 /// A file with this in it.
 fn key_file(directory: &TempDir, text: &[u8]) -> String {
     let file = directory.path().join("keys.json");

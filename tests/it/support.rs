@@ -27,6 +27,16 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
+/// Sends a text over a connection of its own; returns all that comes back until it closes.
+pub async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that refuses a body may reset the connection after its answer.
+    let _ = soon("the connection closes", stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 /// A running server and its directory.
 pub struct TestServer {
     server: Server,
@@ -92,12 +102,7 @@ impl TestServer {
 
     /// Sends a text over a connection of its own; returns all that comes back until it closes.
     pub async fn exchange(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.address()).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        // A server that refuses a body may reset the connection after its answer.
-        let _ = soon("the connection closes", stream.read_to_end(&mut answer)).await;
-        String::from_utf8_lossy(&answer).into_owned()
+        exchange(self.address(), request).await
     }
 
     /// The answer to a GET with further header lines, each ended by `\r\n`.

@@ -1,0 +1,120 @@
+//! The task that writes the log: batch by batch, each marked as written once Kafka has it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::kafka::{Producer, Topic};
+use crate::error::Error;
+use crate::store::{Backlog, LogTurn, Unlogged};
+
+/// The most events of one batch.
+const MAX_BATCH: i64 = 4000;
+
+/// The most characters of JSON of one batch, but for its first event.
+const MAX_BATCH_LENGTH: i64 = 4 << 20;
+
+/// How long an event of another node may wait to be seen; one of this node is seen at once.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// When there is another try after trouble, and after more of it.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+
+/// How often a node asks whether the turn is still its own while it waits for Kafka.
+const HOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// For how long Kafka may take nothing until another node has a try.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why the log could not be written on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("the database: {}", .0.cause().map_or_else(|| .0.to_string(), ToString::to_string))]
+    Store(#[from] Error),
+    #[error("Kafka: {0}")]
+    // Without Kafka there is no trouble with it.
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code))]
+    Kafka(String),
+    #[error("Kafka has taken nothing for {PATIENCE:?}")]
+    Stalled,
+}
+
+pub(super) struct Writing {
+    pub topic: Topic,
+    pub backlog: Backlog,
+    pub closing: CancellationToken,
+}
+
+impl Writing {
+    /// Writes the log whenever it is this node's turn, until it is closed.
+    pub async fn run(self) {
+        let mut failing = false;
+        while let Err(trouble) = self.write_on(&mut failing).await {
+            // Once, and not at each try: an outage may be long.
+            if !failing {
+                tracing::warn!(%trouble, "the event log cannot be written; trying again");
+            }
+            let [first, other] = RETRY_AFTER;
+            let pause = if std::mem::replace(&mut failing, true) { other } else { first };
+            if self.closing.run_until_cancelled(sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Writes until the log is closed and complete. After trouble everything begins anew, with
+    /// the first event that is not marked as written.
+    async fn write_on(&self, failing: &mut bool) -> Result<(), Trouble> {
+        let Some(turn) = self.closing.run_until_cancelled(self.backlog.take_log_turn()).await
+        else {
+            return Ok(());
+        };
+        let mut turn = turn?;
+        let Some(producer) = self.closing.run_until_cancelled(self.topic.open()).await else {
+            return Ok(());
+        };
+        let producer = producer?;
+        loop {
+            turn.hold().await?;
+            let events = self.backlog.list_unlogged(MAX_BATCH, MAX_BATCH_LENGTH).await?;
+            if !events.is_empty() {
+                self.write(&producer, &mut turn, &events).await?;
+                if std::mem::take(failing) {
+                    tracing::info!("the event log is written again");
+                }
+            } else if self.closing.is_cancelled() {
+                return Ok(());
+            } else {
+                tokio::select! {
+                    () = self.backlog.event_to_log() => {}
+                    () = sleep(LOOK_EVERY) => {}
+                    () = self.closing.cancelled() => {}
+                }
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        producer: &Producer,
+        turn: &mut LogTurn,
+        events: &[Unlogged],
+    ) -> Result<(), Trouble> {
+        let mut written = Vec::with_capacity(events.len());
+        let result = {
+            let mut writing = pin!(timeout(PATIENCE, producer.write(events, &mut written)));
+            loop {
+                tokio::select! {
+                    done = &mut writing => break done.unwrap_or(Err(Trouble::Stalled)),
+                    () = sleep(HOLD_EVERY) => turn.hold().await?,
+                }
+            }
+        };
+        // Even if others are not: they would only come again.
+        self.backlog.mark_logged(&written).await?;
+        metrics::counter!("chinwag_event_log_written_total").increment(written.len() as u64);
+        result
+    }
+}

@@ -1,0 +1,202 @@
+//! What the event log has yet to get of the `events` table, whose turn it is to write it, and the
+//! end of what has been there for long enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Connection, FromRow, PgConnection};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::sqlite::json;
+use super::{Db, Store, on};
+use crate::clock::Time;
+use crate::error::Error;
+
+/// How many events that are not logged are counted at most.
+const MAX_LAG: i64 = 100_000;
+
+/// How many events are forgotten in one transaction: others wait for it.
+const FORGOTTEN_AT_ONCE: i64 = 5000;
+
+/// The advisory lock of the node that writes the log; its name is only this number.
+const LOCK: i64 = 0x6368_696e_7761_6731;
+
+/// How often a node asks whether the turn has become free.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// A database that says nothing for so long is lost, and the turn with it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How the database finds out that the node that has the turn is gone without a word.
+const KEEPALIVE: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
+
+/// An event that the log has yet to get.
+#[derive(FromRow)]
+pub struct Unlogged {
+    pub id: i64,
+    pub stream: String,
+    pub number: i64,
+    pub committed_at: Time,
+    /// As JSON: an object.
+    pub event: String,
+}
+
+/// How far the log lags behind.
+#[derive(FromRow)]
+pub struct LogLag {
+    /// At most 100,000 are counted.
+    pub events: i64,
+    /// When the first of them was committed.
+    pub oldest: Option<Time>,
+}
+
+/// The turn to write the log, which one node has at a time; on a file there is but one node.
+/// Dropped, it is the next node's.
+pub struct LogTurn(Option<PgConnection>);
+
+impl LogTurn {
+    /// Finds out that the turn is still this node's. Errors: it may not be.
+    pub async fn hold(&mut self) -> Result<(), Error> {
+        if let Some(connection) = &mut self.0 {
+            in_time(connection.ping()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The part of a store that the event log works on; a clone is the same one.
+#[derive(Clone)]
+pub struct Backlog {
+    db: Db,
+    to_log: Arc<Notify>,
+}
+
+impl Store {
+    pub fn backlog(&self) -> Backlog {
+        Backlog { db: self.db.clone(), to_log: self.to_log.clone() }
+    }
+}
+
+impl Backlog {
+    /// Waits until it is this node's turn to write the log. Should the connection to the database
+    /// be lost, another node gets the turn; until this one notices, both write the same.
+    pub async fn take_log_turn(&self) -> Result<LogTurn, Error> {
+        let Db::Postgres(pool) = &self.db else {
+            return Ok(LogTurn(None));
+        };
+        // The lock is the connection's, so the connection must be nobody else's.
+        let options = pool.connect_options().as_ref().clone().options(KEEPALIVE);
+        let mut connection = in_time(PgConnection::connect_with(&options)).await?;
+        loop {
+            let lock = sqlx::query_as("select pg_try_advisory_lock($1)").bind(LOCK);
+            let (taken,) = in_time(lock.fetch_one(&mut connection)).await?;
+            if taken {
+                return Ok(LogTurn(Some(connection)));
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Waits until this node commits an event that is to be logged, or has done so since the last
+    /// time.
+    pub async fn event_to_log(&self) {
+        self.to_log.notified().await;
+    }
+
+    /// The first events that are not logged, in an order that is that of the commits within each
+    /// stream: at most `limit`, and no more once they have `max_length` characters.
+    pub async fn list_unlogged(&self, limit: i64, max_length: i64) -> Result<Vec<Unlogged>, Error> {
+        on!(Db self, |pool| {
+            let events = sqlx::query_as(
+                "select id, stream, number, committed_at, event
+                 from (select id, stream, number, committed_at, event,
+                         sum(length(event)) over (order by id) - length(event) as before
+                     from (select * from events where not logged order by id limit $1) first)
+                     summed
+                 where before < $2 order by id",
+            )
+            .bind(limit)
+            .bind(max_length)
+            .fetch_all(pool)
+            .await?;
+            Ok(events)
+        })
+    }
+
+    /// Marks the events of these ids as logged.
+    pub async fn mark_logged(&self, ids: &[i64]) -> Result<(), Error> {
+        match &self.db {
+            Db::Sqlite(pools) => {
+                sqlx::query(
+                    "update events set logged = true
+                     where id in (select value from json_each($1))",
+                )
+                .bind(json(ids.iter()))
+                .execute(&pools.writer)
+                .await?;
+            }
+            Db::Postgres(pool) => {
+                sqlx::query("update events set logged = true where id = any($1)")
+                    .bind(ids)
+                    .execute(pool)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets some of what was committed before a time and is in the event log, if there is one.
+    /// Returns whether there may be more of it.
+    pub async fn forget_events(&self, before: Time) -> Result<bool, Error> {
+        // Looked up first, so that nobody who writes waits for a long look.
+        let ids: Vec<i64> = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select id from events where committed_at < $1 and logged
+                 order by committed_at limit $2",
+            )
+            .bind(before)
+            .bind(FORGOTTEN_AT_ONCE)
+            .fetch_all(pool)
+            .await?
+        });
+        let may_be_more = ids.len() as i64 == FORGOTTEN_AT_ONCE;
+        match &self.db {
+            Db::Sqlite(pools) => {
+                sqlx::query("delete from events where id in (select value from json_each($1))")
+                    .bind(json(ids.iter()))
+                    .execute(&pools.writer)
+                    .await?;
+            }
+            Db::Postgres(pool) => {
+                sqlx::query("delete from events where id = any($1)")
+                    .bind(ids)
+                    .execute(pool)
+                    .await?;
+            }
+        }
+        Ok(may_be_more)
+    }
+
+    /// How far the log lags behind what is committed.
+    pub async fn find_log_lag(&self) -> Result<LogLag, Error> {
+        on!(Db self, |pool| {
+            let lag = sqlx::query_as(
+                "select
+                     (select count(*) from
+                         (select 1 from events where not logged limit $1) counted) as events,
+                     (select committed_at from events where not logged order by id limit 1)
+                         as oldest",
+            )
+            .bind(MAX_LAG)
+            .fetch_one(pool)
+            .await?;
+            Ok(lag)
+        })
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
+    Ok(timeout(PATIENCE, answer).await.map_err(|_| Error::Unavailable(None))??)
+}
