@@ -14,11 +14,11 @@ use crate::model::{ChatId, ClientId, Message, MessagePage, MessageQuery, UserId}
 /// times never fall while `seq` rises. Nothing between them is an empty range.
 const FIND_RANGE: &str = "
     select
-        case when $2 is null then 1 else coalesce((
+        case when cast($2 as bigint) is null then 1 else coalesce((
             select seq from messages where chat_id = $1 and created_at >= $2
             order by created_at, seq limit 1
         ), last_seq + 1) end,
-        case when $3 is null then last_seq else coalesce((
+        case when cast($3 as bigint) is null then last_seq else coalesce((
             select seq from messages where chat_id = $1 and created_at <= $3
             order by created_at desc, seq desc limit 1
         ), 0) end

@@ -57,6 +57,7 @@ mod signing;
 mod socket;
 mod stage;
 mod starting;
+mod statements;
 mod steps;
 mod suites;
 mod support;
