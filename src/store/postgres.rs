@@ -40,7 +40,7 @@ pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
 }
 
 /// Any number that says what the lock of a [`Claim`] is for.
-const CLAIM: i64 = 0x6368_696e_7761_67;
+const CLAIM: i64 = i64::from_be_bytes(*b"\0chinwag");
 
 /// What keeps a node that believes to be the only one, and so does not hear of others, from sharing
 /// a database with others: a lock, which PostgreSQL holds as long as the connection is there.
