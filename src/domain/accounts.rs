@@ -33,7 +33,8 @@ impl App {
         self.admit_sign_up(address)?;
         let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
-        let names = [new.username.as_ref(), new.email.as_ref(), new.phone_number.as_ref()];
+        let email = new.email.as_ref().to_lowercase();
+        let names = [new.username.as_ref(), &email, new.phone_number.as_ref()];
         tx.lock_names(&names).await?;
         refuse_taken(tx.find_taken(new).await?)?;
         let user = user_of(new, &self.limits);

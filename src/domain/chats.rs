@@ -219,6 +219,7 @@ pub(super) async fn end_membership(
     chat_id: ChatId,
     user_id: &UserId,
 ) -> Result<bool, Error> {
+    tx.lock_chats(&[chat_id]).await?;
     tx.delete_invitations(chat_id, user_id).await?;
     tx.delete_member(chat_id, user_id).await
 }

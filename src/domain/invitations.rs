@@ -59,6 +59,7 @@ impl App {
         let mut tx = self.begin_as(actor).await?;
         let found = tx.find_invitation(&user_id, id).await?;
         let invitation = found.ok_or_else(no_invitation)?;
+        tx.lock_chats(&[invitation.chat_id]).await?;
         if !tx.update_invitation(id, status).await? {
             return Err(no_invitation());
         }

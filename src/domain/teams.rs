@@ -91,9 +91,10 @@ impl App {
         if !tx.delete_team_member(team.id, &user_id).await? {
             return Err(Error::conflict("user.id", "is not in the team"));
         }
+        let chat_ids = tx.list_team_chat_ids(team.id).await?;
+        tx.lock_chats(&chat_ids).await?;
         tx.delete_invitations_in_team(team.id, &user_id).await?;
         tx.delete_member_in_team(team.id, &user_id).await?;
-        let chat_ids = tx.list_team_chat_ids(team.id).await?;
         let team = find_team(&mut tx, team_id).await?;
         let left = |chat_id| Event::MemberLeft { chat_id, user_id: user_id.clone(), sees: false };
         tx.commit(chat_ids.into_iter().map(left)).await?;
@@ -113,7 +114,9 @@ async fn free_slug(tx: &mut Tx, name: &Name) -> Result<String, Error> {
     let dashed: String = name.as_ref().to_lowercase().chars().map(dashed).collect();
     let words: Vec<_> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     let plain = if words.is_empty() { "team".to_owned() } else { words.join("-") };
-    tx.lock_names(&[&plain]).await?;
+    // The second "crew" and the first "crew 2" would have the same one.
+    let stem = plain.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit());
+    tx.lock_names(&[stem]).await?;
     if !tx.is_slug_taken(&plain).await? {
         return Ok(plain);
     }

@@ -98,9 +98,11 @@ async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
         Some(external_id) => tx.find_user_by_external_id(external_id).await?,
         None => None,
     };
-    let by_id = match &new.id {
-        Some(id) => tx.find_user_to_change(id).await?,
-        None => None,
+    let by_id = match (&new.id, &by_external_id) {
+        (Some(id), None) => tx.find_user_to_change(id).await?,
+        // Only one is changed: two nodes that kept two users could wait for each other.
+        (Some(id), Some(_)) => tx.find_user(id).await?,
+        (None, _) => None,
     };
     match (by_external_id, by_id) {
         (Some(user), Some(other)) if user.id != other.id => Err(taken("user.id")),

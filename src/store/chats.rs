@@ -180,22 +180,13 @@ impl Tx {
         Ok(row.map(Chat::from))
     }
 
-    /// The same for several chats at once.
+    /// Keeps others from changing these chats, and who is in them, until the transaction ends: it
+    /// comes before anything is changed there. In SQLite nobody else writes.
     pub async fn lock_chats(&mut self, ids: &[ChatId]) -> Result<(), Error> {
         if let Transaction::Postgres(inner) = &mut self.inner {
+            // In one order everywhere, so that two nodes do not wait for each other.
             sqlx::query("select 1 from chats where id = any($1) order by id for no key update")
                 .bind(ids)
-                .execute(&mut **inner)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Keeps others from changing a chat until the transaction ends. In SQLite nobody else writes.
-    pub(super) async fn lock_chat(&mut self, id: ChatId) -> Result<(), Error> {
-        if let Transaction::Postgres(inner) = &mut self.inner {
-            sqlx::query("select 1 from chats where id = $1 for no key update")
-                .bind(id)
                 .execute(&mut **inner)
                 .await?;
         }

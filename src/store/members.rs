@@ -117,7 +117,7 @@ impl Tx {
         chat_id: ChatId,
         user_id: &UserId,
     ) -> Result<Option<Standing>, Error> {
-        self.lock_chat(chat_id).await?;
+        self.lock_chats(&[chat_id]).await?;
         let standing = on!(Tx self, |connection| {
             sqlx::query_as(FIND_STANDING)
                 .bind(chat_id)

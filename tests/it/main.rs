@@ -64,4 +64,5 @@ mod support;
 mod teams;
 mod tokens;
 mod transports;
+mod two_writers;
 mod users;
