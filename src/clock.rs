@@ -20,7 +20,7 @@ pub fn now() -> Time {
 }
 
 /// The time that was this long ago.
-pub fn before(duration: Duration) -> Time {
+pub fn ago(duration: Duration) -> Time {
     Time(now().0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
 }
 

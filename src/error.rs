@@ -114,6 +114,11 @@ impl Error {
         }
     }
 
+    /// Logs what has failed that no client has asked for.
+    pub fn warn(&self, what: &str) {
+        tracing::warn!(error = %self, cause = self.cause().map(tracing::field::display), "{what}");
+    }
+
     /// What the log should know and the client must not.
     pub fn cause(&self) -> Option<&sqlx::Error> {
         match self {

@@ -1,5 +1,6 @@
 //! Chinwag is a chat server that speaks Socket.IO: users, chats, history, rooms, presence,
-//! invitations, teams and direct messages, durable, in one binary with an embedded SQLite file.
+//! invitations, teams and direct messages, durable, in one binary with an embedded SQLite file, or
+//! on many nodes over PostgreSQL and Redis.
 //!
 //! Run the binary, or embed the server. To the rooms API, JSON-RPC over HTTP,
 //! [`Server::start`] is `Init` and [`Server::shutdown`] is `Finalize`:
@@ -67,11 +68,21 @@
 //!
 //! A message goes one way. A door (`doors/`) decodes a frame and calls one function of the domain
 //! (`domain/`) with the actor; the domain checks access and hands the message to the store's
-//! writer (`store/`); the writer commits a batch; each committed event goes to the bus (`bus/`),
-//! and every door shows it to its clients; the caller gets its answer.
+//! writer (`store/`); the writer commits a batch; the carrier (`domain/carrier.rs`) takes each
+//! committed event to the bus (`bus/`), and every door shows it to its clients; the caller gets
+//! its answer.
 //!
-//! Imports point one way too: `main` → `doors` → `domain` → `store`, `bus`, `event_log` →
-//! `model`, `error`, `clock`, `config`. A test reads the sources and fails on any other.
+//! Where there are other nodes, an event has a number in its stream, that of its chat mostly. It
+//! goes to them through Redis (`cluster/`), and a node that follows the stream shows it to its own
+//! doors (`domain/follower.rs`); one that has missed it, which it sees by the number, reads it from
+//! the table `events`. So if a client has not heard of something: is it in `events`; what do
+//! `Event::home` and `Event::mirrors` say of where it stands; does the log warn of events that were
+//! lost or not read, and what do `chinwag_redis_up` and `chinwag_events_fetched_total` say; and
+//! what does the door do with it in its `push.rs`.
+//!
+//! Imports point one way too: `main` → `doors` → `domain` → `store`, `bus`, `cluster`,
+//! `event_log` → `model`, `error`, `clock`, `config`. A test reads the sources and fails on any
+//! other.
 //!
 //! A feature is found by its name: the event `create-chat` is `create_chat` in
 //! `domain/chats.rs`, a row of the table in `doors/socketio/requests/mod.rs`, SQL in
@@ -79,6 +90,7 @@
 
 mod bus;
 mod clock;
+mod cluster;
 mod config;
 mod domain;
 mod doors;

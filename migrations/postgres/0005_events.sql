@@ -14,6 +14,8 @@ create table events (
     number bigint not null,
     -- The event as JSON; none where it stands in another stream, at the place below.
     event text,
+    -- The connection that has caused it, for the node that it is connected to.
+    by_connection uuid,
     home_stream text collate "C",
     home_number bigint,
     committed_at bigint not null,

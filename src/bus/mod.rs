@@ -1,14 +1,9 @@
-//! Carries events to the doors. It knows neither what an event means nor who is to
+//! Carries events to the doors of this node. It knows neither what an event means nor who is to
 //! hear of it.
 //!
 //! What it promises: every subscriber gets every event published after it subscribed, once, in
 //! the order of publication. A subscriber that is slow makes the publisher wait; nothing is
 //! dropped.
-
-mod buckets;
-mod nodes;
-mod presence;
-mod redis;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,15 +11,10 @@ use tokio::sync::mpsc;
 
 use crate::model::Published;
 
-pub use self::redis::{Heard, Link, Redis};
-pub use buckets::Buckets;
-pub use nodes::{BEAT, Heartbeat, Roll};
-pub use presence::{Entered, Entry, Holder, LOBBY, Said, SharedPresence};
-
 /// How many events may wait for one subscriber.
 const WAITING_EVENTS: usize = 1024;
 
-/// The bus of a single node.
+/// The bus of a node.
 #[derive(Default)]
 pub struct Bus {
     subscribers: Mutex<Vec<mpsc::Sender<Arc<Published>>>>,

@@ -107,11 +107,11 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_REQUESTS_PER_ADDRESS", default_value_t = Limits::default().requests_per_address)]
     pub requests_per_address: u32,
 
-    /// Requests that one user may make in a minute; 0 for any number
+    /// Requests that one user may make in a minute, to all nodes together; 0 for any number
     #[arg(long, env = "CHINWAG_REQUESTS_PER_USER", default_value_t = Limits::default().requests_per_user)]
     pub requests_per_user: u32,
 
-    /// Messages that one user may send in a minute; 0 for any number
+    /// Messages that one user may send in a minute, through all nodes; 0 for any number
     #[arg(long, env = "CHINWAG_MESSAGES_PER_USER", default_value_t = Limits::default().messages_per_user)]
     pub messages_per_user: u32,
 

@@ -76,7 +76,7 @@ impl App {
             tx.commit([Event::ChannelLeft { chat_id, channel: channel.clone(), nick }]).await
         };
         if let Err(error) = put_out.await {
-            tracing::warn!(%error, "a nick is still listed in a channel");
+            error.warn("a nick is still listed in a channel");
         }
         self.stand_aside(connection, &channel, chat_id).await;
     }

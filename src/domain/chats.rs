@@ -52,8 +52,7 @@ impl App {
         let max_bytes = self.limits.max_page_bytes;
         let mut page = self.store.list_chats(&actor.user_id, before, limit, max_bytes).await?;
         let ids: Vec<_> = page.chats.iter().map(|listed| listed.chat.id).collect();
-        let presence = self.presence.lock().await;
-        let counts = self.count_in_each(&presence, &ids).await;
+        let counts = self.count_in_each(&ids).await;
         for (listed, participants) in page.chats.iter_mut().zip(counts) {
             listed.chat.participants = participants;
         }
@@ -64,9 +63,10 @@ impl App {
     /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`, `forbidden`
     /// for a direct chat.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
+        let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let joined = join(&mut tx, actor, chat_id).await?;
-        let chat = self.find_chat(&mut tx, chat_id).await?;
+        let chat = find_chat(&mut tx, chat_id, participants).await?;
         tx.commit(joined).await?;
         Ok(chat)
     }
@@ -74,13 +74,14 @@ impl App {
     /// Ends the actor's membership. Errors: `not_found`; `conflict` for who is no member;
     /// `forbidden` for a direct chat.
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
+        let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
         let Some(left) = leave(&mut tx, actor, chat_id).await? else {
             let why = "you are no member of this chat";
             return Err(Error::conflict("chat.id", why));
         };
-        let chat = self.find_chat(&mut tx, chat_id).await?;
+        let chat = find_chat(&mut tx, chat_id, participants).await?;
         tx.commit([left]).await?;
         Ok(chat)
     }
@@ -93,9 +94,12 @@ impl App {
         chat_id: ChatId,
         change: ChatChange,
     ) -> Result<Chat, Error> {
+        let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
-        let chat = self.change(&mut tx, &owner, change).await?;
+        let chat = find_chat(&mut tx, owner.chat_id, participants).await?;
+        let chat = changed(chat, change);
+        tx.update_chat(&chat).await?;
         tx.commit([Event::ChatUpdated(chat.clone())]).await?;
         Ok(chat)
     }
@@ -108,10 +112,11 @@ impl App {
         chat_id: ChatId,
         user_id: UserId,
     ) -> Result<Chat, Error> {
+        let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
         remove(&mut tx, &owner, &user_id).await?;
-        let chat = self.find_chat(&mut tx, chat_id).await?;
+        let chat = find_chat(&mut tx, chat_id, participants).await?;
         tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id }]).await?;
         Ok(chat)
     }
@@ -131,27 +136,28 @@ impl App {
         tx.commit(moved.then_some(event)).await?;
         Ok(read)
     }
+}
 
-    async fn change(&self, tx: &mut Tx, owner: &Owner, change: ChatChange) -> Result<Chat, Error> {
-        let chat = self.find_chat(tx, owner.chat_id).await?;
-        let description = change.description.or(chat.description);
-        let chat = Chat {
-            name: change.name.unwrap_or(chat.name),
-            description: description.filter(|text| !text.as_ref().is_empty()),
-            private: change.private.unwrap_or(chat.private),
-            modified_at: clock::now(),
-            ..chat
-        };
-        tx.update_chat(&chat).await?;
-        Ok(chat)
+fn changed(chat: Chat, change: ChatChange) -> Chat {
+    let description = change.description.or(chat.description);
+    Chat {
+        name: change.name.unwrap_or(chat.name),
+        description: description.filter(|text| !text.as_ref().is_empty()),
+        private: change.private.unwrap_or(chat.private),
+        modified_at: clock::now(),
+        ..chat
     }
+}
 
-    pub(super) async fn find_chat(&self, tx: &mut Tx, chat_id: ChatId) -> Result<Chat, Error> {
-        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
-        let presence = self.presence.lock().await;
-        let participants = self.count_in(&presence, chat_id).await;
-        Ok(Chat { participants, ..chat })
-    }
+/// A chat with so many users in its room, who are counted before the transaction begins: nobody
+/// else writes while it is open. Errors: `not_found`.
+pub(super) async fn find_chat(
+    tx: &mut Tx,
+    chat_id: ChatId,
+    participants: usize,
+) -> Result<Chat, Error> {
+    let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
+    Ok(Chat { participants, ..chat })
 }
 
 /// Makes the actor a member; the event of it, if they were none. Errors: `not_found`, `forbidden`.

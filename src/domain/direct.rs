@@ -1,5 +1,6 @@
 //! Direct messages: the one private chat of two users, made at first use, and its threads.
 
+use super::chats::find_chat;
 use super::users::find_user;
 use super::{Actor, App};
 use crate::error::Error;
@@ -15,15 +16,14 @@ impl App {
         let users = pair(actor, user_id, "user.id")?;
         let mut tx = self.begin_as(actor).await?;
         tx.lock_names(&users.each_ref().map(AsRef::as_ref)).await?;
-        let chat = match tx.find_direct_chat_id(&users).await? {
-            Some(id) => self.find_chat(&mut tx, id).await?,
-            None => {
-                let chat = self.new_direct(&mut tx, actor, users).await?;
-                tx.insert_chat(&chat).await?;
-                tx.commit([Event::ChatCreated(chat.clone())]).await?;
-                chat
-            }
-        };
+        if let Some(id) = tx.find_direct_chat_id(&users).await? {
+            let chat = find_chat(&mut tx, id, 0).await?;
+            drop(tx);
+            return Ok(Chat { participants: self.count_in(id).await, ..chat });
+        }
+        let chat = self.new_direct(&mut tx, actor, users).await?;
+        tx.insert_chat(&chat).await?;
+        tx.commit([Event::ChatCreated(chat.clone())]).await?;
         Ok(chat)
     }
 

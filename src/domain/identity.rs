@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::keys::{Credential, HostClaims};
 use super::leases::Lease;
-use super::{Actor, App, Attendance, Viewer};
+use super::{Actor, App, Following, Viewer};
 use crate::clock::{self, Time};
 use crate::config::Access;
 use crate::error::Error;
@@ -130,24 +130,25 @@ impl App {
 
     /// Follows what concerns a user whom a connection acts as, or is about to; when it returns,
     /// all that comes is heard of here. Errors: `unauthenticated` for a token that has been revoked
-    /// on another node meanwhile, `unavailable`.
-    pub async fn attend_user(
+    /// on another node meanwhile; those of [`claim`](App::claim); `unavailable`.
+    pub async fn follow_user(
         &self,
         connection: &Connection,
         user_id: &UserId,
-    ) -> Result<Attendance, Error> {
-        let attendance = self.streams.attend(Stream::User(user_id.clone()));
+    ) -> Result<Following, Error> {
+        let following = self.streams.follow(Stream::User(user_id.clone()));
         if self.streams.is_alone() {
-            return Ok(attendance);
+            return Ok(following);
         }
-        self.streams.settled().await?;
+        self.streams.positioned().await?;
         if let Some(lease) = &connection.lease
             && self.store.find_token_key(&lease.access_key_id).await?.is_none()
         {
             lease.ended.cancel();
             return Err(BAD_TOKEN);
         }
-        Ok(attendance)
+        self.claim(connection, user_id).await?;
+        Ok(following)
     }
 
     /// The connection acting as a user. Errors: `unauthenticated` for nobody in particular as a

@@ -1,23 +1,21 @@
 //! The rooms API's lobby: who is logged in there, and in which room; what is said in the rooms is
 //! in [`history`](super::history). A call may come to any node, so that the seats are in the store.
 //!
-//! A seat stays as it is while its user's call changes it; then comes the presence, then the
-//! commit.
+//! A call that moves a user locks the seat, then the chats, then the presence.
 
 use super::access::Reader;
-use super::carrier::{said_of_joining, said_of_leaving};
 use super::chats::{end_membership, sees};
 use super::presence::Presence;
 use super::users::{find_user, give_handle};
 use super::{Actor, App, Connection, Viewer};
-use crate::bus::{Entered, Entry, LOBBY};
 use crate::clock::{self, Time};
+use crate::cluster::Moved;
 use crate::error::Error;
-use crate::model::{Chat, ChatId, Event, Handle, Name, Profile, Seat, Stream, User, UserId};
+use crate::model::{Chat, ChatId, Event, Handle, Name, Profile, Seat, User, UserId};
 use crate::store::Tx;
 
 /// A room that a seat is moved into.
-struct Goal {
+struct Destination {
     chat_id: ChatId,
     ephemeral: bool,
     /// Whether the chat is made by this, so that nobody is there yet.
@@ -50,7 +48,7 @@ impl App {
             self.refuse_full_lobby().await?;
         }
         let mut tx = self.store.begin().await?;
-        let Some(mut seat) = tx.find_seat(&user_id).await? else {
+        let Some(seat) = tx.find_seat(&user_id).await? else {
             tx.insert_seat(&user_id, clock::now()).await?;
             tx.commit([]).await?;
             return Ok(None);
@@ -58,8 +56,7 @@ impl App {
         if connection.is_anonymous() {
             return Err(Error::conflict("user", "this user is logged in already"));
         }
-        seat.last_use = clock::now();
-        tx.update_seat(&seat).await?;
+        tx.touch_seat(&user_id, clock::now()).await?;
         tx.commit([]).await?;
         Ok(seat.chat_id)
     }
@@ -89,8 +86,9 @@ impl App {
         tx.insert_chat(&chat).await?;
         let chat_id = chat.id;
         let user = profile(user);
-        let goal = Goal { chat_id, ephemeral: true, new: true, last_seq: 0, joined: true, user };
-        self.move_seat(seat, tx, Some(goal), vec![Event::ChatCreated(chat)]).await?;
+        let to =
+            Destination { chat_id, ephemeral: true, new: true, last_seq: 0, joined: true, user };
+        self.move_seat(seat, tx, Some(to), vec![Event::ChatCreated(chat)]).await?;
         Ok(chat_id)
     }
 
@@ -121,9 +119,10 @@ impl App {
         let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
         let user = find_user(&mut tx, &user_id).await?;
         let (ephemeral, last_seq) = (chat.ephemeral, chat.last_seq);
-        let goal = Goal { chat_id, ephemeral, new: false, last_seq, joined, user: profile(user) };
+        let to =
+            Destination { chat_id, ephemeral, new: false, last_seq, joined, user: profile(user) };
         let events = joined.then_some(Event::MemberJoined { chat_id, user_id });
-        self.move_seat(seat, tx, Some(goal), events.into_iter().collect()).await
+        self.move_seat(seat, tx, Some(to), events.into_iter().collect()).await
     }
 
     /// Moves the actor from `room` into the waiting room, or from there out of the lobby. Returns
@@ -147,8 +146,7 @@ impl App {
             return Ok(usize::try_from(waiting).unwrap_or_default());
         };
         let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
-        let presence = self.presence.lock().await;
-        Ok(self.count_in(&presence, chat_id).await)
+        Ok(self.count_in(chat_id).await)
     }
 
     /// Moves a user into the waiting room who is in a chat's room and no member of the chat any
@@ -172,12 +170,12 @@ impl App {
 
     /// Logs out who has not called for too long.
     pub async fn log_out_idle(&self) {
-        let before = clock::before(self.limits.lobby_timeout);
+        let before = clock::ago(self.limits.lobby_timeout);
         let idle = self.store.list_idle_seats(before).await;
-        let idle = idle.inspect_err(|error| tracing::warn!(%error, "the idle were not found"));
+        let idle = idle.inspect_err(|error| error.warn("the idle were not found"));
         for user_id in idle.unwrap_or_default() {
             if let Err(error) = self.log_out(&user_id, before).await {
-                tracing::warn!(%error, "an idle user was not logged out");
+                error.warn("an idle user was not logged out");
             }
         }
     }
@@ -203,12 +201,10 @@ impl App {
     pub(super) async fn seat(&self, user_id: &UserId, room: Option<ChatId>) -> Result<Seat, Error> {
         let seat = right_seat(self.store.find_seat(user_id).await?, room)?;
         // Not at every call: it is a commit.
-        if seat.last_use < clock::before(self.limits.lobby_timeout / 4) {
+        if seat.last_use < clock::ago(self.limits.lobby_timeout / 4) {
             let mut tx = self.store.begin().await?;
-            if let Some(seat) = tx.find_seat(user_id).await? {
-                tx.update_seat(&Seat { last_use: clock::now(), ..seat }).await?;
-                tx.commit([]).await?;
-            }
+            tx.touch_seat(user_id, clock::now()).await?;
+            tx.commit([]).await?;
         }
         Ok(seat)
     }
@@ -232,9 +228,15 @@ impl App {
         &self,
         seat: Seat,
         mut tx: Tx,
-        goal: Option<Goal>,
+        goal: Option<Destination>,
         mut events: Vec<Event>,
     ) -> Result<(), Error> {
+        let first_of = match &goal {
+            Some(Destination { chat_id, user, ephemeral, new, .. }) => {
+                self.enter_seated(*chat_id, user, *ephemeral && !new).await?
+            }
+            None => None,
+        };
         // Held over the commit: a chat that has been entered is not deleted for being empty.
         let mut presence = self.presence.lock().await;
         if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
@@ -255,13 +257,9 @@ impl App {
             ..seat.clone()
         };
         tx.update_seat(&moved).await?;
-        let come = match &goal {
-            Some(goal) => self.come_in(goal).await?,
-            None => None,
-        };
         if let Err(error) = tx.commit(events).await {
-            if let Some(goal) = goal.filter(|_| come.is_some()) {
-                self.go_out(&mut presence, goal.chat_id, &moved).await;
+            if let Some(chat_id) = moved.chat_id.filter(|_| first_of.is_some()) {
+                self.leave_seated(chat_id, &seat.user_id).await;
             }
             return Err(error);
         }
@@ -270,69 +268,57 @@ impl App {
             None => false,
         };
         if let Some(goal) = goal {
-            self.say_come(&mut presence, goal, &seat, come).await?;
+            self.come_in(&mut presence, &seat, goal, first_of).await?;
         }
         drop(presence);
+        if let Some(chat_id) = seat.chat_id {
+            self.keep_seated(chat_id, &seat.user_id).await?;
+        }
         if let Some(chat_id) = seat.chat_id.filter(|_| over) {
             self.delete_empty(chat_id).await;
         }
         Ok(())
     }
 
-    /// Whether a seat's user is in a room by something else, too.
-    async fn is_elsewhere(&self, presence: &Presence, chat_id: ChatId, seat: &Seat) -> bool {
-        match &self.nodes {
-            Some(nodes) => {
-                let holders = nodes.presence.list_holders(chat_id, &seat.user_id).await;
-                holders.iter().any(|holder| holder != LOBBY)
-            }
-            None => presence.is_elsewhere(chat_id, &seat.user_id, seat.connection),
-        }
-    }
-
-    /// Lets the other nodes know that a seat's user is in a room, before anyone is told; returns
-    /// how many are there then if the user was not. Errors: `not_found`.
-    async fn come_in(&self, goal: &Goal) -> Result<Option<usize>, Error> {
-        let Some(nodes) = &self.nodes else {
-            return Ok(None);
-        };
-        let into_company = goal.ephemeral && !goal.new;
-        let Goal { chat_id, user, .. } = goal;
-        let entry = Entry { chat_id: *chat_id, user, holder: LOBBY, into_company, said: None };
-        match nodes.presence.enter(entry).await {
-            Some(Entered::In { first, count }) => Ok(first.then_some(count)),
-            Some(Entered::Nobody) => Err(Error::no_chat()),
-            None => Ok(None),
-        }
-    }
-
-    /// Tells everybody that a seat's user has come into a room.
-    async fn say_come(
-        &self,
-        presence: &mut Presence,
-        goal: Goal,
-        seat: &Seat,
-        come: Option<usize>,
-    ) -> Result<(), Error> {
-        let Goal { chat_id, ephemeral, user, .. } = goal;
-        match (&self.nodes, come) {
-            (Some(_), Some(participants)) => {
-                let said = said_of_joining(chat_id, &user).with(participants);
-                self.streams.say(&Stream::Chat(chat_id), said);
-                Ok(())
-            }
-            (Some(_), None) => Ok(()),
-            (None, _) => self.put_in(presence, (chat_id, ephemeral), seat.connection, user).await,
-        }
-    }
-
     /// Takes a seat's user out of a room; true if that was the last one there.
     async fn go_out(&self, presence: &mut Presence, chat_id: ChatId, seat: &Seat) -> bool {
-        let Some(nodes) = &self.nodes else {
-            return self.take_out(presence, chat_id, seat.connection).await;
-        };
-        let said = said_of_leaving(chat_id);
-        nodes.presence.leave(chat_id, &seat.user_id, LOBBY, said).await == Some(Some(0))
+        match self.cluster {
+            Some(_) => self.leave_seated(chat_id, &seat.user_id).await,
+            None => self.take_out(presence, chat_id, seat.connection).await,
+        }
+    }
+
+    /// Tells everybody that a seat's user has come into a room, where so many are now if the user
+    /// was not there before; on the only node, puts them in.
+    async fn come_in(
+        &self,
+        presence: &mut Presence,
+        seat: &Seat,
+        goal: Destination,
+        first_of: Option<usize>,
+    ) -> Result<(), Error> {
+        let Destination { chat_id, ephemeral, user, .. } = goal;
+        if self.cluster.is_none() {
+            return self.put_in(presence, (chat_id, ephemeral), seat.connection, user).await;
+        }
+        if let Some(participants) = first_of {
+            self.streams.publish_moved(Moved { chat_id, user, participants, joined: true });
+        }
+        Ok(())
+    }
+
+    /// Puts a user who has come back into a room while leaving it there again.
+    async fn keep_seated(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
+        if self.cluster.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        let seat = tx.find_seat(user_id).await?;
+        if seat.is_some_and(|seat| seat.chat_id == Some(chat_id)) {
+            let user = find_user(&mut tx, user_id).await?;
+            self.enter_seated(chat_id, &profile(user), false).await?;
+        }
+        Ok(())
     }
 }
 

@@ -10,9 +10,11 @@ mod accounts;
 mod carrier;
 mod channels;
 mod chats;
+mod cluster;
 mod direct;
-mod forgetting;
+mod follower;
 mod history;
+mod housekeeping;
 mod identity;
 mod invitations;
 mod keys;
@@ -20,7 +22,6 @@ mod leases;
 mod lobby;
 mod messages;
 mod nicks;
-mod nodes;
 mod passwords;
 mod presence;
 mod rates;
@@ -35,25 +36,24 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
-use crate::bus::{Bus, Redis};
+use crate::bus::Bus;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::event_log::{self, EventLog};
-use crate::model::{ConnectionId, Published, Stream, UserId};
+use crate::model::{Committed, ConnectionId, Published, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
-use carrier::{Carrier, Cluster};
-use forgetting::Forgetting;
+use carrier::Carrier;
+use cluster::Cluster;
 use keys::Keys;
 use leases::Leases;
 use nicks::Nicks;
-use nodes::Nodes;
 use passwords::Passwords;
 use presence::Presence;
 use rates::Rates;
 
 pub use identity::Connection;
 pub use rooms::{Room, Visitor};
-pub use streams::{Attendance, Streams};
+pub use streams::{Following, Streams};
 
 /// Who asks: a user, on one connection that [may act](App::claim) as that user.
 #[derive(Clone, Debug)]
@@ -102,15 +102,15 @@ pub struct App {
     store: Store,
     bus: Arc<Bus>,
     streams: Streams,
-    _everyone: Attendance,
+    _everyone: Following,
     presence: Mutex<Presence>,
     nicks: Nicks,
     /// By which its part of what all nodes share is told from the others'.
     node: Uuid,
-    nodes: Option<Nodes>,
+    /// None for the only node.
+    cluster: Option<Cluster>,
     rates: Arc<Rates>,
     event_log: Option<EventLog>,
-    _forgetting: Option<Forgetting>,
 }
 
 impl App {
@@ -122,37 +122,21 @@ impl App {
         let topic = event_log::topic(config)?;
         let keeping = Keeping { for_nodes: config.redis_url.is_some(), for_log: topic.is_some() };
         let (store, committed) = open_store(config, keeping).await?;
-        let unusable = |error| StartError::store(config, error);
-        let keyless = access == Access::Token && !keys.any();
-        if keyless && config.registration == Registration::Closed {
-            // Those who have signed up before can still log in.
-            let any = store.has_accounts().await.map_err(unusable)?;
-            if !any {
-                return Err(StartError::NoCredentials);
-            }
-        }
-        let (bus, leases) = (Arc::new(Bus::default()), Leases::default());
+        refuse_keyless(config, &store, &keys).await?;
         let node = Uuid::now_v7();
-        let (nodes, (streams, cluster)) = match &config.redis_url {
+        let (cluster, streams, follower) = match &config.redis_url {
             Some(url) => {
-                let id = store.find_cluster_id().await.map_err(unusable)?;
-                let redis = Redis::open(url.expose(), id).map_err(|error| StartError::Redis {
-                    url: url.clone(),
-                    why: error.to_string(),
-                })?;
-                let (streams, cluster) = Cluster::join(node, &redis, &store);
-                (Some(Nodes::new(node, &redis)), (streams, Some(cluster)))
+                let (cluster, streams, follower) = Cluster::join(url, node, &store).await?;
+                (Some(cluster), streams, Some(follower))
             }
-            None => (None, (Streams::default(), None)),
+            None => (None, Streams::default(), None),
         };
-        let carrier = Carrier { bus: bus.clone(), leases: leases.clone(), committed, cluster };
-        tokio::spawn(carrier.run());
-        let everyone = streams.attend(Stream::Everyone);
-        streams.settled().await.map_err(unusable)?;
+        let carrier = Carrier { bus: Arc::default(), leases: Leases::default() };
+        tokio::spawn(carrier.clone().run(committed, follower));
+        let everyone = streams.follow(Stream::Everyone);
+        streams.positioned().await.map_err(|error| StartError::store(config, error))?;
         let rates = Arc::new(Rates::new(&config.limits));
         tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
-        let keeps = keeping.for_nodes || keeping.for_log;
-        let forgetting = keeps.then(|| Forgetting::start(store.backlog()));
         let event_log = topic.map(|topic| EventLog::start(topic, store.backlog()));
         let app = Arc::new(App {
             access,
@@ -160,20 +144,20 @@ impl App {
             limits: config.limits.clone(),
             keys,
             passwords: Passwords::default(),
-            leases,
+            leases: carrier.leases,
             store,
-            bus,
+            bus: carrier.bus,
             streams,
             _everyone: everyone,
             presence: Mutex::default(),
             nicks: Nicks::default(),
             node,
-            nodes,
+            cluster,
             rates,
             event_log,
-            _forgetting: forgetting,
         });
-        tokio::spawn(nodes::tend(Arc::downgrade(&app)));
+        tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
+        tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
         Ok(app)
     }
 
@@ -193,7 +177,7 @@ impl App {
         self.bus.subscribe()
     }
 
-    /// Follows what a door's clients may hear of.
+    /// The streams of events that this node follows, and may be made to.
     pub fn streams(&self) -> &Streams {
         &self.streams
     }
@@ -236,11 +220,24 @@ impl App {
     }
 }
 
+/// Errors: nobody could ever connect.
+async fn refuse_keyless(config: &Config, store: &Store, keys: &Keys) -> Result<(), StartError> {
+    let keyless = config.access == Some(Access::Token) && !keys.any();
+    if !keyless || config.registration == Registration::Open {
+        return Ok(());
+    }
+    // Those who have signed up before can still log in.
+    match store.has_accounts().await.map_err(|error| StartError::store(config, error))? {
+        true => Ok(()),
+        false => Err(StartError::NoCredentials),
+    }
+}
+
 /// Opens the store of the only node, where after a start nobody is anywhere, or of one of several.
 async fn open_store(
     config: &Config,
     keeping: Keeping,
-) -> Result<(Store, mpsc::Receiver<Published>), StartError> {
+) -> Result<(Store, mpsc::Receiver<Committed>), StartError> {
     if keeping.for_nodes && config.database_url.is_file() {
         return Err(StartError::NodesWithoutServer);
     }

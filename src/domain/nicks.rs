@@ -98,7 +98,7 @@ impl App {
         }
         if let Err(error) = self.free_nick(connection).await {
             // It is looked for again.
-            tracing::warn!(%error, "a nick is not free yet");
+            error.warn("a nick is not free yet");
         }
         self.leave_all_rooms(connection).await;
     }

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::App;
-use super::carrier::{said_of_joining, said_of_leaving};
-use crate::bus::{Entered, Entry};
+use crate::cluster::{Entered, Entry, Holder, Left};
 use crate::error::Error;
-use crate::model::{ChatId, ConnectionId, Event, Profile, Published, UserId};
+use crate::model::{ChatId, ConnectionId, Event, Profile, Published, Seat, UserId};
 
 /// Who is in every room, with which connections.
 #[derive(Default)]
@@ -46,17 +45,17 @@ impl App {
         let Some(user) = presence.enter((chat_id, ephemeral), connection, user) else {
             return Ok(());
         };
-        if let Some(nodes) = &self.nodes {
+        if let Some(cluster) = &self.cluster {
             let entry = Entry {
                 chat_id,
                 user: &user,
-                holder: &nodes.name,
-                into_company: ephemeral,
-                said: Some(said_of_joining(chat_id, &user)),
+                holder: Holder::Node(self.node),
+                only_if_occupied: ephemeral,
+                announce: true,
             };
-            match nodes.presence.enter(entry).await {
+            match cluster.redis.enter_room(entry).await {
                 Some(Entered::In { .. }) => return Ok(()),
-                Some(Entered::Nobody) => {
+                Some(Entered::Unoccupied) => {
                     presence.leave(chat_id, connection);
                     return Err(Error::no_chat());
                 }
@@ -81,35 +80,90 @@ impl App {
         let Some(user) = presence.leave(chat_id, connection) else {
             return false;
         };
-        if let Some(nodes) = &self.nodes {
-            let said = said_of_leaving(chat_id);
-            if let Some(left) = nodes.presence.leave(chat_id, &user.id, &nodes.name, said).await {
-                return ephemeral && left == Some(0);
+        if let Some(cluster) = &self.cluster {
+            let holder = Holder::Node(self.node);
+            match cluster.redis.leave_room(chat_id, &user.id, holder).await {
+                Some(Left::Gone { remaining }) => return ephemeral && remaining == 0,
+                Some(Left::StillThere) => return false,
+                // Redis has lost it, or does not answer.
+                Some(Left::Unknown) | None => {}
             }
         }
         let participants = presence.count(chat_id);
         self.tell(Event::ParticipantLeft { chat_id, user, participants }).await;
-        ephemeral && participants == 0
+        ephemeral && participants == 0 && self.cluster.is_none()
+    }
+
+    /// Puts a user of the rooms API into a room, where there are other nodes, without a word.
+    /// Returns how many are there then if the user was not. Errors: `not_found` for an ephemeral
+    /// chat that everybody has left.
+    pub(super) async fn enter_seated(
+        &self,
+        chat_id: ChatId,
+        user: &Profile,
+        only_if_occupied: bool,
+    ) -> Result<Option<usize>, Error> {
+        let Some(cluster) = &self.cluster else {
+            return Ok(None);
+        };
+        let holder = Holder::Lobby;
+        let entry = Entry { chat_id, user, holder, only_if_occupied, announce: false };
+        match cluster.redis.enter_room(entry).await {
+            Some(Entered::In { first, count }) => Ok(first.then_some(count)),
+            Some(Entered::Unoccupied) => Err(Error::no_chat()),
+            // As this node knows it.
+            None => {
+                let presence = self.presence.lock().await;
+                Ok((!presence.is_in(chat_id, &user.id)).then(|| presence.count(chat_id) + 1))
+            }
+        }
+    }
+
+    /// Takes a user of the rooms API out of a room, where there are other nodes; true if that was
+    /// the last one there.
+    pub(super) async fn leave_seated(&self, chat_id: ChatId, user_id: &UserId) -> bool {
+        let Some(cluster) = &self.cluster else {
+            return false;
+        };
+        let left = cluster.redis.leave_room(chat_id, user_id, Holder::Lobby).await;
+        left == Some(Left::Gone { remaining: 0 })
+    }
+
+    /// Whether a user of the rooms API is in a room by a connection, too.
+    pub(super) async fn is_elsewhere(
+        &self,
+        presence: &Presence,
+        chat_id: ChatId,
+        seat: &Seat,
+    ) -> bool {
+        let Seat { user_id, connection, .. } = seat;
+        let Some(cluster) = &self.cluster else {
+            return presence.is_elsewhere(chat_id, user_id, *connection);
+        };
+        let held = cluster.redis.is_held_otherwise(chat_id, user_id, Holder::Lobby).await;
+        // Who cannot be known not to be is taken to be there: a membership ends for good.
+        presence.is_in(chat_id, user_id) || held.unwrap_or(true)
     }
 
     /// How many users are in a room, by whichever node.
-    pub(super) async fn count_in(&self, presence: &Presence, chat_id: ChatId) -> usize {
-        self.count_in_each(presence, &[chat_id]).await.pop().unwrap_or_default()
+    pub(super) async fn count_in(&self, chat_id: ChatId) -> usize {
+        self.count_in_each(&[chat_id]).await.pop().unwrap_or_default()
     }
 
     /// How many users are in each of these rooms; while Redis does not answer, by this node.
-    pub(super) async fn count_in_each(&self, presence: &Presence, chats: &[ChatId]) -> Vec<usize> {
-        if let Some(nodes) = &self.nodes
-            && let Some(counts) = nodes.presence.count(chats).await
+    pub(super) async fn count_in_each(&self, chats: &[ChatId]) -> Vec<usize> {
+        if let Some(cluster) = &self.cluster
+            && let Some(counts) = cluster.redis.count_rooms(chats).await
         {
             return counts;
         }
+        let presence = self.presence.lock().await;
         chats.iter().map(|chat_id| presence.count(*chat_id)).collect()
     }
 
     /// Shows what is not stored to the doors of this node.
     pub(super) async fn tell(&self, event: Event) {
-        self.bus.publish(Published { number: None, kept: None, event: Some(event) }).await;
+        self.bus.publish(Published { number: None, event: Some(event) }).await;
     }
 }
 
@@ -136,11 +190,6 @@ impl Presence {
         if let Some(participant) = room.and_then(|room| room.users.get_mut(user_id)) {
             participant.shared = shared;
         }
-    }
-
-    /// Whether the other nodes are to hear of somebody still.
-    pub fn is_unshared(&self) -> bool {
-        self.rooms.values().flat_map(|room| room.users.values()).any(|user| !user.shared)
     }
 
     /// Who is in which room, and whether the other nodes know.

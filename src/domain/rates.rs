@@ -2,7 +2,8 @@
 //! may be wrong.
 //!
 //! Each limit is a bucket for each key. It is full at first, everything takes one out, and it
-//! fills up again over a minute.
+//! fills up again over a minute. Users' buckets are those of all nodes together, the others each
+//! node's own.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -72,11 +73,11 @@ impl App {
         rate: &Rate<UserId>,
         user_id: &UserId,
     ) -> Result<(), Error> {
-        if let Some(nodes) = &self.nodes
+        if let Some(cluster) = &self.cluster
             && rate.per_minute > 0
         {
             let name = format!("{what}:{}", user_id.as_ref());
-            if let Some(taken) = nodes.buckets.take(&name, rate.per_minute).await {
+            if let Some(taken) = cluster.redis.take_from_bucket(&name, rate.per_minute).await {
                 return taken.map_err(limited);
             }
         }

@@ -1,9 +1,8 @@
-//! Rooms: who is in a chat now. It is not stored: after a restart nobody is anywhere until they
-//! come back. An ephemeral chat lives as long as somebody is in its room.
+//! Rooms: who is in a chat now. It is not stored: whose node has ended is nowhere until they come
+//! back. An ephemeral chat lives as long as somebody is in its room.
 
 use super::access::Reader;
-use super::presence::Presence;
-use super::{App, Attendance, Viewer};
+use super::{App, Following, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, Profile, Stream};
 
@@ -42,14 +41,14 @@ impl App {
 
     /// Follows a chat that a user, or nobody in particular, is about to be in the room of; when it
     /// returns, all that comes is heard of here. Errors: `not_found`, `unavailable`.
-    pub async fn attend_chat(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Attendance, Error> {
+    pub async fn follow_chat(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Following, Error> {
         if self.streams.is_alone() {
-            return Ok(Attendance::default());
+            return Ok(Following::default());
         }
         Reader::check(&self.store, chat_id, viewer).await?;
-        let attendance = self.streams.attend(Stream::Chat(chat_id));
-        self.streams.settled().await?;
-        Ok(attendance)
+        let following = self.streams.follow(Stream::Chat(chat_id));
+        self.streams.positioned().await?;
+        Ok(following)
     }
 
     /// A connection is in a room from now on. With a user's first one the user joins. One that is
@@ -62,13 +61,14 @@ impl App {
         let Visitor { reader: Reader { chat_id, ephemeral, .. }, profile } = visitor;
         let mut presence = self.presence.lock().await;
         // An ephemeral chat is there as long as somebody is in its room.
-        if ephemeral && self.count_in(&presence, chat_id).await == 0 {
+        if ephemeral && self.cluster.is_none() && presence.count(chat_id) == 0 {
             return Err(Error::no_chat());
         }
         if let Some(user) = profile {
             self.put_in(&mut presence, (chat_id, ephemeral), connection, user).await?;
         }
-        Ok(self.room(&presence, chat_id).await)
+        drop(presence);
+        Ok(self.look_back(chat_id).await)
     }
 
     /// A connection is in a room no more, unless it has come back, as `is_back` knows. With a
@@ -105,8 +105,8 @@ impl App {
             let mut tx = self.store.begin().await?;
             // After the transaction, always: whoever has one open may ask for the presence.
             let presence = self.presence.lock().await;
-            let empty = match &self.nodes {
-                Some(nodes) => nodes.is_empty(chat_id).await,
+            let empty = match &self.cluster {
+                Some(cluster) => cluster.is_empty(chat_id).await,
                 None => presence.count(chat_id) == 0,
             };
             if empty && tx.delete_ephemeral_chat(chat_id).await? {
@@ -115,26 +115,23 @@ impl App {
             Ok::<(), Error>(())
         };
         if let Err(error) = delete.await {
-            let cause = error.cause().map(tracing::field::display);
-            tracing::warn!(%error, cause, "an empty room was not deleted");
+            error.warn("an empty room was not deleted");
         }
     }
 
     /// Who is in a room. It checks nothing: it is for who has just been in it.
     pub async fn look_back(&self, chat_id: ChatId) -> Room {
-        let presence = self.presence.lock().await;
-        self.room(&presence, chat_id).await
-    }
-
-    async fn room(&self, presence: &Presence, chat_id: ChatId) -> Room {
-        let shared = match &self.nodes {
-            Some(nodes) => nodes.presence.list(chat_id, Room::MAX_USERS).await,
+        let shared = match &self.cluster {
+            Some(cluster) => cluster.redis.list_room(chat_id, Room::MAX_USERS).await,
             None => None,
         };
-        let mut users = shared.unwrap_or_else(|| presence.list_in(chat_id, Room::MAX_USERS));
+        let mut users = match shared {
+            Some(users) => users,
+            None => self.presence.lock().await.list_in(chat_id, Room::MAX_USERS),
+        };
         let participants = match users.len() < Room::MAX_USERS {
             true => users.len(),
-            false => self.count_in(presence, chat_id).await,
+            false => self.count_in(chat_id).await,
         };
         let (mut bytes, max_bytes) = (0, self.limits.max_page_bytes);
         let fits = |user: &Profile| {

@@ -3,22 +3,29 @@
 //! A node follows the streams of what its clients may hear of: their chats, their users, and what
 //! is for everyone. On a single node there is nothing to follow: what is committed is all there is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::mem;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
-use crate::bus::Link;
+use super::follower::{Asker, Follower};
+use crate::cluster::{Link, Moved, Redis};
 use crate::error::Error;
 use crate::model::{Position, Stream};
+use crate::store::EventReader;
 
-/// How many may wait until the streams that they attend are followed.
-pub(super) const WAITING: usize = 1024;
+/// How many may wait until what they follow has its place.
+const WAITING: usize = 1024;
 
-/// How long a stream that nobody attends is known.
-const MEMORY: Duration = Duration::from_secs(60);
+/// For how long a stream is remembered that nobody follows.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+
+/// How long the doors may take to follow a stream that they have been shown an event of.
+const ABOUT_TO_BE_FOLLOWED: Duration = Duration::from_secs(5);
 
 /// What this node follows; nothing if it is the only one.
 #[derive(Clone, Default)]
@@ -27,50 +34,81 @@ pub struct Streams(Option<Arc<Shared>>);
 pub(super) struct Shared {
     map: Mutex<Map>,
     pub link: Link,
-    askers: mpsc::Sender<oneshot::Sender<Result<(), Error>>>,
+    askers: mpsc::Sender<Asker>,
 }
 
 #[derive(Default)]
 struct Map {
     streams: HashMap<Stream, Followed>,
-    /// Those whose numbers are still to be read.
-    fresh: Vec<Stream>,
+    /// Those whose place is still to be found.
+    new: Vec<Stream>,
 }
 
 struct Followed {
-    /// How many attend it.
-    attended: usize,
+    followers: usize,
     /// The number of the event that is to be shown next; none until it is known.
     next: Option<i64>,
+    /// Those before it that had not been shown when it got its place, and those of them that have
+    /// been shown since, because another stream told of them.
+    passed: Range<i64>,
+    shown: BTreeSet<i64>,
     /// When it was last shown to the doors.
     touched: Instant,
 }
 
-/// What is to be done with an event that has come.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It is to be shown now.
-    Next,
-    /// It has been shown.
-    Past,
-    /// Those from this number on are missing before it.
-    Ahead(i64),
+impl Followed {
+    fn from(next: Option<i64>) -> Followed {
+        let (passed, shown, touched) = (0..0, BTreeSet::new(), Instant::now());
+        Followed { followers: 0, next, passed, shown, touched }
+    }
 }
 
 /// Keeps a stream followed until it is dropped.
 #[derive(Default)]
-pub struct Attendance(Option<(Arc<Shared>, Stream)>);
+pub struct Following(Option<(Arc<Shared>, Stream)>);
 
 impl Streams {
-    pub(super) fn shared(
-        link: Link,
-    ) -> (Arc<Shared>, mpsc::Receiver<oneshot::Sender<Result<(), Error>>>) {
+    /// Those of one of several nodes, and who follows them.
+    pub(super) fn start(redis: &Redis, node: Uuid, reader: EventReader) -> (Streams, Follower) {
+        let (link, heard) = Link::start(redis, node);
         let (askers, asked) = mpsc::channel(WAITING);
-        (Arc::new(Shared { map: Mutex::default(), link, askers }), asked)
+        let shared = Arc::new(Shared { map: Mutex::default(), link, askers });
+        (Streams(Some(shared.clone())), Follower { reader, shared, heard, asked })
     }
 
-    pub(super) fn of(shared: Arc<Shared>) -> Streams {
-        Streams(Some(shared))
+    /// Follows a stream. What is committed after it is next [`positioned`](Streams::positioned) is
+    /// shown to the doors, by whichever node it is committed.
+    pub fn follow(&self, stream: Stream) -> Following {
+        self.begin(stream, |followed| {
+            // Whoever comes now is not owed what was before.
+            if followed.followers == 0 {
+                followed.passed.start = followed.next.take().unwrap_or_default();
+            }
+        })
+    }
+
+    /// Follows a stream because of an event of it that the doors have just been shown: what comes
+    /// after that is shown.
+    pub fn follow_on(&self, stream: Stream) -> Following {
+        self.begin(stream, |_| {})
+    }
+
+    fn begin(&self, stream: Stream, prepare: impl FnOnce(&mut Followed)) -> Following {
+        let Some(shared) = &self.0 else {
+            return Following(None);
+        };
+        let mut map = shared.map();
+        let Map { streams, new } = &mut *map;
+        let followed = streams.entry(stream.clone()).or_insert_with(|| Followed::from(None));
+        prepare(followed);
+        if followed.next.is_none() {
+            new.push(stream.clone());
+        }
+        followed.followers += 1;
+        if followed.followers == 1 {
+            shared.link.subscribe(&stream);
+        }
+        Following(Some((shared.clone(), stream)))
     }
 
     /// Whether this is the only node.
@@ -78,45 +116,26 @@ impl Streams {
         self.0.is_none()
     }
 
-    /// Follows a stream. What is committed after the next [`settled`](Streams::settled) is shown
-    /// to the doors, by whichever node it is committed.
-    pub fn attend(&self, stream: Stream) -> Attendance {
-        let Some(shared) = &self.0 else {
-            return Attendance(None);
-        };
-        let mut map = shared.map();
-        let Map { streams, fresh } = &mut *map;
-        let followed = streams.entry(stream.clone()).or_insert_with(|| {
-            fresh.push(stream.clone());
-            Followed { attended: 0, next: None, touched: Instant::now() }
-        });
-        followed.attended += 1;
-        if followed.attended == 1 {
-            shared.link.tune(stream.to_string());
-        }
-        Attendance(Some((shared.clone(), stream)))
-    }
-
-    /// Says something to those who follow a stream, wherever they are.
-    pub(super) fn say(&self, stream: &Stream, text: String) {
+    /// Tells all nodes of somebody who has moved.
+    pub(super) fn publish_moved(&self, moved: Moved) {
         if let Some(shared) = &self.0 {
-            shared.link.say(vec![(stream.to_string(), text)]);
+            shared.link.publish_moved(moved);
         }
     }
 
-    /// Waits until this node follows what it attends. Errors: `unavailable`.
-    pub async fn settled(&self) -> Result<(), Error> {
+    /// Waits until all that is followed has its place: nothing that is committed from now on is
+    /// missed. Errors: `unavailable`.
+    pub async fn positioned(&self) -> Result<(), Error> {
         let Some(shared) = &self.0 else {
             return Ok(());
         };
         let (asker, answer) = oneshot::channel();
-        let gone = |_| Error::Unavailable(None);
         shared.askers.send(asker).await.map_err(|_| Error::Unavailable(None))?;
-        answer.await.map_err(gone)?
+        answer.await.map_err(|_| Error::Unavailable(None))?
     }
 }
 
-impl Drop for Attendance {
+impl Drop for Following {
     fn drop(&mut self) {
         let Some((shared, stream)) = &self.0 else {
             return;
@@ -125,68 +144,98 @@ impl Drop for Attendance {
         let Some(followed) = map.streams.get_mut(stream) else {
             return;
         };
-        followed.attended -= 1;
-        if followed.attended == 0 {
+        followed.followers -= 1;
+        if followed.followers == 0 {
             map.streams.remove(stream);
-            shared.link.untune(&stream.to_string());
+            shared.link.unsubscribe(stream);
         }
     }
 }
 
+fn take_turn(followed: &mut Followed, number: i64) -> bool {
+    if followed.next.is_some_and(|next| number < next) {
+        return false;
+    }
+    followed.next = Some(number + 1);
+    followed.touched = Instant::now();
+    true
+}
+
 impl Shared {
-    /// Whether an event is the next of its stream; then the one after it is next. Of a stream that
-    /// nobody attends all are, but none twice; it is remembered for a while if `remember` says so.
-    pub fn take(&self, position: &Position, remember: bool) -> Turn {
+    /// Whether an event is still to be shown in its turn, as from now on it is not. Of a stream
+    /// that nobody follows all are.
+    pub fn take(&self, position: &Position) -> bool {
         let mut map = self.map();
-        let Some(followed) = map.streams.get_mut(&position.stream) else {
-            if remember {
-                let next = Some(position.number + 1);
-                let followed = Followed { attended: 0, next, touched: Instant::now() };
-                map.streams.insert(position.stream.clone(), followed);
-            }
-            return Turn::Next;
+        match map.streams.get_mut(&position.stream) {
+            Some(followed) => take_turn(followed, position.number),
+            None => true,
+        }
+    }
+
+    /// The same of an event that stands elsewhere than where it was found, and that may have come
+    /// into being before its stream was followed. None is shown twice, as far as it is remembered.
+    pub fn take_at_home(&self, home: &Position) -> bool {
+        let mut map = self.map();
+        let next = Some(home.number + 1);
+        let Some(followed) = map.streams.get_mut(&home.stream) else {
+            map.streams.insert(home.stream.clone(), Followed::from(next));
+            return true;
         };
-        match followed.next {
-            Some(next) if position.number < next => return Turn::Past,
-            Some(next) if position.number > next && followed.attended > 0 => {
-                return Turn::Ahead(next);
-            }
-            _ => {}
+        let passed = followed.passed.contains(&home.number);
+        take_turn(followed, home.number) || (passed && followed.shown.insert(home.number))
+    }
+
+    /// Whether an event is known to have been shown.
+    pub fn has_shown(&self, position: &Position) -> bool {
+        let map = self.map();
+        map.streams.get(&position.stream).is_some_and(|followed| {
+            let past = followed.next.is_some_and(|next| position.number < next);
+            let passed = followed.passed.contains(&position.number);
+            past && (!passed || followed.shown.contains(&position.number))
+        })
+    }
+
+    /// What is before this number cannot be had any more.
+    pub fn skip_to(&self, stream: &Stream, number: i64) {
+        if let Some(followed) = self.map().streams.get_mut(stream) {
+            followed.next = Some(number);
         }
-        followed.next = Some(position.number + 1);
-        followed.touched = Instant::now();
-        Turn::Next
     }
 
-    /// Goes on at a number: what is before it cannot be had any more.
-    pub fn skip_to(&self, position: &Position) {
-        if let Some(followed) = self.map().streams.get_mut(&position.stream) {
-            followed.next = Some(position.number);
-        }
+    /// The streams whose place is still to be found.
+    pub fn take_new(&self) -> Vec<Stream> {
+        mem::take(&mut self.map().new)
     }
 
-    /// The streams whose numbers are still to be read.
-    pub fn take_fresh(&self) -> Vec<Stream> {
-        mem::take(&mut self.map().fresh)
-    }
-
-    /// They could not be read.
-    pub fn give_back(&self, fresh: Vec<Stream>) {
-        self.map().fresh.extend(fresh);
+    /// It could not be found.
+    pub fn put_back_new(&self, new: Vec<Stream>) {
+        self.map().new.extend(new);
     }
 
     /// The latest event of a stream has this number; what comes after it is to be shown.
-    pub fn begin_after(&self, stream: &Stream, last: i64) {
-        if let Some(followed) = self.map().streams.get_mut(stream) {
-            followed.next.get_or_insert(last + 1);
+    pub fn start_after(&self, stream: &Stream, last: i64) {
+        if let Some(followed) = self.map().streams.get_mut(stream)
+            && followed.next.is_none()
+        {
+            followed.next = Some(last + 1);
+            followed.passed.end = last + 1;
         }
     }
 
-    /// Where these streams, or all that are attended, are to be shown from.
+    /// Where a stream is to be shown from, if it is followed, or is about to be, and that is known.
+    pub fn next_of(&self, stream: &Stream) -> Option<i64> {
+        let map = self.map();
+        let about_to_be = |followed: &&Followed| {
+            followed.followers > 0 || followed.touched.elapsed() < ABOUT_TO_BE_FOLLOWED
+        };
+        map.streams.get(stream).filter(about_to_be)?.next
+    }
+
+    /// The same of several streams, or of all.
     pub fn list_next(&self, streams: Option<&[Stream]>) -> Vec<(Stream, i64)> {
         let map = self.map();
         let next = |stream: &Stream| {
-            let followed = map.streams.get(stream).filter(|followed| followed.attended > 0)?;
+            let followed = map.streams.get(stream).filter(|followed| followed.followers > 0)?;
             Some((stream.clone(), followed.next?))
         };
         match streams {
@@ -195,11 +244,11 @@ impl Shared {
         }
     }
 
-    /// Forgets the streams that nobody attends and that have not been shown lately.
+    /// Forgets the streams that nobody follows and that have not been shown lately.
     pub fn forget(&self) {
-        self.map()
-            .streams
-            .retain(|_, followed| followed.attended > 0 || followed.touched.elapsed() < MEMORY);
+        self.map().streams.retain(|_, followed| {
+            followed.followers > 0 || followed.touched.elapsed() < REMEMBERED_FOR
+        });
     }
 
     fn map(&self) -> MutexGuard<'_, Map> {

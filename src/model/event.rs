@@ -7,21 +7,31 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::{
     ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, Place, Posted, Profile, ReadState,
     UserId, read_id,
 };
 
+/// An event that this node has committed.
+#[derive(Debug)]
+pub struct Committed {
+    /// Its number among what this node has committed: 1, 2, 3…
+    pub number: u64,
+    /// What the store keeps of it, if there is anyone to keep it for.
+    pub kept: Option<Kept>,
+    pub event: Event,
+}
+
 /// An event on its way to the doors.
 #[derive(Debug)]
 pub struct Published {
-    /// For what this node has committed, its number among that: 1, 2, 3…
+    /// For what this node has committed, its number among that.
     pub number: Option<u64>,
-    /// What the store keeps of it, if there is anyone to keep it for.
-    pub kept: Option<Kept>,
-    /// None if it has been shown already, as one of another node's.
+    /// None if the doors have been shown it already, as one of another node's.
     pub event: Option<Event>,
 }
 
@@ -33,7 +43,9 @@ pub struct Kept {
     /// Its places in the others that tell of it.
     pub mirrors: Vec<Position>,
     /// The event as JSON.
-    pub json: String,
+    pub json: Box<RawValue>,
+    /// The connection that has caused it, which the JSON does not tell.
+    pub by: Option<ConnectionId>,
 }
 
 /// A sequence of events, followed as a whole.
@@ -45,7 +57,7 @@ pub enum Stream {
 }
 
 /// The place of an event in a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     pub stream: Stream,
     pub number: i64,
@@ -169,6 +181,29 @@ impl Event {
         }
     }
 
+    /// The connection that has caused it, where that matters.
+    pub fn by(&self) -> Option<ConnectionId> {
+        match self {
+            Event::MessageSent(posted) => Some(posted.by),
+            Event::ChatRead { by, .. } | Event::NickConnected { by, .. } => Some(*by),
+            Event::UserProtected { by, .. } => *by,
+            _ => None,
+        }
+    }
+
+    /// The event as this connection has caused it.
+    pub fn caused_by(mut self, connection: Option<ConnectionId>) -> Event {
+        match (&mut self, connection) {
+            (Event::MessageSent(posted), Some(connection)) => posted.by = connection,
+            (Event::ChatRead { by, .. } | Event::NickConnected { by, .. }, Some(connection)) => {
+                *by = connection;
+            }
+            (Event::UserProtected { by, .. }, connection) => *by = connection,
+            _ => {}
+        }
+        self
+    }
+
     /// The other streams that tell of it: for those who do not follow its own, or not yet.
     pub fn mirrors(&self) -> Vec<Stream> {
         match self {
@@ -220,5 +255,18 @@ impl Stream {
             Some(_) => None,
             None => (text == "everyone").then_some(Stream::Everyone),
         }
+    }
+}
+
+impl Serialize for Stream {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stream {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stream, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Stream::parse(&text).ok_or_else(|| D::Error::custom("no stream"))
     }
 }

@@ -67,8 +67,9 @@ uuid_id!(
 
 /// One client's connection, so that what it causes can be kept from coming back to it.
 /// It is no credential and is never shown. The default is nobody's: that of another node's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, sqlx::Type)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
 #[sqlx(transparent)]
+#[serde(transparent)]
 pub struct ConnectionId(Uuid);
 
 impl ConnectionId {

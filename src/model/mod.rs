@@ -15,7 +15,7 @@ pub use account::{
     DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
 };
 pub use chat::{Chat, ChatChange, ChatPage, ListedChat, NewChat, ReadState};
-pub use event::{Event, Kept, Position, Published, Stream};
+pub use event::{Committed, Event, Kept, Position, Published, Stream};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
 pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationStatus};

@@ -1,42 +1,56 @@
 //! The `streams` and `events` tables: what has been committed lately, for the other nodes and for
-//! the event log. They are written only if there is one of these.
+//! the event log: an outbox. They are written only if there is one of these.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{Event, Kept, Position, Stream};
+use crate::model::{ConnectionId, Event, Kept, Position, Stream};
 
 /// A row of the `events` table.
-struct Row {
+#[derive(Serialize)]
+struct Row<'a> {
     stream: String,
     number: i64,
-    event: Option<usize>,
-    home: Option<(String, i64)>,
+    event: Option<&'a RawValue>,
+    by: Option<ConnectionId>,
+    home_stream: Option<String>,
+    home_number: Option<i64>,
 }
 
 /// An event that was kept, as another node reads it.
-#[derive(sqlx::FromRow)]
-pub struct KeptEvent {
-    pub stream: String,
-    pub number: i64,
-    pub home_stream: Option<String>,
-    pub home_number: Option<i64>,
-    /// As JSON; none if it has been forgotten.
-    pub event: Option<String>,
+pub struct StoredEvent {
+    pub position: Position,
+    /// Where the event stands itself, if that is in another stream.
+    pub home: Option<Position>,
+    /// None if it has been forgotten.
+    pub event: Option<Event>,
+}
+
+#[derive(FromRow)]
+struct EventRow {
+    number: i64,
+    home_stream: Option<String>,
+    home_number: Option<i64>,
+    event: Option<String>,
+    by_connection: Option<ConnectionId>,
 }
 
 /// What reads kept events, for as long as the store is open.
 #[derive(Clone)]
-pub struct Reading {
+pub struct EventReader {
     db: Db,
 }
 
-impl Reading {
+impl EventReader {
     /// Whether the store has been closed.
     pub fn is_closed(&self) -> bool {
         match &self.db {
@@ -46,7 +60,7 @@ impl Reading {
     }
 
     /// The numbers of the latest events of these streams, as far as there are any.
-    pub async fn list_last_numbers(&self, streams: &[Stream]) -> Result<Vec<(Stream, i64)>, Error> {
+    pub async fn list_last_numbers(&self, streams: &[Stream]) -> Result<Vec<Position>, Error> {
         // A file has one node, which misses nothing.
         let Db::Postgres(pool) = &self.db else {
             return Ok(Vec::new());
@@ -57,42 +71,63 @@ impl Reading {
                 .bind(streams)
                 .fetch_all(pool)
                 .await?;
-        let row = |(stream, number): (String, i64)| Some((Stream::parse(&stream)?, number));
-        Ok(rows.into_iter().filter_map(row).collect())
+        rows.into_iter().map(|(stream, number)| read_position(&stream, number)).collect()
     }
 
-    /// What stands in these streams from these numbers on, each stream in order; at most `limit`.
+    /// What stands in a stream from a number on, in order; at most `limit`.
     pub async fn list_events(
         &self,
-        from: &[(Stream, i64)],
+        stream: &Stream,
+        from: i64,
         limit: i64,
-    ) -> Result<Vec<KeptEvent>, Error> {
+    ) -> Result<Vec<StoredEvent>, Error> {
         let Db::Postgres(pool) = &self.db else {
             return Ok(Vec::new());
         };
-        let (streams, numbers): (Vec<_>, Vec<_>) =
-            from.iter().map(|(stream, number)| (stream.to_string(), *number)).unzip();
-        let events = sqlx::query_as(
-            "select e.stream, e.number, e.home_stream, e.home_number,
-                 coalesce(e.event, h.event) as event
-             from unnest($1::text[], $2::bigint[]) f (stream, number)
-             join events e on e.stream = f.stream and e.number >= f.number
+        let rows: Vec<EventRow> = sqlx::query_as(
+            "select e.number, e.home_stream, e.home_number, coalesce(e.event, h.event) as event,
+                 coalesce(e.by_connection, h.by_connection) as by_connection
+             from events e
              left join events h on h.stream = e.home_stream and h.number = e.home_number
-             order by e.stream, e.number limit $3",
+             where e.stream = $1 and e.number >= $2
+             order by e.number limit $3",
         )
-        .bind(streams)
-        .bind(numbers)
+        .bind(stream.to_string())
+        .bind(from)
         .bind(limit)
         .fetch_all(pool)
         .await?;
-        Ok(events)
+        let read = |row: EventRow| {
+            let home = row.home_stream.zip(row.home_number);
+            let event = row.event.map(|event| read_event(&event)).transpose()?;
+            Ok(StoredEvent {
+                position: Position { stream: stream.clone(), number: row.number },
+                home: home.map(|(stream, number)| read_position(&stream, number)).transpose()?,
+                event: event.map(|event| event.caused_by(row.by_connection)),
+            })
+        };
+        rows.into_iter().map(read).collect()
     }
+}
+
+fn read_position(stream: &str, number: i64) -> Result<Position, Error> {
+    let stream = Stream::parse(stream).ok_or_else(|| unreadable(stream))?;
+    Ok(Position { stream, number })
+}
+
+fn read_event(json: &str) -> Result<Event, Error> {
+    serde_json::from_str(json).map_err(|error| unreadable(&error.to_string()))
+}
+
+/// Another version of the server has written what this one does not know.
+fn unreadable(what: &str) -> Error {
+    Error::Internal(Some(Arc::new(sqlx::Error::Decode(what.into()))))
 }
 
 impl Store {
     /// Reads what is kept.
-    pub fn reading(&self) -> Reading {
-        Reading { db: self.db.clone() }
+    pub fn event_reader(&self) -> EventReader {
+        EventReader { db: self.db.clone() }
     }
 
     /// What the nodes on this database find each other by. A file has but one.
@@ -129,14 +164,16 @@ impl Tx {
             *number += 1;
             Position { stream: stream.clone(), number: *number }
         };
-        let keep = |event: &Event| Kept {
-            position: next(&event.home()),
-            mirrors: event.mirrors().iter().map(&mut next).collect(),
-            // Texts, numbers and times: nothing in them can fail to serialize.
-            json: serde_json::to_string(event).unwrap_or_default(),
-        };
-        let kept: Vec<_> = events.iter().map(keep).collect();
-        self.insert_rows(&rows_of(&kept), &kept, logged).await?;
+        let mut kept = Vec::with_capacity(events.len());
+        for event in events {
+            kept.push(Kept {
+                position: next(&event.home()),
+                mirrors: event.mirrors().iter().map(&mut next).collect(),
+                by: event.by(),
+                json: to_raw_value(event).map_err(|error| unreadable(&error.to_string()))?,
+            });
+        }
+        self.insert_rows(&rows_of(&kept), logged).await?;
         Ok(kept)
     }
 
@@ -178,46 +215,42 @@ impl Tx {
         Ok(last.into_iter().collect())
     }
 
-    async fn insert_rows(
-        &mut self,
-        rows: &[Row],
-        kept: &[Kept],
-        logged: bool,
-    ) -> Result<(), Error> {
-        let text = |row: &Row| row.event.map(|index| kept[index].json.as_str());
-        let home_stream = |row: &Row| row.home.as_ref().map(|(stream, _)| stream.clone());
-        let home_number = |row: &Row| row.home.as_ref().map(|(_, number)| *number);
+    async fn insert_rows(&mut self, rows: &[Row<'_>], logged: bool) -> Result<(), Error> {
         match &mut self.inner {
             Transaction::Sqlite(inner) => {
-                let row = |row| (text(row), home_stream(row), home_number(row));
-                let rows = json(rows.iter().map(|it| (&it.stream, it.number, row(it))));
                 sqlx::query(
                     "insert into events
-                         (stream, number, event, home_stream, home_number, committed_at, logged)
-                     select value ->> 0, value ->> 1, value ->> '$[2][0]', value ->> '$[2][1]',
-                         value ->> '$[2][2]', $2, $3 or value ->> '$[2][0]' is null
+                         (stream, number, event, by_connection, home_stream, home_number,
+                         committed_at, logged)
+                     select value ->> 'stream', value ->> 'number', value ->> 'event',
+                         unhex(value ->> 'by', '-'), value ->> 'home_stream',
+                         value ->> 'home_number', $2, $3 or value ->> 'event' is null
                      from json_each($1)",
                 )
-                .bind(rows)
+                .bind(json(rows.iter()))
                 .bind(clock::now())
                 .bind(logged)
                 .execute(&mut **inner)
                 .await?;
             }
             Transaction::Postgres(inner) => {
+                let event = |row: &Row<'_>| row.event.map(|event| event.get().to_owned());
                 sqlx::query(
                     "insert into events
-                         (stream, number, event, home_stream, home_number, committed_at, logged)
-                     select stream, number, event, home_stream, home_number, $6,
-                         $7 or event is null
-                     from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
-                         e (stream, number, event, home_stream, home_number)",
+                         (stream, number, event, by_connection, home_stream, home_number,
+                         committed_at, logged)
+                     select stream, number, event, by_connection, home_stream, home_number, $7,
+                         $8 or event is null
+                     from unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::text[],
+                         $6::bigint[])
+                         e (stream, number, event, by_connection, home_stream, home_number)",
                 )
                 .bind(Vec::from_iter(rows.iter().map(|row| &row.stream)))
                 .bind(Vec::from_iter(rows.iter().map(|row| row.number)))
-                .bind(Vec::from_iter(rows.iter().map(text)))
-                .bind(Vec::from_iter(rows.iter().map(home_stream)))
-                .bind(Vec::from_iter(rows.iter().map(home_number)))
+                .bind(Vec::from_iter(rows.iter().map(event)))
+                .bind(Vec::from_iter(rows.iter().map(|row| row.by)))
+                .bind(Vec::from_iter(rows.iter().map(|row| row.home_stream.as_ref())))
+                .bind(Vec::from_iter(rows.iter().map(|row| row.home_number)))
                 .bind(clock::now())
                 .bind(logged)
                 .execute(&mut **inner)
@@ -233,18 +266,25 @@ fn streams_of(event: &Event) -> impl Iterator<Item = Stream> {
 }
 
 /// A row for each place of each event; the event itself stands at the first.
-fn rows_of(kept: &[Kept]) -> Vec<Row> {
-    let row = |position: &Position, event, home| Row {
-        stream: position.stream.to_string(),
-        number: position.number,
-        event,
-        home,
-    };
+fn rows_of(kept: &[Kept]) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
-    for (index, kept) in kept.iter().enumerate() {
-        rows.push(row(&kept.position, Some(index), None));
-        let home = (kept.position.stream.to_string(), kept.position.number);
-        rows.extend(kept.mirrors.iter().map(|mirror| row(mirror, None, Some(home.clone()))));
+    for Kept { position, mirrors, json, by } in kept {
+        rows.push(Row {
+            stream: position.stream.to_string(),
+            number: position.number,
+            event: Some(json),
+            by: *by,
+            home_stream: None,
+            home_number: None,
+        });
+        rows.extend(mirrors.iter().map(|mirror| Row {
+            stream: mirror.stream.to_string(),
+            number: mirror.number,
+            event: None,
+            by: None,
+            home_stream: Some(position.stream.to_string()),
+            home_number: Some(position.number),
+        }));
     }
     rows
 }

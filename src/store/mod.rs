@@ -34,13 +34,13 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc};
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
-use crate::model::{Event, Kept, NewMessage, Published, Sent};
-use postgres::Claim;
+use crate::model::{Committed, Event, Kept, NewMessage, Sent};
+use postgres::DatabaseLock;
 use sqlite::SqlitePools;
 use writer::Writer;
 
 pub use accounts::Taken;
-pub use events::{KeptEvent, Reading};
+pub use events::{EventReader, StoredEvent};
 pub use members::Standing;
 pub use unlogged::{Backlog, LogTurn, Unlogged};
 
@@ -83,8 +83,8 @@ use on;
 
 /// Where committed events leave. Its lock is held by whoever writes, from before the first
 /// statement until the events are sent: that gives them the order of the commits.
-struct Outbox {
-    committed: mpsc::Sender<Published>,
+struct Exit {
+    committed: mpsc::Sender<Committed>,
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
     to_log: Arc<Notify>,
@@ -97,19 +97,18 @@ pub struct Keeping {
     pub for_log: bool,
 }
 
-impl Outbox {
+impl Exit {
     async fn send(&self, events: impl IntoIterator<Item = (Event, Option<Kept>)>) {
         for (event, kept) in events {
-            let event = Some(event);
-            let number = Some(self.last_number.fetch_add(1, Ordering::AcqRel) + 1);
-            if self.committed.send(Published { number, kept, event }).await.is_err() {
+            let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
+            if self.committed.send(Committed { number, kept, event }).await.is_err() {
                 tracing::debug!("an event was committed after the server stopped listening");
             }
         }
     }
 }
 
-type Turn = Arc<Mutex<Outbox>>;
+type Turn = Arc<Mutex<Exit>>;
 
 /// The one store of a server.
 pub struct Store {
@@ -118,7 +117,7 @@ pub struct Store {
     turn: Turn,
     last_number: Arc<AtomicU64>,
     to_log: Arc<Notify>,
-    claim: Option<Claim>,
+    lock: Option<DatabaseLock>,
 }
 
 impl Store {
@@ -128,33 +127,33 @@ impl Store {
         url: &Url,
         limits: &Limits,
         keeping: Keeping,
-    ) -> Result<(Store, mpsc::Receiver<Published>), sqlx::Error> {
+    ) -> Result<(Store, mpsc::Receiver<Committed>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
         let db = match url.is_file() {
             true => Db::Sqlite(SqlitePools::open(url.expose()).await?),
             false => Db::Postgres(postgres::open(url.expose()).await?),
         };
-        let claim = match &db {
+        let lock = match &db {
             Db::Sqlite(_) => None,
-            Db::Postgres(_) => Some(Claim::take(url.expose(), !keeping.for_nodes).await?),
+            Db::Postgres(_) => Some(DatabaseLock::acquire(url.expose(), !keeping.for_nodes).await?),
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
-        let outbox =
-            Outbox { committed, last_number: last_number.clone(), keeping, to_log: to_log.clone() };
-        let turn = Arc::new(Mutex::new(outbox));
+        let exit =
+            Exit { committed, last_number: last_number.clone(), keeping, to_log: to_log.clone() };
+        let turn = Arc::new(Mutex::new(exit));
         let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &turn);
         }
-        Ok((Store { db, writer, turn, last_number, to_log, claim }, events))
+        Ok((Store { db, writer, turn, last_number, to_log, lock }, events))
     }
 
-    /// Makes sure that this node has its claim to the database still. Errors: another node says
-    /// that it is the only one, or that it is not.
-    pub async fn renew_claim(&self) -> Result<(), sqlx::Error> {
-        match &self.claim {
-            Some(claim) => claim.renew().await,
+    /// Makes sure that this node has its lock of the database still. Errors: another node is there
+    /// that this one does not hear.
+    pub async fn ensure_lock(&self) -> Result<(), sqlx::Error> {
+        match &self.lock {
+            Some(lock) => lock.ensure().await,
             None => Ok(()),
         }
     }
@@ -213,7 +212,7 @@ enum Transaction {
 pub struct Tx {
     // Dropped before the turn, so that a rollback ends before the next transaction begins.
     inner: Transaction,
-    turn: OwnedMutexGuard<Outbox>,
+    turn: OwnedMutexGuard<Exit>,
 }
 
 impl Tx {

@@ -26,6 +26,14 @@ impl Store {
         Ok(nicks)
     }
 
+    /// The nodes that nicks are connected to.
+    pub async fn list_nick_nodes(&self) -> Result<Vec<Uuid>, Error> {
+        let nodes = on!(Db self, |pool| {
+            sqlx::query_scalar("select distinct node from nicks").fetch_all(pool).await
+        })?;
+        Ok(nodes)
+    }
+
     /// The connections by which nicks are connected to a node.
     pub async fn list_nick_connections(&self, node: Uuid) -> Result<Vec<ConnectionId>, Error> {
         let connections = on!(Db self, |pool| {

@@ -1,4 +1,5 @@
-//! PostgreSQL, for more than one node: a pool whose connections give up in time.
+//! PostgreSQL: a pool whose connections give up in time, and a lock that keeps nodes apart which
+//! do not hear of each other.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -39,22 +40,22 @@ pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
         .await
 }
 
-/// Any number that says what the lock of a [`Claim`] is for.
-const CLAIM: i64 = i64::from_be_bytes(*b"\0chinwag");
+/// The number of a [`DatabaseLock`].
+const LOCK: i64 = i64::from_be_bytes(*b"\0chinwag");
 
 /// What keeps a node that believes to be the only one, and so does not hear of others, from sharing
 /// a database with others: a lock, which PostgreSQL holds as long as the connection is there.
-pub(super) struct Claim {
+pub(super) struct DatabaseLock {
     options: PgConnectOptions,
-    /// Whether this node is the only one.
-    alone: bool,
+    /// Whether this node is to be the only one.
+    exclusive: bool,
     connection: Mutex<PgConnection>,
 }
 
-impl Claim {
-    /// Errors: the database is claimed by others, who are not of this node's opinion.
-    pub async fn take(url: &str, alone: bool) -> Result<Claim, sqlx::Error> {
-        // A machine that is gone loses its claim soon.
+impl DatabaseLock {
+    /// Errors: another node is there that this one would not hear.
+    pub async fn acquire(url: &str, exclusive: bool) -> Result<DatabaseLock, sqlx::Error> {
+        // A machine that is gone loses its lock soon.
         let keepalives = [
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
@@ -65,21 +66,21 @@ impl Claim {
         let until = Instant::now() + PATIENCE;
         let connection = loop {
             // The one before this may be ending still.
-            match lock(&options, alone).await? {
+            match lock(&options, exclusive).await? {
                 Some(connection) => break connection,
-                None if Instant::now() > until => return Err(claimed(alone)),
+                None if Instant::now() > until => return Err(refused(exclusive)),
                 None => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         };
-        Ok(Claim { options, alone, connection: Mutex::new(connection) })
+        Ok(DatabaseLock { options, exclusive, connection: Mutex::new(connection) })
     }
 
     /// Takes the lock again if the connection was lost.
-    pub async fn renew(&self) -> Result<(), sqlx::Error> {
+    pub async fn ensure(&self) -> Result<(), sqlx::Error> {
         let mut connection = self.connection.lock().await;
         if connection.ping().await.is_err() {
-            let locked = lock(&self.options, self.alone).await?;
-            *connection = locked.ok_or_else(|| claimed(self.alone))?;
+            let locked = lock(&self.options, self.exclusive).await?;
+            *connection = locked.ok_or_else(|| refused(self.exclusive))?;
         }
         Ok(())
     }
@@ -88,19 +89,19 @@ impl Claim {
 /// None if others have locked it otherwise.
 async fn lock(
     options: &PgConnectOptions,
-    alone: bool,
+    exclusive: bool,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
     let mut connection = options.connect().await?;
-    let sql = match alone {
+    let sql = match exclusive {
         true => "select pg_try_advisory_lock($1)",
         false => "select pg_try_advisory_lock_shared($1)",
     };
-    let locked: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
+    let locked: bool = sqlx::query_scalar(sql).bind(LOCK).fetch_one(&mut connection).await?;
     Ok(locked.then_some(connection))
 }
 
-fn claimed(alone: bool) -> sqlx::Error {
-    sqlx::Error::Configuration(match alone {
+fn refused(exclusive: bool) -> sqlx::Error {
+    sqlx::Error::Configuration(match exclusive {
         true => "another server uses it; nodes that share a database need --redis-url".into(),
         false => "a server without --redis-url uses it; nodes that share a database need it".into(),
     })

@@ -117,6 +117,18 @@ impl Tx {
         Ok(())
     }
 
+    /// A user has called.
+    pub async fn touch_seat(&mut self, user_id: &UserId, now: Time) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("update seats set last_use = $2 where user_id = $1")
+                .bind(user_id)
+                .bind(now)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
     /// Marks what a user has picked up, from where the seat says; false if it is not there now.
     pub async fn move_cursor(&mut self, seat: &Seat, cursor: i64) -> Result<bool, Error> {
         let moved = on!(Tx self, |connection| {

@@ -13,11 +13,12 @@ fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
         ("lib", &[]),
         ("server", &["config", "domain", "doors", "error"]),
         ("doors", &["clock", "config", "domain", "error", "model"]),
-        ("domain", &["bus", "clock", "config", "error", "event_log", "model", "store"]),
+        ("domain", &["bus", "clock", "cluster", "config", "error", "event_log", "model", "store"]),
         // It reads what the store keeps for it.
         ("event_log", &["clock", "config", "error", "model", "store"]),
         ("store", BASE),
         ("bus", BASE),
+        ("cluster", BASE),
         ("model", BASE),
         ("error", BASE),
         ("clock", BASE),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::ws::Utf8Bytes;
 
 use super::session::Session;
-use crate::domain::{Attendance, Streams};
+use crate::domain::{Following, Streams};
 use crate::doors::websocket::Closing;
 use crate::model::{ChatId, ConnectionId, Handle, Stream, UserId};
 
@@ -28,12 +28,12 @@ struct Lists {
 }
 
 struct Channel {
-    _attendance: Attendance,
+    _following: Following,
     nicks: HashMap<Handle, Arc<Session>>,
 }
 
 struct Seat {
-    _attendance: Attendance,
+    _following: Following,
     session: Arc<Session>,
     user_id: UserId,
     anonymous: bool,
@@ -81,7 +81,7 @@ impl Roster {
         // On another node, it is no connection of this one's.
         if let Some(session) = lists.sessions.get(&by).cloned() {
             let seat = Seat {
-                _attendance: self.streams.attend(Stream::User(user_id.clone())),
+                _following: self.streams.follow(Stream::User(user_id.clone())),
                 session,
                 user_id: user_id.clone(),
                 anonymous,
@@ -106,7 +106,7 @@ impl Roster {
             seat.channels.insert(chat_id);
             let session = seat.session.clone();
             let channel = lists.channels.entry(chat_id).or_insert_with(|| Channel {
-                _attendance: self.streams.attend(Stream::Chat(chat_id)),
+                _following: self.streams.follow_on(Stream::Chat(chat_id)),
                 nicks: HashMap::new(),
             });
             channel.nicks.insert(nick.clone(), session);

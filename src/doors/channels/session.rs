@@ -66,10 +66,8 @@ impl Session {
     ) -> Result<(), Error> {
         let app = &self.hub.app;
         let actor = app.take_nick(&connection, nick).await?;
-        // Another node may have ended the token, or protected the user, before it was heard here.
-        let attended = app.attend_user(&connection, actor.user_id()).await;
-        let _attendance = match attended {
-            Ok(attendance) => attendance,
+        let _following = match app.follow_user(&connection, actor.user_id()).await {
+            Ok(following) => following,
             Err(error) => {
                 app.leave_nick(connection.id()).await;
                 return Err(error);

@@ -16,7 +16,7 @@ use super::Hub;
 use super::caller::connect;
 use super::envelope::Refusal;
 use crate::clock::Time;
-use crate::domain::{Attendance, Connection};
+use crate::domain::{Connection, Following};
 use crate::doors::client::{Client, Permit};
 use crate::doors::credential::credential;
 use crate::doors::failure;
@@ -53,7 +53,7 @@ struct Packet<'a> {
 pub struct Opening {
     connection: Connection,
     address: IpAddr,
-    _attendance: Option<Attendance>,
+    _following: Option<Following>,
 }
 
 impl FromRequestParts<Arc<Hub>> for Opening {
@@ -64,11 +64,11 @@ impl FromRequestParts<Arc<Hub>> for Opening {
         hub.app.admit_connect(address)?;
         let token = credential(&parts.headers, &parts.uri);
         let connection = connect(&hub.app, token.as_deref()).await?;
-        let attendance = match connection.user_id() {
-            Some(user_id) => Some(hub.app.attend_user(&connection, user_id).await?),
+        let following = match connection.user_id() {
+            Some(user_id) => Some(hub.app.follow_user(&connection, user_id).await?),
             None => None,
         };
-        Ok(Opening { connection, address, _attendance: attendance })
+        Ok(Opening { connection, address, _following: following })
     }
 }
 
@@ -99,7 +99,7 @@ pub async fn open(
 }
 
 async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
-    let Opening { connection, address, _attendance } = opening;
+    let Opening { connection, address, _following } = opening;
     let limits = hub.app.limits();
     let outlet = Outlet::new(connection.id(), limits);
     hub.live.add(&connection, &outlet);

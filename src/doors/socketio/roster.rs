@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::session::Session;
-use crate::domain::{Actor, Attendance, Streams};
+use crate::domain::{Actor, Following, Streams};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Stream, UserId};
 
@@ -32,7 +32,7 @@ pub(super) struct Socket {
 
 /// A user with at least one socket.
 pub(super) struct Connected {
-    _attendance: Attendance,
+    _following: Following,
     pub sockets: HashMap<ConnectionId, Arc<Session>>,
     pub chats: HashSet<ChatId>,
     /// Whether `chats` has been read from the store.
@@ -43,7 +43,7 @@ pub(super) struct Connected {
 
 /// Those who hear of a chat.
 pub(super) struct Room {
-    _attendance: Attendance,
+    _following: Following,
     /// The connected members.
     pub members: HashSet<UserId>,
     /// The sockets that are in the room now, and as whom.
@@ -68,10 +68,14 @@ impl Roster {
         }
     }
 
-    /// Those who hear of a chat, nobody at first.
-    fn room(&mut self, chat_id: ChatId) -> &mut Room {
+    /// Those who hear of a chat, nobody at first; then `follow` begins to.
+    fn room(
+        &mut self,
+        chat_id: ChatId,
+        follow: impl FnOnce(&Streams, Stream) -> Following,
+    ) -> &mut Room {
         self.rooms.entry(chat_id).or_insert_with(|| Room {
-            _attendance: self.streams.attend(Stream::Chat(chat_id)),
+            _following: follow(&self.streams, Stream::Chat(chat_id)),
             members: HashSet::new(),
             subscribers: HashMap::new(),
         })
@@ -89,7 +93,7 @@ impl Roster {
         let new = socket.users.insert(user_id.clone());
         socket.session.set_several_users(socket.users.len() > 1);
         let user = self.users.entry(user_id.clone()).or_insert_with(|| Connected {
-            _attendance: self.streams.attend(Stream::User(user_id.clone())),
+            _following: self.streams.follow(Stream::User(user_id.clone())),
             sockets: HashMap::new(),
             chats: HashSet::new(),
             known: false,
@@ -142,7 +146,7 @@ impl Roster {
         user.known = true;
         user.chats.extend(&chats);
         for chat_id in chats {
-            self.room(chat_id).members.insert(user_id.clone());
+            self.room(chat_id, Streams::follow).members.insert(user_id.clone());
         }
     }
 
@@ -150,7 +154,7 @@ impl Roster {
     pub fn join(&mut self, chat_id: ChatId, user_id: &UserId) {
         if let Some(user) = self.users.get_mut(user_id) {
             user.chats.insert(chat_id);
-            self.room(chat_id).members.insert(user_id.clone());
+            self.room(chat_id, Streams::follow_on).members.insert(user_id.clone());
         }
     }
 
@@ -257,7 +261,7 @@ impl Roster {
         }
         socket.rooms.insert(chat_id);
         let session = socket.session.clone();
-        let subscriber = self.room(chat_id).subscribers.entry(id);
+        let subscriber = self.room(chat_id, Streams::follow).subscribers.entry(id);
         let subscriber = subscriber.or_insert(Subscriber { session, user_id: None });
         // Who came as nobody may say later who they are.
         subscriber.user_id = subscriber.user_id.take().or(user_id.cloned());

@@ -289,11 +289,11 @@ impl Session {
         }
         let (app, rooms) = (&self.hub.app, &self.hub.rooms);
         let max_users = app.limits().max_socket_users;
-        let _attendance = app.attend_user(connection, user_id).await?;
+        let _following = app.follow_user(connection, user_id).await?;
         let claim = || app.claim(connection, user_id);
         let new = rooms.attach(self.id, max_users, claim).await?;
         rooms.hear_chats(self.id, user_id, || app.chats_of(user_id)).await?;
-        if let Err(error) = app.streams().settled().await {
+        if let Err(error) = app.streams().positioned().await {
             rooms.detach(self.id, user_id);
             return Err(error);
         }

@@ -20,7 +20,7 @@ pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
         rooms.set_system(id, true);
         return system_answer();
     };
-    let _attendance = call.app.attend_chat(&viewer, chat_id).await.map_err(at_channel)?;
+    let _following = call.app.follow_chat(&viewer, chat_id).await.map_err(at_channel)?;
     let see = || call.app.see_room(&viewer, chat_id);
     let max_rooms = call.app.limits().max_socket_rooms;
     let visitor = rooms.subscribe(id, chat_id, viewer.user_id(), max_rooms, see).await;

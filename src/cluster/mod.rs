@@ -1,0 +1,87 @@
+//! Redis: what the nodes of a cluster share beside the database. It owns the connections, what the
+//! nodes tell each other, and what all of them count and know: who is in which room, who is alive,
+//! how much each user has asked. Nothing of it is durable, and nobody waits long for it.
+//!
+//! - [`pubsub`]: events on their way from node to node
+//! - [`presence`]: who is in which room
+//! - [`heartbeat`]: which nodes are alive
+//! - [`buckets`]: rate limits that hold for all nodes together
+
+mod buckets;
+mod heartbeat;
+mod presence;
+mod pubsub;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use ::redis::{Client, RedisResult};
+use uuid::Uuid;
+
+pub use heartbeat::{BEAT, Beat};
+pub use presence::{Entered, Entry, Holder, Left};
+pub use pubsub::{Heard, Link, Moved, Packet};
+
+/// How long Redis may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A connection to Redis that comes back by itself. The names of everything begin with the same
+/// prefix, so that several clusters can share a Redis.
+#[derive(Clone)]
+pub struct Redis {
+    client: Client,
+    manager: ConnectionManager,
+    prefix: Arc<str>,
+    /// Whether it answered when it was last talked to, which is every second.
+    answers: Arc<AtomicBool>,
+    /// Whether it did not hear of somebody who entered or left a room.
+    presence_missed: Arc<AtomicBool>,
+}
+
+impl Redis {
+    /// Errors: a URL that is none.
+    pub fn open(url: &str, cluster: Uuid) -> RedisResult<Redis> {
+        let client = Client::open(url)?;
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+        Ok(Redis {
+            client,
+            manager,
+            prefix: format!("chinwag:{cluster}:").into(),
+            answers: Arc::default(),
+            presence_missed: Arc::default(),
+        })
+    }
+
+    /// The name of something of this cluster's.
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// What Redis answers; none if it does not, and then at once until it does again.
+    async fn ask<T>(
+        &self,
+        ask: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,
+    ) -> Option<T> {
+        if !self.answers.load(Ordering::Acquire) {
+            return None;
+        }
+        match ask(self.manager.clone()).await {
+            Ok(answer) => Some(answer),
+            // Whether it answers at all is told where it is talked to every second.
+            Err(error) if error.is_io_error() || error.is_timeout() => {
+                self.answers.store(false, Ordering::Release);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Redis refuses what it is asked");
+                None
+            }
+        }
+    }
+}

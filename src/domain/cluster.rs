@@ -1,0 +1,219 @@
+//! Being one of several nodes: each says that it is alive, keeps its part of the shared presence
+//! up, and takes away what a dead one has left.
+
+use std::collections::HashSet;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
+
+use super::App;
+use super::follower::Follower;
+use super::streams::Streams;
+use crate::cluster::{BEAT, Beat, Entry, Holder, Left, Redis};
+use crate::config::Url;
+use crate::error::{Error, StartError};
+use crate::model::{ChatId, Event, Profile};
+use crate::store::Store;
+
+/// After so many beats without a miss the other nodes, too, have put back into Redis what it may
+/// have lost.
+const STEADY: u32 = 3;
+
+/// What this node has to do with the others.
+pub(super) struct Cluster {
+    pub redis: Redis,
+    /// How many beats there were since Redis was last missed, or had lost something.
+    beats: AtomicU32,
+    /// Set once this node takes its leave.
+    leaving: AtomicBool,
+}
+
+impl Cluster {
+    /// Makes this node one of those that share the store. Errors: a URL that is none.
+    pub async fn join(
+        url: &Url,
+        node: Uuid,
+        store: &Store,
+    ) -> Result<(Cluster, Streams, Follower), StartError> {
+        let unusable = |why: String| StartError::Redis { url: url.clone(), why };
+        let id = store.find_cluster_id().await.map_err(|error| unusable(error.to_string()))?;
+        let redis = Redis::open(url.expose(), id).map_err(|error| unusable(error.to_string()))?;
+        let (streams, follower) = Streams::start(&redis, node, store.event_reader());
+        let cluster = Cluster { redis, beats: AtomicU32::new(0), leaving: AtomicBool::new(false) };
+        Ok((cluster, streams, follower))
+    }
+
+    /// Whether it is certain that nobody is in a room, by any node.
+    pub async fn is_empty(&self, chat_id: ChatId) -> bool {
+        self.is_steady() && self.redis.count_rooms(&[chat_id]).await.is_some_and(|it| it == [0])
+    }
+
+    /// Whether what Redis holds is what all nodes have put there.
+    pub fn is_steady(&self) -> bool {
+        self.beats.load(Ordering::Relaxed) >= STEADY
+    }
+
+    fn unsteady(&self) {
+        self.beats.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Says that this node is alive, until it is gone.
+pub(super) async fn keep_alive(app: Weak<App>) {
+    let mut beats = tokio::time::interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut epoch, mut last) = (None, Instant::now());
+    loop {
+        beats.tick().await;
+        let Some(app) = app.upgrade() else {
+            return;
+        };
+        let Some(cluster) = &app.cluster else {
+            return;
+        };
+        // Others may have taken this node for dead, and it has not seen whether they are alive.
+        if last.elapsed() > 2 * BEAT {
+            cluster.unsteady();
+        }
+        last = Instant::now();
+        let beating = tokio::spawn(async move {
+            app.beat(&mut epoch).await;
+            epoch
+        });
+        // In a task of its own, as a write that has begun is to be finished.
+        epoch = beating.await.unwrap_or_else(|_| {
+            tracing::error!("a heartbeat has failed");
+            None
+        });
+    }
+}
+
+impl App {
+    /// Says that this node is alive. `epoch` is that of what Redis holds, if this node's part is
+    /// there.
+    async fn beat(&self, epoch: &mut Option<String>) {
+        let Some(cluster) = &self.cluster else {
+            return;
+        };
+        if cluster.leaving.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(Beat { epoch: current, known, dead }) = cluster.redis.beat(self.node).await else {
+            return cluster.unsteady();
+        };
+        let kept = epoch.as_ref() == Some(&current);
+        let missed = cluster.redis.take_presence_missed();
+        if !kept || !known {
+            cluster.unsteady();
+        }
+        if !kept || !known || missed {
+            // Where Redis has lost who was there, nobody has heard that they were gone.
+            match self.restore_presence(cluster, kept && !known).await {
+                Some(()) => *epoch = Some(current),
+                None => return cluster.redis.note_presence_missed(),
+            }
+        }
+        if cluster.beats.fetch_add(1, Ordering::Relaxed) < STEADY {
+            return;
+        }
+        for node in dead {
+            match self.remove_node(cluster, node).await {
+                Ok(()) => tracing::warn!(%node, "a node was lost; what it left is taken away"),
+                Err(error) => error.warn("what a dead node left is still there"),
+            }
+        }
+    }
+
+    /// Puts this node's part of the shared presence into Redis again, and the rooms API's; takes
+    /// away what is there of theirs and should not be. None if something does not answer.
+    async fn restore_presence(&self, cluster: &Cluster, announce: bool) -> Option<()> {
+        let holder = Holder::Node(self.node);
+        let entries = self.presence.lock().await.list();
+        for (chat_id, user, shared) in entries {
+            let mut presence = self.presence.lock().await;
+            if !presence.is_in(chat_id, &user.id) {
+                continue;
+            }
+            let announce = announce || !shared;
+            let entry = Entry { chat_id, user: &user, holder, only_if_occupied: false, announce };
+            cluster.redis.enter_room(entry).await?;
+            presence.set_shared(chat_id, &user.id, true);
+        }
+        for (chat_id, user_id) in cluster.redis.list_held(holder).await? {
+            // Held until the user is out: who comes meanwhile comes after that.
+            let presence = self.presence.lock().await;
+            if !presence.is_in(chat_id, &user_id) {
+                let left = cluster.redis.leave_room(chat_id, &user_id, holder).await?;
+                drop(presence);
+                self.delete_if_empty(chat_id, left).await;
+            }
+        }
+        let restored = self.restore_seated(cluster).await;
+        restored.inspect_err(|error| error.warn("who is in rooms was not read")).ok()?
+    }
+
+    /// The same for the users of the rooms API, each of whom stays where they are meanwhile.
+    async fn restore_seated(&self, cluster: &Cluster) -> Result<Option<()>, Error> {
+        let seated = self.store.list_seated().await?;
+        let Some(held) = cluster.redis.list_held(Holder::Lobby).await else {
+            return Ok(None);
+        };
+        let users = seated.iter().map(|(_, user)| &user.id).chain(held.iter().map(|(_, id)| id));
+        for user_id in users.collect::<HashSet<_>>() {
+            let mut tx = self.store.begin().await?;
+            let seat = tx.find_seat(user_id).await?;
+            let room = seat.and_then(|seat| seat.chat_id);
+            for (chat_id, _) in
+                held.iter().filter(|(chat_id, id)| id == user_id && room != Some(*chat_id))
+            {
+                if cluster.redis.leave_room(*chat_id, user_id, Holder::Lobby).await.is_none() {
+                    return Ok(None);
+                }
+            }
+            let (Some(chat_id), Some(user)) = (room, tx.find_user(user_id).await?) else {
+                continue;
+            };
+            let user = &Profile { id: user.id, name: user.name, photo: user.photo };
+            let holder = Holder::Lobby;
+            let entry = Entry { chat_id, user, holder, only_if_occupied: false, announce: false };
+            if cluster.redis.enter_room(entry).await.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    }
+
+    async fn delete_if_empty(&self, chat_id: ChatId, left: Left) {
+        if left == (Left::Gone { remaining: 0 }) {
+            self.delete_empty(chat_id).await;
+        }
+    }
+
+    /// Takes away what a node has left that is gone. Errors: what is left is tried again later.
+    pub(super) async fn remove_node(&self, cluster: &Cluster, node: Uuid) -> Result<(), Error> {
+        let unavailable = || Error::Unavailable(None);
+        let holder = Holder::Node(node);
+        for (chat_id, user_id) in cluster.redis.list_held(holder).await.ok_or_else(unavailable)? {
+            let left = cluster.redis.leave_room(chat_id, &user_id, holder).await;
+            self.delete_if_empty(chat_id, left.ok_or_else(unavailable)?).await;
+        }
+        let mut tx = self.store.begin().await?;
+        let gone = tx.delete_nicks_of(node).await?;
+        tx.commit(gone.into_iter().map(|nick| Event::NickGone { nick, lost: true })).await?;
+        cluster.redis.remove_node(node).await;
+        Ok(())
+    }
+
+    /// Leaves nothing behind for the others to find.
+    pub(super) async fn leave_cluster(&self) {
+        let Some(cluster) = &self.cluster else {
+            return;
+        };
+        cluster.leaving.store(true, Ordering::Relaxed);
+        if let Err(error) = self.remove_node(cluster, self.node).await {
+            error.warn("the other nodes will find out that this one is gone");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Follows what all nodes commit, stream by stream.
+//!
+//! What it promises: the events of a stream that is followed are shown to the doors once each and
+//! in the order of their numbers. What is committed here is shown at once, whatever has become of
+//! Redis; if others have committed something before it that has not been heard of, that is fetched
+//! from the store first. What the store has forgotten meanwhile, after an hour, is lost to this
+//! node's clients until they ask; the log says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::carrier::Carrier;
+use super::streams::Shared;
+use crate::cluster::{Heard, Moved, Packet};
+use crate::error::Error;
+use crate::model::{Committed, Event, Position, Stream};
+use crate::store::{EventReader, StoredEvent};
+
+/// How many events one look at the store brings, and how many streams it asks for.
+const PAGE: usize = 1000;
+/// The pause before the store is asked again.
+const RETRY: Duration = Duration::from_millis(200);
+/// How often the store is asked, whether something has been missed or not.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often streams are forgotten that nobody follows.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
+
+/// Whoever waits until a stream is followed from where it is now.
+pub(super) type Asker = oneshot::Sender<Result<(), Error>>;
+
+pub(super) struct Follower {
+    pub reader: EventReader,
+    pub shared: Arc<Shared>,
+    pub heard: mpsc::Receiver<Heard>,
+    pub asked: mpsc::Receiver<Asker>,
+}
+
+/// A follower at work.
+struct AtWork {
+    carrier: Carrier,
+    reader: EventReader,
+    shared: Arc<Shared>,
+}
+
+impl Follower {
+    pub async fn run(self, carrier: Carrier, mut committed: mpsc::Receiver<Committed>) {
+        let Follower { reader, shared, mut heard, mut asked } = self;
+        let follower = AtWork { carrier, reader, shared };
+        let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        for interval in [&mut forget, &mut look] {
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        loop {
+            tokio::select! {
+                event = committed.recv() => match event {
+                    Some(event) => follower.show_own(event).await,
+                    None => return,
+                },
+                Some(heard) = heard.recv() => follower.hear(heard).await,
+                Some(asker) = asked.recv() => {
+                    let mut askers = vec![asker];
+                    while let Ok(asker) = asked.try_recv() {
+                        askers.push(asker);
+                    }
+                    let done = follower.position_new().await;
+                    // An asker that is gone needs no answer.
+                    askers.into_iter().for_each(|asker| drop(asker.send(done.clone())));
+                }
+                _ = forget.tick() => follower.shared.forget(),
+                // What a node has committed and not told of, as it has died, say.
+                _ = look.tick() => follower.catch_up(follower.shared.list_next(None)).await,
+            }
+        }
+    }
+}
+
+impl AtWork {
+    /// Shows what this node has committed, and tells the others.
+    async fn show_own(&self, committed: Committed) {
+        let Committed { number, kept, event } = committed;
+        let Some(kept) = kept else {
+            return self.carrier.show(Some(number), Some(event)).await;
+        };
+        self.shared.link.publish(&kept);
+        for mirror in &kept.mirrors {
+            self.is_due(mirror).await;
+        }
+        let due = self.is_due_at_home(&kept.position).await;
+        self.carrier.show(Some(number), due.then_some(event)).await;
+    }
+
+    async fn hear(&self, heard: Heard) {
+        match heard {
+            Heard::Packet(packet) => self.hear_packet(packet).await,
+            Heard::Moved(Moved { chat_id, user, participants, joined }) => {
+                let event = match joined {
+                    true => Event::ParticipantJoined { chat_id, user, participants },
+                    false => Event::ParticipantLeft { chat_id, user, participants },
+                };
+                self.carrier.show(None, Some(event)).await;
+            }
+            Heard::Subscribed(streams) => {
+                self.catch_up(self.shared.list_next(Some(&streams))).await;
+            }
+            Heard::Missed => self.catch_up(self.shared.list_next(None)).await,
+        }
+    }
+
+    async fn hear_packet(&self, packet: Packet) {
+        match packet.event() {
+            Ok(Some(event)) => {
+                if self.is_due(&packet.position).await {
+                    self.show_at_home(packet.home, event).await;
+                }
+            }
+            // One for each user whom it concerns: it is fetched once.
+            Ok(None) if packet.home.is_some_and(|home| self.shared.has_shown(&home)) => {
+                self.is_due(&packet.position).await;
+            }
+            Ok(None) => self.fill_up_to(&packet.position).await,
+            Err(error) => {
+                let Position { stream, number } = packet.position;
+                tracing::error!(%stream, number, %error, "another node's event is not understood");
+            }
+        }
+    }
+
+    /// Shows what has been missed of these streams, from these places on.
+    async fn catch_up(&self, streams: Vec<(Stream, i64)>) {
+        for streams in streams.chunks(PAGE) {
+            let names: Vec<_> = streams.iter().map(|(stream, _)| stream.clone()).collect();
+            let last = self.fetch(|reader| reader.list_last_numbers(&names)).await;
+            for last in last {
+                self.fill_up_to(&last).await;
+            }
+        }
+    }
+
+    /// Whether an event is still to be shown, once those before it in its stream have been.
+    async fn is_due(&self, position: &Position) -> bool {
+        self.fill_before(position).await;
+        self.shared.take(position)
+    }
+
+    /// The same of an event that another stream has told of, or that is this node's own: it may be
+    /// what makes a client follow the stream.
+    async fn is_due_at_home(&self, home: &Position) -> bool {
+        self.fill_before(home).await;
+        self.shared.take_at_home(home)
+    }
+
+    async fn fill_before(&self, position: &Position) {
+        let number = position.number - 1;
+        self.fill_up_to(&Position { stream: position.stream.clone(), number }).await;
+    }
+
+    /// Shows what is missing of a stream up to a place in it. What stands there of another stream
+    /// may be missing something in turn; that one's events stand nowhere else.
+    async fn fill_up_to(&self, last: &Position) {
+        let stream = &last.stream;
+        while let Some(next) = self.shared.next_of(stream).filter(|next| *next <= last.number) {
+            let limit = (last.number - next + 1).min(PAGE as i64);
+            let events = self.fetch(|reader| reader.list_events(stream, next, limit)).await;
+            if events.is_empty() && self.reader.is_closed() {
+                return;
+            }
+            metrics::counter!("chinwag_events_fetched_total").increment(events.len() as u64);
+            let first = events.first().map_or(last.number + 1, |event| event.position.number);
+            if first > next {
+                let missing = first - next;
+                tracing::warn!(%stream, missing, "events of other nodes are lost to this one");
+                self.shared.skip_to(stream, first);
+            }
+            for StoredEvent { position, home, event } in events {
+                // What has been forgotten at home was of a chat that nobody here has followed.
+                if let (true, Some(event)) = (self.shared.take(&position), event) {
+                    Box::pin(self.show_at_home(home, event)).await;
+                }
+            }
+        }
+    }
+
+    /// Shows an event that is due in a stream, unless it stands in another, where it has been
+    /// shown already.
+    async fn show_at_home(&self, home: Option<Position>, event: Event) {
+        let due = match home {
+            Some(home) => self.is_due_at_home(&home).await,
+            None => true,
+        };
+        if due {
+            self.carrier.show(None, Some(event)).await;
+        }
+    }
+
+    /// Finds where the streams are now that have come to be followed.
+    async fn position_new(&self) -> Result<(), Error> {
+        let new = self.shared.take_new();
+        for streams in new.chunks(PAGE) {
+            let found = self.reader.list_last_numbers(streams).await;
+            let last = found.inspect_err(|_| self.shared.put_back_new(new.clone()))?;
+            last.iter().for_each(|last| self.shared.start_after(&last.stream, last.number));
+            // The others have no event yet.
+            streams.iter().for_each(|stream| self.shared.start_after(stream, 0));
+        }
+        Ok(())
+    }
+
+    /// Asks the store until it answers, or is closed.
+    async fn fetch<'a, T, F: Future<Output = Result<Vec<T>, Error>>>(
+        &'a self,
+        read: impl Fn(&'a EventReader) -> F,
+    ) -> Vec<T> {
+        loop {
+            match read(&self.reader).await {
+                Ok(found) => return found,
+                Err(_) if self.reader.is_closed() => return Vec::new(),
+                Err(error) => {
+                    error.warn("events of other nodes were not read");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+}
