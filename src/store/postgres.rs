@@ -41,7 +41,7 @@ pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
 }
 
 /// The number of a [`DatabaseLock`].
-const LOCK: i64 = i64::from_be_bytes(*b"\0chinwag");
+const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
 
 /// What keeps a node that believes to be the only one, and so does not hear of others, from sharing
 /// a database with others: a lock, which PostgreSQL holds as long as the connection is there.
