@@ -19,8 +19,8 @@ const MAX_LAG: i64 = 100_000;
 /// How many events are forgotten in one transaction: others wait for it.
 const FORGOTTEN_AT_ONCE: i64 = 5000;
 
-/// The advisory lock of the node that writes the log; its name is only this number.
-const LOCK: i64 = 0x6368_696e_7761_6731;
+/// Any number that says what the lock of a [`LogTurn`] is for.
+const LOCK: i64 = i64::from_be_bytes(*b"eventlog");
 
 /// How often a node asks whether the turn has become free.
 const ASK_EVERY: Duration = Duration::from_secs(1);

@@ -1,186 +1,27 @@
 //! The event log, in a real Kafka.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, SecondsFormat};
 use data_encoding::BASE64_NOPAD;
-use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
-};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::event_schema::{assert_valid, make_everything_happen};
+use crate::kafka::{PATIENCE, Topic, assert_log, committed, committed_in, count_unlogged};
 use crate::program::Running;
 use crate::services::{self, Services};
-use crate::support::{Client, TestServer, message, soon};
-
-/// A whole log may take longer than a single answer.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::signing::with_credentials;
+use crate::support::{Client, TestServer, exchange, message, soon};
 
 const PARTITIONS: i32 = 12;
-
-type Row = (String, i64, i64, String);
-
-const ROWS: &str = "select stream, number, committed_at, event from events
-    where event is not null order by id";
-
-/// The value that the log should have for a row.
-fn record((stream, number, committed_at, event): Row) -> Value {
-    let time = DateTime::from_timestamp_micros(committed_at).unwrap();
-    let mut record: Value = serde_json::from_str(&event).unwrap();
-    record["stream"] = json!(stream);
-    record["number"] = json!(number);
-    record["committed_at"] = json!(time.to_rfc3339_opts(SecondsFormat::Micros, true));
-    record
-}
-
-async fn sqlite(directory: &TempDir) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(directory.path().join("chat.db"));
-    SqliteConnection::connect_with(&options).await.unwrap()
-}
-
-/// What the log should have of a server on this directory.
-pub async fn committed(directory: &TempDir) -> Vec<Value> {
-    let rows = sqlx::query_as(ROWS).fetch_all(&mut sqlite(directory).await).await.unwrap();
-    rows.into_iter().map(record).collect()
-}
-
-async fn count_unlogged(directory: &TempDir) -> i64 {
-    let count = sqlx::query_scalar("select count(*) from events where not logged");
-    count.fetch_one(&mut sqlite(directory).await).await.unwrap()
-}
-
-/// A topic of one test's own.
-struct Topic {
-    brokers: String,
-    name: String,
-}
-
-/// A record as it was read.
-struct Record {
-    partition: i32,
-    key: String,
-    value: Value,
-}
-
-impl Record {
-    fn place(&self) -> (String, i64) {
-        place(&self.value)
-    }
-}
-
-fn place(value: &Value) -> (String, i64) {
-    (value["stream"].as_str().unwrap().to_owned(), value["number"].as_i64().unwrap())
-}
-
-impl Topic {
-    fn new(brokers: &str) -> Topic {
-        let name = format!("events-{}", uuid::Uuid::now_v7().simple());
-        Topic { brokers: brokers.to_owned(), name }
-    }
-
-    fn client(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", &self.brokers).set("reconnect.backoff.max.ms", "500");
-        client
-    }
-
-    async fn make(&self, partitions: i32, max_batch: &str) {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
-        let topic = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1))
-            .set("max.message.bytes", max_batch);
-        let made = admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap();
-        made.into_iter().next().unwrap().unwrap();
-    }
-
-    async fn raise_max_batch(&self) {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
-        let change = AlterConfig::new(ResourceSpecifier::Topic(&self.name))
-            .set("max.message.bytes", "4000000");
-        let made = admin.alter_configs(&[change], &AdminOptions::new()).await.unwrap();
-        made.into_iter().next().unwrap().unwrap();
-    }
-
-    /// How many partitions it has, once it is there.
-    async fn partitions(&self) -> i32 {
-        let (client, name) = (self.client(), self.name.clone());
-        let count = move || {
-            let consumer: StreamConsumer = client.create().unwrap();
-            loop {
-                let about = consumer.fetch_metadata(Some(&name), PATIENCE).unwrap();
-                match about.topics()[0].partitions().len() {
-                    0 => std::thread::sleep(Duration::from_millis(50)),
-                    count => return count as i32,
-                }
-            }
-        };
-        soon("the topic is there", spawn_blocking(count)).await.unwrap()
-    }
-
-    /// All records from the beginning, until those with these values are among them.
-    async fn read(&self, expected: &[Value]) -> Vec<Record> {
-        let partitions = self.partitions().await;
-        let consumer: StreamConsumer = self.client().set("group.id", &self.name).create().unwrap();
-        let mut all = TopicPartitionList::new();
-        for partition in 0..partitions {
-            all.add_partition_offset(&self.name, partition, Offset::Beginning).unwrap();
-        }
-        consumer.assign(&all).unwrap();
-        let mut missing = BTreeSet::from_iter(expected.iter().map(place));
-        let (mut records, end) = (Vec::new(), Instant::now() + PATIENCE);
-        while !missing.is_empty() {
-            let left = end.saturating_duration_since(Instant::now());
-            let Ok(message) = tokio::time::timeout(left, consumer.recv()).await else {
-                panic!("{} of {} are missing: {missing:?}", missing.len(), expected.len());
-            };
-            // While Kafka is away there are errors, which pass.
-            let Ok(message) = message else { continue };
-            let record = Record {
-                partition: message.partition(),
-                key: String::from_utf8(message.key().unwrap().to_owned()).unwrap(),
-                value: serde_json::from_slice(message.payload().unwrap()).unwrap(),
-            };
-            missing.remove(&record.place());
-            records.push(record);
-        }
-        records
-    }
-}
-
-/// Fails unless the log is what was committed: every event, none that was not, each of the right
-/// key and in its one partition, and those of a stream in their order but for duplicates.
-#[track_caller]
-fn assert_log(records: &[Record], committed: &[Value]) {
-    let committed: BTreeMap<_, _> = committed.iter().map(|value| (place(value), value)).collect();
-    let (mut seen, mut partitions) = (BTreeMap::<String, Vec<i64>>::new(), BTreeMap::new());
-    for record in records {
-        let (stream, number) = record.place();
-        assert_eq!(Some(&&record.value), committed.get(&record.place()));
-        assert_eq!(record.key, stream.split_once('/').map_or("everyone", |(_, id)| id));
-        let partition = *partitions.entry(stream.clone()).or_insert(record.partition);
-        assert_eq!(partition, record.partition);
-        let numbers = seen.entry(stream).or_default();
-        if !numbers.contains(&number) {
-            assert!(numbers.last().is_none_or(|last| *last < number), "{}", record.value);
-            numbers.push(number);
-        }
-    }
-    let seen: usize = seen.values().map(Vec::len).sum();
-    assert_eq!(seen, committed.len());
-}
 
 /// Eight sockets that say something in four chats, one message each at a time, until told to stop.
 struct Load {
@@ -189,7 +30,7 @@ struct Load {
 }
 
 impl Load {
-    async fn start(address: std::net::SocketAddr) -> Load {
+    async fn start(address: SocketAddr) -> Load {
         let mut client = Client::connect(address).await;
         client.ask("create-user", ann()).await;
         let mut chats = Vec::new();
@@ -206,7 +47,7 @@ impl Load {
 
     /// How many messages were acknowledged, and how long the slowest answer took.
     async fn send(
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         chats: Vec<String>,
         stop: Arc<AtomicBool>,
     ) -> (usize, Duration) {
@@ -245,14 +86,17 @@ fn ann() -> Value {
     json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } })
 }
 
-/// A program that writes its log to a topic, with the database in a directory or at a URL.
-fn program(directory: &Path, database: Option<&str>, topic: &Topic) -> Running {
+/// A program that writes its log to a topic, with the database in a directory, or
+/// one of many nodes that share PostgreSQL and Redis.
+fn program(directory: &Path, of_many: Option<[&str; 2]>, topic: &Topic) -> Running {
     Running::with(directory, |command| {
         command.args(["--listen", "127.0.0.1:0"]);
         command.args(["--kafka-brokers", &topic.brokers, "--kafka-topic", &topic.name]);
         command.args(["--messages-per-user", "0", "--requests-per-user", "0"]);
         command.args(["--requests-per-address", "0"]);
-        command.args(database.map(|url| ["--database-url", url]).iter().flatten());
+        if let Some([postgres, redis]) = of_many {
+            command.args(["--database-url", postgres, "--redis-url", redis]);
+        }
     })
 }
 
@@ -260,7 +104,7 @@ fn program(directory: &Path, database: Option<&str>, topic: &Topic) -> Running {
 async fn metric(running: &Running, name: &str) -> f64 {
     let host = running.address;
     let get = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    let text = crate::support::exchange(host, &get).await;
+    let text = exchange(host, &get).await;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(f64::NAN, |value| value.trim().parse().unwrap())
 }
@@ -290,7 +134,7 @@ async fn everything_that_is_committed_arrives_once_and_in_order() {
     let Some(brokers) = services::kafka() else { return };
     let topic = Topic::new(&brokers);
     let server = TestServer::with(|config| {
-        crate::signing::with_credentials(chinwag::Access::Open)(config);
+        with_credentials(chinwag::Access::Open)(config);
         config.kafka_brokers = Some(topic.brokers.clone());
         config.kafka_topic = topic.name.clone();
     })
@@ -386,15 +230,12 @@ async fn ending_in_order_it_writes_all_and_without_kafka_it_ends_all_the_same() 
 
 #[tokio::test]
 async fn of_two_nodes_one_writes_and_the_other_takes_over() {
-    let (Some(brokers), Some(postgres)) = (services::kafka(), services::postgres()) else { return };
+    let Some(brokers) = services::kafka() else { return };
+    let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let url = services::database(&postgres).await;
     let (topic, directory) = (Topic::new(&brokers), TempDir::new().unwrap());
     let mut database = PgConnection::connect(&url).await.unwrap();
-    let mut committed = async || {
-        let rows = sqlx::query_as(ROWS).fetch_all(&mut database).await.unwrap();
-        Vec::from_iter(rows.into_iter().map(record))
-    };
-    let node = || program(directory.path(), Some(&url), &topic);
+    let node = || program(directory.path(), Some([&url, &redis]), &topic);
     let mut nodes = vec![node(), node()];
     let loads = [Load::start(nodes[0].address).await, Load::start(nodes[1].address).await];
     sleep(Duration::from_secs(3)).await;
@@ -402,7 +243,7 @@ async fn of_two_nodes_one_writes_and_the_other_takes_over() {
         load.stop().await;
     }
     until_logged(&nodes[0]).await;
-    let healthy = committed().await;
+    let healthy = committed_in(&mut database).await;
     let records = topic.read(&healthy).await;
     assert_eq!(records.len(), healthy.len(), "some came twice");
     assert_log(&records, &healthy);
@@ -416,17 +257,18 @@ async fn of_two_nodes_one_writes_and_the_other_takes_over() {
     sleep(Duration::from_millis(500)).await;
     end(writer, "KILL").await;
     until("the other writes", async || written(&nodes[0]).await > 0.0).await;
-    // The writer's connections are lost, that of its lock among them.
-    let mut other = PgConnection::connect(&url).await.unwrap();
-    let kill = "select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and application_name = 'chinwag'
-            and query like '%advisory%'";
-    sqlx::query(kill).execute(&mut other).await.unwrap();
+    // The connection is lost that has the lock.
+    let kill = "select count(pg_terminate_backend(pid)) from pg_locks
+        where locktype = 'advisory' and granted and classid::bigint << 32 | objid::bigint = $1
+            and database = (select oid from pg_database where datname = current_database())";
+    let kill = sqlx::query_scalar(kill).bind(i64::from_be_bytes(*b"eventlog"));
+    let killed: i64 = kill.fetch_one(&mut database).await.unwrap();
+    assert_eq!(killed, 1);
     let before = written(&nodes[0]).await;
     until("it goes on", async || written(&nodes[0]).await > before + 100.0).await;
     load.stop().await;
     until_logged(&nodes[0]).await;
-    let all = committed().await;
+    let all = committed_in(&mut database).await;
     assert!(all.len() > healthy.len());
     assert_log(&topic.read(&all).await, &all);
     for node in nodes {
@@ -441,16 +283,16 @@ async fn what_is_too_large_for_the_topic_holds_the_log_up_until_it_is_not() {
     topic.make(1, "300000").await;
     let directory = TempDir::new().unwrap();
     let running = program(directory.path(), None, &topic);
-    let mut ann = Client::connect(running.address).await;
-    ann.ask("create-user", json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } })).await;
-    let chat = ann.chat("large", true, &[]).await;
-    ann.say(&chat, "before").await;
+    let mut client = Client::connect(running.address).await;
+    client.ask("create-user", ann()).await;
+    let chat = client.chat("large", true, &[]).await;
+    client.say(&chat, "before").await;
     until_logged(&running).await;
     // It cannot be compressed.
     let noise = |at: u32| BASE64_NOPAD.encode(&Sha256::digest(at.to_le_bytes()));
     let large: String = (0..10_000).map(noise).collect();
     for text in [&large, "after", "long after"] {
-        ann.say(&chat, text).await;
+        client.say(&chat, text).await;
     }
     sleep(Duration::from_secs(4)).await;
     assert_eq!(metric(&running, "chinwag_event_log_lag_events").await, 3.0);

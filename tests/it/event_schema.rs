@@ -8,8 +8,8 @@ use chinwag::Access;
 use serde_json::{Value, json};
 
 use crate::chatter::{Chatter, PASSWORD, of_nick, with_password};
-use crate::event_log::committed;
 use crate::http::PASSWORD as OWN_PASSWORD;
+use crate::kafka::committed;
 use crate::rpc::room_of;
 use crate::signing::{API_KEY, with_credentials};
 use crate::steps::{of_chat, of_chat_and};

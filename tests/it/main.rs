@@ -25,6 +25,8 @@ mod gates;
 mod house;
 mod http;
 mod invitations;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod live;
 mod messages;
 mod nodes;
