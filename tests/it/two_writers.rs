@@ -331,12 +331,12 @@ async fn rooms_are_changed_crosswise() {
     }
 }
 
-/// Says something in all of these chats, forwards or backwards.
-async fn speak(client: &mut Client, chats: &[String], forwards: bool) {
+/// Says something in all of these chats, beginning with this one.
+async fn speak(client: &mut Client, chats: &[String], first: usize) {
     let mut asked = Vec::new();
     for at in 0..chats.len() {
-        let at = if forwards { at } else { chats.len() - 1 - at };
-        asked.push(client.request("new-message", message(&chats[at], "hello")).await);
+        let chat = &chats[(first + at) % chats.len()];
+        asked.push(client.request("new-message", message(chat, "hello")).await);
     }
     for ack in asked {
         let said = client.answer(ack).await;
@@ -361,7 +361,7 @@ async fn batches_that_touch_the_same_chats_do_not_block_each_other() {
     }
     let speakers = clients.iter_mut().enumerate().map(async |(number, client)| {
         for _ in 0..ROUNDS {
-            speak(client, &chats, number % 3 > 0).await;
+            speak(client, &chats, number).await;
         }
     });
     join_all(speakers).await;
@@ -369,6 +369,39 @@ async fn batches_that_touch_the_same_chats_do_not_block_each_other() {
         let messages = history(&mut ann, chat).await;
         let seqs = messages.iter().map(|message| message["seq"].as_u64().unwrap());
         assert!(seqs.eq(1..=8 * ROUNDS as u64));
+    }
+}
+
+/// The chats of a batch are locked in the order of their ids.
+#[tokio::test]
+async fn a_batch_waits_for_its_first_chat_first() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = services::database(&postgres).await;
+    let nodes = pair_on(&url).await;
+    let mut ann = nodes[0].user("ann").await;
+    let (mut speakers, mut chats) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        speakers.push(nodes[0].user("ann").await);
+        chats.push(ann.make_private(&mut []).await);
+    }
+    let gate = ann.make_private(&mut []).await;
+    chats.sort();
+    let (mut at_the_gate, mut at_the_first) = (Held::on(&url).await, Held::on(&url).await);
+    // While the writer waits at the gate, the others are queued for a batch.
+    at_the_gate.hold(&gate).await;
+    at_the_first.hold(&chats[0]).await;
+    let mut asked = vec![ann.request("new-message", message(&gate, "hello")).await];
+    at_the_gate.awaited("the writer").await;
+    for (speaker, chat) in speakers.iter_mut().zip(&chats).rev() {
+        asked.push(speaker.request("new-message", message(chat, "hello")).await);
+    }
+    at_the_gate.let_go().await;
+    ann.answer(asked[0]).await;
+    at_the_first.awaited("the writer").await;
+    at_the_first.assert_free("chats", 1, "the writer").await;
+    at_the_first.let_go().await;
+    for (speaker, ack) in speakers.iter_mut().rev().zip(&asked[1..]) {
+        assert_eq!(speaker.answer(*ack).await["seq"], 1);
     }
 }
 
@@ -392,7 +425,7 @@ async fn who_speaks_in_a_room_and_leaves_it_blocks_nobody() {
     };
     let speaks = async {
         while !over.load(Relaxed) {
-            speak(&mut ann, &chats, true).await;
+            speak(&mut ann, &chats, 0).await;
         }
     };
     join(comes_and_goes, speaks).await;
@@ -436,6 +469,10 @@ async fn whoever_changes_a_chat_waits_for_it_first() {
         held.hold(chat).await;
         let ack = client.request(event, body).await;
         held.awaited(event).await;
+        for (table, but) in [("chats", 1), ("members", 0), ("invitations", 0)] {
+            held.assert_free(table, but, event).await;
+        }
+        held.let_go().await;
         let answer = client.answer(ack).await;
         assert!(answer.get("error").is_none(), "{event}: {answer}");
     }
@@ -471,21 +508,26 @@ impl Held {
         sqlx::raw_sql(AssertSqlSafe(keep)).execute(&mut self.keeper).await.unwrap();
     }
 
-    /// Waits until somebody waits, who must have locked nothing of the chat's yet; then lets go.
-    async fn awaited(&mut self, event: &str) {
+    async fn let_go(&mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.keeper).await.unwrap();
+    }
+
+    /// Waits until somebody waits for it.
+    async fn awaited(&mut self, by: &str) {
         let waiting = "select count(*) from pg_stat_activity
             where datname = current_database() and wait_event_type = 'Lock'";
-        soon(&format!("{event} waits for the chat"), async {
+        soon(&format!("{by} waits for the chat"), async {
             while self.count(waiting).await == 0 {}
         })
         .await;
-        for table in ["members", "invitations"] {
-            let all = self.count(&format!("select count(*) from {table}")).await;
-            let free =
-                format!("select count(*) from (select from {table} for update skip locked)x");
-            assert_eq!(self.count(&free).await, all, "{event} locks {table} before the chat");
-        }
-        sqlx::raw_sql("rollback").execute(&mut self.keeper).await.unwrap();
+    }
+
+    /// Fails unless nobody has a lock on any row of a table, but for so many.
+    async fn assert_free(&mut self, table: &str, but: i64, by: &str) {
+        let all = self.count(&format!("select count(*) from {table}")).await;
+        let free =
+            format!("select count(*) from (select from {table} for no key update skip locked) it");
+        assert_eq!(self.count(&free).await, all - but, "{by} has locked {table} before the chat");
     }
 
     async fn count(&mut self, sql: &str) -> i64 {
