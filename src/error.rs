@@ -217,3 +217,30 @@ impl StartError {
         StartError::Store { url: config.database_url.clone(), source: source.into() }
     }
 }
+
+/// Why a database was not backed up.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A database of this kind cannot be asked for here.
+    #[error("{url}: {why}")]
+    Unfit { url: Url, why: &'static str },
+    #[error("{url}: {source}")]
+    Database { url: Url, source: sqlx::Error },
+    #[error("{}: {source}", file.display())]
+    File { file: PathBuf, source: std::io::Error },
+    #[error("{}: already there", .0.display())]
+    AlreadyThere(PathBuf),
+    #[error("{}: no such database", .0.display())]
+    NoDatabase(PathBuf),
+    /// What has been written is not what has been read.
+    #[error("the backup is damaged, and the database with it: {0}")]
+    Damaged(String),
+}
+
+impl CopyError {
+    /// Makes an error of one that this database gave.
+    pub(crate) fn of(url: &Url) -> impl Fn(sqlx::Error) -> CopyError + use<> {
+        let url = url.clone();
+        move |source| CopyError::Database { url: url.clone(), source }
+    }
+}

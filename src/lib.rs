@@ -100,6 +100,7 @@ mod model;
 mod server;
 mod store;
 
-pub use config::{Access, Config, Limits, Registration, Secret, Url};
-pub use error::StartError;
+pub use config::{Access, Command, Config, Limits, Program, Registration, Secret, Url};
+pub use error::{CopyError, StartError};
 pub use server::Server;
+pub use store::{Backup, backup};

@@ -1,10 +1,12 @@
 //! The `chinwag` program: settings, logs, and serving until it is told to stop.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use chinwag::{Config, Server, StartError};
+use chinwag::{Backup, Command, Config, CopyError, Program, Server, StartError, Url};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{Level, Metadata};
@@ -17,30 +19,58 @@ const BAD_SETTING: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = Config::parse();
+    let Program { config, command } = Program::parse();
     start_logging();
-    match run(config).await {
+    let done = match command {
+        None => serve(config).await,
+        Some(Command::Backup { database_url, file }) => back_up(&database_url, &file).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chinwag: {error}");
-            match error.downcast_ref() {
-                Some(StartError::Listen { .. } | StartError::Store { .. }) | None => {
-                    ExitCode::FAILURE
-                }
-                Some(_) => ExitCode::from(BAD_SETTING),
+            match is_bad_setting(&*error) {
+                true => ExitCode::from(BAD_SETTING),
+                false => ExitCode::FAILURE,
             }
         }
     }
 }
 
-async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+fn is_bad_setting(error: &(dyn Error + 'static)) -> bool {
+    let start = error.downcast_ref();
+    let passing = |error: &_| matches!(error, StartError::Listen { .. } | StartError::Store { .. });
+    start.is_some_and(|error| !passing(error))
+        || matches!(error.downcast_ref(), Some(CopyError::Unfit { .. }))
+}
+
+async fn back_up(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Dropped, it leaves nothing behind.
+    let backup = tokio::select! {
+        backup = chinwag::backup(database, file) => backup?,
+        _ = terminate.recv() => return Err("ended before the backup was whole".into()),
+        _ = interrupt.recv() => return Err("ended before the backup was whole".into()),
+    };
+    let Backup { bytes, chats, messages } = backup;
+    let file = file.display();
+    say(format_args!("backed up to {file}: {bytes} bytes, {chats} chats, {messages} messages"));
+    Ok(())
+}
+
+/// Whoever started the program may have closed its output.
+fn say(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{what}");
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     // Heard from the start: a signal during the start ends it in order, too.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let server = Server::start(config).await?;
     let (address, access) = (server.address(), server.access());
-    // Whoever started the server may have closed its output.
-    let _ = writeln!(io::stdout(), "chinwag listening on http://{address} (access: {access})");
+    say(format_args!("chinwag listening on http://{address} (access: {access})"));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

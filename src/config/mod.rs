@@ -1,6 +1,7 @@
 //! Settings: flags, and the `CHINWAG_*` variables behind them.
 
 mod limits;
+mod program;
 mod secret;
 mod url;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 pub use limits::Limits;
+pub use program::{Command, Program};
 pub use secret::Secret;
 pub use url::Url;
 

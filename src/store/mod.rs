@@ -8,6 +8,7 @@
 //! order of the commits.
 
 mod accounts;
+mod backup;
 mod chats;
 mod direct;
 mod events;
@@ -40,6 +41,7 @@ use sqlite::SqlitePools;
 use writer::Writer;
 
 pub use accounts::Taken;
+pub use backup::{Backup, backup};
 pub use events::{EventReader, StoredEvent};
 pub use members::Standing;
 pub use unlogged::{Backlog, LogTurn, Unlogged};

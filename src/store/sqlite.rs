@@ -1,6 +1,7 @@
 //! SQLite, tuned for a server: WAL, an fsync at every commit, one writer, checkpoints beside the
 //! commits instead of inside them.
 
+use std::fs;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ use serde::Serialize;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::time::MissedTickBehavior;
 
 use super::Turn;
+use crate::config::Url;
+use crate::error::CopyError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -64,6 +67,16 @@ impl SqlitePools {
         let (_busy, pages, _copied): (i64, i64, i64) =
             sqlx::query_as(sql).fetch_one(&self.checkpointer).await?;
         Ok(pages)
+    }
+}
+
+/// How an existing database is opened, and never made.
+pub(super) fn existing(url: &Url) -> Result<SqliteConnectOptions, CopyError> {
+    let failed = CopyError::of(url);
+    let options = SqliteConnectOptions::from_str(url.expose()).map_err(&failed)?;
+    match fs::metadata(options.get_filename()) {
+        Ok(_) => Ok(options.create_if_missing(false).disable_statement_logging()),
+        Err(_) => Err(CopyError::NoDatabase(options.get_filename().to_owned())),
     }
 }
 

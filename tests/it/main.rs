@@ -2,6 +2,7 @@
 //! talks to it as clients do.
 
 mod access;
+mod backup;
 mod channels;
 mod channels_across;
 mod channels_frames;

@@ -1,0 +1,36 @@
+//! What the program can be told to do.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::{Config, Url, database};
+
+/// The command line of the program: without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "chinwag", version, about, args_conflicts_with_subcommands = true)]
+pub struct Program {
+    #[command(flatten)]
+    pub config: Config,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What else than to serve.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Copy the SQLite database into a new file, also while a server writes to it
+    ///
+    /// The file holds everything that was acknowledged before the command began. It appears under
+    /// its name when it is whole, checked and on the disk. To restore it, start a server on it.
+    Backup {
+        /// The database: sqlite:FILE
+        #[arg(long, env = "CHINWAG_DATABASE_URL", default_value_t = Config::default().database_url,
+            value_parser = database, hide_env_values = true)]
+        database_url: Url,
+
+        /// The file to make; there must be none of this name
+        file: PathBuf,
+    },
+}

@@ -1,0 +1,114 @@
+//! Backups: a live SQLite database, copied into a file of its own.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{self, Path, PathBuf};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use uuid::Uuid;
+
+use super::sqlite;
+use crate::config::Url;
+use crate::error::CopyError;
+
+/// What a backup holds.
+#[derive(Debug)]
+pub struct Backup {
+    /// The size of the file.
+    pub bytes: u64,
+    pub chats: i64,
+    pub messages: i64,
+}
+
+/// Copies a SQLite database, which a server may be writing to, into a new file. All that was
+/// committed before is in it. It has its name only when it is whole, checked and on the disk.
+pub async fn backup(database: &Url, file: &Path) -> Result<Backup, CopyError> {
+    if !database.is_file() {
+        let why = "this command is for SQLite; PostgreSQL is backed up by its own pg_dump";
+        return Err(CopyError::Unfit { url: database.clone(), why });
+    }
+    let failed = CopyError::of(database);
+    let source = sqlite::existing(database)?.read_only(true).immutable(false);
+    let part = Part::create(file)?;
+    let mut source = source.connect().await.map_err(&failed)?;
+    // One statement reads one state of the database, and keeps nobody from writing.
+    sqlx::query("vacuum into $1").bind(part.name()?).execute(&mut source).await.map_err(&failed)?;
+    source.close().await.map_err(&failed)?;
+    let (chats, messages) = check(&part.path, database).await?;
+    let bytes = tokio::task::spawn_blocking(|| part.finish()).await.map_err(io::Error::from);
+    let bytes = bytes.and_then(|finished| finished);
+    let bytes = bytes.map_err(|source| CopyError::File { file: file.to_owned(), source })?;
+    Ok(Backup { bytes, chats, messages })
+}
+
+/// Reads all of a backup of this database; returns how many chats and messages it holds.
+async fn check(part: &Path, database: &Url) -> Result<(i64, i64), CopyError> {
+    let failed = CopyError::of(database);
+    let options = SqliteConnectOptions::new().filename(part).read_only(true);
+    let mut copy = options.disable_statement_logging().connect().await.map_err(&failed)?;
+    let check = sqlx::query_scalar("pragma integrity_check(1)").fetch_one(&mut copy);
+    let said: String = check.await.map_err(&failed)?;
+    if said != "ok" {
+        return Err(CopyError::Damaged(said));
+    }
+    let sql = "select (select count(*) from chats), (select count(*) from messages)";
+    let counts = sqlx::query_as(sql).fetch_one(&mut copy).await.map_err(&failed)?;
+    copy.close().await.map_err(&failed)?;
+    Ok(counts)
+}
+
+/// A file that is not whole yet, beside its place. Dropped, it is deleted.
+struct Part {
+    path: PathBuf,
+    file: PathBuf,
+}
+
+impl Part {
+    fn create(file: &Path) -> Result<Part, CopyError> {
+        let failed = |source| CopyError::File { file: file.to_owned(), source };
+        // An absolute path is no URI to SQLite, whatever its first letters are.
+        let file = path::absolute(file).map_err(&failed)?;
+        if fs::symlink_metadata(&file).is_ok() {
+            return Err(CopyError::AlreadyThere(file));
+        }
+        let mut name = file.clone().into_os_string();
+        name.push(format!(".{}.part", Uuid::now_v7()));
+        let part = Part { path: name.into(), file };
+        // It holds what tokens are signed with: it is for its owner alone.
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part.path);
+        made.map_err(|source| CopyError::File { file: part.file.clone(), source })?;
+        Ok(part)
+    }
+
+    fn name(&self) -> Result<&str, CopyError> {
+        let source = io::Error::new(io::ErrorKind::InvalidFilename, "not a name in UTF-8");
+        let failed = CopyError::File { file: self.file.clone(), source };
+        self.path.to_str().ok_or(failed)
+    }
+
+    /// Gives the file its name, on the disk too; returns its size.
+    fn finish(self) -> io::Result<u64> {
+        let whole = File::open(&self.path)?;
+        whole.sync_all()?;
+        if fs::symlink_metadata(&self.file).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "already there"));
+        }
+        fs::rename(&self.path, &self.file)?;
+        if let Some(folder) = self.file.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(whole.metadata()?.len())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Finished, it is no longer there; unfinished, SQLite's journal may stand beside it.
+        let _ = fs::remove_file(&self.path);
+        let mut journal = self.path.clone().into_os_string();
+        journal.push("-journal");
+        let _ = fs::remove_file(journal);
+    }
+}
