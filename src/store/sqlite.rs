@@ -21,6 +21,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 2;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// How long writers may wait for readers when the log is cut. A backup reads for far longer: until
+/// it is done, the log grows.
+const READERS_PATIENCE: Duration = Duration::from_millis(100);
 const PAGE_SIZE: i64 = 4096;
 /// A write-ahead log of more pages than this (64 MiB) is cut while nobody writes.
 const MAX_LOG_PAGES: i64 = 16_384;
@@ -50,7 +53,7 @@ impl SqlitePools {
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
-        let checkpointer = pool(1).connect_with(options).await?;
+        let checkpointer = pool(1).connect_with(options.busy_timeout(READERS_PATIENCE)).await?;
         Ok(SqlitePools { writer, readers, checkpointer })
     }
 

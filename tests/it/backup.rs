@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -169,7 +169,7 @@ async fn ended_in_the_middle_it_leaves_nothing() {
     assert_eq!(names(copies.path()), expected);
 }
 
-/// Writes 80 MB into a database.
+/// Writes 80 MB into a database, which is more than its log is to hold.
 async fn pad(url: &str) {
     let sql = "create table padding (x blob); insert into padding values (zeroblob(80000000))";
     let mut connection = SqliteConnection::connect(url).await.unwrap();
@@ -187,4 +187,24 @@ fn the_database_is_the_servers() {
     };
     let text = String::from_utf8(run("x").stderr).unwrap();
     assert!(text.contains("chat.db: no such database"), "{text}");
+}
+
+#[tokio::test]
+async fn who_reads_for_long_holds_nobody_up() {
+    let server = on_file(TempDir::new().unwrap()).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("x", true, &[]).await;
+    let url = sqlite_in(server.directory.path());
+    let mut reader = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("begin; select count(*) from chats").execute(&mut reader).await.unwrap();
+    pad(&url).await;
+    let begun = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while begun.elapsed() < Duration::from_secs(4) {
+        let asked = Instant::now();
+        ann.ask("new-message", message(&chat, "small")).await;
+        slowest = slowest.max(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(slowest < Duration::from_secs(1), "a message waited for {slowest:?}");
 }
