@@ -218,7 +218,7 @@ impl StartError {
     }
 }
 
-/// Why a database was not backed up.
+/// Why a database was not backed up or copied.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A database of this kind cannot be asked for here.
@@ -235,6 +235,22 @@ pub enum CopyError {
     /// What has been written is not what has been read.
     #[error("the backup is damaged, and the database with it: {0}")]
     Damaged(String),
+    #[error("{0} is in use: stop the server first")]
+    InUse(Url),
+    #[error("{0} is of another version of Chinwag: start and stop a server of this version on it")]
+    OtherVersion(Url),
+    #[error("{0} holds data already, and not that of an unfinished copy; nothing was changed")]
+    NotEmpty(Url),
+    #[error(
+        "{0} holds an unfinished copy of another database, or of this one before it changed; \
+         empty it to begin again"
+    )]
+    OtherOrigin(Url),
+    #[error(
+        "what {url} holds differs from what was copied, in: {tables}; has anyone written to it? \
+         Empty it to begin again"
+    )]
+    Differs { url: Url, tables: String },
 }
 
 impl CopyError {

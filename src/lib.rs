@@ -103,4 +103,4 @@ mod store;
 pub use config::{Access, Command, Config, Limits, Program, Registration, Secret, Url};
 pub use error::{CopyError, StartError};
 pub use server::Server;
-pub use store::{Backup, backup};
+pub use store::{Backup, CopyStep, backup, copy};

@@ -5,8 +5,9 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use chinwag::{Backup, Command, Config, CopyError, Program, Server, StartError, Url};
+use chinwag::{Backup, Command, Config, CopyError, CopyStep, Program, Server, StartError, Url};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{Level, Metadata};
@@ -17,6 +18,9 @@ use tracing_subscriber::prelude::*;
 /// The exit code of a setting that cannot be; clap's own, too.
 const BAD_SETTING: u8 = 2;
 
+/// How often a copy says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Program { config, command } = Program::parse();
@@ -24,6 +28,7 @@ async fn main() -> ExitCode {
     let done = match command {
         None => serve(config).await,
         Some(Command::Backup { database_url, file }) => back_up(&database_url, &file).await,
+        Some(Command::Copy { from, to }) => copy(&from, &to).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,6 +61,28 @@ async fn back_up(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
     let Backup { bytes, chats, messages } = backup;
     let file = file.display();
     say(format_args!("backed up to {file}: {bytes} bytes, {chats} chats, {messages} messages"));
+    Ok(())
+}
+
+/// Says how far it is once a second, and at the beginning and the end of each table.
+async fn copy(from: &Url, to: &Url) -> Result<(), Box<dyn Error>> {
+    let (mut said, mut begun) = (Instant::now(), "");
+    chinwag::copy(from, to, |step| match step {
+        CopyStep::Read { table, rows } => say(format_args!("read {table}: {rows}")),
+        CopyStep::Copied { table, rows, of } => {
+            let begins = rows > 0 && begun != table;
+            if begins || rows == of || said.elapsed() >= SAY_EVERY {
+                say(format_args!("copied {table}: {rows} of {of}"));
+                (said, begun) = (Instant::now(), table);
+            }
+        }
+        CopyStep::Compared { table, rows, of, same } => {
+            let verdict = if same { "the same" } else { "DIFFERENT" };
+            say(format_args!("compared {table:<14}{of:>12} read{rows:>12} written  {verdict}"));
+        }
+    })
+    .await?;
+    say(format_args!("all is copied"));
     Ok(())
 }
 

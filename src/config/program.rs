@@ -33,4 +33,21 @@ pub enum Command {
         /// The file to make; there must be none of this name
         file: PathBuf,
     },
+
+    /// Move everything from SQLite to PostgreSQL, for when one machine is no longer enough
+    ///
+    /// Stop the server first: a database that is in use is refused, and nobody can open it until
+    /// the command ends. It is only read. The other one must be empty; no server starts on it
+    /// until all has been copied, read back and found to be the same. Ended before that, the same
+    /// command goes on where it was. Rooms that end with their last visitor are not copied.
+    Copy {
+        /// The database to read: sqlite:FILE
+        #[arg(long, value_name = "URL", value_parser = database)]
+        from: Url,
+
+        /// The database to fill: postgres://USER@HOST/DATABASE, with the password in ~/.pgpass or
+        /// PGPASSWORD, or after the user as :PASSWORD
+        #[arg(long, value_name = "URL", value_parser = database)]
+        to: Url,
+    },
 }

@@ -10,6 +10,7 @@
 mod accounts;
 mod backup;
 mod chats;
+mod copy;
 mod direct;
 mod events;
 mod invitations;
@@ -42,6 +43,7 @@ use writer::Writer;
 
 pub use accounts::Taken;
 pub use backup::{Backup, backup};
+pub use copy::{CopyStep, copy};
 pub use events::{EventReader, StoredEvent};
 pub use members::Standing;
 pub use unlogged::{Backlog, LogTurn, Unlogged};

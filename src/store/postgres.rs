@@ -10,7 +10,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+use super::copy::is_unfinished;
+
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 10;
 
@@ -31,6 +33,10 @@ pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
     // A migration may take longer than a request.
     let migrating = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     MIGRATIONS.run(&migrating).await?;
+    if is_unfinished(&mut *migrating.acquire().await?).await? {
+        let why = "it holds an unfinished copy; let `chinwag copy` end first";
+        return Err(sqlx::Error::Configuration(why.into()));
+    }
     migrating.close().await;
     PgPoolOptions::new()
         .min_connections(1)
@@ -41,7 +47,7 @@ pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
 }
 
 /// The number of a [`DatabaseLock`].
-const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
+pub(super) const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
 
 /// What keeps a node that believes to be the only one, and so does not hear of others, from sharing
 /// a database with others: a lock, which PostgreSQL holds as long as the connection is there.

@@ -17,7 +17,7 @@ use super::Turn;
 use crate::config::Url;
 use crate::error::CopyError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 2;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);

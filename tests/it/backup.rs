@@ -15,13 +15,13 @@ use crate::program::{Running, output};
 use crate::support::{Client, TestServer, message};
 
 /// A server on the SQLite file of a directory, whatever the other tests run on.
-async fn on_file(directory: TempDir) -> TestServer {
+pub async fn on_file(directory: TempDir) -> TestServer {
     let url = sqlite_in(directory.path());
     TestServer::on(directory, |config| config.database_url = url.into()).await
 }
 
 /// A directory with the database of a server that has ended.
-async fn new_file() -> TempDir {
+pub async fn new_file() -> TempDir {
     on_file(TempDir::new().unwrap()).await.shutdown().await
 }
 

@@ -12,6 +12,8 @@ mod chats;
 mod chatter;
 mod cluster;
 mod cluster_once;
+mod copy;
+mod copy_broken;
 mod credentials;
 mod crossing;
 mod database;

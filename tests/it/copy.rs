@@ -1,0 +1,155 @@
+//! `chinwag copy`: everything that was in SQLite is in PostgreSQL.
+
+use chinwag::Config;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+
+use crate::backup::on_file;
+use crate::chatter::{Chatter, message as said};
+use crate::database::sqlite_in;
+use crate::http::PASSWORD;
+use crate::program::output;
+use crate::services;
+use crate::steps::of_chat;
+use crate::support::{Client, TestServer, message};
+
+/// Copies a directory's database; returns the exit code and what was said.
+pub async fn copy(from: &TempDir, to: &str) -> (Option<i32>, String) {
+    let (from, to) = (sqlite_in(from.path()), to.to_owned());
+    let done = move || output(&["copy", "--from", &from, "--to", &to]);
+    let (output, text) = tokio::task::spawn_blocking(done).await.unwrap();
+    (output.status.code(), text)
+}
+
+/// Runs statements on a directory's database.
+pub async fn change(directory: &TempDir, sql: impl Into<String>) {
+    let url = sqlite_in(directory.path());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.into())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+pub fn on(url: &str) -> impl FnOnce(&mut Config) {
+    |config| config.database_url = url.into()
+}
+
+/// Everything that somebody can see.
+async fn view(client: &mut Client) -> Value {
+    let mut view = Vec::new();
+    for list in ["list-chats", "list-teams", "list-invitations"] {
+        view.push(client.done(list, json!({})).await);
+    }
+    for chat in view[0]["chats"].as_array().unwrap().clone() {
+        let chat = chat["id"].as_str().unwrap();
+        view.push(client.done("list-messages", of_chat(chat)).await);
+    }
+    json!(view)
+}
+
+/// Users of all kinds in chats of all kinds; returns an access token.
+async fn fill(server: &TestServer) -> String {
+    let (bob, alice) = (server.sign_up("bob").await, server.sign_up("alice").await);
+    let mut live = crate::live::Live::connect(server, bob.access()).await;
+    live.say("bob", "alice", "hi, \"alice\"\t\\ \u{1f600}").await;
+    live.is_open().await;
+    server.log_in("bob", PASSWORD).await;
+
+    // In the order of their bytes, and in no other, Z comes before a and é last.
+    for name in ["Zoe", "zoe", "\u{e9}mile", "z\u{e9}"] {
+        let user = json!({ "id": name, "name": name, "photo": "data:," });
+        server.connect().await.done("create-user", json!({ "user": user })).await;
+    }
+    let (mut ann, mut cat) = (server.user("ann").await, server.user("cat").await);
+    let chat = ann.make_private(&mut [&mut cat]).await;
+    for at in 0..5 {
+        let mut body = message(&chat, &format!("number {at}"));
+        body["message"]["client_id"] = at.to_string().into();
+        ann.done("new-message", body).await;
+    }
+    cat.done("new-message", message(&chat, &"long ".repeat(100_000))).await;
+    cat.done("mark-read", json!({ "chat": { "id": chat }, "seq": 2 })).await;
+    let team = ann.make_team("Ground Crew", &[&cat.id]).await;
+    let of_team = json!({ "name": "of the team", "description": "", "team": { "id": team } });
+    ann.done("create-chat", json!({ "chat": of_team, "users": [] })).await;
+    let secret = json!({ "chat": { "name": "secret", "private": true }, "users": [] });
+    let secret = cat.done("create-chat", secret).await;
+    cat.invite(secret["chat"]["id"].as_str().unwrap(), &ann.id).await;
+
+    let mut chatter = server.chatter("dan").await;
+    chatter.join("django", "dan").await;
+    chatter.say("django", "in a channel", "dan").await;
+    alice.access().to_owned()
+}
+
+#[tokio::test]
+async fn a_server_goes_on_with_the_copy() {
+    let Some(url) = services::postgres() else { return };
+    let url = services::database(&url).await;
+    let server = on_file(TempDir::new().unwrap()).await;
+    let token = fill(&server).await;
+    let (mut ann, mut cat) = (server.user("ann").await, server.user("cat").await);
+    let before = [view(&mut ann).await, view(&mut cat).await];
+    let inbox = server.fetch("/api/inbox", &token).await;
+    let directory = server.shutdown().await;
+    change(
+        &directory,
+        "insert into chats (id, name, private, creator_id, last_seq, active_at, created_at,
+             modified_at, ephemeral)
+         select randomblob(16), 'short-lived', false, id, 1, 1, 1, 1, true from users limit 1;
+         insert into members select c.id, creator_id, 1, 0, 0 from chats c where ephemeral;
+         insert into messages select c.id, 1, randomblob(16), creator_id, 0, 'gone', null, 1, 1
+         from chats c where ephemeral;",
+    )
+    .await;
+
+    let (code, text) = copy(&directory, &url).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.ends_with("all is copied\n"), "{text}");
+    assert_tables(&directory, &text).await;
+
+    let server = TestServer::with(on(&url)).await;
+    let (mut ann, mut cat) = (server.user("ann").await, server.user("cat").await);
+    assert_eq!([view(&mut ann).await, view(&mut cat).await], before);
+    let list = ann.done("list-chats", json!({ "query": { "limit": 1000 } })).await;
+    assert!(!list.to_string().contains("short-lived"), "{list}");
+    assert_eq!(server.fetch("/api/inbox", &token).await, inbox);
+    assert_eq!(server.log_in("bob", PASSWORD).await.status, 200);
+    assert_ne!(server.log_in("bob", "not this one").await.status, 200);
+    let mut dan = Chatter::open(server.channels("dan")).await;
+    dan.next().await;
+    dan.join("django", "dan").await;
+    assert_eq!(dan.ask(crate::chatter::said_by("django", "x")).await, said("django", "x", "dan"));
+
+    // What was sent before is known, and what comes now follows it.
+    let mut chats = before[0][0]["chats"].as_array().unwrap().iter();
+    let chat = chats.find(|chat| chat["last_seq"] == 6).unwrap()["id"].as_str().unwrap();
+    let mut again = message(chat, "number 3");
+    again["message"]["client_id"] = "3".into();
+    assert_eq!(ann.done("new-message", again).await["seq"], 4);
+    assert_eq!(ann.done("new-message", message(chat, "and on")).await["seq"], 7);
+
+    server.shutdown().await;
+    let (code, text) = copy(&directory, &url).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("holds data already"), "{text}");
+}
+
+/// Fails unless all tables are copied but these.
+async fn assert_tables(directory: &TempDir, said: &str) {
+    let url = sqlite_in(directory.path());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let sql = "select name from sqlite_master where type = 'table' order by name";
+    let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    let left = tables.iter().filter(|table| !said.contains(&format!("read {table}: ")));
+    let of_a_server = [
+        "_sqlx_migrations",
+        "events",
+        "nick_channels",
+        "nicks",
+        "seats",
+        "sqlite_sequence",
+        "streams",
+    ];
+    assert_eq!(Vec::from_iter(left), of_a_server);
+}
