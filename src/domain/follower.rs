@@ -7,7 +7,7 @@
 //! node's clients until they ask; the log says so.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -19,6 +19,8 @@ use crate::error::Error;
 use crate::model::{Committed, Event, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
 
+/// How long Redis may take until a stream is heard.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// How many events one look at the store brings, and how many streams it asks for.
 const PAGE: usize = 1000;
 /// The pause before the store is asked again.
@@ -30,6 +32,13 @@ const FORGET_EVERY: Duration = Duration::from_secs(30);
 
 /// Whoever waits until a stream is followed from where it is now.
 pub(super) type Asker = oneshot::Sender<Result<(), Error>>;
+
+/// Those who wait until streams are heard.
+struct Waiting {
+    askers: Vec<Asker>,
+    streams: Vec<Stream>,
+    since: Instant,
+}
 
 pub(super) struct Follower {
     pub reader: EventReader,
@@ -51,7 +60,8 @@ impl Follower {
         let follower = AtWork { carrier, reader, shared };
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut look = tokio::time::interval(LOOK_EVERY);
-        for interval in [&mut forget, &mut look] {
+        let (mut patience, mut waiting) = (tokio::time::interval(PATIENCE), Vec::new());
+        for interval in [&mut forget, &mut look, &mut patience] {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
@@ -66,14 +76,16 @@ impl Follower {
                     while let Ok(asker) = asked.try_recv() {
                         askers.push(asker);
                     }
-                    let done = follower.position_new().await;
-                    // An asker that is gone needs no answer.
-                    askers.into_iter().for_each(|asker| drop(asker.send(done.clone())));
+                    waiting.extend(follower.position_new(askers).await);
                 }
+                _ = patience.tick(), if !waiting.is_empty() => {}
                 _ = forget.tick() => follower.shared.forget(),
                 // What a node has committed and not told of, as it has died, say.
                 _ = look.tick() => follower.catch_up(follower.shared.list_next(None)).await,
             }
+            let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
+            // An asker that is gone needs no answer.
+            done.flat_map(|done| done.askers).for_each(|asker| drop(asker.send(Ok(()))));
         }
     }
 }
@@ -104,6 +116,7 @@ impl AtWork {
                 self.carrier.show(None, Some(event)).await;
             }
             Heard::Subscribed(streams) => {
+                self.shared.note_heard(&streams);
                 self.catch_up(self.shared.list_next(Some(&streams))).await;
             }
             Heard::Missed => self.catch_up(self.shared.list_next(None)).await,
@@ -196,17 +209,31 @@ impl AtWork {
         }
     }
 
-    /// Finds where the streams are now that have come to be followed.
-    async fn position_new(&self) -> Result<(), Error> {
-        let new = self.shared.take_new();
-        for streams in new.chunks(PAGE) {
-            let found = self.reader.list_last_numbers(streams).await;
-            let last = found.inspect_err(|_| self.shared.put_back_new(new.clone()))?;
-            last.iter().for_each(|last| self.shared.start_after(&last.stream, last.number));
-            // The others have no event yet.
-            streams.iter().for_each(|stream| self.shared.start_after(stream, 0));
+    /// Finds where the streams are now that have come to be followed, and answers those who wait
+    /// for that if it cannot be found.
+    async fn position_new(&self, askers: Vec<Asker>) -> Option<Waiting> {
+        let streams = self.shared.take_new();
+        for page in streams.chunks(PAGE) {
+            match self.reader.list_last_numbers(page).await {
+                Ok(last) => {
+                    last.iter().for_each(|last| self.shared.start_after(&last.stream, last.number));
+                    // The others have no event yet.
+                    page.iter().for_each(|stream| self.shared.start_after(stream, 0));
+                }
+                Err(error) => {
+                    self.shared.put_back_new(streams);
+                    askers.into_iter().for_each(|asker| drop(asker.send(Err(error.clone()))));
+                    return None;
+                }
+            }
         }
-        Ok(())
+        Some(Waiting { askers, streams, since: Instant::now() })
+    }
+
+    /// Whether what is not kept, who comes into a room and who leaves it, is heard too. Nobody
+    /// waits long for Redis.
+    fn need_not_wait(&self, waiting: &Waiting) -> bool {
+        self.shared.are_heard(&waiting.streams) || waiting.since.elapsed() >= PATIENCE
     }
 
     /// Asks the store until it answers, or is closed.

@@ -54,12 +54,14 @@ struct Followed {
     shown: BTreeSet<i64>,
     /// When it was last shown to the doors.
     touched: Instant,
+    /// Whether this node has subscribed to it.
+    heard: bool,
 }
 
 impl Followed {
     fn from(next: Option<i64>) -> Followed {
         let (passed, shown, touched) = (0..0, BTreeSet::new(), Instant::now());
-        Followed { followers: 0, next, passed, shown, touched }
+        Followed { followers: 0, next, passed, shown, touched, heard: false }
     }
 }
 
@@ -205,6 +207,22 @@ impl Shared {
     /// The streams whose place is still to be found.
     pub fn take_new(&self) -> Vec<Stream> {
         mem::take(&mut self.map().new)
+    }
+
+    /// These streams are heard.
+    pub fn note_heard(&self, streams: &[Stream]) {
+        let mut map = self.map();
+        for stream in streams {
+            if let Some(followed) = map.streams.get_mut(stream) {
+                followed.heard = true;
+            }
+        }
+    }
+
+    /// Whether these streams are heard, as far as they are followed still.
+    pub fn are_heard(&self, streams: &[Stream]) -> bool {
+        let map = self.map();
+        streams.iter().all(|stream| map.streams.get(stream).is_none_or(|followed| followed.heard))
     }
 
     /// It could not be found.
