@@ -12,8 +12,8 @@ use crate::doors::Doors;
 use crate::doors::http::{self, Listener};
 use crate::error::StartError;
 
-/// How long each step of a shutdown may take: four of them stay under ten seconds.
-const STEP: Duration = Duration::from_secs(2);
+/// How long each step of a shutdown may take: five of them stay under ten seconds.
+const STEP: Duration = Duration::from_millis(1900);
 
 /// A running server. Dropped without [`shutdown`](Server::shutdown) it goes on serving until its
 /// runtime ends.

@@ -40,6 +40,7 @@ impl Cluster {
         let unusable = |why: String| StartError::Redis { url: url.clone(), why };
         let id = store.find_cluster_id().await.map_err(|error| unusable(error.to_string()))?;
         let redis = Redis::open(url.expose(), id).map_err(|error| unusable(error.to_string()))?;
+        tracing::info!(%node, "one of several nodes");
         let (streams, follower) = Streams::start(&redis, node, store.event_reader());
         let cluster = Cluster { redis, beats: AtomicU32::new(0), leaving: AtomicBool::new(false) };
         Ok((cluster, streams, follower))

@@ -43,8 +43,11 @@ impl App {
     async fn ensure_lock(&self) {
         match timeout(PATIENCE, self.store.ensure_lock()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the lock of the database is not held"),
-            Err(_) => tracing::error!("the lock of the database is not held"),
+            Ok(Err(error @ sqlx::Error::Configuration(_))) => {
+                tracing::error!(%error, "the lock of the database is another server's");
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "the lock of the database is not held"),
+            Err(_) => tracing::warn!("the lock of the database is not held"),
         }
     }
 
