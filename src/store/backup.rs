@@ -1,8 +1,8 @@
 //! Backups: a live SQLite database, copied into a file of its own.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{self, Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -59,8 +59,10 @@ async fn check(part: &Path, database: &Url) -> Result<(i64, i64), CopyError> {
     Ok(counts)
 }
 
-/// A file that is not whole yet, beside its place. Dropped, it is deleted.
+/// A file that is not whole yet, in a folder of its own beside its place. Dropped, it is deleted
+/// with what SQLite puts beside it.
 struct Part {
+    folder: PathBuf,
     path: PathBuf,
     file: PathBuf,
 }
@@ -69,17 +71,18 @@ impl Part {
     fn create(file: &Path) -> Result<Part, CopyError> {
         let failed = |source| CopyError::File { file: file.to_owned(), source };
         // An absolute path is no URI to SQLite, whatever its first letters are.
-        let file = path::absolute(file).map_err(&failed)?;
-        if fs::symlink_metadata(&file).is_ok() {
-            return Err(CopyError::AlreadyThere(file));
+        let absolute = path::absolute(file).map_err(&failed)?;
+        if fs::symlink_metadata(&absolute).is_ok() {
+            return Err(CopyError::AlreadyThere(absolute));
         }
-        let mut name = file.clone().into_os_string();
-        name.push(format!(".{}.part", Uuid::now_v7()));
-        let part = Part { path: name.into(), file };
+        let mut folder = absolute.clone().into_os_string();
+        folder.push(format!(".{}.part", Uuid::now_v7()));
+        let folder = PathBuf::from(folder);
+        let part = Part { path: folder.join("backup"), folder, file: absolute };
         // It holds what tokens are signed with: it is for its owner alone.
+        DirBuilder::new().mode(0o700).create(&part.folder).map_err(&failed)?;
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part.path);
-        made.map_err(|source| CopyError::File { file: part.file.clone(), source })?;
-        Ok(part)
+        made.map(|_| part).map_err(failed)
     }
 
     fn name(&self) -> Result<&str, CopyError> {
@@ -105,10 +108,12 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Finished, it is no longer there; unfinished, SQLite's journal may stand beside it.
-        let _ = fs::remove_file(&self.path);
-        let mut journal = self.path.clone().into_os_string();
-        journal.push("-journal");
-        let _ = fs::remove_file(journal);
+        // Who is interrupted may have begun a file that was not there a moment ago. Without the
+        // folder no other one can begin.
+        while let Err(error) = fs::remove_dir_all(&self.folder) {
+            if error.kind() != io::ErrorKind::DirectoryNotEmpty {
+                return;
+            }
+        }
     }
 }

@@ -151,22 +151,27 @@ async fn what_cannot_be_is_refused_and_nothing_is_made() {
 
 #[tokio::test]
 async fn ended_in_the_middle_it_leaves_nothing() {
-    let (directory, copies) = (new_file().await, TempDir::new().unwrap());
+    let directory = new_file().await;
     pad(&sqlite_in(directory.path())).await;
-    let mut backup = Command::new(env!("CARGO_BIN_EXE_chinwag"))
-        .args(["backup", "--database-url", &sqlite_in(directory.path())])
-        .arg(copies.path().join("chat.db"))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    while names(copies.path()).is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    for after in [0, 10, 30, 100] {
+        let copies = TempDir::new().unwrap();
+        let mut backup = Command::new(env!("CARGO_BIN_EXE_chinwag"))
+            .args(["backup", "--database-url", &sqlite_in(directory.path())])
+            .arg(copies.path().join("chat.db"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while names(copies.path()).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let id = backup.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        // It may have been faster.
+        let expected: &[&str] = if backup.wait().unwrap().success() { &["chat.db"] } else { &[] };
+        assert_eq!(names(copies.path()), expected);
     }
-    let id = backup.id().to_string();
-    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
-    // It may have been faster.
-    let expected: &[&str] = if backup.wait().unwrap().success() { &["chat.db"] } else { &[] };
-    assert_eq!(names(copies.path()), expected);
 }
 
 /// Writes 80 MB into a database, which is more than its log is to hold.
