@@ -9,6 +9,7 @@
 
 mod accounts;
 mod backup;
+mod bounded;
 mod chats;
 mod copy;
 mod direct;
@@ -27,16 +28,18 @@ mod users;
 mod writer;
 
 use std::iter;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use sqlx::{PgPool, Postgres, Sqlite};
+use sqlx::Sqlite;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc};
+use tokio::time::Instant;
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept, NewMessage, Sent};
+use bounded::{PgTransaction, Pool};
 use postgres::DatabaseLock;
 use sqlite::SqlitePools;
 use writer::Writer;
@@ -55,7 +58,7 @@ const COMMITTED_EVENTS: usize = 1024;
 #[derive(Clone)]
 enum Db {
     Sqlite(SqlitePools),
-    Postgres(PgPool),
+    Postgres(Pool),
 }
 
 /// Expands `$body` once per dialect: with `Db` the name is a store's pool of readers, with `Tx` the
@@ -87,11 +90,14 @@ use on;
 
 /// Where committed events leave. Its lock is held by whoever writes, from before the first
 /// statement until the events are sent: that gives them the order of the commits.
+#[derive(Debug)]
 struct Exit {
     committed: mpsc::Sender<Committed>,
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
     to_log: Arc<Notify>,
+    /// When the database did not answer the last time.
+    missed_at: std::sync::Mutex<Option<Instant>>,
 }
 
 /// Whom committed events are kept for.
@@ -102,6 +108,15 @@ pub struct Keeping {
 }
 
 impl Exit {
+    fn miss(&self) {
+        *self.missed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn was_missed_since(&self, time: Instant) -> bool {
+        let missed_at = self.missed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        missed_at.is_some_and(|missed_at| missed_at > time)
+    }
+
     async fn send(&self, events: impl IntoIterator<Item = (Event, Option<Kept>)>) {
         for (event, kept) in events {
             let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
@@ -143,8 +158,13 @@ impl Store {
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
-        let exit =
-            Exit { committed, last_number: last_number.clone(), keeping, to_log: to_log.clone() };
+        let exit = Exit {
+            committed,
+            last_number: last_number.clone(),
+            keeping,
+            to_log: to_log.clone(),
+            missed_at: std::sync::Mutex::default(),
+        };
         let turn = Arc::new(Mutex::new(exit));
         let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
         if let Db::Sqlite(pools) = &db {
@@ -209,26 +229,35 @@ impl Store {
 
 enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres(sqlx::Transaction<'static, Postgres>),
+    Postgres(Box<PgTransaction>),
 }
 
 /// An open write transaction; dropped, it changes nothing.
 pub struct Tx {
     // Dropped before the turn, so that a rollback ends before the next transaction begins.
     inner: Transaction,
-    turn: OwnedMutexGuard<Exit>,
+    turn: Arc<OwnedMutexGuard<Exit>>,
 }
 
 impl Tx {
     async fn begin(db: &Db, turn: &Turn) -> Result<Tx, Error> {
-        let turn = turn.clone().lock_owned().await;
-        let inner = match db {
+        let asked_at = Instant::now();
+        let turn = Arc::new(turn.clone().lock_owned().await);
+        // Those who wait one after the other do not each wait for a database that is gone.
+        if turn.was_missed_since(asked_at) {
+            return Err(Error::Unavailable(None));
+        }
+        match db {
             Db::Sqlite(pools) => {
-                Transaction::Sqlite(pools.writer.begin_with("begin immediate").await?)
+                let inner = pools.writer.begin_with("begin immediate").await?;
+                Ok(Tx { inner: Transaction::Sqlite(inner), turn })
             }
-            Db::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
-        };
-        Ok(Tx { inner, turn })
+            Db::Postgres(pool) => {
+                let connection = pool.acquire().await.inspect_err(|_| turn.miss())?;
+                let inner = PgTransaction::begin(connection, turn.clone()).await?;
+                Ok(Tx { inner: Transaction::Postgres(Box::new(inner)), turn })
+            }
+        }
     }
 
     /// Makes the changes durable, then sends `events` on their way.

@@ -1,15 +1,15 @@
-//! PostgreSQL: a pool whose connections give up in time, and a lock that keeps nodes apart which
-//! do not hear of each other.
+//! PostgreSQL: its settings, and a lock that keeps nodes apart which do not hear of each other.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::bounded::Pool;
 use super::copy::is_unfinished;
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -28,7 +28,7 @@ const BOUNDS: [(&str, &str); 4] = [
 ];
 
 /// Connects to a database and migrates it if need be; several nodes may do so at the same time.
-pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
+pub(super) async fn open(url: &str) -> Result<Pool, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("chinwag");
     // A migration may take longer than a request.
     let migrating = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
@@ -38,12 +38,11 @@ pub(super) async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
         return Err(sqlx::Error::Configuration(why.into()));
     }
     migrating.close().await;
-    PgPoolOptions::new()
+    let settings = PgPoolOptions::new()
         .min_connections(1)
         .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options.options(BOUNDS))
-        .await
+        .acquire_timeout(PATIENCE);
+    Pool::connect(settings, options.options(BOUNDS)).await
 }
 
 /// The number of a [`DatabaseLock`].

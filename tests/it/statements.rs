@@ -84,6 +84,7 @@ fn statements() -> Vec<Statement> {
 fn statements_in(file: &Path) -> Vec<Statement> {
     let tokens = tokens(&fs::read_to_string(file).unwrap());
     let source = Source { macros: macros(&tokens), tokens };
+    let of_postgres = file.file_name().is_some_and(|name| name == "postgres.rs");
     let (mut found, mut only, mut at) = (Vec::new(), None, 0);
     while at < source.tokens.len() {
         match (&source.tokens[at], source.tokens.get(at + 1)) {
@@ -106,6 +107,7 @@ fn statements_in(file: &Path) -> Vec<Statement> {
         };
         let first = sql.split_whitespace().next().unwrap_or_default();
         if ["select", "insert", "update", "delete", "with"].contains(&first) {
+            let only = only.or(of_postgres.then_some(Dialect::Postgres));
             found.push(Statement { file: file.to_owned(), only, sql });
         }
         at = end;

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use chinwag::Config;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::chatter::Chatter;
+use crate::held::Held;
 use crate::rpc::state;
 use crate::services;
 use crate::steps::{of_chat, of_chat_and};
-use crate::support::{Client, TestServer, assert_error, message, soon};
+use crate::support::{Client, TestServer, assert_error, message};
 
 const ROUNDS: usize = 40;
 
@@ -496,51 +496,6 @@ const CHANGES: [&str; 10] = [
     "remove-member",
     "remove-from-team",
 ];
-
-/// Two connections to a server's database: one that keeps a chat, and one that looks.
-struct Held {
-    keeper: PgConnection,
-    looker: PgConnection,
-}
-
-impl Held {
-    async fn on(url: &str) -> Held {
-        let (keeper, looker) = (PgConnection::connect(url).await, PgConnection::connect(url).await);
-        Held { keeper: keeper.unwrap(), looker: looker.unwrap() }
-    }
-
-    async fn hold(&mut self, chat: &str) {
-        let keep = format!("begin; select from chats where id = '{chat}' for no key update");
-        sqlx::raw_sql(AssertSqlSafe(keep)).execute(&mut self.keeper).await.unwrap();
-    }
-
-    async fn let_go(&mut self) {
-        sqlx::raw_sql("rollback").execute(&mut self.keeper).await.unwrap();
-    }
-
-    /// Waits until somebody waits for it.
-    async fn awaited(&mut self, by: &str) {
-        let waiting = "select count(*) from pg_stat_activity
-            where datname = current_database() and wait_event_type = 'Lock'";
-        soon(&format!("{by} waits for the chat"), async {
-            while self.count(waiting).await == 0 {}
-        })
-        .await;
-    }
-
-    /// Fails unless nobody has a lock on any row of a table, but for so many.
-    async fn assert_free(&mut self, table: &str, but: i64, by: &str) {
-        let all = self.count(&format!("select count(*) from {table}")).await;
-        let free =
-            format!("select count(*) from (select from {table} for no key update skip locked) it");
-        assert_eq!(self.count(&free).await, all - but, "{by} has locked {table} before the chat");
-    }
-
-    async fn count(&mut self, sql: &str) -> i64 {
-        let sql = AssertSqlSafe(sql.to_owned());
-        sqlx::query_scalar(sql).fetch_one(&mut self.looker).await.unwrap()
-    }
-}
 
 #[tokio::test]
 async fn who_is_put_out_and_whose_guest_comes_in_block_nobody() {

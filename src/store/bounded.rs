@@ -1,0 +1,226 @@
+//! PostgreSQL's connections and transactions, bounded in time. The server bounds what it does, but
+//! a server that is gone says nothing: then nothing but this ends the waiting.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::postgres::{
+    PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
+};
+use sqlx::{
+    Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr,
+};
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
+use super::Exit;
+
+/// How long an answer may take, row by row: longer than the server lets a statement take.
+const ANSWER: Duration = Duration::from_secs(12);
+
+/// How long a connection that nobody uses may take to show that it is in order.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+type Rows<'e> = BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>;
+
+/// A node's connections.
+#[derive(Clone, Debug)]
+pub(super) struct Pool(PgPool);
+
+impl Pool {
+    pub async fn connect(
+        settings: PgPoolOptions,
+        options: PgConnectOptions,
+    ) -> Result<Pool, Error> {
+        // One that is silent is replaced: the pool itself would wait for its answer.
+        let settings =
+            settings.test_before_acquire(false).before_acquire(lives).after_release(lives);
+        Ok(Pool(settings.connect_with(options).await?))
+    }
+
+    pub fn connect_options(&self) -> Arc<PgConnectOptions> {
+        self.0.connect_options()
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.0.acquire().await
+    }
+}
+
+fn lives(
+    connection: &mut PgConnection,
+    _: PoolConnectionMetadata,
+) -> BoxFuture<'_, Result<bool, Error>> {
+    Box::pin(async { Ok(within(SIGN_OF_LIFE, connection.ping()).await.is_ok()) })
+}
+
+/// A transaction; dropped before it is committed, it is rolled back.
+#[derive(Debug)]
+pub(super) struct PgTransaction {
+    /// None once it has ended.
+    connection: Option<PoolConnection<Postgres>>,
+    turn: Arc<OwnedMutexGuard<Exit>>,
+}
+
+impl PgTransaction {
+    /// Begins a transaction, which keeps the turn until it has ended.
+    pub async fn begin(
+        connection: PoolConnection<Postgres>,
+        turn: Arc<OwnedMutexGuard<Exit>>,
+    ) -> Result<PgTransaction, Error> {
+        // It is dropped as any other if this fails or is cancelled.
+        let mut begun = PgTransaction { connection: Some(connection), turn };
+        within(ANSWER, sqlx::raw_sql("begin").execute(begun.connection()?)).await?;
+        Ok(begun)
+    }
+
+    pub async fn commit(mut self) -> Result<(), Error> {
+        within(ANSWER, sqlx::raw_sql("commit").execute(self.connection()?)).await?;
+        self.connection = None;
+        Ok(())
+    }
+
+    fn connection(&mut self) -> Result<&mut PgConnection, Error> {
+        self.connection.as_deref_mut().ok_or(Error::PoolClosed)
+    }
+}
+
+impl Drop for PgTransaction {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        // The next transaction does not find the locks of this one.
+        let turn = self.turn.clone();
+        tokio::spawn(async move {
+            let rollback = sqlx::raw_sql("rollback").execute(&mut *connection);
+            if let Err(error) = within(SIGN_OF_LIFE, rollback).await {
+                tracing::debug!(%error, "a transaction was not rolled back but given up");
+                if is_silence(&error) {
+                    turn.miss();
+                }
+                connection.close_on_drop();
+            }
+            drop(turn);
+        });
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut PgTransaction {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> Rows<'e>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        match self.connection() {
+            Ok(connection) => row_by_row(connection.fetch_many(query)),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async { within(ANSWER, self.connection()?.fetch_optional(query)).await })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async { within(ANSWER, self.connection()?.prepare_with(sql, parameters)).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async { within(ANSWER, self.connection()?.describe(sql)).await })
+    }
+}
+
+impl<'c> Executor<'c> for &'c Pool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> Rows<'e>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        row_by_row(self.0.fetch_many(query))
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(within(ANSWER, self.0.fetch_optional(query)))
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(within(ANSWER, self.0.prepare_with(sql, parameters)))
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(within(ANSWER, self.0.describe(sql)))
+    }
+}
+
+async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(patience, answer).await.unwrap_or_else(|_| Err(silence()))
+}
+
+fn row_by_row<'e, T: Send + 'e>(
+    rows: BoxStream<'e, Result<T, Error>>,
+) -> BoxStream<'e, Result<T, Error>> {
+    let next = |rows: Option<BoxStream<'e, Result<T, Error>>>| async {
+        let mut rows = rows?;
+        match timeout(ANSWER, rows.next()).await {
+            Ok(row) => row.map(|row| (row, Some(rows))),
+            Err(_) => Some((Err(silence()), None)),
+        }
+    };
+    stream::unfold(Some(rows), next).boxed()
+}
+
+fn silence() -> Error {
+    Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL does not answer"))
+}
+
+fn is_silence(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
+}

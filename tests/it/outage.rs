@@ -1,0 +1,198 @@
+//! PostgreSQL goes away and comes back while clients write: they are told so in time, lose nothing
+//! that was acknowledged, and go on by themselves.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::held::Held;
+use crate::proxy::Proxy;
+use crate::services::{self, Services, database};
+use crate::support::{Client, TestServer, assert_error, message, soon};
+
+const WRITERS: usize = 20;
+
+async fn on(url: &str) -> TestServer {
+    TestServer::on(TempDir::new().unwrap(), |config| config.database_url = url.into()).await
+}
+
+/// Says one thing after the other until it is told to stop, each again and again until it is
+/// acknowledged; returns what was acknowledged, by its `client_id`.
+async fn write(mut client: Client, chat: &str, stop: &AtomicBool) -> HashMap<String, Value> {
+    let mut acknowledged = HashMap::new();
+    while !stop.load(Relaxed) {
+        let client_id = acknowledged.len().to_string();
+        let mut body = message(chat, &format!("{} {client_id}", client.id));
+        body["message"]["client_id"] = json!(client_id);
+        let said = loop {
+            let said = client.ask("new-message", body.clone()).await;
+            match said.get("error") {
+                Some(error) => assert_error(error, "unavailable", None),
+                None => break said,
+            }
+        };
+        acknowledged.insert(client_id, said);
+    }
+    acknowledged
+}
+
+async fn is_ready(server: &TestServer) -> bool {
+    server.get("/readyz", "").await.starts_with("HTTP/1.1 200")
+}
+
+#[tokio::test]
+async fn a_crash_under_load_loses_and_doubles_nothing() {
+    let Some(services) = Services::start(&["postgres"]).await else { return };
+    let server = on(&database(&services.url("postgres")).await).await;
+    let mut ann = server.user("ann").await;
+    let mut writers = Vec::new();
+    for number in 0..WRITERS {
+        writers.push(server.user(&format!("writer {number}")).await);
+    }
+    let ids = Vec::from_iter(writers.iter().map(|writer| writer.id.as_str()));
+    let chat = ann.chat("ours", true, &ids).await;
+    let names = Vec::from_iter(writers.iter().map(|writer| writer.id.clone()));
+    let stop = AtomicBool::new(false);
+    let crashes = async {
+        for _ in 0..3 {
+            // The pushes say when there has been some load.
+            for _ in 0..5 * WRITERS {
+                ann.next_of("new-message").await;
+            }
+            services.kill("postgres").await;
+            assert!(!is_ready(&server).await);
+            services.start_again("postgres").await;
+            soon("it is ready again", async { while !is_ready(&server).await {} }).await;
+        }
+        stop.store(true, Relaxed);
+    };
+    let (_, written) =
+        join(crashes, join_all(writers.into_iter().map(|it| write(it, &chat, &stop)))).await;
+
+    let mut stored = Vec::new();
+    loop {
+        let body = json!({ "chat": { "id": chat }, "query": { "after_seq": stored.len() } });
+        let mut page = ann.ask("list-messages", body).await;
+        stored.append(page["messages"].as_array_mut().unwrap());
+        if page.get("next").is_none() {
+            break;
+        }
+    }
+    for (at, message) in stored.iter().enumerate() {
+        assert_eq!(message["seq"], at + 1, "there is a gap");
+    }
+    let mut count = 0;
+    for (name, acknowledged) in names.iter().zip(written) {
+        for message in acknowledged.values() {
+            let seq = message["seq"].as_u64().unwrap() as usize;
+            assert_eq!(stored.get(seq - 1), Some(message), "{name} has lost a message");
+        }
+        count += acknowledged.len();
+    }
+    assert_eq!(stored.len(), count, "something is there twice, or nobody was told of it");
+}
+
+#[tokio::test]
+async fn whoever_asks_meanwhile_is_told_in_time() {
+    let Some(services) = Services::start(&["postgres"]).await else { return };
+    let server = on(&database(&services.url("postgres")).await).await;
+    let account = server.sign_up("bob").await;
+    let mut clients = Vec::new();
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    for _ in 0..WRITERS {
+        clients.push(server.user("ann").await);
+    }
+    let of_chat = json!({ "chat": { "id": chat } });
+    let requests = [
+        ("create-user", json!({ "user": { "id": "eve", "name": "Eve", "photo": "" } })),
+        ("create-chat", json!({ "chat": { "name": "x" }, "users": [] })),
+        ("list-chats", json!({})),
+        ("list-messages", of_chat.clone()),
+        ("mark-read", of_chat),
+        ("new-message", message(&chat, "hello")),
+    ];
+    services.kill("postgres").await;
+    let asked = clients.iter_mut().zip(requests.iter().cycle()).map(async |(client, request)| {
+        let (event, body) = request.clone();
+        // The client has no patience for a queue of those who wait one after the other.
+        let error = client.refused(event, body).await;
+        assert_error(&error, "unavailable", None);
+    });
+    let others = async {
+        let inbox = server.request("GET", "/api/inbox").bearer(account.access()).send().await;
+        assert_eq!(inbox.status, 503, "{}", inbox.text);
+        let fault = server.fault("NewUser", json!(["eve"])).await;
+        assert_eq!(fault["data"]["code"], "unavailable", "{fault}");
+    };
+    join(others, join_all(asked)).await;
+    services.start_again("postgres").await;
+    soon("it is ready again", async { while !is_ready(&server).await {} }).await;
+    for (client, (event, body)) in clients.iter_mut().zip(requests) {
+        let answer = client.ask(event, body).await;
+        assert!(answer.get("error").is_none(), "{event}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_is_used_no_more() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = database(&postgres).await;
+    let server = on(&url).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    let mut held = Held::on(&url).await;
+    for number in 1..=20 {
+        // In the middle of a transaction.
+        held.hold(&chat).await;
+        let ack = ann.request("new-message", message(&chat, "lost")).await;
+        held.awaited("the writer").await;
+        held.cut_off().await;
+        assert_error(&ann.answer(ack).await["error"], "unavailable", None);
+        held.let_go().await;
+        assert_eq!(ann.say(&chat, "said").await["seq"], number);
+        // And all that nobody uses.
+        held.cut_off_all().await;
+        ann.done("mark-read", json!({ "chat": { "id": chat } })).await;
+        held.cut_off_all().await;
+        ann.done("list-chats", json!({})).await;
+    }
+}
+
+/// As when the machine is gone, or the way to it: nothing says that a connection has ended.
+#[tokio::test]
+async fn a_silent_database_is_given_up_in_time() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = database(&postgres).await;
+    let proxy = Proxy::to(&url).await;
+    let server = on(&proxy.url).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    let mut others = Vec::new();
+    for _ in 0..WRITERS {
+        others.push(server.user("ann").await);
+    }
+    let mut held = Held::on(&url).await;
+    for number in 0..2 {
+        held.hold(&chat).await;
+        let mut body = message(&chat, "hello");
+        body["message"]["client_id"] = json!(number.to_string());
+        let ack = ann.request("new-message", body.clone()).await;
+        held.awaited("the writer").await;
+        proxy.fall_silent();
+        held.let_go().await;
+        let events = ["mark-read", "list-messages"].into_iter().cycle();
+        let asked = others.iter_mut().zip(events).map(async |(client, event)| {
+            let error = client.refused(event, json!({ "chat": { "id": chat } })).await;
+            assert_error(&error, "unavailable", None);
+        });
+        let (said, _) = join(ann.answer(ack), join_all(asked)).await;
+        assert_error(&said["error"], "unavailable", None);
+        proxy.speak_again();
+        soon("it is ready again", async { while !is_ready(&server).await {} }).await;
+        assert_eq!(ann.ask("new-message", body).await["seq"], number + 1);
+    }
+}
