@@ -1,10 +1,15 @@
 //! Servers that share a database and a Redis.
 
-use std::ops::Index;
+use std::fs::{self, File};
+use std::ops::{Index, IndexMut};
+use std::thread;
 
 use chinwag::Config;
+use futures_util::future::join_all;
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
+use crate::program::Running;
 use crate::services;
 use crate::support::TestServer;
 
@@ -49,5 +54,89 @@ impl Index<usize> for Nodes {
 
     fn index(&self, number: usize) -> &TestServer {
         &self.nodes[number]
+    }
+}
+
+/// The nodes of a cluster, each a process of its own.
+pub struct Processes {
+    nodes: Vec<TestServer>,
+}
+
+impl Processes {
+    /// None if there is no PostgreSQL or no Redis to test with.
+    pub async fn start(count: usize) -> Option<Processes> {
+        Processes::with(count, &[]).await
+    }
+
+    /// With further arguments.
+    pub async fn with(count: usize, arguments: &[&str]) -> Option<Processes> {
+        let (postgres, redis) = (services::postgres()?, services::redis()?);
+        let database = services::database(&postgres).await;
+        Some(Processes::on(vec![(database, redis); count], arguments).await)
+    }
+
+    /// One for each database and Redis.
+    pub async fn on(urls: Vec<(String, String)>, arguments: &[&str]) -> Processes {
+        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let start = |(database, redis): (String, String)| {
+            let arguments = arguments.clone();
+            spawn_blocking(move || {
+                let directory = TempDir::new().unwrap();
+                let log = File::create(directory.path().join("log")).unwrap();
+                let running = Running::with(directory.path(), |command| {
+                    command
+                        .args(["--listen", "127.0.0.1:0"])
+                        .env("CHINWAG_REDIS_URL", redis)
+                        .args(arguments)
+                        .args(["--database-url", &database])
+                        .stderr(log);
+                });
+                TestServer::apart(directory, running)
+            })
+        };
+        let nodes = join_all(urls.into_iter().map(start)).await;
+        Processes { nodes: nodes.into_iter().map(Result::unwrap).collect() }
+    }
+
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn logs(&self) -> impl Iterator<Item = String> {
+        let file = |node: &TestServer| node.directory.path().join("log");
+        self.nodes.iter().map(move |node| fs::read_to_string(file(node)).unwrap())
+    }
+
+    /// Fails if a node has logged a defect.
+    #[track_caller]
+    pub fn assert_no_defect(&self) {
+        for log in self.logs() {
+            for word in ["ERROR", "panicked", "are lost"] {
+                assert!(!log.contains(word), "{log}");
+            }
+        }
+    }
+}
+
+impl Drop for Processes {
+    /// What they have logged may say why a test fails.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.logs().for_each(|log| println!("{log}"));
+        }
+    }
+}
+
+impl Index<usize> for Processes {
+    type Output = TestServer;
+
+    fn index(&self, number: usize) -> &TestServer {
+        &self.nodes[number]
+    }
+}
+
+impl IndexMut<usize> for Processes {
+    fn index_mut(&mut self, number: usize) -> &mut TestServer {
+        &mut self.nodes[number]
     }
 }

@@ -66,6 +66,12 @@ impl Running {
         Running { address: address.parse().unwrap(), child, first_line }
     }
 
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Sends a signal, waits for the end, and returns what was logged.
     pub fn end(mut self, signal: &str) -> (ExitStatus, String) {
         let id = self.child.id().to_string();

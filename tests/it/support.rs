@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::database::{self, Lease};
+use crate::program::Running;
 
 /// Nothing takes this long unless it never happens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,9 +40,16 @@ pub async fn exchange(address: SocketAddr, request: &str) -> String {
 
 /// A running server and its directory.
 pub struct TestServer {
-    server: Server,
+    life: Life,
     lease: Lease,
     pub directory: TempDir,
+}
+
+enum Life {
+    /// In the process of the tests.
+    Here(Server),
+    /// As a process of its own.
+    Apart(Running),
 }
 
 impl TestServer {
@@ -67,22 +75,47 @@ impl TestServer {
         };
         change(&mut config);
         let server = Server::start(config).await.unwrap();
-        TestServer { server, lease: Lease::of(directory.path()), directory }
+        TestServer { life: Life::Here(server), lease: Lease::of(directory.path()), directory }
+    }
+
+    /// As a process of its own, which works in this directory.
+    pub fn apart(directory: TempDir, running: Running) -> TestServer {
+        TestServer { life: Life::Apart(running), lease: Lease::of(directory.path()), directory }
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.server.address()
+        match &self.life {
+            Life::Here(server) => server.address(),
+            Life::Apart(running) => running.address,
+        }
     }
 
     pub fn metrics_address(&self) -> SocketAddr {
-        self.server.metrics_address().expect("an address of its own")
+        match &self.life {
+            Life::Here(server) => server.metrics_address().expect("an address of its own"),
+            Life::Apart(_) => panic!("only its first line tells of a process"),
+        }
     }
 
     /// Shuts the server down and leaves its directory.
     pub async fn shutdown(self) -> TempDir {
-        self.server.shutdown().await;
+        match self.life {
+            Life::Here(server) => server.shutdown().await,
+            Life::Apart(running) => {
+                let ended = tokio::task::spawn_blocking(move || running.end("TERM"));
+                assert!(ended.await.unwrap().0.success());
+            }
+        }
         self.lease.keep();
         self.directory
+    }
+
+    /// Ends a process as a crash does.
+    pub fn kill(&mut self) {
+        match &mut self.life {
+            Life::Here(_) => panic!("it would be the end of the tests"),
+            Life::Apart(running) => running.kill(),
+        }
     }
 
     pub async fn connect(&self) -> Client {
@@ -131,6 +164,17 @@ impl Client {
         Client::open(address).await.enter().await
     }
 
+    /// The same where nobody may answer, or not to the end: then there is no client.
+    pub async fn try_connect(address: SocketAddr) -> Option<Client> {
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let (stream, _) = tokio_tungstenite::connect_async(url).await.ok()?;
+        let mut client = Client::new(stream);
+        client.try_frame().await?;
+        client.stream.send(Message::text("40")).await.ok()?;
+        client.try_frame().await?;
+        Some(client)
+    }
+
     /// Enters the namespace `/`.
     pub async fn enter(mut self) -> Client {
         assert!(self.frame().await.starts_with('0'));
@@ -147,6 +191,10 @@ impl Client {
     /// Opens the transport at a URL, or by a request with headers of its own.
     pub async fn open_url(request: impl IntoClientRequest + Unpin) -> Client {
         let (stream, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        Client::new(stream)
+    }
+
+    fn new(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Client {
         Client {
             id: String::new(),
             stream,
@@ -261,10 +309,16 @@ impl Client {
 
     /// The name and the body of the next event.
     pub async fn next_event(&mut self) -> (String, Value) {
+        self.try_next_event().await.expect("the server closed the connection")
+    }
+
+    /// The same on a connection that may close: then there is none.
+    pub async fn try_next_event(&mut self) -> Option<(String, Value)> {
         while self.events.is_empty() {
-            self.receive().await;
+            let frame = self.try_frame().await?;
+            self.take(&frame);
         }
-        self.events.pop_front().unwrap()
+        self.events.pop_front()
     }
 
     /// Fails if there is an event that nobody has taken. Events come in the order of their
