@@ -178,9 +178,10 @@ impl Shared {
     /// into being before its stream was followed. None is shown twice, as far as it is remembered.
     pub fn take_at_home(&self, home: &Position) -> bool {
         let mut map = self.map();
-        let next = Some(home.number + 1);
         let Some(followed) = map.streams.get_mut(&home.stream) else {
-            map.streams.insert(home.stream.clone(), Followed::from(next));
+            let mut followed = Followed::from(Some(home.number + 1));
+            followed.passed = 0..home.number;
+            map.streams.insert(home.stream.clone(), followed);
             return true;
         };
         let passed = followed.passed.contains(&home.number);

@@ -113,6 +113,17 @@ impl Crowd {
         soon("messages are acknowledged", waiting).await.unwrap();
     }
 
+    /// Comes as a user to a node, hears so many messages in order, and is gone again.
+    pub async fn visit(&self, node: usize, name: &str, messages: usize) {
+        let mut client = self.shared.enter(node, name).await;
+        let mut before: Option<i64> = None;
+        for _ in 0..messages {
+            let seq = client.next_of("new-message").await["seq"].as_i64().unwrap();
+            assert!(before.is_none_or(|before| seq == before + 1), "{seq} came after {before:?}");
+            before = Some(seq);
+        }
+    }
+
     /// Lets everybody finish, then fails unless what was acknowledged is stored, once and without
     /// a gap, and every hearer has it, once and in order.
     pub async fn end(self) -> Outcome {

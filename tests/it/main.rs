@@ -13,6 +13,7 @@ mod chatter;
 mod cluster;
 mod cluster_access;
 mod cluster_doors;
+mod cluster_joining;
 mod cluster_kill;
 mod cluster_once;
 mod cluster_redis;
