@@ -21,6 +21,9 @@ use crate::store::EventReader;
 /// How many may wait until what they follow has its place.
 const WAITING: usize = 1024;
 
+/// How long one waits for that; it takes longer where the store does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// For how long a stream is remembered that nobody follows.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
@@ -132,8 +135,12 @@ impl Streams {
             return Ok(());
         };
         let (asker, answer) = oneshot::channel();
-        shared.askers.send(asker).await.map_err(|_| Error::Unavailable(None))?;
-        answer.await.map_err(|_| Error::Unavailable(None))?
+        let positioned = async {
+            shared.askers.send(asker).await.map_err(|_| Error::Unavailable(None))?;
+            answer.await.map_err(|_| Error::Unavailable(None))?
+        };
+        let in_time = tokio::time::timeout(PATIENCE, positioned).await;
+        in_time.unwrap_or(Err(Error::Unavailable(None)))
     }
 }
 

@@ -168,7 +168,7 @@ async fn a_silent_database_is_given_up_in_time() {
     let Some(postgres) = services::postgres() else { return };
     let url = database(&postgres).await;
     let proxy = Proxy::to(&url).await;
-    let server = on(&proxy.url).await;
+    let server = on(&proxy.url(&url)).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("ours", true, &[]).await;
     let mut others = Vec::new();
@@ -182,7 +182,7 @@ async fn a_silent_database_is_given_up_in_time() {
         body["message"]["client_id"] = json!(number.to_string());
         let ack = ann.request("new-message", body.clone()).await;
         held.awaited("the writer").await;
-        proxy.fall_silent();
+        proxy.cut();
         held.let_go().await;
         let events = ["mark-read", "list-messages"].into_iter().cycle();
         let asked = others.iter_mut().zip(events).map(async |(client, event)| {
@@ -191,7 +191,7 @@ async fn a_silent_database_is_given_up_in_time() {
         });
         let (said, _) = join(ann.answer(ack), join_all(asked)).await;
         assert_error(&said["error"], "unavailable", None);
-        proxy.speak_again();
+        proxy.mend();
         soon("it is ready again", async { while !is_ready(&server).await {} }).await;
         assert_eq!(ann.ask("new-message", body).await["seq"], number + 1);
     }

@@ -1,58 +1,105 @@
-//! A way to PostgreSQL that can be cut so that whoever has come by it does not hear of it.
+//! A network between two that can be cut: then nothing comes through, and nobody is told.
 
-use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 pub struct Proxy {
-    /// The database's, by this way.
-    pub url: String,
-    silent: watch::Sender<bool>,
+    pub address: SocketAddr,
+    open: Arc<watch::Sender<bool>>,
+    /// Whether the connection that ends a transaction next breaks before the answer.
+    breaks: Arc<AtomicBool>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Proxy {
+    /// To the host and port in a URL.
     pub async fn to(url: &str) -> Proxy {
-        let (start, end) = url.split_once('@').unwrap();
-        let (server, database) = end.split_once('/').unwrap();
+        let to = authority(url).to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let silent = watch::Sender::new(false);
-        tokio::spawn(serve(listener, server.parse().unwrap(), silent.subscribe()));
-        Proxy { url: format!("{start}@{address}/{database}"), silent }
+        let open = Arc::new(watch::Sender::new(true));
+        let breaks = Arc::<AtomicBool>::default();
+        let task = tokio::spawn(accept(listener, to, open.clone(), breaks.clone()));
+        Proxy { address, open, breaks, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// What is on its way never comes, and connections that there are stay as they are.
-    pub fn fall_silent(&self) {
-        self.silent.send_replace(true);
+    /// The URL through it.
+    pub fn url(&self, url: &str) -> String {
+        url.replacen(authority(url), &self.address.to_string(), 1)
     }
 
-    /// New connections lead somewhere again.
-    pub fn speak_again(&self) {
-        self.silent.send_replace(false);
+    pub fn cut(&self) {
+        self.open.send_replace(false);
+    }
+
+    /// The next commit comes through, and its answer does not: the connection breaks.
+    pub fn break_at_commit(&self) {
+        self.breaks.store(true, Ordering::Release);
+    }
+
+    /// What was under way when it was cut comes through now.
+    pub fn mend(&self) {
+        self.open.send_replace(true);
     }
 }
 
-async fn serve(listener: TcpListener, server: SocketAddr, silent: watch::Receiver<bool>) {
-    while let Ok((mut client, _)) = listener.accept().await {
-        let mut silent = silent.clone();
-        tokio::spawn(async move {
-            let carry = async {
-                let mut server = TcpStream::connect(server).await?;
-                copy_bidirectional(&mut client, &mut server).await
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").unwrap().1;
+    let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+    rest.split('/').next().unwrap()
+}
+
+async fn accept(
+    listener: TcpListener,
+    to: String,
+    open: Arc<watch::Sender<bool>>,
+    breaks: Arc<AtomicBool>,
+) {
+    let mut connections = Vec::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let (to, open, breaks) = (to.clone(), open.subscribe(), breaks.clone());
+        connections.push(AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut opened = open.clone();
+            let _ = opened.wait_for(|open| *open).await;
+            let Ok(server) = TcpStream::connect(to).await else {
+                return;
             };
-            let silence = async { silent.wait_for(|silent| *silent).await.is_ok() };
-            let cut = tokio::select! {
-                biased;
-                cut = silence => cut,
-                _ = carry => false,
-            };
-            if cut {
-                // The connection stays.
-                pending::<()>().await;
+            let (mut client_in, mut client_out) = client.into_split();
+            let (mut server_in, mut server_out) = server.into_split();
+            // Whichever way breaks takes the other one with it.
+            let never = AtomicBool::new(false);
+            tokio::select! {
+                () = forward(&mut client_in, &mut server_out, open.clone(), &breaks) => {}
+                () = forward(&mut server_in, &mut client_out, open, &never) => {}
             }
-        });
+        })));
     }
+}
+
+/// Until either end closes.
+async fn forward(
+    from: &mut (impl AsyncReadExt + Unpin),
+    to: &mut (impl AsyncWriteExt + Unpin),
+    mut open: watch::Receiver<bool>,
+    breaks: &AtomicBool,
+) {
+    let mut part = vec![0; 16 << 10];
+    while let Ok(length @ 1..) = from.read(&mut part).await {
+        let part = &part[..length];
+        if open.wait_for(|open| *open).await.is_err() || to.write_all(part).await.is_err() {
+            return;
+        }
+        let commits = part.windows(6).any(|word| word.eq_ignore_ascii_case(b"commit"));
+        if commits && breaks.swap(false, Ordering::AcqRel) {
+            return;
+        }
+    }
+    let _ = open.wait_for(|open| *open).await;
+    let _ = to.shutdown().await;
 }

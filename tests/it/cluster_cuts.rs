@@ -1,0 +1,125 @@
+//! A node that is cut off from Redis or from PostgreSQL, while nobody is told.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::crowd::{Crowd, UNBOUNDED};
+use crate::nodes::Processes;
+use crate::proxy::Proxy;
+use crate::services;
+use crate::steps::of_chat;
+use crate::support::{assert_error, message};
+
+/// Two nodes, the second of which reaches Redis and PostgreSQL through these.
+async fn start() -> Option<(Processes, Proxy, Proxy)> {
+    let (postgres, redis) = (services::postgres()?, services::redis()?);
+    let database = services::database(&postgres).await;
+    let (to_redis, to_postgres) = (Proxy::to(&redis).await, Proxy::to(&database).await);
+    let cut = (to_postgres.url(&database), to_redis.url(&redis));
+    let nodes = Processes::on(vec![(database, redis), cut], &UNBOUNDED).await;
+    Some((nodes, to_redis, to_postgres))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_cut_off_from_redis_under_load() {
+    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
+    let mut ann = nodes[1].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let mut eve = nodes[0].user("eve").await;
+    let chat = ann.make_private(&mut [&mut bob, &mut eve]).await;
+    let crowd = Crowd::gather(&nodes, 6, 4).await;
+    crowd.goes_on(150).await;
+    to_redis.cut();
+    // On its node, one hears of it at once.
+    for text in ["one", "two", "three"] {
+        let said = ann.say(&chat, text).await;
+        assert_eq!(bob.next("new-message").await, said);
+    }
+    crowd.goes_on(150).await;
+    // It looks by itself for what the other one says.
+    let said = eve.ask("new-message", message(&chat, "four")).await;
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.next("new-message").await, said);
+    }
+    to_redis.mend();
+    for seq in 1..=4 {
+        assert_eq!(eve.next("new-message").await["seq"], seq);
+    }
+    crowd.goes_on(150).await;
+    let outcome = crowd.end().await;
+    assert!(outcome.errors.is_empty(), "{outcome:?}");
+    assert_eq!(outcome.resumed, 0, "{outcome:?}");
+    eve.nothing_more().await;
+    nodes.assert_no_defect();
+}
+
+#[tokio::test]
+async fn what_a_node_could_tell_nobody_before_it_was_killed_is_told() {
+    let Some((mut nodes, to_redis, _to_postgres)) = start().await else { return };
+    let mut ann = nodes[1].user("ann").await;
+    let mut eve = nodes[0].user("eve").await;
+    let chat = ann.make_private(&mut [&mut eve]).await;
+    to_redis.cut();
+    let said = ann.say(&chat, "my last words").await;
+    nodes[1].kill();
+    assert_eq!(eve.next("new-message").await, said);
+    eve.nothing_more().await;
+}
+
+#[tokio::test]
+async fn what_is_committed_is_told_if_nobody_knows_that_it_is() {
+    let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
+    let mut ann = nodes[1].user("ann").await;
+    let mut eve = nodes[0].user("eve").await;
+    let chat = ann.make_private(&mut [&mut eve]).await;
+    let mut body = message(&chat, "can you hear me?");
+    body["message"]["client_id"] = json!("1");
+    to_postgres.break_at_commit();
+    let error = ann.refused("new-message", body.clone()).await;
+    assert_error(&error, "unavailable", None);
+    // They hear it though there is nothing after it, and once, whatever ann does.
+    let said = eve.next("new-message").await;
+    assert_eq!(ann.next("new-message").await, said);
+    assert_eq!(ann.ask("new-message", body).await, said);
+    ann.nothing_more().await;
+    eve.nothing_more().await;
+    nodes.assert_no_defect();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_cut_off_from_postgres_under_load() {
+    let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
+    let mut ann = nodes[0].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    let mut askers = Vec::new();
+    for _ in 0..4 {
+        askers.push(nodes[1].user("bob").await);
+    }
+    let crowd = Crowd::gather(&nodes, 6, 4).await;
+    crowd.goes_on(150).await;
+    to_postgres.cut();
+    let requests = [
+        ("new-message", message(&chat, "too early")),
+        ("list-messages", of_chat(&chat)),
+        ("list-chats", json!({})),
+        ("create-chat", json!({ "chat": { "name": "x" }, "users": [] })),
+    ];
+    let asked = askers.iter_mut().zip(requests);
+    let refused = asked.map(async |(asker, (event, body))| asker.refused(event, body).await);
+    for error in join_all(refused).await {
+        assert_error(&error, "unavailable", None);
+    }
+    // The other one goes on.
+    ann.say(&chat, "one").await;
+    crowd.goes_on(50).await;
+    to_postgres.mend();
+    assert_eq!(bob.next("new-message").await["msg"], "one");
+    let said = bob.say(&chat, "two").await;
+    assert_eq!(ann.next("new-message").await, said);
+    crowd.goes_on(150).await;
+    let outcome = crowd.end().await;
+    assert_eq!(Vec::from_iter(&outcome.errors), ["unavailable"]);
+    assert_eq!(outcome.resumed, 0, "{outcome:?}");
+    nodes.assert_no_defect();
+}
