@@ -221,7 +221,9 @@ impl Person {
         };
         let chat = &self.acts_in[turn % self.acts_in.len()];
         let (event, body) = match load.act {
-            Act::Read if self.acts % 2 == 0 => ("mark-read", json!({ "chat": { "id": chat } })),
+            Act::Read if self.acts.is_multiple_of(2) => {
+                ("mark-read", json!({ "chat": { "id": chat } }))
+            }
             Act::Message | Act::Read => {
                 let value = format!("{:020} {}", now(), load.text);
                 let message = json!({ "value": value, "type": "text" });
