@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::held::Held;
@@ -39,6 +40,27 @@ async fn write(mut client: Client, chat: &str, stop: &AtomicBool) -> HashMap<Str
     acknowledged
 }
 
+/// A commit waits for a while before it is on the disk, so that a crash comes in the middle of one.
+async fn commit_slowly(url: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    for setting in ["commit_delay = 100000", "commit_siblings = 0"] {
+        let set = AssertSqlSafe(format!("alter system set {setting}"));
+        sqlx::raw_sql(set).execute(&mut connection).await.unwrap();
+    }
+    sqlx::raw_sql("select pg_reload_conf()").execute(&mut connection).await.unwrap();
+}
+
+/// Waits until there is one that has begun and not ended.
+async fn in_a_commit(url: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let commits = "select count(*) from pg_stat_activity
+        where datname = current_database() and state = 'active' and query = 'commit'";
+    let mut count = 0;
+    while count == 0 {
+        count = sqlx::query_scalar::<_, i64>(commits).fetch_one(&mut connection).await.unwrap();
+    }
+}
+
 async fn is_ready(server: &TestServer) -> bool {
     server.get("/readyz", "").await.starts_with("HTTP/1.1 200")
 }
@@ -46,7 +68,9 @@ async fn is_ready(server: &TestServer) -> bool {
 #[tokio::test]
 async fn a_crash_under_load_loses_and_doubles_nothing() {
     let Some(services) = Services::start(&["postgres"]).await else { return };
-    let server = on(&database(&services.url("postgres")).await).await;
+    let url = database(&services.url("postgres")).await;
+    commit_slowly(&url).await;
+    let server = on(&url).await;
     let mut ann = server.user("ann").await;
     let mut writers = Vec::new();
     for number in 0..WRITERS {
@@ -62,6 +86,7 @@ async fn a_crash_under_load_loses_and_doubles_nothing() {
             for _ in 0..5 * WRITERS {
                 ann.next_of("new-message").await;
             }
+            soon("a commit", in_a_commit(&url)).await;
             services.kill("postgres").await;
             assert!(!is_ready(&server).await);
             services.start_again("postgres").await;
