@@ -230,7 +230,7 @@ impl Person {
                 ("new-message", json!({ "chat": { "id": chat }, "message": message }))
             }
             Act::Join => {
-                let event = if self.acts % 2 == 1 { "subscribe" } else { "unsubscribe" };
+                let event = if self.acts.is_multiple_of(2) { "unsubscribe" } else { "subscribe" };
                 (event, json!({ "channel": format!("room-{chat}") }))
             }
             Act::List => ("list-chats", json!({})),
