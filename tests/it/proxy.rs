@@ -95,7 +95,8 @@ async fn forward(
         if open.wait_for(|open| *open).await.is_err() || to.write_all(part).await.is_err() {
             return;
         }
-        let commits = part.windows(6).any(|word| word.eq_ignore_ascii_case(b"commit"));
+        // A statement ends so; a column may begin so, too.
+        let commits = part.windows(7).any(|word| word.eq_ignore_ascii_case(b"commit\0"));
         if commits && breaks.swap(false, Ordering::AcqRel) {
             return;
         }
