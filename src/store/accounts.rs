@@ -1,6 +1,6 @@
 //! What signing up adds to a row of the `users` table.
 
-use super::{Store, Tx, on};
+use super::{Store, Tx, is_storable, on};
 use crate::error::Error;
 use crate::model::{NewAccount, UserId};
 
@@ -22,6 +22,9 @@ pub struct Taken {
 impl Store {
     /// The user of this handle and the hash of the password, if there is one.
     pub async fn find_password(&self, handle: &str) -> Result<Option<(UserId, String)>, Error> {
+        if !is_storable(handle) {
+            return Ok(None);
+        }
         let found = on!(Db self, |pool| {
             sqlx::query_as(
                 "select id, password_hash from users

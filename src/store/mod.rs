@@ -227,6 +227,11 @@ impl Store {
     }
 }
 
+/// Whether a text can be in the database: PostgreSQL takes no NUL, not even to look for one.
+fn is_storable(text: &str) -> bool {
+    !text.contains('\0')
+}
+
 enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(Box<PgTransaction>),

@@ -1,6 +1,6 @@
 //! The `tokens` table: the keys that users sign with.
 
-use super::{Store, Tx, on};
+use super::{Store, Tx, is_storable, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{Token, TokenKey, UserId};
@@ -8,6 +8,9 @@ use crate::model::{Token, TokenKey, UserId};
 impl Store {
     /// A key, whether or not it has expired.
     pub async fn find_token_key(&self, access_key_id: &str) -> Result<Option<TokenKey>, Error> {
+        if !is_storable(access_key_id) {
+            return Ok(None);
+        }
         let key = on!(Db self, |pool| {
             sqlx::query_as(
                 "select secret_access_key, user_id, expires_at from tokens

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::AssertSqlSafe;
 
 use super::sqlite::json;
-use super::{Db, Store, Transaction, Tx, on};
+use super::{Db, Store, Transaction, Tx, is_storable, on};
 use crate::error::Error;
 use crate::model::{ExternalId, Handle, Profile, User, UserId, Username};
 
@@ -77,6 +77,9 @@ impl Store {
 
     /// The user of this name: a handle, or the id of a user without one.
     pub async fn find_user_id(&self, username: &str) -> Result<Option<UserId>, Error> {
+        if !is_storable(username) {
+            return Ok(None);
+        }
         let id = on!(Db self, |pool| {
             sqlx::query_scalar(
                 "select id from users where handle = $1 or (id = $1 and handle is null)",

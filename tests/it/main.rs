@@ -75,6 +75,7 @@ mod stage;
 mod starting;
 mod statements;
 mod steps;
+mod store;
 mod suites;
 mod support;
 mod teams;

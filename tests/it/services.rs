@@ -35,7 +35,9 @@ pub fn kafka() -> Option<String> {
 pub async fn database(url: &str) -> String {
     let name = format!("test_{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(url).await.unwrap();
-    let statement = sqlx::AssertSqlSafe(format!("create database {name}"));
+    // Such a database sorts by language and not by bytes, as those of most people do.
+    let sorted = "template template0 locale_provider icu icu_locale 'en'";
+    let statement = sqlx::AssertSqlSafe(format!("create database {name} {sorted}"));
     sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let (server, _) = url.rsplit_once('/').unwrap();
