@@ -354,7 +354,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     const user = { id: await grace.id() };
     await ask(ada, 'remove-member', { chat, user });
     await grace.isTold('You are no longer in “Machines”');
-    assert.equal(await grace.listed(/./).count(), 0);
+    await grace.listed(/./).waitFor({ state: 'detached' });
     await ada.isWith();
     await ada.say('unheard');
     await ada.isHeard();
