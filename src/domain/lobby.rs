@@ -106,7 +106,6 @@ impl App {
         if room == Some(chat_id) {
             return Err(Error::conflict("room", "is the room that you are in"));
         }
-        // In one order everywhere, so that two nodes do not wait for each other.
         tx.lock_chats(&Vec::from_iter(room.into_iter().chain([chat_id]))).await?;
         let user_id = actor.user_id.clone();
         let reader = Reader::check_in(&mut tx, chat_id, actor).await?;

@@ -180,19 +180,6 @@ impl Tx {
         Ok(row.map(Chat::from))
     }
 
-    /// Keeps others from changing these chats, and who is in them, until the transaction ends: it
-    /// comes before anything is changed there. In SQLite nobody else writes.
-    pub async fn lock_chats(&mut self, ids: &[ChatId]) -> Result<(), Error> {
-        if let Transaction::Postgres(inner) = &mut self.inner {
-            // In one order everywhere, so that two nodes do not wait for each other.
-            sqlx::query("select 1 from chats where id = any($1) order by id for no key update")
-                .bind(ids)
-                .execute(&mut **inner)
-                .await?;
-        }
-        Ok(())
-    }
-
     /// The chat that is this channel.
     pub async fn find_channel(&mut self, name: &ChannelName) -> Result<Option<ChatId>, Error> {
         let id = on!(Tx self, |connection| {
@@ -285,7 +272,7 @@ impl Tx {
                 .fetch_all(&mut **inner)
                 .await?
             }
-            // In one order everywhere, so that two nodes do not wait for each other.
+            // In the order of the ids, as all locks are taken.
             Transaction::Postgres(inner) => {
                 sqlx::query_as(
                     "select id, last_seq, active_at, direct_pair, channel_name from chats

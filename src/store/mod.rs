@@ -15,6 +15,7 @@ mod copy;
 mod direct;
 mod events;
 mod invitations;
+mod locks;
 mod members;
 mod messages;
 mod nicks;

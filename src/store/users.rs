@@ -140,24 +140,6 @@ impl Tx {
         self.find_user_by("select * from users where handle = $1", handle.as_ref()).await
     }
 
-    /// Keeps others from giving out these names, whatever they are of, until the transaction ends.
-    /// In SQLite nobody else writes.
-    pub async fn lock_names(&mut self, names: &[&str]) -> Result<(), Error> {
-        if let Transaction::Postgres(inner) = &mut self.inner {
-            // In one order everywhere, so that two nodes do not wait for each other.
-            sqlx::query(
-                "select pg_advisory_xact_lock(number) from (
-                     select distinct hashtextextended(name, 0) as number
-                     from unnest($1::text[]) name order by number
-                 ) names",
-            )
-            .bind(names)
-            .execute(&mut **inner)
-            .await?;
-        }
-        Ok(())
-    }
-
     /// Whether somebody else has this name, as a handle or as an id: a name means one user.
     pub async fn is_name_taken(&mut self, name: &str, own_id: &UserId) -> Result<bool, Error> {
         let taken = on!(Tx self, |connection| {
