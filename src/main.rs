@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chinwag::{Backup, Command, Config, CopyError, CopyStep, Program, Server, StartError, Url};
-use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
@@ -18,12 +17,15 @@ use tracing_subscriber::prelude::*;
 /// The exit code of a setting that cannot be; clap's own, too.
 const BAD_SETTING: u8 = 2;
 
+/// What is logged without `RUST_LOG`. PostgreSQL notes at every start that a table is there already.
+const LOGGED: &str = "info,sqlx::postgres::notice=warn";
+
 /// How often a copy says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Program { config, command } = Program::parse();
+    let Program { config, command } = Program::of_process();
     start_logging();
     let done = match command {
         None => serve(config).await,
@@ -110,7 +112,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 /// Logs go to standard error: for people on a terminal, as JSON lines elsewhere. `RUST_LOG`
 /// chooses what is logged.
 fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let shows_no_frame = filter_fn(|about| !shows_frames(about));
     match io::stderr().is_terminal() {

@@ -1,8 +1,9 @@
 //! What the program can be told to do.
 
+use std::env;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{Config, Url, database};
 
@@ -15,6 +16,25 @@ pub struct Program {
 
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Program {
+    /// What this process was told on its command line and by its environment. A variable that is
+    /// empty is as good as none: a compose file cannot leave one out. Wrong ones end the process.
+    pub fn of_process() -> Program {
+        let command = Program::command().mut_args(unless_empty);
+        let command = command.mut_subcommands(|command| command.mut_args(unless_empty));
+        let mut matches: ArgMatches = command.get_matches();
+        Program::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+fn unless_empty(arg: Arg) -> Arg {
+    let is_empty = |name| env::var_os(name).is_some_and(|value| value.is_empty());
+    match arg.get_env().is_some_and(is_empty) {
+        true => arg.env(None),
+        false => arg,
+    }
 }
 
 /// What else than to serve.

@@ -242,7 +242,10 @@ async fn open_store(
         return Err(StartError::NodesWithoutServer);
     }
     let opened = Store::open(&config.database_url, &config.limits, keeping).await;
-    let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
+    let (store, committed) = opened.map_err(|error| match error {
+        sqlx::Error::Configuration(why) => StartError::store(config, why),
+        error => StartError::store(config, error),
+    })?;
     if !keeping.for_nodes {
         let deleted = delete_transient(&store).await;
         deleted.map_err(|error| StartError::store(config, error))?;

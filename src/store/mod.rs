@@ -28,6 +28,7 @@ mod unlogged;
 mod users;
 mod writer;
 
+use std::fs::File;
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -137,7 +138,13 @@ pub struct Store {
     turn: Turn,
     last_number: Arc<AtomicU64>,
     to_log: Arc<Notify>,
-    lock: Option<DatabaseLock>,
+    lock: Lock,
+}
+
+/// What keeps servers apart that would not hear of each other.
+enum Lock {
+    File(File),
+    Database(Box<DatabaseLock>),
 }
 
 impl Store {
@@ -149,13 +156,17 @@ impl Store {
         keeping: Keeping,
     ) -> Result<(Store, mpsc::Receiver<Committed>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
-        let db = match url.is_file() {
-            true => Db::Sqlite(SqlitePools::open(url.expose()).await?),
-            false => Db::Postgres(postgres::open(url.expose()).await?),
-        };
-        let lock = match &db {
-            Db::Sqlite(_) => None,
-            Db::Postgres(_) => Some(DatabaseLock::acquire(url.expose(), !keeping.for_nodes).await?),
+        let (is_file, url) = (url.is_file(), url.expose());
+        let (db, lock) = match is_file {
+            true => {
+                let lock = Lock::File(sqlite::lock(url).await?);
+                (Db::Sqlite(SqlitePools::open(url).await?), lock)
+            }
+            false => {
+                let db = Db::Postgres(postgres::open(url).await?);
+                let lock = DatabaseLock::acquire(url, !keeping.for_nodes).await?;
+                (db, Lock::Database(Box::new(lock)))
+            }
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
@@ -178,8 +189,9 @@ impl Store {
     /// that this one does not hear.
     pub async fn ensure_lock(&self) -> Result<(), sqlx::Error> {
         match &self.lock {
-            Some(lock) => lock.ensure().await,
-            None => Ok(()),
+            Lock::Database(lock) => lock.ensure().await,
+            // Nothing but its end takes it from a process.
+            Lock::File(_) => Ok(()),
         }
     }
 
@@ -224,6 +236,11 @@ impl Store {
         };
         if tokio::time::timeout(deadline, closing).await.is_err() {
             tracing::warn!("the database could not be closed in time");
+        }
+        if let Lock::File(file) = &self.lock
+            && let Err(error) = file.unlock()
+        {
+            tracing::warn!(%error, "the database could not be unlocked");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! PostgreSQL: its settings, and a lock that keeps nodes apart which do not hear of each other.
 
+use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::bounded::Pool;
 use super::copy::is_unfinished;
@@ -31,18 +32,25 @@ const BOUNDS: [(&str, &str); 4] = [
 pub(super) async fn open(url: &str) -> Result<Pool, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("chinwag");
     // A migration may take longer than a request.
-    let migrating = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    MIGRATIONS.run(&migrating).await?;
-    if is_unfinished(&mut *migrating.acquire().await?).await? {
+    let mut migrating = connect(&options).await?;
+    MIGRATIONS.run(&mut migrating).await?;
+    if is_unfinished(&mut migrating).await? {
         let why = "it holds an unfinished copy; let `chinwag copy` end first";
         return Err(sqlx::Error::Configuration(why.into()));
     }
-    migrating.close().await;
+    migrating.close().await?;
     let settings = PgPoolOptions::new()
         .min_connections(1)
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE);
     Pool::connect(settings, options.options(BOUNDS)).await
+}
+
+/// Connects once, and says what stands against it.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let late = io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
+    let connecting = timeout(PATIENCE, options.connect());
+    connecting.await.unwrap_or(Err(sqlx::Error::Io(late)))
 }
 
 /// The number of a [`DatabaseLock`].
@@ -96,7 +104,7 @@ async fn lock(
     options: &PgConnectOptions,
     exclusive: bool,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
-    let mut connection = options.connect().await?;
+    let mut connection = connect(options).await?;
     let sql = match exclusive {
         true => "select pg_try_advisory_lock($1)",
         false => "select pg_try_advisory_lock_shared($1)",

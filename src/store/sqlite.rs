@@ -1,7 +1,8 @@
 //! SQLite, tuned for a server: WAL, an fsync at every commit, one writer, checkpoints beside the
 //! commits instead of inside them.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Turn;
 use crate::config::Url;
@@ -70,6 +71,32 @@ impl SqlitePools {
         let (_busy, pages, _copied): (i64, i64, i64) =
             sqlx::query_as(sql).fetch_one(&self.checkpointer).await?;
         Ok(pages)
+    }
+}
+
+/// How long a server may take to let go of its database for the next one.
+const SERVER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Keeps other servers away from a database, which would not hear of each other; a backup is let
+/// in. Errors: one is there. The lock ends with the process, and its file stays.
+pub(super) async fn lock(url: &str) -> Result<File, sqlx::Error> {
+    let options = SqliteConnectOptions::from_str(url)?;
+    // Not the database itself: SQLite loses its own locks of a file when any handle of it is closed.
+    let mut name = Path::new(options.get_filename()).to_owned().into_os_string();
+    name.push("-lock");
+    let file = File::options().write(true).create(true).truncate(false).open(name)?;
+    let until = Instant::now() + SERVER_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) if Instant::now() > until => {
+                let why = "another server uses it; nodes that share a database need PostgreSQL";
+                return Err(sqlx::Error::Configuration(why.into()));
+            }
+            // The one before this may be ending still.
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
     }
 }
 

@@ -133,6 +133,58 @@ fn it_does_not_start_where_it_cannot_serve() {
     assert!(text.contains("sqlite:"), "{text}");
 }
 
+#[test]
+fn it_does_not_start_beside_another_on_the_same_database() {
+    let directory = TempDir::new().unwrap();
+    let mut first = Running::start(directory.path());
+    let database = database::url_in(directory.path());
+    let start = ["--listen", "127.0.0.1:0", "--database-url", &database];
+    let (output, text) = output(&start);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("another server uses it"), "{text}");
+    first.kill();
+    drop(Running::start(directory.path()));
+}
+
+#[test]
+fn it_says_at_once_that_there_is_no_postgresql() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let database = format!("postgres://ann:secret@{free}/chat");
+    let (output, text) = output(&["--listen", "127.0.0.1:0", "--database-url", &database]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains(&free.to_string()) && text.contains("refused"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        for argument in chinwag::Config::command().get_arguments() {
+            if let Some(variable) =
+                argument.get_env().filter(|name| *name != "CHINWAG_DATABASE_URL")
+            {
+                command.env(variable, "");
+            }
+        }
+        command.env("CHINWAG_LISTEN", "127.0.0.1:0");
+    });
+    assert!(running.first_line.contains("(access: open)"), "{}", running.first_line);
+    drop(running);
+    let database = database::url_in(directory.path());
+    let file = directory.path().join("copy.db");
+    let backup = || {
+        let mut backup = program();
+        backup.arg("backup").arg(&file).current_dir(directory.path());
+        backup
+    };
+    let missing = backup().env("CHINWAG_DATABASE_URL", "").output().unwrap();
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("chinwag.db"), "not the default");
+    if database.starts_with("sqlite:") {
+        assert!(backup().env("CHINWAG_DATABASE_URL", &database).status().unwrap().success());
+    }
+}
+
 #[tokio::test]
 async fn it_says_where_it_listens_and_ends_when_told() {
     let directory = TempDir::new().unwrap();
