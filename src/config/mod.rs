@@ -32,7 +32,7 @@ pub struct Config {
     pub database_url: Url,
 
     /// Redis, through which the nodes that share a PostgreSQL database hear of each other:
-    /// redis://HOST. Without it there is one node
+    /// redis://HOST, or rediss://HOST for TLS. Without it there is one node
     #[arg(long, env = "CHINWAG_REDIS_URL", value_parser = redis, hide_env_values = true)]
     pub redis_url: Option<Url>,
 
@@ -144,9 +144,9 @@ impl Default for Config {
 }
 
 fn redis(url: &str) -> Result<Url, String> {
-    match url.starts_with("redis://") || url.starts_with("redis+unix://") {
+    match ["redis://", "rediss://", "redis+unix://"].iter().any(|scheme| url.starts_with(scheme)) {
         true => Ok(url.into()),
-        false => Err("must begin with redis://".into()),
+        false => Err("must begin with redis:// or, for TLS, with rediss://".into()),
     }
 }
 

@@ -79,6 +79,7 @@ mod store;
 mod suites;
 mod support;
 mod teams;
+mod tls;
 mod tokens;
 mod transports;
 mod two_writers;

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::ops::{Index, IndexMut};
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use chinwag::Config;
@@ -78,8 +80,27 @@ impl Processes {
     /// One for each database and Redis.
     pub async fn on(urls: Vec<(String, String)>, arguments: &[&str]) -> Processes {
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Processes::each(urls, move |command| {
+            command.args(&arguments);
+        })
+        .await
+    }
+
+    /// One for each database and Redis; they trust who has a certificate of this authority.
+    pub async fn trusting(authority: &Path, urls: Vec<(String, String)>) -> Processes {
+        let authority = authority.to_owned();
+        Processes::each(urls, move |command| {
+            command.env("SSL_CERT_FILE", &authority);
+        })
+        .await
+    }
+
+    async fn each(
+        urls: Vec<(String, String)>,
+        change: impl Fn(&mut Command) + Clone + Send + 'static,
+    ) -> Processes {
         let start = |(database, redis): (String, String)| {
-            let arguments = arguments.clone();
+            let change = change.clone();
             spawn_blocking(move || {
                 let directory = TempDir::new().unwrap();
                 let log = File::create(directory.path().join("log")).unwrap();
@@ -87,9 +108,9 @@ impl Processes {
                     command
                         .args(["--listen", "127.0.0.1:0"])
                         .env("CHINWAG_REDIS_URL", redis)
-                        .args(arguments)
                         .args(["--database-url", &database])
                         .stderr(log);
+                    change(command);
                 });
                 TestServer::apart(directory, running)
             })

@@ -89,8 +89,18 @@ impl Drop for Services {
 impl Services {
     /// None, where they are not installed: the test cannot run.
     pub async fn start(names: &[&'static str]) -> Option<Services> {
+        Services::start_with(&[], names).await
+    }
+
+    /// PostgreSQL and Redis, which take no connection without TLS.
+    pub async fn start_with_tls() -> Option<Services> {
+        Services::start_with(&["--tls"], &["postgres", "redis"]).await
+    }
+
+    async fn start_with(options: &[&'static str], names: &[&'static str]) -> Option<Services> {
         let services = Services { directory: TempDir::new().unwrap() };
-        let (directory, arguments) = (services.directory.path().to_owned(), names.to_vec());
+        let (directory, arguments) =
+            (services.directory.path().to_owned(), [options, names].concat());
         let done = spawn_blocking(move || script("start", &directory, &arguments)).await.unwrap();
         match done {
             Ok(()) => Some(services),
@@ -110,6 +120,11 @@ impl Services {
             .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
             .collect();
         variables[variable(name)].to_owned()
+    }
+
+    /// The certificate of who has signed theirs.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.path().join("tls/ca.pem")
     }
 
     /// Ends it as an administrator does.
