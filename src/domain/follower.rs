@@ -101,11 +101,12 @@ impl AtWork {
         for mirror in &kept.mirrors {
             self.is_due(mirror).await;
         }
-        let due = match kept.mirrors.is_empty() {
-            // It lets nobody in. Who is let in by one before it, which has not come yet, is to be
-            // shown this one then.
-            true => self.is_due(&kept.position).await,
-            false => self.is_due_at_home(&kept.position).await,
+        // A member who comes into a channel again is let in by that alone.
+        let lets_in = !kept.mirrors.is_empty() || matches!(event, Event::ChannelJoined { .. });
+        let due = match lets_in {
+            true => self.is_due_at_home(&kept.position).await,
+            // Who is let in by one before it, which has not come yet, is to be shown this one then.
+            false => self.is_due(&kept.position).await,
         };
         self.carrier.show(Some(number), due.then_some(event)).await;
     }

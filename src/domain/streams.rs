@@ -57,6 +57,8 @@ struct Followed {
     shown: BTreeSet<i64>,
     /// When it was last shown to the doors.
     touched: Instant,
+    /// Whether what was shown may make a client follow it.
+    expected: bool,
     /// Whether this node has subscribed to it.
     heard: bool,
 }
@@ -64,7 +66,26 @@ struct Followed {
 impl Followed {
     fn from(next: Option<i64>) -> Followed {
         let (passed, shown, touched) = (0..0, BTreeSet::new(), Instant::now());
-        Followed { followers: 0, next, passed, shown, touched, heard: false }
+        Followed { followers: 0, next, passed, shown, touched, expected: false, heard: false }
+    }
+
+    /// Whether nothing of it may be missed: it is followed, or the doors are about to.
+    fn is_owed(&self) -> bool {
+        self.followers > 0 || (self.expected && self.touched.elapsed() < ABOUT_TO_BE_FOLLOWED)
+    }
+
+    /// Whether an event is still to be shown in its turn, as from now on it is not.
+    fn take_turn(&mut self, number: i64) -> bool {
+        // What was shown before its place was lost is not shown again.
+        if number < self.next.unwrap_or(self.passed.start) {
+            return false;
+        }
+        if self.next.is_none() {
+            self.passed.end = number;
+        }
+        self.next = Some(number + 1);
+        self.touched = Instant::now();
+        true
     }
 }
 
@@ -86,8 +107,10 @@ impl Streams {
     pub fn follow(&self, stream: Stream) -> Following {
         self.begin(stream, |followed| {
             // Whoever comes now is not owed what was before.
-            if followed.followers == 0 {
-                followed.passed.start = followed.next.take().unwrap_or_default();
+            if !followed.is_owed()
+                && let Some(next) = followed.next.take()
+            {
+                followed.passed.start = next;
             }
         })
     }
@@ -106,7 +129,7 @@ impl Streams {
         let Map { streams, new } = &mut *map;
         let followed = streams.entry(stream.clone()).or_insert_with(|| Followed::from(None));
         prepare(followed);
-        if followed.next.is_none() {
+        if followed.next.is_none() || !followed.heard {
             new.push(stream.clone());
         }
         followed.followers += 1;
@@ -155,19 +178,11 @@ impl Drop for Following {
         };
         followed.followers -= 1;
         if followed.followers == 0 {
-            map.streams.remove(stream);
+            // It is remembered for a while: another stream may tell of what has been shown.
+            (followed.expected, followed.heard) = (false, false);
             shared.link.unsubscribe(stream);
         }
     }
-}
-
-fn take_turn(followed: &mut Followed, number: i64) -> bool {
-    if followed.next.is_some_and(|next| number < next) {
-        return false;
-    }
-    followed.next = Some(number + 1);
-    followed.touched = Instant::now();
-    true
 }
 
 impl Shared {
@@ -176,7 +191,7 @@ impl Shared {
     pub fn take(&self, position: &Position) -> bool {
         let mut map = self.map();
         match map.streams.get_mut(&position.stream) {
-            Some(followed) => take_turn(followed, position.number),
+            Some(followed) => followed.take_turn(position.number),
             None => true,
         }
     }
@@ -187,12 +202,13 @@ impl Shared {
         let mut map = self.map();
         let Some(followed) = map.streams.get_mut(&home.stream) else {
             let mut followed = Followed::from(Some(home.number + 1));
-            followed.passed = 0..home.number;
+            (followed.passed, followed.expected) = (0..home.number, true);
             map.streams.insert(home.stream.clone(), followed);
             return true;
         };
+        followed.expected = true;
         let passed = followed.passed.contains(&home.number);
-        take_turn(followed, home.number) || (passed && followed.shown.insert(home.number))
+        followed.take_turn(home.number) || (passed && followed.shown.insert(home.number))
     }
 
     /// Whether an event is known to have been shown.
@@ -250,11 +266,7 @@ impl Shared {
 
     /// Where a stream is to be shown from, if it is followed, or is about to be, and that is known.
     pub fn next_of(&self, stream: &Stream) -> Option<i64> {
-        let map = self.map();
-        let about_to_be = |followed: &&Followed| {
-            followed.followers > 0 || followed.touched.elapsed() < ABOUT_TO_BE_FOLLOWED
-        };
-        map.streams.get(stream).filter(about_to_be)?.next
+        self.map().streams.get(stream).filter(|followed| followed.is_owed())?.next
     }
 
     /// The same of several streams, or of all.

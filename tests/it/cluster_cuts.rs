@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::chatter::{self, of_channel, of_nick, said_by};
 use crate::crowd::{Crowd, UNBOUNDED};
 use crate::nodes::Processes;
 use crate::proxy::Proxy;
@@ -64,6 +65,57 @@ async fn what_a_node_could_tell_nobody_before_it_was_killed_is_told() {
     nodes[1].kill();
     assert_eq!(eve.next("new-message").await, said);
     eve.nothing_more().await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_taken_for_dead_comes_back() {
+    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
+    let mut ann = nodes[0].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let mut eve = nodes[1].chatter("eve").await;
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    let room = json!({ "channel": format!("room-{chat}") });
+    ann.done("subscribe", room.clone()).await;
+    ann.next("participant-join").await;
+    bob.done("subscribe", room).await;
+    assert_eq!(ann.next("participant-join").await["participants"], 2);
+    to_redis.cut();
+    // To the others its users are gone, though bob is connected.
+    let left = ann.next("participant-leave").await;
+    assert_eq!((&left["user"]["id"], &left["participants"]), (&json!(bob.id), &json!(1)));
+    // Others may have the nick now.
+    assert_eq!(eve.closed_at_last().await, 1001);
+    nodes[0].chatter("eve").await;
+    to_redis.mend();
+    let joined = ann.next("participant-join").await;
+    assert_eq!((&joined["user"]["id"], &joined["participants"]), (&json!(bob.id), &json!(2)));
+    let said = ann.ask("new-message", message(&chat, "there you are")).await;
+    assert_eq!(bob.next_of("chat-message").await["id"], said["id"]);
+    nodes.assert_no_defect();
+}
+
+/// A member who comes into a channel again is told of no new chat.
+#[tokio::test]
+async fn who_comes_into_a_channel_again_hears_what_others_say_there() {
+    let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
+    let database = services::database(&postgres).await;
+    let to_redis = Proxy::to(&redis).await;
+    let old = Processes::on(vec![(database.clone(), redis.clone())], &[]).await;
+    let mut ann = old[0].chatter("ann").await;
+    ann.join("engines", "ann").await;
+    let mut bob = old[0].chatter("bob").await;
+    assert_eq!(ann.next().await, of_nick(2, "bob"));
+    bob.join("engines", "bob").await;
+    assert_eq!(ann.next().await, of_channel(4, "engines", "bob"));
+    drop(bob);
+    assert_eq!(ann.next().await, of_nick(3, "bob"));
+    // It has heard nothing of the channel.
+    let new = Processes::on(vec![(database, to_redis.url(&redis))], &[]).await;
+    to_redis.cut();
+    let mut bob = new[0].chatter("bob").await;
+    bob.join("engines", "bob").await;
+    ann.tell(said_by("engines", "welcome back")).await;
+    assert_eq!(bob.next().await, chatter::message("engines", "welcome back", "ann"));
 }
 
 #[tokio::test]

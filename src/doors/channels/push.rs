@@ -42,9 +42,10 @@ fn push(hub: &Arc<Hub>, event: &Event) {
             }
         }
         Event::ChannelJoined { chat_id, channel, nick } => {
-            roster.join(*chat_id, nick);
-            let frame = || frames::of_channel(frames::JOIN, channel, nick);
-            roster.tell_channel(*chat_id, frame);
+            if roster.join(*chat_id, nick) {
+                let frame = || frames::of_channel(frames::JOIN, channel, nick);
+                roster.tell_channel(*chat_id, frame);
+            }
         }
         Event::ChannelLeft { chat_id, channel, nick } => {
             let frame = frames::of_channel(frames::LEAVE, channel, nick);

@@ -99,11 +99,14 @@ impl Roster {
         Some(seat.session)
     }
 
-    /// A nick has come into a channel.
-    pub fn join(&self, chat_id: ChatId, nick: &Handle) {
+    /// A nick has come into a channel. False if it is there already: then it has come by another
+    /// node before, and this one hears of that only now.
+    pub fn join(&self, chat_id: ChatId, nick: &Handle) -> bool {
         let mut lists = self.lock();
         if let Some(seat) = lists.seats.get_mut(nick) {
-            seat.channels.insert(chat_id);
+            if !seat.channels.insert(chat_id) {
+                return false;
+            }
             let session = seat.session.clone();
             let channel = lists.channels.entry(chat_id).or_insert_with(|| Channel {
                 _following: self.streams.follow_on(Stream::Chat(chat_id)),
@@ -111,6 +114,7 @@ impl Roster {
             });
             channel.nicks.insert(nick.clone(), session);
         }
+        true
     }
 
     /// A nick has left a channel.
