@@ -31,7 +31,7 @@ pub struct StoredEvent {
     pub position: Position,
     /// Where the event stands itself, if that is in another stream.
     pub home: Option<Position>,
-    /// None if it has been forgotten.
+    /// None if it has been forgotten, or is not understood.
     pub event: Option<Event>,
 }
 
@@ -42,6 +42,17 @@ struct EventRow {
     home_number: Option<i64>,
     event: Option<String>,
     by_connection: Option<ConnectionId>,
+}
+
+impl EventRow {
+    /// Where the event stands itself, if that is elsewhere, and the event, if it is known still.
+    fn read(self) -> Result<(Option<Position>, Option<Event>), Error> {
+        let home = self.home_stream.zip(self.home_number);
+        let home = home.map(|(stream, number)| read_position(&stream, number)).transpose()?;
+        let event = self.event.map(|event| serde_json::from_str(&event)).transpose();
+        let event: Option<Event> = event.map_err(|error| unreadable(&error.to_string()))?;
+        Ok((home, event.map(|event| event.caused_by(self.by_connection))))
+    }
 }
 
 /// What reads kept events, for as long as the store is open.
@@ -98,25 +109,21 @@ impl EventReader {
         .fetch_all(pool)
         .await?;
         let read = |row: EventRow| {
-            let home = row.home_stream.zip(row.home_number);
-            let event = row.event.map(|event| read_event(&event)).transpose()?;
-            Ok(StoredEvent {
-                position: Position { stream: stream.clone(), number: row.number },
-                home: home.map(|(stream, number)| read_position(&stream, number)).transpose()?,
-                event: event.map(|event| event.caused_by(row.by_connection)),
-            })
+            let number = row.number;
+            let (home, event) = row.read().unwrap_or_else(|error| {
+                // A newer node has written it; this one goes on without.
+                tracing::error!(%stream, number, %error, "an event is not understood");
+                (None, None)
+            });
+            StoredEvent { position: Position { stream: stream.clone(), number }, home, event }
         };
-        rows.into_iter().map(read).collect()
+        Ok(rows.into_iter().map(read).collect())
     }
 }
 
 fn read_position(stream: &str, number: i64) -> Result<Position, Error> {
     let stream = Stream::parse(stream).ok_or_else(|| unreadable(stream))?;
     Ok(Position { stream, number })
-}
-
-fn read_event(json: &str) -> Result<Event, Error> {
-    serde_json::from_str(json).map_err(|error| unreadable(&error.to_string()))
 }
 
 /// Another version of the server has written what this one does not know.

@@ -1,8 +1,10 @@
 //! Several nodes on one database: what is done on one is seen on the others, once and in order.
 
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
 use crate::nodes::Nodes;
+use crate::services;
 use crate::support::message;
 
 #[tokio::test]
@@ -94,6 +96,38 @@ async fn messages_come_in_order_and_once_from_all_nodes() {
     for client in &mut others {
         for seq in 1..=6 * EACH {
             assert_eq!(client.next("new-message").await["seq"], seq);
+        }
+    }
+}
+
+/// As while a new version takes the place of an old one, node by node.
+#[tokio::test]
+async fn an_event_that_is_not_understood_is_passed_over() {
+    let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
+    let database = services::database(&postgres).await;
+    let nodes = Nodes::on(&database, &redis, 2, |_| {}).await;
+    let mut ann = nodes[0].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let chat = ann.chat("ours", true, &[&bob.id]).await;
+    bob.next("create-chat").await;
+    let mut connection = PgConnection::connect(&database).await.unwrap();
+    let inserted = sqlx::query(
+        "with stream as (
+             update streams set last_number = last_number + 1 where stream = $1
+             returning stream, last_number
+         )
+         insert into events (stream, number, event, committed_at, logged)
+         select stream, last_number, $2, $3, true from stream",
+    )
+    .bind(format!("chat/{chat}"))
+    .bind(r#"{"kind":"moved-to-mars"}"#)
+    .bind(chrono::Utc::now().timestamp_micros())
+    .execute(&mut connection);
+    assert_eq!(inserted.await.unwrap().rows_affected(), 1);
+    for text in ["one", "two"] {
+        let said = ann.ask("new-message", message(&chat, text)).await;
+        for client in [&mut ann, &mut bob] {
+            assert_eq!(client.next("new-message").await, said);
         }
     }
 }
