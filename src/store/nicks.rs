@@ -99,12 +99,22 @@ impl Tx {
         Ok(())
     }
 
-    /// A nick has come into a channel.
+    /// A nick has come into a channel. Errors: `unavailable` if it has just been taken away, as
+    /// another node takes this one for dead; then the connection is about to be closed.
     pub async fn insert_nick_channel(
         &mut self,
         nick: &Handle,
         chat_id: ChatId,
     ) -> Result<(), Error> {
+        let known: Option<Handle> = on!(Tx self, |connection| {
+            sqlx::query_scalar("select nick from nicks where nick = $1")
+                .bind(nick)
+                .fetch_optional(connection)
+                .await
+        })?;
+        if known.is_none() {
+            return Err(Error::Unavailable(None));
+        }
         on!(Tx self, |connection| {
             sqlx::query(
                 "insert into nick_channels (nick, chat_id) values ($1, $2) on conflict do nothing",
