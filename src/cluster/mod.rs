@@ -36,6 +36,8 @@ pub struct Redis {
     prefix: Arc<str>,
     /// Whether it answered when it was last talked to, which is every second.
     answers: Arc<AtomicBool>,
+    /// Whether it has not answered since that was last asked: it may have lost what it held.
+    interrupted: Arc<AtomicBool>,
     /// Whether it did not hear of somebody who entered or left a room.
     presence_missed: Arc<AtomicBool>,
 }
@@ -54,8 +56,26 @@ impl Redis {
             manager,
             prefix: format!("chinwag:{cluster}:").into(),
             answers: Arc::default(),
+            interrupted: Arc::default(),
             presence_missed: Arc::default(),
         })
+    }
+
+    /// Whether it has failed to answer since [`take_interrupted`](Redis::take_interrupted).
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Acquire)
+    }
+
+    /// The same; from now on only what comes counts.
+    pub fn take_interrupted(&self) -> bool {
+        self.interrupted.swap(false, Ordering::AcqRel)
+    }
+
+    fn note_answer(&self, answers: bool) {
+        self.answers.store(answers, Ordering::Release);
+        if !answers {
+            self.interrupted.store(true, Ordering::Release);
+        }
     }
 
     /// The name of something of this cluster's.
@@ -75,7 +95,7 @@ impl Redis {
             Ok(answer) => Some(answer),
             // Whether it answers at all is told where it is talked to every second.
             Err(error) if error.is_io_error() || error.is_timeout() => {
-                self.answers.store(false, Ordering::Release);
+                self.note_answer(false);
                 None
             }
             Err(error) => {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
@@ -20,6 +21,9 @@ use crate::store::Store;
 /// After so many beats without a miss the other nodes, too, have put back into Redis what it may
 /// have lost.
 const STEADY: u32 = 3;
+
+/// How many are put back into Redis at once.
+const AT_ONCE: usize = 64;
 
 /// What this node has to do with the others.
 pub(super) struct Cluster {
@@ -53,7 +57,7 @@ impl Cluster {
 
     /// Whether what Redis holds is what all nodes have put there.
     pub fn is_steady(&self) -> bool {
-        self.beats.load(Ordering::Relaxed) >= STEADY
+        self.beats.load(Ordering::Relaxed) >= STEADY && !self.redis.is_interrupted()
     }
 
     fn unsteady(&self) {
@@ -61,58 +65,63 @@ impl Cluster {
     }
 }
 
+/// What a node knows of its own life.
+#[derive(Default)]
+struct Pulse {
+    /// That of what Redis holds, if this node's part is there.
+    epoch: Option<String>,
+    /// When this node last said that it is alive, and was answered.
+    said_at: Option<Instant>,
+}
+
 /// Says that this node is alive, until it is gone.
 pub(super) async fn keep_alive(app: Weak<App>) {
     let mut beats = tokio::time::interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut epoch, mut last) = (None, Instant::now());
+    let mut pulse = Pulse::default();
     loop {
         beats.tick().await;
         let Some(app) = app.upgrade() else {
             return;
         };
-        let Some(cluster) = &app.cluster else {
-            return;
-        };
-        // Others may have taken this node for dead, and it has not seen whether they are alive.
-        if last.elapsed() > 2 * BEAT {
-            cluster.unsteady();
-        }
-        last = Instant::now();
-        let beating = tokio::spawn(async move {
-            app.beat(&mut epoch).await;
-            epoch
-        });
         // In a task of its own, as a write that has begun is to be finished.
-        epoch = beating.await.unwrap_or_else(|_| {
+        let beating = tokio::spawn(async move {
+            app.beat(&mut pulse).await;
+            pulse
+        });
+        pulse = beating.await.unwrap_or_else(|_| {
             tracing::error!("a heartbeat has failed");
-            None
+            Pulse::default()
         });
     }
 }
 
 impl App {
-    /// Says that this node is alive. `epoch` is that of what Redis holds, if this node's part is
-    /// there.
-    async fn beat(&self, epoch: &mut Option<String>) {
+    /// Says that this node is alive, and does what others' lives and deaths ask for.
+    async fn beat(&self, pulse: &mut Pulse) {
         let Some(cluster) = &self.cluster else {
             return;
         };
         if cluster.leaving.load(Ordering::Relaxed) {
             return;
         }
-        let Some(Beat { epoch: current, known, dead }) = cluster.redis.beat(self.node).await else {
+        let interrupted = cluster.redis.take_interrupted();
+        let Some(Beat { epoch, known, dead }) = cluster.redis.beat(self.node).await else {
             return cluster.unsteady();
         };
-        let kept = epoch.as_ref() == Some(&current);
-        let missed = cluster.redis.take_presence_missed();
-        if !kept || !known {
+        // Others may have taken this node for dead, and may not have come to the end of that.
+        let late = pulse.said_at.is_some_and(|said_at| said_at.elapsed() > 2 * BEAT);
+        pulse.said_at = Some(Instant::now());
+        let kept = pulse.epoch.as_ref() == Some(&epoch);
+        let whole = kept && known && !late;
+        if !whole || interrupted {
             cluster.unsteady();
         }
-        if !kept || !known || missed {
+        if cluster.redis.take_presence_missed() || !whole {
             // Where Redis has lost who was there, nobody has heard that they were gone.
-            match self.restore_presence(cluster, kept && !known).await {
-                Some(()) => *epoch = Some(current),
+            let restored = self.restore_presence(cluster, kept);
+            match self.while_beating(cluster, pulse, restored).await {
+                Some(()) => pulse.epoch = Some(epoch),
                 None => return cluster.redis.note_presence_missed(),
             }
         }
@@ -120,10 +129,40 @@ impl App {
             return;
         }
         for node in dead {
-            match self.remove_node(cluster, node).await {
-                Ok(()) => tracing::warn!(%node, "a node was lost; what it left is taken away"),
+            let removed = self.remove_node(cluster, node);
+            match self.while_beating(cluster, pulse, removed).await {
+                Ok(()) => {
+                    tracing::warn!(%node, "a node was lost; what it left is taken away");
+                    // It may have been moving users of the rooms API.
+                    cluster.redis.note_presence_missed();
+                }
                 Err(error) => error.warn("what a dead node left is still there"),
             }
+        }
+    }
+
+    /// Goes on saying that this node is alive during work that may take longer than it may be
+    /// silent.
+    async fn while_beating<T>(
+        &self,
+        cluster: &Cluster,
+        pulse: &mut Pulse,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let beating = async {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                if let Some(beat) = cluster.redis.beat(self.node).await {
+                    pulse.said_at = Some(Instant::now());
+                    if !beat.known {
+                        cluster.redis.note_presence_missed();
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            never = beating => never,
         }
     }
 
@@ -132,15 +171,21 @@ impl App {
     async fn restore_presence(&self, cluster: &Cluster, announce: bool) -> Option<()> {
         let holder = Holder::Node(self.node);
         let entries = self.presence.lock().await.list();
-        for (chat_id, user, shared) in entries {
+        for entries in entries.chunks(AT_ONCE) {
+            // Held until all of these are in: who leaves meanwhile leaves after that.
             let mut presence = self.presence.lock().await;
-            if !presence.is_in(chat_id, &user.id) {
-                continue;
+            let here =
+                entries.iter().filter(|(chat_id, user, _)| presence.is_in(*chat_id, &user.id));
+            let entering = here.map(async |(chat_id, user, shared)| {
+                let announce = announce || !shared;
+                let entry =
+                    Entry { chat_id: *chat_id, user, holder, only_if_occupied: false, announce };
+                cluster.redis.enter_room(entry).await.map(|_| (*chat_id, &user.id))
+            });
+            for entered in join_all(entering).await {
+                let (chat_id, user_id) = entered?;
+                presence.set_shared(chat_id, user_id, true);
             }
-            let announce = announce || !shared;
-            let entry = Entry { chat_id, user: &user, holder, only_if_occupied: false, announce };
-            cluster.redis.enter_room(entry).await?;
-            presence.set_shared(chat_id, &user.id, true);
         }
         for (chat_id, user_id) in cluster.redis.list_held(holder).await? {
             // Held until the user is out: who comes meanwhile comes after that.
@@ -161,8 +206,11 @@ impl App {
         let Some(held) = cluster.redis.list_held(Holder::Lobby).await else {
             return Ok(None);
         };
-        let users = seated.iter().map(|(_, user)| &user.id).chain(held.iter().map(|(_, id)| id));
-        for user_id in users.collect::<HashSet<_>>() {
+        let seated: HashSet<_> =
+            seated.into_iter().map(|(chat_id, user)| (chat_id, user.id)).collect();
+        let held: HashSet<_> = held.into_iter().collect();
+        let wrong: HashSet<_> = seated.symmetric_difference(&held).map(|(_, id)| id).collect();
+        for user_id in wrong {
             let mut tx = self.store.begin().await?;
             let seat = tx.find_seat(user_id).await?;
             let room = seat.and_then(|seat| seat.chat_id);
@@ -187,8 +235,13 @@ impl App {
     }
 
     async fn delete_if_empty(&self, chat_id: ChatId, left: Left) {
-        if left == (Left::Gone { remaining: 0 }) {
-            self.delete_empty(chat_id).await;
+        if left != (Left::Gone { remaining: 0 }) {
+            return;
+        }
+        match self.store.is_ephemeral(chat_id).await {
+            Ok(true) => self.delete_empty(chat_id).await,
+            Ok(false) => {}
+            Err(error) => error.warn("an empty room was not deleted"),
         }
     }
 

@@ -257,6 +257,8 @@ impl App {
         };
         tx.update_seat(&moved).await?;
         if let Err(error) = tx.commit(events).await {
+            // It may be stored all the same: the next heartbeat looks.
+            self.note_presence_missed();
             if let Some(chat_id) = moved.chat_id.filter(|_| first_of.is_some()) {
                 self.leave_seated(chat_id, &seat.user_id).await;
             }

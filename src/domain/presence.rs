@@ -129,6 +129,13 @@ impl App {
         left == Some(Left::Gone { remaining: 0 })
     }
 
+    /// What Redis holds may not be so: it is put right soon.
+    pub(super) fn note_presence_missed(&self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.redis.note_presence_missed();
+        }
+    }
+
     /// Whether a user of the rooms API is in a room by a connection, too.
     pub(super) async fn is_elsewhere(
         &self,

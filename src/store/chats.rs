@@ -149,6 +149,17 @@ impl Store {
         Ok(ChatPage { chats, next })
     }
 
+    /// Whether a chat is deleted with its last participant.
+    pub async fn is_ephemeral(&self, id: ChatId) -> Result<bool, Error> {
+        let found: Option<bool> = on!(Db self, |pool| {
+            sqlx::query_scalar("select ephemeral from chats where id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(found.unwrap_or(false))
+    }
+
     /// The ephemeral chats that were made before a time.
     pub async fn list_ephemeral_chats(&self, before: Time) -> Result<Vec<ChatId>, Error> {
         let ids = on!(Db self, |pool| {
