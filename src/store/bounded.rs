@@ -12,7 +12,8 @@ use sqlx::postgres::{
     PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
 };
 use sqlx::{
-    Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr,
+    Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, Row,
+    SqlStr,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -24,6 +25,10 @@ const ANSWER: Duration = Duration::from_secs(12);
 
 /// How long a connection that nobody uses may take to show that it is in order.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// How long it may take to find out what has become of a commit, and the pause between tries.
+const PATIENCE: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(100);
 
 type Rows<'e> = BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>;
 
@@ -71,25 +76,61 @@ fn lives(
 pub(super) struct PgTransaction {
     /// None once it has ended.
     connection: Option<PoolConnection<Postgres>>,
+    /// What PostgreSQL knows it by.
+    id: String,
+    pool: Pool,
     turn: Arc<OwnedMutexGuard<Exit>>,
 }
 
 impl PgTransaction {
     /// Begins a transaction, which keeps the turn until it has ended.
     pub async fn begin(
-        connection: PoolConnection<Postgres>,
+        pool: &Pool,
         turn: Arc<OwnedMutexGuard<Exit>>,
     ) -> Result<PgTransaction, Error> {
+        let connection = Some(pool.acquire().await.inspect_err(|_| turn.miss())?);
         // It is dropped as any other if this fails or is cancelled.
-        let mut begun = PgTransaction { connection: Some(connection), turn };
-        within(ANSWER, sqlx::raw_sql("begin").execute(begun.connection()?)).await?;
+        let mut begun = PgTransaction { connection, id: String::new(), pool: pool.clone(), turn };
+        let begin = sqlx::raw_sql("begin; select pg_current_xact_id()::text");
+        let row = within(ANSWER, begin.fetch_one(begun.connection()?)).await?;
+        begun.id = row.try_get(0)?;
         Ok(begun)
     }
 
+    /// Errors: it is not committed, or nobody can say whether it is.
     pub async fn commit(mut self) -> Result<(), Error> {
-        within(ANSWER, sqlx::raw_sql("commit").execute(self.connection()?)).await?;
-        self.connection = None;
-        Ok(())
+        let commit = sqlx::raw_sql("commit").execute(self.connection()?);
+        let Err(error) = within(ANSWER, commit).await else {
+            self.connection = None;
+            return Ok(());
+        };
+        // Closed, it ends on the server, too.
+        if let Some(mut connection) = self.connection.take() {
+            connection.close_on_drop();
+        }
+        let Ok(committed) = timeout(PATIENCE, self.is_committed()).await else {
+            self.turn.miss();
+            return Err(error);
+        };
+        match committed {
+            true => Ok(()),
+            false => Err(error),
+        }
+    }
+
+    /// Whether it is committed, though its connection broke before that was answered. It asks until
+    /// PostgreSQL answers.
+    async fn is_committed(&self) -> bool {
+        loop {
+            let status = sqlx::query_scalar("select pg_xact_status($1::text::xid8)").bind(&self.id);
+            let status: Result<Option<String>, Error> = status.fetch_one(&self.pool).await;
+            match status.ok().flatten().as_deref() {
+                Some("committed") => return true,
+                Some("aborted") => return false,
+                // In progress, or not to be known yet.
+                Some(_) | None => tokio::time::sleep(RETRY).await,
+            }
+        }
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection, Error> {

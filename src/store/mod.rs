@@ -276,8 +276,7 @@ impl Tx {
                 Ok(Tx { inner: Transaction::Sqlite(inner), turn })
             }
             Db::Postgres(pool) => {
-                let connection = pool.acquire().await.inspect_err(|_| turn.miss())?;
-                let inner = PgTransaction::begin(connection, turn.clone()).await?;
+                let inner = PgTransaction::begin(pool, turn.clone()).await?;
                 Ok(Tx { inner: Transaction::Postgres(Box::new(inner)), turn })
             }
         }

@@ -126,9 +126,10 @@ async fn what_is_committed_is_told_if_nobody_knows_that_it_is() {
     let chat = ann.make_private(&mut [&mut eve]).await;
     let mut body = message(&chat, "can you hear me?");
     body["message"]["client_id"] = json!("1");
-    to_postgres.break_at_commit();
+    to_postgres.cut_at_commit();
     let error = ann.refused("new-message", body.clone()).await;
     assert_error(&error, "unavailable", None);
+    to_postgres.mend();
     // They hear it though there is nothing after it, and once, whatever ann does.
     let said = eve.next("new-message").await;
     assert_eq!(ann.next("new-message").await, said);

@@ -187,6 +187,35 @@ async fn a_connection_that_is_lost_is_used_no_more() {
     }
 }
 
+#[tokio::test]
+async fn a_commit_counts_whose_answer_is_lost() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = database(&postgres).await;
+    let proxy = Proxy::to(&url).await;
+    let server = on(&proxy.url(&url)).await;
+    let mut ann = server.user("ann").await;
+    let mut bob = server.user("bob").await;
+    proxy.break_at_commit();
+    let chat = ann.chat("ours", true, &[&bob.id]).await;
+    assert_eq!(bob.next("create-chat").await["chat"]["id"], chat);
+    proxy.break_at_commit();
+    let said = ann.ask("new-message", message(&chat, "can you hear me?")).await;
+    assert_eq!(said["seq"], 1);
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.next("new-message").await, said);
+    }
+    // Of what was not committed nothing is told.
+    let mut held = Held::on(&url).await;
+    held.hold(&chat).await;
+    let ack = ann.request("new-message", message(&chat, "lost")).await;
+    held.awaited("the writer").await;
+    held.cut_off().await;
+    assert_error(&ann.answer(ack).await["error"], "unavailable", None);
+    held.let_go().await;
+    assert_eq!(ann.say(&chat, "said").await["seq"], 2);
+    assert_eq!(bob.next("new-message").await["seq"], 2);
+}
+
 /// As when the machine is gone, or the way to it: nothing says that a connection has ended.
 #[tokio::test]
 async fn a_silent_database_is_given_up_in_time() {

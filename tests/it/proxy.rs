@@ -14,6 +14,8 @@ pub struct Proxy {
     open: Arc<watch::Sender<bool>>,
     /// Whether the connection that ends a transaction next breaks before the answer.
     breaks: Arc<AtomicBool>,
+    /// Whether all is cut then.
+    cuts: Arc<AtomicBool>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -24,9 +26,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let open = Arc::new(watch::Sender::new(true));
-        let breaks = Arc::<AtomicBool>::default();
-        let task = tokio::spawn(accept(listener, to, open.clone(), breaks.clone()));
-        Proxy { address, open, breaks, _task: AbortOnDropHandle::new(task) }
+        let (breaks, cuts) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let task = accept(listener, to, open.clone(), breaks.clone(), cuts.clone());
+        Proxy { address, open, breaks, cuts, _task: AbortOnDropHandle::new(tokio::spawn(task)) }
     }
 
     /// The URL through it.
@@ -43,8 +45,15 @@ impl Proxy {
         self.breaks.store(true, Ordering::Release);
     }
 
+    /// The same, and nothing comes through after it.
+    pub fn cut_at_commit(&self) {
+        self.cuts.store(true, Ordering::Release);
+        self.break_at_commit();
+    }
+
     /// What was under way when it was cut comes through now.
     pub fn mend(&self) {
+        self.cuts.store(false, Ordering::Release);
         self.open.send_replace(true);
     }
 }
@@ -60,11 +69,13 @@ async fn accept(
     to: String,
     open: Arc<watch::Sender<bool>>,
     breaks: Arc<AtomicBool>,
+    cuts: Arc<AtomicBool>,
 ) {
     let mut connections = Vec::new();
     while let Ok((client, _)) = listener.accept().await {
-        let (to, open, breaks) = (to.clone(), open.subscribe(), breaks.clone());
+        let (to, gate, breaks, cuts) = (to.clone(), open.clone(), breaks.clone(), cuts.clone());
         connections.push(AbortOnDropHandle::new(tokio::spawn(async move {
+            let open = gate.subscribe();
             let mut opened = open.clone();
             let _ = opened.wait_for(|open| *open).await;
             let Ok(server) = TcpStream::connect(to).await else {
@@ -75,32 +86,37 @@ async fn accept(
             // Whichever way breaks takes the other one with it.
             let never = AtomicBool::new(false);
             tokio::select! {
-                () = forward(&mut client_in, &mut server_out, open.clone(), &breaks) => {}
-                () = forward(&mut server_in, &mut client_out, open, &never) => {}
+                broken = forward(&mut client_in, &mut server_out, open.clone(), &breaks) => {
+                    if broken && cuts.load(Ordering::Acquire) {
+                        gate.send_replace(false);
+                    }
+                }
+                _ = forward(&mut server_in, &mut client_out, open, &never) => {}
             }
         })));
     }
 }
 
-/// Until either end closes.
+/// Until either end closes. True if it is broken at a commit.
 async fn forward(
     from: &mut (impl AsyncReadExt + Unpin),
     to: &mut (impl AsyncWriteExt + Unpin),
     mut open: watch::Receiver<bool>,
     breaks: &AtomicBool,
-) {
+) -> bool {
     let mut part = vec![0; 16 << 10];
     while let Ok(length @ 1..) = from.read(&mut part).await {
         let part = &part[..length];
         if open.wait_for(|open| *open).await.is_err() || to.write_all(part).await.is_err() {
-            return;
+            return false;
         }
         // A statement ends so; a column may begin so, too.
         let commits = part.windows(7).any(|word| word.eq_ignore_ascii_case(b"commit\0"));
         if commits && breaks.swap(false, Ordering::AcqRel) {
-            return;
+            return true;
         }
     }
     let _ = open.wait_for(|open| *open).await;
     let _ = to.shutdown().await;
+    false
 }

@@ -84,7 +84,7 @@ fn statements() -> Vec<Statement> {
 fn statements_in(file: &Path) -> Vec<Statement> {
     let tokens = tokens(&fs::read_to_string(file).unwrap());
     let source = Source { macros: macros(&tokens), tokens };
-    let of_postgres = file.file_name().is_some_and(|name| name == "postgres.rs");
+    let of_postgres = ["postgres.rs", "bounded.rs"].into_iter().any(|name| file.ends_with(name));
     let (mut found, mut only, mut at) = (Vec::new(), None, 0);
     while at < source.tokens.len() {
         match (&source.tokens[at], source.tokens.get(at + 1)) {
