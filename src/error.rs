@@ -210,11 +210,15 @@ pub enum StartError {
 }
 
 impl StartError {
-    pub(crate) fn store(
-        config: &Config,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> StartError {
-        StartError::Store { url: config.database_url.clone(), source: source.into() }
+    /// Says what the database has said, and not what a client would be told.
+    pub(crate) fn store(config: &Config, error: impl Into<Error>) -> StartError {
+        let error = error.into();
+        let source = match error.cause() {
+            Some(sqlx::Error::Configuration(why)) => why.to_string().into(),
+            Some(cause) => cause.to_string().into(),
+            None => error.into(),
+        };
+        StartError::Store { url: config.database_url.clone(), source }
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::Router;
 
 use crate::config::{Access, Config};
-use crate::domain::App;
+use crate::domain::{App, Prepared};
 use crate::doors::Doors;
-use crate::doors::http::{self, Listener};
+use crate::doors::http::{self, Bound, Listener};
 use crate::error::StartError;
 
 /// How long each step of a shutdown may take: five of them stay under ten seconds.
@@ -36,9 +36,17 @@ impl Server {
         if !config.listen.ip().is_loopback() && config.access.is_none() {
             return Err(StartError::Exposed(config.listen));
         }
-        let app = App::start(&config).await?;
+        let prepared = Prepared::of(&config)?;
+        // Before the database is touched; who connects is refused until it is ready.
+        let chat = bind(config.listen)?;
+        let metrics = config.metrics_listen.map(bind).transpose()?;
+        let app = App::start(&config, prepared).await?;
         let (doors, router) = Doors::open(&app, &config);
-        match listen(&config, router).await {
+        let started = serve(chat, router, &config).and_then(|listener| {
+            let serve = |bound| serve(bound, http::metrics_routes(), &config);
+            Ok((listener, metrics.map(serve).transpose()?))
+        });
+        match started {
             Ok((listener, metrics)) => Ok(Server { app, doors, listener, metrics }),
             Err(error) => {
                 app.close(STEP).await;
@@ -72,18 +80,11 @@ impl Server {
     }
 }
 
-/// Serves the chat, and the metrics if they have an address of their own.
-async fn listen(
-    config: &Config,
-    router: Router,
-) -> Result<(Listener, Option<Listener>), StartError> {
-    let listen = async |address, router| {
-        let started = Listener::start(address, router, config).await;
-        started.map_err(|source| StartError::Listen { address, source })
-    };
-    let listener = listen(config.listen, router).await?;
-    match config.metrics_listen {
-        Some(address) => Ok((listener, Some(listen(address, http::metrics_routes()).await?))),
-        None => Ok((listener, None)),
-    }
+fn bind(address: SocketAddr) -> Result<Bound, StartError> {
+    Bound::to(address).map_err(|source| StartError::Listen { address, source })
+}
+
+fn serve(bound: Bound, router: Router, config: &Config) -> Result<Listener, StartError> {
+    let address = bound.address();
+    bound.serve(router, config).map_err(|source| StartError::Listen { address, source })
 }

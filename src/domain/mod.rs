@@ -23,6 +23,7 @@ mod lobby;
 mod messages;
 mod nicks;
 mod passwords;
+mod prepared;
 mod presence;
 mod rates;
 mod rooms;
@@ -39,7 +40,7 @@ use uuid::Uuid;
 use crate::bus::Bus;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
-use crate::event_log::{self, EventLog};
+use crate::event_log::EventLog;
 use crate::model::{Committed, ConnectionId, Published, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
 use carrier::Carrier;
@@ -52,6 +53,7 @@ use presence::Presence;
 use rates::Rates;
 
 pub use identity::Connection;
+pub use prepared::Prepared;
 pub use rooms::{Room, Visitor};
 pub use streams::{Following, Streams};
 
@@ -114,15 +116,15 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store and starts carrying what it commits to the doors. Errors: a store or keys
-    /// that cannot be used; a server to which nobody could ever connect.
-    pub async fn start(config: &Config) -> Result<Arc<App>, StartError> {
-        let keys = Keys::load(config)?;
+    /// Opens the store and starts carrying what it commits to the doors. Errors: a store that
+    /// cannot be used; a server to which nobody could ever connect.
+    pub async fn start(config: &Config, prepared: Prepared) -> Result<Arc<App>, StartError> {
+        let Prepared { keys, topic, keeping, is_keyless } = prepared;
         let access = config.access.unwrap_or(Access::Open);
-        let topic = event_log::topic(config)?;
-        let keeping = Keeping { for_nodes: config.redis_url.is_some(), for_log: topic.is_some() };
         let (store, committed) = open_store(config, keeping).await?;
-        refuse_keyless(config, &store, &keys).await?;
+        if is_keyless {
+            refuse_without_accounts(config, &store).await?;
+        }
         let node = Uuid::now_v7();
         let (cluster, streams, follower) = match &config.redis_url {
             Some(url) => {
@@ -220,13 +222,8 @@ impl App {
     }
 }
 
-/// Errors: nobody could ever connect.
-async fn refuse_keyless(config: &Config, store: &Store, keys: &Keys) -> Result<(), StartError> {
-    let keyless = config.access == Some(Access::Token) && !keys.any();
-    if !keyless || config.registration == Registration::Open {
-        return Ok(());
-    }
-    // Those who have signed up before can still log in.
+/// Errors: nobody has signed up before.
+async fn refuse_without_accounts(config: &Config, store: &Store) -> Result<(), StartError> {
     match store.has_accounts().await.map_err(|error| StartError::store(config, error))? {
         true => Ok(()),
         false => Err(StartError::NoCredentials),
@@ -238,14 +235,8 @@ async fn open_store(
     config: &Config,
     keeping: Keeping,
 ) -> Result<(Store, mpsc::Receiver<Committed>), StartError> {
-    if keeping.for_nodes && config.database_url.is_file() {
-        return Err(StartError::NodesWithoutServer);
-    }
     let opened = Store::open(&config.database_url, &config.limits, keeping).await;
-    let (store, committed) = opened.map_err(|error| match error {
-        sqlx::Error::Configuration(why) => StartError::store(config, why),
-        error => StartError::store(config, error),
-    })?;
+    let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
     if !keeping.for_nodes {
         let deleted = delete_transient(&store).await;
         deleted.map_err(|error| StartError::store(config, error))?;

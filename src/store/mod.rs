@@ -185,6 +185,11 @@ impl Store {
         Ok((Store { db, writer, turn, last_number, to_log, lock }, events))
     }
 
+    /// Whether the database is certain to hold nothing: it is a file that is not there.
+    pub fn is_new(url: &Url) -> bool {
+        url.is_file() && sqlite::is_missing(url.expose())
+    }
+
     /// Makes sure that this node has its lock of the database still. Errors: another node is there
     /// that this one does not hear.
     pub async fn ensure_lock(&self) -> Result<(), sqlx::Error> {

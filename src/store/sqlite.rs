@@ -2,6 +2,7 @@
 //! commits instead of inside them.
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -50,6 +51,7 @@ impl SqlitePools {
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", (MAX_LOG_PAGES * PAGE_SIZE).to_string())
             .pragma("wal_autocheckpoint", "0");
+        make_private(options.get_filename());
         let writer = pool(1).before_acquire(clean).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers =
@@ -72,6 +74,13 @@ impl SqlitePools {
             sqlx::query_as(sql).fetch_one(&self.checkpointer).await?;
         Ok(pages)
     }
+}
+
+/// Makes a new file for its owner alone: it holds what tokens are signed with. What SQLite puts
+/// beside it has its mode.
+fn make_private(file: &Path) {
+    // Where it cannot be made, SQLite says why.
+    let _ = File::options().write(true).create_new(true).mode(0o600).open(file);
 }
 
 /// How long a server may take to let go of its database for the next one.
@@ -98,6 +107,12 @@ pub(super) async fn lock(url: &str) -> Result<File, sqlx::Error> {
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
+}
+
+/// Whether there is no such file.
+pub(super) fn is_missing(url: &str) -> bool {
+    let found = SqliteConnectOptions::from_str(url).map(|it| fs::exists(it.get_filename()));
+    matches!(found, Ok(Ok(false)))
 }
 
 /// How an existing database is opened, and never made.

@@ -2,14 +2,17 @@
 //! to connect.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use chinwag::{Config, Secret, Server, StartError};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
+use crate::backup::{new_file, on_file};
 use crate::database;
-use crate::program::{Running, output, program};
+use crate::program::{Running, output};
 use crate::services;
 use crate::signing::jwk;
 
@@ -24,6 +27,7 @@ fn assert_refused(arguments: &[&str], said: &[&str]) {
         assert!(text.contains(said), "{arguments:?}: {text}");
     }
     assert!(!text.contains("my secret"), "{text}");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "{arguments:?}: it made something");
 }
 
 /// Fails unless the program starts, on this host, and says whom it lets in.
@@ -68,14 +72,9 @@ fn somebody_must_be_able_to_connect() {
 
 #[tokio::test]
 async fn an_empty_secret_is_refused() {
-    for (flag, variable) in
-        [("--api-key", "CHINWAG_API_KEY"), ("--jwt-secret", "CHINWAG_JWT_SECRET")]
-    {
+    for flag in ["--api-key", "--jwt-secret"] {
         let setting = flag.trim_start_matches('-').replace('-', "_");
         assert_refused(&["--listen", "127.0.0.1:0", flag, ""], &[&setting]);
-        let output = program().env(variable, "").output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8_lossy(&output.stderr).contains(&setting));
     }
     let empty = || Some(Secret::from(""));
     for config in [
@@ -211,4 +210,29 @@ fn nodes_share_a_server_and_not_a_file() {
         &["--listen", "127.0.0.1:0", "--redis-url", "redis://127.0.0.1"],
         &["--database-url postgres://"],
     );
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_refused_with_the_cause() {
+    let directory = new_file().await;
+    let url = database::sqlite_in(directory.path());
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
+    for (url, why) in [
+        (format!("{url}?mode=ro"), "attempt to write a readonly database"),
+        (url, "database is locked"),
+    ] {
+        let (output, text) = output(&["--listen", "127.0.0.1:0", "--database-url", &url]);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(why), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_file_is_its_owners_alone() {
+    let server = on_file(TempDir::new().unwrap()).await;
+    for name in ["chat.db", "chat.db-wal", "chat.db-shm"] {
+        let file = fs::metadata(server.directory.path().join(name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
 }

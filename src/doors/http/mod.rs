@@ -25,7 +25,7 @@ use crate::error::Error;
 use origin::Origins;
 
 pub use metrics::routes as metrics_routes;
-pub use serve::Listener;
+pub use serve::{Bound, Listener};
 
 /// The demo page, the REST API's, `/healthz`, `/readyz`, and `/metrics` if it has no address of its own.
 pub fn routes(app: &Arc<App>, config: &Config) -> Router {

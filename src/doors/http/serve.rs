@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,44 @@ const OUT_OF_FILES: Duration = Duration::from_millis(100);
 /// What a head may hold besides a header of the largest frame's size.
 const ROOM_IN_HEAD: usize = 64 << 10;
 
+/// How many connections may wait to be accepted, where the system allows that many.
+const BACKLOG: u32 = 4096;
+
+/// An address that is taken and not served yet: connections are refused.
+pub struct Bound {
+    address: SocketAddr,
+    socket: TcpSocket,
+}
+
+impl Bound {
+    pub fn to(address: SocketAddr) -> io::Result<Bound> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // What is left of the connections of a server before this does not keep the address.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Bound { address: socket.local_addr()?, socket })
+    }
+
+    /// The address, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `router` on it. Errors: another socket has come to listen there meanwhile.
+    pub fn serve(self, router: Router, config: &Config) -> io::Result<Listener> {
+        let Bound { address, socket } = self;
+        let listener = socket.listen(BACKLOG)?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let config = Arc::new(config.clone());
+        let accepting = accept(listener, router, config, stop.clone(), tasks.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
+        Ok(Listener { address, stop, tasks })
+    }
+}
+
 /// An address being served. Dropped, it stops.
 pub struct Listener {
     address: SocketAddr,
@@ -36,21 +74,6 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds the address and serves `router` on it.
-    pub async fn start(
-        address: SocketAddr,
-        router: Router,
-        config: &Config,
-    ) -> io::Result<Listener> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let config = Arc::new(config.clone());
-        let accepting = accept(listener, router, config, stop.clone(), tasks.clone());
-        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
-        Ok(Listener { address, stop, tasks })
-    }
-
     /// The address served, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
