@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs;
+use std::future;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chinwag::{Backup, Command, Config, CopyError, CopyStep, Program, Server, StartError, Url};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
@@ -52,13 +54,11 @@ fn is_bad_setting(error: &(dyn Error + 'static)) -> bool {
 }
 
 async fn back_up(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut end = End::listen()?;
     // Dropped, it leaves nothing behind.
     let backup = tokio::select! {
         backup = chinwag::backup(database, file) => backup?,
-        _ = terminate.recv() => return Err("ended before the backup was whole".into()),
-        _ = interrupt.recv() => return Err("ended before the backup was whole".into()),
+        () = end.told() => return Err("ended before the backup was whole".into()),
     };
     let Backup { bytes, chats, messages } = backup;
     let file = file.display();
@@ -94,19 +94,58 @@ fn say(what: fmt::Arguments<'_>) {
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    // Heard from the start: a signal during the start ends it in order, too.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let server = Server::start(config).await?;
+    let mut end = End::listen()?;
+    // What a start has not finished ends with the process: migrations are transactions, locks go
+    // with their files and connections.
+    let server = tokio::select! {
+        server = Server::start(config) => server?,
+        () = end.told() => return Ok(()),
+    };
     let (address, access) = (server.address(), server.access());
     say(format_args!("chinwag listening on http://{address} (access: {access})"));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    end.told().await;
     tracing::info!("shutting down");
     server.shutdown().await;
     Ok(())
+}
+
+/// The signals that ask for the end: SIGTERM, SIGINT, and SIGHUP when the terminal is closed.
+struct End {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Option<Signal>,
+}
+
+impl End {
+    /// From now on they do not kill.
+    fn listen() -> io::Result<End> {
+        Ok(End {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: hangs_up().then(|| signal(SignalKind::hangup())).transpose()?,
+        })
+    }
+
+    async fn told(&mut self) {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = hang_up => {}
+        }
+    }
+}
+
+/// Whether SIGHUP would end this process: under `nohup` it is ignored, and is to stay so.
+fn hangs_up() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 0))
 }
 
 /// Logs go to standard error: for people on a terminal, as JSON lines elsewhere. `RUST_LOG`

@@ -1,7 +1,7 @@
 //! The program: its flags, its first line, how it ends, and what survives that.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -53,7 +53,7 @@ impl Running {
         // A disk that is full must be an error to it and not a signal.
         let mut command = Command::new("sh");
         command
-            .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_chinwag")])
+            .args(["-c", r#"trap "" XFSZ $IGNORED; exec "$0" "$@""#, env!("CARGO_BIN_EXE_chinwag")])
             .env("CHINWAG_DATABASE_URL", database)
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
@@ -74,14 +74,18 @@ impl Running {
 
     /// Sends a signal, waits for the end, and returns what was logged.
     pub fn end(mut self, signal: &str) -> (ExitStatus, String) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        send(signal, &self.child);
         let mut log = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
             stderr.read_to_string(&mut log).unwrap();
         }
         (self.child.wait().unwrap(), log)
     }
+}
+
+fn send(signal: &str, child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
 }
 
 #[test]
@@ -116,13 +120,14 @@ fn a_bad_setting_ends_it_with_2() {
 
 #[test]
 fn it_does_not_start_where_it_cannot_serve() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let directory = TempDir::new().unwrap();
     let database = database::url_in(directory.path());
     let (output, text) = output(&["--listen", &address, "--database-url", &database]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains(&address), "{text}");
+    assert!(!directory.path().join("chat.db").exists(), "it was made for nothing");
     let (output, text) =
         self::output(&["--listen", "127.0.0.1:0", "--database-url", "sqlite:/no/such/folder/x.db"]);
     assert_eq!(output.status.code(), Some(1));
@@ -148,7 +153,7 @@ fn it_does_not_start_beside_another_on_the_same_database() {
 
 #[test]
 fn it_says_at_once_that_there_is_no_postgresql() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let database = format!("postgres://ann:secret@{free}/chat");
     let (output, text) = output(&["--listen", "127.0.0.1:0", "--database-url", &database]);
     assert_eq!(output.status.code(), Some(1));
@@ -188,7 +193,7 @@ fn an_empty_variable_is_none() {
 #[tokio::test]
 async fn it_says_where_it_listens_and_ends_when_told() {
     let directory = TempDir::new().unwrap();
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let running = Running::start(directory.path());
         let line = format!("chinwag listening on http://{} (access: open)\n", running.address);
         assert_eq!(running.first_line, line);
@@ -201,6 +206,42 @@ async fn it_says_where_it_listens_and_ends_when_told() {
         }
     }
     assert!(!directory.path().join("chat.db-wal").exists(), "the log was not folded in");
+}
+
+#[test]
+fn it_ends_when_told_during_its_start_and_serves_nobody_before() {
+    // A PostgreSQL that says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let database = format!("postgres://ann@{}/x", silent.local_addr().unwrap());
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for signal in ["TERM", "INT", "HUP"] {
+        let child = Command::new(env!("CARGO_BIN_EXE_chinwag"))
+            .args(["--listen", &address.to_string(), "--database-url", &database])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _connection = silent.accept().unwrap();
+        assert!(TcpStream::connect(address).is_err(), "a client would wait");
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{signal}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn it_stays_when_the_end_of_its_terminal_is_to_be_ignored() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]).env("IGNORED", "HUP");
+    });
+    let mut client = Client::connect(running.address).await;
+    send("HUP", &running.child);
+    for _ in 0..10 {
+        client.ask("list-chats", json!({})).await;
+        Client::connect(running.address).await;
+    }
+    running.end("TERM");
 }
 
 #[tokio::test]
