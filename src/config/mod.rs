@@ -22,7 +22,8 @@ pub use url::Url;
 #[command(name = "chinwag", version, about)]
 pub struct Config {
     /// The address and port to serve on; port 0 takes a free one
-    #[arg(long, env = "CHINWAG_LISTEN", default_value_t = Config::default().listen)]
+    #[arg(long, env = "CHINWAG_LISTEN", default_value_t = Config::default().listen,
+        value_parser = address)]
     pub listen: SocketAddr,
 
     /// Where everything is kept: sqlite:FILE, made at the first start, or
@@ -74,7 +75,7 @@ pub struct Config {
     pub allow_origin: Vec<String>,
 
     /// Serve /metrics on this address instead of beside the chat
-    #[arg(long, env = "CHINWAG_METRICS_LISTEN")]
+    #[arg(long, env = "CHINWAG_METRICS_LISTEN", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
 
     /// How many proxies stand in front of the server, each of which appends the address of who
@@ -141,6 +142,11 @@ impl Default for Config {
             limits: Limits::default(),
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let why = "must be an IP address and a port, such as 127.0.0.1:3000";
+    text.parse().map_err(|_| why.into())
 }
 
 fn redis(url: &str) -> Result<Url, String> {

@@ -119,6 +119,17 @@ fn a_bad_setting_ends_it_with_2() {
 }
 
 #[test]
+fn an_address_is_a_number_and_a_port() {
+    for setting in ["--listen", "--metrics-listen"] {
+        for address in ["localhost:3000", "3000", "127.0.0.1", ":3000"] {
+            let (output, text) = output(&[setting, address]);
+            assert_eq!(output.status.code(), Some(2), "{text}");
+            assert!(text.contains("an IP address and a port, such as 127.0.0.1:3000"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn it_does_not_start_where_it_cannot_serve() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
