@@ -199,6 +199,8 @@ pub enum StartError {
     Keys { file: PathBuf, why: String },
     #[error("the setting {0} must not be empty")]
     EmptySecret(&'static str),
+    #[error("the origin {0:?} must be like https://example.com; there is no wildcard")]
+    Origin(String),
     #[error("the setting {setting} {why}")]
     Kafka { setting: &'static str, why: String },
     #[error(

@@ -9,7 +9,7 @@ use axum::Router;
 use crate::config::{Access, Config};
 use crate::domain::{App, Prepared};
 use crate::doors::Doors;
-use crate::doors::http::{self, Bound, Listener};
+use crate::doors::http::{self, Bound, Listener, Origins};
 use crate::error::StartError;
 
 /// How long each step of a shutdown may take: five of them stay under ten seconds.
@@ -29,19 +29,20 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be bound, the database cannot be opened, or the address can be reached
-    /// from other machines and `config.access` is not set, nobody could ever connect, a secret or a
-    /// file of keys cannot be used, or a limit is zero that must not be.
+    /// from other machines and `config.access` is not set, nobody could ever connect, a secret, a
+    /// file of keys or an origin cannot be used, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
         config.limits.check()?;
         if !config.listen.ip().is_loopback() && config.access.is_none() {
             return Err(StartError::Exposed(config.listen));
         }
+        let origins = Origins::of(&config)?;
         let prepared = Prepared::of(&config)?;
         // Before the database is touched; who connects is refused until it is ready.
         let chat = bind(config.listen)?;
         let metrics = config.metrics_listen.map(bind).transpose()?;
         let app = App::start(&config, prepared).await?;
-        let (doors, router) = Doors::open(&app, &config);
+        let (doors, router) = Doors::open(&app, &config, origins);
         let started = serve(chat, router, &config).and_then(|listener| {
             let serve = |bound| serve(bound, http::metrics_routes(), &config);
             Ok((listener, metrics.map(serve).transpose()?))

@@ -23,6 +23,7 @@ use axum::{Router, middleware};
 
 use crate::config::Config;
 use crate::domain::App;
+use http::Origins;
 
 /// All doors of one server.
 pub struct Doors {
@@ -33,8 +34,8 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Opens the doors onto `app`; the router leads to all of them.
-    pub fn open(app: &Arc<App>, config: &Config) -> (Doors, Router) {
+    /// Opens the doors onto `app`, for pages of `origins`; the router leads to all of them.
+    pub fn open(app: &Arc<App>, config: &Config, origins: Origins) -> (Doors, Router) {
         let (socketio, socketio_routes) = socketio::Door::open(app);
         let (channels, channels_routes) = channels::Door::open(app);
         let (rest, rest_routes) = rest::Door::open(app);
@@ -44,7 +45,8 @@ impl Doors {
             .merge(channels_routes)
             .merge(rest_routes)
             .merge(rpc_routes);
-        let router = http::guarded(router, config).layer(middleware::from_fn(rest::enveloped));
+        let router =
+            http::guarded(router, config, origins).layer(middleware::from_fn(rest::enveloped));
         (Doors { socketio, channels, rest, rpc }, router)
     }
 

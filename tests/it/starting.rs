@@ -86,6 +86,27 @@ async fn an_empty_secret_is_refused() {
     }
 }
 
+#[test]
+fn an_origin_is_one_that_a_page_can_have() {
+    for origin in [
+        "example.com",
+        "*",
+        "https://*.example.com",
+        "https://example.com/chat",
+        "https://example.com?x",
+        "https://",
+        "null",
+        "https://example.com,example.org",
+    ] {
+        let arguments = ["--listen", "127.0.0.1:0", "--allow-origin", origin];
+        assert_refused(&arguments, &["https://example.com; there is no wildcard"]);
+    }
+    for origin in ["https://example.com/", "http://[::1]:80, https://a.example", "app://localhost"]
+    {
+        assert_starts(&["--listen", "127.0.0.1:0", "--allow-origin", origin], "127.0.0.1", "open");
+    }
+}
+
 #[cfg(feature = "kafka")]
 #[test]
 fn an_event_log_needs_brokers_and_a_topic_that_can_be() {

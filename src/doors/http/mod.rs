@@ -22,9 +22,9 @@ use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use crate::config::Config;
 use crate::domain::App;
 use crate::error::Error;
-use origin::Origins;
 
 pub use metrics::routes as metrics_routes;
+pub use origin::Origins;
 pub use serve::{Bound, Listener};
 
 /// The demo page, the REST API's, `/healthz`, `/readyz`, and `/metrics` if it has no address of its own.
@@ -41,8 +41,7 @@ pub fn routes(app: &Arc<App>, config: &Config) -> Router {
 }
 
 /// Puts the gates before all routes: origin, CORS, the size of a request and its head, its pace.
-pub fn guarded(router: Router, config: &Config) -> Router {
-    let origins = Origins::new(config);
+pub fn guarded(router: Router, config: &Config, origins: Origins) -> Router {
     let limits = &config.limits;
     let cors = CorsLayer::new()
         // Those that may not are refused before they come here.

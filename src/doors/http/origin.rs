@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::config::Config;
+use crate::error::StartError;
 
 /// The origins that may connect.
 #[derive(Clone)]
@@ -29,11 +30,11 @@ struct Origin {
 }
 
 impl Origins {
-    pub fn new(config: &Config) -> Origins {
-        Origins {
-            allowed: config.allow_origin.iter().filter_map(|text| Origin::read(text)).collect(),
-            loopback: config.listen.ip().is_loopback(),
-        }
+    /// Errors: an origin in the settings that no page has.
+    pub fn of(config: &Config) -> Result<Origins, StartError> {
+        let read = |text: &String| Origin::read(text).ok_or(StartError::Origin(text.clone()));
+        let allowed = config.allow_origin.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Origins { allowed, loopback: config.listen.ip().is_loopback() })
     }
 
     /// Whether a page of `origin` may make a request with these headers.
@@ -50,6 +51,9 @@ impl Origins {
 impl Origin {
     fn read(text: &str) -> Option<Origin> {
         let uri: Uri = text.trim().trim_end_matches('/').parse().ok()?;
+        if uri.path() != "/" || uri.query().is_some() || uri.host()?.contains('*') {
+            return None;
+        }
         let scheme = uri.scheme_str()?.to_lowercase();
         let port = uri.port_u16().unwrap_or(default_port(&scheme));
         Some(Origin { host: uri.host()?.to_lowercase(), scheme, port })
