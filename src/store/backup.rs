@@ -34,13 +34,27 @@ pub async fn backup(database: &Url, file: &Path) -> Result<Backup, CopyError> {
     let part = Part::create(file)?;
     let mut source = source.connect().await.map_err(&failed)?;
     // One statement reads one state of the database, and keeps nobody from writing.
-    sqlx::query("vacuum into $1").bind(part.name()?).execute(&mut source).await.map_err(&failed)?;
+    let copied = sqlx::query("vacuum into $1").bind(part.name()?).execute(&mut source).await;
+    copied.map_err(|error| match is_of_writing(&error) {
+        true => CopyError::File { file: file.to_owned(), source: io::Error::other(error) },
+        false => failed(error),
+    })?;
     source.close().await.map_err(&failed)?;
     let (chats, messages) = check(&part.path, database).await?;
     let bytes = tokio::task::spawn_blocking(|| part.finish()).await.map_err(io::Error::from);
     let bytes = bytes.and_then(|finished| finished);
     let bytes = bytes.map_err(|source| CopyError::File { file: file.to_owned(), source })?;
     Ok(Backup { bytes, chats, messages })
+}
+
+/// Whether it is the new file that an error of a copy is about: the database is only read.
+fn is_of_writing(error: &sqlx::Error) -> bool {
+    const FULL: &str = "13";
+    const IO_WRITE: &str = "778";
+    const IO_FSYNC: &str = "1034";
+    const IO_TRUNCATE: &str = "1546";
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| [FULL, IO_WRITE, IO_FSYNC, IO_TRUNCATE].contains(&&*code))
 }
 
 /// Reads all of a backup of this database; returns how many chats and messages it holds.

@@ -150,6 +150,25 @@ async fn what_cannot_be_is_refused_and_nothing_is_made() {
 }
 
 #[tokio::test]
+async fn where_there_is_no_room_for_it_that_place_is_named() {
+    let directory = new_file().await;
+    let copies = TempDir::new().unwrap();
+    let file = copies.path().join("copy.db");
+    // A file that may not grow is a disk that is full; there is room for what is beside the database.
+    let output = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 100; exec "$0" "$@""#])
+        .args([env!("CARGO_BIN_EXE_chinwag"), "backup", "--database-url"])
+        .arg(sqlite_in(directory.path()))
+        .arg(&file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.starts_with(&format!("chinwag: {}: ", file.display())), "{text}");
+    assert!(names(copies.path()).is_empty());
+}
+
+#[tokio::test]
 async fn ended_in_the_middle_it_leaves_nothing() {
     let directory = new_file().await;
     pad(&sqlite_in(directory.path())).await;
