@@ -243,18 +243,22 @@ pub enum CopyError {
     Damaged(String),
     #[error("{0} is in use: stop the server first")]
     InUse(Url),
-    #[error("{0} is of another version of Chinwag: start and stop a server of this version on it")]
-    OtherVersion(Url),
+    #[error("{0} is no database of Chinwag's")]
+    Foreign(Url),
+    #[error("{0} is of an older version of Chinwag: start and stop a server of this version on it")]
+    Older(Url),
+    #[error("{0} is of a newer version of Chinwag: use that version's program")]
+    Newer(Url),
     #[error("{0} holds data already, and not that of an unfinished copy; nothing was changed")]
     NotEmpty(Url),
     #[error(
         "{0} holds an unfinished copy of another database, or of this one before it changed; \
-         empty it to begin again"
+         drop it and create it anew to begin again"
     )]
     OtherOrigin(Url),
     #[error(
         "what {url} holds differs from what was copied, in: {tables}; has anyone written to it? \
-         Empty it to begin again"
+         Drop it and create it anew to begin again"
     )]
     Differs { url: Url, tables: String },
 }

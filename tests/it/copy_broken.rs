@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use chinwag::{Config, Server};
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::backup::{new_file, on_file};
@@ -115,6 +115,47 @@ async fn a_database_that_holds_something_else_stays_as_it_is() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("holds data already"), "{text}");
     TestServer::with(on(&url)).await.user("eve").await;
+}
+
+#[tokio::test]
+async fn tables_of_another_program_stay_as_they_are() {
+    let Some(url) = services::postgres() else { return };
+    let directory = new_file().await;
+    let migrated =
+        "create table _sqlx_migrations (version bigint, checksum bytea, success boolean);
+                    insert into _sqlx_migrations values (1, 'x', true)";
+    for tables in ["create table users (name text)", "create table x (x text)"] {
+        for tables in [tables.to_owned(), format!("{tables}; {migrated}")] {
+            let url = services::database(&url).await;
+            let mut connection = PgConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(tables)).execute(&mut connection).await.unwrap();
+            let count = "select count(*) from pg_tables where schemaname = 'public'";
+            let before: i64 = sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
+            let (code, text) = copy(&directory, &url).await;
+            assert_eq!(code, Some(1), "{text}");
+            assert!(text.contains("holds data already") && !text.contains("read users"), "{text}");
+            let after: i64 = sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
+            assert_eq!(after, before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_file_of_this_version_is_copied() {
+    let Some(url) = services::postgres() else { return };
+    let url = services::database(&url).await;
+    for (sql, why) in [
+        ("drop table _sqlx_migrations", "is no database of Chinwag's"),
+        ("update _sqlx_migrations set checksum = x'00'", "is no database of Chinwag's"),
+        ("delete from _sqlx_migrations where version > 1", "older version"),
+        ("insert into _sqlx_migrations values (9999, '', 0, true, x'', 0)", "newer version"),
+    ] {
+        let directory = new_file().await;
+        change(&directory, sql).await;
+        let (code, text) = copy(&directory, &url).await;
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(why), "{text}");
+    }
 }
 
 #[tokio::test]

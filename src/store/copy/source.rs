@@ -1,5 +1,6 @@
 //! The SQLite database that is read.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
@@ -7,6 +8,7 @@ use sqlx::sqlite::{SqliteLockingMode, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 
 use super::rows::{Kind, Table};
+use super::{APPLIED, Applied, are_of};
 use crate::config::Url;
 use crate::error::CopyError;
 use crate::store::sqlite::{self, MIGRATIONS};
@@ -38,22 +40,31 @@ impl Source {
         let mut connection = options.connect().await.map_err(&failed)?;
         sqlx::query("begin exclusive").execute(&mut connection).await.map_err(&failed)?;
         let mut source = Source { url: url.clone(), connection };
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max();
-        match source.version().await.map_err(&failed)? == known {
-            true => Ok(source),
-            false => Err(CopyError::OtherVersion(url.clone())),
+        source.check_version().await?;
+        Ok(source)
+    }
+
+    /// Errors: a database of another program, or of another version of this one.
+    async fn check_version(&mut self) -> Result<(), CopyError> {
+        let found = self.migrations().await.map_err(CopyError::of(&self.url))?;
+        if !are_of(&MIGRATIONS, &found) {
+            return Err(CopyError::Foreign(self.url.clone()));
+        }
+        match found.len().cmp(&MIGRATIONS.iter().count()) {
+            Ordering::Less => Err(CopyError::Older(self.url.clone())),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(CopyError::Newer(self.url.clone())),
         }
     }
 
-    /// The latest migration; none if it is no database of Chinwag's.
-    async fn version(&mut self) -> Result<Option<i64>, sqlx::Error> {
+    /// What it has been migrated by.
+    async fn migrations(&mut self) -> Result<Vec<Applied>, sqlx::Error> {
         let sql = "select count(*) from sqlite_master where name = '_sqlx_migrations'";
         let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut self.connection).await?;
         if tables == 0 {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let sql = "select max(version) from _sqlx_migrations where success";
-        sqlx::query_scalar(sql).fetch_one(&mut self.connection).await
+        sqlx::query_as(APPLIED).fetch_all(&mut self.connection).await
     }
 
     /// Reads a table's columns and primary key from the schema.

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::Instant;
 
 use super::rows::{Batch, Checksum, Table};
+use super::{APPLIED, Applied, are_of};
 use crate::config::Url;
 use crate::error::CopyError;
 use crate::store::postgres::{LOCK, MIGRATIONS};
@@ -69,14 +70,24 @@ impl Target {
         }
     }
 
-    /// Without users there can be nothing else.
+    /// Whether somebody would miss what there is. Without users a server has stored nothing.
     async fn has_data(&mut self) -> Result<bool, sqlx::Error> {
-        let sql = "select to_regclass('users') is not null";
+        let sql = "select exists (select 1 from pg_tables
+                   where schemaname = current_schema and tablename <> '_sqlx_migrations')";
         if !sqlx::query_scalar(sql).fetch_one(&mut self.connection).await? {
             return Ok(false);
         }
-        let sql = "select exists (select 1 from users)";
-        sqlx::query_scalar(sql).fetch_one(&mut self.connection).await
+        let sql = "select to_regclass('_sqlx_migrations') is not null";
+        if !sqlx::query_scalar(sql).fetch_one(&mut self.connection).await? {
+            return Ok(true);
+        }
+        let applied: Vec<Applied> = sqlx::query_as(APPLIED).fetch_all(&mut self.connection).await?;
+        if !are_of(&MIGRATIONS, &applied) {
+            return Ok(true);
+        }
+        sqlx::query_scalar("select exists (select 1 from users)")
+            .fetch_one(&mut self.connection)
+            .await
     }
 
     /// Migrates the database and notes where its data comes from, or compares that.
