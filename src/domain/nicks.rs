@@ -65,7 +65,10 @@ impl App {
     pub async fn take_nick(&self, connection: &Connection, nick: &Handle) -> Result<Actor, Error> {
         let _turn = self.nicks.turn.lock().await;
         let mut tx = self.store.begin().await?;
-        tx.lock_names(&[nick.as_ref()]).await?;
+        // The old one too, which others may be asking for while this one waits for theirs.
+        let old = self.nicks.seats().get(connection.id()).map(|seat| seat.nick.clone());
+        let names = [Some(nick), old.as_ref()].into_iter().flatten().map(AsRef::as_ref);
+        tx.lock_names(&Vec::from_iter(names)).await?;
         let user = match tx.find_user_by_handle(nick).await? {
             Some(user) => {
                 connection.may_act_as(&user.id, user.protected)?;

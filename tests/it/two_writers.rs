@@ -9,7 +9,7 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::chatter::Chatter;
+use crate::chatter::{Chatter, assert_refused, of_nick};
 use crate::held::Held;
 use crate::rpc::state;
 use crate::services;
@@ -126,6 +126,24 @@ async fn a_nick_is_one_users() {
         let user = json!({ "id": nick, "name": "x", "photo": "" });
         let error = named.refused("create-user", json!({ "user": user })).await;
         assert_error(&error, "conflict", Some("user.id"));
+    }
+}
+
+#[tokio::test]
+async fn two_who_want_each_others_nicks_do_not_block_each_other() {
+    let Some(nodes) = pair().await else { return };
+    let (mut ann, mut bob) = join(nodes[0].chatter("ann"), nodes[1].chatter("bob")).await;
+    let refused = async |chatter: &mut Chatter, nick: &str| {
+        chatter.tell(of_nick(2, nick)).await;
+        let mut frame = chatter.next().await;
+        // Who else has come is told first.
+        while frame["type"] == 2 {
+            frame = chatter.next().await;
+        }
+        assert_refused(&frame, "conflict", Some("user"), json!(2));
+    };
+    for _ in 0..3 * ROUNDS {
+        join(refused(&mut ann, "bob"), refused(&mut bob, "ann")).await;
     }
 }
 
