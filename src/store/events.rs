@@ -85,7 +85,8 @@ impl EventReader {
         rows.into_iter().map(|(stream, number)| read_position(&stream, number)).collect()
     }
 
-    /// What stands in a stream from a number on, in order; at most `limit`.
+    /// What stands in a stream from a number on, in order; at most `limit`, and no more once it
+    /// takes 4 MiB: an event may take half of one.
     pub async fn list_events(
         &self,
         stream: &Stream,
@@ -96,12 +97,18 @@ impl EventReader {
             return Ok(Vec::new());
         };
         let rows: Vec<EventRow> = sqlx::query_as(
-            "select e.number, e.home_stream, e.home_number, coalesce(e.event, h.event) as event,
-                 coalesce(e.by_connection, h.by_connection) as by_connection
-             from events e
-             left join events h on h.stream = e.home_stream and h.number = e.home_number
-             where e.stream = $1 and e.number >= $2
-             order by e.number limit $3",
+            "select number, home_stream, home_number, event, by_connection
+             from (select *, sum(size) over (order by number) - size as before
+                 from (select e.number, e.home_stream, e.home_number,
+                         coalesce(e.event, h.event) as event,
+                         coalesce(octet_length(coalesce(e.event, h.event)), 0) as size,
+                         coalesce(e.by_connection, h.by_connection) as by_connection
+                     from events e
+                     left join events h on h.stream = e.home_stream and h.number = e.home_number
+                     where e.stream = $1 and e.number >= $2
+                     order by e.number limit $3) first)
+                 summed
+             where before < 4 << 20 order by number",
         )
         .bind(stream.to_string())
         .bind(from)

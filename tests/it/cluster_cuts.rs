@@ -54,6 +54,25 @@ async fn a_node_is_cut_off_from_redis_under_load() {
     nodes.assert_no_defect();
 }
 
+/// All of it would be too much to fetch at once.
+#[tokio::test]
+async fn all_that_is_missed_comes_however_large_it_is() {
+    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
+    let mut ann = nodes[0].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    to_redis.cut();
+    let text = "x".repeat(512 << 10);
+    let mut said = Vec::new();
+    for _ in 0..20 {
+        said.push(ann.say(&chat, &text).await);
+    }
+    for said in said {
+        assert!(bob.next("new-message").await == said);
+    }
+    nodes.assert_no_defect();
+}
+
 #[tokio::test]
 async fn what_a_node_could_tell_nobody_before_it_was_killed_is_told() {
     let Some((mut nodes, to_redis, _to_postgres)) = start().await else { return };
