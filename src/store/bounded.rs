@@ -238,7 +238,7 @@ impl<'c> Executor<'c> for &'c Pool {
     }
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     patience: Duration,
     answer: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {

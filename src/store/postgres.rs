@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::bounded::Pool;
+use super::bounded::{Pool, within};
 use super::copy::is_unfinished;
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -19,6 +19,9 @@ const CONNECTIONS: u32 = 10;
 
 /// How long a request waits for a connection before it is `unavailable`.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the connection of a [`DatabaseLock`] may take to show that it is there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// What keeps a statement, a lock or a lost client from holding up the others.
 const BOUNDS: [(&str, &str); 4] = [
@@ -62,7 +65,8 @@ pub(super) struct DatabaseLock {
     options: PgConnectOptions,
     /// Whether this node is to be the only one.
     exclusive: bool,
-    connection: Mutex<PgConnection>,
+    /// None once it was lost.
+    connection: Mutex<Option<PgConnection>>,
 }
 
 impl DatabaseLock {
@@ -85,17 +89,26 @@ impl DatabaseLock {
                 None => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         };
-        Ok(DatabaseLock { options, exclusive, connection: Mutex::new(connection) })
+        Ok(DatabaseLock { options, exclusive, connection: Mutex::new(Some(connection)) })
     }
 
     /// Takes the lock again if the connection was lost.
     pub async fn ensure(&self) -> Result<(), sqlx::Error> {
         let mut connection = self.connection.lock().await;
-        if connection.ping().await.is_err() {
-            let locked = lock(&self.options, self.exclusive).await?;
-            *connection = locked.ok_or_else(|| refused(self.exclusive))?;
+        let lost = match connection.as_mut() {
+            Some(connection) => match within(SIGN_OF_LIFE, connection.ping()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => Some(error),
+            },
+            None => None,
+        };
+        *connection = None;
+        *connection = lock(&self.options, self.exclusive).await?;
+        match &*connection {
+            Some(_) => Ok(()),
+            // The lost one may have it until PostgreSQL has noticed.
+            None => Err(lost.unwrap_or_else(|| refused(self.exclusive))),
         }
-        Ok(())
     }
 }
 

@@ -35,6 +35,7 @@ mod forgeries;
 mod gates;
 mod held;
 mod house;
+mod housekeeping;
 mod http;
 mod invitations;
 #[cfg(feature = "kafka")]

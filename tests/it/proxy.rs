@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,24 +11,29 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub struct Proxy {
     pub address: SocketAddr,
-    open: Arc<watch::Sender<bool>>,
-    /// Whether the connection that ends a transaction next breaks before the answer.
-    breaks: Arc<AtomicBool>,
-    /// Whether all is cut then.
-    cuts: Arc<AtomicBool>,
+    network: Arc<Network>,
     _task: AbortOnDropHandle<()>,
+}
+
+#[derive(Default)]
+struct Network {
+    /// How many connections there have been.
+    accepted: AtomicUsize,
+    /// The connections come through from this number on.
+    open: watch::Sender<usize>,
+    /// Whether the connection that ends a transaction next breaks before the answer.
+    breaks: AtomicBool,
+    /// Whether all is cut then.
+    cuts: AtomicBool,
 }
 
 impl Proxy {
     /// To the host and port in a URL.
     pub async fn to(url: &str) -> Proxy {
-        let to = authority(url).to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let open = Arc::new(watch::Sender::new(true));
-        let (breaks, cuts) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let task = accept(listener, to, open.clone(), breaks.clone(), cuts.clone());
-        Proxy { address, open, breaks, cuts, _task: AbortOnDropHandle::new(tokio::spawn(task)) }
+        let (address, network) = (listener.local_addr().unwrap(), Arc::<Network>::default());
+        let task = tokio::spawn(accept(listener, authority(url).to_owned(), network.clone()));
+        Proxy { address, network, _task: AbortOnDropHandle::new(task) }
     }
 
     /// The URL through it.
@@ -37,24 +42,29 @@ impl Proxy {
     }
 
     pub fn cut(&self) {
-        self.open.send_replace(false);
+        self.network.open.send_replace(usize::MAX);
+    }
+
+    /// Cuts the connections that there are, and none that comes.
+    pub fn cut_off(&self) {
+        self.network.open.send_replace(self.network.accepted.load(Ordering::Acquire));
     }
 
     /// The next commit comes through, and its answer does not: the connection breaks.
     pub fn break_at_commit(&self) {
-        self.breaks.store(true, Ordering::Release);
+        self.network.breaks.store(true, Ordering::Release);
     }
 
     /// The same, and nothing comes through after it.
     pub fn cut_at_commit(&self) {
-        self.cuts.store(true, Ordering::Release);
+        self.network.cuts.store(true, Ordering::Release);
         self.break_at_commit();
     }
 
     /// What was under way when it was cut comes through now.
     pub fn mend(&self) {
-        self.cuts.store(false, Ordering::Release);
-        self.open.send_replace(true);
+        self.network.cuts.store(false, Ordering::Release);
+        self.network.open.send_replace(0);
     }
 }
 
@@ -64,59 +74,58 @@ fn authority(url: &str) -> &str {
     rest.split('/').next().unwrap()
 }
 
-async fn accept(
-    listener: TcpListener,
-    to: String,
-    open: Arc<watch::Sender<bool>>,
-    breaks: Arc<AtomicBool>,
-    cuts: Arc<AtomicBool>,
-) {
+async fn accept(listener: TcpListener, to: String, network: Arc<Network>) {
     let mut connections = Vec::new();
     while let Ok((client, _)) = listener.accept().await {
-        let (to, gate, breaks, cuts) = (to.clone(), open.clone(), breaks.clone(), cuts.clone());
+        let number = network.accepted.fetch_add(1, Ordering::AcqRel);
+        let (to, network) = (to.clone(), network.clone());
         connections.push(AbortOnDropHandle::new(tokio::spawn(async move {
-            let open = gate.subscribe();
-            let mut opened = open.clone();
-            let _ = opened.wait_for(|open| *open).await;
+            network.opened(number).await;
             let Ok(server) = TcpStream::connect(to).await else {
                 return;
             };
             let (mut client_in, mut client_out) = client.into_split();
             let (mut server_in, mut server_out) = server.into_split();
             // Whichever way breaks takes the other one with it.
-            let never = AtomicBool::new(false);
             tokio::select! {
-                broken = forward(&mut client_in, &mut server_out, open.clone(), &breaks) => {
-                    if broken && cuts.load(Ordering::Acquire) {
-                        gate.send_replace(false);
-                    }
-                }
-                _ = forward(&mut server_in, &mut client_out, open, &never) => {}
+                () = network.forward(number, &mut client_in, &mut server_out, true) => {}
+                () = network.forward(number, &mut server_in, &mut client_out, false) => {}
             }
         })));
     }
 }
 
-/// Until either end closes. True if it is broken at a commit.
-async fn forward(
-    from: &mut (impl AsyncReadExt + Unpin),
-    to: &mut (impl AsyncWriteExt + Unpin),
-    mut open: watch::Receiver<bool>,
-    breaks: &AtomicBool,
-) -> bool {
-    let mut part = vec![0; 16 << 10];
-    while let Ok(length @ 1..) = from.read(&mut part).await {
-        let part = &part[..length];
-        if open.wait_for(|open| *open).await.is_err() || to.write_all(part).await.is_err() {
-            return false;
-        }
-        // A statement ends so; a column may begin so, too.
-        let commits = part.windows(7).any(|word| word.eq_ignore_ascii_case(b"commit\0"));
-        if commits && breaks.swap(false, Ordering::AcqRel) {
-            return true;
-        }
+impl Network {
+    /// Waits until a connection comes through.
+    async fn opened(&self, number: usize) {
+        let _ = self.open.subscribe().wait_for(|open| number >= *open).await;
     }
-    let _ = open.wait_for(|open| *open).await;
-    let _ = to.shutdown().await;
-    false
+
+    /// Until either end closes, or the connection is to break.
+    async fn forward(
+        &self,
+        number: usize,
+        from: &mut (impl AsyncReadExt + Unpin),
+        to: &mut (impl AsyncWriteExt + Unpin),
+        may_commit: bool,
+    ) {
+        let mut part = vec![0; 16 << 10];
+        while let Ok(length @ 1..) = from.read(&mut part).await {
+            let part = &part[..length];
+            self.opened(number).await;
+            if to.write_all(part).await.is_err() {
+                return;
+            }
+            // A statement ends so; a column may begin so, too.
+            let commits = part.windows(7).any(|word| word.eq_ignore_ascii_case(b"commit\0"));
+            if may_commit && commits && self.breaks.swap(false, Ordering::AcqRel) {
+                if self.cuts.load(Ordering::Acquire) {
+                    self.open.send_replace(usize::MAX);
+                }
+                return;
+            }
+        }
+        self.opened(number).await;
+        let _ = to.shutdown().await;
+    }
 }
