@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use super::App;
+use super::cluster::Cluster;
 use crate::clock;
 use crate::error::Error;
 
@@ -63,11 +64,23 @@ impl App {
                 self.remove_node(cluster, node).await?;
             }
         }
-        for chat_id in self.store.list_ephemeral_chats(clock::ago(EMPTY)).await? {
-            if cluster.is_empty(chat_id).await {
-                self.delete_empty(chat_id).await;
+        self.delete_all_empty(cluster).await
+    }
+
+    /// Looks for ephemeral chats that nobody is in, and deletes them.
+    async fn delete_all_empty(&self, cluster: &Cluster) -> Result<(), Error> {
+        let (before, mut last) = (clock::ago(EMPTY), None);
+        loop {
+            let chats = self.store.list_ephemeral_chats(before, last).await?;
+            let Some(of_page) = chats.last() else {
+                return Ok(());
+            };
+            last = Some(*of_page);
+            for chat_id in chats {
+                if cluster.is_empty(chat_id).await {
+                    self.delete_empty(chat_id).await;
+                }
             }
         }
-        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use super::direct::direct_pair;
 use super::sqlite::json;
@@ -160,13 +161,22 @@ impl Store {
         Ok(found.unwrap_or(false))
     }
 
-    /// The ephemeral chats that were made before a time.
-    pub async fn list_ephemeral_chats(&self, before: Time) -> Result<Vec<ChatId>, Error> {
+    /// The next of the ephemeral chats that were made before a time, in the order of their ids:
+    /// those after one, or the first. None are left if none come.
+    pub async fn list_ephemeral_chats(
+        &self,
+        before: Time,
+        after: Option<ChatId>,
+    ) -> Result<Vec<ChatId>, Error> {
         let ids = on!(Db self, |pool| {
-            sqlx::query_scalar("select id from chats where ephemeral and created_at < $1 limit 1000")
-                .bind(before)
-                .fetch_all(pool)
-                .await
+            sqlx::query_scalar(
+                "select id from chats where ephemeral and created_at < $1 and id > $2
+                 order by id limit 100",
+            )
+            .bind(before)
+            .bind(after.unwrap_or(Uuid::nil().into()))
+            .fetch_all(pool)
+            .await
         })?;
         Ok(ids)
     }
