@@ -164,6 +164,8 @@ impl Backlog {
             .await?
         });
         let may_be_more = ids.len() as i64 == FORGOTTEN_AT_ONCE;
+        // Before the events by which they are found.
+        self.delete_ended_streams(&ids).await?;
         match &self.db {
             Db::Sqlite(pools) => {
                 sqlx::query("delete from events where id in (select value from json_each($1))")
@@ -179,6 +181,43 @@ impl Backlog {
             }
         }
         Ok(may_be_more)
+    }
+
+    /// Deletes the streams of deleted chats whose last event is one of these. The id of a chat is
+    /// never given again, so its numbers are not either.
+    async fn delete_ended_streams(&self, ids: &[i64]) -> Result<(), Error> {
+        match &self.db {
+            Db::Sqlite(pools) => {
+                sqlx::query(
+                    "delete from streams
+                     where (stream, last_number) in (
+                         select stream, number from events
+                         where id in (select value from json_each($1)) and stream like 'chat/%'
+                     ) and not exists (
+                         select 1 from chats where id = unhex(substr(stream, 6), '-')
+                     )",
+                )
+                .bind(json(ids.iter()))
+                .execute(&pools.writer)
+                .await?;
+            }
+            Db::Postgres(pool) => {
+                sqlx::query(
+                    "delete from streams
+                     where (stream, last_number) in (
+                         select stream, number from events
+                         where id = any($1) and stream like 'chat/%'
+                     ) and not exists (
+                         select 1 from chats
+                         where id = case when stream like 'chat/%' then substr(stream, 6)::uuid end
+                     )",
+                )
+                .bind(ids)
+                .execute(pool)
+                .await?;
+            }
+        }
+        Ok(())
     }
 
     /// How far the log lags behind what is committed.

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use chinwag::Config;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::held::Held;
 use crate::nodes::Nodes;
 use crate::proxy::Proxy;
-use crate::services;
-use crate::support::TestServer;
+use crate::support::{TestServer, soon};
+use crate::{database, services};
 
 /// Two rounds come in less.
 const PATIENCE: Duration = Duration::from_secs(70);
@@ -73,8 +73,69 @@ async fn an_empty_room_is_found_behind_many_that_are_not() {
     assert_eq!(looker.count(rooms).await, OCCUPIED);
 }
 
-/// Runs statements on a database.
+/// Runs statements on a database of either kind.
 async fn run(url: &str, sql: &str) {
     let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-    sql.execute(&mut PgConnection::connect(url).await.unwrap()).await.unwrap();
+    if url.starts_with("sqlite:") {
+        sql.execute(&mut SqliteConnection::connect(url).await.unwrap()).await.unwrap();
+    } else {
+        sql.execute(&mut PgConnection::connect(url).await.unwrap()).await.unwrap();
+    }
+}
+
+/// What a query gives, of texts.
+async fn list(url: &str, sql: &'static str) -> Vec<String> {
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+    } else {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_chat_has_numbers_until_its_last_event_is_forgotten_on_sqlite() {
+    let directory = TempDir::new().unwrap();
+    let url = database::sqlite_in(directory.path());
+    numbers_are_forgotten(directory, &url).await;
+}
+
+#[tokio::test]
+async fn a_deleted_chat_has_numbers_until_its_last_event_is_forgotten_on_postgres() {
+    let Some(postgres) = services::postgres() else { return };
+    numbers_are_forgotten(TempDir::new().unwrap(), &services::database(&postgres).await).await;
+}
+
+async fn numbers_are_forgotten(directory: TempDir, url: &str) {
+    const LATELY: i64 = 1 << 60;
+    let on_it = |config: &mut Config| config.database_url = url.into();
+    let server = TestServer::on(directory, on_it).await;
+    let there = server.user("ann").await.make_private(&mut []).await;
+    let directory = server.shutdown().await;
+    let [gone, lately, unlogged] =
+        ["0", "1", "2"].map(|end| format!("019a2f0e-6d5b-7c4e-9a51-3f1f0c7f4a1{end}"));
+    let sql = format!(
+        "insert into streams values ('chat/{there}', 1), ('chat/{gone}', 2), ('chat/{lately}', 2),
+             ('chat/{unlogged}', 1), ('user/{gone}', 1), ('everyone', 1);
+         insert into events (stream, number, committed_at, logged) values
+             ('chat/{there}', 1, 1, true), ('chat/{gone}', 1, 1, true),
+             ('chat/{gone}', 2, 1, true), ('chat/{lately}', 1, 1, true),
+             ('chat/{lately}', 2, {LATELY}, true), ('chat/{unlogged}', 1, 1, false),
+             ('user/{gone}', 1, 1, true), ('everyone', 1, 1, true);"
+    );
+    run(url, &sql).await;
+    let _server = TestServer::on(directory, on_it).await;
+    let forgotten = async {
+        while list(url, "select stream from events").await.len() > 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon("the old events are forgotten", forgotten).await;
+    let mut left = [there, lately, unlogged].map(|chat| format!("chat/{chat}")).to_vec();
+    left.extend([format!("user/{gone}"), "everyone".into()]);
+    left.sort();
+    let mut streams = list(url, "select stream from streams").await;
+    streams.sort();
+    assert_eq!(streams, left);
 }
