@@ -303,3 +303,40 @@ async fn what_is_too_large_for_the_topic_holds_the_log_up_until_it_is_not() {
     let (_, log) = end(running, "TERM").await;
     assert!(log.contains("too large") && log.contains("written again"), "{log}");
 }
+
+#[tokio::test]
+async fn it_goes_on_after_a_copy_to_postgres() {
+    let (Some(postgres), Some(brokers)) = (services::postgres(), services::kafka()) else { return };
+    let (url, topic) = (services::database(&postgres).await, Topic::new(&brokers));
+    let logged = |config: &mut chinwag::Config| {
+        config.kafka_brokers = Some(topic.brokers.clone());
+        config.kafka_topic = topic.name.clone();
+    };
+    let directory = TempDir::new().unwrap();
+    let file = crate::database::sqlite_in(directory.path());
+    let server = TestServer::on(directory, |config| {
+        config.database_url = file.into();
+        logged(config);
+    })
+    .await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("x", true, &[]).await;
+    ann.say(&chat, "one").await;
+    let stream = format!("chat/{chat}");
+    topic.read(&[json!({ "stream": stream, "number": 2 })]).await;
+    let directory = server.shutdown().await;
+    let (code, text) = crate::copy::copy(&directory, &url).await;
+    assert_eq!(code, Some(0), "{text}");
+    let server = TestServer::with(|config| {
+        config.database_url = url.as_str().into();
+        logged(config);
+    })
+    .await;
+    server.user("ann").await.say(&chat, "two").await;
+    let mut records = topic.read(&[json!({ "stream": stream, "number": 3 })]).await;
+    records.retain(|record| record.value["stream"] == stream);
+    let numbers = records.iter().map(|record| &record.value["number"]);
+    assert_eq!(Vec::from_iter(numbers), [1, 2, 3]);
+    let texts = records[1..].iter().map(|record| &record.value["data"]["message"]["body"]);
+    assert_eq!(Vec::from_iter(texts), ["one", "two"]);
+}

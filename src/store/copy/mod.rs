@@ -23,8 +23,9 @@ use target::Target;
 pub(super) use target::is_unfinished;
 
 /// The tables that are copied, each after those it refers to, and which of their rows. The others
-/// are of a running server: nobody is in an ephemeral chat without one, and the events begin anew.
-const TABLES: [(&str, &str); 8] = [
+/// are of a running server: nobody is in an ephemeral chat without one, and the events have been
+/// written to the log. Their numbers go on.
+const TABLES: [(&str, &str); 9] = [
     ("users", "true"),
     ("teams", "true"),
     ("chats", "not ephemeral"),
@@ -33,6 +34,11 @@ const TABLES: [(&str, &str); 8] = [
     ("team_members", "true"),
     ("invitations", "chat_id not in (select id from chats where ephemeral)"),
     ("tokens", "true"),
+    (
+        "streams",
+        "stream not like 'chat/%'
+         or unhex(substr(stream, 6), '-') in (select id from chats where not ephemeral)",
+    ),
 ];
 
 /// A migration that a database has had: its version and checksum.
@@ -65,6 +71,9 @@ pub enum CopyStep {
 pub async fn copy(from: &Url, to: &Url, mut report: impl FnMut(CopyStep)) -> Result<(), CopyError> {
     let mut source = Source::open(from).await?;
     let unread = CopyError::of(from);
+    if source.has_unlogged().await.map_err(&unread)? {
+        return Err(CopyError::Unlogged(from.clone()));
+    }
     let mut target = Target::open(to).await?;
     let (mut tables, mut origin) = (Vec::new(), Sha256::new());
     for (name, filter) in TABLES {

@@ -18,8 +18,10 @@ pub struct Table {
     /// The names of its columns, as SQL has them in a list.
     pub columns: String,
     pub kinds: Vec<Kind>,
-    /// Gives the rows in the order of the primary key, the same in both dialects.
+    /// Gives the rows to copy in the order of the primary key.
     pub select: String,
+    /// Gives all rows in that order, in the target's dialect.
+    pub select_all: String,
 }
 
 /// What a column holds.

@@ -67,6 +67,12 @@ impl Source {
         sqlx::query_as(APPLIED).fetch_all(&mut self.connection).await
     }
 
+    /// Whether there are events that the event log has yet to get.
+    pub async fn has_unlogged(&mut self) -> Result<bool, sqlx::Error> {
+        let sql = "select exists (select 1 from events where not logged)";
+        sqlx::query_scalar(sql).fetch_one(&mut self.connection).await
+    }
+
     /// Reads a table's columns and primary key from the schema.
     pub async fn describe(
         &mut self,
@@ -86,7 +92,8 @@ impl Source {
         let key = list(key.into_iter().map(|(column, _, _)| column.as_str()));
         let columns = list(schema.iter().map(|(column, _, _)| column.as_str()));
         let select = format!("select {columns} from {name} where {filter} order by {key}");
-        Ok(Table { name, columns, kinds, select })
+        let select_all = format!("select {columns} from {name} order by {key}");
+        Ok(Table { name, columns, kinds, select, select_all })
     }
 
     /// The rows of a table but the first `skipped`.

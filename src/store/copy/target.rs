@@ -140,7 +140,7 @@ impl Target {
 
     pub async fn checksum(&mut self, table: &Table) -> Result<Checksum, sqlx::Error> {
         let rows = self.count(table).await?;
-        let sql = format!("copy ({}) to stdout (format binary)", table.select);
+        let sql = format!("copy ({}) to stdout (format binary)", table.select_all);
         let (mut file, mut hash) = (self.connection.copy_out_raw(&sql).await?, Sha256::new());
         while let Some(part) = file.try_next().await? {
             hash.update(part);
