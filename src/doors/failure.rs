@@ -1,4 +1,4 @@
-//! How a failed request is told: to its client as an object, and to the log.
+//! How a failed request is told: to its client as an object, to the log and to the metrics.
 
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ pub fn object(error: &Error) -> Value {
 
 /// Logs why a request was refused or failed, once, with the cause that its client is not told.
 pub fn log(request: &str, error: &Error) {
+    if matches!(error, Error::Unavailable(_)) {
+        metrics::counter!("chinwag_unavailable_total").increment(1);
+    }
     match (error, error.cause()) {
         (Error::Internal(_), Some(cause)) => tracing::error!(request, %cause, "request failed"),
         (Error::Internal(_), None) => tracing::error!(request, "request failed"),

@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::database;
-use crate::support::{Client, TestServer, assert_error, message, soon};
+use crate::support::{Client, TestServer, assert_error, exchange, message, soon};
 
 /// It is ended where it starts and should not: then it has another status than expected.
 pub fn program() -> Command {
@@ -64,6 +64,10 @@ impl Running {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first_line).unwrap();
         let address = first_line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
         Running { address: address.parse().unwrap(), child, first_line }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it as a crash does.
@@ -368,6 +372,9 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
         }
     };
     assert_error(&error, "unavailable", None);
+    let get = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let metrics = exchange(running.address, get).await;
+    assert!(metrics.contains("\nchinwag_unavailable_total 1\n"), "{metrics}");
     limit_files("unlimited");
     // The same message again, as a client does.
     assert_eq!(ann.ask("new-message", body).await["seq"], acknowledged + 1);
@@ -380,7 +387,9 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
 #[tokio::test]
 async fn wrong_input_reaches_no_log() {
     let directory = TempDir::new().unwrap();
-    let running = Running::start(directory.path());
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0", "--max-connections", "100"]);
+    });
     let mut client = Client::connect(running.address).await;
     for frame in ["42[\"new-message\",\"my secret\"]", "421[\"my secret\",{}]", "42[\"x\"]"] {
         client.send(frame).await;

@@ -9,13 +9,48 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// The process's recorder: servers in one process share it. None if the host application has
 /// installed its own, which then receives what Chinwag counts.
-static RECORDER: LazyLock<Option<PrometheusHandle>> =
-    LazyLock::new(|| PrometheusBuilder::new().install_recorder().ok());
+static RECORDER: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
+    let recorder = PrometheusBuilder::new().install_recorder().ok();
+    describe();
+    recorder
+});
+
+/// What every node counts.
+const COUNTERS: [(&str, &str); 5] = [
+    ("chinwag_requests_total", "Requests over Socket.IO and the channels"),
+    ("chinwag_unavailable_total", "Requests that were answered `unavailable`"),
+    ("chinwag_messages_total", "Messages stored by this node"),
+    ("chinwag_message_batches_total", "Commits that the messages took"),
+    ("chinwag_events_fetched_total", "Events of other nodes that did not come through Redis"),
+];
+
+/// What only a node with Redis or Kafka measures.
+const GAUGES: [(&str, &str); 3] = [
+    ("chinwag_redis_up", "Whether Redis answered a moment ago"),
+    ("chinwag_event_log_lag_events", "Committed events that are not in the event log yet"),
+    ("chinwag_event_log_lag_seconds", "The age of the oldest of them"),
+];
 
 /// Serves `/metrics`. What happened before the first call in a process is not counted.
 pub fn routes() -> Router {
     LazyLock::force(&RECORDER);
     Router::new().route("/metrics", get(render))
+}
+
+/// Says what the metrics are, and begins with 0 what has not been counted yet.
+fn describe() {
+    for (name, help) in COUNTERS {
+        metrics::describe_counter!(name, help);
+        metrics::counter!(name).increment(0);
+    }
+    for (name, help) in GAUGES {
+        metrics::describe_gauge!(name, help);
+    }
+    metrics::describe_counter!("chinwag_event_log_written_total", "Events written to the log");
+    metrics::describe_gauge!("chinwag_sockets", "Open Socket.IO connections and WebSockets");
+    metrics::gauge!("chinwag_sockets").increment(0.0);
+    metrics::describe_gauge!("chinwag_build_info", "1, with the version of the program");
+    metrics::gauge!("chinwag_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
 async fn render() -> Result<String, StatusCode> {
