@@ -1,5 +1,6 @@
 //! The `chinwag` program: settings, logs, and serving until it is told to stop.
 
+use std::env;
 use std::error::Error;
 use std::fmt;
 use std::fs;
@@ -13,7 +14,7 @@ use chinwag::{Backup, Command, Config, CopyError, CopyStep, Program, Server, Sta
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
 
 /// The exit code of a setting that cannot be; clap's own, too.
@@ -95,6 +96,8 @@ fn say(what: fmt::Arguments<'_>) {
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let mut end = End::listen()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    warn_of_few_files(config.limits.max_connections);
     // What a start has not finished ends with the process: migrations are transactions, locks go
     // with their files and connections.
     let server = tokio::select! {
@@ -148,15 +151,47 @@ fn hangs_up() -> bool {
     ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 0))
 }
 
+/// Warns if the system allows fewer open files than there may be connections.
+fn warn_of_few_files(max_connections: usize) {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files = files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
+    if let Some(files) = files.filter(|files| *files < max_connections) {
+        tracing::warn!(
+            files,
+            max_connections,
+            "the limit of open files is below --max-connections"
+        );
+    }
+}
+
 /// Logs go to standard error: for people on a terminal, as JSON lines elsewhere. `RUST_LOG`
 /// chooses what is logged.
 fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    let wanted = env::var_os(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = read_filter(&wanted.to_string_lossy()).unwrap_or_else(|why| {
+        eprintln!("chinwag: RUST_LOG is not understood, `info` is taken: {why}");
+        EnvFilter::new(LOGGED)
+    });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let shows_no_frame = filter_fn(|about| !shows_frames(about));
     match io::stderr().is_terminal() {
         true => log.finish().with(shows_no_frame).init(),
         false => log.json().finish().with(shows_no_frame).init(),
+    }
+}
+
+fn read_filter(text: &str) -> Result<EnvFilter, String> {
+    if text.is_empty() {
+        return Ok(EnvFilter::new(LOGGED));
+    }
+    // A level that is mistyped would be the name of a part that alone is logged.
+    let is_name = |word: &&str| word.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
+    let is_level = |word: &str| word.is_empty() || word.parse::<LevelFilter>().is_ok();
+    let mut words = text.split(',').map(str::trim).filter(is_name);
+    match words.find(|word| !is_level(word) && !word.starts_with("chinwag")) {
+        Some(word) => Err(format!("`{word}` is no level; a part is `{word}=trace`")),
+        None => EnvFilter::builder().parse(text).map_err(|error| error.to_string()),
     }
 }
 

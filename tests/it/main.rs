@@ -41,6 +41,7 @@ mod invitations;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod live;
+mod logs;
 mod messages;
 mod nodes;
 mod order;

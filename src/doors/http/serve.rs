@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -23,6 +23,9 @@ use crate::doors::client::{Client, Permit};
 
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
+
+/// How often that is logged.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// What a head may hold besides a header of the largest frame's size.
 const ROOM_IN_HEAD: usize = 64 << 10;
@@ -107,6 +110,7 @@ async fn accept(
     connections: TaskTracker,
 ) {
     let permits = Arc::new(Semaphore::new(config.limits.max_connections));
+    let mut said_at: Option<Instant> = None;
     // The semaphore is never closed.
     while let Ok(permit) = permits.clone().acquire_owned().await {
         let (stream, peer) = match listener.accept().await {
@@ -114,7 +118,10 @@ async fn accept(
             // The client went away before it was accepted.
             Err(error) if is_of_connection(&error) => continue,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if said_at.is_none_or(|said_at| said_at.elapsed() >= SAY_EVERY) {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    said_at = Some(Instant::now());
+                }
                 tokio::time::sleep(OUT_OF_FILES).await;
                 continue;
             }

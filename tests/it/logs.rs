@@ -1,0 +1,110 @@
+//! What the program says of itself: in its log, and by its metrics.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::Running;
+
+/// Starts and ends it with this `RUST_LOG`; returns what was logged.
+fn log_with(filter: &str) -> String {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", filter);
+    });
+    running.end("TERM").1
+}
+
+#[test]
+fn a_filter_that_is_not_understood_is_named_and_not_used() {
+    for (filter, word) in
+        [("inof", "`inof`"), ("warn,inof", "`inof`"), ("chinwag=inof", "level filter")]
+    {
+        let log = log_with(filter);
+        let said = log.lines().next().unwrap();
+        assert!(said.starts_with("chinwag: RUST_LOG is not understood"), "{log}");
+        assert!(said.contains(word) && log.contains("shutting down"), "{log}");
+    }
+    for (filter, ends) in [
+        ("", true),
+        ("info", true),
+        ("WARN", false),
+        ("off", false),
+        ("chinwag", true),
+        ("warn,chinwag=info", true),
+        ("sqlx=debug", false),
+    ] {
+        let log = log_with(filter);
+        assert!(!log.contains("understood"), "{filter}: {log}");
+        assert_eq!(log.contains("shutting down"), ends, "{filter}: {log}");
+    }
+}
+
+#[test]
+fn its_first_line_has_the_version() {
+    let log = log_with("");
+    let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(first["fields"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// Asks; the answer is in the stream.
+fn get(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+}
+
+fn read(mut answer: TcpStream) -> String {
+    let mut text = String::new();
+    answer.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn what_is_counted_begins_with_0() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]);
+    });
+    let metrics = read(get(running.address, "/metrics"));
+    for name in ["requests_total", "unavailable_total", "messages_total", "message_batches_total"] {
+        let (help, value) = (format!("# HELP chinwag_{name} "), format!("\nchinwag_{name} 0\n"));
+        assert!(metrics.contains(&help) && metrics.contains(&value), "{metrics}");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let build = format!("chinwag_build_info{{version=\"{version}\"}} 1\n");
+    for line in ["\nchinwag_sockets 0\n", "\nchinwag_events_fetched_total 0\n", &build] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+}
+
+#[test]
+fn it_warns_of_few_files_and_says_once_that_there_are_none() {
+    const WARNING: &str = "the limit of open files is below --max-connections";
+    let directory = TempDir::new().unwrap();
+    let start = |connections: &str| {
+        Running::with(directory.path(), |command| {
+            command.args(["--listen", "127.0.0.1:0", "--max-connections", connections]);
+        })
+    };
+    assert!(start("100000000").end("TERM").1.contains(WARNING));
+
+    let running = start("100");
+    let files = fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap().count() + 3;
+    let limit = ["--pid", &running.id().to_string(), &format!("--nofile={files}:")];
+    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
+    let mut idle: Vec<_> = (0..3).map(|_| TcpStream::connect(running.address).unwrap()).collect();
+    let waiting: Vec<_> = (0..5).map(|_| get(running.address, "/healthz")).collect();
+    idle.pop();
+    // Each has the place of the one before it, and there is none for the next one meanwhile.
+    for answer in waiting {
+        assert!(read(answer).ends_with("ok\n"));
+    }
+    let (_, log) = running.end("TERM");
+    assert!(!log.contains(WARNING), "{log}");
+    assert_eq!(log.matches("a connection could not be accepted").count(), 1, "{log}");
+}
