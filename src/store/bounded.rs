@@ -12,10 +12,10 @@ use sqlx::postgres::{
     PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
 };
 use sqlx::{
-    Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, Row,
-    SqlStr,
+    ConnectOptions, Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool,
+    Postgres, Row, SqlStr,
 };
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use super::Exit;
@@ -30,11 +30,18 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(100);
 
+/// How long it may take to say why there can be no connection.
+const REFUSAL: Duration = Duration::from_millis(500);
+
 type Rows<'e> = BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>;
 
 /// A node's connections.
 #[derive(Clone, Debug)]
-pub(super) struct Pool(PgPool);
+pub(super) struct Pool {
+    all: PgPool,
+    /// Held by who finds out why there is no connection.
+    asking: Arc<Mutex<()>>,
+}
 
 impl Pool {
     pub async fn connect(
@@ -44,23 +51,39 @@ impl Pool {
         // One that is silent is replaced: the pool itself would wait for its answer.
         let settings =
             settings.test_before_acquire(false).before_acquire(lives).after_release(lives);
-        Ok(Pool(settings.connect_with(options).await?))
+        Ok(Pool { all: settings.connect_with(options).await?, asking: Arc::default() })
     }
 
     pub fn connect_options(&self) -> Arc<PgConnectOptions> {
-        self.0.connect_options()
+        self.all.connect_options()
     }
 
     pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.all.is_closed()
     }
 
     pub async fn close(&self) {
-        self.0.close().await;
+        self.all.close().await;
     }
 
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        self.0.acquire().await
+        self.explain(self.all.acquire().await).await
+    }
+
+    /// Where there was no connection in time, says why none can be made, if that is why: what
+    /// PostgreSQL answers then, the pool keeps to itself and tries again. One at a time asks.
+    async fn explain<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if !matches!(result, Err(Error::PoolTimedOut)) {
+            return result;
+        }
+        let Ok(_asking) = self.asking.try_lock() else {
+            return result;
+        };
+        let options = self.connect_options();
+        match timeout(REFUSAL, options.connect()).await {
+            Ok(Err(refused)) => Err(refused),
+            _ => result,
+        }
     }
 }
 
@@ -208,7 +231,8 @@ impl<'c> Executor<'c> for &'c Pool {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        row_by_row(self.0.fetch_many(query))
+        let rows = row_by_row(self.all.fetch_many(query));
+        rows.then(|row| self.explain(row)).boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -216,7 +240,7 @@ impl<'c> Executor<'c> for &'c Pool {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        Box::pin(within(ANSWER, self.0.fetch_optional(query)))
+        Box::pin(async { self.explain(within(ANSWER, self.all.fetch_optional(query)).await).await })
     }
 
     fn prepare_with<'e>(
@@ -227,14 +251,14 @@ impl<'c> Executor<'c> for &'c Pool {
     where
         'c: 'e,
     {
-        Box::pin(within(ANSWER, self.0.prepare_with(sql, parameters)))
+        Box::pin(within(ANSWER, self.all.prepare_with(sql, parameters)))
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
     where
         'c: 'e,
     {
-        Box::pin(within(ANSWER, self.0.describe(sql)))
+        Box::pin(within(ANSWER, self.all.describe(sql)))
     }
 }
 

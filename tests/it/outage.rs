@@ -8,11 +8,13 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
 use crate::held::Held;
+use crate::program::Running;
 use crate::proxy::Proxy;
 use crate::services::{self, Services, database};
-use crate::support::{Client, TestServer, assert_error, message, soon};
+use crate::support::{Client, TestServer, assert_error, exchange, message, soon};
 
 const WRITERS: usize = 20;
 
@@ -248,5 +250,36 @@ async fn a_silent_database_is_given_up_in_time() {
         proxy.mend();
         soon("it is ready again", async { while !is_ready(&server).await {} }).await;
         assert_eq!(ann.ask("new-message", body).await["seq"], number + 1);
+    }
+}
+
+#[tokio::test]
+async fn too_few_connections_are_named_as_the_cause() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = database(&postgres).await;
+    let name = url.rsplit_once('/').unwrap().1;
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    let mut run = async |sql: String| {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+    };
+    run(format!("create role {name} login; alter database {name} owner to {name}")).await;
+    run(format!("alter schema public owner to {name}")).await;
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        let url = url.replacen("//chinwag@", &format!("//{name}@"), 1);
+        command.args(["--listen", "127.0.0.1:0", "--database-url", &url]);
+    });
+    run(format!("alter role {name} connection limit 0")).await;
+    let of_role = format!("from pg_stat_activity where usename = '{name}'");
+    run(format!("select pg_terminate_backend(pid) {of_role}")).await;
+    let get = "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert!(exchange(running.address, get).await.starts_with("HTTP/1.1 503"));
+    let mut ann = Client::connect(running.address).await;
+    let user = json!({ "user": { "external_id": "ann", "name": "Ann", "photo": "" } });
+    assert_error(&ann.ask("create-user", user).await["error"], "unavailable", None);
+    let (_, log) = spawn_blocking(move || running.end("TERM")).await.unwrap();
+    for line in ["not ready", "request failed"] {
+        let mut lines = log.lines().filter(|logged| logged.contains(line));
+        assert!(lines.any(|line| line.contains("too many connections for role")), "{log}");
     }
 }
