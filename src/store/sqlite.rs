@@ -93,7 +93,11 @@ pub(super) async fn lock(url: &str) -> Result<File, sqlx::Error> {
     // Not the database itself: SQLite loses its own locks of a file when any handle of it is closed.
     let mut name = Path::new(options.get_filename()).to_owned().into_os_string();
     name.push("-lock");
-    let file = File::options().write(true).create(true).truncate(false).open(name)?;
+    let opened = File::options().write(true).create(true).truncate(false).open(&name);
+    let file = opened.map_err(|error| {
+        let why = format!("{}: {error}", name.display());
+        sqlx::Error::Configuration(why.into())
+    })?;
     let until = Instant::now() + SERVER_PATIENCE;
     loop {
         match file.try_lock() {
