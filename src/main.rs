@@ -185,7 +185,7 @@ fn read_filter(text: &str) -> Result<EnvFilter, String> {
     if text.is_empty() {
         return Ok(EnvFilter::new(LOGGED));
     }
-    // A level that is mistyped would be the name of a part that alone is logged.
+    // A mistyped level would be taken for the name of a module, and silence all others.
     let is_name = |word: &&str| word.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
     let is_level = |word: &str| word.is_empty() || word.parse::<LevelFilter>().is_ok();
     let mut words = text.split(',').map(str::trim).filter(is_name);

@@ -68,7 +68,7 @@ impl Cluster {
 /// What a node knows of its own life.
 #[derive(Default)]
 struct Pulse {
-    /// That of what Redis holds, if this node's part is there.
+    /// The epoch of what Redis holds, if this node's part is in it.
     epoch: Option<String>,
     /// When this node last said that it is alive, and was answered.
     said_at: Option<Instant>,
@@ -109,7 +109,7 @@ impl App {
         let Some(Beat { epoch, known, dead }) = cluster.redis.beat(self.node).await else {
             return cluster.unsteady();
         };
-        // Others may have taken this node for dead, and may not have come to the end of that.
+        // Others may have taken this node for dead, and begun to take away what it has there.
         let late = pulse.said_at.is_some_and(|said_at| said_at.elapsed() > 2 * BEAT);
         pulse.said_at = Some(Instant::now());
         let kept = pulse.epoch.as_ref() == Some(&epoch);
@@ -235,13 +235,8 @@ impl App {
     }
 
     async fn delete_if_empty(&self, chat_id: ChatId, left: Left) {
-        if left != (Left::Gone { remaining: 0 }) {
-            return;
-        }
-        match self.store.is_ephemeral(chat_id).await {
-            Ok(true) => self.delete_empty(chat_id).await,
-            Ok(false) => {}
-            Err(error) => error.warn("an empty room was not deleted"),
+        if left == (Left::Gone { remaining: 0 }) {
+            self.delete_empty(chat_id).await;
         }
     }
 

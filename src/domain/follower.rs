@@ -101,11 +101,12 @@ impl AtWork {
         for mirror in &kept.mirrors {
             self.is_due(mirror).await;
         }
-        // A member who comes into a channel again is let in by that alone.
+        // It may make a client follow the stream: what other streams tell of, or a member's return
+        // to a channel.
         let lets_in = !kept.mirrors.is_empty() || matches!(event, Event::ChannelJoined { .. });
         let due = match lets_in {
             true => self.is_due_at_home(&kept.position).await,
-            // Who is let in by one before it, which has not come yet, is to be shown this one then.
+            // An earlier one, which has not come yet, may let somebody in who is to be shown this one.
             false => self.is_due(&kept.position).await,
         };
         self.carrier.show(Some(number), due.then_some(event)).await;
@@ -140,11 +141,8 @@ impl AtWork {
             Ok(None) if packet.home.is_some_and(|home| self.shared.has_shown(&home)) => {
                 self.is_due(&packet.position).await;
             }
-            Ok(None) => self.fill_up_to(&packet.position).await,
-            Err(error) => {
-                let Position { stream, number } = packet.position;
-                tracing::error!(%stream, number, %error, "another node's event is not understood");
-            }
+            // What is not understood is passed over there.
+            Ok(None) | Err(_) => self.fill_up_to(&packet.position).await,
         }
     }
 

@@ -119,10 +119,10 @@ impl App {
     /// Opens the store and starts carrying what it commits to the doors. Errors: a store that
     /// cannot be used; a server to which nobody could ever connect.
     pub async fn start(config: &Config, prepared: Prepared) -> Result<Arc<App>, StartError> {
-        let Prepared { keys, topic, keeping, is_keyless } = prepared;
+        let Prepared { keys, topic, keeping, accounts_only } = prepared;
         let access = config.access.unwrap_or(Access::Open);
         let (store, committed) = open_store(config, keeping).await?;
-        if is_keyless {
+        if accounts_only {
             refuse_without_accounts(config, &store).await?;
         }
         let node = Uuid::now_v7();

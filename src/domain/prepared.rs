@@ -1,5 +1,4 @@
-//! What is known of a server before its database is opened: what its settings say, and whether they
-//! can be.
+//! The settings, checked and read before anything is opened or made.
 
 use super::keys::Keys;
 use crate::config::{Access, Config, Registration};
@@ -13,7 +12,7 @@ pub struct Prepared {
     pub(super) topic: Option<Topic>,
     pub(super) keeping: Keeping,
     /// Whether nobody can connect but those who have signed up before.
-    pub(super) is_keyless: bool,
+    pub(super) accounts_only: bool,
 }
 
 impl Prepared {
@@ -26,12 +25,12 @@ impl Prepared {
         if keeping.for_nodes && config.database_url.is_file() {
             return Err(StartError::NodesWithoutServer);
         }
-        let needs_token = config.access == Some(Access::Token);
-        let is_closed = needs_token && config.registration == Registration::Closed;
-        let is_keyless = is_closed && !keys.any();
-        if is_keyless && Store::is_new(&config.database_url) {
+        let accounts_only = config.access == Some(Access::Token)
+            && config.registration == Registration::Closed
+            && !keys.any();
+        if accounts_only && Store::is_new(&config.database_url) {
             return Err(StartError::NoCredentials);
         }
-        Ok(Prepared { keys, topic, keeping, is_keyless })
+        Ok(Prepared { keys, topic, keeping, accounts_only })
     }
 }

@@ -102,6 +102,10 @@ impl App {
     /// stays until the only node starts again, or the nodes look for empty ones.
     pub(super) async fn delete_empty(&self, chat_id: ChatId) {
         let delete = async {
+            // Most chats stay: a look costs less than a transaction.
+            if !self.store.is_ephemeral(chat_id).await? {
+                return Ok(());
+            }
             let mut tx = self.store.begin().await?;
             // After the transaction, always: whoever has one open may ask for the presence.
             let presence = self.presence.lock().await;

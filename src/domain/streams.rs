@@ -49,7 +49,8 @@ struct Map {
 
 struct Followed {
     followers: usize,
-    /// The number of the event that is to be shown next; none until it is known.
+    /// The number of the event that is to be shown next; none until it is known. What is before
+    /// `passed` has been shown even then.
     next: Option<i64>,
     /// Those before it that had not been shown when it got its place, and those of them that have
     /// been shown since, because another stream told of them.
@@ -74,7 +75,7 @@ impl Followed {
         self.followers > 0 || (self.expected && self.touched.elapsed() < ABOUT_TO_BE_FOLLOWED)
     }
 
-    /// Whether an event is still to be shown in its turn, as from now on it is not.
+    /// Notes that an event is shown in its turn; false if that is past.
     fn take_turn(&mut self, number: i64) -> bool {
         // What was shown before its place was lost is not shown again.
         if number < self.next.unwrap_or(self.passed.start) {
@@ -186,8 +187,8 @@ impl Drop for Following {
 }
 
 impl Shared {
-    /// Whether an event is still to be shown in its turn, as from now on it is not. Of a stream
-    /// that nobody follows all are.
+    /// Notes that an event is shown in its turn; false if that is past. Of a stream that is not
+    /// known all are shown.
     pub fn take(&self, position: &Position) -> bool {
         let mut map = self.map();
         match map.streams.get_mut(&position.stream) {

@@ -17,7 +17,8 @@ pub fn object(error: &Error) -> Value {
     object
 }
 
-/// Logs why a request was refused or failed, once, with the cause that its client is not told.
+/// Logs why a request was refused or failed, once, with the cause that its client is not told, and
+/// counts those that are `unavailable`.
 pub fn log(request: &str, error: &Error) {
     if matches!(error, Error::Unavailable(_)) {
         metrics::counter!("chinwag_unavailable_total").increment(1);

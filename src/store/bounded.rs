@@ -24,7 +24,7 @@ use super::Exit;
 const ANSWER: Duration = Duration::from_secs(12);
 
 /// How long a connection that nobody uses may take to show that it is in order.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// How long it may take to find out what has become of a commit, and the pause between tries.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,9 +38,9 @@ type Rows<'e> = BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>;
 /// A node's connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
-    all: PgPool,
+    inner: PgPool,
     /// Held by who finds out why there is no connection.
-    asking: Arc<Mutex<()>>,
+    explaining: Arc<Mutex<()>>,
 }
 
 impl Pool {
@@ -51,23 +51,23 @@ impl Pool {
         // One that is silent is replaced: the pool itself would wait for its answer.
         let settings =
             settings.test_before_acquire(false).before_acquire(lives).after_release(lives);
-        Ok(Pool { all: settings.connect_with(options).await?, asking: Arc::default() })
+        Ok(Pool { inner: settings.connect_with(options).await?, explaining: Arc::default() })
     }
 
     pub fn connect_options(&self) -> Arc<PgConnectOptions> {
-        self.all.connect_options()
+        self.inner.connect_options()
     }
 
     pub fn is_closed(&self) -> bool {
-        self.all.is_closed()
+        self.inner.is_closed()
     }
 
     pub async fn close(&self) {
-        self.all.close().await;
+        self.inner.close().await;
     }
 
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        self.explain(self.all.acquire().await).await
+        self.explain(self.inner.acquire().await).await
     }
 
     /// Where there was no connection in time, says why none can be made, if that is why: what
@@ -76,7 +76,7 @@ impl Pool {
         if !matches!(result, Err(Error::PoolTimedOut)) {
             return result;
         }
-        let Ok(_asking) = self.asking.try_lock() else {
+        let Ok(_explaining) = self.explaining.try_lock() else {
             return result;
         };
         let options = self.connect_options();
@@ -231,7 +231,7 @@ impl<'c> Executor<'c> for &'c Pool {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let rows = row_by_row(self.all.fetch_many(query));
+        let rows = row_by_row(self.inner.fetch_many(query));
         rows.then(|row| self.explain(row)).boxed()
     }
 
@@ -240,7 +240,9 @@ impl<'c> Executor<'c> for &'c Pool {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        Box::pin(async { self.explain(within(ANSWER, self.all.fetch_optional(query)).await).await })
+        Box::pin(async {
+            self.explain(within(ANSWER, self.inner.fetch_optional(query)).await).await
+        })
     }
 
     fn prepare_with<'e>(
@@ -251,14 +253,14 @@ impl<'c> Executor<'c> for &'c Pool {
     where
         'c: 'e,
     {
-        Box::pin(within(ANSWER, self.all.prepare_with(sql, parameters)))
+        Box::pin(within(ANSWER, self.inner.prepare_with(sql, parameters)))
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
     where
         'c: 'e,
     {
-        Box::pin(within(ANSWER, self.all.describe(sql)))
+        Box::pin(within(ANSWER, self.inner.describe(sql)))
     }
 }
 

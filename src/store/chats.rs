@@ -293,7 +293,7 @@ impl Tx {
                 .fetch_all(&mut **inner)
                 .await?
             }
-            // In the order of the ids, as all locks are taken.
+            // In the order of the ids, as all [locks](super::locks) are taken.
             Transaction::Postgres(inner) => {
                 sqlx::query_as(
                     "select id, last_seq, active_at, direct_pair, channel_name from chats

@@ -85,8 +85,8 @@ impl EventReader {
         rows.into_iter().map(|(stream, number)| read_position(&stream, number)).collect()
     }
 
-    /// What stands in a stream from a number on, in order; at most `limit`, and no more once it
-    /// takes 4 MiB: an event may take half of one.
+    /// What stands in a stream from a number on, in order; at most `limit`, and none after the one
+    /// that reaches 4 MiB. An event may take half a MiB.
     pub async fn list_events(
         &self,
         stream: &Stream,
@@ -210,7 +210,7 @@ impl Tx {
                 .fetch_all(&mut **inner)
                 .await?
             }
-            // In one order everywhere, so that two nodes do not wait for each other.
+            // In the order of the names, as all [locks](super::locks) are taken.
             Transaction::Postgres(inner) => {
                 sqlx::query_as(
                     "insert into streams (stream, last_number)

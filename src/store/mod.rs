@@ -195,7 +195,7 @@ impl Store {
     pub async fn ensure_lock(&self) -> Result<(), sqlx::Error> {
         match &self.lock {
             Lock::Database(lock) => lock.ensure().await,
-            // Nothing but its end takes it from a process.
+            // The process keeps it until it ends.
             Lock::File(_) => Ok(()),
         }
     }

@@ -106,25 +106,20 @@ impl Tx {
         nick: &Handle,
         chat_id: ChatId,
     ) -> Result<(), Error> {
-        let known: Option<Handle> = on!(Tx self, |connection| {
-            sqlx::query_scalar("select nick from nicks where nick = $1")
-                .bind(nick)
-                .fetch_optional(connection)
-                .await
-        })?;
-        if known.is_none() {
-            return Err(Error::Unavailable(None));
-        }
-        on!(Tx self, |connection| {
+        let inserted = on!(Tx self, |connection| {
             sqlx::query(
                 "insert into nick_channels (nick, chat_id) values ($1, $2) on conflict do nothing",
             )
             .bind(nick)
             .bind(chat_id)
             .execute(connection)
-            .await?;
+            .await
+            .map(drop)
         });
-        Ok(())
+        inserted.map_err(|error| match error.as_database_error() {
+            Some(refusal) if refusal.is_foreign_key_violation() => Error::Unavailable(None),
+            _ => error.into(),
+        })
     }
 
     /// A nick has left a channel.

@@ -1,6 +1,5 @@
 //! PostgreSQL: its settings, and a lock that keeps nodes apart which do not hear of each other.
 
-use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,20 +7,17 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::bounded::{Pool, within};
+use super::bounded::{Pool, SIGN_OF_LIFE, within};
 use super::copy::is_unfinished;
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 10;
 
-/// How long a request waits for a connection before it is `unavailable`.
+/// How long to wait for a connection, new or of the pool, and for a [`DatabaseLock`].
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long the connection of a [`DatabaseLock`] may take to show that it is there.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// What keeps a statement, a lock or a lost client from holding up the others.
 const BOUNDS: [(&str, &str); 4] = [
@@ -51,9 +47,7 @@ pub(super) async fn open(url: &str) -> Result<Pool, sqlx::Error> {
 
 /// Connects once, and says what stands against it.
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let late = io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
-    let connecting = timeout(PATIENCE, options.connect());
-    connecting.await.unwrap_or(Err(sqlx::Error::Io(late)))
+    within(PATIENCE, options.connect()).await
 }
 
 /// The number of a [`DatabaseLock`].

@@ -26,6 +26,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// How long writers may wait for readers when the log is cut. A backup reads for far longer: until
 /// it is done, the log grows.
 const READERS_PATIENCE: Duration = Duration::from_millis(100);
+/// How long the server before this may take to let go of the file.
+const SERVER_PATIENCE: Duration = Duration::from_secs(5);
 const PAGE_SIZE: i64 = 4096;
 /// A write-ahead log of more pages than this (64 MiB) is cut while nobody writes.
 const MAX_LOG_PAGES: i64 = 16_384;
@@ -83,15 +85,12 @@ fn make_private(file: &Path) {
     let _ = File::options().write(true).create_new(true).mode(0o600).open(file);
 }
 
-/// How long a server may take to let go of its database for the next one.
-const SERVER_PATIENCE: Duration = Duration::from_secs(5);
-
 /// Keeps other servers away from a database, which would not hear of each other; a backup is let
 /// in. Errors: one is there. The lock ends with the process, and its file stays.
 pub(super) async fn lock(url: &str) -> Result<File, sqlx::Error> {
     let options = SqliteConnectOptions::from_str(url)?;
     // Not the database itself: SQLite loses its own locks of a file when any handle of it is closed.
-    let mut name = Path::new(options.get_filename()).to_owned().into_os_string();
+    let mut name = options.get_filename().as_os_str().to_owned();
     name.push("-lock");
     let opened = File::options().write(true).create(true).truncate(false).open(&name);
     let file = opened.map_err(|error| {

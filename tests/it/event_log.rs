@@ -19,7 +19,7 @@ use crate::kafka::{PATIENCE, Topic, assert_log, committed, committed_in, count_u
 use crate::program::Running;
 use crate::services::{self, Services};
 use crate::signing::with_credentials;
-use crate::support::{Client, TestServer, exchange, message, soon};
+use crate::support::{Client, TestServer, get, message, soon};
 
 const PARTITIONS: i32 = 12;
 
@@ -102,9 +102,7 @@ fn program(directory: &Path, of_many: Option<[&str; 2]>, topic: &Topic) -> Runni
 
 /// The value of a metric; NaN if it has none yet.
 async fn metric(running: &Running, name: &str) -> f64 {
-    let host = running.address;
-    let get = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    let text = exchange(host, &get).await;
+    let text = get(running.address, "/metrics", "").await;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(f64::NAN, |value| value.trim().parse().unwrap())
 }

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-
-use crate::support::{Client, TestServer, soon};
+use crate::support::{Client, TestServer, get, soon};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -34,12 +31,7 @@ async fn metrics_can_have_an_address_of_their_own() {
     let free = ([127, 0, 0, 1], 0).into();
     let server = TestServer::with(|config| config.metrics_listen = Some(free)).await;
     assert_eq!(status(&server.get("/metrics", "").await), "404");
-    let mut stream = TcpStream::connect(server.metrics_address()).await.unwrap();
-    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
-    assert_eq!(status(&answer), "200");
+    assert_eq!(status(&get(server.metrics_address(), "/metrics", "").await), "200");
 }
 
 #[tokio::test]

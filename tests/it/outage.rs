@@ -14,7 +14,7 @@ use crate::held::Held;
 use crate::program::Running;
 use crate::proxy::Proxy;
 use crate::services::{self, Services, database};
-use crate::support::{Client, TestServer, assert_error, exchange, message, soon};
+use crate::support::{Client, TestServer, assert_error, get, message, soon};
 
 const WRITERS: usize = 20;
 
@@ -272,8 +272,7 @@ async fn too_few_connections_are_named_as_the_cause() {
     run(format!("alter role {name} connection limit 0")).await;
     let of_role = format!("from pg_stat_activity where usename = '{name}'");
     run(format!("select pg_terminate_backend(pid) {of_role}")).await;
-    let get = "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    assert!(exchange(running.address, get).await.starts_with("HTTP/1.1 503"));
+    assert!(get(running.address, "/readyz", "").await.starts_with("HTTP/1.1 503"));
     let mut ann = Client::connect(running.address).await;
     let user = json!({ "user": { "external_id": "ann", "name": "Ann", "photo": "" } });
     assert_error(&ann.ask("create-user", user).await["error"], "unavailable", None);

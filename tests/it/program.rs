@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::database;
-use crate::support::{Client, TestServer, assert_error, exchange, message, soon};
+use crate::support::{Client, TestServer, assert_error, get, message, soon};
 
 /// It is ended where it starts and should not: then it has another status than expected.
 pub fn program() -> Command {
@@ -50,7 +50,8 @@ impl Running {
     /// With further arguments and variables; one of them says where it listens.
     pub fn with(directory: &Path, change: impl FnOnce(&mut Command)) -> Running {
         let database = database::url_in(directory);
-        // A disk that is full must be an error to it and not a signal.
+        // A disk that is full must be an error to it and not a signal. `IGNORED` names further
+        // signals that it is to ignore, as `nohup` does.
         let mut command = Command::new("sh");
         command
             .args(["-c", r#"trap "" XFSZ $IGNORED; exec "$0" "$@""#, env!("CARGO_BIN_EXE_chinwag")])
@@ -372,8 +373,7 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
         }
     };
     assert_error(&error, "unavailable", None);
-    let get = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let metrics = exchange(running.address, get).await;
+    let metrics = get(running.address, "/metrics", "").await;
     assert!(metrics.contains("\nchinwag_unavailable_total 1\n"), "{metrics}");
     limit_files("unlimited");
     // The same message again, as a client does.
@@ -388,6 +388,7 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
 async fn wrong_input_reaches_no_log() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
+        // With more, it would warn of the limit of files.
         command.args(["--listen", "127.0.0.1:0", "--max-connections", "100"]);
     });
     let mut client = Client::connect(running.address).await;

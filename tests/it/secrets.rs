@@ -7,13 +7,11 @@ use chinwag::Config;
 use clap::Parser;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::program::{Running, program};
 use crate::signing::{API_KEY, SECRET, claims, sign, token};
-use crate::support::{Client, soon};
+use crate::support::{Client, get};
 
 #[test]
 fn settings_are_never_printed() {
@@ -34,15 +32,6 @@ fn settings_are_never_printed() {
     for text in [format!("{config:?}"), format!("{config:#?}")] {
         assert!(!text.contains(API_KEY) && !text.contains(SECRET), "{text}");
     }
-}
-
-async fn get(address: SocketAddr, path: &str, headers: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    soon("the connection closes", stream.read_to_string(&mut answer)).await.unwrap();
-    answer
 }
 
 /// Connects in every way with this credential; returns all that is answered.

@@ -28,6 +28,12 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
+/// The answer to a GET with further header lines, each ended by `\r\n`.
+pub async fn get(address: SocketAddr, path: &str, headers: &str) -> String {
+    let line = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    exchange(address, &format!("{line}{headers}\r\n")).await
+}
+
 /// Sends a text over a connection of its own; returns all that comes back until it closes.
 pub async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -140,11 +146,7 @@ impl TestServer {
 
     /// The answer to a GET with further header lines, each ended by `\r\n`.
     pub async fn get(&self, path: &str, headers: &str) -> String {
-        let host = self.address();
-        self.exchange(&format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n"
-        ))
-        .await
+        get(self.address(), path, headers).await
     }
 }
 

@@ -44,11 +44,11 @@ const TABLES: [(&str, &str); 9] = [
 /// A migration that a database has had: its version and checksum.
 type Applied = (i64, Vec<u8>);
 
-const APPLIED: &str =
+const LIST_APPLIED: &str =
     "select version, checksum from _sqlx_migrations where success order by version";
 
 /// Whether a database that has had these was made by Chinwag, of whatever version.
-fn are_of(migrations: &Migrator, applied: &[Applied]) -> bool {
+fn are_chinwags(migrations: &Migrator, applied: &[Applied]) -> bool {
     let same = |(migration, (version, checksum)): (&Migration, &Applied)| {
         migration.version == *version && *migration.checksum == **checksum
     };

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteLockingMode, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 
 use super::rows::{Kind, Table};
-use super::{APPLIED, Applied, are_of};
+use super::{Applied, LIST_APPLIED, are_chinwags};
 use crate::config::Url;
 use crate::error::CopyError;
 use crate::store::sqlite::{self, MIGRATIONS};
@@ -47,7 +47,7 @@ impl Source {
     /// Errors: a database of another program, or of another version of this one.
     async fn check_version(&mut self) -> Result<(), CopyError> {
         let found = self.migrations().await.map_err(CopyError::of(&self.url))?;
-        if !are_of(&MIGRATIONS, &found) {
+        if !are_chinwags(&MIGRATIONS, &found) {
             return Err(CopyError::Foreign(self.url.clone()));
         }
         match found.len().cmp(&MIGRATIONS.iter().count()) {
@@ -64,7 +64,7 @@ impl Source {
         if tables == 0 {
             return Ok(Vec::new());
         }
-        sqlx::query_as(APPLIED).fetch_all(&mut self.connection).await
+        sqlx::query_as(LIST_APPLIED).fetch_all(&mut self.connection).await
     }
 
     /// Whether there are events that the event log has yet to get.

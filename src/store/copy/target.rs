@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::Instant;
 
 use super::rows::{Batch, Checksum, Table};
-use super::{APPLIED, Applied, are_of};
+use super::{Applied, LIST_APPLIED, are_chinwags};
 use crate::config::Url;
 use crate::error::CopyError;
 use crate::store::postgres::{LOCK, MIGRATIONS};
@@ -81,8 +81,9 @@ impl Target {
         if !sqlx::query_scalar(sql).fetch_one(&mut self.connection).await? {
             return Ok(true);
         }
-        let applied: Vec<Applied> = sqlx::query_as(APPLIED).fetch_all(&mut self.connection).await?;
-        if !are_of(&MIGRATIONS, &applied) {
+        let applied: Vec<Applied> =
+            sqlx::query_as(LIST_APPLIED).fetch_all(&mut self.connection).await?;
+        if !are_chinwags(&MIGRATIONS, &applied) {
             return Ok(true);
         }
         sqlx::query_scalar("select exists (select 1 from users)")
