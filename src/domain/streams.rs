@@ -58,8 +58,8 @@ struct Followed {
     shown: BTreeSet<i64>,
     /// When it was last shown to the doors.
     touched: Instant,
-    /// Whether what was shown may make a client follow it.
-    expected: bool,
+    /// When an event was last shown that may make a client follow it.
+    expected: Option<Instant>,
     /// Whether this node has subscribed to it.
     heard: bool,
 }
@@ -67,16 +67,24 @@ struct Followed {
 impl Followed {
     fn from(next: Option<i64>) -> Followed {
         let (passed, shown, touched) = (0..0, BTreeSet::new(), Instant::now());
-        Followed { followers: 0, next, passed, shown, touched, expected: false, heard: false }
+        Followed { followers: 0, next, passed, shown, touched, expected: None, heard: false }
     }
 
     /// Whether nothing of it may be missed: it is followed, or the doors are about to.
     fn is_owed(&self) -> bool {
-        self.followers > 0 || (self.expected && self.touched.elapsed() < ABOUT_TO_BE_FOLLOWED)
+        let expected = self.expected.is_some_and(|shown| shown.elapsed() < ABOUT_TO_BE_FOLLOWED);
+        self.followers > 0 || expected
     }
 
     /// Notes that an event is shown in its turn; false if that is past.
     fn take_turn(&mut self, number: i64) -> bool {
+        // Of a stream that nobody follows some may not have come, or come later.
+        if !self.is_owed()
+            && let Some(next) = self.next.take_if(|next| number > *next)
+        {
+            self.passed.start = next;
+            self.shown.clear();
+        }
         // What was shown before its place was lost is not shown again.
         if number < self.next.unwrap_or(self.passed.start) {
             return false;
@@ -180,7 +188,7 @@ impl Drop for Following {
         followed.followers -= 1;
         if followed.followers == 0 {
             // It is remembered for a while: another stream may tell of what has been shown.
-            (followed.expected, followed.heard) = (false, false);
+            followed.heard = false;
             shared.link.unsubscribe(stream);
         }
     }
@@ -203,13 +211,14 @@ impl Shared {
         let mut map = self.map();
         let Some(followed) = map.streams.get_mut(&home.stream) else {
             let mut followed = Followed::from(Some(home.number + 1));
-            (followed.passed, followed.expected) = (0..home.number, true);
+            (followed.passed, followed.expected) = (0..home.number, Some(Instant::now()));
             map.streams.insert(home.stream.clone(), followed);
             return true;
         };
-        followed.expected = true;
         let passed = followed.passed.contains(&home.number);
-        followed.take_turn(home.number) || (passed && followed.shown.insert(home.number))
+        let due = followed.take_turn(home.number) || (passed && followed.shown.insert(home.number));
+        followed.expected = Some(Instant::now());
+        due
     }
 
     /// Whether an event is known to have been shown.
@@ -239,7 +248,7 @@ impl Shared {
         let mut map = self.map();
         for stream in streams {
             if let Some(followed) = map.streams.get_mut(stream) {
-                followed.heard = true;
+                followed.heard = followed.followers > 0;
             }
         }
     }
@@ -247,7 +256,8 @@ impl Shared {
     /// Whether these streams are heard, as far as they are followed still.
     pub fn are_heard(&self, streams: &[Stream]) -> bool {
         let map = self.map();
-        streams.iter().all(|stream| map.streams.get(stream).is_none_or(|followed| followed.heard))
+        let is_heard = |followed: &Followed| followed.followers == 0 || followed.heard;
+        streams.iter().all(|stream| map.streams.get(stream).is_none_or(is_heard))
     }
 
     /// It could not be found.

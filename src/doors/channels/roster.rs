@@ -100,19 +100,17 @@ impl Roster {
     }
 
     /// A nick has come into a channel. False if it is there already: then it has come by another
-    /// node before, and this one hears of that only now.
+    /// node before, and this one has heard of that only now.
     pub fn join(&self, chat_id: ChatId, nick: &Handle) -> bool {
         let mut lists = self.lock();
         if let Some(seat) = lists.seats.get_mut(nick) {
-            if !seat.channels.insert(chat_id) {
-                return false;
-            }
+            seat.channels.insert(chat_id);
             let session = seat.session.clone();
             let channel = lists.channels.entry(chat_id).or_insert_with(|| Channel {
                 _following: self.streams.follow_on(Stream::Chat(chat_id)),
                 nicks: HashMap::new(),
             });
-            channel.nicks.insert(nick.clone(), session);
+            return channel.nicks.insert(nick.clone(), session).is_none();
         }
         true
     }
