@@ -16,19 +16,16 @@ use sqlx::{
     Postgres, Row, SqlStr,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Exit;
+use super::postgres::DatabaseLock;
 
 /// How long an answer may take, row by row: longer than the server lets a statement take.
 const ANSWER: Duration = Duration::from_secs(12);
 
 /// How long a connection that nobody uses may take to show that it is in order.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-
-/// How long it may take to find out what has become of a commit, and the pause between tries.
-const PATIENCE: Duration = Duration::from_secs(5);
-const RETRY: Duration = Duration::from_millis(100);
 
 /// How long it may take to say why there can be no connection.
 const REFUSAL: Duration = Duration::from_millis(500);
@@ -39,6 +36,7 @@ type Rows<'e> = BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>;
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     inner: PgPool,
+    pub lock: Arc<DatabaseLock>,
     /// Held by who finds out why there is no connection.
     explaining: Arc<Mutex<()>>,
 }
@@ -47,11 +45,13 @@ impl Pool {
     pub async fn connect(
         settings: PgPoolOptions,
         options: PgConnectOptions,
+        lock: DatabaseLock,
     ) -> Result<Pool, Error> {
         // One that is silent is replaced: the pool itself would wait for its answer.
         let settings =
             settings.test_before_acquire(false).before_acquire(lives).after_release(lives);
-        Ok(Pool { inner: settings.connect_with(options).await?, explaining: Arc::default() })
+        let inner = settings.connect_with(options).await?;
+        Ok(Pool { inner, lock: Arc::new(lock), explaining: Arc::default() })
     }
 
     pub fn connect_options(&self) -> Arc<PgConnectOptions> {
@@ -64,6 +64,7 @@ impl Pool {
 
     pub async fn close(&self) {
         self.inner.close().await;
+        self.lock.release().await;
     }
 
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
@@ -101,6 +102,7 @@ pub(super) struct PgTransaction {
     connection: Option<PoolConnection<Postgres>>,
     /// What PostgreSQL knows it by.
     id: String,
+    begun_at: Instant,
     pool: Pool,
     turn: Arc<OwnedMutexGuard<Exit>>,
 }
@@ -113,7 +115,8 @@ impl PgTransaction {
     ) -> Result<PgTransaction, Error> {
         let connection = Some(pool.acquire().await.inspect_err(|_| turn.miss())?);
         // It is dropped as any other if this fails or is cancelled.
-        let mut begun = PgTransaction { connection, id: String::new(), pool: pool.clone(), turn };
+        let (id, begun_at) = (String::new(), Instant::now());
+        let mut begun = PgTransaction { connection, id, begun_at, pool: pool.clone(), turn };
         let begin = sqlx::raw_sql("begin; select pg_current_xact_id()::text");
         let row = within(ANSWER, begin.fetch_one(begun.connection()?)).await?;
         begun.id = row.try_get(0)?;
@@ -131,28 +134,9 @@ impl PgTransaction {
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();
         }
-        let Ok(committed) = timeout(PATIENCE, self.is_committed()).await else {
-            self.turn.miss();
-            return Err(error);
-        };
-        match committed {
-            true => Ok(()),
-            false => Err(error),
-        }
-    }
-
-    /// Whether it is committed, though its connection broke before that was answered. It asks until
-    /// PostgreSQL answers.
-    async fn is_committed(&self) -> bool {
-        loop {
-            let status = sqlx::query_scalar("select pg_xact_status($1::text::xid8)").bind(&self.id);
-            let status: Result<Option<String>, Error> = status.fetch_one(&self.pool).await;
-            match status.ok().flatten().as_deref() {
-                Some("committed") => return true,
-                Some("aborted") => return false,
-                // In progress, or not to be known yet.
-                Some(_) | None => tokio::time::sleep(RETRY).await,
-            }
+        match self.pool.lock.is_committed(&self.id, self.begun_at).await {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(error),
         }
     }
 

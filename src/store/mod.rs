@@ -28,7 +28,6 @@ mod unlogged;
 mod users;
 mod writer;
 
-use std::fs::File;
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -42,7 +41,6 @@ use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
-use postgres::DatabaseLock;
 use sqlite::SqlitePools;
 use writer::Writer;
 
@@ -138,13 +136,6 @@ pub struct Store {
     turn: Turn,
     last_number: Arc<AtomicU64>,
     to_log: Arc<Notify>,
-    lock: Lock,
-}
-
-/// What keeps servers apart that would not hear of each other.
-enum Lock {
-    File(File),
-    Database(Box<DatabaseLock>),
 }
 
 impl Store {
@@ -157,16 +148,9 @@ impl Store {
     ) -> Result<(Store, mpsc::Receiver<Committed>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
         let (is_file, url) = (url.is_file(), url.expose());
-        let (db, lock) = match is_file {
-            true => {
-                let lock = Lock::File(sqlite::lock(url).await?);
-                (Db::Sqlite(SqlitePools::open(url).await?), lock)
-            }
-            false => {
-                let db = Db::Postgres(postgres::open(url).await?);
-                let lock = DatabaseLock::acquire(url, !keeping.for_nodes).await?;
-                (db, Lock::Database(Box::new(lock)))
-            }
+        let db = match is_file {
+            true => Db::Sqlite(SqlitePools::open(url).await?),
+            false => Db::Postgres(postgres::open(url, !keeping.for_nodes).await?),
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
@@ -182,7 +166,7 @@ impl Store {
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &turn);
         }
-        Ok((Store { db, writer, turn, last_number, to_log, lock }, events))
+        Ok((Store { db, writer, turn, last_number, to_log }, events))
     }
 
     /// Whether the database is certain to hold nothing: it is a file that is not there.
@@ -193,10 +177,10 @@ impl Store {
     /// Makes sure that this node has its lock of the database still. Errors: another node is there
     /// that this one does not hear.
     pub async fn ensure_lock(&self) -> Result<(), sqlx::Error> {
-        match &self.lock {
-            Lock::Database(lock) => lock.ensure().await,
+        match &self.db {
+            Db::Postgres(pool) => pool.lock.ensure().await,
             // The process keeps it until it ends.
-            Lock::File(_) => Ok(()),
+            Db::Sqlite(_) => Ok(()),
         }
     }
 
@@ -241,11 +225,6 @@ impl Store {
         };
         if tokio::time::timeout(deadline, closing).await.is_err() {
             tracing::warn!("the database could not be closed in time");
-        }
-        if let Lock::File(file) = &self.lock
-            && let Err(error) = file.unlock()
-        {
-            tracing::warn!(%error, "the database could not be unlocked");
         }
     }
 }

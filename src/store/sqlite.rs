@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -39,10 +40,11 @@ pub(super) struct SqlitePools {
     pub readers: SqlitePool,
     /// The one that checkpoints.
     checkpointer: SqlitePool,
+    lock: Arc<File>,
 }
 
 impl SqlitePools {
-    /// Opens the file, making and migrating it if need be.
+    /// Opens the file, making and migrating it if need be. Errors: another server uses it.
     pub async fn open(url: &str) -> Result<SqlitePools, sqlx::Error> {
         let options = SqliteConnectOptions::from_str(url)?
             .create_if_missing(true)
@@ -53,13 +55,14 @@ impl SqlitePools {
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", (MAX_LOG_PAGES * PAGE_SIZE).to_string())
             .pragma("wal_autocheckpoint", "0");
+        let lock = Arc::new(lock(options.get_filename()).await?);
         make_private(options.get_filename());
         let writer = pool(1).before_acquire(clean).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
         let checkpointer = pool(1).connect_with(options.busy_timeout(READERS_PATIENCE)).await?;
-        Ok(SqlitePools { writer, readers, checkpointer })
+        Ok(SqlitePools { writer, readers, checkpointer, lock })
     }
 
     /// Closes all connections; the last one to close folds the log into the file.
@@ -67,6 +70,9 @@ impl SqlitePools {
         self.checkpointer.close().await;
         self.readers.close().await;
         self.writer.close().await;
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the database could not be unlocked");
+        }
     }
 
     /// Copies what it can of the log into the file; `sql` says how hard it tries. Returns the
@@ -87,10 +93,11 @@ fn make_private(file: &Path) {
 
 /// Keeps other servers away from a database, which would not hear of each other; a backup is let
 /// in. Errors: one is there. The lock ends with the process, and its file stays.
-pub(super) async fn lock(url: &str) -> Result<File, sqlx::Error> {
-    let options = SqliteConnectOptions::from_str(url)?;
-    // Not the database itself: SQLite loses its own locks of a file when any handle of it is closed.
-    let mut name = options.get_filename().as_os_str().to_owned();
+async fn lock(database: &Path) -> Result<File, sqlx::Error> {
+    // By its real name: SQLite follows links, too. And not the database itself: SQLite loses its
+    // own locks of a file when any handle of it is closed.
+    let real = fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let mut name = real.into_os_string();
     name.push("-lock");
     let opened = File::options().write(true).create(true).truncate(false).open(&name);
     let file = opened.map_err(|error| {

@@ -33,7 +33,8 @@ impl Origins {
     /// Errors: an origin in the settings that no page has.
     pub fn of(config: &Config) -> Result<Origins, StartError> {
         let read = |text: &String| Origin::read(text).ok_or(StartError::Origin(text.clone()));
-        let allowed = config.allow_origin.iter().map(read).collect::<Result<_, _>>()?;
+        let listed = config.allow_origin.iter().filter(|text| !text.trim().is_empty());
+        let allowed = listed.map(read).collect::<Result<_, _>>()?;
         Ok(Origins { allowed, loopback: config.listen.ip().is_loopback() })
     }
 

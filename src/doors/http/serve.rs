@@ -33,7 +33,8 @@ const ROOM_IN_HEAD: usize = 64 << 10;
 /// How many connections may wait to be accepted, where the system allows that many.
 const BACKLOG: u32 = 4096;
 
-/// An address that is taken and not served yet: connections are refused.
+/// An address that is taken and not served yet: connections are refused. A server that starts at
+/// the same moment may have taken it too; the first to serve has it.
 pub struct Bound {
     address: SocketAddr,
     socket: TcpSocket,
