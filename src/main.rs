@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chinwag::{Backup, Command, Config, CopyError, CopyStep, Program, Server, StartError, Url};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
@@ -97,7 +98,7 @@ fn say(what: fmt::Arguments<'_>) {
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let mut end = End::listen()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
-    warn_of_few_files(config.limits.max_connections);
+    allow_files(config.limits.max_connections);
     // What a start has not finished ends with the process: migrations are transactions, locks go
     // with their files and connections.
     let server = tokio::select! {
@@ -151,12 +152,15 @@ fn hangs_up() -> bool {
     ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 0))
 }
 
-/// Warns if the system allows fewer open files than there may be connections.
-fn warn_of_few_files(max_connections: usize) {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let files = files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
-    if let Some(files) = files.filter(|files| *files < max_connections) {
+/// Takes as many open files as this process may have, and warns if there may be more connections.
+fn allow_files(max_connections: usize) {
+    let mut files = getrlimit(Resource::Nofile);
+    let all = Rlimit { current: files.maximum, ..files };
+    if setrlimit(Resource::Nofile, all).is_ok() {
+        files = all;
+    }
+    // None is as many as there can be.
+    if let Some(files) = files.current.filter(|files| *files < max_connections as u64) {
         tracing::warn!(
             files,
             max_connections,

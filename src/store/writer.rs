@@ -151,7 +151,7 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
     let count = fresh.len() as u64;
     tx.commit(fresh.into_iter().map(Event::MessageSent)).await?;
     metrics::counter!("chinwag_messages_total").increment(count);
-    metrics::counter!("chinwag_message_batches_total").increment(1);
+    metrics::counter!("chinwag_message_batches_total").increment(u64::from(count > 0));
     Ok(answers)
 }
 

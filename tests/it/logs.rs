@@ -83,7 +83,7 @@ fn what_is_counted_begins_with_0() {
 }
 
 #[test]
-fn it_warns_of_few_files_and_says_once_that_there_are_none() {
+fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
     const WARNING: &str = "the limit of open files is below --max-connections";
     let directory = TempDir::new().unwrap();
     let start = |connections: &str| {
@@ -94,6 +94,10 @@ fn it_warns_of_few_files_and_says_once_that_there_are_none() {
     assert!(start("100000000").end("TERM").1.contains(WARNING));
 
     let running = start("100");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let [soft, hard, _] = *Vec::from_iter(files.split_whitespace()) else { panic!("{files}") };
+    assert_eq!(soft, hard, "it may have more");
     let files = fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap().count() + 3;
     let limit = ["--pid", &running.id().to_string(), &format!("--nofile={files}:")];
     assert!(Command::new("prlimit").args(limit).status().unwrap().success());
