@@ -81,7 +81,7 @@ pub(super) async fn keep_alive(app: Weak<App>) {
     let mut pulse = Pulse::default();
     loop {
         beats.tick().await;
-        let Some(app) = app.upgrade() else {
+        let Some(app) = app.upgrade().filter(|app| app.cluster.is_some()) else {
             return;
         };
         // In a task of its own, as a write that has begun is to be finished.
@@ -152,6 +152,9 @@ impl App {
         let beating = async {
             loop {
                 tokio::time::sleep(BEAT).await;
+                if cluster.leaving.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if let Some(beat) = cluster.redis.beat(self.node).await {
                     pulse.said_at = Some(Instant::now());
                     if !beat.known {
