@@ -136,7 +136,13 @@ impl PgTransaction {
         }
         match self.pool.lock.is_committed(&self.id, self.begun_at).await {
             Some(true) => Ok(()),
-            Some(false) | None => Err(error),
+            Some(false) => Err(error),
+            None => {
+                if is_silence(&error) {
+                    self.turn.miss();
+                }
+                Err(error)
+            }
         }
     }
 

@@ -147,10 +147,9 @@ impl Store {
         keeping: Keeping,
     ) -> Result<(Store, mpsc::Receiver<Committed>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
-        let (is_file, url) = (url.is_file(), url.expose());
-        let db = match is_file {
-            true => Db::Sqlite(SqlitePools::open(url).await?),
-            false => Db::Postgres(postgres::open(url, !keeping.for_nodes).await?),
+        let db = match url.is_file() {
+            true => Db::Sqlite(SqlitePools::open(url.expose()).await?),
+            false => Db::Postgres(postgres::open(url.expose(), !keeping.for_nodes).await?),
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();

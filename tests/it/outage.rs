@@ -164,6 +164,16 @@ async fn whoever_asks_meanwhile_is_told_in_time() {
     }
 }
 
+/// The writer's connection breaks in the middle of the transaction of a message.
+async fn lose(held: &mut Held, author: &mut Client, chat: &str) {
+    held.hold(chat).await;
+    let ack = author.request("new-message", message(chat, "lost")).await;
+    held.awaited("the writer").await;
+    held.cut_off().await;
+    assert_error(&author.answer(ack).await["error"], "unavailable", None);
+    held.let_go().await;
+}
+
 #[tokio::test]
 async fn a_connection_that_is_lost_is_used_no_more() {
     let Some(postgres) = services::postgres() else { return };
@@ -173,13 +183,7 @@ async fn a_connection_that_is_lost_is_used_no_more() {
     let chat = ann.chat("ours", true, &[]).await;
     let mut held = Held::on(&url).await;
     for number in 1..=20 {
-        // In the middle of a transaction.
-        held.hold(&chat).await;
-        let ack = ann.request("new-message", message(&chat, "lost")).await;
-        held.awaited("the writer").await;
-        held.cut_off().await;
-        assert_error(&ann.answer(ack).await["error"], "unavailable", None);
-        held.let_go().await;
+        lose(&mut held, &mut ann, &chat).await;
         assert_eq!(ann.say(&chat, "said").await["seq"], number);
         // And all that nobody uses.
         held.cut_off_all().await;
@@ -208,12 +212,7 @@ async fn a_commit_counts_whose_answer_is_lost() {
     }
     // Of what was not committed nothing is told.
     let mut held = Held::on(&url).await;
-    held.hold(&chat).await;
-    let ack = ann.request("new-message", message(&chat, "lost")).await;
-    held.awaited("the writer").await;
-    held.cut_off().await;
-    assert_error(&ann.answer(ack).await["error"], "unavailable", None);
-    held.let_go().await;
+    lose(&mut held, &mut ann, &chat).await;
     assert_eq!(ann.say(&chat, "said").await["seq"], 2);
     assert_eq!(bob.next("new-message").await["seq"], 2);
 }
