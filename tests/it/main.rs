@@ -47,6 +47,7 @@ mod nodes;
 mod order;
 mod outage;
 mod owners;
+mod polled;
 mod presence;
 mod program;
 mod protection;

@@ -12,12 +12,14 @@
 //! - [`requests`]: the table of events, a function for each
 //! - [`rooms`]: which sockets hear of which chat; [`roster`] is the data behind its lock
 //! - [`push`]: every event to those who may see it
+//! - [`polled`]: what polling clients send, checked before the engine decodes it
 //! - [`unsent`]: what a socket has not taken yet, in bytes
 //! - [`views`], [`packets`]: what goes over the wire
 
 mod engine;
 mod inbox;
 mod packets;
+mod polled;
 mod push;
 mod requests;
 mod rooms;
@@ -31,7 +33,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
@@ -108,6 +110,8 @@ impl Door {
             .route("/socket.io", any_service(service.clone()))
             .route("/socket.io/", any_service(service))
             .layer(middleware::map_request(own_head))
+            .layer(middleware::from_fn_with_state(app.clone(), polled::check))
+            .layer(DefaultBodyLimit::max(limits.max_frame))
             .layer(middleware::from_fn_with_state(app.clone(), admit));
         (Door { hub }, router)
     }
