@@ -22,6 +22,10 @@ const SEPARATOR: u8 = 0x1e;
 /// A length of more digits than this is larger than any body.
 const MAX_LENGTH_DIGITS: usize = 8;
 
+/// What a refused client is told.
+const WHY: &str = "the body is not a sequence of packets as the protocol in EIO frames them, or \
+                   has too many of them\n";
+
 /// How the engine will decode a body. It goes by the request, whatever the session began with.
 #[derive(Clone, Copy)]
 enum Framing {
@@ -37,17 +41,11 @@ enum Framing {
 /// Passes on a body whose framing is right, and refuses any other with 400. A body may hold as many
 /// packets as requests may wait on a socket.
 pub(super) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let framing = match *request.method() {
-        Method::POST => framing(&request),
-        // Only a POST has a body that the engine reads.
-        _ => None,
-    };
-    let Some(framing) = framing else {
+    let Some(framing) = framing(&request) else {
         return next.run(request).await;
     };
     let (head, body) = request.into_parts();
-    let read = Bytes::from_request(Request::from_parts(head.clone(), body), &()).await;
-    let body = match read {
+    let body = match Bytes::from_request(Request::from_parts(head.clone(), body), &()).await {
         Ok(body) => body,
         Err(refusal) => return refusal.into_response(),
     };
@@ -62,11 +60,12 @@ pub(super) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     }
 }
 
-const WHY: &str = "the body is not a sequence of packets as the protocol in EIO frames them, or \
-                   has too many of them\n";
-
-/// None for a protocol that the engine refuses.
+/// None for a request whose body the engine does not read: one that is no POST, or of a protocol
+/// that it refuses.
 fn framing(request: &Request) -> Option<Framing> {
+    if request.method() != Method::POST {
+        return None;
+    }
     let mut query = request.uri().query()?.split('&');
     // The engine takes the first one, and of it what stands before a second `=`.
     let protocol = query.find_map(|item| item.strip_prefix("EIO="))?.split('=').next()?;
