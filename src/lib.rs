@@ -81,7 +81,7 @@
 //! what does the door do with it in its `push.rs`.
 //!
 //! Imports point one way too: `main` → `doors` → `domain` → `store`, `bus`, `cluster`,
-//! `event_log` → `model`, `error`, `clock`, `config`. A test reads the sources and fails on any
+//! `event_log` → `model`, `error`, `clock`, `config`, `logs`. A test reads the sources and fails on any
 //! other.
 //!
 //! A feature is found by its name: the event `create-chat` is `create_chat` in
@@ -96,6 +96,7 @@ mod domain;
 mod doors;
 mod error;
 mod event_log;
+mod logs;
 mod model;
 mod server;
 mod store;

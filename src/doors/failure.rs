@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::retry;
 use crate::error::Error;
+use crate::logs;
 
 /// `{code, message, field?, retry_after_ms?}`
 pub fn object(error: &Error) -> Value {
@@ -17,16 +18,33 @@ pub fn object(error: &Error) -> Value {
     object
 }
 
-/// Logs why a request was refused or failed, once, with the cause that its client is not told, and
-/// counts those that are `unavailable`.
-pub fn log(request: &str, error: &Error) {
+/// Logs why a request was refused or failed, with the cause that its client is not told, and counts
+/// those that are `unavailable`. What happens again within a second is logged as one more line.
+pub fn log(request: &'static str, error: &Error) {
     if matches!(error, Error::Unavailable(_)) {
         metrics::counter!("chinwag_unavailable_total").increment(1);
     }
-    match (error, error.cause()) {
-        (Error::Internal(_), Some(cause)) => tracing::error!(request, %cause, "request failed"),
-        (Error::Internal(_), None) => tracing::error!(request, "request failed"),
-        (_, Some(cause)) => tracing::warn!(request, %cause, "request failed"),
-        (_, None) => tracing::debug!(request, code = error.code(), "request refused"),
+    let Some(cause) = error.cause() else {
+        return log_without_cause(request, error);
+    };
+    let (code, cause) = (error.code(), cause.to_string());
+    let internal = matches!(error, Error::Internal(_));
+    logs::seldom(format!("{request} {code} {cause}"), move |times| match internal {
+        true => tracing::error!(request, code, cause, times, "request failed"),
+        false => tracing::warn!(request, code, cause, times, "request failed"),
+    });
+}
+
+fn log_without_cause(request: &'static str, error: &Error) {
+    let code = error.code();
+    if matches!(error, Error::Internal(_)) {
+        return logs::seldom(format!("{request} {code}"), move |times| {
+            tracing::error!(request, code, times, "request failed");
+        });
+    }
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        logs::seldom(format!("{request} {code}"), move |times| {
+            tracing::debug!(request, code, times, "request refused");
+        });
     }
 }

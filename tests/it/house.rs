@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 
 /// What each part of the source may import.
 fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
-    const BASE: &[&str] = &["clock", "config", "error", "model"];
+    const BASE: &[&str] = &["clock", "config", "error", "logs", "model"];
     HashMap::from([
         // The program uses the library as any other program does, by its public names.
         ("main", &[][..]),
         ("lib", &[]),
         ("server", &["config", "domain", "doors", "error"]),
-        ("doors", &["clock", "config", "domain", "error", "model"]),
-        ("domain", &["bus", "clock", "cluster", "config", "error", "event_log", "model", "store"]),
+        ("doors", &["clock", "config", "domain", "error", "logs", "model"]),
+        (
+            "domain",
+            &["bus", "clock", "cluster", "config", "error", "event_log", "logs", "model", "store"],
+        ),
         // It reads what the store keeps for it.
-        ("event_log", &["clock", "config", "error", "model", "store"]),
+        ("event_log", &["clock", "config", "error", "logs", "model", "store"]),
         ("store", BASE),
         ("bus", BASE),
         ("cluster", BASE),
@@ -23,6 +26,7 @@ fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
         ("error", BASE),
         ("clock", BASE),
         ("config", BASE),
+        ("logs", &[]),
     ])
 }
 

@@ -1,14 +1,15 @@
 //! What the program says of itself: in its log, and by its metrics.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::Running;
+use crate::support::{Client, soon};
 
 /// Starts and ends it with this `RUST_LOG`; returns what was logged.
 fn log_with(filter: &str) -> String {
@@ -111,4 +112,48 @@ fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
     let (_, log) = running.end("TERM");
     assert!(!log.contains(WARNING), "{log}");
     assert_eq!(log.matches("a connection could not be accepted").count(), 1, "{log}");
+}
+
+/// The fields of the lines with this message.
+fn fields(log: &str, message: &str) -> Vec<Value> {
+    // The last line may be half written yet.
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let fields = lines.map(|mut line| line["fields"].take());
+    fields.filter(|fields| fields["message"] == message).collect()
+}
+
+#[tokio::test]
+async fn refusals_of_one_cause_are_one_line_a_second_with_their_count() {
+    let directory = TempDir::new().unwrap();
+    let log = directory.path().join("log");
+    let running = Running::with(directory.path(), |command| {
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("RUST_LOG", "info,chinwag=debug")
+            .stderr(File::create(&log).unwrap());
+    });
+    let mut client = Client::connect(running.address).await;
+    for number in 0..300 {
+        client.refused("list-chats", json!({})).await;
+        client.refused(&format!("no-such-event-{number}"), json!({})).await;
+    }
+    let counted = |code: &str| {
+        let log = fs::read_to_string(&log).unwrap();
+        let lines = fields(&log, "request refused");
+        let of_cause = lines.iter().filter(|fields| fields["code"] == code);
+        let times = of_cause.map(|fields| fields["times"].as_u64().unwrap());
+        (times.clone().count(), times.sum::<u64>())
+    };
+    // What came within the second is logged at its end, although nothing more happens.
+    let all = soon("the rest is logged", async {
+        while counted("unauthenticated").1 < 300 || counted("invalid").1 < 300 {
+            tokio::task::yield_now().await;
+        }
+        (counted("unauthenticated"), counted("invalid"))
+    });
+    let (unauthenticated, invalid) = all.await;
+    assert_eq!((unauthenticated.1, invalid.1), (300, 300));
+    assert!(unauthenticated.0 < 100 && invalid.0 < 100, "{unauthenticated:?} {invalid:?}");
+    tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
+    assert!(!fs::read_to_string(&log).unwrap().contains("no-such-event"));
 }

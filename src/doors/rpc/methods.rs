@@ -73,7 +73,7 @@ pub fn all(app: &Arc<App>) -> RpcModule<App> {
     module
 }
 
-fn refused(method: &str, error: &Error) -> ErrorObjectOwned {
+fn refused(method: &'static str, error: &Error) -> ErrorObjectOwned {
     failure::log(method, error);
     refusal(error)
 }

@@ -191,7 +191,7 @@ impl Session {
             (Ok(Answer { pushed: true, .. }), None) => return self.hub.settled().await,
             (Ok(answer), None) => packets::event(event, &answer.json),
             (Err(error), ack) => {
-                log(event, &error);
+                log(requests::name(event), &error);
                 match ack {
                     Some(ack) => packets::ack(ack, &packets::error(&error)),
                     None => packets::event("exception", &packets::exception(event, &error)),

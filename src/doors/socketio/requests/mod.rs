@@ -25,40 +25,57 @@ struct Call<'a> {
     body: Input<'a>,
 }
 
-/// Answers the request `event`; an event that is none is `invalid`.
-pub(super) async fn answer(
-    session: &Session,
-    connection: &Connection,
-    app: &App,
-    event: &str,
-    body: &Value,
-) -> Result<Answer, Error> {
-    let body = || Input::new(body, app.limits());
-    let call = || Ok::<_, Error>(Call { session, connection, app, body: body()? });
-    match event {
-        "create-user" => users::create_user(call()?).await,
-        "create-chat" => chats::create_chat(call()?).await,
-        "open-direct" => chats::open_direct(call()?).await,
-        "list-chats" => chats::list_chats(call()?).await,
-        "update-chat" => chats::update_chat(call()?).await,
-        "join-chat" => chats::join_chat(call()?).await,
-        "leave-chat" => chats::leave_chat(call()?).await,
-        "mark-read" => chats::mark_read(call()?).await,
-        "remove-member" => chats::remove_member(call()?).await,
-        "list-messages" => messages::list_messages(call()?).await,
-        "new-message" => messages::new_message(call()?).await,
-        "subscribe" => rooms::subscribe(call()?).await,
-        "unsubscribe" => rooms::unsubscribe(call()?).await,
-        "invite" => invitations::invite(call()?).await,
-        "list-invitations" => invitations::list_invitations(call()?).await,
-        "accept-invitation" => invitations::accept_invitation(call()?).await,
-        "decline-invitation" => invitations::decline_invitation(call()?).await,
-        "create-team" => teams::create_team(call()?).await,
-        "list-teams" => teams::list_teams(call()?).await,
-        "add-to-team" => teams::add_to_team(call()?).await,
-        "remove-from-team" => teams::remove_from_team(call()?).await,
-        _ => Err(Error::Invalid { field: None, why: format!("there is no event {event}") }),
-    }
+/// Writes what takes the table of events.
+macro_rules! events {
+    ($($name:literal => $function:path,)*) => {
+        /// Answers the request `event`; an event that is none is `invalid`.
+        pub(super) async fn answer(
+            session: &Session,
+            connection: &Connection,
+            app: &App,
+            event: &str,
+            body: &Value,
+        ) -> Result<Answer, Error> {
+            let body = || Input::new(body, app.limits());
+            let call = || Ok::<_, Error>(Call { session, connection, app, body: body()? });
+            match event {
+                $($name => $function(call()?).await,)*
+                _ => Err(Error::Invalid { field: None, why: format!("there is no event {event}") }),
+            }
+        }
+
+        /// What the log calls an event: a client cannot make up names there.
+        pub(super) fn name(event: &str) -> &'static str {
+            match event {
+                $($name => $name,)*
+                _ => "unknown event",
+            }
+        }
+    };
+}
+
+events! {
+    "create-user" => users::create_user,
+    "create-chat" => chats::create_chat,
+    "open-direct" => chats::open_direct,
+    "list-chats" => chats::list_chats,
+    "update-chat" => chats::update_chat,
+    "join-chat" => chats::join_chat,
+    "leave-chat" => chats::leave_chat,
+    "mark-read" => chats::mark_read,
+    "remove-member" => chats::remove_member,
+    "list-messages" => messages::list_messages,
+    "new-message" => messages::new_message,
+    "subscribe" => rooms::subscribe,
+    "unsubscribe" => rooms::unsubscribe,
+    "invite" => invitations::invite,
+    "list-invitations" => invitations::list_invitations,
+    "accept-invitation" => invitations::accept_invitation,
+    "decline-invitation" => invitations::decline_invitation,
+    "create-team" => teams::create_team,
+    "list-teams" => teams::list_teams,
+    "add-to-team" => teams::add_to_team,
+    "remove-from-team" => teams::remove_from_team,
 }
 
 impl Call<'_> {

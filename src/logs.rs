@@ -1,0 +1,66 @@
+//! Log lines that somebody else can cause as often as they like.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+/// How long one cause is not logged again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often each cause has come since it was logged. One that is not here has not come for a
+/// while.
+static UNSAID: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
+
+/// Logs that something has happened: the first time at once, and what comes of the same `cause`
+/// within a second of that as one more line. `line` writes it; it is told how many times it
+/// stands for.
+///
+/// A cause is the place and the kind of trouble, such as `token expired`. Nothing that a client
+/// can choose freely belongs in it, else every client has lines of its own.
+pub fn seldom(cause: impl Into<String>, line: impl Fn(u64) + Send + 'static) {
+    let Ok(runtime) = Handle::try_current() else {
+        // Nobody could write the rest later.
+        return line(1);
+    };
+    let cause = cause.into();
+    if let Some(unsaid) = unsaid().get_mut(&cause) {
+        *unsaid += 1;
+        return;
+    }
+    unsaid().insert(cause.clone(), 0);
+    let paused = Paused(cause);
+    line(1);
+    runtime.spawn(async move {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            match paused.take() {
+                0 => return,
+                times => line(times),
+            }
+        }
+    });
+}
+
+/// A cause that was logged lately. It is dropped even if the runtime ends: servers that start
+/// later in the same process log it again.
+struct Paused(String);
+
+impl Paused {
+    /// How often it has come meanwhile.
+    fn take(&self) -> u64 {
+        unsaid().get_mut(&self.0).map_or(0, std::mem::take)
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        unsaid().remove(&self.0);
+    }
+}
+
+fn unsaid() -> MutexGuard<'static, HashMap<String, u64>> {
+    // Nothing panics while it is held.
+    UNSAID.lock().unwrap_or_else(PoisonError::into_inner)
+}
