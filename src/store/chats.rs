@@ -32,13 +32,29 @@ macro_rules! chat_columns {
 
 const FIND_CHAT: &str = concat!("select ", chat_columns!(), " from chats c where c.id = $1");
 
+/// Of the chats with a copy of their activity no more are read than are asked for; how many have
+/// none is bounded: see [`activity`](super::activity).
 const LIST_CHATS: &str = concat!(
-    "select ",
+    "with page as (
+         select * from (
+             select chat_id, active_at from members
+             where user_id = $1 and (active_at, chat_id) < ($3, $4)
+             order by active_at desc, chat_id desc limit $5
+         ) kept
+         union all
+         select * from (
+             select m.chat_id, c.active_at from members m join chats c on c.id = m.chat_id
+             where m.user_id = $1 and m.active_at is null and (c.active_at, c.id) < ($3, $4)
+             order by c.active_at desc, c.id desc limit $5
+         ) sorted
+         order by 2 desc, 1 desc limit $5
+     )
+     select ",
     chat_columns!(),
     ", c.last_seq - own.read_seq - own.own_unread as unread
-     from members own join chats c on c.id = own.chat_id
-     where own.user_id = $1 and (c.active_at < $3 or (c.active_at = $3 and c.id < $4))
-     order by c.active_at desc, c.id desc limit $5"
+     from page join chats c on c.id = page.chat_id
+     join members own on own.chat_id = page.chat_id and own.user_id = $1
+     order by page.active_at desc, page.chat_id desc"
 );
 
 #[derive(FromRow)]

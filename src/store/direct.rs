@@ -9,10 +9,16 @@ use crate::model::{ChatId, Message, Thread, UserId, Username};
 const LIST_THREADS: &str = "
     select m.*, coalesce(w.handle, w.id) as with_name, coalesce(a.handle, a.id) as author
     from (
+        select c.id, c.last_seq, m.active_at
+        from members m join chats c on c.id = m.chat_id
+        where m.user_id = $1 and m.active_at is not null
+            and c.direct_pair is not null and c.last_seq > 0
+        union all
         select c.id, c.last_seq, c.active_at
-        from members own join chats c on c.id = own.chat_id
-        where own.user_id = $1 and c.direct_pair is not null and c.last_seq > 0
-        order by c.active_at desc, c.id desc limit $2 offset $3
+        from members m join chats c on c.id = m.chat_id
+        where m.user_id = $1 and m.active_at is null
+            and c.direct_pair is not null and c.last_seq > 0
+        order by 3 desc, 1 desc limit $2 offset $3
     ) page
     join messages m on m.chat_id = page.id and m.seq = page.last_seq
     join members other on other.chat_id = page.id and other.user_id <> $1

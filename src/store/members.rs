@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::activity::{KEPT, SORTED};
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
@@ -138,28 +139,52 @@ impl Tx {
     ) -> Result<u64, Error> {
         let done = match &mut self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
-                "insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
-                     select c.id, u.value, $3, c.last_seq, 0 from chats c, json_each($2) u
+                "insert into members
+                     (chat_id, user_id, joined_at, read_seq, own_unread, active_at)
+                     select c.id, u.value, $3, c.last_seq, 0, case when u.key + (
+                         select count(*) from members indexed by members_kept
+                         where chat_id = $1 and active_at is not null
+                     ) < $4 and $5 = (
+                         select count(*) from (
+                             select 1 from members
+                             where user_id = u.value and active_at is null limit $5
+                         )
+                     ) then c.active_at end
+                     from chats c, json_each($2) u
                      where c.id = $1
                      on conflict do nothing",
             )
             .bind(chat_id)
             .bind(json(user_ids.iter()))
             .bind(joined_at)
+            .bind(KEPT)
+            .bind(SORTED)
             .execute(&mut **inner)
             .await?
             .rows_affected(),
             // The chat's row is kept, so that no message comes between.
             Transaction::Postgres(inner) => sqlx::query(
-                "insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
-                     select c.id, u.id, $3, c.last_seq, 0
-                     from (select id, last_seq from chats where id = $1 for no key update) c,
-                         unnest($2::text[]) u (id)
+                "insert into members
+                     (chat_id, user_id, joined_at, read_seq, own_unread, active_at)
+                     select c.id, u.id, $3, c.last_seq, 0, case when u.number + (
+                         select count(*) from members
+                         where chat_id = $1 and active_at is not null
+                     ) <= $4 and $5 = (
+                         select count(*) from (
+                             select 1 from members m
+                             where m.user_id = u.id and m.active_at is null limit $5
+                         ) own
+                     ) then c.active_at end
+                     from (
+                         select id, last_seq, active_at from chats where id = $1 for no key update
+                     ) c, unnest($2::text[]) with ordinality u (id, number)
                      on conflict do nothing",
             )
             .bind(chat_id)
             .bind(user_ids)
             .bind(joined_at)
+            .bind(KEPT)
+            .bind(SORTED)
             .execute(&mut **inner)
             .await?
             .rows_affected(),

@@ -8,6 +8,7 @@
 //! order of the commits.
 
 mod accounts;
+mod activity;
 mod backup;
 mod bounded;
 mod chats;

@@ -146,6 +146,7 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
         let messages: Vec<_> = fresh.iter().map(|posted| posted.message.clone()).collect();
         tx.insert_messages(&messages).await?;
         tx.update_heads(&messages).await?;
+        tx.update_activity(&messages).await?;
         tx.update_own_unread(&messages).await?;
     }
     let count = fresh.len() as u64;

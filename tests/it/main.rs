@@ -40,6 +40,7 @@ mod http;
 mod invitations;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod listing;
 mod live;
 mod logs;
 mod messages;

@@ -34,6 +34,27 @@ async fn all_can_be_prepared_on_postgres() {
     prepare_all::<sqlx::Postgres>(&mut connection, Dialect::Postgres).await;
 }
 
+/// A page of a user's chats is read from an index, in its order, and not sorted out of all.
+#[tokio::test]
+async fn a_list_of_chats_is_a_run_of_an_index() {
+    let directory = TempDir::new().unwrap();
+    let url = format!("{}?mode=rwc", database::sqlite_in(directory.path()));
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    migrations("sqlite").await.run(&mut connection).await.unwrap();
+    let statements = statements();
+    let lists = statements.iter().filter(|it| it.sql.starts_with("with page as"));
+    let lists: Vec<_> = lists.map(|it| format!("explain query plan {}", it.sql)).collect();
+    assert_eq!(lists.len(), 1, "the list of chats");
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(AssertSqlSafe(lists[0].clone())).fetch_all(&mut connection).await.unwrap();
+    let steps: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).collect();
+    let first = steps.iter().position(|step| step.starts_with("SEARCH")).expect("an index");
+    let run = "SEARCH members USING COVERING INDEX members_by_activity \
+               (user_id=? AND (active_at,chat_id)<(?,?))";
+    // What is sorted comes after the limit.
+    assert!(steps[first] == run && steps[first + 1].starts_with("SCAN"), "{steps:#?}");
+}
+
 /// Fails if one of those that are for this dialect, or for any, cannot be prepared.
 async fn prepare_all<DB: Database>(connection: &mut DB::Connection, dialect: Dialect)
 where
