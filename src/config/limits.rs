@@ -68,7 +68,8 @@ pub struct Limits {
         value_parser = positive)]
     pub max_connections: usize,
 
-    /// Requests that one socket may have waiting; one more and it is disconnected
+    /// Requests that one socket may have waiting, and may have refused in a row as too many; one
+    /// more and it is disconnected
     #[arg(long, env = "CHINWAG_MAX_PENDING", default_value_t = Limits::default().max_pending,
         value_parser = positive)]
     pub max_pending: usize,

@@ -4,7 +4,7 @@ use super::identity::NOT_YOURS;
 use super::{App, Connection};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ChatId, Handle, Name, NewUser, User, UserId};
+use crate::model::{ChatId, Handle, Name, NewUser, Photo, User, UserId};
 use crate::store::Tx;
 
 impl App {
@@ -146,7 +146,7 @@ fn changed_by(new: &NewUser, user: &User) -> User {
         external_id: user.external_id.clone().or_else(|| new.external_id.clone()),
         handle: new.handle.clone().or_else(|| user.handle.clone()),
         name: new.name.clone(),
-        photo: new.photo.clone(),
+        photo: new.photo.clone().unwrap_or_else(|| user.photo.clone()),
         ..user.clone()
     }
 }
@@ -155,7 +155,7 @@ async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
     let user = User {
         external_id: new.external_id,
         handle: new.handle,
-        photo: new.photo,
+        photo: new.photo.unwrap_or_else(Photo::none),
         ..User::new(new.name)
     };
     let user = User { id: new.id.unwrap_or(user.id), ..user };

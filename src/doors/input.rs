@@ -1,10 +1,17 @@
 //! Reads a client's JSON into checked values.
 //!
+//! A request is taken for what it plainly means: a whole number may be written as a fraction, such
+//! as `5.0`, and an id may be a number. What else is wrong is named by a sentence.
+//!
 //! serde's derive knows neither the limits that an operator has set nor the difference between a
 //! wrong and an oversize text; this reader does, and it names the culprit by its dotted path.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+use super::json::{Json, Object};
 use crate::clock::Time;
 use crate::config::Limits;
 use crate::error::Error;
@@ -13,20 +20,23 @@ use crate::model::Problem;
 /// An object of a request, its path in it, and the limits that hold.
 pub struct Input<'a> {
     /// None for one that is not there.
-    object: Option<&'a Map<String, Value>>,
+    object: Option<Object<'a>>,
     path: String,
     limits: &'a Limits,
 }
 
 impl<'a> Input<'a> {
     /// The request as a whole.
-    pub fn new(body: &'a Value, limits: &'a Limits) -> Result<Input<'a>, Error> {
-        let object = body.as_object().ok_or_else(|| Error::Invalid {
-            field: None,
-            why: "the body must be an object".into(),
-        })?;
-        let path = String::new();
-        Ok(Input { object: Some(object), path, limits })
+    pub fn new(body: &'a RawValue, limits: &'a Limits) -> Result<Input<'a>, Error> {
+        match Json::read(body) {
+            Ok(Json::Object(object)) => {
+                Ok(Input { object: Some(object), path: String::new(), limits })
+            }
+            other => {
+                let why = other.map_or_else(|_| OUT_OF_RANGE.to_owned(), |v| no("an object", &v));
+                Err(Error::Invalid { field: None, why: format!("the body {why}") })
+            }
+        }
     }
 
     /// The object at `key`.
@@ -36,12 +46,13 @@ impl<'a> Input<'a> {
 
     /// The object at `key`, if there is one.
     pub fn optional_object(&self, key: &str) -> Result<Option<Input<'a>>, Error> {
-        let Some(value) = self.value(key) else {
-            return Ok(None);
-        };
-        let object = value.as_object().ok_or_else(|| self.invalid(key, "must be an object"))?;
-        let path = self.path(key);
-        Ok(Some(Input { object: Some(object), path, limits: self.limits }))
+        match self.value(key)? {
+            None => Ok(None),
+            Some(Json::Object(object)) => {
+                Ok(Some(Input { object: Some(object), path: self.path(key), limits: self.limits }))
+            }
+            Some(other) => Err(self.invalid(key, no("an object", &other))),
+        }
     }
 
     /// The object at `key`, or an empty one.
@@ -65,59 +76,80 @@ impl<'a> Input<'a> {
         key: &str,
         parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
     ) -> Result<Option<T>, Error> {
-        let parse = |value| parse_text(value, self.limits, &self.path(key), parse);
-        self.value(key).map(parse).transpose()
+        self.value(key)?.map(|value| self.parsed(value, &self.path(key), parse)).transpose()
     }
 
-    /// The texts of the list at `key`, each read by `parse`; at most `max` of them.
-    pub fn texts<T>(
+    /// The id at `key`, a text or a whole number, read by `parse`.
+    pub fn id<T>(
+        &self,
+        key: &str,
+        parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
+    ) -> Result<T, Error> {
+        self.optional_id(key, parse)?.ok_or_else(|| self.invalid(key, "is required"))
+    }
+
+    /// The same, if there is one.
+    pub fn optional_id<T>(
+        &self,
+        key: &str,
+        parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Error> {
+        let value = self.value(key)?.map(number_as_text);
+        value.map(|value| self.parsed(value, &self.path(key), parse)).transpose()
+    }
+
+    /// The ids of the list at `key`, each read by `parse`; at most `max` of them.
+    pub fn ids<T>(
         &self,
         key: &str,
         max: usize,
         parse: impl Fn(&str, &Limits) -> Result<T, Problem>,
     ) -> Result<Vec<T>, Error> {
-        let texts = self.optional_texts(key, max, parse)?;
-        texts.ok_or_else(|| self.invalid(key, "is required"))
+        let ids = self.optional_ids(key, max, parse)?;
+        ids.ok_or_else(|| self.invalid(key, "is required"))
     }
 
     /// The same, if there is such a list.
-    pub fn optional_texts<T>(
+    pub fn optional_ids<T>(
         &self,
         key: &str,
         max: usize,
         parse: impl Fn(&str, &Limits) -> Result<T, Problem>,
     ) -> Result<Option<Vec<T>>, Error> {
-        let Some(value) = self.value(key) else {
-            return Ok(None);
+        let items = match self.value(key)? {
+            None => return Ok(None),
+            Some(Json::List(list)) => list.items(max),
+            Some(other) => return Err(self.invalid(key, no("a list", &other))),
         };
-        let items = value.as_array().ok_or_else(|| self.invalid(key, "must be a list"))?;
-        if items.len() > max {
-            let unit = "items";
-            return Err(Error::TooLarge { field: self.path(key), max, unit });
-        }
-        let item = |(at, value)| {
-            parse_text(value, self.limits, &format!("{}.{at}", self.path(key)), &parse)
+        let unit = "items";
+        let items = items.ok_or_else(|| Error::TooLarge { field: self.path(key), max, unit })?;
+        let item = |(at, raw)| {
+            let path = format!("{}.{at}", self.path(key));
+            self.parsed(number_as_text(read(raw, &path)?), &path, &parse)
         };
-        items.iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
+        items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
     }
 
     /// The truth value at `key`, if there is one.
     pub fn optional_bool(&self, key: &str) -> Result<Option<bool>, Error> {
-        let read = |value: &Value| {
-            value.as_bool().ok_or_else(|| self.invalid(key, "must be true or false"))
-        };
-        self.value(key).map(read).transpose()
+        match self.value(key)? {
+            None => Ok(None),
+            Some(Json::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(self.invalid(key, "must be true or false")),
+        }
     }
 
     /// The whole number at `key`, `min` or more, if there is one.
     pub fn optional_number(&self, key: &str, min: i64) -> Result<Option<i64>, Error> {
-        let read = |value: &Value| match value.as_i64() {
-            Some(number) if number >= min => Ok(number),
-            // A number that is larger still means as much as the largest.
-            _ if value.as_f64().is_some_and(|number| number >= i64::MAX as f64) => Ok(i64::MAX),
-            _ => Err(self.invalid(key, format!("must be a whole number from {min} on"))),
+        let number = match self.value(key)? {
+            None => return Ok(None),
+            Some(Json::Number(number)) => whole(&number),
+            Some(_) => None,
         };
-        self.value(key).map(read).transpose()
+        match number.filter(|number| *number >= min) {
+            None => Err(self.invalid(key, format!("must be a whole number from {min} on"))),
+            number => Ok(number),
+        }
     }
 
     /// The time at `key`, RFC 3339, if there is one.
@@ -140,8 +172,29 @@ impl<'a> Input<'a> {
     }
 
     /// A `null` counts as absent.
-    fn value(&self, key: &str) -> Option<&'a Value> {
-        self.object?.get(key).filter(|value| !value.is_null())
+    fn value(&self, key: &str) -> Result<Option<Json<'a>>, Error> {
+        let Some(raw) = self.object.as_ref().and_then(|object| object.get(key)) else {
+            return Ok(None);
+        };
+        let value = read(raw, &self.path(key))?;
+        Ok(Some(value).filter(|value| !matches!(value, Json::Null)))
+    }
+
+    fn parsed<T>(
+        &self,
+        value: Json<'a>,
+        path: &str,
+        parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
+    ) -> Result<T, Error> {
+        let Json::Text(text) = value else {
+            return Err(Error::invalid(path, no("a text", &value)));
+        };
+        parse(&text, self.limits).map_err(|problem| match problem {
+            Problem::Invalid(why) => Error::invalid(path, why),
+            Problem::TooLarge { max, unit } => {
+                Error::TooLarge { field: path.to_owned(), max, unit }
+            }
+        })
     }
 
     fn path(&self, key: &str) -> String {
@@ -152,15 +205,48 @@ impl<'a> Input<'a> {
     }
 }
 
-fn parse_text<T>(
-    value: &Value,
-    limits: &Limits,
-    path: &str,
-    parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
-) -> Result<T, Error> {
-    let text = value.as_str().ok_or_else(|| Error::invalid(path, "must be a text"))?;
-    parse(text, limits).map_err(|problem| match problem {
-        Problem::Invalid(why) => Error::invalid(path, why),
-        Problem::TooLarge { max, unit } => Error::TooLarge { field: path.to_owned(), max, unit },
-    })
+const OUT_OF_RANGE: &str = "must not be a number out of range";
+
+fn read<'a>(raw: &'a RawValue, path: &str) -> Result<Json<'a>, Error> {
+    Json::read(raw).map_err(|_| Error::invalid(path, OUT_OF_RANGE))
+}
+
+/// Says what a value must be, and what it is, where that is a likely mistake.
+fn no(what: &str, value: &Json<'_>) -> String {
+    match value {
+        Json::Text(text) if text.trim_start().starts_with(['{', '[']) => {
+            format!("must be {what}, not a text that holds JSON: send it without encoding it twice")
+        }
+        Json::Text(_) => format!("must be {what}, not a text"),
+        Json::Number(_) => format!("must be {what}, not a number"),
+        _ => format!("must be {what}"),
+    }
+}
+
+/// Where an id is wanted, a whole number is its digits.
+fn number_as_text(value: Json<'_>) -> Json<'_> {
+    match &value {
+        Json::Number(number) => match digits(number) {
+            Some(digits) => Json::Text(Cow::Owned(digits)),
+            None => value,
+        },
+        _ => value,
+    }
+}
+
+fn digits(number: &Number) -> Option<String> {
+    match number.is_f64() {
+        false => Some(number.to_string()),
+        // A larger one may stand for a number next to it.
+        true => whole(number).filter(|number| number.abs() <= 1 << 53).map(|n| n.to_string()),
+    }
+}
+
+/// The number if it is a whole one; one that is larger than the largest means as much as that.
+fn whole(number: &Number) -> Option<i64> {
+    match (number.as_i64(), number.as_f64()) {
+        (Some(number), _) => Some(number),
+        (None, Some(number)) if number.fract() == 0.0 => Some(number as i64),
+        _ => None,
+    }
 }

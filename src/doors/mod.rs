@@ -8,6 +8,7 @@ mod credential;
 mod failure;
 pub mod http;
 mod input;
+mod json;
 mod pushed;
 mod rest;
 mod retry;

@@ -42,7 +42,7 @@ pub struct NewUser {
     pub id: Option<UserId>,
     pub handle: Option<Handle>,
     pub name: Name,
-    pub photo: Photo,
+    pub photo: Option<Photo>,
 }
 
 /// What others see of a user.

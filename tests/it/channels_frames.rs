@@ -23,7 +23,7 @@ async fn what_cannot_be_understood_is_answered() {
         json!({}),
         json!({ "type": null }),
         json!({ "type": "4", "channel": "here" }),
-        json!({ "type": 4.0, "channel": "here" }),
+        json!({ "type": 4.5, "channel": "here" }),
         json!({ "type": [4] }),
         json!({ "type": true }),
         json!({ "type": u64::MAX }),
@@ -34,8 +34,8 @@ async fn what_cannot_be_understood_is_answered() {
         ann.refused(json!({ "type": kind }), "invalid", Some("type")).await;
     }
     let nested = format!("{}{}", "[".repeat(500), "]".repeat(500));
-    ann.send(Message::text(format!("{{\"type\":6,\"x\":{nested}}}"))).await;
-    assert_refused(&ann.next().await, "invalid", None, Value::Null);
+    ann.send(Message::text(format!("{{\"type\":6.0,\"x\":{nested}}}"))).await;
+    assert_eq!(ann.next().await["users"], json!(["ann"]));
     ann.send(Message::binary(json!({ "type": 6 }).to_string().into_bytes())).await;
     assert_refused(&ann.next().await, "invalid", None, Value::Null);
     assert_eq!(ann.ask(json!({ "type": 6, "more": [1, 2] })).await["users"], json!(["ann"]));

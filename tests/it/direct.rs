@@ -70,7 +70,7 @@ async fn it_takes_another_user_who_exists() {
     assert_error(&error, "not_found", Some("user.id"));
     let error = ann.refused("open-direct", with(&ann.id.clone())).await;
     assert_error(&error, "conflict", Some("user.id"));
-    for body in [json!({}), json!({ "user": {} }), json!({ "user": { "id": 7 } })] {
+    for body in [json!({}), json!({ "user": {} }), json!({ "user": { "id": {} } })] {
         assert_eq!(ann.refused("open-direct", body).await["code"], "invalid");
     }
     // The user it names is not who asks.

@@ -87,4 +87,5 @@ mod tls;
 mod tokens;
 mod transports;
 mod two_writers;
+mod unreadable;
 mod users;

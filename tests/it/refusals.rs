@@ -64,7 +64,7 @@ async fn wrong_input_is_refused_and_changes_nothing() {
         ("create-team", make(json!("")), "team.name"),
         ("create-team", make(json!(7)), "team.name"),
         ("create-team", with(json!("bob")), "users"),
-        ("create-team", with(json!([bob.id, 7])), "users.1"),
+        ("create-team", with(json!([bob.id, false])), "users.1"),
         ("list-teams", json!({ "user": {} }), "user.id"),
     ];
     for event in ["subscribe", "unsubscribe"] {
@@ -97,7 +97,7 @@ async fn wrong_input_is_refused_and_changes_nothing() {
         invalid.push((event, json!({ place: { "id": id } }), "user"));
         invalid.push((event, json!({ place: { "id": id }, "user": bob.id }), "user"));
         invalid.push((event, json!({ place: { "id": id }, "user": {} }), "user.id"));
-        invalid.push((event, json!({ place: { "id": id }, "user": { "id": 7 } }), "user.id"));
+        invalid.push((event, json!({ place: { "id": id }, "user": { "id": 7.5 } }), "user.id"));
     }
     for (event, body, field) in invalid {
         assert_error(&ann.refused(event, body).await, "invalid", Some(field));

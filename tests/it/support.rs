@@ -238,6 +238,7 @@ impl Client {
                 Ok(Message::Text(text)) if text == "2" => {
                     self.stream.send(Message::text("3")).await.ok()?;
                 }
+                Ok(Message::Text(text)) if text == "1" => return None,
                 Ok(Message::Text(text)) => return Some(text.to_string()),
                 Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(_) => {}

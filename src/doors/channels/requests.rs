@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::frames;
 use super::session::{Login, Session};
 use crate::doors::input::Input;
@@ -14,17 +12,16 @@ use crate::model::{Body, ChannelName, Handle, Password};
 
 /// Does what a request asks. Errors: `unauthenticated` for who has not logged in and does not do
 /// so now; `invalid` for an unknown `type`.
-pub async fn obey(session: &Arc<Session>, kind: i64, packet: &Value) -> Result<(), Error> {
-    let packet = Input::new(packet, session.hub.app.limits())?;
+pub async fn obey(session: &Arc<Session>, kind: i64, packet: &Input<'_>) -> Result<(), Error> {
     match (kind, session.login()) {
-        (frames::REGISTER, login) => register(session, login.ok(), &packet).await,
-        (frames::LOG_IN, login) => log_in(session, login, &packet).await,
+        (frames::REGISTER, login) => register(session, login.ok(), packet).await,
+        (frames::LOG_IN, login) => log_in(session, login, packet).await,
         (_, Err(error)) => Err(error),
-        (frames::MESSAGE, Ok(login)) => say(session, &login, &packet).await,
+        (frames::MESSAGE, Ok(login)) => say(session, &login, packet).await,
         (frames::LOG_OUT, Ok(_)) => log_out(session).await,
-        (frames::JOIN, Ok(login)) => join(session, &login, &packet).await,
-        (frames::LEAVE, Ok(login)) => leave(session, &login, &packet).await,
-        (frames::LIST, Ok(login)) => list(session, &login, &packet).await,
+        (frames::JOIN, Ok(login)) => join(session, &login, packet).await,
+        (frames::LEAVE, Ok(login)) => leave(session, &login, packet).await,
+        (frames::LIST, Ok(login)) => list(session, &login, packet).await,
         (_, Ok(_)) => Err(packet.invalid("type", "must be a number from 0 to 6")),
     }
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
 use futures_util::FutureExt;
-use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Hub, frames, requests};
+use crate::config::Limits;
 use crate::domain::{Actor, Connection, Viewer};
 use crate::doors::failure;
+use crate::doors::input::Input;
 use crate::doors::websocket::{Closing, Frame, Outlet};
 use crate::error::Error;
 use crate::model::Handle;
@@ -124,7 +125,7 @@ impl Session {
             return;
         }
         metrics::counter!("chinwag_requests_total").increment(1);
-        let packet = read(frame);
+        let packet = read(&frame, self.hub.app.limits());
         let request = packet.as_ref().ok().map(|(kind, _)| *kind);
         let answer = async {
             self.hub.app.admit_request(self.address, &self.viewer()).await?;
@@ -155,16 +156,16 @@ impl Session {
 }
 
 /// A frame's `type`, and all of it.
-fn read(frame: Frame) -> Result<(i64, Value), Error> {
-    let invalid = |why: &str| Error::Invalid { field: None, why: why.into() };
+fn read<'a>(frame: &'a Frame, limits: &'a Limits) -> Result<(i64, Input<'a>), Error> {
+    let invalid = |why: String| Error::Invalid { field: None, why };
     let Frame::Text(text) = frame else {
-        return Err(invalid("the request must be a text frame"));
+        return Err(invalid("the request must be a text frame".into()));
     };
-    let packet: Value = serde_json::from_str(&text).map_err(|error| invalid(&error.to_string()))?;
-    if !packet.is_object() {
-        return Err(invalid("the request must be an object"));
-    }
-    let kind = packet.get("type").and_then(Value::as_i64);
-    let kind = kind.ok_or_else(|| Error::invalid("type", "must be a whole number"))?;
+    let raw = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let packet = Input::new(raw, limits)?;
+    // What is larger than any number is read as the largest.
+    let kind = packet.optional_number("type", i64::MIN).ok().flatten();
+    let kind = kind.filter(|kind| *kind < i64::MAX);
+    let kind = kind.ok_or_else(|| packet.invalid("type", "must be a whole number"))?;
     Ok((kind, packet))
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::Hub;
@@ -195,14 +196,17 @@ pub async fn log_out(
     uri: Uri,
     Body(body): Body,
 ) -> Result<Envelope<Value>, Refusal> {
-    let in_body = || Some(body.get("access_token")?.as_str()?.to_owned());
+    let in_body = || {
+        let mut form = Form::read(&body, hub.app.limits()).ok()?;
+        form.text("access_token", |text, _| Ok(text.to_owned()))
+    };
     let token = credential(&headers, &uri).or_else(in_body);
     let connection = connect(&hub.app, token.as_deref()).await?;
     hub.app.end_token(&connection).await?;
     Ok(Envelope::empty())
 }
 
-fn read_account(body: &Value, limits: &Limits) -> Result<(NewAccount, Password), Refusal> {
+fn read_account(body: &RawValue, limits: &Limits) -> Result<(NewAccount, Password), Refusal> {
     let mut form = Form::read(body, limits)?;
     let first_name = form.text("first_name", Name::parse);
     let last_name = form.text("last_name", Name::parse);

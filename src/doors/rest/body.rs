@@ -1,5 +1,6 @@
 //! What a request says: JSON or a form.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::iter;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use tower_http::timeout::TimeoutError;
 
@@ -16,10 +18,11 @@ use super::Hub;
 use super::envelope::{Refusal, why};
 use crate::config::Limits;
 use crate::doors::input::Input;
+use crate::error;
 use crate::model::Problem;
 
-/// A body as an object whose texts are trimmed; an empty object for an empty body.
-pub struct Body(pub Value);
+/// A body as JSON; an empty object for an empty body.
+pub struct Body(pub Box<RawValue>);
 
 impl FromRequest<Arc<Hub>> for Body {
     type Rejection = Refusal;
@@ -32,21 +35,16 @@ impl FromRequest<Arc<Hub>> for Body {
         let patience = hub.app.limits().request_timeout;
         let bytes = tokio::time::timeout(patience, Bytes::from_request(request, hub)).await;
         let bytes = bytes.map_err(|_| too_slow())?.map_err(unread)?;
-        let mut body = match kind.as_str() {
-            _ if bytes.is_empty() => Value::Object(Map::new()),
+        let body = match kind.as_str() {
+            _ if bytes.is_empty() => form(&bytes)?,
             "application/json" => serde_json::from_slice(&bytes)
                 .map_err(|error| Refusal::form(json!({ "error": error.to_string() })))?,
-            "application/x-www-form-urlencoded" => form(&bytes),
+            "application/x-www-form-urlencoded" => form(&bytes)?,
             _ => {
                 let why = "the body must be application/json or application/x-www-form-urlencoded";
                 return Err(Refusal::gate(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
             }
         };
-        for value in body.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            if let Value::String(text) = value {
-                *text = text.trim().to_owned();
-            }
-        }
         Ok(Body(body))
     }
 }
@@ -65,9 +63,9 @@ fn too_slow() -> Refusal {
     Refusal::gate(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
 }
 
-fn form(bytes: &[u8]) -> Value {
-    let pairs = form_urlencoded::parse(bytes);
-    pairs.map(|(key, value)| (key.into_owned(), Value::String(value.into_owned()))).collect()
+fn form(bytes: &[u8]) -> Result<Box<RawValue>, Refusal> {
+    let pairs: BTreeMap<_, _> = form_urlencoded::parse(bytes).collect();
+    to_raw_value(&pairs).map_err(|_| Refusal::from(error::Error::Internal(None)))
 }
 
 /// A body being read, and what is wrong with it so far.
@@ -77,17 +75,17 @@ pub struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    pub fn read(body: &'a Value, limits: &'a Limits) -> Result<Form<'a>, Refusal> {
+    pub fn read(body: &'a RawValue, limits: &'a Limits) -> Result<Form<'a>, Refusal> {
         Ok(Form { input: Input::new(body, limits)?, errors: Map::new() })
     }
 
-    /// The text of a field; none if it is missing or wrong.
+    /// The text of a field, trimmed; none if it is missing or wrong.
     pub fn text<T>(
         &mut self,
         field: &str,
         parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
     ) -> Option<T> {
-        let parse = |text: &str, limits: &Limits| match text {
+        let parse = |text: &str, limits: &Limits| match text.trim() {
             "" => Err(Problem::Invalid("is required")),
             text => parse(text, limits),
         };

@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Hub;
 use super::caller::connect;
@@ -136,9 +136,8 @@ async fn receive(
     let Frame::Text(text) = frame else {
         return Err(unreadable("the packet must be a text frame".into()));
     };
-    let packet: Value =
-        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-    let packet = Input::new(&packet, hub.app.limits())?;
+    let packet = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let packet = Input::new(packet, hub.app.limits())?;
     let author = packet.text("author", |text, _| Ok(text.trim().to_owned()))?;
     let recipient = packet.text("recipient", |text, _| Ok(text.trim().to_owned()))?;
     let body = packet.text("message", Body::parse)?;

@@ -1,18 +1,21 @@
 //! What a call says, by name or by position, and how a refused one is answered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
 use jsonrpsee_types::error::{CALL_EXECUTION_FAILED_CODE, INVALID_PARAMS_CODE};
 use jsonrpsee_types::{ErrorObject, ErrorObjectOwned, Params};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::caller::Caller;
 use crate::config::Limits;
 use crate::domain::{Actor, App};
 use crate::doors::failure;
 use crate::doors::input::Input;
+use crate::doors::json::Json;
 use crate::error::Error;
 use crate::model::{Body, ChatId, Problem, parse_id};
 
@@ -23,7 +26,7 @@ const WAITING_ROOM: &str = "0";
 pub struct Request {
     pub app: Arc<App>,
     pub caller: Caller,
-    parameters: Value,
+    parameters: Box<RawValue>,
 }
 
 /// Who a user is and which room they are in.
@@ -52,16 +55,19 @@ impl Request {
         names: &[&str],
     ) -> Result<Request, Error> {
         let wrong = |why: &str| Error::invalid("params", why);
-        let read = params.parse().map_err(|_| wrong("cannot be read"))?;
-        let parameters = match read {
-            Value::Null => Value::Object(Map::new()),
-            Value::Object(_) => read,
-            Value::Array(items) if items.len() <= names.len() => {
-                names.iter().map(|name| (*name).to_owned()).zip(items).collect()
+        let given = params.parse::<&RawValue>().map_err(|_| wrong("cannot be read"))?;
+        let items = match Json::read(given) {
+            Ok(Json::Object(_)) => {
+                return Ok(Request { app, caller, parameters: given.to_owned() });
             }
-            Value::Array(_) => return Err(wrong("are more than the method has")),
+            Ok(Json::Null) => Vec::new(),
+            Ok(Json::List(list)) => {
+                list.items(names.len()).ok_or_else(|| wrong("are more than the method has"))?
+            }
             _ => return Err(wrong("must be an object or a list")),
         };
+        let named: BTreeMap<_, _> = names.iter().zip(items).collect();
+        let parameters = to_raw_value(&named).map_err(|_| Error::Internal(None))?;
         Ok(Request { app, caller, parameters })
     }
 

@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use engineioxide::handler::EngineIoHandler;
 use engineioxide::socket::{DisconnectReason, Socket};
 use engineioxide::{ProtocolVersion, Str};
+use serde_json::value::RawValue;
 use socketioxide_core::Value;
 use socketioxide_core::packet::{Packet, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
@@ -17,6 +18,7 @@ use super::session::Session;
 use super::{Hub, packets};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
+use crate::doors::json::Json;
 
 /// The state that engineioxide keeps for each of its sockets.
 #[derive(Default)]
@@ -82,8 +84,8 @@ impl EngineIoHandler for Engine {
     }
 
     fn on_message(self: &Arc<Self>, message: Str, socket: Arc<EngineSocket>) {
-        let packet = CommonParser.decode_str(&self.parse, &socket.data.parser, message);
-        self.receive(packet, &socket);
+        let packet = CommonParser.decode_str(&self.parse, &socket.data.parser, message.clone());
+        self.receive(packet.map(|packet| with_ack(packet, &message)), &socket);
     }
 
     fn on_binary(self: &Arc<Self>, data: Bytes, socket: Arc<EngineSocket>) {
@@ -160,18 +162,33 @@ fn enter(socket: &EngineSocket, session: &Arc<Session>, payload: Option<Value>) 
     );
 }
 
+/// A packet as it stands in a message, with the number of its acknowledgement even if what follows
+/// that is no JSON.
+fn with_ack(mut packet: Packet, message: &str) -> Packet {
+    if let PacketData::Event(Value::Str(data, _), ack @ None) = &mut packet.inner
+        && !data.starts_with(['[', '{'])
+    {
+        *ack = packets::ack_before(message, data);
+    }
+    packet
+}
+
 /// What `auth.token` says in a client. One that is no text or cannot be read is no valid token,
 /// either.
 fn token(payload: Option<Value>) -> Option<String> {
     let Value::Str(payload, _) = payload? else {
         return None;
     };
-    let Ok(mut payload) = serde_json::from_str::<serde_json::Value>(&payload) else {
+    let Ok(raw) = serde_json::from_str::<&RawValue>(&payload) else {
         return Some(payload.to_string());
     };
-    match payload.get_mut("token")?.take() {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(token) => Some(token),
-        other => Some(other.to_string()),
+    let Ok(Json::Object(auth)) = Json::read(raw) else {
+        return None;
+    };
+    let token = auth.get("token")?;
+    match Json::read(token) {
+        Ok(Json::Null) => None,
+        Ok(Json::Text(token)) => Some(token.into_owned()),
+        _ => Some(token.get().to_owned()),
     }
 }

@@ -1,39 +1,81 @@
 //! The packets around the bodies: events, acks, errors.
 
+use std::fmt;
+
 use engineioxide::sid::Sid;
 use engineioxide::{ProtocolVersion, Str};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde_json::json;
+use serde_json::value::RawValue;
 use socketioxide_core::Value;
 use socketioxide_core::packet::Packet;
 use socketioxide_core::parser::Parse;
 use socketioxide_parser_common::CommonParser;
 
 use crate::doors::failure;
+use crate::doors::json::Text;
 use crate::error::Error;
 
 /// How much of an event's name is read: more than any event's has.
 const MAX_EVENT_NAME: usize = 64;
 
-/// A request as it stands in a packet: the event's name and its first argument.
-pub(super) struct Request {
-    pub event: String,
-    pub body: Json,
+/// The name of a packet's event, which stands before all else in `[event, body]`; nothing more of
+/// the packet is read. None if it does not begin so.
+pub(super) fn event_name(data: &str) -> Option<String> {
+    let items = data.trim_start().strip_prefix('[')?;
+    let mut items = serde_json::Deserializer::from_str(items).into_iter::<Text>();
+    let Text(name) = items.next()?.ok()?;
+    Some(name.chars().take(MAX_EVENT_NAME).collect())
 }
 
-impl Request {
-    /// None if it is not `[event, …]`. Without a body the body is `null`.
-    pub fn read(data: &str) -> Option<Request> {
-        let items: Vec<Json> = serde_json::from_str(data).ok()?;
-        let mut items = items.into_iter();
-        match items.next()? {
-            Json::String(event) => Some(Request {
-                event: event.chars().take(MAX_EVENT_NAME).collect(),
-                body: items.next().unwrap_or_default(),
-            }),
-            _ => None,
+/// The body of a request, which follows the event's name; without one it is `null`. Errors:
+/// `invalid` for what is no JSON.
+pub(super) fn body(data: &str) -> Result<&RawValue, Error> {
+    match serde_json::from_str(data) {
+        Ok(Request { body }) => Ok(body),
+        Err(error) => {
+            let why = format!("the packet must be [event, body] in JSON: {error}");
+            Err(Error::Invalid { field: None, why })
         }
     }
+}
+
+struct Request<'a> {
+    body: &'a RawValue,
+}
+
+impl<'de> Deserialize<'de> for Request<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Request<'de>, D::Error> {
+        deserializer.deserialize_seq(RequestVisitor)
+    }
+}
+
+struct RequestVisitor;
+
+impl<'de> Visitor<'de> for RequestVisitor {
+    type Value = Request<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of an event's name and its body")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Request<'de>, A::Error> {
+        let name = items.next_element::<Text>()?;
+        name.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+        let body = items.next_element()?.unwrap_or(RawValue::NULL);
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Request { body })
+    }
+}
+
+/// The number that an acknowledgement of this packet would have, where the parser does not see it
+/// as no JSON follows it.
+pub(super) fn ack_before(packet: &str, data: &str) -> Option<i64> {
+    let head = packet.strip_suffix(data)?;
+    // The first digit is the kind of the packet.
+    let digits = head.get(1..)?.rsplit(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }
 
 /// What a request is answered with.

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
-use super::packets::{self, Answer, Request};
+use super::packets::{self, Answer};
 use super::rooms::Rooms;
 use super::{Hub, push, requests, unsent};
 use crate::domain::{Actor, Connection, Viewer};
@@ -37,6 +37,8 @@ pub(super) struct Session {
     /// still gets has no gap.
     closing: AtomicBool,
     inbox: Inbox,
+    /// How many of its latest requests were refused as too many.
+    limited: AtomicUsize,
     /// Bytes of large packets that the transport has not taken yet.
     unsent: Arc<AtomicUsize>,
     /// Who it is, once it has entered.
@@ -60,6 +62,7 @@ impl Session {
             entering: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             inbox: Inbox::default(),
+            limited: AtomicUsize::new(0),
             unsent: Arc::default(),
             connection: OnceLock::new(),
             ending: OnceLock::new(),
@@ -173,19 +176,23 @@ impl Session {
     }
 
     async fn handle(self: &Arc<Self>, connection: &Connection, data: &str, ack: Option<i64>) {
-        let Some(request) = Request::read(data) else {
-            return self.close();
-        };
-        let event = request.event.as_str();
+        let name = packets::event_name(data).unwrap_or_default();
+        let event = name.as_str();
         metrics::counter!("chinwag_requests_total").increment(1);
         let answer = async {
             let viewer = self.viewer(connection);
             self.hub.app.admit_request(self.address, &viewer).await?;
-            requests::answer(self, connection, &self.hub.app, event, &request.body).await
+            // What is not admitted is not read, either.
+            let body = packets::body(data)?;
+            requests::answer(self, connection, &self.hub.app, event, body).await
         };
         // A defect in one request must not take the socket's later ones with it.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
-        let packet = match (answer.unwrap_or(Err(Error::Internal(None))), ack) {
+        let answer = answer.unwrap_or(Err(Error::Internal(None)));
+        if self.goes_on_though_limited(&answer) {
+            return self.close();
+        }
+        let packet = match (answer, ack) {
             (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json),
             // The push is the answer; the next request's comes after it.
             (Ok(Answer { pushed: true, .. }), None) => return self.hub.settled().await,
@@ -199,6 +206,21 @@ impl Session {
             }
         };
         self.deliver(packet);
+    }
+
+    /// Whether the client has gone on for long after it was told that it asks too often: as many
+    /// requests as may wait can be under way when it is told.
+    fn goes_on_though_limited(&self, answer: &Result<Answer, Error>) -> bool {
+        match answer {
+            Err(Error::RateLimited { .. }) => {
+                let before = self.limited.fetch_add(1, Ordering::Relaxed);
+                before >= self.hub.app.limits().max_pending
+            }
+            _ => {
+                self.limited.store(0, Ordering::Relaxed);
+                false
+            }
+        }
     }
 
     /// Sends a packet, or closes the connection of a client that is too far behind to take it.

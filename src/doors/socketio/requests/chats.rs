@@ -17,7 +17,7 @@ pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
         private: chat.optional_bool("private")?.unwrap_or(true),
         team_id: chat.optional_text("team_id", parse_id)?,
     };
-    let users = call.body.texts("users", call.app.limits().max_chat_users, UserId::parse)?;
+    let users = call.body.ids("users", call.app.limits().max_chat_users, UserId::parse)?;
     let actor = call.actor().await?;
     let chat = call.app.create_chat(&actor, new, users).await?;
     pushed_chat(&chat)

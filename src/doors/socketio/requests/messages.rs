@@ -32,7 +32,7 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
         MessageType::parse(text).ok_or(Problem::Invalid("must be text, img or file"))
     })?;
     let body = message.text("value", Body::parse)?;
-    let client_id = message.optional_text("client_id", ClientId::parse)?;
+    let client_id = message.optional_id("client_id", ClientId::parse)?;
     let actor = call.actor().await?;
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id).await?;
     // In the room the push has another name.

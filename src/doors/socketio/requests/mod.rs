@@ -8,7 +8,7 @@ mod rooms;
 mod teams;
 mod users;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::packets::Answer;
 use super::session::Session;
@@ -34,7 +34,7 @@ macro_rules! events {
             connection: &Connection,
             app: &App,
             event: &str,
-            body: &Value,
+            body: &RawValue,
         ) -> Result<Answer, Error> {
             let body = || Input::new(body, app.limits());
             let call = || Ok::<_, Error>(Call { session, connection, app, body: body()? });
@@ -97,7 +97,7 @@ impl Call<'_> {
 
     async fn claim_user(&self) -> Result<(), Error> {
         match self.body.optional_object("user")? {
-            Some(user) => self.session.act_as(&user.text("id", UserId::parse)?).await,
+            Some(user) => self.session.act_as(&user.id("id", UserId::parse)?).await,
             None => Ok(()),
         }
     }
@@ -109,6 +109,6 @@ impl Call<'_> {
 
     /// The request's `user` where it is not the one who asks.
     fn other_user(&self) -> Result<UserId, Error> {
-        self.body.object("user")?.text("id", UserId::parse)
+        self.body.object("user")?.id("id", UserId::parse)
     }
 }

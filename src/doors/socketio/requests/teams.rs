@@ -9,7 +9,7 @@ use crate::model::{Name, Team, TeamId, UserId, parse_id};
 pub async fn create_team(call: Call<'_>) -> Result<Answer, Error> {
     let name = call.body.object("team")?.text("name", Name::parse)?;
     let max = call.app.limits().max_chat_users;
-    let users = call.body.optional_texts("users", max, UserId::parse)?.unwrap_or_default();
+    let users = call.body.optional_ids("users", max, UserId::parse)?.unwrap_or_default();
     let actor = call.actor().await?;
     answer(&call.app.create_team(&actor, name, users).await?)
 }

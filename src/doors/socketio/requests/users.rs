@@ -9,11 +9,11 @@ use crate::model::{ExternalId, Handle, Name, NewUser, Photo, UserId};
 pub async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
     let user = call.body.object("user")?;
     let new = NewUser {
-        external_id: user.optional_text("external_id", ExternalId::parse)?,
-        id: user.optional_text("id", UserId::parse)?,
+        external_id: user.optional_id("external_id", ExternalId::parse)?,
+        id: user.optional_id("id", UserId::parse)?,
         handle: user.optional_text("handle", Handle::parse)?,
         name: user.text("name", Name::parse)?,
-        photo: user.text("photo", Photo::parse)?,
+        photo: user.optional_text("photo", Photo::parse)?,
     };
     if new.external_id.is_none() && new.id.is_none() {
         return Err(user.invalid("external_id", "or user.id is required"));
