@@ -35,8 +35,7 @@ pub(super) struct Seat {
 impl App {
     /// Who a connection is that asks for a nick: by the nick's password if one is given, otherwise
     /// as before. Who came by a password is nobody in particular without it. Errors: those of
-    /// [`connect`](App::connect) and of [`log_in`](App::log_in); `conflict` for the nick that it
-    /// has.
+    /// [`connect`](App::connect) and of [`log_in`](App::log_in).
     pub async fn connect_as(
         &self,
         connection: &Arc<Connection>,
@@ -45,9 +44,6 @@ impl App {
         address: IpAddr,
     ) -> Result<Arc<Connection>, Error> {
         let id = connection.id();
-        if self.nicks.seats().get(id).is_some_and(|seat| seat.nick == *nick) {
-            return Err(Error::conflict("user", "you have this nick"));
-        }
         match password {
             Some(password) => {
                 let proven = self.connect_by_password(id, nick.as_ref(), password, address).await?;

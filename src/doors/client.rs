@@ -10,8 +10,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Error;
 
-/// A connection's share of those that may be open; a request that asks to become a WebSocket
-/// carries it in its extensions.
+/// A connection's share of those that may be open; a request that asks for an upgrade carries it in
+/// its extensions.
 pub type Permit = Arc<OwnedSemaphorePermit>;
 
 /// What the accept loop knows of who sent a request; every request carries it in its extensions.

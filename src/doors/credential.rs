@@ -3,12 +3,16 @@
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 
-/// The token or key in `Authorization: Bearer …`, or else in the query's `access_token`. A header
-/// of another scheme is meant for somebody else, such as a proxy. What is there and is no token is
-/// given as it is, so that who brings it is not taken for nobody in particular.
+use super::upgrade::offered_token;
+
+/// The token or key in `Authorization: Bearer …`, or else in the subprotocol after `bearer`, or else
+/// in the query's `access_token`. A header of another scheme is meant for somebody else, such as a
+/// proxy. What is there and is no token is given as it is, so that who brings it is not taken for
+/// nobody in particular.
 pub fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let in_header = headers.get_all(AUTHORIZATION).iter().find_map(in_header);
-    in_header.or_else(|| parameter(uri, "access_token"))
+    let offered = || offered_token(headers).map(str::to_owned);
+    in_header.or_else(offered).or_else(|| parameter(uri, "access_token"))
 }
 
 /// What the query says of `name`.

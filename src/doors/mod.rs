@@ -15,6 +15,7 @@ mod retry;
 mod rpc;
 mod socketio;
 mod tasks;
+mod upgrade;
 mod websocket;
 
 use std::sync::Arc;
@@ -47,7 +48,8 @@ impl Doors {
             .merge(rest_routes)
             .merge(rpc_routes);
         let router =
-            http::guarded(router, config, origins).layer(middleware::from_fn(rest::enveloped));
+            http::guarded(router.layer(middleware::from_fn(upgrade::agree)), config, origins)
+                .layer(middleware::from_fn(rest::enveloped));
         (Doors { socketio, channels, rest, rpc }, router)
     }
 

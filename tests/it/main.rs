@@ -88,4 +88,5 @@ mod tokens;
 mod transports;
 mod two_writers;
 mod unreadable;
+mod upgrades;
 mod users;

@@ -200,7 +200,7 @@ async fn a_socket_is_refused_before_the_upgrade() {
         }
         for headers in ["", "Sec-WebSocket-Version: 13\r\n", UPGRADE] {
             let answer = open(bob.access(), headers).await;
-            answer.refused(400, "Request error");
+            answer.refused(426, "Request error");
         }
     }
 }

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::ws::WebSocket;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde_json::json;
 
 use super::Hub;
 use super::session::Session;
-use crate::doors::client::{Client, Permit};
+use crate::doors::client::Client;
 use crate::doors::credential::credential;
+use crate::doors::upgrade::Upgrade;
 use crate::doors::websocket::{self, Closing, Outlet};
 use crate::doors::{failure, retry};
 use crate::error::Error;
@@ -52,16 +53,10 @@ fn too_many(error: &Error) -> Response {
 }
 
 /// A WebSocket of JSON texts. Who may not connect under the nick is told so on it.
-pub async fn open(
-    State(hub): State<Arc<Hub>>,
-    opening: Opening,
-    Extension(permit): Extension<Permit>,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let upgrade = websocket::bounded(upgrade, hub.app.limits());
-    upgrade.on_upgrade(async move |socket| {
+pub async fn open(State(hub): State<Arc<Hub>>, opening: Opening, upgrade: Upgrade) -> Response {
+    let app = hub.app.clone();
+    upgrade.serve(app.limits(), async move |socket| {
         hub.work.clone().track_future(run(&hub, opening, socket)).await;
-        drop(permit);
     })
 }
 

@@ -61,6 +61,10 @@ async fn log_in(
     packet: &Input<'_>,
 ) -> Result<(), Error> {
     let nick = packet.text("user", Handle::parse)?;
+    if login.as_ref().is_ok_and(|login| login.nick == nick) {
+        // Some clients say on connect who they are.
+        return Ok(());
+    }
     let password = packet.optional_text("password", |text, _| Ok(Password::attempt(text)))?;
     let (app, id, address) = (&session.hub.app, session.outlet.id, session.address);
     let connection = match (login, password) {

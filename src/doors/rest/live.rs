@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Extension;
-use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Utf8Bytes, WebSocket};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -17,10 +16,11 @@ use super::caller::connect;
 use super::envelope::Refusal;
 use crate::clock::Time;
 use crate::domain::{Connection, Following};
-use crate::doors::client::{Client, Permit};
+use crate::doors::client::Client;
 use crate::doors::credential::credential;
 use crate::doors::failure;
 use crate::doors::input::Input;
+use crate::doors::upgrade::Upgrade;
 use crate::doors::websocket::{self, Closing, Frame, Outlet};
 use crate::error::Error;
 use crate::model::{Body, ConnectionId, MessageType, Place, Posted, UserId, Username};
@@ -80,21 +80,14 @@ impl FromRequestParts<Arc<Hub>> for Opening {
     params(("access_token" = Option<String>, Query, description = "for clients without headers")),
     responses(
         (status = 101, description = "the connection is a WebSocket now"),
-        (status = 400, description = "no upgrade to a WebSocket is asked for"),
         (status = 401, description = "`Authentication error`"),
+        (status = 426, description = "no upgrade to a WebSocket is asked for"),
         (status = 429, description = "too many connections in a short time"),
     ))]
-pub async fn open(
-    State(hub): State<Arc<Hub>>,
-    opening: Opening,
-    upgrade: WebSocketUpgrade,
-    // What asks for no upgrade has none.
-    Extension(permit): Extension<Permit>,
-) -> Response {
-    let upgrade = websocket::bounded(upgrade, hub.app.limits());
-    upgrade.on_upgrade(async move |socket| {
+pub async fn open(State(hub): State<Arc<Hub>>, opening: Opening, upgrade: Upgrade) -> Response {
+    let app = hub.app.clone();
+    upgrade.serve(app.limits(), async move |socket| {
         hub.work.clone().track_future(run(&hub, opening, socket)).await;
-        drop(permit);
     })
 }
 
