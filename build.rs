@@ -5,7 +5,7 @@ use std::process::Command;
 use std::{env, fs, io};
 
 const SOURCES: &str = "web-demo";
-const FILES: [&str; 9] = [
+const FILES: [&str; 12] = [
     "index.html",
     "app.js",
     "app.css",
@@ -13,8 +13,11 @@ const FILES: [&str; 9] = [
     "docs.js",
     "docs.css",
     "socket.io.js",
+    "socket.io.js.map",
     "socket.io.min.js",
+    "socket.io.min.js.map",
     "socket.io.esm.min.js",
+    "socket.io.esm.min.js.map",
 ];
 const FALLBACK: &str = r#"<!doctype html>
 <html lang="en">

@@ -21,4 +21,5 @@ for (const file of ['index.html', 'docs.html']) {
 }
 for (const file of ['socket.io.js', 'socket.io.min.js', 'socket.io.esm.min.js']) {
   await copyFile(`${client}/${file}`, `dist/${file}`);
+  await copyFile(`${client}/${file}.map`, `dist/${file}.map`);
 }

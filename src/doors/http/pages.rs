@@ -14,6 +14,7 @@ use axum::routing::{MethodRouter, get};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const MAP: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
 /// A page loads from its own server alone; its icon is in the page.
 const POLICY: &str = "default-src 'self'; img-src data:; object-src 'none'; base-uri 'none'; \
@@ -26,7 +27,7 @@ macro_rules! built {
 }
 
 /// Serves `/` and `/api/docs`, their scripts and styles, and `/socket.io/socket.io.js` with its
-/// smaller forms.
+/// smaller forms and the source maps that they name.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", file(HTML, built!("index.html")))
@@ -36,8 +37,11 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/docs.js", file(JAVASCRIPT, built!("docs.js")))
         .route("/docs.css", file(CSS, built!("docs.css")))
         .route("/socket.io/socket.io.js", file(JAVASCRIPT, built!("socket.io.js")))
+        .route("/socket.io/socket.io.js.map", file(MAP, built!("socket.io.js.map")))
         .route("/socket.io/socket.io.min.js", file(JAVASCRIPT, built!("socket.io.min.js")))
+        .route("/socket.io/socket.io.min.js.map", file(MAP, built!("socket.io.min.js.map")))
         .route("/socket.io/socket.io.esm.min.js", file(JAVASCRIPT, built!("socket.io.esm.min.js")))
+        .route("/socket.io/socket.io.esm.min.js.map", file(MAP, built!("socket.io.esm.min.js.map")))
 }
 
 fn file<S: Clone + Send + Sync + 'static>(
