@@ -1,7 +1,6 @@
 //! What can go wrong, and the code a client sees for it.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,7 +174,9 @@ fn is_passing(code: &str) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen { address: String, source: std::io::Error },
+    #[error("the setting listen names no address: say --listen localhost:3000")]
+    ListensNowhere,
     #[error("cannot use Redis at {url}: {why}")]
     Redis { url: Url, why: String },
     #[error(
@@ -187,9 +188,14 @@ pub enum StartError {
     Store { url: Url, source: Box<dyn std::error::Error + Send + Sync> },
     #[error(
         "{0} can be reached from other machines, where anyone could act as any user: \
-         say --access token, or --access open if that is what you want, or listen on 127.0.0.1"
+         say --access token, or --access open if that is what you want, or --listen localhost:3000"
     )]
-    Exposed(SocketAddr),
+    Exposed(String),
+    #[error(
+        "behind the proxy of --trusted-proxies others reach this server, and anyone could act as \
+         any user: say --access token, or --access open if that is what you want"
+    )]
+    ExposedByProxy,
     #[error(
         "with --access token and --registration closed nobody could ever connect: set --api-key, \
          --jwt-secret or --jwt-jwks"
@@ -199,8 +205,13 @@ pub enum StartError {
     Keys { file: PathBuf, why: String },
     #[error("the setting {0} must not be empty")]
     EmptySecret(&'static str),
-    #[error("the origin {0:?} must be like https://example.com; there is no wildcard")]
+    #[error(
+        "the origin {0:?} must be like https://example.com, null, file:// or \
+         capacitor://localhost; there is no wildcard"
+    )]
     Origin(String),
+    #[error("the host {0:?} must be a name like chat.example.com, without a port or a wildcard")]
+    Host(String),
     #[error("the setting {setting} {why}")]
     Kafka { setting: &'static str, why: String },
     #[error(

@@ -20,7 +20,7 @@
 //! #   std::fs::create_dir_all(&directory)?;
 //! #   let database_url = format!("sqlite:{}", directory.join("chat.db").display());
 //!     let server = Server::start(Config {
-//!         listen: ([127, 0, 0, 1], 0).into(),
+//!         listen: vec!["127.0.0.1:0".into()],
 //!         database_url: database_url.into(),
 //!         ..Config::default()
 //!     })

@@ -56,7 +56,7 @@ fn is_bad_setting(error: &(dyn Error + 'static)) -> bool {
 }
 
 async fn back_up(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
-    let mut end = End::listen()?;
+    let mut end = End::of_command()?;
     // Dropped, it leaves nothing behind.
     let backup = tokio::select! {
         backup = chinwag::backup(database, file) => backup?,
@@ -96,7 +96,7 @@ fn say(what: fmt::Arguments<'_>) {
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    let mut end = End::listen()?;
+    let mut end = End::of_server()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     allow_files(config.limits.max_connections);
     // What a start has not finished ends with the process: migrations are transactions, locks go
@@ -105,15 +105,17 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         server = Server::start(config) => server?,
         () = end.told() => return Ok(()),
     };
-    let (address, access) = (server.address(), server.access());
-    say(format_args!("chinwag listening on http://{address} (access: {access})"));
+    let urls: Vec<_> = server.addresses().iter().map(|it| format!("http://{it}")).collect();
+    let (urls, access) = (urls.join(" and "), server.access());
+    say(format_args!("chinwag listening on {urls} (access: {access})"));
     end.told().await;
     tracing::info!("shutting down");
     server.shutdown().await;
     Ok(())
 }
 
-/// The signals that ask for the end: SIGTERM, SIGINT, and SIGHUP when the terminal is closed.
+/// The signals that ask for the end: SIGTERM and SIGINT; of a command, too, SIGHUP when its terminal
+/// is closed.
 struct End {
     terminate: Signal,
     interrupt: Signal,
@@ -121,12 +123,20 @@ struct End {
 }
 
 impl End {
-    /// From now on they do not kill.
-    fn listen() -> io::Result<End> {
+    /// Of a command. From now on they do not kill.
+    fn of_command() -> io::Result<End> {
+        let hang_up = hangs_up().then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(End { hang_up, ..End::of_server()? })
+    }
+
+    /// From now on they do not kill, nor does SIGHUP.
+    fn of_server() -> io::Result<End> {
+        // It asks a server to read its files again. Once listened to, it does not kill any more.
+        drop(signal(SignalKind::hangup())?);
         Ok(End {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hang_up: hangs_up().then(|| signal(SignalKind::hangup())).transpose()?,
+            hang_up: None,
         })
     }
 

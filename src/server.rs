@@ -1,5 +1,6 @@
 //! A running server: started, served, shut down in order.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use axum::Router;
 use crate::config::{Access, Config};
 use crate::domain::{App, Prepared};
 use crate::doors::Doors;
-use crate::doors::http::{self, Bound, Listener, Origins};
+use crate::doors::http::{self, Bound, Gates, Listener, Place};
 use crate::error::StartError;
 
 /// How long each step of a shutdown may take: five of them stay under ten seconds.
@@ -28,23 +29,30 @@ impl Server {
     /// Opens the database, makes and migrates it if need be, and serves.
     ///
     /// # Errors
-    /// The address cannot be bound, the database cannot be opened, or the address can be reached
+    /// The address cannot be bound, the database cannot be opened, or the server can be reached
     /// from other machines and `config.access` is not set, nobody could ever connect, a secret, a
-    /// file of keys or an origin cannot be used, or a limit is zero that must not be.
+    /// file of keys, an origin or a name cannot be used, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
         config.limits.check()?;
-        if !config.listen.ip().is_loopback() && config.access.is_none() {
-            return Err(StartError::Exposed(config.listen));
+        let places = look_up(&config.listen).await?;
+        let exposed = places.iter().find(|place| !place.is_loopback());
+        if config.access.is_none() {
+            if let Some(place) = exposed {
+                return Err(StartError::Exposed(place.to_string()));
+            }
+            if config.trusted_proxies > 0 {
+                return Err(StartError::ExposedByProxy);
+            }
         }
-        let origins = Origins::of(&config)?;
+        let gates = Gates::of(&config, exposed.is_none())?;
         let prepared = Prepared::of(&config)?;
         // Before the database is touched; who connects is refused until it is ready.
-        let chat = bind(config.listen)?;
-        let metrics = config.metrics_listen.map(bind).transpose()?;
+        let chat = bind(&places)?;
+        let metrics = config.metrics_listen.map(|address| bind(&[address.into()])).transpose()?;
         let app = App::start(&config, prepared).await?;
-        let (doors, router) = Doors::open(&app, &config, origins);
+        let (doors, router) = Doors::open(&app, &config, gates);
         let started = serve(chat, router, &config).and_then(|listener| {
-            let serve = |bound| serve(bound, http::metrics_routes(), &config);
+            let serve = |bound: Bound| serve(bound, http::metrics_routes(&config), &config);
             Ok((listener, metrics.map(serve).transpose()?))
         });
         match started {
@@ -56,14 +64,19 @@ impl Server {
         }
     }
 
-    /// The address served, with the port that the system chose for port 0.
+    /// The first of the addresses served, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
-        self.listener.address()
+        self.listener.addresses()[0]
+    }
+
+    /// All of them.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.listener.addresses()
     }
 
     /// The address of `/metrics`, if it has one of its own.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics.as_ref().map(Listener::address)
+        self.metrics.as_ref().map(|listener| listener.addresses()[0])
     }
 
     /// Who may connect.
@@ -81,11 +94,28 @@ impl Server {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<Bound, StartError> {
-    Bound::to(address).map_err(|source| StartError::Listen { address, source })
+/// Errors: a name that leads nowhere, or no name at all.
+async fn look_up(listen: &[String]) -> Result<Vec<Place>, StartError> {
+    let mut places = Vec::new();
+    for name in listen {
+        let found = Place::look_up(name).await;
+        let cannot = |source| StartError::Listen { address: name.clone(), source };
+        places.push(found.map_err(cannot)?);
+    }
+    match places.is_empty() {
+        true => Err(StartError::ListensNowhere),
+        false => Ok(places),
+    }
+}
+
+fn bind(places: &[Place]) -> Result<Bound, StartError> {
+    Bound::to(places).map_err(cannot_listen)
 }
 
 fn serve(bound: Bound, router: Router, config: &Config) -> Result<Listener, StartError> {
-    let address = bound.address();
-    bound.serve(router, config).map_err(|source| StartError::Listen { address, source })
+    Listener::start(bound, router, config).map_err(cannot_listen)
+}
+
+fn cannot_listen((address, source): (SocketAddr, io::Error)) -> StartError {
+    StartError::Listen { address: address.to_string(), source }
 }

@@ -68,6 +68,12 @@ pub struct Limits {
         value_parser = positive)]
     pub max_connections: usize,
 
+    /// Connections that one address (of IPv6: one /64) may have open; further ones are refused.
+    /// Behind --trusted-proxies: WebSockets, and requests that are not answered yet. Without it:
+    /// half of --max-connections
+    #[arg(long, env = "CHINWAG_MAX_CONNECTIONS_PER_ADDRESS", value_parser = positive)]
+    pub max_connections_per_address: Option<usize>,
+
     /// Requests that one socket may have waiting, and may have refused in a row as too many; one
     /// more and it is disconnected
     #[arg(long, env = "CHINWAG_MAX_PENDING", default_value_t = Limits::default().max_pending,
@@ -134,6 +140,10 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
 
+    /// Seconds that the body of a request may take, and one more for each 16 KiB of it
+    #[arg(long, env = "CHINWAG_BODY_TIMEOUT", default_value = "15", value_parser = seconds)]
+    pub body_timeout: Duration,
+
     /// Seconds between two pings of a socket
     #[arg(long, env = "CHINWAG_PING_INTERVAL", default_value = "25", value_parser = seconds)]
     pub ping_interval: Duration,
@@ -174,6 +184,7 @@ impl Default for Limits {
             max_history: 10_000,
             max_history_bytes: 4 << 20,
             max_connections: 100_000,
+            max_connections_per_address: None,
             max_pending: 1024,
             max_pending_bytes: 256 << 20,
             max_socket_rooms: 1000,
@@ -189,6 +200,7 @@ impl Default for Limits {
             failed_logins_per_account: 10,
             failed_logins_per_address: 100,
             handshake_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(15),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             silence_timeout: Duration::from_secs(60),
@@ -200,6 +212,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How many connections one address may have open.
+    pub(crate) fn max_connections_per_address(&self) -> usize {
+        self.max_connections_per_address.unwrap_or(self.max_connections.div_ceil(2))
+    }
+
     /// Refuses limits that leave room for nothing, or for more than can be counted; flags are
     /// checked as they are read, but a program sets what it likes.
     pub(crate) fn check(&self) -> Result<(), StartError> {
@@ -208,6 +225,7 @@ impl Limits {
             ("max_page", self.max_page),
             ("max_history", self.max_history),
             ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address()),
             ("max_pending", self.max_pending),
             ("max_unsent", self.max_unsent),
             ("max_unwritten", self.max_unwritten),

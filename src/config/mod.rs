@@ -6,7 +6,7 @@ mod secret;
 mod url;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -21,10 +21,12 @@ pub use url::Url;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chinwag", version, about)]
 pub struct Config {
-    /// The address and port to serve on; port 0 takes a free one
-    #[arg(long, env = "CHINWAG_LISTEN", default_value_t = Config::default().listen,
-        value_parser = address)]
-    pub listen: SocketAddr,
+    /// A name or an address, and a port, to serve on; repeat it or separate several by commas. Port 0
+    /// is a free one, the same for all. `localhost` is both 127.0.0.1 and [::1]. Without it, the
+    /// variable PORT is the port on 0.0.0.0, if there is one
+    #[arg(long, env = "CHINWAG_LISTEN", default_values_t = Config::default().listen,
+        value_delimiter = ',', value_parser = place)]
+    pub listen: Vec<String>,
 
     /// Where everything is kept: sqlite:FILE, made at the first start, or
     /// postgres://USER:PASSWORD@HOST/DATABASE, which several nodes can share
@@ -46,7 +48,8 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_KAFKA_TOPIC", default_value_t = Config::default().kafka_topic)]
     pub kafka_topic: String,
 
-    /// Who may connect. It must be said for an address that other machines can reach
+    /// Who may connect. It must be said for an address that other machines can reach, and behind
+    /// --trusted-proxies
     #[arg(long, env = "CHINWAG_ACCESS")]
     pub access: Option<Access>,
 
@@ -68,18 +71,26 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_JWT_JWKS")]
     pub jwt_jwks: Option<PathBuf>,
 
-    /// A web origin that browsers may connect from, such as `https://example.com`; repeat it or
-    /// separate several by commas. The server's own origin is always allowed, and so is every
-    /// loopback origin while the server listens on a loopback address
+    /// A web origin that browsers may connect from, such as `https://example.com`, or that of an
+    /// app's page: `null`, `file://`, `capacitor://localhost`; repeat it or separate several by
+    /// commas. The server's own origin is always allowed, and so is every loopback origin while the
+    /// server listens on loopback addresses only
     #[arg(long, env = "CHINWAG_ALLOW_ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
+
+    /// A name that the server is served under, such as `chat.example.com`; repeat it or separate
+    /// several by commas. Requests to another one are refused, loopback names and those of
+    /// --allow-origin aside. Without it any name is served; on loopback addresses only those
+    #[arg(long, env = "CHINWAG_ALLOW_HOST", value_delimiter = ',')]
+    pub allow_host: Vec<String>,
 
     /// Serve /metrics on this address instead of beside the chat
     #[arg(long, env = "CHINWAG_METRICS_LISTEN", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
 
     /// How many proxies stand in front of the server, each of which appends the address of who
-    /// asked it to X-Forwarded-For. Without any, the header is ignored
+    /// asked it to X-Forwarded-For. Without any, the header is ignored. With one, --access must be
+    /// said
     #[arg(long, env = "CHINWAG_TRUSTED_PROXIES", default_value_t = Config::default().trusted_proxies)]
     pub trusted_proxies: usize,
 
@@ -126,7 +137,7 @@ impl fmt::Display for Registration {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
+            listen: vec!["localhost:3000".into()],
             database_url: "sqlite:chinwag.db".into(),
             redis_url: None,
             kafka_brokers: None,
@@ -137,10 +148,19 @@ impl Default for Config {
             jwt_secret: None,
             jwt_jwks: None,
             allow_origin: Vec::new(),
+            allow_host: Vec::new(),
             metrics_listen: None,
             trusted_proxies: 0,
             limits: Limits::default(),
         }
+    }
+}
+
+fn place(text: &str) -> Result<String, String> {
+    let why = "must be a name or an address, and a port, such as localhost:3000 or 127.0.0.1:3000";
+    match text.trim().rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
+        _ => Err(why.into()),
     }
 }
 

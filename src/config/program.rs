@@ -3,6 +3,8 @@
 use std::env;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{Config, Url, database};
@@ -25,8 +27,23 @@ impl Program {
         let command = Program::command().mut_args(unless_empty);
         let command = command.mut_subcommands(|command| command.mut_args(unless_empty));
         let mut matches: ArgMatches = command.get_matches();
-        Program::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+        let listens = matches.value_source("listen") != Some(ValueSource::DefaultValue);
+        let program = Program::from_arg_matches_mut(&mut matches);
+        let mut program = program.unwrap_or_else(|error| error.exit());
+        if let (false, Some(port)) = (listens, port_of_platform()) {
+            program.config.listen = vec![format!("0.0.0.0:{port}")];
+        }
+        program
     }
+}
+
+/// The port that a hosting platform wants its program to serve on. A wrong one ends the process.
+fn port_of_platform() -> Option<u16> {
+    let port = env::var_os("PORT").filter(|port| !port.is_empty())?;
+    let port = port.to_string_lossy();
+    let why = "the variable PORT must be a number from 0 to 65535; --listen says it otherwise";
+    let wrong = |_| Program::command().error(ErrorKind::ValueValidation, why).exit();
+    Some(port.trim().parse().unwrap_or_else(wrong))
 }
 
 fn unless_empty(arg: Arg) -> Arg {

@@ -54,6 +54,7 @@ use rates::Rates;
 
 pub use identity::Connection;
 pub use prepared::Prepared;
+pub use rates::Network;
 pub use rooms::{Room, Visitor};
 pub use streams::{Following, Streams};
 

@@ -158,7 +158,7 @@ impl Rates {
 
 /// What one client has to itself of the network: an IPv4 address, or the /64 of an IPv6 address.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
+pub struct Network(IpAddr);
 
 impl Network {
     pub fn of(address: IpAddr) -> Network {

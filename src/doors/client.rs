@@ -2,17 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str;
-use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Error;
-
-/// A connection's share of those that may be open; a request that asks for an upgrade carries it in
-/// its extensions.
-pub type Permit = Arc<OwnedSemaphorePermit>;
 
 /// What the accept loop knows of who sent a request; every request carries it in its extensions.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ mod failure;
 pub mod http;
 mod input;
 mod json;
+mod places;
 mod pushed;
 mod rest;
 mod retry;
@@ -25,7 +26,7 @@ use axum::{Router, middleware};
 
 use crate::config::Config;
 use crate::domain::App;
-use http::Origins;
+use http::Gates;
 
 /// All doors of one server.
 pub struct Doors {
@@ -36,8 +37,8 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Opens the doors onto `app`, for pages of `origins`; the router leads to all of them.
-    pub fn open(app: &Arc<App>, config: &Config, origins: Origins) -> (Doors, Router) {
+    /// Opens the doors onto `app`, behind `gates`; the router leads to all of them.
+    pub fn open(app: &Arc<App>, config: &Config, gates: Gates) -> (Doors, Router) {
         let (socketio, socketio_routes) = socketio::Door::open(app);
         let (channels, channels_routes) = channels::Door::open(app);
         let (rest, rest_routes) = rest::Door::open(app);
@@ -48,7 +49,7 @@ impl Doors {
             .merge(rest_routes)
             .merge(rpc_routes);
         let router =
-            http::guarded(router.layer(middleware::from_fn(upgrade::agree)), config, origins)
+            http::guarded(router.layer(middleware::from_fn(upgrade::agree)), config, gates)
                 .layer(middleware::from_fn(rest::enveloped));
         (Doors { socketio, channels, rest, rpc }, router)
     }

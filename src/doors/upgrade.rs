@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::client::Permit;
+use super::places::Permit;
 use super::websocket;
 use crate::config::Limits;
 

@@ -176,7 +176,7 @@ async fn a_connection_ends_with_its_token() {
                 email=ann%40example.com&phone=%2B123";
     let registered = server
         .exchange(&format!(
-            "POST /api/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+            "POST /api/register HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
             form.len()
         ))
@@ -187,7 +187,7 @@ async fn a_connection_ends_with_its_token() {
     assert_eq!(ann.next().await, of_nick(2, "ann"));
     let ended = server
         .exchange(&format!(
-            "DELETE /api/auth_token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+            "DELETE /api/auth_token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
              Authorization: Bearer {token}\r\n\r\n"
         ))
         .await;

@@ -95,7 +95,7 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() {
 }
 
 fn config(url: &str) -> Config {
-    let listen = ([127, 0, 0, 1], 0).into();
+    let listen = vec!["127.0.0.1:0".into()];
     Config { listen, database_url: url.into(), ..Config::default() }
 }
 

@@ -19,6 +19,7 @@ mod cluster_kill;
 mod cluster_once;
 mod cluster_postgres;
 mod cluster_redis;
+mod connections;
 mod copy;
 mod copy_broken;
 mod credentials;
@@ -40,6 +41,7 @@ mod http;
 mod invitations;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod listening;
 mod listing;
 mod live;
 mod logs;

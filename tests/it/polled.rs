@@ -17,7 +17,7 @@ async fn post(server: &TestServer, path: &str, content_type: &str, body: &str) -
     let length = body.len();
     let answer = server
         .exchange(&format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n\
              Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         ))
         .await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chinwag::Access;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -23,6 +24,7 @@ async fn forwarded(server: &TestServer, addresses: &str) -> String {
 /// A server that lets an address connect once, behind so many proxies.
 async fn once_behind(proxies: usize) -> TestServer {
     TestServer::with(|config| {
+        config.access = Some(Access::Open);
         config.trusted_proxies = proxies;
         config.limits.connects_per_address = 1;
     })
@@ -178,6 +180,7 @@ async fn an_address_may_make_so_many_requests_as_whichever_user() {
 #[tokio::test]
 async fn sockets_behind_a_proxy_have_the_addresses_that_it_saw() {
     let server = TestServer::with(|config| {
+        config.access = Some(Access::Open);
         config.trusted_proxies = 1;
         config.limits.requests_per_address = 3;
     })

@@ -94,7 +94,7 @@ async fn a_body_may_be_as_large_as_the_operator_says() {
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_408() {
     let server = TestServer::with_limits(|limits| {
-        limits.handshake_timeout = Duration::from_millis(200);
+        limits.body_timeout = Duration::from_millis(200);
     })
     .await;
     let mut half = register(&server).header(JSON).header("Content-Length: 1000\r\n");

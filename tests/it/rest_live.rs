@@ -224,7 +224,7 @@ async fn who_answers_no_ping_is_closed() {
     .await;
     let eve = server.sign_up("eve").await;
     let upgrade = format!(
-        "GET /api/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET /api/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Authorization: Bearer {}\r\n\r\n",
         eve.access()

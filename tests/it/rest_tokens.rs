@@ -261,6 +261,7 @@ async fn an_account_may_have_so_many_wrong_passwords() {
 #[tokio::test]
 async fn an_address_may_have_so_many_wrong_passwords() {
     let server = TestServer::with(|config| {
+        config.access = Some(Access::Open);
         config.trusted_proxies = 1;
         config.limits.failed_logins_per_address = 3;
     })

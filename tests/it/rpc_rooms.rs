@@ -276,7 +276,11 @@ async fn who_does_not_call_is_logged_out() {
 
 #[tokio::test]
 async fn so_many_users_may_be_logged_in() {
-    let server = TestServer::with_limits(|limits| limits.max_connections = 2).await;
+    let server = TestServer::with_limits(|limits| {
+        limits.max_connections = 2;
+        limits.max_connections_per_address = Some(2);
+    })
+    .await;
     server.new_user("ann").await;
     server.in_new_room("bob").await;
     assert_fault(&server.fault("NewUser", json!(["cyd"])).await, "unavailable", None);

@@ -66,7 +66,7 @@ async fn a_polling_client_that_vanishes_leaves_its_room() {
     let length = body.len();
     server
         .exchange(&format!(
-            "POST {path}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\
+            "POST {path}&sid={sid} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
              Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         ))
         .await;

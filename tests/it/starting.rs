@@ -53,6 +53,24 @@ fn where_others_can_reach_it_it_must_be_told_whom_it_lets_in() {
     }
     assert_starts(&["--listen", "127.0.0.1:0"], "127.0.0.1", "open");
     assert_starts(&["--listen", "127.0.0.1:0", "--access", "token"], "127.0.0.1", "token");
+    // One of several is enough.
+    let several = ["--listen", "127.0.0.1:0", "--listen", "0.0.0.0:0"];
+    assert_refused(&several, &["--access token", "--access open", "0.0.0.0:"]);
+    // Through a proxy others reach a loopback address, too.
+    let proxied = ["--listen", "127.0.0.1:0", "--trusted-proxies", "1"];
+    assert_refused(&proxied, &["--access token", "--access open", "--trusted-proxies"]);
+    assert_starts(&[&proxied[..], &["--access", "token"]].concat(), "127.0.0.1", "token");
+}
+
+#[test]
+fn a_host_is_a_name_without_a_port() {
+    for host in ["chat.example.com:3000", "*", "*.example.com", "https://example.com", "a b", "a@b"]
+    {
+        assert_refused(&["--listen", "127.0.0.1:0", "--allow-host", host], &["chat.example.com"]);
+    }
+    let hosts =
+        ["--listen", "127.0.0.1:0", "--allow-host", "chat.example.com, 192.0.2.1,[::2],::2"];
+    assert_starts(&hosts, "127.0.0.1", "open");
 }
 
 #[test]
@@ -95,14 +113,20 @@ fn an_origin_is_one_that_a_page_can_have() {
         "https://example.com/chat",
         "https://example.com?x",
         "https://",
-        "null",
+        "://",
+        "https://a@example.com",
         "https://example.com,example.org",
     ] {
         let arguments = ["--listen", "127.0.0.1:0", "--allow-origin", origin];
-        assert_refused(&arguments, &["https://example.com; there is no wildcard"]);
+        assert_refused(&arguments, &["https://example.com", "there is no wildcard"]);
     }
-    for origin in ["https://example.com/", "http://[::1]:80, https://a.example", "app://localhost"]
-    {
+    for origin in [
+        "https://example.com/",
+        "http://[::1]:80, https://a.example",
+        "app://localhost",
+        "null",
+        "file://",
+    ] {
         assert_starts(&["--listen", "127.0.0.1:0", "--allow-origin", origin], "127.0.0.1", "open");
     }
 }
@@ -204,7 +228,7 @@ async fn nodes_without_redis_do_not_share_a_database() {
     let Some(redis) = services::redis() else { return };
     let database = services::database(&postgres).await;
     let config = |redis_url: Option<&str>| Config {
-        listen: ([127, 0, 0, 1], 0).into(),
+        listen: vec!["127.0.0.1:0".into()],
         database_url: database.as_str().into(),
         redis_url: redis_url.map(Into::into),
         ..Config::default()

@@ -75,7 +75,7 @@ impl TestServer {
     /// On the database that `directory` holds, if it does.
     pub async fn on(directory: TempDir, change: impl FnOnce(&mut Config)) -> TestServer {
         let mut config = Config {
-            listen: ([127, 0, 0, 1], 0).into(),
+            listen: vec!["127.0.0.1:0".into()],
             database_url: database::url_in(directory.path()).into(),
             ..Config::default()
         };

@@ -110,7 +110,7 @@ impl<'a> Polling<'a> {
         let answer = self
             .server
             .exchange(&format!(
-                "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain;charset=UTF-8\r\n\
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain;charset=UTF-8\r\n\
                  Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
             ))
             .await;

@@ -1,72 +1,106 @@
 //! What every HTTP request passes, and the pages that people and operators look at: the demo,
 //! the REST API's, health, metrics.
 
+mod bound;
 mod head;
+mod host;
 mod metrics;
 mod origin;
+mod pace;
 mod pages;
+mod ready;
+mod seats;
 mod serve;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::middleware;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
 use axum::routing::get;
-use tower_http::cors::{AllowMethods, AllowOrigin, CorsLayer};
+use axum::{Router, middleware};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tower_http::timeout::TimeoutLayer;
 
 use crate::config::Config;
 use crate::domain::App;
-use crate::error::Error;
+use crate::error::StartError;
+use host::Hosts;
+use origin::Origins;
+use ready::Readiness;
 
-pub use metrics::routes as metrics_routes;
-pub use origin::Origins;
-pub use serve::{Bound, Listener};
+pub use bound::{Bound, Place};
+pub use serve::Listener;
+
+/// For how long a browser need not ask again what a page may send. Browsers take no more than a
+/// few hours.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
+
+/// Whom requests must come from and go to.
+pub struct Gates {
+    hosts: Hosts,
+    origins: Origins,
+}
+
+impl Gates {
+    /// As the settings say, and whether all addresses that are listened on are `loopback` ones.
+    /// Errors: an origin or a name in the settings that is none.
+    pub fn of(config: &Config, loopback: bool) -> Result<Gates, StartError> {
+        let origins = Origins::of(config, loopback)?;
+        let hosts = Hosts::of(config, origins.listed(), loopback)?;
+        Ok(Gates { hosts, origins })
+    }
+}
 
 /// The demo page, the REST API's, `/healthz`, `/readyz`, and `/metrics` if it has no address of its own.
 pub fn routes(app: &Arc<App>, config: &Config) -> Router {
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .with_state(app.clone())
+        .route("/readyz", get(ready::answer))
+        .with_state(Readiness::of(app))
         .merge(pages::routes());
     match config.metrics_listen {
         Some(_) => router,
-        None => router.merge(metrics_routes()),
+        None => router.merge(metrics::routes()),
     }
 }
 
-/// Puts the gates before all routes: origin, CORS, the size of a request and its head, its pace.
-pub fn guarded(router: Router, config: &Config, origins: Origins) -> Router {
+/// `/metrics` on an address of its own.
+pub fn metrics_routes(config: &Config) -> Router {
+    let address = config.metrics_listen;
+    let hosts = Hosts::local(address.is_some_and(|address| address.ip().is_loopback()));
+    metrics::routes().layer(middleware::from_fn_with_state(hosts, host::check))
+}
+
+/// Puts the gates before all routes: host, origin, CORS, the size of a request and its head, its
+/// pace, the number of them.
+pub fn guarded(router: Router, config: &Config, gates: Gates) -> Router {
     let limits = &config.limits;
     let cors = CorsLayer::new()
         // Those that may not are refused before they come here.
         .allow_origin(AllowOrigin::mirror_request())
         .allow_methods(AllowMethods::mirror_request())
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-        .allow_credentials(true);
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_credentials(true)
+        .max_age(PREFLIGHT_AGE);
     router
         .layer(RequestBodyLimitLayer::new(limits.max_frame))
-        .layer(RequestBodyTimeoutLayer::new(limits.handshake_timeout))
+        .layer(middleware::from_fn_with_state(limits.body_timeout, pace::check))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limits.request_timeout))
         .layer(middleware::from_fn(head::check))
+        .layer(middleware::from_fn(seats::check))
         .layer(cors)
-        .layer(middleware::from_fn_with_state(origins, origin::check))
+        .layer(middleware::from_fn_with_state(gates.origins, origin::check))
+        .layer(middleware::from_fn_with_state(gates.hosts, host::check))
+        .layer(middleware::map_response(not_kept))
 }
 
-/// Whether requests can be served: the store answers.
-async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, StatusCode> {
-    // In a task of its own, as a client that goes away cancels its handler.
-    let ready = tokio::spawn(async move { app.ready().await }).await;
-    match ready.unwrap_or(Err(Error::Internal(None))) {
-        Ok(()) => Ok("ready\n"),
-        Err(error) => {
-            tracing::warn!(%error, cause = error.cause().map(tracing::field::display), "not ready");
-            Err(StatusCode::SERVICE_UNAVAILABLE)
-        }
-    }
+/// Nobody on the way keeps an answer that does not say that it may be kept: tokens, sessions and
+/// what somebody has asked for are among them.
+async fn not_kept(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }

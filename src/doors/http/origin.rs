@@ -1,16 +1,16 @@
 //! Which web pages may connect. A browser says where a page comes from and sends it wherever the
 //! page asks, WebSockets included; who sends no `Origin` is no browser.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::uri::{Authority, Scheme};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::host::is_loopback;
 use crate::config::Config;
 use crate::error::StartError;
 
@@ -23,19 +23,26 @@ pub struct Origins {
 
 /// Where a page comes from.
 #[derive(PartialEq)]
-struct Origin {
+pub(super) struct Origin {
+    /// `null` for a page that has no origin.
     scheme: String,
+    /// Empty for a page that comes from no host, such as one of a file.
     host: String,
     port: u16,
 }
 
 impl Origins {
-    /// Errors: an origin in the settings that no page has.
-    pub fn of(config: &Config) -> Result<Origins, StartError> {
+    /// The own origin, those in the settings and, while the server listens on `loopback` addresses
+    /// only, those of loopback addresses. Errors: an origin in the settings that no page has.
+    pub(super) fn of(config: &Config, loopback: bool) -> Result<Origins, StartError> {
         let read = |text: &String| Origin::read(text).ok_or(StartError::Origin(text.clone()));
         let listed = config.allow_origin.iter().filter(|text| !text.trim().is_empty());
         let allowed = listed.map(read).collect::<Result<_, _>>()?;
-        Ok(Origins { allowed, loopback: config.listen.ip().is_loopback() })
+        Ok(Origins { allowed, loopback })
+    }
+
+    pub(super) fn listed(&self) -> &[Origin] {
+        &self.allowed
     }
 
     /// Whether a page of `origin` may make a request with these headers.
@@ -44,20 +51,43 @@ impl Origins {
             return false;
         };
         self.allowed.contains(&origin)
-            || origin.is_that_of(headers)
-            || (self.loopback && origin.is_loopback())
+            || (origin.is_of_web() && origin.is_that_of(headers))
+            || (origin.is_of_web() && self.loopback && is_loopback(&origin.host))
     }
 }
 
 impl Origin {
     fn read(text: &str) -> Option<Origin> {
-        let uri: Uri = text.trim().trim_end_matches('/').parse().ok()?;
-        if uri.path() != "/" || uri.query().is_some() || uri.host()?.contains('*') {
+        let text = text.trim();
+        let opaque = |scheme: &str| Origin { scheme: scheme.into(), host: String::new(), port: 0 };
+        if text.eq_ignore_ascii_case("null") {
+            return Some(opaque("null"));
+        }
+        let (scheme, authority) = text.split_once("://")?;
+        let scheme = scheme.parse::<Scheme>().ok()?.as_str().to_lowercase();
+        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
-        let scheme = uri.scheme_str()?.to_lowercase();
-        let port = uri.port_u16().unwrap_or(default_port(&scheme));
-        Some(Origin { host: uri.host()?.to_lowercase(), scheme, port })
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        if authority.is_empty() {
+            return Some(opaque(&scheme)).filter(|origin| !origin.is_of_web());
+        }
+        let authority: Authority = authority.parse().ok()?;
+        if authority.as_str().contains(['*', '@']) {
+            return None;
+        }
+        let port = authority.port_u16().unwrap_or(default_port(&scheme));
+        Some(Origin { host: authority.host().to_lowercase(), scheme, port })
+    }
+
+    /// Empty where there is none.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether it is a page as browsers load them, and not one inside an app.
+    fn is_of_web(&self) -> bool {
+        self.scheme == "http" || self.scheme == "https"
     }
 
     /// Whether the page comes from the address that the request goes to. The scheme is not
@@ -70,11 +100,6 @@ impl Origin {
         self.host.eq_ignore_ascii_case(host.host())
             && self.port == host.port_u16().unwrap_or(default_port(&self.scheme))
     }
-
-    fn is_loopback(&self) -> bool {
-        let address = self.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    }
 }
 
 fn default_port(scheme: &str) -> u16 {
@@ -82,13 +107,24 @@ fn default_port(scheme: &str) -> u16 {
 }
 
 /// Refuses requests of other pages with 403.
-pub async fn check(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+pub(super) async fn check(
+    State(origins): State<Origins>,
+    request: Request,
+    next: Next,
+) -> Response {
     match request.headers().get(ORIGIN) {
-        Some(origin) if !origins.allow(origin, request.headers()) => {
-            let why =
-                "this page's origin may not connect; the server can allow it by --allow-origin\n";
-            (StatusCode::FORBIDDEN, why).into_response()
-        }
+        Some(origin) if !origins.allow(origin, request.headers()) => refusal(origin),
         _ => next.run(request).await,
     }
+}
+
+fn refusal(origin: &HeaderValue) -> Response {
+    let why = match origin.to_str().ok().filter(|text| Origin::read(text).is_some()) {
+        Some(origin) => format!(
+            "a page of the origin {origin} may not connect; the server can allow it by \
+             --allow-origin {origin}\n"
+        ),
+        None => "what this request has for an Origin is none, and may not connect\n".to_owned(),
+    };
+    (StatusCode::FORBIDDEN, why).into_response()
 }

@@ -1,8 +1,11 @@
-//! The accept loop: bounded in connections, and in the time that a client may take.
+//! The accept loop: bounded in connections, in all and by one address, and in the time that a client
+//! may take.
 
+use std::future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,14 +15,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::bound::Bound;
+use super::seats;
 use crate::config::{Config, Limits};
-use crate::doors::client::{Client, Permit};
+use crate::doors::client::Client;
+use crate::doors::places::{Permit, Places};
 
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
@@ -30,57 +35,33 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 /// What a head may hold besides a header of the largest frame's size.
 const ROOM_IN_HEAD: usize = 64 << 10;
 
-/// How many connections may wait to be accepted, where the system allows that many.
-const BACKLOG: u32 = 4096;
-
-/// An address that is taken and not served yet: connections are refused. A server that starts at
-/// the same moment may have taken it too; the first to serve has it.
-pub struct Bound {
-    address: SocketAddr,
-    socket: TcpSocket,
-}
-
-impl Bound {
-    pub fn to(address: SocketAddr) -> io::Result<Bound> {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        // What is left of the connections of a server before this does not keep the address.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(Bound { address: socket.local_addr()?, socket })
-    }
-
-    /// The address, with the port that the system chose for port 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves `router` on it. Errors: another socket has come to listen there meanwhile.
-    pub fn serve(self, router: Router, config: &Config) -> io::Result<Listener> {
-        let Bound { address, socket } = self;
-        let listener = socket.listen(BACKLOG)?;
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let config = Arc::new(config.clone());
-        let accepting = accept(listener, router, config, stop.clone(), tasks.clone());
-        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
-        Ok(Listener { address, stop, tasks })
-    }
-}
-
-/// An address being served. Dropped, it stops.
+/// Addresses being served. Dropped, it stops.
 pub struct Listener {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     stop: CancellationToken,
     /// The accept loop and every connection.
     tasks: TaskTracker,
 }
 
 impl Listener {
-    /// The address served, with the port that the system chose for port 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Serves `router` on all of these addresses. Errors, with the address: another socket has come
+    /// to listen there meanwhile.
+    pub fn start(
+        bound: Bound,
+        router: Router,
+        config: &Config,
+    ) -> Result<Listener, (SocketAddr, io::Error)> {
+        let (addresses, listeners) = bound.listen()?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let config = Arc::new(config.clone());
+        let accepting = accept(listeners, router, config, stop.clone(), tasks.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
+        Ok(Listener { addresses, stop, tasks })
+    }
+
+    /// The addresses served, with the port that the system chose for port 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Stops accepting connections and requests at once; those begun go on.
@@ -104,17 +85,18 @@ impl Drop for Listener {
 }
 
 async fn accept(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     router: Router,
     config: Arc<Config>,
     stop: CancellationToken,
     connections: TaskTracker,
 ) {
-    let permits = Arc::new(Semaphore::new(config.limits.max_connections));
+    let places = Places::of(&config.limits);
     let mut said_at: Option<Instant> = None;
-    // The semaphore is never closed.
-    while let Ok(permit) = permits.clone().acquire_owned().await {
-        let (stream, peer) = match listener.accept().await {
+    let mut turn = 0;
+    while let Some(mut permit) = places.place().await {
+        turn += 1;
+        let (stream, peer) = match next(&listeners, turn).await {
             Ok(accepted) => accepted,
             // The client went away before it was accepted.
             Err(error) if is_of_connection(&error) => continue,
@@ -127,13 +109,46 @@ async fn accept(
                 continue;
             }
         };
+        let peer = Client { address: peer.ip().to_canonical() };
+        // Behind proxies it is theirs; the client's comes with the head of a request.
+        if config.trusted_proxies == 0 {
+            match places.seat(peer) {
+                Some(seat) => permit.keep(seat),
+                None => {
+                    refuse(&stream);
+                    continue;
+                }
+            }
+        }
         if let Err(error) = tune(&stream, &config.limits) {
             tracing::debug!(%error, "a connection closed at once");
             continue;
         }
-        let permit = Arc::new(permit);
-        let (router, config) = (router.clone(), config.clone());
-        connections.spawn(serve(stream, peer.ip(), router, config, permit, stop.clone()));
+        let (router, config, places) = (router.clone(), config.clone(), places.clone());
+        connections.spawn(serve(stream, peer, router, config, places, permit, stop.clone()));
+    }
+}
+
+/// The next connection to any of these; a busy one does not keep the others waiting, as another is
+/// asked first each `turn`.
+async fn next(listeners: &[TcpListener], turn: usize) -> io::Result<(TcpStream, SocketAddr)> {
+    future::poll_fn(|cx| {
+        let (asked_last, asked_first) = listeners.split_at(turn % listeners.len().max(1));
+        let mut polled = asked_first.iter().chain(asked_last).map(|it| it.poll_accept(cx));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+/// Says why a connection is closed, as far as there is room for it: nobody waits for one too many.
+fn refuse(stream: &TcpStream) {
+    let (why, length) = (seats::WHY, seats::WHY.len());
+    let answer = format!(
+        "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nCache-Control: no-store\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{why}"
+    );
+    if let Err(error) = stream.try_write(answer.as_bytes()) {
+        tracing::debug!(%error, "a refused connection was not told why");
     }
 }
 
@@ -152,9 +167,10 @@ fn tune(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
 
 async fn serve(
     stream: TcpStream,
-    peer: IpAddr,
+    peer: Client,
     router: Router,
     config: Arc<Config>,
+    places: Arc<Places>,
     permit: Permit,
     stop: CancellationToken,
 ) {
@@ -164,8 +180,11 @@ async fn serve(
     // comes to the gate that says why.
     let max_head = limits.max_frame.saturating_add(ROOM_IN_HEAD);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        let client = Client::of(peer, request.headers(), config.trusted_proxies);
+        let client = Client::of(peer.address, request.headers(), config.trusted_proxies);
         request.extensions_mut().insert(client);
+        if config.trusted_proxies > 0 {
+            request.extensions_mut().insert(places.clone());
+        }
         // What becomes a WebSocket outlives this service, and keeps its permit.
         if request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(permit.clone());

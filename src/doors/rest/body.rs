@@ -1,8 +1,6 @@
 //! What a request says: JSON or a form.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::iter;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -12,7 +10,6 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
-use tower_http::timeout::TimeoutError;
 
 use super::Hub;
 use super::envelope::{Refusal, why};
@@ -31,10 +28,7 @@ impl FromRequest<Arc<Hub>> for Body {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
         let kind = kind.trim().to_ascii_lowercase();
-        // The door's requests go on when the gates have given them up.
-        let patience = hub.app.limits().request_timeout;
-        let bytes = tokio::time::timeout(patience, Bytes::from_request(request, hub)).await;
-        let bytes = bytes.map_err(|_| too_slow())?.map_err(unread)?;
+        let bytes = Bytes::from_request(request, hub).await.map_err(unread)?;
         let body = match kind.as_str() {
             _ if bytes.is_empty() => form(&bytes)?,
             "application/json" => serde_json::from_slice(&bytes)
@@ -51,16 +45,7 @@ impl FromRequest<Arc<Hub>> for Body {
 
 /// Why a body did not come, or not all of it.
 fn unread(error: BytesRejection) -> Refusal {
-    let mut causes =
-        iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
-    match causes.any(|error| error.is::<TimeoutError>()) {
-        true => too_slow(),
-        false => Refusal::gate(error.status(), &error.body_text()),
-    }
-}
-
-fn too_slow() -> Refusal {
-    Refusal::gate(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
+    Refusal::gate(error.status(), &error.body_text())
 }
 
 fn form(bytes: &[u8]) -> Result<Box<RawValue>, Refusal> {

@@ -1,0 +1,104 @@
+//! Under which names the server is served. A page's owner can have its name lead to the address of
+//! another server (DNS rebinding): what the page then asks looks like a request of that server's
+//! own page, and only `Host` still tells its name.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::origin::Origin;
+use crate::config::Config;
+use crate::error::StartError;
+
+/// The names that the server is served under.
+#[derive(Clone)]
+pub struct Hosts {
+    /// Besides the loopback ones; none for any name.
+    names: Option<Arc<[String]>>,
+}
+
+impl Hosts {
+    /// Any name, unless the server listens on `loopback` addresses only or the settings list its
+    /// names. A page of an origin that may connect can be under the same name as the server.
+    /// Errors: a name in the settings that is none.
+    pub(super) fn of(
+        config: &Config,
+        origins: &[Origin],
+        loopback: bool,
+    ) -> Result<Hosts, StartError> {
+        let listed = config.allow_host.iter().filter(|text| !text.trim().is_empty());
+        let read = |text: &String| read(text).ok_or_else(|| StartError::Host(text.clone()));
+        let mut names = listed.map(read).collect::<Result<Vec<_>, _>>()?;
+        let restricted = loopback || !names.is_empty();
+        names.extend(origins.iter().map(|origin| origin.host().to_owned()));
+        Ok(Hosts { names: restricted.then(|| names.into()) })
+    }
+
+    /// Only loopback names, for an address that is a loopback one; else any.
+    pub(super) fn local(loopback: bool) -> Hosts {
+        Hosts { names: loopback.then(Arc::default) }
+    }
+
+    fn serve(&self, host: &str) -> bool {
+        let Some(names) = &self.names else {
+            return true;
+        };
+        let Some(host) = host.parse::<Authority>().ok().filter(|it| !it.as_str().contains('@'))
+        else {
+            return false;
+        };
+        let host = canonical(host.host());
+        is_loopback(&host) || names.contains(&host)
+    }
+}
+
+/// The name in a setting: without a port.
+fn read(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
+        return Some(format!("[{text}]").to_lowercase());
+    }
+    let authority: Authority = text.parse().ok()?;
+    let is_name = authority.host() == text && !text.contains(['*', '@']);
+    is_name.then(|| canonical(text))
+}
+
+/// Names are the same in upper and lower case, and with the dot that may end them.
+fn canonical(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_lowercase()
+}
+
+/// Whether a name in lower case always leads to the machine that looks it up.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_address = address.is_ok_and(|address| address.to_canonical().is_loopback());
+    is_address || host == "localhost" || host.ends_with(".localhost")
+}
+
+/// Refuses requests to other names with 421. A request that names no host is no browser's.
+pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let of_target = request.uri().authority().map(|authority| Some(authority.as_str()));
+    let of_headers = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
+    let mut asked = of_target.into_iter().chain(of_headers);
+    match asked.find(|host| !host.is_some_and(|host| hosts.serve(host))) {
+        Some(host) => misdirected(host),
+        None => next.run(request).await,
+    }
+}
+
+fn misdirected(host: Option<&str>) -> Response {
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    let why = match host.as_ref().map(|host| canonical(host.host())) {
+        Some(host) => format!(
+            "the name {host} is not served here; the server can serve it by --allow-host {host}\n"
+        ),
+        None => "the Host of this request is no name\n".to_owned(),
+    };
+    (StatusCode::MISDIRECTED_REQUEST, why).into_response()
+}

@@ -1,0 +1,143 @@
+//! How many connections there may be, in all and by one address.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use chinwag::{Access, Limits};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::support::{Client, TestServer, soon};
+
+const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+const WHY: &str = "--max-connections-per-address";
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+#[tokio::test]
+async fn sockets_over_the_limit_are_closed() {
+    let server = TestServer::with_limits(|limits| {
+        limits.max_connections = 3;
+        limits.max_connections_per_address = Some(3);
+    })
+    .await;
+    let _two = [server.connect().await, server.connect().await];
+    // Polling opens sockets without keeping connections.
+    let open = async || {
+        let answer = server.get(POLLING, "").await;
+        let sid = answer.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let next = server.get(&format!("{POLLING}&sid={sid}"), "").await;
+        status(&next).to_owned()
+    };
+    assert_eq!(open().await, "200");
+    assert_eq!(open().await, "400", "there is no such socket");
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait() {
+    let server = TestServer::with_limits(|limits| {
+        limits.max_connections = 2;
+        limits.max_connections_per_address = Some(2);
+    })
+    .await;
+    let one = Client::connect(server.address()).await;
+    let _two = Client::connect(server.address()).await;
+    let mut third = std::pin::pin!(Client::connect(server.address()));
+    let early = tokio::time::timeout(Duration::from_millis(300), third.as_mut()).await;
+    assert!(early.is_err(), "a third connection was accepted");
+    drop(one);
+    soon("the third connection is accepted", third).await;
+}
+
+/// What is said to a connection that comes from another loopback address, before it says anything;
+/// none if that waits for a request.
+async fn greeting(server: SocketAddr, from: &str) -> (TcpStream, Option<String>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let mut stream = socket.connect(server).await.unwrap();
+    let mut said = [0; 1024];
+    let patience = Duration::from_millis(300);
+    let read = tokio::time::timeout(patience, stream.read(&mut said)).await;
+    let said = read.ok().map(|read| String::from_utf8_lossy(&said[..read.unwrap()]).into_owned());
+    (stream, said)
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_connections() {
+    // By default one address may have half of them.
+    let server = TestServer::with_limits(|limits| limits.max_connections = 4).await;
+    let taker = ["127.0.0.2"; 2].map(|from| greeting(server.address(), from));
+    let [(first, said), (_second, said_too)] = futures_util::future::join_all(taker)
+        .await
+        .try_into()
+        .unwrap_or_else(|_| panic!("there are two"));
+    assert_eq!((said, said_too), (None, None));
+    for _ in 0..10 {
+        let (_, refused) = greeting(server.address(), "127.0.0.2").await;
+        let refused = refused.expect("one too many is answered at once");
+        assert_eq!(status(&refused), "429", "{refused}");
+        assert!(refused.contains(WHY), "{refused}");
+    }
+    let mut bystander = server.connect().await;
+    bystander.ask("list-chats", serde_json::json!({})).await;
+
+    drop(first);
+    let again = async { while greeting(server.address(), "127.0.0.2").await.1.is_some() {} };
+    soon("the place is free again", again).await;
+}
+
+/// A server behind one proxy, which every client of the test claims to be.
+async fn behind_a_proxy(change: impl FnOnce(&mut Limits)) -> TestServer {
+    TestServer::with(|config| {
+        config.access = Some(Access::Open);
+        config.trusted_proxies = 1;
+        change(&mut config.limits);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_address_that_it_saw_is_counted() {
+    let server = behind_a_proxy(|limits| limits.max_connections_per_address = Some(2)).await;
+    let open = async |path: &str, from: &str| {
+        let url = format!("ws://{}{path}", server.address());
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", from.parse().unwrap());
+        Client::open_url(request).await
+    };
+    let asked = async |from: &str| {
+        let answer = server.get("/healthz", &format!("X-Forwarded-For: {from}\r\n")).await;
+        let refused = status(&answer) == "429";
+        assert_eq!(refused, answer.contains(WHY), "{answer}");
+        !refused
+    };
+    let socket = "/socket.io/?EIO=4&transport=websocket";
+    // A /64 is one address.
+    for (one, same, other) in [
+        ("203.0.113.1", "203.0.113.1", "203.0.113.2"),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::1", "2001:db8:0:2::1"),
+    ] {
+        let first = open(socket, one).await;
+        let _second = open("/chat/login/ann", same).await;
+        assert!(!asked(one).await && !asked(same).await, "{one}");
+        assert!(asked(other).await, "{other}");
+        drop(first);
+        soon("a place is free again", async { while !asked(one).await {} }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_may_have_more_connections_than_a_client() {
+    let server = behind_a_proxy(|limits| limits.max_connections_per_address = Some(1)).await;
+    let mut clients = Vec::new();
+    for number in 1..=4 {
+        let url = format!("ws://{}/chat/login/nick_{number}", server.address());
+        let mut request = url.into_client_request().unwrap();
+        let from = format!("203.0.113.{number}").parse().unwrap();
+        request.headers_mut().insert("x-forwarded-for", from);
+        clients.push(Client::open_url(request).await);
+    }
+}
