@@ -80,7 +80,8 @@ pub struct Limits {
         value_parser = positive)]
     pub max_pending: usize,
 
-    /// Bytes of requests that may wait over all sockets; who sends more is disconnected
+    /// Bytes of requests that may wait over all sockets; where more come, the user or the address
+    /// with the most is disconnected, the largest socket first
     #[arg(long, env = "CHINWAG_MAX_PENDING_BYTES", default_value_t = Limits::default().max_pending_bytes)]
     pub max_pending_bytes: usize,
 

@@ -114,8 +114,9 @@ impl Stage {
         let mut client = Client::open(self.server.address()).await;
         client.frame().await;
         let entered = client.enter_with(json!(credential)).await;
-        if entered.starts_with("44") {
-            return entered.replace(r#"44{"message":""#, "").replace(r#""}"#, "");
+        if let Some(refusal) = entered.strip_prefix("44") {
+            let refusal: Value = serde_json::from_str(refusal).unwrap();
+            return refusal["message"].as_str().unwrap().to_owned();
         }
         let (_, id) = self.ids.iter().find(|(name, _)| *name == user).unwrap();
         code(client.ask("list-chats", json!({ "user": { "id": id } })).await)

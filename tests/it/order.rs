@@ -1,8 +1,11 @@
 //! Order: per socket, per chat; and what happens to a client that cannot keep up.
 
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select, select_all};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::database::{self, is_no_file};
 use crate::support::{Client, TestServer, message};
 
 #[tokio::test]
@@ -175,6 +178,55 @@ async fn requests_wait_in_so_many_bytes() {
     for _ in 0..20 {
         bob.say(&chat, &"x".repeat(20_000)).await;
     }
+}
+
+/// A client from an address that a proxy has seen.
+async fn from(server: &TestServer, address: &str) -> Client {
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address());
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+    Client::open_url(request).await.enter().await
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_more_who_has_most_gives_way() {
+    if is_no_file("who has most of the requests that wait") {
+        return;
+    }
+    let server = TestServer::with(|config| {
+        config.trusted_proxies = 1;
+        config.limits.max_pending_bytes = 100_000;
+    })
+    .await;
+    let user = |name: &str| json!({ "user": { "id": name, "name": name } });
+    let mut modest = from(&server, "203.0.113.1").await;
+    modest.ask("create-user", user("modest")).await;
+    // Three sockets of one address, each with less than the modest one will have.
+    let mut greedy = Vec::new();
+    for _ in 0..3 {
+        let mut client = from(&server, "203.0.113.2").await;
+        client.ask("create-user", user("greedy")).await;
+        greedy.push(client);
+    }
+    // Nothing can be written, so that what they ask for next has to wait.
+    let url = database::sqlite_in(server.directory.path());
+    let mut writer = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("begin immediate").execute(&mut writer).await.unwrap();
+    let padded = |length: usize| json!({ "padding": "x".repeat(length) });
+    for client in &mut greedy {
+        client.tell("create-chat", json!({ "chat": { "name": "n" }, "users": [] })).await;
+        client.tell("list-chats", padded(28_000)).await;
+    }
+    let mut closed = select_all(greedy.iter_mut().map(|client| Box::pin(client.closed())));
+    loop {
+        let asked = modest.ask("list-chats", padded(40_000));
+        match select(&mut closed, Box::pin(asked)).await {
+            Either::Left((_, asked)) => break assert!(asked.await["chats"].is_array()),
+            Either::Right((answer, _)) => assert!(answer["chats"].is_array(), "{answer}"),
+        }
+    }
+    sqlx::raw_sql("rollback").execute(&mut writer).await.unwrap();
+    modest.chat("calm", true, &[]).await;
 }
 
 #[tokio::test]

@@ -91,11 +91,51 @@ async fn entering_twice_changes_nothing() {
 }
 
 #[tokio::test]
-async fn leaving_the_namespace_closes() {
+async fn who_leaves_the_namespace_may_come_back_on_the_same_connection() {
     let server = TestServer::start().await;
-    let mut client = server.connect().await;
-    client.send("41").await;
-    client.closed().await;
+    let mut ann = server.user("ann").await;
+    let mut bob = server.user("bob").await;
+    let chat = ann.chat("talk", true, &[&bob.id]).await;
+    bob.next("create-chat").await;
+    bob.ask("subscribe", json!({ "channel": format!("room-{chat}") })).await;
+    ann.next("participant-join").await;
+    bob.next("participant-join").await;
+    // What was asked for before is done, what is asked for after is not heard.
+    let last = |text| format!("42{}", json!(["new-message", message(&chat, text)]));
+    bob.send_many([last("bye"), "41".into(), last("too late")].into_iter()).await;
+    assert_eq!(ann.next("new-message").await["msg"], "bye");
+    assert_eq!(ann.next("participant-leave").await["participants"], 0);
+    ann.say(&chat, "is he gone?").await;
+    // It hears of nothing until it is back, as nobody in particular.
+    bob.send("40").await;
+    loop {
+        let frame = bob.frame().await;
+        assert!(!frame.contains("gone") && !frame.contains("too late"), "{frame}");
+        if frame.starts_with("40{\"sid\":") {
+            break;
+        }
+    }
+    let error = bob.refused("list-chats", json!({})).await;
+    assert_eq!(error["code"], "unauthenticated");
+    let user = json!({ "user": { "id": bob.id } });
+    let chats = bob.ask("list-chats", user).await;
+    assert_eq!(chats["chats"][0]["last_seq"], 2);
+    ann.tell("new-message", message(&chat, "back")).await;
+    assert_eq!(bob.next("new-message").await["msg"], "back");
+}
+
+#[tokio::test]
+async fn an_old_client_may_leave_and_come_back() {
+    let server = TestServer::start().await;
+    let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
+    let mut client = Client::open_url(&url).await;
+    assert!(client.frame().await.starts_with('0'));
+    assert_eq!(client.frame().await, "40");
+    for _ in 0..3 {
+        client.send("41").await;
+        client.send("40").await;
+        assert_eq!(client.frame().await, "40");
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,8 @@ describe('a client of version 4', () => {
       const socket = open(4, { auth }, t);
       const [error] = await happens(socket, 'connect_error');
       assert.equal(error.message, 'unauthenticated');
+      assert.equal(error.data.code, 'unauthenticated');
+      assert.match(error.data.reason, /^(expired|invalid)$/);
       socket.auth = { token: hostToken({ sub: 'ann', exp: soon() }) };
       socket.connect();
       await happens(socket, 'connect');

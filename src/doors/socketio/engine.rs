@@ -117,8 +117,7 @@ impl Engine {
         match packet.inner {
             PacketData::Connect(payload) if root => enter(socket, session, payload),
             PacketData::Connect(_) => {
-                let why = "Invalid namespace";
-                session.deliver(packets::connect_error(socket.protocol, packet.ns, why));
+                session.deliver(packets::no_namespace(socket.protocol, packet.ns));
             }
             PacketData::Event(Value::Str(data, _), ack)
             | PacketData::BinaryEvent(Value::Str(data, _), ack)
@@ -126,7 +125,7 @@ impl Engine {
             {
                 session.receive(data, ack);
             }
-            PacketData::Disconnect if root => socket.close(DisconnectReason::TransportClose),
+            PacketData::Disconnect if root => session.leave(),
             PacketData::Disconnect => {}
             // The server asks nothing, so that an acknowledgement is of no use.
             PacketData::EventAck(..) | PacketData::BinaryAck(..) => {}

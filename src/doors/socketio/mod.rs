@@ -8,7 +8,7 @@
 //!
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
-//!   requests
+//!   requests, and [`waiting`] counts what waits over all sockets
 //! - [`requests`]: the table of events, a function for each
 //! - [`rooms`]: which sockets hear of which chat; [`roster`] is the data behind its lock
 //! - [`push`]: every event to those who may see it
@@ -27,9 +27,9 @@ mod roster;
 mod session;
 mod unsent;
 mod views;
+mod waiting;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::Router;
@@ -51,6 +51,7 @@ use crate::doors::retry;
 use crate::doors::tasks;
 use crate::error::Error;
 use rooms::Rooms;
+use waiting::Waiting;
 
 /// Small, as every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 512;
@@ -67,8 +68,7 @@ struct Hub {
     pushed: Pushed,
     /// The requests being handled, and the sockets that are leaving rooms.
     work: TaskTracker,
-    /// The bytes of the requests that wait, over all sockets.
-    pending_bytes: AtomicUsize,
+    waiting: Waiting,
     /// Once set, requests that still wait are given up.
     stopped: CancellationToken,
 }
@@ -88,7 +88,7 @@ impl Door {
             rooms: Rooms::new(app.streams()),
             pushed: Pushed::default(),
             work: TaskTracker::new(),
-            pending_bytes: AtomicUsize::new(0),
+            waiting: Waiting::new(app.limits().max_pending_bytes),
             stopped: CancellationToken::new(),
         });
         tokio::spawn(push::run(hub.clone(), app.subscribe()));

@@ -123,13 +123,28 @@ pub(super) fn connect(sid: Option<Sid>) -> Str {
     encode(Packet::connect("/", payload))
 }
 
-/// The packet that keeps a client out of a namespace; old clients expect no more than the
-/// message, which the parser does not write.
-pub(super) fn connect_error(protocol: ProtocolVersion, namespace: Str, message: &str) -> Str {
+/// The packet that keeps a client out of the namespace `/`, by its credential. Old clients expect no
+/// more than a message.
+pub(super) fn refusal(protocol: ProtocolVersion, error: &Error) -> Str {
+    let mut data = failure::object(error);
+    if data.get("reason").is_none() {
+        data["reason"] = "invalid".into();
+    }
     match protocol {
-        ProtocolVersion::V3 if namespace == "/" => format!("4{}", json!(message)).into(),
-        ProtocolVersion::V3 => format!("4{namespace},{}", json!(message)).into(),
-        ProtocolVersion::V4 => encode(Packet::connect_error(namespace, message)),
+        ProtocolVersion::V3 => format!("4{}", json!(error.code())).into(),
+        ProtocolVersion::V4 => {
+            format!("4{}", json!({ "message": error.code(), "data": data })).into()
+        }
+    }
+}
+
+/// The packet that keeps a client out of a namespace that there is not; the parser does not write
+/// it as old clients expect it.
+pub(super) fn no_namespace(protocol: ProtocolVersion, namespace: Str) -> Str {
+    let why = "Invalid namespace";
+    match protocol {
+        ProtocolVersion::V3 => format!("4{namespace},{}", json!(why)).into(),
+        ProtocolVersion::V4 => encode(Packet::connect_error(namespace, why)),
     }
 }
 

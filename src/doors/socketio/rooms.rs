@@ -45,16 +45,15 @@ impl Rooms {
     /// has to be told.
     pub fn remove(&self, id: ConnectionId) -> bool {
         let mut roster = self.lock();
-        let Some(socket) = roster.sockets.remove(&id) else {
-            return false;
-        };
-        for user_id in socket.users {
-            roster.detach(id, &user_id);
-        }
-        for chat_id in &socket.rooms {
-            roster.unsubscribe(id, *chat_id);
-        }
-        !socket.rooms.is_empty() && !roster.closed
+        let in_rooms = roster.leave_all(id);
+        roster.sockets.remove(&id);
+        in_rooms && !roster.closed
+    }
+
+    /// Makes a socket act as no user and hear of no room; true if it was in one: then the domain
+    /// has to be told.
+    pub fn leave_all(&self, id: ConnectionId) -> bool {
+        self.lock().leave_all(id)
     }
 
     /// Disconnects all sockets, for good.

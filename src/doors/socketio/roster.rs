@@ -2,6 +2,7 @@
 //! [`Rooms`](super::rooms::Rooms), without its lock.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::sync::Arc;
 
 use super::session::Session;
@@ -118,10 +119,26 @@ impl Roster {
         if !user.sockets.is_empty() {
             return;
         }
-        for chat_id in std::mem::take(&mut user.chats) {
+        for chat_id in mem::take(&mut user.chats) {
             self.remove_member(chat_id, user_id);
         }
         self.users.remove(user_id);
+    }
+
+    /// Makes a socket what it was when it connected; true if it was in a room.
+    pub fn leave_all(&mut self, id: ConnectionId) -> bool {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return false;
+        };
+        socket.system = true;
+        let (users, rooms) = (mem::take(&mut socket.users), mem::take(&mut socket.rooms));
+        for user_id in users {
+            self.detach(id, &user_id);
+        }
+        for chat_id in &rooms {
+            self.unsubscribe(id, *chat_id);
+        }
+        !rooms.is_empty()
     }
 
     /// How often the user has left a chat so far, if the chats are still to be read. Errors:

@@ -1,9 +1,11 @@
 //! One socket: its queue of requests, whom it acts as, and what is sent to it.
 
+mod identity;
+
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use engineioxide::Str;
 use engineioxide::socket::DisconnectReason;
@@ -14,8 +16,9 @@ use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
 use super::packets::{self, Answer};
 use super::rooms::Rooms;
-use super::{Hub, push, requests, unsent};
-use crate::domain::{Actor, Connection, Viewer};
+use super::waiting::Holder;
+use super::{Hub, requests, unsent};
+use crate::domain::{Actor, Connection, Network, Viewer};
 use crate::doors::failure::log;
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
@@ -31,8 +34,8 @@ pub(super) struct Session {
     /// Where its handshake came from.
     address: IpAddr,
     spoken: AtomicBool,
-    /// Set while it is let in, and once it is.
-    entering: AtomicBool,
+    /// Whether it was ever let in.
+    entered: AtomicBool,
     /// Set once the connection is to end; from then on nothing is sent, so that what the client
     /// still gets has no gap.
     closing: AtomicBool,
@@ -41,10 +44,10 @@ pub(super) struct Session {
     limited: AtomicUsize,
     /// Bytes of large packets that the transport has not taken yet.
     unsent: Arc<AtomicUsize>,
-    /// Who it is, once it has entered.
-    connection: OnceLock<Connection>,
+    /// Who it is, while it is in the namespace.
+    connection: Mutex<Option<Arc<Connection>>>,
     /// Closes it when its token ends.
-    ending: OnceLock<AbortOnDropHandle<()>>,
+    ending: Mutex<Option<AbortOnDropHandle<()>>>,
     /// The user that requests without one act as.
     latest: Mutex<Option<Actor>>,
     /// Whether this socket acts as more than one user; [`Rooms`] knows them.
@@ -59,24 +62,27 @@ impl Session {
             socket,
             address,
             spoken: AtomicBool::new(false),
-            entering: AtomicBool::new(false),
+            entered: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             inbox: Inbox::default(),
             limited: AtomicUsize::new(0),
             unsent: Arc::default(),
-            connection: OnceLock::new(),
-            ending: OnceLock::new(),
+            connection: Mutex::default(),
+            ending: Mutex::default(),
             latest: Mutex::default(),
             several_users: AtomicBool::new(false),
         }
     }
 
     /// Asks to be let into the namespace `/` by a credential, and to be told so by `welcome`. Who
-    /// is in or is being let in is not let in again.
+    /// is in is not let in again.
     pub fn enter(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
-        if !self.entering.swap(true, Ordering::AcqRel) {
-            self.queue(Task::Enter { credential, welcome });
-        }
+        self.queue(Task::Enter { credential, welcome });
+    }
+
+    /// Asks to be taken out of it again, once what was asked for before is done.
+    pub fn leave(self: &Arc<Self>) {
+        self.queue(Task::Leave);
     }
 
     /// The client has sent a packet.
@@ -89,90 +95,65 @@ impl Session {
     }
 
     pub fn has_entered(&self) -> bool {
-        self.connection.get().is_some()
+        self.entered.load(Ordering::Relaxed)
     }
 
-    /// Queues a request of who is in or is being let in.
+    /// Queues a request. It is passed over if its turn comes while the client is not in the
+    /// namespace.
     pub fn receive(self: &Arc<Self>, data: Str, ack: Option<i64>) {
-        if self.entering.load(Ordering::Acquire) {
-            self.queue(Task::Request { data, ack });
-        }
+        self.queue(Task::Request { data, ack });
     }
 
     fn queue(self: &Arc<Self>, task: Task) {
-        match self.inbox.push(task, self.hub.app.limits(), &self.hub.pending_bytes) {
+        let (size, max) = (task.size(), self.hub.app.limits().max_pending);
+        for largest in self.hub.waiting.add(self, self.holder(), size) {
+            largest.give_up();
+        }
+        match self.inbox.push(task, max) {
             Ok(true) => {
                 self.hub.work.spawn(self.clone().work());
             }
             Ok(false) => {}
-            Err(Full) => self.close(),
-        }
-    }
-
-    async fn work(self: Arc<Self>) {
-        while let Some(task) = self.inbox.next(&self.hub.stopped, &self.hub.pending_bytes) {
-            match (task, self.connection.get()) {
-                (Task::Enter { credential, welcome }, _) => self.let_in(credential, welcome).await,
-                (Task::Request { data, ack }, Some(connection)) if !connection.has_ended() => {
-                    self.handle(connection, &data, ack).await;
-                }
-                // What it came with was refused, or holds no more.
-                (Task::Request { .. }, _) => {}
-            }
-        }
-    }
-
-    /// Lets the socket in, as the user of its token if it has one; or refuses it, and it may try
-    /// again until the time for that is over.
-    async fn let_in(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
-        let app = &self.hub.app;
-        let connection = match app.connect(self.id, credential.as_deref()).await {
-            Ok(connection) => self.connection.get_or_init(|| connection),
-            Err(error) => {
-                log("connect", &error);
-                self.entering.store(false, Ordering::Release);
-                if !matches!(error, Error::Unauthenticated(_)) {
-                    // A client takes a refusal for the last word, and a closed connection not.
-                    return self.close();
-                }
-                self.refuse(error.code());
-                // Further tries of one connection are not free.
-                return match app.admit_request(self.address, &Viewer::default()).await {
-                    Ok(()) => {}
-                    Err(_) => self.close(),
-                };
-            }
-        };
-        if connection.user_id().is_some() {
-            // Once it is in, who had claimed its user without a token has lost them.
-            self.hub.settled().await;
-        }
-        self.deliver(welcome);
-        if let Some(user_id) = connection.user_id() {
-            self.close_after(connection.ended());
-            if let Err(error) = self.act_as(user_id).await {
-                log("connect", &error);
+            Err(Full) => {
+                self.hub.waiting.remove(self.id, size);
                 self.close();
             }
         }
     }
 
-    fn refuse(&self, why: &str) {
-        if let Some(socket) = self.socket.upgrade() {
-            self.deliver(packets::connect_error(socket.protocol, "/".into(), why));
+    /// Closes the connection, and drops the requests that still wait.
+    pub fn give_up(&self) {
+        self.inbox.give_up();
+        self.close();
+    }
+
+    /// Whose requests these are.
+    fn holder(&self) -> Holder {
+        match self.connection().as_ref().and_then(|connection| connection.user_id()) {
+            Some(user_id) => Holder::User(user_id.clone()),
+            None => Holder::Network(Network::of(self.address)),
         }
     }
 
-    fn close_after(self: &Arc<Self>, ended: impl Future<Output = ()> + Send + 'static) {
-        let session = Arc::downgrade(self);
-        let ending = tokio::spawn(async move {
-            ended.await;
-            if let Some(session) = session.upgrade() {
-                session.close();
+    async fn work(self: Arc<Self>) {
+        while let Some(task) = self.inbox.next() {
+            self.hub.waiting.remove(self.id, task.size());
+            if self.hub.stopped.is_cancelled() {
+                return self.inbox.give_up();
             }
-        });
-        // It is let in once, so that the cell is empty.
-        let _ = self.ending.set(AbortOnDropHandle::new(ending));
+            match (task, self.connection()) {
+                (Task::Enter { credential, welcome }, None) => {
+                    self.let_in(credential, welcome).await;
+                }
+                (Task::Enter { .. }, Some(_)) => {}
+                (Task::Request { data, ack }, Some(connection)) if !connection.has_ended() => {
+                    self.handle(&connection, &data, ack).await;
+                }
+                // What it came with was refused, or holds no more.
+                (Task::Request { .. }, _) => {}
+                (Task::Leave, connection) => self.let_out(connection).await,
+            }
+        }
     }
 
     async fn handle(self: &Arc<Self>, connection: &Connection, data: &str, ack: Option<i64>) {
@@ -265,12 +246,16 @@ impl Session {
 
     /// Whether it came with no credential, and so acts as users only until they are protected.
     pub fn is_anonymous(&self) -> bool {
-        self.connection.get().is_some_and(Connection::is_anonymous)
+        self.connection().is_some_and(|connection| connection.is_anonymous())
     }
 
     /// Whether it came with the service's key.
     pub fn is_service(&self) -> bool {
-        self.connection.get().is_some_and(Connection::is_service)
+        self.connection().is_some_and(|connection| connection.is_service())
+    }
+
+    fn connection(&self) -> Option<Arc<Connection>> {
+        lock(&self.connection).clone()
     }
 
     /// Who asks where a request does not say.
@@ -298,37 +283,6 @@ impl Session {
 
     pub fn set_several_users(&self, several: bool) {
         self.several_users.store(several, Ordering::Relaxed);
-    }
-
-    /// Makes the socket act as this user from now on: it hears of all the user's chats, and of the
-    /// invitations that wait for an answer. Errors: those of
-    /// [`App::claim`](crate::domain::App::claim); `too_large` for too many users on one socket;
-    /// `unavailable` for a socket that has disconnected.
-    pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
-        let connection = self.connection.get().ok_or(Error::NO_USER)?;
-        if lock(&self.latest).as_ref().is_some_and(|actor| actor.user_id() == user_id) {
-            return Ok(());
-        }
-        let (app, rooms) = (&self.hub.app, &self.hub.rooms);
-        let max_users = app.limits().max_socket_users;
-        let _following = app.follow_user(connection, user_id).await?;
-        let claim = || app.claim(connection, user_id);
-        let new = rooms.attach(self.id, max_users, claim).await?;
-        rooms.hear_chats(self.id, user_id, || app.chats_of(user_id)).await?;
-        if let Err(error) = app.streams().positioned().await {
-            rooms.detach(self.id, user_id);
-            return Err(error);
-        }
-        if new {
-            // A convenience: the socket acts as the user without it, and can ask.
-            let invitations = app.list_invitations(user_id).await;
-            let invitations = invitations.inspect_err(|error| log("invitation", error));
-            let invitations = invitations.unwrap_or_default();
-            for invitation in &invitations {
-                self.deliver(push::invited(invitation)?);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,118 @@
+//! Who a socket is: let into the namespace and out of it, and as whom it acts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use engineioxide::Str;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Session, lock};
+use crate::domain::{Connection, Viewer};
+use crate::doors::failure::log;
+use crate::doors::socketio::{packets, push};
+use crate::error::Error;
+use crate::model::UserId;
+
+impl Session {
+    /// Lets the socket in, as the user of its token if it has one; or refuses it, and it may try
+    /// again until the time for that is over.
+    pub(super) async fn let_in(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
+        let app = &self.hub.app;
+        // The first time was counted as a connection.
+        let again = self.has_entered();
+        if again && app.admit_request(self.address, &Viewer::default()).await.is_err() {
+            return self.close();
+        }
+        let connection = match app.connect(self.id, credential.as_deref()).await {
+            Ok(connection) => Arc::new(connection),
+            Err(error) => {
+                log("connect", &error);
+                if !matches!(error, Error::Unauthenticated(_)) {
+                    // A client takes a refusal for the last word, and a closed connection not.
+                    return self.close();
+                }
+                self.refuse(&error);
+                // Further tries of one connection are not free.
+                return match app.admit_request(self.address, &Viewer::default()).await {
+                    Ok(()) => {}
+                    Err(_) => self.close(),
+                };
+            }
+        };
+        *lock(&self.connection) = Some(connection.clone());
+        self.entered.store(true, Ordering::Relaxed);
+        if connection.user_id().is_some() {
+            // Once it is in, who had claimed its user without a token has lost them.
+            self.hub.settled().await;
+        }
+        self.deliver(welcome);
+        if let Some(user_id) = connection.user_id() {
+            self.close_after(connection.ended());
+            if let Err(error) = self.act_as(user_id).await {
+                log("connect", &error);
+                self.close();
+            }
+        }
+    }
+
+    fn refuse(&self, error: &Error) {
+        if let Some(socket) = self.socket.upgrade() {
+            self.deliver(packets::refusal(socket.protocol, error));
+        }
+    }
+
+    fn close_after(self: &Arc<Self>, ended: impl Future<Output = ()> + Send + 'static) {
+        let session = Arc::downgrade(self);
+        let ending = tokio::spawn(async move {
+            ended.await;
+            if let Some(session) = session.upgrade() {
+                session.close();
+            }
+        });
+        *lock(&self.ending) = Some(AbortOnDropHandle::new(ending));
+    }
+
+    /// Takes the socket out of the namespace: it is nobody and hears of nothing, until it enters
+    /// again.
+    pub(super) async fn let_out(&self, connection: Option<Arc<Connection>>) {
+        if connection.is_none() {
+            return;
+        }
+        *lock(&self.ending) = None;
+        if self.hub.rooms.leave_all(self.id) {
+            self.hub.app.leave_all_rooms(self.id).await;
+        }
+        *lock(&self.connection) = None;
+    }
+
+    /// Makes the socket act as this user from now on: it hears of all the user's chats, and of the
+    /// invitations that wait for an answer. Errors: those of
+    /// [`App::claim`](crate::domain::App::claim); `too_large` for too many users on one socket;
+    /// `unavailable` for a socket that has disconnected.
+    pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
+        let connection = &*self.connection().ok_or(Error::NO_USER)?;
+        if lock(&self.latest).as_ref().is_some_and(|actor| actor.user_id() == user_id) {
+            return Ok(());
+        }
+        let (app, rooms) = (&self.hub.app, &self.hub.rooms);
+        let max_users = app.limits().max_socket_users;
+        let _following = app.follow_user(connection, user_id).await?;
+        let claim = || app.claim(connection, user_id);
+        let new = rooms.attach(self.id, max_users, claim).await?;
+        rooms.hear_chats(self.id, user_id, || app.chats_of(user_id)).await?;
+        if let Err(error) = app.streams().positioned().await {
+            rooms.detach(self.id, user_id);
+            return Err(error);
+        }
+        if new {
+            // A convenience: the socket acts as the user without it, and can ask.
+            let invitations = app.list_invitations(user_id).await;
+            let invitations = invitations.inspect_err(|error| log("invitation", error));
+            let invitations = invitations.unwrap_or_default();
+            for invitation in &invitations {
+                self.deliver(push::invited(invitation)?);
+            }
+        }
+        Ok(())
+    }
+}
