@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::config::{Config, Url};
+use crate::logs;
 
 /// Why a request was refused or failed. Every door renders it in its own form; `field` is the
 /// dotted path of the culprit in the request, as Socket.IO clients write it.
@@ -113,9 +114,18 @@ impl Error {
         }
     }
 
-    /// Logs what has failed that no client has asked for.
-    pub fn warn(&self, what: &str) {
-        tracing::warn!(error = %self, cause = self.cause().map(tracing::field::display), "{what}");
+    /// Logs what has failed that no client has asked for; what fails again for the same cause
+    /// within a second is one more line.
+    pub fn warn(&self, what: &'static str) {
+        let (error, cause) = (self.to_string(), self.cause().map(ToString::to_string));
+        logs::seldom(format!("{what} {error} {cause:?}"), move |times| {
+            tracing::warn!(error, cause, times, "{what}");
+        });
+    }
+
+    /// Whether the store has been closed, as it is when the server ends.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.cause(), Some(sqlx::Error::PoolClosed))
     }
 
     /// What the log should know and the client must not.
@@ -132,20 +142,21 @@ fn subject(field: &Option<String>) -> String {
 }
 
 impl From<sqlx::Error> for Error {
-    /// A store that is full, locked or closed may come back: `Unavailable`. The rest is a defect.
+    /// A store that is away, full, locked or closed may come back: `Unavailable`. The rest is a
+    /// defect.
     fn from(error: sqlx::Error) -> Error {
-        const BUSY: i32 = 5;
-        const IO: i32 = 10;
-        const FULL: i32 = 13;
         let passing = match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+            // So they say that nobody, or nobody who knows PostgreSQL, is at the other end.
+            sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+            sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => true,
             sqlx::Error::Database(db) => match db.try_downcast_ref::<PgDatabaseError>() {
                 Some(db) => is_passing(db.code()),
                 // The code is an extended one; its low byte is the kind.
                 None => db
                     .code()
                     .and_then(|code| code.parse::<i32>().ok())
-                    .is_some_and(|code| matches!(code & 0xff, BUSY | IO | FULL)),
+                    .is_some_and(|code| is_passing_on_sqlite(code & 0xff)),
             },
             _ => false,
         };
@@ -159,15 +170,32 @@ impl From<sqlx::Error> for Error {
 
 /// Whether what PostgreSQL says by this code may be over the next time.
 fn is_passing(code: &str) -> bool {
-    /// No connection, too little room, the transaction was given up, the server is ending.
-    const CLASSES: [&str; 4] = ["08", "53", "40", "57"];
+    /// No connection, too little room, the transaction was given up, the server is ending, its disk
+    /// or its memory fails it.
+    const CLASSES: [&str; 5] = ["08", "53", "40", "57", "58"];
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     /// After a change of servers, for a moment.
     const READ_ONLY: &str = "25006";
+    /// This server was frozen in the middle of a transaction.
+    const IDLE_IN_TRANSACTION: &str = "25P03";
+    const TRANSACTION_TIMEOUT: &str = "25P04";
     /// Of two nodes that stored the same at the same time, one hears of it so.
     const UNIQUE_VIOLATION: &str = "23505";
     CLASSES.iter().any(|class| code.starts_with(class))
-        || [LOCK_NOT_AVAILABLE, READ_ONLY, UNIQUE_VIOLATION].contains(&code)
+        || [LOCK_NOT_AVAILABLE, READ_ONLY, IDLE_IN_TRANSACTION, TRANSACTION_TIMEOUT].contains(&code)
+        || code == UNIQUE_VIOLATION
+}
+
+/// The same of SQLite's kinds of errors: its file or the disk is not to be had now.
+fn is_passing_on_sqlite(kind: i32) -> bool {
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    const NO_MEMORY: i32 = 7;
+    const READ_ONLY: i32 = 8;
+    const IO: i32 = 10;
+    const FULL: i32 = 13;
+    const CANNOT_OPEN: i32 = 14;
+    [BUSY, LOCKED, NO_MEMORY, READ_ONLY, IO, FULL, CANNOT_OPEN].contains(&kind)
 }
 
 /// Why a server did not start.

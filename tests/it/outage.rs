@@ -2,6 +2,7 @@
 //! that was acknowledged, and go on by themselves.
 
 use std::collections::HashMap;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures_util::future::{join, join_all};
@@ -280,4 +281,62 @@ async fn too_few_connections_are_named_as_the_cause() {
         let mut lines = log.lines().filter(|logged| logged.contains(line));
         assert!(lines.any(|line| line.contains("too many connections for role")), "{log}");
     }
+}
+
+/// As a balancer does that has no PostgreSQL behind it.
+#[tokio::test]
+async fn a_database_behind_what_accepts_and_closes_is_unavailable() {
+    let Some(services) = Services::start(&["postgres"]).await else { return };
+    let url = database(&services.url("postgres")).await;
+    let proxy = Proxy::to(&url).await;
+    let server = on(&proxy.url(&url)).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    services.kill("postgres").await;
+    for _ in 0..3 {
+        let requests = [
+            ("new-message", message(&chat, "hello")),
+            ("list-chats", json!({})),
+            ("create-chat", json!({ "chat": { "name": "x" }, "users": [] })),
+        ];
+        for (event, body) in requests {
+            assert_error(&ann.refused(event, body).await, "unavailable", None);
+        }
+        let fault = server.fault("NewUser", json!(["eve"])).await;
+        assert_eq!(fault["data"]["code"], "unavailable", "{fault}");
+    }
+    services.start_again("postgres").await;
+    soon("it is ready again", async { while !is_ready(&server).await {} }).await;
+    ann.say(&chat, "hello").await;
+}
+
+/// PostgreSQL gives up its transaction meanwhile.
+#[tokio::test]
+async fn a_server_that_was_frozen_goes_on() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = database(&postgres).await;
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0", "--database-url", &url]);
+    });
+    let id = running.id().to_string();
+    let signal = |name| {
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    };
+    let server = TestServer::apart(directory, running);
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    let mut held = Held::on(&url).await;
+    held.hold(&chat).await;
+    let ack = ann.request("new-message", message(&chat, "lost")).await;
+    held.awaited("the writer").await;
+    signal("STOP");
+    held.let_go().await;
+    let open = "select count(*) from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction'";
+    soon("the transaction is idle", async { while held.count(open).await == 0 {} }).await;
+    soon("it is given up", async { while held.count(open).await > 0 {} }).await;
+    signal("CONT");
+    assert_error(&ann.answer(ack).await["error"], "unavailable", None);
+    assert_eq!(ann.say(&chat, "said").await["seq"], 1);
 }
