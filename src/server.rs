@@ -87,6 +87,7 @@ impl Server {
     /// Stops accepting, closes the sockets, answers what was asked, writes what was queued and
     /// closes the database, in less than ten seconds.
     pub async fn shutdown(self) {
+        self.app.begin_end();
         self.listener.stop();
         self.doors.close(STEP).await;
         self.listener.finish(STEP).await;

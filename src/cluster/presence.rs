@@ -188,6 +188,11 @@ impl Redis {
         self.presence_missed.swap(false, Ordering::AcqRel)
     }
 
+    /// Whether somebody has, since it was last taken note of.
+    pub fn is_presence_missed(&self) -> bool {
+        self.presence_missed.load(Ordering::Acquire)
+    }
+
     /// What is known of presence is to be put there again.
     pub fn note_presence_missed(&self) {
         self.presence_missed.store(true, Ordering::Release);

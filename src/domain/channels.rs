@@ -38,7 +38,7 @@ impl App {
         }
         if let Some(profile) = profile {
             let mut presence = self.presence.lock().await;
-            self.put_in(&mut presence, (chat_id, false), actor.connection, profile).await?;
+            self.put_in(&mut presence, (chat_id, false), actor.connection, profile, false).await;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::cluster::{BEAT, Beat, Entry, Holder, Left, Redis};
 use crate::config::Url;
 use crate::error::{Error, StartError};
 use crate::model::{ChatId, Event, Profile};
-use crate::store::Store;
+use crate::store::{Store, Tx};
 
 /// After so many beats without a miss the other nodes, too, have put back into Redis what it may
 /// have lost.
@@ -50,9 +50,18 @@ impl Cluster {
         Ok((cluster, streams, follower))
     }
 
-    /// Whether it is certain that nobody is in a room, by any node.
-    pub async fn is_empty(&self, chat_id: ChatId) -> bool {
+    /// Whether it seems that nobody is in a room, by any node.
+    pub async fn seems_empty(&self, chat_id: ChatId) -> bool {
         self.is_steady() && self.redis.count_rooms(&[chat_id]).await.is_some_and(|it| it == [0])
+    }
+
+    /// Whether what Redis holds is all: no node is missing, or was until lately, or has somebody
+    /// in a room who is not there.
+    pub async fn hears_all_nodes(&self, tx: &mut Tx) -> Result<bool, Error> {
+        match self.redis.count_nodes().await {
+            Some(nodes) => tx.are_all_nodes_heard(nodes).await,
+            None => Ok(false),
+        }
     }
 
     /// Whether what Redis holds is what all nodes have put there.
@@ -107,7 +116,8 @@ impl App {
         }
         let interrupted = cluster.redis.take_interrupted();
         let Some(Beat { epoch, known, dead }) = cluster.redis.beat(self.node).await else {
-            return cluster.unsteady();
+            cluster.unsteady();
+            return self.hold_rooms().await;
         };
         // Others may have taken this node for dead, and begun to take away what it has there.
         let late = pulse.said_at.is_some_and(|said_at| said_at.elapsed() > 2 * BEAT);
@@ -117,14 +127,19 @@ impl App {
         if !whole || interrupted {
             cluster.unsteady();
         }
-        if cluster.redis.take_presence_missed() || !whole {
+        // One that has not answered may have lost something, whatever its epoch.
+        if cluster.redis.take_presence_missed() || !whole || interrupted {
             // Where Redis has lost who was there, nobody has heard that they were gone.
-            let restored = self.restore_presence(cluster, kept);
+            let restored = async {
+                self.hold_rooms().await;
+                self.restore_presence(cluster, kept).await
+            };
             match self.while_beating(cluster, pulse, restored).await {
                 Some(()) => pulse.epoch = Some(epoch),
                 None => return cluster.redis.note_presence_missed(),
             }
         }
+        self.release_rooms(cluster).await;
         if cluster.beats.fetch_add(1, Ordering::Relaxed) < STEADY {
             return;
         }
@@ -138,6 +153,24 @@ impl App {
                 }
                 Err(error) => error.warn("what a dead node left is still there"),
             }
+        }
+    }
+
+    /// Keeps the other nodes from deleting rooms in which somebody is by this node, which they
+    /// cannot know now.
+    async fn hold_rooms(&self) {
+        if self.presence.lock().await.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.hold_rooms().await {
+            error.warn("the other nodes could not be kept from deleting rooms");
+        }
+    }
+
+    async fn release_rooms(&self, cluster: &Cluster) {
+        let all_is_known = || !cluster.redis.is_presence_missed();
+        if let Err(error) = self.store.release_rooms(all_is_known).await {
+            error.warn("the other nodes are kept from deleting rooms still");
         }
     }
 
@@ -210,7 +243,7 @@ impl App {
             return Ok(None);
         };
         let seated: HashSet<_> =
-            seated.into_iter().map(|(chat_id, user)| (chat_id, user.id)).collect();
+            seated.into_iter().map(|seated| (seated.chat_id, seated.user.id)).collect();
         let held: HashSet<_> = held.into_iter().collect();
         let wrong: HashSet<_> = seated.symmetric_difference(&held).map(|(_, id)| id).collect();
         for user_id in wrong {
@@ -264,6 +297,7 @@ impl App {
             return;
         };
         cluster.leaving.store(true, Ordering::Relaxed);
+        cluster.redis.leave(self.node).await;
         if let Err(error) = self.remove_node(cluster, self.node).await {
             error.warn("the other nodes will find out that this one is gone");
         }

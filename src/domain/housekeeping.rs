@@ -1,25 +1,56 @@
 //! What no request does: every node looks now and then for what has been left behind.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 
 use super::App;
-use super::cluster::Cluster;
 use crate::clock;
 use crate::error::Error;
 
 const EVERY: Duration = Duration::from_secs(30);
-/// How long an empty ephemeral chat stays that could not be deleted.
+/// How long an empty ephemeral chat stays that could not be deleted, or whose room was full when
+/// the server ended: so long its users have to come back.
 const EMPTY: Duration = Duration::from_secs(60);
 /// For how long a committed event is kept at least, for other nodes and for the event log.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Deletes what is left of the chats that have ended, until the server is gone.
+pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
+    loop {
+        let Some(strong) = app.upgrade() else {
+            return;
+        };
+        let begun = Instant::now();
+        // In a task of its own, as a write that has begun is to be finished.
+        let purged = tokio::spawn(async move { strong.store.purge_ended_chats().await }).await;
+        match purged {
+            // Half of the time is the others'.
+            Ok(Ok(true)) => sleep(begun.elapsed()).await,
+            Ok(Ok(false)) => {
+                // Another node may have ended before it was done.
+                let _ = timeout(EVERY, ended.notified()).await;
+            }
+            Ok(Err(error)) if error.is_closed() => return,
+            Ok(Err(error)) => {
+                error.warn("the messages of deleted rooms are still there");
+                sleep(EVERY).await;
+            }
+            Err(_) => {
+                tracing::error!("deleting the messages of deleted rooms has failed");
+                sleep(EVERY).await;
+            }
+        }
+    }
+}
+
 /// Cleans up until the server is gone.
 pub(super) async fn keep_house(app: Weak<App>) {
+    let started = Instant::now();
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -30,7 +61,7 @@ pub(super) async fn keep_house(app: Weak<App>) {
         // In a task of its own, as a write that has begun is to be finished.
         let round = tokio::spawn(async move {
             app.ensure_lock().await;
-            if let Err(error) = app.clean_up().await {
+            if let Err(error) = app.clean_up(started.elapsed() >= EMPTY).await {
                 error.warn("what was left behind is still there");
             }
         });
@@ -52,23 +83,29 @@ impl App {
         }
     }
 
-    async fn clean_up(&self) -> Result<(), Error> {
+    /// Cleans up; chats of empty rooms too, if those who were there may be taken to be gone.
+    async fn clean_up(&self, empty_rooms: bool) -> Result<(), Error> {
         while self.store.backlog().forget_events(clock::ago(KEPT_FOR)).await? {}
         self.free_nicks().await?;
-        let Some(cluster) = self.cluster.as_ref().filter(|cluster| cluster.is_steady()) else {
-            return Ok(());
-        };
-        for node in self.store.list_nick_nodes().await? {
-            // Redis has lost it, and with it that it is dead.
-            if node != self.node && cluster.redis.is_alive(node).await == Some(false) {
-                self.remove_node(cluster, node).await?;
+        if let Some(cluster) = &self.cluster {
+            if !cluster.is_steady() {
+                return Ok(());
+            }
+            for node in self.store.list_nick_nodes().await? {
+                // Redis has lost it, and with it that it is dead.
+                if node != self.node && cluster.redis.is_alive(node).await == Some(false) {
+                    self.remove_node(cluster, node).await?;
+                }
             }
         }
-        self.delete_all_empty(cluster).await
+        match empty_rooms {
+            true => self.delete_all_empty().await,
+            false => Ok(()),
+        }
     }
 
     /// Looks for ephemeral chats that nobody is in, and deletes them.
-    async fn delete_all_empty(&self, cluster: &Cluster) -> Result<(), Error> {
+    async fn delete_all_empty(&self) -> Result<(), Error> {
         let (before, mut last) = (clock::ago(EMPTY), None);
         loop {
             let chats = self.store.list_ephemeral_chats(before, last).await?;
@@ -77,7 +114,8 @@ impl App {
             };
             last = Some(*of_page);
             for chat_id in chats {
-                if cluster.is_empty(chat_id).await {
+                if self.presence.lock().await.count(chat_id) == 0 && self.seems_empty(chat_id).await
+                {
                     self.delete_empty(chat_id).await;
                 }
             }

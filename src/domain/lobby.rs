@@ -148,6 +148,15 @@ impl App {
         Ok(self.count_in(chat_id).await)
     }
 
+    /// After a start of the only node, all who were in rooms are there again.
+    pub(super) async fn restore_seats(&self) -> Result<(), Error> {
+        let mut presence = self.presence.lock().await;
+        for seated in self.store.list_seated().await? {
+            presence.enter((seated.chat_id, seated.ephemeral), seated.connection, seated.user);
+        }
+        Ok(())
+    }
+
     /// Moves a user into the waiting room who is in a chat's room and no member of the chat any
     /// more. It must not be waited for by who takes the events.
     pub async fn recall(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
@@ -232,7 +241,10 @@ impl App {
     ) -> Result<(), Error> {
         let first_of = match &goal {
             Some(Destination { chat_id, user, ephemeral, new, .. }) => {
-                self.enter_seated(*chat_id, user, *ephemeral && !new).await?
+                if *ephemeral && !new && !self.is_occupied(*chat_id, &mut tx).await? {
+                    return Err(Error::no_chat());
+                }
+                self.enter_seated(*chat_id, user).await
             }
             None => None,
         };
@@ -269,7 +281,7 @@ impl App {
             None => false,
         };
         if let Some(goal) = goal {
-            self.come_in(&mut presence, &seat, goal, first_of).await?;
+            self.come_in(&mut presence, &seat, goal, first_of).await;
         }
         drop(presence);
         if let Some(chat_id) = seat.chat_id {
@@ -279,6 +291,15 @@ impl App {
             self.delete_empty(chat_id).await;
         }
         Ok(())
+    }
+
+    /// Whether somebody is in an ephemeral chat's room, or may be; the transaction keeps the chat.
+    async fn is_occupied(&self, chat_id: ChatId, tx: &mut Tx) -> Result<bool, Error> {
+        match &self.cluster {
+            Some(cluster) => Ok(cluster.redis.count_rooms(&[chat_id]).await != Some(vec![0])
+                || self.may_be_occupied(chat_id, tx).await?),
+            None => Ok(true),
+        }
     }
 
     /// Takes a seat's user out of a room; true if that was the last one there.
@@ -297,15 +318,13 @@ impl App {
         seat: &Seat,
         goal: Destination,
         first_of: Option<usize>,
-    ) -> Result<(), Error> {
+    ) {
         let Destination { chat_id, ephemeral, user, .. } = goal;
         if self.cluster.is_none() {
-            return self.put_in(presence, (chat_id, ephemeral), seat.connection, user).await;
-        }
-        if let Some(participants) = first_of {
+            self.put_in(presence, (chat_id, ephemeral), seat.connection, user, false).await;
+        } else if let Some(participants) = first_of {
             self.streams.publish_moved(Moved { chat_id, user, participants, joined: true });
         }
-        Ok(())
     }
 
     /// Puts a user who has come back into a room while leaving it there again.
@@ -317,7 +336,7 @@ impl App {
         let seat = tx.find_seat(user_id).await?;
         if seat.is_some_and(|seat| seat.chat_id == Some(chat_id)) {
             let user = find_user(&mut tx, user_id).await?;
-            self.enter_seated(chat_id, &profile(user), false).await?;
+            self.enter_seated(chat_id, &profile(user)).await;
         }
         Ok(())
     }

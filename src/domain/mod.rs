@@ -32,12 +32,14 @@ mod teams;
 mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use uuid::Uuid;
 
 use crate::bus::Bus;
+use crate::clock;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::event_log::EventLog;
@@ -107,6 +109,10 @@ pub struct App {
     streams: Streams,
     _everyone: Following,
     presence: Mutex<Presence>,
+    /// Told when an ephemeral chat has ended.
+    ended: Arc<Notify>,
+    /// Set once the server ends: then rooms are empty for its ending.
+    ending: AtomicBool,
     nicks: Nicks,
     /// By which its part of what all nodes share is told from the others'.
     node: Uuid,
@@ -153,13 +159,20 @@ impl App {
             streams,
             _everyone: everyone,
             presence: Mutex::default(),
+            ended: Arc::default(),
+            ending: AtomicBool::default(),
             nicks: Nicks::default(),
             node,
             cluster,
             rates,
             event_log,
         });
+        if app.cluster.is_none() {
+            let seated = app.restore_seats().await;
+            seated.map_err(|error| StartError::store(config, error))?;
+        }
         tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
+        tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
         tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
         Ok(app)
     }
@@ -205,6 +218,11 @@ impl App {
         Ok(tx)
     }
 
+    /// The server ends: who leaves a room from now on may come back after the next start.
+    pub fn begin_end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
     /// Finishes what has begun and closes the store; each step may take as long as `deadline`.
     pub async fn close(&self, deadline: Duration) {
         let leaving = async {
@@ -231,7 +249,7 @@ async fn refuse_without_accounts(config: &Config, store: &Store) -> Result<(), S
     }
 }
 
-/// Opens the store of the only node, where after a start nobody is anywhere, or of one of several.
+/// Opens the store of the only node, where after a start nobody is connected, or of one of several.
 async fn open_store(
     config: &Config,
     keeping: Keeping,
@@ -245,11 +263,10 @@ async fn open_store(
     Ok((store, committed))
 }
 
-/// Deletes what lasts no longer than somebody is there.
+/// Deletes what lasts no longer than somebody is connected.
 async fn delete_transient(store: &Store) -> Result<(), Error> {
     let mut tx = store.begin().await?;
-    tx.delete_ephemeral_chats().await?;
     tx.delete_all_nicks().await?;
-    tx.delete_all_seats().await?;
+    tx.touch_all_seats(clock::now()).await?;
     tx.commit([]).await
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::App;
 use crate::cluster::{Entered, Entry, Holder, Left};
-use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, Profile, Published, Seat, UserId};
 
 /// Who is in every room, with which connections.
@@ -31,33 +30,39 @@ struct Participant {
     shared: bool,
 }
 
+/// What came of putting somebody into a room.
+#[derive(PartialEq, Eq)]
+pub(super) enum Put {
+    In,
+    /// They are, and the other nodes do not know yet.
+    Unshared,
+    /// They are not, as nobody was there.
+    Out,
+}
+
 impl App {
-    /// Puts a user into a room of a chat, ephemeral or not. The presence is held until the event
-    /// is on its way: events come in the order of the changes. Errors: `not_found` for an
-    /// ephemeral chat that everybody has left on other nodes.
+    /// Puts a user into a room of a chat, ephemeral or not; if it must be so, only if somebody is
+    /// there already, by whichever node. The presence is held until the event is on its way: events
+    /// come in the order of the changes.
     pub(super) async fn put_in(
         &self,
         presence: &mut Presence,
         (chat_id, ephemeral): (ChatId, bool),
         connection: ConnectionId,
         user: Profile,
-    ) -> Result<(), Error> {
+        only_if_occupied: bool,
+    ) -> Put {
         let Some(user) = presence.enter((chat_id, ephemeral), connection, user) else {
-            return Ok(());
+            return Put::In;
         };
         if let Some(cluster) = &self.cluster {
-            let entry = Entry {
-                chat_id,
-                user: &user,
-                holder: Holder::Node(self.node),
-                only_if_occupied: ephemeral,
-                announce: true,
-            };
+            let holder = Holder::Node(self.node);
+            let entry = Entry { chat_id, user: &user, holder, only_if_occupied, announce: true };
             match cluster.redis.enter_room(entry).await {
-                Some(Entered::In { .. }) => return Ok(()),
+                Some(Entered::In { .. }) => return Put::In,
                 Some(Entered::Unoccupied) => {
                     presence.leave(chat_id, connection);
-                    return Err(Error::no_chat());
+                    return Put::Out;
                 }
                 // They hear of it when Redis answers again.
                 None => presence.set_shared(chat_id, &user.id, false),
@@ -65,7 +70,10 @@ impl App {
         }
         let participants = presence.count(chat_id);
         self.tell(Event::ParticipantJoined { chat_id, user, participants }).await;
-        Ok(())
+        match self.cluster.is_some() {
+            true => Put::Unshared,
+            false => Put::In,
+        }
     }
 
     /// Takes a connection out of a room; true if that was the last of an ephemeral chat, which is
@@ -95,26 +103,18 @@ impl App {
     }
 
     /// Puts a user of the rooms API into a room, where there are other nodes, without a word.
-    /// Returns how many are there then if the user was not. Errors: `not_found` for an ephemeral
-    /// chat that everybody has left.
-    pub(super) async fn enter_seated(
-        &self,
-        chat_id: ChatId,
-        user: &Profile,
-        only_if_occupied: bool,
-    ) -> Result<Option<usize>, Error> {
-        let Some(cluster) = &self.cluster else {
-            return Ok(None);
-        };
+    /// Returns how many are there then if the user was not. The transaction keeps the chat from
+    /// being deleted, and the seat after it.
+    pub(super) async fn enter_seated(&self, chat_id: ChatId, user: &Profile) -> Option<usize> {
+        let cluster = self.cluster.as_ref()?;
         let holder = Holder::Lobby;
-        let entry = Entry { chat_id, user, holder, only_if_occupied, announce: false };
+        let entry = Entry { chat_id, user, holder, only_if_occupied: false, announce: false };
         match cluster.redis.enter_room(entry).await {
-            Some(Entered::In { first, count }) => Ok(first.then_some(count)),
-            Some(Entered::Unoccupied) => Err(Error::no_chat()),
+            Some(Entered::In { first, count }) => first.then_some(count),
             // As this node knows it.
-            None => {
+            Some(Entered::Unoccupied) | None => {
                 let presence = self.presence.lock().await;
-                Ok((!presence.is_in(chat_id, &user.id)).then(|| presence.count(chat_id) + 1))
+                (!presence.is_in(chat_id, &user.id)).then(|| presence.count(chat_id) + 1)
             }
         }
     }
@@ -127,6 +127,14 @@ impl App {
         };
         let left = cluster.redis.leave_room(chat_id, user_id, Holder::Lobby).await;
         left == Some(Left::Gone { remaining: 0 })
+    }
+
+    /// Whether nobody is in a room by the connections of the other nodes, as far as can be known.
+    pub(super) async fn seems_empty(&self, chat_id: ChatId) -> bool {
+        match &self.cluster {
+            Some(cluster) => cluster.seems_empty(chat_id).await,
+            None => true,
+        }
     }
 
     /// What Redis holds may not be so: it is put right soon.
@@ -210,6 +218,11 @@ impl Presence {
 
     pub fn is_in(&self, chat_id: ChatId, user_id: &UserId) -> bool {
         self.rooms.get(&chat_id).is_some_and(|room| room.users.contains_key(user_id))
+    }
+
+    /// Whether nobody is in any room by this node.
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
     }
 
     pub fn is_ephemeral(&self, chat_id: ChatId) -> bool {

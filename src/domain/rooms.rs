@@ -1,10 +1,15 @@
-//! Rooms: who is in a chat now. It is not stored: whose node has ended is nowhere until they come
-//! back. An ephemeral chat lives as long as somebody is in its room.
+//! Rooms: who is in a chat now. But for the seats of the rooms API it is not stored: whose node has
+//! ended is nowhere until they come back. An ephemeral chat lives as long as somebody is in its
+//! room, or may be.
+
+use std::sync::atomic::Ordering;
 
 use super::access::Reader;
+use super::presence::Put;
 use super::{App, Following, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, Profile, Stream};
+use crate::store::Tx;
 
 /// About how many bytes a profile takes on the wire beside its texts.
 const FIXED_SIZE: usize = 100;
@@ -60,15 +65,85 @@ impl App {
     ) -> Result<Room, Error> {
         let Visitor { reader: Reader { chat_id, ephemeral, .. }, profile } = visitor;
         let mut presence = self.presence.lock().await;
-        // An ephemeral chat is there as long as somebody is in its room.
-        if ephemeral && self.cluster.is_none() && presence.count(chat_id) == 0 {
+        // An ephemeral chat of an empty room may have been deleted meanwhile. On the only node that
+        // takes the presence.
+        if ephemeral
+            && self.cluster.is_none()
+            && presence.count(chat_id) == 0
+            && !self.store.is_ephemeral(chat_id).await?
+        {
             return Err(Error::no_chat());
         }
-        if let Some(user) = profile {
-            self.put_in(&mut presence, (chat_id, ephemeral), connection, user).await?;
-        }
+        let put = match profile.clone() {
+            Some(user) => {
+                let room = (chat_id, ephemeral);
+                self.put_in(&mut presence, room, connection, user, ephemeral).await
+            }
+            None => Put::In,
+        };
         drop(presence);
+        match (put, profile) {
+            (Put::Unshared, _) if ephemeral => self.keep_for(chat_id, connection).await?,
+            (Put::Out, Some(user)) => self.come_back(chat_id, connection, user).await?,
+            _ => {}
+        }
         Ok(self.look_back(chat_id).await)
+    }
+
+    /// Keeps an ephemeral chat for a connection that is in its room without the other nodes'
+    /// knowing. Errors: `not_found`, `unavailable`; then it is there no more.
+    async fn keep_for(&self, chat_id: ChatId, connection: ConnectionId) -> Result<(), Error> {
+        let keep = async {
+            self.store.hold_rooms().await?;
+            // Who began to delete the chat before is waited for.
+            match self.store.begin().await?.keep_chat(chat_id).await? {
+                true => Ok(()),
+                false => Err(Error::no_chat()),
+            }
+        };
+        let kept = keep.await;
+        if kept.is_err() {
+            self.leave_room(connection, chat_id, || false).await;
+        }
+        kept
+    }
+
+    /// Puts a user into the room of an ephemeral chat where nobody seems to be, if it may be that
+    /// this only seems so. Errors: `not_found`.
+    async fn come_back(
+        &self,
+        chat_id: ChatId,
+        connection: ConnectionId,
+        user: Profile,
+    ) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        if !tx.keep_chat(chat_id).await? || !self.may_be_occupied(chat_id, &mut tx).await? {
+            return Err(Error::no_chat());
+        }
+        let mut presence = self.presence.lock().await;
+        let put = self.put_in(&mut presence, (chat_id, true), connection, user, false).await;
+        drop(presence);
+        drop(tx);
+        match put {
+            Put::Unshared => self.keep_for(chat_id, connection).await,
+            Put::In | Put::Out => Ok(()),
+        }
+    }
+
+    /// Whether somebody may be in a room which is empty to Redis: the rooms API knows of somebody,
+    /// or a node is missing or was until lately. The transaction keeps the chat.
+    pub(super) async fn may_be_occupied(
+        &self,
+        chat_id: ChatId,
+        tx: &mut Tx,
+    ) -> Result<bool, Error> {
+        if tx.is_seated(chat_id).await? {
+            return Ok(true);
+        }
+        match &self.cluster {
+            Some(cluster) => Ok(!cluster.hears_all_nodes(tx).await?),
+            None => Ok(false),
+        }
     }
 
     /// A connection is in a room no more, unless it has come back, as `is_back` knows. With a
@@ -98,23 +173,27 @@ impl App {
         }
     }
 
-    /// Deletes an ephemeral chat, unless somebody is in its room again. One that cannot be deleted
-    /// stays until the only node starts again, or the nodes look for empty ones.
+    /// Deletes an ephemeral chat, unless somebody is in its room, or may be. One that cannot be
+    /// deleted stays until the server looks for empty ones.
     pub(super) async fn delete_empty(&self, chat_id: ChatId) {
         let delete = async {
             // Most chats stay: a look costs less than a transaction.
-            if !self.store.is_ephemeral(chat_id).await? {
+            if self.ending.load(Ordering::Relaxed) || !self.store.is_ephemeral(chat_id).await? {
                 return Ok(());
             }
             let mut tx = self.store.begin().await?;
+            if !tx.keep_chat(chat_id).await? || self.may_be_occupied(chat_id, &mut tx).await? {
+                return Ok(());
+            }
             // After the transaction, always: whoever has one open may ask for the presence.
             let presence = self.presence.lock().await;
-            let empty = match &self.cluster {
-                Some(cluster) => cluster.is_empty(chat_id).await,
-                None => presence.count(chat_id) == 0,
-            };
-            if empty && tx.delete_ephemeral_chat(chat_id).await? {
+            // Who enters an empty room goes there first, and then looks for the chat.
+            if presence.count(chat_id) > 0 || !self.seems_empty(chat_id).await {
+                return Ok(());
+            }
+            if tx.end_ephemeral_chat(chat_id).await? {
                 tx.commit([Event::ChatDeleted { chat_id }]).await?;
+                self.ended.notify_one();
             }
             Ok::<(), Error>(())
         };

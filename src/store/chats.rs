@@ -169,7 +169,7 @@ impl Store {
     /// Whether a chat is deleted with its last participant.
     pub async fn is_ephemeral(&self, id: ChatId) -> Result<bool, Error> {
         let found: Option<bool> = on!(Db self, |pool| {
-            sqlx::query_scalar("select ephemeral from chats where id = $1")
+            sqlx::query_scalar("select ephemeral from chats where id = $1 and not ended")
                 .bind(id)
                 .fetch_optional(pool)
                 .await
@@ -186,7 +186,8 @@ impl Store {
     ) -> Result<Vec<ChatId>, Error> {
         let ids = on!(Db self, |pool| {
             sqlx::query_scalar(
-                "select id from chats where ephemeral and created_at < $1 and id > $2
+                "select id from chats
+                 where ephemeral and not ended and created_at < $1 and id > $2
                  order by id limit 100",
             )
             .bind(before)
@@ -226,26 +227,6 @@ impl Tx {
                 .await
         })?;
         Ok(id)
-    }
-
-    /// Deletes a chat with its history if it is ephemeral; false if it is not, or is none.
-    pub async fn delete_ephemeral_chat(&mut self, id: ChatId) -> Result<bool, Error> {
-        let deleted = on!(Tx self, |connection| {
-            sqlx::query("delete from chats where id = $1 and ephemeral")
-                .bind(id)
-                .execute(connection)
-                .await?
-                .rows_affected()
-        });
-        Ok(deleted > 0)
-    }
-
-    /// Deletes all ephemeral chats: after a start nobody is in any.
-    pub async fn delete_ephemeral_chats(&mut self) -> Result<(), Error> {
-        on!(Tx self, |connection| {
-            sqlx::query("delete from chats where ephemeral").execute(connection).await?;
-        });
-        Ok(())
     }
 
     /// Changes a chat's name, description and privacy.
@@ -303,7 +284,7 @@ impl Tx {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select id, last_seq, active_at, direct_pair, channel_name from chats
-                     where id in (select unhex(value, '-') from json_each($1))",
+                     where id in (select unhex(value, '-') from json_each($1)) and not ended",
                 )
                 .bind(json(chats))
                 .fetch_all(&mut **inner)
@@ -313,7 +294,7 @@ impl Tx {
             Transaction::Postgres(inner) => {
                 sqlx::query_as(
                     "select id, last_seq, active_at, direct_pair, channel_name from chats
-                     where id = any($1) order by id for no key update",
+                     where id = any($1) and not ended order by id for no key update",
                 )
                 .bind(Vec::from_iter(chats))
                 .fetch_all(&mut **inner)

@@ -17,7 +17,7 @@ const FIND_STANDING: &str = "
         m.user_id is not null as member, t.user_id is not null as in_team
     from chats c left join members m on m.chat_id = c.id and m.user_id = $2
     left join team_members t on t.team_id = c.team_id and t.user_id = $2
-    where c.id = $1";
+    where c.id = $1 and not c.ended";
 
 /// What decides whether someone may do something in a chat.
 #[derive(sqlx::FromRow)]

@@ -14,6 +14,7 @@ mod bounded;
 mod chats;
 mod copy;
 mod direct;
+mod ended;
 mod events;
 mod invitations;
 mod locks;
@@ -180,6 +181,24 @@ impl Store {
         match &self.db {
             Db::Postgres(pool) => pool.lock.ensure().await,
             // The process keeps it until it ends.
+            Db::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Keeps all nodes from deleting rooms that seem to be empty, until
+    /// [`release_rooms`](Store::release_rooms) or the end of this node: somebody may be in one
+    /// without their knowing.
+    pub async fn hold_rooms(&self) -> Result<(), Error> {
+        match &self.db {
+            Db::Postgres(pool) => Ok(pool.lock.hold_rooms().await?),
+            Db::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// This node keeps them no more from that, if `all_is_known`.
+    pub async fn release_rooms(&self, all_is_known: impl FnOnce() -> bool) -> Result<(), Error> {
+        match &self.db {
+            Db::Postgres(pool) => Ok(pool.lock.release_rooms(all_is_known).await?),
             Db::Sqlite(_) => Ok(()),
         }
     }

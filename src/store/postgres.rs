@@ -57,6 +57,9 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
 /// The number of a [`DatabaseLock`].
 pub(super) const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
 
+/// The number of the lock of a node in whose rooms somebody may be without the others' knowing.
+pub(super) const ROOMS: i64 = i64::from_be_bytes(*b"chinroom");
+
 /// What keeps a node that believes to be the only one, and so does not hear of others, from sharing
 /// a database with others: a lock, which PostgreSQL holds as long as the connection is there.
 #[derive(Debug)]
@@ -64,8 +67,22 @@ pub(super) struct DatabaseLock {
     options: PgConnectOptions,
     /// Whether this node is to be the only one.
     exclusive: bool,
-    /// Since when it is there; none once it was lost.
-    connection: Mutex<Option<(PgConnection, Instant)>>,
+    /// None once it was lost.
+    locked: Mutex<Option<Locked>>,
+}
+
+#[derive(Debug)]
+struct Locked {
+    connection: PgConnection,
+    since: Instant,
+    /// Whether it has the lock of the rooms, too.
+    rooms: bool,
+}
+
+impl From<PgConnection> for Locked {
+    fn from(connection: PgConnection) -> Locked {
+        Locked { connection, since: Instant::now(), rooms: false }
+    }
 }
 
 impl DatabaseLock {
@@ -89,41 +106,71 @@ impl DatabaseLock {
                 None => tokio::time::sleep(RETRY).await,
             }
         };
-        let connection = Mutex::new(Some((connection, Instant::now())));
-        Ok(DatabaseLock { options, exclusive, connection })
+        let locked = Mutex::new(Some(connection.into()));
+        Ok(DatabaseLock { options, exclusive, locked })
     }
 
     /// Takes the lock again if the connection was lost.
     pub async fn ensure(&self) -> Result<(), sqlx::Error> {
-        let mut connection = self.connection.lock().await;
-        let lost = match connection.as_mut() {
-            Some((connection, _)) => match within(SIGN_OF_LIFE, connection.ping()).await {
-                Ok(()) => return Ok(()),
-                Err(error) => Some(error),
-            },
+        self.ensure_locked(&mut *self.locked.lock().await).await.map(|_| ())
+    }
+
+    async fn ensure_locked<'a>(
+        &self,
+        locked: &'a mut Option<Locked>,
+    ) -> Result<&'a mut Locked, sqlx::Error> {
+        let lost = match locked {
+            Some(there) => within(SIGN_OF_LIFE, there.connection.ping()).await.err(),
             None => None,
         };
-        *connection = None;
-        let locked = lock(&self.options, self.exclusive).await?;
-        *connection = locked.map(|connection| (connection, Instant::now()));
-        match &*connection {
-            Some(_) => Ok(()),
-            // The lost one may have it until PostgreSQL has noticed.
-            None => Err(lost.unwrap_or_else(|| refused(self.exclusive))),
+        if locked.is_none() || lost.is_some() {
+            *locked = None;
+            *locked = lock(&self.options, self.exclusive).await?.map(Locked::from);
         }
+        // The lost one may have it until PostgreSQL has noticed.
+        locked.as_mut().ok_or_else(|| lost.unwrap_or_else(|| refused(self.exclusive)))
+    }
+
+    /// Says to all nodes, as long as the connection is there, that somebody may be in a room of
+    /// this one without their knowing.
+    pub async fn hold_rooms(&self) -> Result<(), sqlx::Error> {
+        let mut locked = self.locked.lock().await;
+        let locked = self.ensure_locked(&mut locked).await?;
+        if !locked.rooms {
+            // All nodes may have it at once, so nobody waits for it.
+            let lock = sqlx::query("select pg_advisory_lock_shared($1)").bind(ROOMS);
+            within(PATIENCE, lock.execute(&mut locked.connection)).await?;
+            locked.rooms = true;
+        }
+        Ok(())
+    }
+
+    /// Says so no more, if `all_is_known` when nobody else can be about to say it.
+    pub async fn release_rooms(
+        &self,
+        all_is_known: impl FnOnce() -> bool,
+    ) -> Result<(), sqlx::Error> {
+        let mut locked = self.locked.lock().await;
+        let Some(locked) = locked.as_mut().filter(|locked| locked.rooms && all_is_known()) else {
+            return Ok(());
+        };
+        let unlock = sqlx::query("select pg_advisory_unlock_shared($1)").bind(ROOMS);
+        within(PATIENCE, unlock.execute(&mut locked.connection)).await?;
+        locked.rooms = false;
+        Ok(())
     }
 
     /// Lets others have the database.
     pub async fn release(&self) {
-        *self.connection.lock().await = None;
+        *self.locked.lock().await = None;
     }
 
     /// Whether a transaction was committed whose own connection broke before that was answered;
     /// none if it cannot be known. As this connection is older, PostgreSQL has not crashed since:
     /// then the id might be another transaction's by now.
     pub async fn is_committed(&self, id: &str, begun_at: Instant) -> Option<bool> {
-        let mut connection = self.connection.lock().await;
-        let (connection, since) = connection.as_mut()?;
+        let mut locked = self.locked.lock().await;
+        let Locked { connection, since, .. } = locked.as_mut()?;
         if *since > begun_at {
             return None;
         }

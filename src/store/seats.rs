@@ -49,24 +49,29 @@ impl Store {
     }
 
     /// Who is in rooms, and in which.
-    pub async fn list_seated(&self) -> Result<Vec<(ChatId, Profile)>, Error> {
-        let rows: Vec<Seated> = on!(Db self, |pool| {
+    pub async fn list_seated(&self) -> Result<Vec<Seated>, Error> {
+        let seated = on!(Db self, |pool| {
             sqlx::query_as(
-                "select s.chat_id, u.id, u.name, u.photo
-                 from seats s join users u on u.id = s.user_id where s.chat_id is not null",
+                "select s.chat_id, c.ephemeral, s.connection, u.id, u.name, u.photo
+                 from seats s join users u on u.id = s.user_id
+                 join chats c on c.id = s.chat_id and not c.ended",
             )
             .fetch_all(pool)
             .await
         })?;
-        Ok(rows.into_iter().map(|row| (row.chat_id, row.user)).collect())
+        Ok(seated)
     }
 }
 
+/// A user of the rooms API who is in a room.
 #[derive(sqlx::FromRow)]
-struct Seated {
-    chat_id: ChatId,
+pub struct Seated {
+    pub chat_id: ChatId,
+    pub ephemeral: bool,
+    /// What the user is there by.
+    pub connection: ConnectionId,
     #[sqlx(flatten)]
-    user: Profile,
+    pub user: Profile,
 }
 
 impl Tx {
@@ -157,11 +162,22 @@ impl Tx {
         Ok(())
     }
 
-    /// Logs everyone out.
-    pub async fn delete_all_seats(&mut self) -> Result<(), Error> {
+    /// All are as if they had just called: while there was no server, nobody could.
+    pub async fn touch_all_seats(&mut self, now: Time) -> Result<(), Error> {
         on!(Tx self, |connection| {
-            sqlx::query("delete from seats").execute(connection).await?;
+            sqlx::query("update seats set last_use = $1").bind(now).execute(connection).await?;
         });
         Ok(())
+    }
+
+    /// Whether anyone who is logged in is in a chat's room.
+    pub async fn is_seated(&mut self, chat_id: ChatId) -> Result<bool, Error> {
+        let seated = on!(Tx self, |connection| {
+            sqlx::query_scalar("select exists (select 1 from seats where chat_id = $1)")
+                .bind(chat_id)
+                .fetch_one(connection)
+                .await
+        })?;
+        Ok(seated)
     }
 }

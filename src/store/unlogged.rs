@@ -194,7 +194,8 @@ impl Backlog {
                          select stream, number from events
                          where id in (select value from json_each($1)) and stream like 'chat/%'
                      ) and not exists (
-                         select 1 from chats where id = unhex(substr(stream, 6), '-')
+                         select 1 from chats
+                         where id = unhex(substr(stream, 6), '-') and not ended
                      )",
                 )
                 .bind(json(ids.iter()))
@@ -210,6 +211,7 @@ impl Backlog {
                      ) and not exists (
                          select 1 from chats
                          where id = case when stream like 'chat/%' then substr(stream, 6)::uuid end
+                             and not ended
                      )",
                 )
                 .bind(ids)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chinwag::Config;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -10,6 +11,7 @@ use tokio::time::sleep;
 use crate::held::Held;
 use crate::nodes::Nodes;
 use crate::proxy::Proxy;
+use crate::rpc::{assert_fault, room_of};
 use crate::support::{TestServer, soon};
 use crate::{database, services};
 
@@ -138,4 +140,64 @@ async fn numbers_are_forgotten(directory: TempDir, url: &str) {
     let mut streams = list(url, "select stream from streams").await;
     streams.sort();
     assert_eq!(streams, left);
+}
+
+#[tokio::test]
+async fn a_long_history_goes_little_by_little_on_sqlite() {
+    let directory = TempDir::new().unwrap();
+    let url = database::sqlite_in(directory.path());
+    let insert = "insert into messages
+        with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 2000)
+        select id, n, randomblob(16), creator_id, 0, 'x', null, 1, 1
+        from chats, numbers where ephemeral";
+    history_goes(directory, &url, insert).await;
+}
+
+#[tokio::test]
+async fn a_long_history_goes_little_by_little_on_postgres() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = services::database(&postgres).await;
+    // PostgreSQL gives up a statement that takes too long.
+    let insert = "insert into messages
+            select id, n, gen_random_uuid(), creator_id, 0, 'x', null, 1, 1
+            from chats, generate_series(1, 2000) n where ephemeral;
+        create or replace function refuse() returns trigger language plpgsql as $$ begin
+            if (select count(*) from gone) > 500 then raise 'too many at once'; end if;
+            return null;
+        end $$;
+        create or replace trigger few after delete on messages
+            referencing old table as gone for each statement execute function refuse();";
+    history_goes(TempDir::new().unwrap(), &url, insert).await;
+}
+
+/// All messages of an ephemeral room, which `insert` makes, go after its end, and if there was no
+/// time for that, after a start.
+async fn history_goes(directory: TempDir, url: &str, insert: &str) {
+    let on_it = |config: &mut Config| config.database_url = url.into();
+    let gone = async || {
+        let messages = async {
+            while !list(url, "select body from messages").await.is_empty()
+                || !list(url, "select name from chats where ephemeral").await.is_empty()
+            {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        soon("all is gone", messages).await;
+    };
+    let server = TestServer::on(directory, on_it).await;
+    let ann = server.in_new_room("ann").await;
+    run(url, insert).await;
+    server.call("LeaveRoom", json!([ann])).await;
+    assert_fault(
+        &server.fault("UsersCount", json!([room_of(&ann)])).await,
+        "not_found",
+        Some("roomId"),
+    );
+    gone().await;
+    server.call("NewRoom", json!([crate::rpc::state("ann", "0")])).await;
+    let directory = server.shutdown().await;
+    run(url, insert).await;
+    run(url, "update chats set ended = true where ephemeral; delete from seats;").await;
+    let _server = TestServer::on(directory, on_it).await;
+    gone().await;
 }

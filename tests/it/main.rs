@@ -19,6 +19,7 @@ mod cluster_kill;
 mod cluster_once;
 mod cluster_postgres;
 mod cluster_redis;
+mod cluster_rooms;
 mod connections;
 mod copy;
 mod copy_broken;

@@ -211,12 +211,45 @@ async fn whoever_subscribes_while_the_last_one_leaves_is_in_a_room_or_is_told() 
 }
 
 #[tokio::test]
-async fn rooms_end_with_the_server() {
+async fn who_is_in_rooms_stays_there_when_the_server_starts_again() {
     let server = TestServer::start().await;
     let ann = server.in_new_room("ann").await;
-    server.call("SendMessage", json!(["lost", ann])).await;
+    let room = room_of(&ann);
+    let bob = server.in_room("bob", room).await;
+    let waiting = server.new_user("cyd").await;
+    server.call("SendMessage", json!(["picked up", ann])).await;
+    assert_eq!(server.picked_up(&bob).await, ["picked up"]);
+    server.call("SendMessage", json!(["kept", ann])).await;
     let server = TestServer::on(server.shutdown().await, |_| {}).await;
-    let fault: Value = server.fault("UsersCount", json!([room_of(&ann)])).await;
+    assert_eq!(server.count(room).await, 2);
+    assert_eq!(server.call("UsersCount", json!(["0"])).await, 1);
+    assert_eq!(server.picked_up(&bob).await, ["kept"]);
+    let mut eve = server.user("eve").await;
+    assert_eq!(eve.done("subscribe", channel(room)).await["participants"], 3);
+    eve.sees_join(room, "eve", 3).await;
+    server.call("EnterRoom", json!([waiting, room])).await;
+    eve.sees_join(room, "cyd", 4).await;
+    for (user, left) in [("ann", 3), ("bob", 2), ("cyd", 1)] {
+        server.call("LeaveRoom", json!([state(user, room)])).await;
+        eve.sees_leave(room, user, left).await;
+    }
+    eve.done("unsubscribe", channel(room)).await;
+    let fault: Value = server.fault("UsersCount", json!([room])).await;
     assert_fault(&fault, "not_found", Some("roomId"));
-    assert_eq!(server.new_user("ann").await, state("ann", "0"));
+}
+
+/// They come back a moment after it.
+#[tokio::test]
+async fn a_room_whose_users_all_have_sockets_is_there_when_the_server_starts_again() {
+    let server = TestServer::start().await;
+    let mut bob = server.user("bob").await;
+    let ann = server.in_new_room("ann").await;
+    let room = room_of(&ann);
+    server.call("SendMessage", json!(["kept", ann])).await;
+    bob.done("subscribe", channel(room)).await;
+    server.call("LeaveRoom", json!([ann])).await;
+    let server = TestServer::on(server.shutdown().await, |_| {}).await;
+    let mut bob = server.user("bob").await;
+    bob.done("subscribe", channel(room)).await;
+    assert_eq!(bob.done("list-messages", of_chat(room)).await["messages"][0]["msg"], "kept");
 }

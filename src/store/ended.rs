@@ -1,0 +1,116 @@
+//! The end of an ephemeral chat. For everybody it ends at once, when it is marked as `ended`; its
+//! messages, of which there may be millions, are deleted in slices, so that nobody waits for them.
+
+use super::{Db, Store, Tx, on};
+use crate::error::Error;
+use crate::model::ChatId;
+
+/// How many messages are deleted at once: others who write wait for it.
+const SLICE: i64 = 200;
+
+impl Store {
+    /// Deletes some of what is left of chats that have ended. Returns whether there may be more.
+    pub async fn purge_ended_chats(&self) -> Result<bool, Error> {
+        let ended: Option<ChatId> = on!(Db self, |pool| {
+            sqlx::query_scalar("select id from chats where ended order by id limit 1")
+                .fetch_optional(pool)
+                .await?
+        });
+        let Some(chat_id) = ended else {
+            return Ok(false);
+        };
+        // Without a turn: nobody else reads or writes these rows.
+        match &self.db {
+            Db::Sqlite(pools) => {
+                let deleted = sqlx::query(DELETE_SLICE).bind(chat_id).bind(SLICE);
+                if deleted.execute(&pools.writer).await?.rows_affected() == 0 {
+                    sqlx::query(DELETE_CHAT).bind(chat_id).execute(&pools.writer).await?;
+                }
+            }
+            Db::Postgres(pool) => {
+                let deleted = sqlx::query(DELETE_SLICE).bind(chat_id).bind(SLICE);
+                if deleted.execute(pool).await?.rows_affected() == 0 {
+                    sqlx::query(DELETE_CHAT).bind(chat_id).execute(pool).await?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+const DELETE_SLICE: &str = "
+    delete from messages where chat_id = $1 and seq in (
+        select seq from messages where chat_id = $1 order by seq limit $2
+    )";
+
+/// Another node may have deleted the last slice that this one saw, and not all of them.
+const DELETE_CHAT: &str = "
+    delete from chats where id = $1 and ended
+    and not exists (select 1 from messages where chat_id = $1)";
+
+impl Tx {
+    /// Whether there is such a chat; until the transaction ends nobody else changes or ends it.
+    pub async fn keep_chat(&mut self, id: ChatId) -> Result<bool, Error> {
+        self.lock_chats(&[id]).await?;
+        let found: bool = on!(Tx self, |connection| {
+            sqlx::query_scalar("select exists (select 1 from chats where id = $1 and not ended)")
+                .bind(id)
+                .fetch_one(connection)
+                .await
+        })?;
+        Ok(found)
+    }
+
+    /// Ends an ephemeral chat: there is none any more, and nobody is a member of it or invited.
+    /// False if it is not ephemeral, or is none.
+    pub async fn end_ephemeral_chat(&mut self, id: ChatId) -> Result<bool, Error> {
+        let ended = on!(Tx self, |connection| {
+            sqlx::query(
+                "update chats set ended = true where id = $1 and ephemeral and not ended",
+            )
+            .bind(id)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        });
+        if ended == 0 {
+            return Ok(false);
+        }
+        on!(Tx self, |connection| {
+            sqlx::query("delete from members where chat_id = $1")
+                .bind(id)
+                .execute(connection)
+                .await?;
+        });
+        on!(Tx self, |connection| {
+            sqlx::query("delete from invitations where chat_id = $1")
+                .bind(id)
+                .execute(connection)
+                .await?;
+        });
+        Ok(true)
+    }
+
+    /// Whether every node that uses the database is one of the `nodes` that say who is in which
+    /// room, and none of them [may not have said all](Store::hold_rooms).
+    pub async fn are_all_nodes_heard(&mut self, nodes: usize) -> Result<bool, Error> {
+        use super::postgres::{LOCK, ROOMS};
+        let super::Transaction::Postgres(inner) = &mut self.inner else {
+            return Ok(true);
+        };
+        let (there, unheard): (i64, i64) = sqlx::query_as(
+            "select count(*) filter (where number = $1), count(*) filter (where number = $2)
+             from (
+                 select classid::bigint << 32 | objid::bigint as number from pg_locks
+                 where locktype = 'advisory' and objsubid = 1 and granted and database = (
+                     select oid from pg_database where datname = current_database()
+                 )
+             ) locks",
+        )
+        .bind(LOCK)
+        .bind(ROOMS)
+        .fetch_one(&mut **inner)
+        .await?;
+        Ok(unheard == 0 && usize::try_from(there).is_ok_and(|there| there <= nodes))
+    }
+}
