@@ -1,11 +1,13 @@
 //! Time, in microseconds: what the database stores and the wire shows.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::sync::watch;
 
 /// A point in time: microseconds since the Unix epoch, UTC.
 ///
@@ -22,6 +24,44 @@ pub fn now() -> Time {
 /// The time that was this long ago.
 pub fn ago(duration: Duration) -> Time {
     Time(now().0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+}
+
+/// How often the clock is compared with what has passed since, and by how much it may differ.
+const EVERY: Duration = Duration::from_secs(1);
+const SLEW: Duration = Duration::from_millis(500);
+
+/// Told when the clock has jumped.
+static JUMPS: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
+
+/// Waits until the clock shows this time, however it comes there.
+pub async fn reaches(time: Time) {
+    let mut jumps = JUMPS.subscribe();
+    loop {
+        let left = Duration::from_micros(now().until(time));
+        if left.is_zero() {
+            return;
+        }
+        // Both look at the clock again.
+        let _ = tokio::time::timeout(left, jumps.changed()).await;
+    }
+}
+
+/// Tells those who wait for a time when the clock jumps, as when it is set or the machine wakes up;
+/// for as long as it is to go on.
+pub async fn watch_for_jumps(go_on: impl Fn() -> bool) {
+    let begun = Instant::now();
+    let passed = || i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
+    let start = || now().0.saturating_sub(passed());
+    let mut before = start();
+    while go_on() {
+        tokio::time::sleep(EVERY).await;
+        let after = start();
+        if after.abs_diff(before) > SLEW.as_micros() as u64 {
+            tracing::warn!(seconds = (after - before) / 1_000_000, "the clock has jumped");
+            JUMPS.send_replace(());
+        }
+        before = after;
+    }
 }
 
 impl Time {

@@ -1,6 +1,7 @@
 //! What can go wrong, and the code a client sees for it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ pub enum Error {
     Invalid { field: Option<String>, why: String },
     /// The connection has not proved, or not said, which user it acts as.
     #[error("{0}")]
-    Unauthenticated(&'static str),
+    Unauthenticated(Unproven),
     /// The actor may see the thing, but may not do this to it.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -43,7 +44,54 @@ pub enum Error {
     Internal(Option<Arc<sqlx::Error>>),
 }
 
+/// What is missing to act as a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unproven {
+    why: &'static str,
+    reason: Option<Reason>,
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.why)
+    }
+}
+
+/// What is wrong with a token, as far as its client is told: whether it should get a new one, or
+/// let its user log in. The log says more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Expired,
+    Revoked,
+    Invalid,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Expired => "expired",
+            Reason::Revoked => "revoked",
+            Reason::Invalid => "invalid",
+        }
+    }
+}
+
 impl Error {
+    /// The connection has not proved, or not said, which user it acts as.
+    pub const fn unauthenticated(why: &'static str) -> Error {
+        Error::Unauthenticated(Unproven { why, reason: None })
+    }
+
+    /// The token that the connection came with is refused.
+    pub const fn bad_token(reason: Reason) -> Error {
+        let why = match reason {
+            Reason::Expired => "this token has expired",
+            Reason::Revoked => "this token was revoked",
+            Reason::Invalid => "this token is not valid",
+        };
+        Error::Unauthenticated(Unproven { why, reason: Some(reason) })
+    }
+
     /// The request's part at `field` cannot be understood.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Error {
         Error::Invalid { field: Some(field.into()), why: why.into() }
@@ -74,7 +122,7 @@ impl Error {
     pub const NO_MEMBER: Error = Error::Forbidden("only members of the chat may do this");
 
     /// The connection has not said which user it acts as.
-    pub const NO_USER: Error = Error::Unauthenticated("create or name a user first");
+    pub const NO_USER: Error = Error::unauthenticated("create or name a user first");
 
     /// The request contradicts what is stored.
     pub fn conflict(field: &'static str, why: &'static str) -> Error {
@@ -102,6 +150,14 @@ impl Error {
             Error::Invalid { field, .. } => field.as_deref(),
             Error::TooLarge { field, .. } => Some(field),
             Error::NotFound { field, .. } | Error::Conflict { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    /// Why a token was refused, for one that was.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Error::Unauthenticated(unproven) => unproven.reason,
             _ => None,
         }
     }

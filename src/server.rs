@@ -84,6 +84,12 @@ impl Server {
         self.app.access()
     }
 
+    /// Reads again what is read from files: the public keys of `--jwt-jwks`. What cannot be used
+    /// leaves them as they are.
+    pub async fn reload(&self) {
+        self.app.reload().await;
+    }
+
     /// Stops accepting, closes the sockets, answers what was asked, writes what was queued and
     /// closes the database, in less than ten seconds.
     pub async fn shutdown(self) {

@@ -67,9 +67,19 @@ pub struct Config {
     pub jwt_secret: Option<Secret>,
 
     /// A file with the public keys (a JSON Web Key Set) of who signs such tokens by RS256, ES256
-    /// or EdDSA; each key has a `kid`
+    /// or EdDSA; each key has a `kid`. It is read again when it changes
     #[arg(long, env = "CHINWAG_JWT_JWKS")]
     pub jwt_jwks: Option<PathBuf>,
+
+    /// Whom the host application's tokens must be meant for (`aud`); repeat it or separate several
+    /// by commas. Without it, for anyone
+    #[arg(long, env = "CHINWAG_JWT_AUDIENCE", value_delimiter = ',')]
+    pub jwt_audience: Vec<String>,
+
+    /// Whom the host application's tokens must come from (`iss`); repeat it or separate several by
+    /// commas. Without it, from anyone who has signed them
+    #[arg(long, env = "CHINWAG_JWT_ISSUER", value_delimiter = ',')]
+    pub jwt_issuer: Vec<String>,
 
     /// A web origin that browsers may connect from, such as `https://example.com`, or that of an
     /// app's page: `null`, `file://`, `capacitor://localhost`; repeat it or separate several by
@@ -147,6 +157,8 @@ impl Default for Config {
             api_key: None,
             jwt_secret: None,
             jwt_jwks: None,
+            jwt_audience: Vec::new(),
+            jwt_issuer: Vec::new(),
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
             metrics_listen: None,

@@ -109,7 +109,7 @@ impl App {
         let right = turn.verify(password, hash).await?;
         let Some(user_id) = user_id.filter(|_| right) else {
             self.failed_login(username, address)?;
-            return Err(Error::Unauthenticated("wrong username or password"));
+            return Err(Error::unauthenticated("wrong username or password"));
         };
         Ok(user_id)
     }
@@ -198,4 +198,4 @@ fn user_of(new: &NewAccount, limits: &Limits) -> User {
     }
 }
 
-const BAD_REFRESH_TOKEN: Error = Error::Unauthenticated("this refresh token is not valid");
+const BAD_REFRESH_TOKEN: Error = Error::unauthenticated("this refresh token is not valid");

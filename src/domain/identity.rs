@@ -2,17 +2,18 @@
 //! key. It owns what a credential proves and whom a connection may act as; a credential's form is
 //! read by [`Keys`](super::keys).
 
-use std::time::Duration;
+use std::future;
 
 use tokio_util::sync::CancellationToken;
 
-use super::keys::{Credential, HostClaims};
+use super::faults::Fault;
+use super::keys::{Credential, fault_of_unkept};
 use super::leases::Lease;
 use super::{Actor, App, Following, Viewer};
 use crate::clock::{self, Time};
 use crate::config::Access;
 use crate::error::Error;
-use crate::model::{ConnectionId, Event, Name, Photo, Stream, User, UserId};
+use crate::model::{ConnectionId, Stream, UserId};
 
 /// What a connection may act as.
 enum Identity {
@@ -70,18 +71,24 @@ impl Connection {
     /// When its token expires or is revoked: then the door closes it. Without a token that is
     /// never.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
-        let life = match &self.identity {
-            Identity::User { expires_at, .. } => {
-                Duration::from_micros(clock::now().until(*expires_at))
-            }
-            Identity::Proven(_) | Identity::Anonymous | Identity::Service => Duration::MAX,
+        let end = match &self.identity {
+            Identity::User { expires_at, .. } => Some(*expires_at),
+            Identity::Proven(_) | Identity::Anonymous | Identity::Service => None,
         };
         // Without a lease it is a token of its own, that nobody cancels.
         let revoked =
             self.lease.as_ref().map_or_else(CancellationToken::new, |lease| lease.ended.clone());
-        // Ended by either, whichever comes first.
+        let expired = async move {
+            match end {
+                Some(end) => clock::reaches(end).await,
+                None => future::pending().await,
+            }
+        };
         async move {
-            let _expired = tokio::time::timeout(life, revoked.cancelled_owned()).await;
+            tokio::select! {
+                () = expired => {}
+                () = revoked.cancelled_owned() => {}
+            }
         }
     }
 
@@ -114,10 +121,10 @@ impl App {
         let Some(credential) = credential else {
             return match self.access {
                 Access::Open => Ok(anonymous),
-                Access::Token => Err(Error::Unauthenticated("a token is needed")),
+                Access::Token => Err(Error::unauthenticated("a token is needed")),
             };
         };
-        match self.keys.read(credential).ok_or(BAD_TOKEN)? {
+        match self.keys.read(credential).await.map_err(Fault::refuse)? {
             Credential::ApiKey => Ok(Connection { identity: Identity::Service, ..anonymous }),
             Credential::Host(claims) => {
                 let expires_at = claims.expires_at;
@@ -145,7 +152,7 @@ impl App {
             && self.store.find_token_key(&lease.access_key_id).await?.is_none()
         {
             lease.ended.cancel();
-            return Err(BAD_TOKEN);
+            return Err(Fault::Revoked.refuse());
         }
         self.claim(connection, user_id).await?;
         Ok(following)
@@ -190,55 +197,22 @@ impl App {
         let key = self.store.find_token_key(&lease.access_key_id).await?;
         let (user_id, expires_at, lease) = match key {
             Some(key) => {
-                let expires_at = self.keys.verify_own(credential, &key).ok_or(BAD_TOKEN)?;
-                (key.user_id, expires_at, Some(lease))
+                let verified = self.keys.verify_own(credential, &key);
+                (key.user_id, verified.map_err(Fault::refuse)?, Some(lease))
             }
             None => {
-                let claims = self.keys.verify_host(credential).ok_or(BAD_TOKEN)?;
+                let claims = self.keys.verify_host(credential).map_err(|fault| {
+                    fault_of_unkept(credential, &lease.access_key_id, fault).refuse()
+                })?;
                 let expires_at = claims.expires_at;
                 (self.user_of_host(claims).await?, expires_at, None)
             }
         };
         Ok(Connection { id, identity: Identity::User { user_id, expires_at }, lease })
     }
-
-    /// The user that the host application's token is of, made at first sight. What cannot be
-    /// updated of a protected user now keeps nobody out.
-    async fn user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
-        let Some(user) = self.store.find_user_by_external_id(&claims.external_id).await? else {
-            return self.keep_user_of_host(claims).await;
-        };
-        if changed_by(&claims, &user) == user {
-            return Ok(user.id);
-        }
-        match self.keep_user_of_host(claims).await {
-            Err(error) if user.protected => {
-                tracing::warn!(%error, "a user was not updated");
-                Ok(user.id)
-            }
-            kept => kept,
-        }
-    }
-
-    async fn keep_user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
-        let mut tx = self.store.begin().await?;
-        tx.lock_names(&[claims.external_id.as_ref()]).await?;
-        let Some(user) = tx.find_user_by_external_id(&claims.external_id).await? else {
-            let user = new_user(claims);
-            tx.insert_user(&user).await?;
-            tx.commit([]).await?;
-            return Ok(user.id);
-        };
-        let changed = User { modified_at: clock::now(), ..changed_by(&claims, &user) };
-        tx.update_user(&changed).await?;
-        let event = Event::UserProtected { user_id: user.id.clone(), by: None };
-        tx.commit((!user.protected).then_some(event)).await?;
-        Ok(user.id)
-    }
 }
 
 pub(super) const NOT_YOURS: Error = Error::Forbidden("you have shown to be another user");
-const BAD_TOKEN: Error = Error::Unauthenticated("this token is not valid");
 
 impl Connection {
     /// Whoever has just proved to be this user, for as long as they stay connected.
@@ -253,7 +227,7 @@ impl Connection {
             Identity::User { user_id: own, .. } | Identity::Proven(own) if own == user_id => Ok(()),
             Identity::User { .. } | Identity::Proven(_) => Err(NOT_YOURS),
             Identity::Anonymous if protected => {
-                Err(Error::Unauthenticated("to act as this user takes a token"))
+                Err(Error::unauthenticated("to act as this user takes a token"))
             }
             Identity::Anonymous | Identity::Service => Ok(()),
         }
@@ -276,30 +250,5 @@ impl Connection {
             service: self.is_service(),
             anonymous: self.is_anonymous(),
         }
-    }
-}
-
-/// The user as the token describes them, if that is the newer word, and protected.
-fn changed_by(claims: &HostClaims, user: &User) -> User {
-    let newer = claims.issued_at.is_some_and(|issued_at| issued_at > user.modified_at);
-    let (name, photo) = match newer {
-        true => (claims.name.clone(), claims.photo.clone()),
-        false => (None, None),
-    };
-    User {
-        name: name.unwrap_or_else(|| user.name.clone()),
-        photo: photo.unwrap_or_else(|| user.photo.clone()),
-        protected: true,
-        ..user.clone()
-    }
-}
-
-fn new_user(claims: HostClaims) -> User {
-    let name = claims.name.unwrap_or_else(|| Name::from(&claims.external_id));
-    User {
-        external_id: Some(claims.external_id),
-        photo: claims.photo.unwrap_or_else(Photo::none),
-        protected: true,
-        ..User::new(name)
     }
 }

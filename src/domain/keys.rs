@@ -5,17 +5,17 @@
 //! The algorithm is pinned: a user's key and the host's secret sign HS256, and a public key signs
 //! by the one algorithm that it is made for. `none` and all others are refused.
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
+use std::sync::Arc;
 
-use data_encoding::BASE32_NOPAD;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::faults::Fault;
+use super::key_set::KeySet;
 use crate::clock::{self, Time};
 use crate::config::{Config, Limits, Secret};
 use crate::error::{Error, StartError};
@@ -38,9 +38,14 @@ pub(super) struct Keys {
     limits: Limits,
     api_key: Option<Secret>,
     host_secret: Option<DecodingKey>,
-    /// The host application's public keys by their `kid`.
-    host_keys: HashMap<String, (Algorithm, DecodingKey)>,
+    host_keys: Option<Arc<KeySet>>,
+    /// Whom the host application's tokens must be meant for and come from; anyone if it is empty.
+    audience: Vec<String>,
+    issuer: Vec<String>,
 }
+
+/// What a token says.
+type Claims = Map<String, Value>;
 
 /// What a credential is, as far as it can be told without the store.
 pub(super) enum Credential {
@@ -62,20 +67,6 @@ pub(super) struct HostClaims {
     pub expires_at: Time,
 }
 
-#[derive(Deserialize)]
-struct RawHostClaims {
-    sub: String,
-    exp: f64,
-    iat: Option<f64>,
-    name: Option<String>,
-    photo: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct OwnClaims {
-    exp: Option<f64>,
-}
-
 #[derive(Serialize)]
 struct IssuedClaims {
     exp: i64,
@@ -93,69 +84,129 @@ impl Keys {
         if config.jwt_secret.as_ref().is_some_and(|secret| secret.expose().len() < KEY_BYTES) {
             tracing::warn!("the JWT secret is short: who has one token may find it by trying");
         }
-        let host_keys = config.jwt_jwks.as_deref().map(read_key_set).transpose()?;
+        let host_keys = config.jwt_jwks.clone().map(KeySet::load).transpose()?;
+        let unset =
+            [("--jwt-audience", &config.jwt_audience), ("--jwt-issuer", &config.jwt_issuer)];
+        for (setting, _) in unset.iter().filter(|(_, values)| values.is_empty()) {
+            if host_keys.is_some() {
+                tracing::warn!(
+                    "--jwt-jwks without {setting}: whatever its signer has signed lets in here, \
+                     tokens for other applications too"
+                );
+            }
+        }
         let decoding = |secret: &Secret| DecodingKey::from_secret(secret.expose().as_bytes());
         Ok(Keys {
             limits: config.limits.clone(),
             api_key: config.api_key.clone(),
             host_secret: config.jwt_secret.as_ref().map(decoding),
-            host_keys: host_keys.unwrap_or_default(),
+            host_keys: host_keys.map(Arc::new),
+            audience: config.jwt_audience.clone(),
+            issuer: config.jwt_issuer.clone(),
         })
     }
 
     /// Whether anyone could connect with a credential that no account stands behind.
     pub fn any(&self) -> bool {
-        self.api_key.is_some() || self.host_secret.is_some() || !self.host_keys.is_empty()
+        self.api_key.is_some() || self.host_secret.is_some() || self.host_keys.is_some()
     }
 
-    /// None for what is no valid credential.
-    pub fn read(&self, credential: &str) -> Option<Credential> {
+    /// The host application's public keys, if there are any.
+    pub fn host_keys(&self) -> Option<&Arc<KeySet>> {
+        self.host_keys.as_ref()
+    }
+
+    /// Reads a credential. For an unknown public key, the file of these may be read again.
+    pub async fn read(&self, credential: &str) -> Result<Credential, Fault> {
+        match (self.read_now(credential), &self.host_keys) {
+            (Err(Fault::UnknownKey), Some(keys)) if keys.read_for_unknown().await => {
+                self.read_now(credential)
+            }
+            (read, _) => read,
+        }
+    }
+
+    fn read_now(&self, credential: &str) -> Result<Credential, Fault> {
         if self.is_api_key(credential) {
-            return Some(Credential::ApiKey);
+            return Ok(Credential::ApiKey);
         }
         if credential.len() > MAX_CREDENTIAL {
-            return None;
+            return Err(Fault::Malformed);
         }
-        let header = jsonwebtoken::decode_header(credential).ok()?;
-        match header.extras.get("access_key").ok()?.or(header.kid) {
-            Some(key_id) if header.alg == Algorithm::HS256 => Some(Credential::Signed(key_id)),
+        let header = read_header(credential)?;
+        let access_key = header.extras.get("access_key").map_err(|_| Fault::Malformed)?;
+        match access_key.or(header.kid) {
+            Some(key_id) if header.alg == Algorithm::HS256 => Ok(Credential::Signed(key_id)),
             _ => self.verify_host(credential).map(Credential::Host),
         }
     }
 
     /// Checks a token against its user's key; returns when it expires.
-    pub fn verify_own(&self, token: &str, key: &TokenKey) -> Option<Time> {
+    pub fn verify_own(&self, token: &str, key: &TokenKey) -> Result<Time, Fault> {
         let secret = DecodingKey::from_secret(key.secret_access_key.as_bytes());
         let mut validation = validation(Algorithm::HS256);
         validation.required_spec_claims.clear();
-        let claims = jsonwebtoken::decode::<OwnClaims>(token, &secret, &validation).ok()?.claims;
-        let expires_at = claims.exp.map_or(key.expires_at, end_of);
-        Some(expires_at.min(key.expires_at)).filter(is_ahead)
+        let claims = jsonwebtoken::decode::<Claims>(token, &secret, &validation)?.claims;
+        let end = claims.get("exp").and_then(Value::as_f64).map_or(key.expires_at, end_of);
+        ahead(end.min(key.expires_at))
     }
 
     /// Checks a token of the host application.
-    pub fn verify_host(&self, token: &str) -> Option<HostClaims> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
-        let (algorithm, key) = match header.alg {
-            Algorithm::HS256 => (Algorithm::HS256, self.host_secret.as_ref()?),
-            _ => {
-                let (algorithm, key) = self.host_keys.get(&header.kid?)?;
-                (*algorithm, key)
-            }
+    pub fn verify_host(&self, token: &str) -> Result<HostClaims, Fault> {
+        let header = read_header(token)?;
+        let mut validation = validation(header.alg);
+        let required = [("aud", &self.audience), ("iss", &self.issuer)];
+        for (claim, _) in required.iter().filter(|(_, values)| !values.is_empty()) {
+            validation.required_spec_claims.insert((*claim).into());
+        }
+        if !self.audience.is_empty() {
+            validation.validate_aud = true;
+            validation.set_audience(&self.audience);
+        }
+        if !self.issuer.is_empty() {
+            validation.set_issuer(&self.issuer);
+        }
+        let verify = |key: &DecodingKey| {
+            Ok(jsonwebtoken::decode::<Claims>(token, key, &validation).map(|token| token.claims)?)
         };
-        let validation = validation(algorithm);
-        let claims = jsonwebtoken::decode::<RawHostClaims>(token, key, &validation).ok()?.claims;
-        Some(HostClaims {
-            external_id: ExternalId::parse(&claims.sub, &self.limits).ok()?,
-            name: claims
-                .name
-                .filter(|name| !name.is_empty())
-                .map(|name| Name::parse(&name, &self.limits))
-                .transpose()
-                .ok()?,
-            photo: claims.photo.map(|photo| Photo::parse(&photo, &self.limits)).transpose().ok()?,
-            issued_at: claims.iat.map(of_seconds),
-            expires_at: Some(end_of(claims.exp)).filter(is_ahead)?,
+        let claims = match (header.alg, &self.host_secret, &self.host_keys) {
+            (Algorithm::HS256, Some(secret), _) => verify(secret)?,
+            (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, _, Some(keys)) => {
+                keys.with(header.kid, header.alg, verify)?
+            }
+            (Algorithm::HS256 | Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, _, _) => {
+                return Err(Fault::UnknownKey);
+            }
+            _ => return Err(Fault::Algorithm),
+        };
+        self.host_claims(&claims)
+    }
+
+    fn host_claims(&self, claims: &Claims) -> Result<HostClaims, Fault> {
+        let claim = |name: &str| claims.get(name).filter(|value| !value.is_null());
+        let text = |name, fault| match claim(name).map(Value::as_str) {
+            None => Ok(None),
+            Some(Some(text)) => Ok(Some(text)),
+            Some(None) => Err(fault),
+        };
+        let sub = match claim("sub").ok_or(Fault::Subject)? {
+            Value::String(text) => text.clone(),
+            // What a host application's key is may be a number.
+            Value::Number(number) => plain(number).ok_or(Fault::InexactSubject)?,
+            _ => return Err(Fault::Subject),
+        };
+        let name = text("name", Fault::Name)?.filter(|name| !name.is_empty());
+        let name = name.map(|name| Name::parse(name, &self.limits)).transpose();
+        let photo = text("photo", Fault::Photo)?;
+        let photo = photo.map(|photo| Photo::parse(photo, &self.limits)).transpose();
+        let issued_at = claim("iat").map(|iat| iat.as_f64().ok_or(Fault::IssuedAt)).transpose()?;
+        let exp = claim("exp").and_then(Value::as_f64).ok_or(Fault::NoEnd)?;
+        Ok(HostClaims {
+            external_id: ExternalId::parse(&sub, &self.limits).map_err(|_| Fault::Subject)?,
+            name: name.map_err(|_| Fault::Name)?,
+            photo: photo.map_err(|_| Fault::Photo)?,
+            issued_at: issued_at.map(of_seconds),
+            expires_at: ahead(end_of(exp))?,
         })
     }
 
@@ -171,7 +222,7 @@ fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY;
     validation.validate_nbf = true;
-    // Whom else the host application's tokens are meant for is its own affair.
+    // Whom else the host application's tokens are meant for is its own affair, unless it is said.
     validation.validate_aud = false;
     validation
 }
@@ -187,47 +238,53 @@ fn of_seconds(seconds: f64) -> Time {
 }
 
 /// The library counts whole seconds: it would let in who is closed at once.
-fn is_ahead(end: &Time) -> bool {
-    *end > clock::now()
-}
-
-fn read_key_set(file: &Path) -> Result<HashMap<String, (Algorithm, DecodingKey)>, StartError> {
-    let bad = |why: String| StartError::Keys { file: file.to_owned(), why };
-    let text = fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
-    // The error itself quotes the file, which may hold a secret by mistake.
-    let no_set = |error: serde_json::Error| {
-        let (line, column) = (error.line(), error.column());
-        bad(format!("it is no JSON Web Key Set at line {line}, column {column}"))
-    };
-    let set: JwkSet = serde_json::from_str(&text).map_err(no_set)?;
-    // Keys for other uses stand in such files, too.
-    let mut keys = HashMap::new();
-    for jwk in &set.keys {
-        if let (Some(kid), Some(algorithm)) = (&jwk.common.key_id, algorithm(jwk)) {
-            let key = DecodingKey::from_jwk(jwk).map_err(|error| bad(error.to_string()))?;
-            keys.insert(kid.clone(), (algorithm, key));
-        }
-    }
-    match keys.is_empty() {
-        true => Err(bad("it holds no key with a kid for RS256, ES256 or EdDSA".into())),
-        false => Ok(keys),
+fn ahead(end: Time) -> Result<Time, Fault> {
+    match end > clock::now() {
+        true => Ok(end),
+        false => Err(Fault::Expired),
     }
 }
 
-/// The one algorithm that a public key is used with.
-fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
-    let algorithm = match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => Algorithm::RS256,
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
-            Algorithm::ES256
-        }
-        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
-            Algorithm::EdDSA
-        }
-        _ => return None,
-    };
-    let named = jwk.common.key_algorithm.map(|named| named.to_string().parse::<Algorithm>());
-    named.is_none_or(|named| named.is_ok_and(|named| named == algorithm)).then_some(algorithm)
+fn read_header(token: &str) -> Result<Header, Fault> {
+    jsonwebtoken::decode_header(token).map_err(|_| match names_algorithm(token) {
+        true => Fault::Algorithm,
+        false => Fault::Malformed,
+    })
+}
+
+/// Whether a header that cannot be read names an algorithm that is not known, such as `none`.
+fn names_algorithm(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let header = BASE64URL_NOPAD.decode(header.as_bytes()).unwrap_or_default();
+    let header: Claims = serde_json::from_slice(&header).unwrap_or_default();
+    header.get("alg").and_then(Value::as_str).is_some_and(|alg| alg.parse::<Algorithm>().is_err())
+}
+
+/// What a whole number plainly means, in decimal. None for one that may stand for another, as what
+/// has read it may have rounded it.
+fn plain(number: &Number) -> Option<String> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    match number.as_f64() {
+        _ if !number.is_f64() => Some(number.to_string()),
+        Some(value) if value.fract() == 0.0 && value.abs() <= EXACT => Some(format!("{value:.0}")),
+        _ => None,
+    }
+}
+
+/// What is wrong with a token that names a key of this server's form which is not there: its key
+/// is forgotten some time after it has expired.
+pub(super) fn fault_of_unkept(token: &str, access_key_id: &str, otherwise: Fault) -> Fault {
+    let is_own = access_key_id.len() == BASE32_NOPAD.encode_len(KEY_BYTES)
+        && BASE32_NOPAD.decode(access_key_id.as_bytes()).is_ok();
+    if !is_own {
+        return otherwise;
+    }
+    let claims = jsonwebtoken::dangerous::insecure_decode::<Claims>(token);
+    let end = claims.ok().and_then(|token| token.claims.get("exp")?.as_f64());
+    match end.is_some_and(|exp| end_of(exp) <= clock::now()) {
+        true => Fault::Expired,
+        false => Fault::Revoked,
+    }
 }
 
 /// A new token of a user. Errors: `internal` if the system has no random numbers.

@@ -12,11 +12,14 @@ mod channels;
 mod chats;
 mod cluster;
 mod direct;
+mod faults;
 mod follower;
 mod history;
+mod host;
 mod housekeeping;
 mod identity;
 mod invitations;
+mod key_set;
 mod keys;
 mod leases;
 mod lobby;
@@ -47,6 +50,7 @@ use crate::model::{Committed, ConnectionId, Published, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
 use carrier::Carrier;
 use cluster::Cluster;
+use key_set::KeySet;
 use keys::Keys;
 use leases::Leases;
 use nicks::Nicks;
@@ -171,6 +175,11 @@ impl App {
             let seated = app.restore_seats().await;
             seated.map_err(|error| StartError::store(config, error))?;
         }
+        let alive = Arc::downgrade(&app);
+        tokio::spawn(clock::watch_for_jumps(move || alive.strong_count() > 0));
+        if let Some(keys) = app.keys.host_keys() {
+            tokio::spawn(key_set::follow(Arc::downgrade(keys)));
+        }
         tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
         tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
@@ -180,6 +189,13 @@ impl App {
     /// Who may connect.
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Reads again what is read from files.
+    pub async fn reload(&self) {
+        if let Some(keys) = self.keys.host_keys() {
+            keys.aside(KeySet::read_again).await;
+        }
     }
 
     /// The bounds that hold for what clients send.

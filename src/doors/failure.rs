@@ -6,11 +6,14 @@ use super::retry;
 use crate::error::Error;
 use crate::logs;
 
-/// `{code, message, field?, retry_after_ms?}`
+/// `{code, message, field?, reason?, retry_after_ms?}`
 pub fn object(error: &Error) -> Value {
     let mut object = json!({ "code": error.code(), "message": error.to_string() });
     if let Some(field) = error.field() {
         object["field"] = field.into();
+    }
+    if let Some(reason) = error.reason() {
+        object["reason"] = reason.as_str().into();
     }
     if let Some(wait) = error.retry_after() {
         object["retry_after_ms"] = retry::milliseconds(wait).into();

@@ -115,7 +115,7 @@ fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
 }
 
 /// The fields of the lines with this message.
-fn fields(log: &str, message: &str) -> Vec<Value> {
+pub fn fields(log: &str, message: &str) -> Vec<Value> {
     // The last line may be half written yet.
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let fields = lines.map(|mut line| line["fields"].take());

@@ -90,7 +90,7 @@ async fn enter(session: &Arc<Session>, opening: &Opening) -> Result<(), Error> {
     let connection = session.hub.app.connect(session.outlet.id, given).await?;
     let entered = session.take_nick(Arc::new(connection), nick).await;
     entered.map_err(|error| match error {
-        Error::Forbidden(why) => Error::Unauthenticated(why),
+        Error::Forbidden(why) => Error::unauthenticated(why),
         error => error,
     })
 }

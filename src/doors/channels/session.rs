@@ -50,7 +50,7 @@ impl Session {
     pub fn login(&self) -> Result<Arc<Login>, Error> {
         match &*self.state() {
             State::In(login) => Ok(login.clone()),
-            State::Waiting | State::Out => Err(Error::Unauthenticated("log in first")),
+            State::Waiting | State::Out => Err(Error::unauthenticated("log in first")),
         }
     }
 
@@ -103,7 +103,7 @@ impl Session {
 
     /// Ends a connection that is not any more who it was.
     pub fn expel(&self, why: &'static str) {
-        self.refuse(&Error::Unauthenticated(why), None);
+        self.refuse(&Error::unauthenticated(why), None);
         self.end(Closing::UNAUTHENTICATED);
     }
 

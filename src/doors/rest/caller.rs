@@ -50,7 +50,7 @@ impl FromRequestParts<Arc<Hub>> for Caller {
 
 /// Who brings this token, in either access mode. Errors: `unauthenticated`, also without one.
 pub async fn connect(app: &App, token: Option<&str>) -> Result<Connection, Error> {
-    let token = token.ok_or(Error::Unauthenticated("a token is needed"))?;
+    let token = token.ok_or(Error::unauthenticated("a token is needed"))?;
     app.connect(ConnectionId::new(), Some(token)).await
 }
 

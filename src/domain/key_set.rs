@@ -1,0 +1,213 @@
+//! The host application's public keys: read from a file, and read again when it changes.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+
+use super::faults::Fault;
+use crate::error::StartError;
+
+/// How often the file is looked at for a change.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long after an unknown key has made it read the file, another one does not.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Each key by its `kid` and the one algorithm that it is used with. In a set of several
+/// applications two keys of different kinds may have the same `kid`.
+type PublicKeys = HashMap<(String, Algorithm), DecodingKey>;
+
+/// The keys of a file.
+pub(super) struct KeySet {
+    file: PathBuf,
+    keys: RwLock<Arc<PublicKeys>>,
+    /// Held while the file is read.
+    seen: Mutex<Seen>,
+}
+
+/// When the file was read last.
+struct Seen {
+    version: Option<Version>,
+    for_unknown: Option<Instant>,
+}
+
+/// What tells one content of a file from another: inode, length and the times of both.
+type Version = (u64, u64, i64, i64, i64, i64);
+
+/// A JSON Web Key Set, as far as it matters here.
+#[derive(Deserialize)]
+struct RawKeySet {
+    keys: Vec<RawKey>,
+}
+
+#[derive(Deserialize)]
+struct RawKey {
+    kid: Option<String>,
+    kty: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    used_for: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl KeySet {
+    /// Errors: a file that cannot be read, or that holds no key of use.
+    pub fn load(file: PathBuf) -> Result<KeySet, StartError> {
+        let version = version(&file);
+        match read(&file) {
+            Ok(keys) => Ok(KeySet {
+                file,
+                keys: RwLock::new(Arc::new(keys)),
+                seen: Mutex::new(Seen { version, for_unknown: None }),
+            }),
+            Err(why) => Err(StartError::Keys { file, why }),
+        }
+    }
+
+    /// Gives `then` the key of a token. Errors: `unknown key`; `algorithm` for a token whose `kid`
+    /// is that of a key for another one.
+    pub fn with<T>(
+        &self,
+        kid: Option<String>,
+        algorithm: Algorithm,
+        then: impl FnOnce(&DecodingKey) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let wanted = (kid.ok_or(Fault::UnknownKey)?, algorithm);
+        match keys.get(&wanted) {
+            Some(key) => then(key),
+            None if keys.keys().any(|(kid, _)| *kid == wanted.0) => Err(Fault::Algorithm),
+            None => Err(Fault::UnknownKey),
+        }
+    }
+
+    /// Reads the file if a token's key is unknown, unless another one's was a moment ago. Returns
+    /// whether it has read it.
+    pub async fn read_for_unknown(self: &Arc<Self>) -> bool {
+        {
+            let mut seen = self.seen();
+            if seen.for_unknown.is_some_and(|at| at.elapsed() < PAUSE) {
+                return false;
+            }
+            seen.for_unknown = Some(Instant::now());
+        }
+        self.aside(KeySet::read_again).await;
+        true
+    }
+
+    /// Reads the file again. What cannot be used leaves the keys as they are.
+    pub fn read_again(&self) {
+        let mut seen = self.seen();
+        seen.version = version(&self.file);
+        let file = self.file.display();
+        match read(&self.file) {
+            Ok(keys) => {
+                tracing::info!(%file, keys = keys.len(), "the keys were read again");
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            }
+            Err(why) => tracing::warn!(%file, why, "the keys stay as they are"),
+        }
+    }
+
+    fn read_if_changed(&self) {
+        if version(&self.file) != self.seen().version {
+            self.read_again();
+        }
+    }
+
+    /// Off the threads that serve messages: a file may be far away.
+    pub async fn aside(self: &Arc<Self>, work: impl FnOnce(&KeySet) + Send + 'static) {
+        let keys = self.clone();
+        if tokio::task::spawn_blocking(move || work(&keys)).await.is_err() {
+            tracing::error!("reading the keys has failed");
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the file again whenever it has changed, until the keys are gone.
+pub(super) async fn follow(keys: Weak<KeySet>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        match keys.upgrade() {
+            Some(keys) => keys.aside(KeySet::read_if_changed).await,
+            None => return,
+        }
+    }
+}
+
+fn version(file: &PathBuf) -> Option<Version> {
+    let about = fs::metadata(file).ok()?;
+    let (written, changed) =
+        ((about.mtime(), about.mtime_nsec()), (about.ctime(), about.ctime_nsec()));
+    Some((about.ino(), about.len(), written.0, written.1, changed.0, changed.1))
+}
+
+fn read(file: &PathBuf) -> Result<PublicKeys, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    // The error itself quotes the file, which may hold a secret by mistake.
+    let no_set = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        format!("it is no JSON Web Key Set at line {line}, column {column}")
+    };
+    let set: RawKeySet = serde_json::from_str(&text).map_err(no_set)?;
+    // Keys for other uses stand in such files, too.
+    let mut keys = HashMap::new();
+    for raw in set.keys {
+        if let Some((algorithm, key)) =
+            raw.algorithm().map(|algorithm| (algorithm, raw.key(algorithm)))
+            && let Some(kid) = raw.kid
+        {
+            let key = key.ok_or_else(|| format!("the key {kid:?} in it is broken"))?;
+            keys.insert((kid, algorithm), key);
+        }
+    }
+    match keys.is_empty() {
+        true => Err("it holds no key with a kid for RS256, ES256 or EdDSA".into()),
+        false => Ok(keys),
+    }
+}
+
+impl RawKey {
+    /// The one algorithm that a public key is used with; none for one that is for other uses.
+    fn algorithm(&self) -> Option<Algorithm> {
+        let (name, algorithm) = match (self.kty.as_deref()?, self.crv.as_deref()) {
+            ("RSA", _) => ("RS256", Algorithm::RS256),
+            ("EC", Some("P-256")) => ("ES256", Algorithm::ES256),
+            ("OKP", Some("Ed25519")) => ("EdDSA", Algorithm::EdDSA),
+            _ => return None,
+        };
+        let signs = self.used_for.as_deref().is_none_or(|used_for| used_for == "sig");
+        let verify = |operations: &Vec<String>| operations.iter().any(|name| name == "verify");
+        let fits = self.alg.as_deref().is_none_or(|alg| alg == name);
+        (signs && fits && self.key_ops.as_ref().is_none_or(verify)).then_some(algorithm)
+    }
+
+    /// None for one that is broken.
+    fn key(&self, algorithm: Algorithm) -> Option<DecodingKey> {
+        let key = match algorithm {
+            Algorithm::RS256 => {
+                DecodingKey::from_rsa_components(self.n.as_deref()?, self.e.as_deref()?)
+            }
+            Algorithm::ES256 => {
+                DecodingKey::from_ec_components(self.x.as_deref()?, self.y.as_deref()?)
+            }
+            _ => DecodingKey::from_ed_components(self.x.as_deref()?),
+        };
+        key.ok()
+    }
+}
