@@ -97,6 +97,8 @@ fn say(what: fmt::Arguments<'_>) {
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let mut end = End::of_server()?;
+    // From now on it does not kill.
+    let mut hang_up = signal(SignalKind::hangup())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     allow_files(config.limits.max_connections);
     // What a start has not finished ends with the process: migrations are transactions, locks go
@@ -108,7 +110,12 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let urls: Vec<_> = server.addresses().iter().map(|it| format!("http://{it}")).collect();
     let (urls, access) = (urls.join(" and "), server.access());
     say(format_args!("chinwag listening on {urls} (access: {access})"));
-    end.told().await;
+    loop {
+        tokio::select! {
+            () = end.told() => break,
+            _ = hang_up.recv() => server.reload().await,
+        }
+    }
     tracing::info!("shutting down");
     server.shutdown().await;
     Ok(())
@@ -129,10 +136,8 @@ impl End {
         Ok(End { hang_up, ..End::of_server()? })
     }
 
-    /// From now on they do not kill, nor does SIGHUP.
+    /// Of a server, which reads its files again at SIGHUP. From now on they do not kill.
     fn of_server() -> io::Result<End> {
-        // It asks a server to read its files again. Once listened to, it does not kill any more.
-        drop(signal(SignalKind::hangup())?);
         Ok(End {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -141,6 +141,32 @@ async fn a_changed_file_is_read_again() {
         .await;
 }
 
+/// Waits until the log says it so often.
+async fn says(log: impl Fn() -> String, message: &str, times: usize) {
+    soon(message, async {
+        while lines(&log(), message) < times {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_is_read_again_at_sighup() {
+    let directory = TempDir::new().unwrap();
+    write(&directory, &[jwk(ED, "one")]);
+    let (file, log) = (directory.path().join("keys.json"), directory.path().join("log"));
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0", "--jwt-jwks"]).arg(&file);
+        command.stderr(File::create(&log).unwrap());
+    });
+    // It has not changed.
+    for times in 1..=2 {
+        running.signal("HUP");
+        says(|| fs::read_to_string(&log).unwrap(), "the keys were read again", times).await;
+    }
+}
+
 /// The lines that say this.
 fn lines(log: &str, message: &str) -> usize {
     log.lines().filter(|line| line.contains(message)).count()
@@ -162,20 +188,10 @@ async fn a_file_of_no_use_leaves_the_keys_as_they_are() {
     }
     let stay = "the keys stay as they are";
     fs::write(&file, "half of it").unwrap();
-    soon("it is read", async {
-        while lines(&log(), stay) < 1 {
-            tokio::task::yield_now().await
-        }
-    })
-    .await;
+    says(log, stay, 1).await;
     assert!(lets_in(&server, &by(ED, "one")).await);
     fs::remove_file(&file).unwrap();
-    soon("it is missed", async {
-        while lines(&log(), stay) < 2 {
-            tokio::task::yield_now().await
-        }
-    })
-    .await;
+    says(log, stay, 2).await;
     assert!(lets_in(&server, &by(ED, "one")).await);
     server.shutdown().await;
 }

@@ -71,6 +71,11 @@ impl Running {
         self.child.id()
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
+        send(signal, &self.child);
+    }
+
     /// Ends it as a crash does.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
