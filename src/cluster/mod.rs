@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::{Client, RedisResult};
+use ::redis::{Client, ErrorKind, RedisError, RedisResult};
 use uuid::Uuid;
 
 pub use heartbeat::{BEAT, Beat};
@@ -36,6 +36,8 @@ pub struct Redis {
     prefix: Arc<str>,
     /// Whether it answered when it was last talked to, which is every second.
     answers: Arc<AtomicBool>,
+    /// Whether it refused this node for its password when it was last talked to.
+    refuses: Arc<AtomicBool>,
     /// Whether it has not answered since that was last asked: it may have lost what it held.
     interrupted: Arc<AtomicBool>,
     /// Whether it did not hear of somebody who entered or left a room.
@@ -56,9 +58,15 @@ impl Redis {
             manager,
             prefix: format!("chinwag:{cluster}:").into(),
             answers: Arc::default(),
+            refuses: Arc::default(),
             interrupted: Arc::default(),
             presence_missed: Arc::default(),
         })
+    }
+
+    /// Whether it is there and refuses this node for its password: that does not pass by itself.
+    pub fn is_refused(&self) -> bool {
+        self.refuses.load(Ordering::Acquire)
     }
 
     /// Whether it has failed to answer since [`take_interrupted`](Redis::take_interrupted).
@@ -69,6 +77,12 @@ impl Redis {
     /// The same; from now on only what comes counts.
     pub fn take_interrupted(&self) -> bool {
         self.interrupted.swap(false, Ordering::AcqRel)
+    }
+
+    /// Takes what it answered to what it is asked every second.
+    fn note_result(&self, result: &RedisResult<()>) {
+        self.note_answer(result.is_ok());
+        self.refuses.store(result.as_ref().is_err_and(is_refusal), Ordering::Release);
     }
 
     fn note_answer(&self, answers: bool) {
@@ -104,4 +118,12 @@ impl Redis {
             }
         }
     }
+}
+
+/// Whether the password is wrong or missing, or its user may not do this.
+fn is_refusal(error: &RedisError) -> bool {
+    const CODES: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
+    let mut answers = error.clone().into_server_errors().into_iter().flat_map(|it| it.to_vec());
+    error.kind() == ErrorKind::AuthenticationFailed
+        || answers.any(|(_, answer)| CODES.contains(&answer.code()))
 }

@@ -209,7 +209,7 @@ async fn publish(
             pipeline.publish(redis.key(&stream.to_string()), text).ignore();
         }
         let done = pipeline.exec_async(&mut redis.manager).await;
-        redis.note_answer(done.is_ok());
+        redis.note_result(&done);
         metrics::gauge!("chinwag_redis_up").set(f64::from(u8::from(done.is_ok())));
         match done {
             Ok(()) if mem::replace(&mut failing, false) => tracing::info!("Redis answers again"),

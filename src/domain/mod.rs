@@ -219,8 +219,13 @@ impl App {
         self.store.last_committed()
     }
 
-    /// Whether requests can be served now.
+    /// Whether requests can be served now, as those of the other nodes are. Errors: the store cannot
+    /// be written, or Redis does not take this node's password. While it is merely away, a node goes
+    /// on without it.
     pub async fn ready(&self) -> Result<(), Error> {
+        if self.cluster.as_ref().is_some_and(|cluster| cluster.redis.is_refused()) {
+            return Err(Error::Unavailable(None));
+        }
         self.store.ping().await
     }
 

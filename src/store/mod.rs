@@ -16,6 +16,7 @@ mod copy;
 mod direct;
 mod ended;
 mod events;
+mod health;
 mod invitations;
 mod locks;
 mod members;
@@ -217,18 +218,6 @@ impl Store {
     /// The number of the latest event that was committed, 0 before the first.
     pub fn last_committed(&self) -> u64 {
         self.last_number.load(Ordering::Acquire)
-    }
-
-    /// Whether the database can be read and written.
-    pub async fn ping(&self) -> Result<(), Error> {
-        if !self.writer.is_running() {
-            return Err(Error::Unavailable(None));
-        }
-        on!(Db self, |pool| {
-            sqlx::query("select 1").execute(pool).await?;
-        });
-        // Dropped, it changes nothing.
-        self.begin().await.map(drop)
     }
 
     /// Writes what is queued and closes the database, each within `deadline`.

@@ -2,8 +2,9 @@
 //! commits instead of inside them.
 
 use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,42 @@ pub(super) struct SqlitePools {
     pub readers: SqlitePool,
     /// The one that checkpoints.
     checkpointer: SqlitePool,
+    pub files: Arc<Files>,
     lock: Arc<File>,
+}
+
+/// The files that the database is in. One that is gone from its name can still be written to, and
+/// is lost when the server ends.
+pub(super) struct Files(Vec<(PathBuf, FileId)>);
+
+/// Its device and its number there.
+type FileId = (u64, u64);
+
+impl Files {
+    /// Of an open database and its log.
+    fn of(database: &Path) -> io::Result<Files> {
+        // By its real name: SQLite follows links, too.
+        let database = fs::canonicalize(database)?;
+        let mut log = database.clone().into_os_string();
+        log.push("-wal");
+        let files = [database, log.into()].into_iter();
+        files.map(|file| file_id(&file).map(|id| (file, id))).collect::<io::Result<_>>().map(Files)
+    }
+
+    /// Errors: one of them is not where it was, or another is there.
+    pub fn ensure_there(&self) -> io::Result<()> {
+        for (file, id) in &self.0 {
+            if file_id(file).ok() != Some(*id) {
+                let why = format!("{} was taken away from under the server", file.display());
+                return Err(io::Error::new(io::ErrorKind::NotFound, why));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn file_id(file: &Path) -> io::Result<FileId> {
+    fs::metadata(file).map(|about| (about.dev(), about.ino()))
 }
 
 impl SqlitePools {
@@ -61,8 +97,10 @@ impl SqlitePools {
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
+        // They have read something by now, so that there is a log.
+        let files = Arc::new(Files::of(options.get_filename())?);
         let checkpointer = pool(1).connect_with(options.busy_timeout(READERS_PATIENCE)).await?;
-        Ok(SqlitePools { writer, readers, checkpointer, lock })
+        Ok(SqlitePools { writer, readers, checkpointer, files, lock })
     }
 
     /// Closes all connections; the last one to close folds the log into the file.

@@ -59,6 +59,7 @@ mod program;
 mod protection;
 mod proxy;
 mod rates;
+mod readiness;
 mod reading;
 mod refusals;
 mod requests;

@@ -205,7 +205,7 @@ fn address(url: &str) -> &str {
 }
 
 /// The first line of the answer to a command.
-async fn ask_redis(url: &str, command: &str) -> String {
+pub async fn ask_redis(url: &str, command: &str) -> String {
     let mut stream = TcpStream::connect(address(url)).await.unwrap();
     stream.write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
     let (mut answer, mut part) = (String::new(), [0; 64]);

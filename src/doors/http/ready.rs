@@ -44,12 +44,16 @@ impl Readiness {
     }
 }
 
-/// The store can be read and written, and Redis does not refuse this node.
-pub(super) async fn answer(State(readiness): State<Readiness>) -> Result<&'static str, StatusCode> {
+/// `GET /readyz`
+pub(super) async fn answer(
+    State(readiness): State<Readiness>,
+) -> Result<&'static str, (StatusCode, &'static str)> {
     // In a task of its own, as a client that goes away cancels its handler.
     let asked = tokio::spawn(async move { readiness.is_ready().await });
     match asked.await {
         Ok(true) => Ok("ready\n"),
-        Ok(false) | Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+        Ok(false) | Err(_) => {
+            Err((StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n"))
+        }
     }
 }
