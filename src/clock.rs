@@ -71,6 +71,16 @@ impl Time {
         Some(Time(time.timestamp_micros()))
     }
 
+    /// The last microsecond of what an RFC 3339 text means: with fewer digits than six, all of that
+    /// second, or of the part of it that they name.
+    pub fn parse_last(text: &str) -> Option<Time> {
+        let Time(first) = Time::parse(text)?;
+        let decimals = text.split_once('.').map_or("", |(_, decimals)| decimals);
+        let digits = decimals.bytes().take_while(u8::is_ascii_digit).count();
+        let length = 10_i64.pow(6_u32.saturating_sub(u32::try_from(digits).unwrap_or(6)));
+        Some(Time(first.saturating_add(length - 1)))
+    }
+
     /// The time of a count of microseconds since the Unix epoch.
     pub fn from_micros(micros: i64) -> Time {
         Time(micros)

@@ -152,10 +152,18 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The time at `key`, RFC 3339, if there is one.
-    pub fn optional_time(&self, key: &str) -> Result<Option<Time>, Error> {
-        let invalid = Problem::Invalid("must be a time such as 2026-01-31T12:00:00Z");
-        self.optional_text(key, |text, _| Time::parse(text).ok_or(invalid))
+    /// The times from the one at `from` to the one at `to`, RFC 3339, where there are any: to the
+    /// end of the second or of the part of it that the latter names.
+    pub fn optional_times(
+        &self,
+        from: &str,
+        to: &str,
+    ) -> Result<(Option<Time>, Option<Time>), Error> {
+        let time = |key, parse: fn(&str) -> Option<Time>| {
+            let invalid = Problem::Invalid("must be a time such as 2026-01-31T12:00:00Z");
+            self.optional_text(key, |text, _| parse(text).ok_or(invalid))
+        };
+        Ok((time(from, Time::parse)?, time(to, Time::parse_last)?))
     }
 
     /// How many items a page may have: `limit`, lowered to the maximum, which it also defaults

@@ -200,3 +200,26 @@ async fn only_members_read_on() {
     let listed = bob.ask("list-chats", json!({})).await;
     assert_eq!(listed["chats"][0]["unread"], 0, "what was said before one came is read");
 }
+
+#[tokio::test]
+async fn a_time_with_fewer_digits_means_all_that_it_names() {
+    let server = TestServer::start().await;
+    let (mut ann, chat, times) = ten_messages(&server).await;
+    for (at, time) in times.iter().enumerate() {
+        let seq = at as i64 + 1;
+        let (second, _) = time.split_once('.').unwrap();
+        // As a page gives the time back, a Date of it, and less.
+        for digits in [6, 3, 2, 0] {
+            let fraction = &time[second.len()..=second.len() + digits];
+            let cut = format!("{second}{}Z", if digits == 0 { "" } else { fraction });
+            for query in
+                [json!({ "from": cut, "to": cut }), json!({ "to": cut }), json!({ "from": cut })]
+            {
+                let (seqs, _) = ask(&mut ann, &chat, query.clone()).await;
+                assert!(seqs.contains(&seq), "{seq} at {time} is not among {seqs:?} of {query}");
+            }
+        }
+    }
+    let (seqs, _) = ask(&mut ann, &chat, json!({ "to": times[4].replace('Z', "+00:00") })).await;
+    assert_eq!(seqs.last(), Some(&5), "six digits are exact");
+}

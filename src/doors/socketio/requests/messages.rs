@@ -9,9 +9,10 @@ use crate::model::{Body, ClientId, MessageQuery, MessageType, Problem};
 pub async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
     let chat_id = call.chat_id()?;
     let query = call.body.object_or_empty("query")?;
+    let (from, to) = query.optional_times("from", "to")?;
     let query = MessageQuery {
-        from: query.optional_time("from")?,
-        to: query.optional_time("to")?,
+        from,
+        to,
         after_seq: query.optional_number("after_seq", 0)?,
         before_seq: query.optional_number("before_seq", 0)?,
         limit: query.limit()?,
