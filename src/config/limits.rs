@@ -123,6 +123,23 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MESSAGES_PER_USER", default_value_t = Limits::default().messages_per_user)]
     pub messages_per_user: u32,
 
+    /// Bytes of messages and photos that one user may send in a minute, through all nodes; 0 for any
+    /// number
+    #[arg(long, env = "CHINWAG_WRITTEN_BYTES_PER_USER", default_value_t = Limits::default().written_bytes_per_user)]
+    pub written_bytes_per_user: u32,
+
+    /// Bytes of messages and photos that may come from one address in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_WRITTEN_BYTES_PER_ADDRESS", default_value_t = Limits::default().written_bytes_per_address)]
+    pub written_bytes_per_address: u32,
+
+    /// Bytes of history that one user may read in a minute, from all nodes; 0 for any number
+    #[arg(long, env = "CHINWAG_READ_BYTES_PER_USER", default_value_t = Limits::default().read_bytes_per_user)]
+    pub read_bytes_per_user: u32,
+
+    /// Bytes of history that may go to one address in a minute; 0 for any number
+    #[arg(long, env = "CHINWAG_READ_BYTES_PER_ADDRESS", default_value_t = Limits::default().read_bytes_per_address)]
+    pub read_bytes_per_address: u32,
+
     /// Accounts that one address may sign up for in a minute; 0 for any number
     #[arg(long, env = "CHINWAG_SIGN_UPS_PER_ADDRESS", default_value_t = Limits::default().sign_ups_per_address)]
     pub sign_ups_per_address: u32,
@@ -197,6 +214,10 @@ impl Default for Limits {
             requests_per_address: 60_000,
             requests_per_user: 6000,
             messages_per_user: 3000,
+            written_bytes_per_user: 64 << 20,
+            written_bytes_per_address: 512 << 20,
+            read_bytes_per_user: 256 << 20,
+            read_bytes_per_address: 2048 << 20,
             sign_ups_per_address: 200,
             failed_logins_per_account: 10,
             failed_logins_per_address: 100,

@@ -81,7 +81,7 @@ impl App {
         tx.update_password(&user_id, &hash).await?;
         let event = Event::UserProtected { user_id: user_id.clone(), by: Some(id) };
         tx.commit(known.then_some(event)).await?;
-        Ok(Connection::proven(id, user_id))
+        Ok(Connection::proven(id, user_id, address))
     }
 
     /// Lets a client in as the user whose password it knows. Errors: as of
@@ -94,7 +94,7 @@ impl App {
         address: IpAddr,
     ) -> Result<Connection, Error> {
         let user_id = self.check_password(username, password, address).await?;
-        Ok(Connection::proven(id, user_id))
+        Ok(Connection::proven(id, user_id, address))
     }
 
     async fn check_password(

@@ -96,8 +96,10 @@ impl App {
         actor: &Actor,
         channel: &ChannelName,
     ) -> Result<Vec<Handle>, Error> {
+        let viewer = Viewer::from(actor);
+        let _share = self.share_of(&viewer).await;
         let chat_id = self.store.find_channel(channel).await?.ok_or_else(no_channel)?;
-        let reader = Reader::check(&self.store, chat_id, &Viewer::from(actor)).await;
+        let reader = Reader::check(&self.store, chat_id, &viewer).await;
         reader.map_err(|error| at(error, "channel"))?;
         self.store.list_nicks_in(chat_id).await
     }

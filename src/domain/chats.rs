@@ -5,7 +5,7 @@ use std::iter;
 
 use super::access::{Member, Owner, Reader, TeamMember};
 use super::users::find_user;
-use super::{Actor, App};
+use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::model::{Chat, ChatChange, ChatId, ChatPage, Event, NewChat, ReadState, UserId};
@@ -50,7 +50,9 @@ impl App {
         limit: usize,
     ) -> Result<ChatPage, Error> {
         let max_bytes = self.limits.max_page_bytes;
+        let share = self.share_of(&Viewer::from(actor)).await;
         let mut page = self.store.list_chats(&actor.user_id, before, limit, max_bytes).await?;
+        drop(share);
         let ids: Vec<_> = page.chats.iter().map(|listed| listed.chat.id).collect();
         let counts = self.count_in_each(&ids).await;
         for (listed, participants) in page.chats.iter_mut().zip(counts) {

@@ -2,7 +2,7 @@
 
 use super::chats::find_chat;
 use super::users::find_user;
-use super::{Actor, App};
+use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{
     Body, Chat, DirectMessage, Event, Message, MessageQuery, MessageType, Name, Sent, Thread,
@@ -53,6 +53,7 @@ impl App {
         page: i64,
         per_page: i64,
     ) -> Result<Vec<Thread>, Error> {
+        let _share = self.share_of(&Viewer::from(actor)).await;
         self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page)).await
     }
 
@@ -65,6 +66,8 @@ impl App {
         page: i64,
         per_page: i64,
     ) -> Result<Vec<DirectMessage>, Error> {
+        let viewer = Viewer::from(actor);
+        self.admit_reading(&viewer).await?;
         let other = self.find_other(username, "username").await?;
         let pair = pair(actor, &other, "username")?;
         let Some((chat_id, last_seq)) = self.store.find_direct_chat(&pair).await? else {
@@ -78,8 +81,11 @@ impl App {
             before_seq: Some(last.saturating_add(1)),
             limit: usize::try_from(per_page).unwrap_or_default(),
         };
+        let share = self.share_of(&viewer).await;
         // A page has its number, so that it cannot be cut by its bytes.
         let messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
+        drop(share);
+        self.count_read(&viewer, &messages).await;
         let (own, others) =
             (self.username_of(&actor.user_id).await?, self.username_of(&other).await?);
         let named = |message: Message| {

@@ -80,10 +80,14 @@ impl App {
             before_seq: None,
             limit: limit.min(self.limits.max_history),
         };
-        let Reader { chat_id, .. } =
-            Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
+        let viewer = Viewer::from(actor);
+        self.admit_reading(&viewer).await?;
+        let share = self.share_of(&viewer).await;
+        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, &viewer).await?;
         let max_bytes = self.limits.max_history_bytes;
         let messages = self.store.list_messages(chat_id, &query, max_bytes).await?.messages;
+        drop(share);
+        self.count_read(&viewer, &messages).await;
         let authors = messages.iter().map(|message| &message.user_id).collect::<HashSet<_>>();
         let names = self.store.list_usernames(&authors).await?;
         let sign = |message: Message| {

@@ -3,6 +3,7 @@
 //! read by [`Keys`](super::keys).
 
 use std::future;
+use std::net::IpAddr;
 
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,8 @@ pub struct Connection {
     identity: Identity,
     /// Its place among the connections of a revocable token.
     lease: Option<Lease>,
+    /// Where it comes from.
+    address: IpAddr,
 }
 
 impl Connection {
@@ -65,7 +68,11 @@ impl Connection {
 
     /// As whom it looks at chats until it says that it acts as a user.
     pub fn viewer(&self) -> Viewer {
-        Viewer { user_id: self.user_id().cloned(), service: self.is_service() }
+        Viewer {
+            user_id: self.user_id().cloned(),
+            service: self.is_service(),
+            address: self.address,
+        }
     }
 
     /// When its token expires or is revoked: then the door closes it. Without a token that is
@@ -109,15 +116,16 @@ impl Connection {
 }
 
 impl App {
-    /// Lets a client in by its credential, a token or the service's key, or as nobody in
-    /// particular. Errors: `unauthenticated`, also for nobody where a token is needed;
+    /// Lets a client at `address` in by its credential, a token or the service's key, or as nobody
+    /// in particular. Errors: `unauthenticated`, also for nobody where a token is needed;
     /// `unavailable`.
     pub async fn connect(
         &self,
         id: ConnectionId,
         credential: Option<&str>,
+        address: IpAddr,
     ) -> Result<Connection, Error> {
-        let anonymous = Connection { id, identity: Identity::Anonymous, lease: None };
+        let anonymous = Connection { id, identity: Identity::Anonymous, lease: None, address };
         let Some(credential) = credential else {
             return match self.access {
                 Access::Open => Ok(anonymous),
@@ -131,7 +139,7 @@ impl App {
                 let user_id = self.user_of_host(claims).await?;
                 Ok(Connection { identity: Identity::User { user_id, expires_at }, ..anonymous })
             }
-            Credential::Signed(key_id) => self.connect_by_key(id, key_id, credential).await,
+            Credential::Signed(key_id) => self.connect_by_key(anonymous, key_id, credential).await,
         }
     }
 
@@ -188,12 +196,12 @@ impl App {
     /// may have given its own token this `kid`.
     async fn connect_by_key(
         &self,
-        id: ConnectionId,
+        anonymous: Connection,
         access_key_id: String,
         credential: &str,
     ) -> Result<Connection, Error> {
         // Before the store is asked: a token that is revoked meanwhile ends this one too.
-        let lease = self.leases.enter(id, access_key_id);
+        let lease = self.leases.enter(anonymous.id, access_key_id);
         let key = self.store.find_token_key(&lease.access_key_id).await?;
         let (user_id, expires_at, lease) = match key {
             Some(key) => {
@@ -208,7 +216,7 @@ impl App {
                 (self.user_of_host(claims).await?, expires_at, None)
             }
         };
-        Ok(Connection { id, identity: Identity::User { user_id, expires_at }, lease })
+        Ok(Connection { identity: Identity::User { user_id, expires_at }, lease, ..anonymous })
     }
 }
 
@@ -216,8 +224,8 @@ pub(super) const NOT_YOURS: Error = Error::Forbidden("you have shown to be anoth
 
 impl Connection {
     /// Whoever has just proved to be this user, for as long as they stay connected.
-    pub(super) fn proven(id: ConnectionId, user_id: UserId) -> Connection {
-        Connection { id, identity: Identity::Proven(user_id), lease: None }
+    pub(super) fn proven(id: ConnectionId, user_id: UserId, address: IpAddr) -> Connection {
+        Connection { id, identity: Identity::Proven(user_id), lease: None, address }
     }
 
     /// Whether it may act as a user who is protected or not. Errors: `unauthenticated`,
@@ -249,6 +257,7 @@ impl Connection {
             connection: self.id,
             service: self.is_service(),
             anonymous: self.is_anonymous(),
+            address: self.address,
         }
     }
 }

@@ -26,6 +26,7 @@ impl App {
 
     /// A user's invitations that wait for an answer, oldest first; at most a page of them.
     pub async fn list_invitations(&self, user_id: &UserId) -> Result<Vec<Invitation>, Error> {
+        let _share = self.shares.of_user(user_id).await;
         self.store.list_invitations(user_id, self.limits.max_page).await
     }
 

@@ -18,7 +18,7 @@ impl App {
         body: Body,
         client_id: Option<ClientId>,
     ) -> Result<Sent, Error> {
-        self.admit_message(actor).await?;
+        self.admit_message(actor, body.as_ref().len()).await?;
         let user_id = actor.user_id.clone();
         // The writer looks up membership, for a whole batch at once, where nothing can change it
         // before the message is in. What it refuses is told apart here.
@@ -41,14 +41,20 @@ impl App {
         }
     }
 
-    /// A page of a chat's history, for anyone if the chat is public. Errors: `not_found`.
+    /// A page of a chat's history, for anyone if the chat is public. Errors: `not_found`,
+    /// `rate_limited`.
     pub async fn list_messages(
         &self,
         viewer: &Viewer,
         chat_id: ChatId,
         query: &MessageQuery,
     ) -> Result<MessagePage, Error> {
+        self.admit_reading(viewer).await?;
+        let share = self.share_of(viewer).await;
         let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
-        self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await
+        let page = self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await?;
+        drop(share);
+        self.count_read(viewer, &page.messages).await;
+        Ok(page)
     }
 }

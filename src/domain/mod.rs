@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod budgets;
 mod carrier;
 mod channels;
 mod chats;
@@ -30,10 +31,12 @@ mod prepared;
 mod presence;
 mod rates;
 mod rooms;
+mod shares;
 mod streams;
 mod teams;
 mod users;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -57,6 +60,7 @@ use nicks::Nicks;
 use passwords::Passwords;
 use presence::Presence;
 use rates::Rates;
+use shares::Shares;
 
 pub use identity::Connection;
 pub use prepared::Prepared;
@@ -73,6 +77,8 @@ pub struct Actor {
     service: bool,
     /// Whether the connection has proved nothing: then it loses a user who becomes protected.
     anonymous: bool,
+    /// Where it comes from.
+    address: IpAddr,
 }
 
 impl Actor {
@@ -82,13 +88,20 @@ impl Actor {
 }
 
 /// Who looks: a user, or nobody in particular.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Viewer {
     user_id: Option<UserId>,
     service: bool,
+    /// Where they come from.
+    address: IpAddr,
 }
 
 impl Viewer {
+    /// Nobody in particular, from this address.
+    pub fn nobody(address: IpAddr) -> Viewer {
+        Viewer { user_id: None, service: false, address }
+    }
+
     pub fn user_id(&self) -> Option<&UserId> {
         self.user_id.as_ref()
     }
@@ -96,7 +109,8 @@ impl Viewer {
 
 impl From<&Actor> for Viewer {
     fn from(actor: &Actor) -> Viewer {
-        Viewer { user_id: Some(actor.user_id.clone()), service: actor.service }
+        let Actor { user_id, service, address, .. } = actor;
+        Viewer { user_id: Some(user_id.clone()), service: *service, address: *address }
     }
 }
 
@@ -123,6 +137,7 @@ pub struct App {
     /// None for the only node.
     cluster: Option<Cluster>,
     rates: Arc<Rates>,
+    shares: Shares,
     event_log: Option<EventLog>,
 }
 
@@ -151,6 +166,7 @@ impl App {
         let rates = Arc::new(Rates::new(&config.limits));
         tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
         let event_log = topic.map(|topic| EventLog::start(topic, store.backlog()));
+        let shares = Shares::of(store.readers_for_one());
         let app = Arc::new(App {
             access,
             registration: config.registration,
@@ -169,6 +185,7 @@ impl App {
             node,
             cluster,
             rates,
+            shares,
             event_log,
         });
         if app.cluster.is_none() {

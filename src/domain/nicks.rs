@@ -49,7 +49,7 @@ impl App {
                 let proven = self.connect_by_password(id, nick.as_ref(), password, address).await?;
                 Ok(Arc::new(proven))
             }
-            None if connection.is_proven() => Ok(Arc::new(self.connect(id, None).await?)),
+            None if connection.is_proven() => Ok(Arc::new(self.connect(id, None, address).await?)),
             None => Ok(connection.clone()),
         }
     }

@@ -17,6 +17,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
+use super::budgets::Budgets;
 use super::{Actor, App, Viewer};
 use crate::config::Limits;
 use crate::error::Error;
@@ -26,7 +27,7 @@ use crate::model::UserId;
 /// else anyone could lock its owner out.
 const EVERYWHERE: u32 = 10;
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// The buckets. Those that are full again are forgotten every minute.
 pub(super) struct Rates {
@@ -41,6 +42,7 @@ pub(super) struct Rates {
     failed_logins_per_pair: Failures<(u64, Network)>,
     failed_logins_per_address: Failures<Network>,
     accounts: RandomState,
+    pub bytes: Budgets,
 }
 
 impl App {
@@ -50,13 +52,13 @@ impl App {
         self.rates.connects_per_address.take(&Network::of(address))
     }
 
-    /// Counts a request from `address`, and of the user that it comes from if that is known. The
+    /// Counts a request for the address, and for the user that it comes from if that is known. The
     /// service asks as often as it likes. Errors: `rate_limited`.
-    pub async fn admit_request(&self, address: IpAddr, viewer: &Viewer) -> Result<(), Error> {
+    pub async fn admit_request(&self, viewer: &Viewer) -> Result<(), Error> {
         if viewer.service {
             return Ok(());
         }
-        self.rates.requests_per_address.take(&Network::of(address))?;
+        self.rates.requests_per_address.take(&Network::of(viewer.address))?;
         match viewer.user_id() {
             Some(user_id) => {
                 self.take_one("requests", &self.rates.requests_per_user, user_id).await
@@ -110,13 +112,14 @@ impl App {
         of_account.and(of_pair).and(of_address)
     }
 
-    /// Counts a message of the actor, unless it is the service that sends it. Errors:
-    /// `rate_limited`.
-    pub(super) async fn admit_message(&self, actor: &Actor) -> Result<(), Error> {
-        match actor.service {
-            true => Ok(()),
-            false => self.take_one("messages", &self.rates.messages_per_user, &actor.user_id).await,
+    /// Counts a message of so many bytes for the actor, unless it is the service that sends it.
+    /// Errors: `rate_limited`.
+    pub(super) async fn admit_message(&self, actor: &Actor, bytes: usize) -> Result<(), Error> {
+        if actor.service {
+            return Ok(());
         }
+        self.take_one("messages", &self.rates.messages_per_user, &actor.user_id).await?;
+        self.admit_writing(&Viewer::from(actor), bytes).await
     }
 }
 
@@ -133,6 +136,7 @@ impl Rates {
             failed_logins_per_pair: Failures::new(of_account),
             failed_logins_per_address: Failures::new(limits.failed_logins_per_address),
             accounts: RandomState::new(),
+            bytes: Budgets::new(limits),
         }
     }
 
@@ -152,6 +156,7 @@ impl Rates {
             rates.failed_logins_per_account.forget_idle();
             rates.failed_logins_per_pair.forget_idle();
             rates.failed_logins_per_address.forget_idle();
+            rates.bytes.forget_idle();
         }
     }
 }
@@ -257,6 +262,6 @@ impl<K: Hash + Eq + Clone> Failures<K> {
     }
 }
 
-fn limited(retry_after: Duration) -> Error {
+pub(super) fn limited(retry_after: Duration) -> Error {
     Error::RateLimited { retry_after }
 }

@@ -5,7 +5,7 @@ use std::iter;
 
 use super::access::TeamMember;
 use super::users::find_user;
-use super::{Actor, App};
+use super::{Actor, App, Viewer};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{Event, Name, Team, TeamId, UserId};
@@ -46,6 +46,7 @@ impl App {
     /// The actor's teams, longest first; at most a page of them.
     pub async fn list_teams(&self, actor: &Actor) -> Result<Vec<Team>, Error> {
         let (max, max_bytes) = (self.limits.max_page, self.limits.max_page_bytes);
+        let _share = self.share_of(&Viewer::from(actor)).await;
         self.store.list_teams(&actor.user_id, max, max_bytes).await
     }
 

@@ -12,12 +12,15 @@ impl App {
     ///
     /// A known `external_id` decides, whatever `id` says, unless that is another user's. An
     /// unknown one is given to the user that `id` names, if that has none yet. Errors:
-    /// `conflict`; those of [`claim`](App::claim) for a user whom the connection may not act as.
+    /// `conflict`; those of [`claim`](App::claim) for a user whom the connection may not act as;
+    /// `rate_limited` after too many bytes of photos and messages.
     pub async fn create_user(&self, connection: &Connection, new: NewUser) -> Result<User, Error> {
         if let Some(user) = self.find_unchanged(&new).await? {
             connection.may_act_as(&user.id, user.protected)?;
             return Ok(user);
         }
+        let photo = new.photo.as_ref().map_or(0, |photo| photo.as_ref().len());
+        self.admit_writing(&connection.viewer(), photo).await?;
         let mut tx = self.store.begin().await?;
         tx.lock_names(&names_of(&new)).await?;
         let user = match find(&mut tx, &new).await? {
@@ -55,6 +58,7 @@ impl App {
 
     /// The chats that a user is a member of. Errors: `not_found` if there is no such user.
     pub async fn chats_of(&self, user_id: &UserId) -> Result<Vec<ChatId>, Error> {
+        let _share = self.shares.of_user(user_id).await;
         let chats = self.store.list_chat_ids(user_id).await?;
         chats.ok_or_else(Error::no_user)
     }

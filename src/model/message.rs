@@ -63,6 +63,14 @@ pub struct Sent {
     pub fresh: bool,
 }
 
+impl Message {
+    /// About how many bytes it takes on the wire.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 350;
+        FIXED + self.body.as_ref().len()
+    }
+}
+
 /// A message that has been sent, with what its receivers are shown beside it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Posted {

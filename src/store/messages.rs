@@ -30,9 +30,6 @@ const LIST_EARLIEST: &str = "
 const LIST_LATEST: &str = "
     select * from messages where chat_id = $1 and seq between $2 and $3 order by seq desc limit $4";
 
-/// About how many bytes a message takes on the wire beside its body.
-const FIXED_SIZE: usize = 350;
-
 impl Store {
     /// The messages of a chat that match `query`, and no more than fit into `max_bytes` after the
     /// first.
@@ -55,7 +52,7 @@ impl Store {
                 .bind(query.limit as i64)
                 .fetch(pool);
             while let Some(message) = rows.try_next().await? {
-                bytes += FIXED_SIZE + message.body.as_ref().len();
+                bytes += message.size();
                 if bytes > max_bytes && !messages.is_empty() {
                     break;
                 }

@@ -204,6 +204,14 @@ impl Store {
         }
     }
 
+    /// How many of the connections that are read by one user may have at the same time.
+    pub fn readers_for_one(&self) -> usize {
+        match &self.db {
+            Db::Sqlite(_) => sqlite::READERS_FOR_ONE,
+            Db::Postgres(_) => postgres::READERS_FOR_ONE,
+        }
+    }
+
     /// Opens a transaction, after those that asked before. Whoever calls it must not be
     /// cancelled before it has committed or failed.
     pub async fn begin(&self) -> Result<Tx, Error> {

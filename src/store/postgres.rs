@@ -15,6 +15,8 @@ use super::copy::is_unfinished;
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 10;
+/// How many of them one user may read by.
+pub(super) const READERS_FOR_ONE: usize = 3;
 
 /// How long to wait for a connection, new or of the pool, and for a [`DatabaseLock`].
 const PATIENCE: Duration = Duration::from_secs(5);

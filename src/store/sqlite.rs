@@ -24,6 +24,8 @@ use crate::error::CopyError;
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 2;
+/// How many of them one user may have.
+pub(super) const READERS_FOR_ONE: usize = 1;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// How long writers may wait for readers when the log is cut. A backup reads for far longer: until
 /// it is done, the log grows.

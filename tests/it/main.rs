@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod budgets;
 mod channels;
 mod channels_across;
 mod channels_frames;
@@ -34,6 +35,7 @@ mod doors;
 mod event_log;
 #[cfg(feature = "kafka")]
 mod event_schema;
+mod fairness;
 mod forgeries;
 mod gates;
 mod held;

@@ -87,7 +87,7 @@ async fn enter(session: &Arc<Session>, opening: &Opening) -> Result<(), Error> {
     let form = "must be 1 to 32 letters, digits and underscores";
     let nick = opening.nick.as_ref().ok_or_else(|| Error::invalid("user", form))?;
     let given = opening.credential.as_deref();
-    let connection = session.hub.app.connect(session.outlet.id, given).await?;
+    let connection = session.hub.app.connect(session.outlet.id, given, session.address).await?;
     let entered = session.take_nick(Arc::new(connection), nick).await;
     entered.map_err(|error| match error {
         Error::Forbidden(why) => Error::unauthenticated(why),

@@ -128,7 +128,7 @@ impl Session {
         let packet = read(&frame, self.hub.app.limits());
         let request = packet.as_ref().ok().map(|(kind, _)| *kind);
         let answer = async {
-            self.hub.app.admit_request(self.address, &self.viewer()).await?;
+            self.hub.app.admit_request(&self.viewer()).await?;
             let (kind, packet) = packet?;
             requests::obey(self, kind, &packet).await?;
             self.hub.settled().await;
@@ -147,7 +147,8 @@ impl Session {
     }
 
     fn viewer(&self) -> Viewer {
-        self.login().map(|login| Viewer::from(&login.actor)).unwrap_or_default()
+        let login = self.login();
+        login.map_or_else(|_| Viewer::nobody(self.address), |login| Viewer::from(&login.actor))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

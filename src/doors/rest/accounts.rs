@@ -191,7 +191,7 @@ pub async fn refresh(
     ))]
 pub async fn log_out(
     State(hub): State<Arc<Hub>>,
-    _: Guest,
+    Guest(client): Guest,
     headers: HeaderMap,
     uri: Uri,
     Body(body): Body,
@@ -201,7 +201,7 @@ pub async fn log_out(
         form.text("access_token", |text, _| Ok(text.to_owned()))
     };
     let token = credential(&headers, &uri).or_else(in_body);
-    let connection = connect(&hub.app, token.as_deref()).await?;
+    let connection = connect(&hub.app, token.as_deref(), client.address).await?;
     hub.app.end_token(&connection).await?;
     Ok(Envelope::empty())
 }

@@ -1,5 +1,6 @@
 //! Who makes a request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -27,7 +28,7 @@ impl FromRequestParts<Arc<Hub>> for Guest {
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Guest, Refusal> {
         let client = Client::of_request(parts)?;
-        hub.app.admit_request(client.address, &Viewer::default()).await?;
+        hub.app.admit_request(&Viewer::nobody(client.address)).await?;
         Ok(Guest(client))
     }
 }
@@ -38,10 +39,13 @@ impl FromRequestParts<Arc<Hub>> for Caller {
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Caller, Refusal> {
         let client = Client::of_request(parts)?;
         let token = credential(&parts.headers, &parts.uri);
-        let connection = connect(&hub.app, token.as_deref()).await;
+        let connection = connect(&hub.app, token.as_deref(), client.address).await;
         // Who is refused is counted as nobody: further tries are not free.
-        let viewer = connection.as_ref().map(Connection::viewer).unwrap_or_default();
-        hub.app.admit_request(client.address, &viewer).await?;
+        let viewer = match &connection {
+            Ok(connection) => connection.viewer(),
+            Err(_) => Viewer::nobody(client.address),
+        };
+        hub.app.admit_request(&viewer).await?;
         let connection = connection?;
         let actor = act(&hub.app, &connection, &parts.uri).await?;
         Ok(Caller { actor })
@@ -49,9 +53,9 @@ impl FromRequestParts<Arc<Hub>> for Caller {
 }
 
 /// Who brings this token, in either access mode. Errors: `unauthenticated`, also without one.
-pub async fn connect(app: &App, token: Option<&str>) -> Result<Connection, Error> {
+pub async fn connect(app: &App, token: Option<&str>, address: IpAddr) -> Result<Connection, Error> {
     let token = token.ok_or(Error::unauthenticated("a token is needed"))?;
-    app.connect(ConnectionId::new(), Some(token)).await
+    app.connect(ConnectionId::new(), Some(token), address).await
 }
 
 async fn act(app: &App, connection: &Connection, uri: &Uri) -> Result<Actor, Error> {

@@ -1,7 +1,6 @@
 //! `/api/ws`: direct messages as they are sent.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::{Utf8Bytes, WebSocket};
@@ -52,7 +51,6 @@ struct Packet<'a> {
 /// Someone with a token, or the service, who wants to connect.
 pub struct Opening {
     connection: Connection,
-    address: IpAddr,
     _following: Option<Following>,
 }
 
@@ -63,12 +61,12 @@ impl FromRequestParts<Arc<Hub>> for Opening {
         let address = Client::of_request(parts)?.address;
         hub.app.admit_connect(address)?;
         let token = credential(&parts.headers, &parts.uri);
-        let connection = connect(&hub.app, token.as_deref()).await?;
+        let connection = connect(&hub.app, token.as_deref(), address).await?;
         let following = match connection.user_id() {
             Some(user_id) => Some(hub.app.follow_user(&connection, user_id).await?),
             None => None,
         };
-        Ok(Opening { connection, address, _following: following })
+        Ok(Opening { connection, _following: following })
     }
 }
 
@@ -92,12 +90,12 @@ pub async fn open(State(hub): State<Arc<Hub>>, opening: Opening, upgrade: Upgrad
 }
 
 async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
-    let Opening { connection, address, _following } = opening;
+    let Opening { connection, _following } = opening;
     let limits = hub.app.limits();
     let outlet = Outlet::new(connection.id(), limits);
     hub.live.add(&connection, &outlet);
     let handle = async |frame| {
-        if let Err(error) = receive(hub, &connection, address, frame).await {
+        if let Err(error) = receive(hub, &connection, frame).await {
             failure::log("direct message", &error);
             let answer = json!({ "error": failure::object(&error) });
             outlet.send(answer.to_string().into());
@@ -118,13 +116,8 @@ async fn close_at_end(connection: &Connection, outlet: &Outlet) {
     std::future::pending().await
 }
 
-async fn receive(
-    hub: &Hub,
-    connection: &Connection,
-    address: IpAddr,
-    frame: Frame,
-) -> Result<(), Error> {
-    hub.app.admit_request(address, &connection.viewer()).await?;
+async fn receive(hub: &Hub, connection: &Connection, frame: Frame) -> Result<(), Error> {
+    hub.app.admit_request(&connection.viewer()).await?;
     let unreadable = |why: String| Error::Invalid { field: None, why };
     let Frame::Text(text) = frame else {
         return Err(unreadable("the packet must be a text frame".into()));

@@ -1,6 +1,5 @@
 //! Who makes the calls of a request.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -24,7 +23,6 @@ use crate::model::ConnectionId;
 #[derive(Clone)]
 pub struct Caller {
     pub connection: Arc<Connection>,
-    address: IpAddr,
 }
 
 /// A request that is refused as a whole.
@@ -33,7 +31,7 @@ pub struct Refused(Error);
 impl Caller {
     /// Counts a call. Errors: `rate_limited`.
     pub async fn admit(&self, app: &App) -> Result<(), Error> {
-        app.admit_request(self.address, &self.connection.viewer()).await
+        app.admit_request(&self.connection.viewer()).await
     }
 }
 
@@ -43,11 +41,11 @@ impl FromRequestParts<Arc<Hub>> for Caller {
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Caller, Refused> {
         let Client { address } = Client::of_request(parts).map_err(Refused)?;
         let token = credential(&parts.headers, &parts.uri);
-        match hub.app.connect(ConnectionId::new(), token.as_deref()).await {
-            Ok(connection) => Ok(Caller { connection: Arc::new(connection), address }),
+        match hub.app.connect(ConnectionId::new(), token.as_deref(), address).await {
+            Ok(connection) => Ok(Caller { connection: Arc::new(connection) }),
             Err(error) => {
                 // Further tries are not free.
-                let admitted = hub.app.admit_request(address, &Viewer::default()).await;
+                let admitted = hub.app.admit_request(&Viewer::nobody(address)).await;
                 Err(Refused(admitted.err().unwrap_or(error)))
             }
         }

@@ -162,7 +162,7 @@ impl Session {
         metrics::counter!("chinwag_requests_total").increment(1);
         let answer = async {
             let viewer = self.viewer(connection);
-            self.hub.app.admit_request(self.address, &viewer).await?;
+            self.hub.app.admit_request(&viewer).await?;
             // What is not admitted is not read, either.
             let body = packets::body(data)?;
             requests::answer(self, connection, &self.hub.app, event, body).await

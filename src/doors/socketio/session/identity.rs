@@ -20,10 +20,10 @@ impl Session {
         let app = &self.hub.app;
         // The first time was counted as a connection.
         let again = self.has_entered();
-        if again && app.admit_request(self.address, &Viewer::default()).await.is_err() {
+        if again && app.admit_request(&Viewer::nobody(self.address)).await.is_err() {
             return self.close();
         }
-        let connection = match app.connect(self.id, credential.as_deref()).await {
+        let connection = match app.connect(self.id, credential.as_deref(), self.address).await {
             Ok(connection) => Arc::new(connection),
             Err(error) => {
                 log("connect", &error);
@@ -33,7 +33,7 @@ impl Session {
                 }
                 self.refuse(&error);
                 // Further tries of one connection are not free.
-                return match app.admit_request(self.address, &Viewer::default()).await {
+                return match app.admit_request(&Viewer::nobody(self.address)).await {
                     Ok(()) => {}
                     Err(_) => self.close(),
                 };

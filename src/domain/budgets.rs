@@ -1,0 +1,166 @@
+//! How much: the bytes that one user and one address may write and read in a minute. How often is
+//! in [`rates`](super::rates), where it is said, too, who is counted by whom.
+//!
+//! What is to be read has no size before it has been read. So a budget may be overdrawn by one
+//! message or page at a time, and nothing more is taken from it until that is made up for.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::rates::{MINUTE, Network, limited};
+use super::{App, Viewer};
+use crate::config::Limits;
+use crate::error::Error;
+use crate::model::{Message, UserId};
+
+/// What is counted together.
+pub(super) struct Budgets {
+    written: Pair,
+    read: Pair,
+}
+
+struct Pair {
+    /// What all nodes call it.
+    name: &'static str,
+    of_user: Budget<UserId>,
+    of_address: Budget<Network>,
+}
+
+impl App {
+    /// Counts what the viewer is about to write. Errors: `rate_limited` if that was too much
+    /// before.
+    pub(super) async fn admit_writing(&self, viewer: &Viewer, bytes: usize) -> Result<(), Error> {
+        match bytes {
+            0 => Ok(()),
+            _ => self.spend(&self.rates.bytes.written, viewer, bytes, false).await,
+        }
+    }
+
+    /// Errors: `rate_limited` if the viewer has read too much before.
+    pub(super) async fn admit_reading(&self, viewer: &Viewer) -> Result<(), Error> {
+        self.spend(&self.rates.bytes.read, viewer, 0, false).await
+    }
+
+    /// Counts messages that the viewer has read.
+    pub(super) async fn count_read(&self, viewer: &Viewer, messages: &[Message]) {
+        let bytes = messages.iter().map(Message::size).sum();
+        // What has been read is given out, however much it was.
+        let _ = self.spend(&self.rates.bytes.read, viewer, bytes, true).await;
+    }
+
+    /// Takes from the budgets of the viewer's address and user, if neither is overdrawn or `always`.
+    /// The user's is the one of all nodes, if there are others and Redis answers.
+    async fn spend(
+        &self,
+        budgets: &Pair,
+        viewer: &Viewer,
+        bytes: usize,
+        always: bool,
+    ) -> Result<(), Error> {
+        if viewer.service {
+            return Ok(());
+        }
+        let network = Network::of(viewer.address);
+        if !always {
+            budgets.of_address.check(&network)?;
+        }
+        if let Some(user_id) = &viewer.user_id {
+            let spent = self.spend_shared(budgets, user_id, bytes, always).await;
+            match spent {
+                Some(spent) => spent.map_err(limited)?,
+                None if always => budgets.of_user.take(user_id, bytes),
+                None => {
+                    budgets.of_user.check(user_id)?;
+                    budgets.of_user.take(user_id, bytes);
+                }
+            }
+        }
+        // Not for what its user is refused: others there are innocent of that.
+        budgets.of_address.take(&network, bytes);
+        Ok(())
+    }
+
+    async fn spend_shared(
+        &self,
+        budgets: &Pair,
+        user_id: &UserId,
+        bytes: usize,
+        always: bool,
+    ) -> Option<Result<(), Duration>> {
+        let per_minute = budgets.of_user.per_minute;
+        let cluster = self.cluster.as_ref().filter(|_| per_minute > 0)?;
+        let name = format!("{}:{}", budgets.name, user_id.as_ref());
+        cluster.redis.take_from_budget(&name, per_minute, bytes, always).await
+    }
+}
+
+impl Budgets {
+    pub fn new(limits: &Limits) -> Budgets {
+        let written = Pair {
+            name: "written",
+            of_user: Budget::new(limits.written_bytes_per_user),
+            of_address: Budget::new(limits.written_bytes_per_address),
+        };
+        let read = Pair {
+            name: "read",
+            of_user: Budget::new(limits.read_bytes_per_user),
+            of_address: Budget::new(limits.read_bytes_per_address),
+        };
+        Budgets { written, read }
+    }
+
+    pub fn forget_idle(&self) {
+        for Pair { of_user, of_address, .. } in [&self.written, &self.read] {
+            of_user.forget_idle();
+            of_address.forget_idle();
+        }
+    }
+}
+
+/// So many bytes in a minute for each key; 0 for any number.
+struct Budget<K> {
+    per_minute: u32,
+    /// When nothing is spent any more of each. More than a minute from now it is overdrawn.
+    full_at: Mutex<HashMap<K, Instant>>,
+}
+
+impl<K: Hash + Eq + Clone> Budget<K> {
+    fn new(per_minute: u32) -> Budget<K> {
+        Budget { per_minute, full_at: Mutex::default() }
+    }
+
+    /// Errors: `rate_limited` if it is overdrawn.
+    fn check(&self, key: &K) -> Result<(), Error> {
+        let full_at = self.full_at().get(key).copied();
+        let spent = full_at.map(|at| at.saturating_duration_since(Instant::now()));
+        match spent.and_then(|spent| spent.checked_sub(MINUTE)) {
+            Some(wait) if !wait.is_zero() => Err(limited(wait)),
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&self, key: &K, bytes: usize) {
+        if self.per_minute == 0 || bytes == 0 {
+            return;
+        }
+        let cost = MINUTE.mul_f64(bytes as f64 / f64::from(self.per_minute));
+        let now = Instant::now();
+        let mut full_at = self.full_at();
+        let at = full_at.entry(key.clone()).or_insert(now);
+        *at = (*at).max(now) + cost;
+    }
+
+    fn forget_idle(&self) {
+        let now = Instant::now();
+        let mut full_at = self.full_at();
+        full_at.retain(|_, at| *at > now);
+        full_at.shrink_to_fit();
+    }
+
+    fn full_at(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
+        // Nothing panics while it is held.
+        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

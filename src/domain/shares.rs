@@ -1,0 +1,84 @@
+//! Shares of the readers. The connections that the store reads by are few: whoever asks for much
+//! waits for their own earlier reads, and not everybody else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::rates::Network;
+use super::{App, Viewer};
+use crate::model::UserId;
+
+/// Who has a share.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    User(UserId),
+    /// All who are nobody in particular there.
+    Network(Network),
+}
+
+/// Who reads now, and who waits for that.
+pub(super) struct Shares {
+    /// How many reads of one holder go on at the same time.
+    size: usize,
+    taken: Mutex<HashMap<Holder, Arc<Semaphore>>>,
+}
+
+/// A reader, as long as it is held. Whoever holds one must not ask for another.
+pub(super) struct Share<'a> {
+    shares: &'a Shares,
+    holder: Holder,
+    semaphore: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl App {
+    /// Waits until the viewer may read. The service waits for nothing.
+    pub(super) async fn share_of(&self, viewer: &Viewer) -> Option<Share<'_>> {
+        let holder = match &viewer.user_id {
+            _ if viewer.service => return None,
+            Some(user_id) => Holder::User(user_id.clone()),
+            None => Holder::Network(Network::of(viewer.address)),
+        };
+        Some(self.shares.take(holder).await)
+    }
+}
+
+impl Shares {
+    /// With so many readers for each.
+    pub fn of(size: usize) -> Shares {
+        Shares { size, taken: Mutex::default() }
+    }
+
+    /// Waits until what is the user's own may be read.
+    pub async fn of_user(&self, user_id: &UserId) -> Share<'_> {
+        self.take(Holder::User(user_id.clone())).await
+    }
+
+    async fn take(&self, holder: Holder) -> Share<'_> {
+        let new = || Arc::new(Semaphore::new(self.size));
+        let semaphore = self.taken().entry(holder.clone()).or_insert_with(new).clone();
+        let mut share = Share { shares: self, holder, semaphore, permit: None };
+        // It is never closed.
+        share.permit = share.semaphore.clone().acquire_owned().await.ok();
+        share
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<Holder, Arc<Semaphore>>> {
+        // Nothing panics while it is held.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        // It refers to the semaphore, too.
+        self.permit = None;
+        let mut taken = self.shares.taken();
+        // This one and the one in the list: nobody else reads or waits.
+        if Arc::strong_count(&self.semaphore) == 2 {
+            taken.remove(&self.holder);
+        }
+    }
+}
