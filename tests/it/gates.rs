@@ -289,14 +289,14 @@ async fn a_body_that_drips_is_408_everywhere() {
         limits.body_timeout = Duration::from_millis(500);
     })
     .await;
-    let sid = server.get(POLLING, "").await;
-    let sid = sid.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let polled = format!("{POLLING}&sid={sid}");
-    let paths =
-        [polled.as_str(), "/rpc", "/api/register", "/api/auth_token", "/api/auth_token/refresh"];
+    let paths = [POLLING, "/rpc", "/api/register", "/api/auth_token", "/api/auth_token/refresh"];
     for path in paths {
-        let kind = if path == polled { "text/plain" } else { "application/json" };
         for length in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
+            let (path, kind) = match path {
+                // It closes its session.
+                POLLING => (polled(&server).await, "text/plain"),
+                path => (path.to_owned(), "application/json"),
+            };
             let head = format!(
                 "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                  Content-Type: {kind}\r\n{length}\r\n\r\n"
@@ -306,6 +306,13 @@ async fn a_body_that_drips_is_408_everywhere() {
             assert!(answer.contains("the body came too slowly"), "{path}: {answer}");
         }
     }
+}
+
+/// The path of a new polling session.
+async fn polled(server: &TestServer) -> String {
+    let answer = server.get(POLLING, "").await;
+    let sid = answer.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+    format!("{POLLING}&sid={sid}")
 }
 
 /// What is answered to a body of which a chunk of one byte comes every now and then.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use serde_json::json;
 
 use crate::support::{Client, TestServer, message};
+use crate::transports::{Opening, Transport};
 
 #[tokio::test]
 async fn there_is_one_namespace() {
@@ -46,6 +48,63 @@ async fn an_old_client_that_says_nothing_is_closed() {
     speaking.ask("create-user", user).await;
     silent.closed().await;
     speaking.nothing_more().await;
+}
+
+/// How often something is done that takes no time, within this many seconds.
+async fn meanwhile(seconds: u64, mut act: impl AsyncFnMut(u64)) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    for tick in 0..seconds * 10 {
+        ticks.tick().await;
+        act(tick).await;
+    }
+}
+
+#[tokio::test]
+async fn an_old_client_that_is_busy_is_alive_without_a_ping() {
+    let server = TestServer::with_limits(|limits| {
+        limits.ping_interval = Duration::from_secs(1);
+        limits.ping_timeout = Duration::from_secs(1);
+    })
+    .await;
+    let opening = |polling| Opening { protocol: 3, polling, query: "", authorization: "" };
+    let user = json!({ "user": { "id": "ann", "name": "Ann" } });
+    let busy = async |polling: bool| {
+        let mut client = Transport::open(&server, opening(polling)).await;
+        meanwhile(5, async |tick| {
+            client.send(&format!("42{tick}{}", json!(["create-user", user]))).await;
+            let answer = client.until(&format!("43{tick}")).await.1;
+            assert_eq!(answer[0]["user"]["id"], "ann", "{answer}");
+        })
+        .await;
+        client
+    };
+    let (websocket, _polling) = join(busy(false), busy(true)).await;
+    // Then it falls silent.
+    match websocket {
+        Transport::WebSocket(mut client) => client.closed().await,
+        Transport::Polling(_) => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn an_old_client_comes_from_polling_to_a_websocket() {
+    let server = TestServer::start().await;
+    let opened = server.get("/socket.io/?EIO=3&transport=polling", "").await;
+    let sid = opened.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let path = format!("/socket.io/?EIO=3&sid={sid}&transport=");
+    let polled = server.get(&format!("{path}polling"), "").await;
+    assert!(polled.ends_with("2:40"), "{polled}");
+    let mut client = Client::open_url(&format!("ws://{}{path}websocket", server.address())).await;
+    client.send("2probe").await;
+    assert_eq!(client.frame().await, "3probe");
+    client.send("5").await;
+    let user = json!({ "user": { "id": "ann", "name": "Ann" } });
+    assert_eq!(client.ask("create-user", user).await["user"]["id"], "ann");
+    // One of each length that a frame can have.
+    for length in [1, 200, 100_000] {
+        let chat = json!({ "chat": { "name": "n" }, "users": [], "more": "x".repeat(length) });
+        assert_eq!(client.ask("create-chat", chat).await["chat"]["name"], "n");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use socketioxide_core::packet::{Packet, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
 use socketioxide_parser_common::CommonParser;
 
+use super::pulse::Pulse;
 use super::session::Session;
 use super::{Hub, packets};
 use crate::doors::client::Client;
@@ -25,6 +26,8 @@ use crate::doors::json::Json;
 pub(super) struct Attached {
     session: OnceLock<Arc<Session>>,
     parser: ParserState,
+    /// Of a polling client of an old protocol.
+    pub pulse: Pulse,
 }
 
 pub(super) type EngineSocket = Socket<Attached>;
@@ -46,6 +49,7 @@ impl EngineIoHandler for Engine {
 
     fn on_connect(self: Arc<Self>, socket: Arc<EngineSocket>) {
         metrics::gauge!("chinwag_sockets").increment(1);
+        self.hub.open.add(&socket);
         let Ok(client) = Client::of_request(&socket.req_parts) else {
             return socket.close(DisconnectReason::ClosingServer);
         };
@@ -72,6 +76,7 @@ impl EngineIoHandler for Engine {
 
     fn on_disconnect(&self, socket: Arc<EngineSocket>, reason: DisconnectReason) {
         metrics::gauge!("chinwag_sockets").decrement(1);
+        self.hub.open.remove(socket.id);
         tracing::debug!(?reason, "a socket closed");
         if let Some(session) = socket.data.session.get() {
             let in_rooms = self.hub.rooms.remove(session.id);

@@ -12,14 +12,19 @@
 //! - [`requests`]: the table of events, a function for each
 //! - [`rooms`]: which sockets hear of which chat; [`roster`] is the data behind its lock
 //! - [`push`]: every event to those who may see it
+//! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
+//! - [`pulse`]: old clients that are busy count as alive; [`frames`] tells where a WebSocket's end
 //! - [`unsent`]: what a socket has not taken yet, in bytes
 //! - [`views`], [`packets`]: what goes over the wire
 
 mod engine;
+mod frames;
 mod inbox;
+mod open;
 mod packets;
 mod polled;
+mod pulse;
 mod push;
 mod requests;
 mod rooms;
@@ -50,6 +55,8 @@ use crate::doors::pushed::Pushed;
 use crate::doors::retry;
 use crate::doors::tasks;
 use crate::error::Error;
+use open::Open;
+use pulse::Busy;
 use rooms::Rooms;
 use waiting::Waiting;
 
@@ -64,6 +71,7 @@ pub struct Door {
 /// What all sockets of the door share.
 struct Hub {
     app: Arc<App>,
+    open: Open,
     rooms: Rooms,
     pushed: Pushed,
     /// The requests being handled, and the sockets that are leaving rooms.
@@ -85,6 +93,7 @@ impl Door {
     pub fn open(app: &Arc<App>) -> (Door, Router) {
         let hub = Arc::new(Hub {
             app: app.clone(),
+            open: Open::default(),
             rooms: Rooms::new(app.streams()),
             pushed: Pushed::default(),
             work: TaskTracker::new(),
@@ -106,11 +115,13 @@ impl Door {
             .build();
         let engine = engine::Engine::new(hub.clone());
         let service = EngineIoService::with_config(Arc::new(engine), config);
+        let busy = Busy { engine: service.clone(), ping_interval: limits.ping_interval };
         let router = Router::new()
             .route("/socket.io", any_service(service.clone()))
             .route("/socket.io/", any_service(service))
+            .layer(middleware::from_fn_with_state(busy, pulse::give))
             .layer(middleware::map_request(own_head))
-            .layer(middleware::from_fn_with_state(app.clone(), polled::check))
+            .layer(middleware::from_fn_with_state(hub.clone(), polled::check))
             .layer(DefaultBodyLimit::max(limits.max_frame))
             .layer(middleware::from_fn_with_state(app.clone(), admit));
         (Door { hub }, router)
@@ -132,8 +143,7 @@ async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut query = request.uri().query().unwrap_or_default().split('&');
-    let handshake = !query.any(|item| item.starts_with("sid="));
+    let handshake = parameter(&request, "sid").is_none();
     match handshake.then(|| app.admit_connect(client.address)) {
         Some(Err(error)) => refusal(&error),
         Some(Ok(())) | None => next.run(request).await,
@@ -144,6 +154,13 @@ fn refusal(error: &Error) -> Response {
     let retry_after = [retry::header(error.retry_after().unwrap_or_default())];
     let json = [(CONTENT_TYPE, "application/json")];
     (StatusCode::TOO_MANY_REQUESTS, retry_after, json, packets::error(error)).into_response()
+}
+
+/// What the query says of `name`, as the engine reads it: the first of that name counts, up to a
+/// second `=`.
+fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut query = request.uri().query()?.split('&');
+    query.find_map(|item| item.strip_prefix(name)?.strip_prefix('='))?.split('=').next()
 }
 
 /// Copies a request's head. The engine keeps the first one of a connection as long as the

@@ -1,6 +1,7 @@
-//! The bodies that polling clients send. A body is read whole and its framing checked before the
-//! engine decodes it: the engine's decoder of protocol 3 loops for ever on a length that ends
-//! inside a surrogate pair, and copies the rest of the chunk for each packet.
+//! The requests of a session, before the engine sees them. A request is of the protocol that its
+//! session began with. The body of a POST is read whole and its framing checked: the engine's
+//! decoder of protocol 3 loops for ever on a length that ends inside a surrogate pair, and copies
+//! the rest of the chunk for each packet.
 
 use std::convert::Infallible;
 use std::str;
@@ -12,9 +13,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use engineioxide::socket::DisconnectReason;
+use engineioxide::{ProtocolVersion, TransportType};
 use futures_util::stream;
 
-use crate::domain::App;
+use super::engine::EngineSocket;
+use super::{Hub, parameter};
 
 /// Ends a packet of protocol 4, unless it is the last.
 const SEPARATOR: u8 = 0x1e;
@@ -23,10 +27,11 @@ const SEPARATOR: u8 = 0x1e;
 const MAX_LENGTH_DIGITS: usize = 8;
 
 /// What a refused client is told.
-const WHY: &str = "the body is not a sequence of packets as the protocol in EIO frames them, or \
+const WHY: &str = "the body is not a sequence of packets as the session's protocol frames them, or \
                    has too many of them\n";
+const OTHER_PROTOCOL: &str = "EIO is not that of the session\n";
 
-/// How the engine will decode a body. It goes by the request, whatever the session began with.
+/// How the packets of a body are told from each other.
 #[derive(Clone, Copy)]
 enum Framing {
     /// Protocol 4: packets with a separator between them.
@@ -38,44 +43,75 @@ enum Framing {
     Binary,
 }
 
-/// Passes on a body whose framing is right, and refuses any other with 400. A body may hold as many
-/// packets as requests may wait on a socket.
-pub(super) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let Some(framing) = framing(&request) else {
+/// Passes on what is of its session's protocol and, if it is a POST, has a right framing; refuses
+/// all else with 400. The session of a body that is refused, here or by the engine, is closed. A
+/// body may hold as many packets as requests may wait on a socket.
+pub(super) async fn check(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+    // The engine refuses a session that there is not, and reads no body for it.
+    let Some(socket) = parameter(&request, "sid").and_then(|sid| hub.open.get(sid)) else {
         return next.run(request).await;
     };
-    let (head, body) = request.into_parts();
-    let body = match Bytes::from_request(Request::from_parts(head.clone(), body), &()).await {
-        Ok(body) => body,
-        Err(refusal) => return refusal.into_response(),
+    if parameter(&request, "EIO") != Some(eio(socket.protocol)) {
+        return (StatusCode::BAD_REQUEST, OTHER_PROTOCOL).into_response();
+    }
+    // Nor does it read a body for a session that does not poll.
+    if request.method() != Method::POST || socket.transport_type() != TransportType::Polling {
+        return next.run(request).await;
+    }
+    let response = match take(&hub, &socket, request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal,
     };
-    match packets(framing, &body, app.limits().max_pending) {
-        Some(packets) => {
-            // A chunk for each packet: the engine copies a chunk's rest for each packet in it.
-            let chunks = packets.into_iter().map(Ok::<_, Infallible>);
-            let body = Body::from_stream(stream::iter(chunks));
-            next.run(Request::from_parts(head, body)).await
-        }
-        None => (StatusCode::BAD_REQUEST, WHY).into_response(),
+    if !response.status().is_success() {
+        socket.close(DisconnectReason::PacketParsingError);
+    }
+    response
+}
+
+/// The request with its body as checked packets.
+async fn take(hub: &Hub, socket: &EngineSocket, request: Request) -> Result<Request, Response> {
+    let (head, body) = request.into_parts();
+    let body = Bytes::from_request(Request::from_parts(head.clone(), body), &()).await;
+    let body = body.map_err(IntoResponse::into_response)?;
+    let content_type = head.headers.get(CONTENT_TYPE);
+    let binary = content_type.is_some_and(|value| value == "application/octet-stream");
+    let framing = match socket.protocol {
+        ProtocolVersion::V4 => Framing::Separated,
+        ProtocolVersion::V3 if binary => Framing::Binary,
+        ProtocolVersion::V3 => Framing::Counted,
+    };
+    let limits = hub.app.limits();
+    let packets = packets(framing, &body, limits.max_pending);
+    let mut packets = packets.ok_or_else(|| (StatusCode::BAD_REQUEST, WHY).into_response())?;
+    if let Some(ping) = framing.ping()
+        && body.len() + ping.len() <= limits.max_frame
+        && socket
+            .data
+            .pulse
+            .beats(packets.iter().any(|packet| packet == ping), limits.ping_interval)
+    {
+        packets.push(Bytes::from_static(ping));
+    }
+    // A chunk for each packet: the engine copies a chunk's rest for each packet in it.
+    let chunks = packets.into_iter().map(Ok::<_, Infallible>);
+    Ok(Request::from_parts(head, Body::from_stream(stream::iter(chunks))))
+}
+
+fn eio(protocol: ProtocolVersion) -> &'static str {
+    match protocol {
+        ProtocolVersion::V3 => "3",
+        ProtocolVersion::V4 => "4",
     }
 }
 
-/// None for a request whose body the engine does not read: one that is no POST, or of a protocol
-/// that it refuses.
-fn framing(request: &Request) -> Option<Framing> {
-    if request.method() != Method::POST {
-        return None;
-    }
-    let mut query = request.uri().query()?.split('&');
-    // The engine takes the first one, and of it what stands before a second `=`.
-    let protocol = query.find_map(|item| item.strip_prefix("EIO="))?.split('=').next()?;
-    let content_type = request.headers().get(CONTENT_TYPE);
-    let binary = content_type.is_some_and(|value| value == "application/octet-stream");
-    match protocol {
-        "4" => Some(Framing::Separated),
-        "3" if binary => Some(Framing::Binary),
-        "3" => Some(Framing::Counted),
-        _ => None,
+impl Framing {
+    /// A ping of an old client; later protocols have none.
+    fn ping(self) -> Option<&'static [u8]> {
+        match self {
+            Framing::Separated => None,
+            Framing::Counted => Some(b"1:2"),
+            Framing::Binary => Some(b"\0\x01\xff2"),
+        }
     }
 }
 
