@@ -1,0 +1,138 @@
+//! Valid frames and bodies of each door; `$` begins what is called otherwise in each world.
+
+/// Packets of Socket.IO. What stands behind a line break is a binary frame, and the next one.
+pub const PACKETS: [&str; 40] = [
+    r#"40"#,
+    r#"40{"token":"$TOKEN"}"#,
+    r#"40/admin,{"token":"x"}"#,
+    r#"41"#,
+    r#"3"#,
+    r#"2probe"#,
+    r#"420["create-user",{"user":{"external_id":"self$NUMBER","name":"Self","photo":""}}]"#,
+    r#"421["create-user",{"user":{"id":"$SELF","name":"Self","photo":"data:,x","handle":"h$NUMBER"}}]"#,
+    r#"422["create-chat",{"chat":{"name":"A","description":"b","private":false},"users":["$OTHER"]}]"#,
+    r#"423["create-chat",{"chat":{"name":"A","private":true,"team_id":"$TEAM"},"users":[]}]"#,
+    r#"424["open-direct",{"user":{"id":"$OTHER"}}]"#,
+    r#"425["list-chats",{"user":{"id":"$SELF"},"limit":2}]"#,
+    r#"426["list-chats",{"before":{"at":"2026-01-31T12:00:00Z","id":"$CHAT"}}]"#,
+    r#"427["update-chat",{"chat":{"id":"$CHAT","name":"B","description":"","private":false}}]"#,
+    r#"428["join-chat",{"chat":{"id":"$CHAT"}}]"#,
+    r#"429["leave-chat",{"chat":{"id":"$CHAT"}}]"#,
+    r#"42["mark-read",{"chat":{"id":"$CHAT"},"seq":1}]"#,
+    r#"42["remove-member",{"chat":{"id":"$CHAT"},"user":{"id":"$OTHER"}}]"#,
+    r#"4210["list-messages",{"chat":{"id":"$CHAT"},"query":{"from":"2026-01-31T12:00:00Z","limit":10}}]"#,
+    r#"4211["list-messages",{"chat":{"id":"$CHAT"},"query":{"after_seq":0,"before_seq":9,"limit":2}}]"#,
+    r#"4212["new-message",{"chat":{"id":"$CHAT"},"message":{"value":"hello","type":"text"}}]"#,
+    r#"4213["new-message",{"chat":{"id":"$CHAT"},"user":{"id":"$SELF"},"message":{"value":"x","type":"img","client_id":"c1"}}]"#,
+    r#"42["new-message",{"chat":{"id":"$CHAT"},"message":{"value":"\ud83d\ude00 \u00e9","type":"file"}}]"#,
+    r#"4214["subscribe",{"channel":"room-$CHAT"}]"#,
+    r#"4215["unsubscribe",{"channel":"room-$CHAT"}]"#,
+    r#"42["subscribe",{"channel":"system"}]"#,
+    r#"42["unsubscribe",{"channel":"system"}]"#,
+    r#"4216["invite",{"chat":{"id":"$CHAT"},"user":{"id":"$OTHER"}}]"#,
+    r#"4217["list-invitations",{}]"#,
+    r#"4218["accept-invitation",{"invitation":{"id":"$CHAT"}}]"#,
+    r#"4219["decline-invitation",{"invitation":{"id":"$CHAT"}}]"#,
+    r#"4220["create-team",{"team":{"name":"T"},"users":["$OTHER"]}]"#,
+    r#"4221["list-teams",{}]"#,
+    r#"4222["add-to-team",{"team":{"id":"$TEAM"},"user":{"id":"$OTHER"}}]"#,
+    r#"4223["remove-from-team",{"team":{"id":"$TEAM"},"user":{"id":"$OTHER"}}]"#,
+    r#"43[{"ok":true}]"#,
+    r#"45113["new-message",{"chat":{"id":"$CHAT"},"message":{"_placeholder":true,"num":0}}]"#,
+    r#"461-2[{"_placeholder":true,"num":0}]"#,
+    r#"44{"message":"no"}"#,
+    r#"1"#,
+];
+
+/// Frames of the channels.
+pub const CHANNELS: [&str; 12] = [
+    r##"{"type":4,"channel":"#c$NUMBER"}"##,
+    r#"{"type":4,"channel":"lobby"}"#,
+    r#"{"type":5,"channel":"c$NUMBER"}"#,
+    r#"{"type":0,"dest":"c$NUMBER","message":"hello"}"#,
+    r##"{"type":0,"dest":"#lobby","message":"\ud83d\ude00"}"##,
+    r#"{"type":6}"#,
+    r#"{"type":6,"channel":"c$NUMBER"}"#,
+    r#"{"type":2,"user":"d$NUMBER"}"#,
+    r#"{"type":2,"user":"$ANN","password":"short"}"#,
+    r#"{"type":1,"user":"$BOB","password":"short"}"#,
+    r#"{"type":3}"#,
+    r#"{"type":4,"channel":"c.$NUMBER-x"}"#,
+];
+
+/// Frames of the WebSocket for direct messages.
+pub const LIVE: [&str; 4] = [
+    r#"{"author":"$ANN","recipient":"$BOB","message":"hello"}"#,
+    r#"{"author":"$ANN","recipient":"$BOB","message":"x.png","message_type":1}"#,
+    r#"{"author":"$ANN","recipient":"nobody","message":"hello","message_type":2}"#,
+    r#"{"author":"$BOB","recipient":"$ANN","message":"hello"}"#,
+];
+
+pub const RPC: [&str; 14] = [
+    r#"{"jsonrpc":"2.0","id":1,"method":"NewUser","params":["guy$NUMBER"]}"#,
+    r#"{"jsonrpc":"2.0","id":"a","method":"Chatty.NewUser","params":{"userId":"gil$NUMBER"}}"#,
+    r#"{"jsonrpc":"2.0","id":null,"method":"NewRoom","params":[{"UserId":"guy$NUMBER","RoomId":"0"}]}"#,
+    r#"{"jsonrpc":"2.0","id":-1.5,"method":"EnterRoom","params":[{"UserId":"guy$NUMBER","RoomId":"0"},"$ROOM"]}"#,
+    r#"{"jsonrpc":"2.0","id":2,"method":"LeaveRoom","params":{"user":{"UserId":"guy$NUMBER","RoomId":"$ROOM"}}}"#,
+    r#"{"jsonrpc":"2.0","id":2,"method":"LeaveRoom","params":[{"UserId":"guy$NUMBER","RoomId":"0"}]}"#,
+    r#"{"jsonrpc":"2.0","id":2,"method":"UsersCount","params":["$ROOM"]}"#,
+    r#"{"jsonrpc":"2.0","id":2,"method":"UsersCount","params":["0"]}"#,
+    r#"{"jsonrpc":"2.0","method":"SendMessage","params":["hello",{"UserId":"eve$NUMBER","RoomId":"$ROOM"}]}"#,
+    r#"{"jsonrpc":"2.0","id":3,"method":"SendMessage","params":{"content":"aGk=","encoding":"base64","user":{"UserId":"eve$NUMBER","RoomId":"$ROOM"}}}"#,
+    r#"{"jsonrpc":"2.0","id":3,"method":"PickUpHistory","params":[{"UserId":"eve$NUMBER","RoomId":"$ROOM"}]}"#,
+    r#"{"jsonrpc":"2.0","id":3,"method":"DumpHistory","params":[{"UserId":"eve$NUMBER","RoomId":"$ROOM"},0,10]}"#,
+    r#"[{"jsonrpc":"2.0","id":1,"method":"UsersCount","params":["0"]},{"jsonrpc":"2.0","method":"UsersCount"},1]"#,
+    r#"[{"jsonrpc":"2.0","id":18446744073709551616,"method":"Nothing","params":null}]"#,
+];
+
+/// An HTTP request; the body is what is changed most.
+pub struct Request {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub headers: &'static str,
+    pub body: &'static str,
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n";
+
+const fn post(path: &'static str, headers: &'static str, body: &'static str) -> Request {
+    Request { method: "POST", path, headers, body }
+}
+
+const fn get(path: &'static str, body: &'static str) -> Request {
+    Request { method: "GET", path, headers: "Authorization: Bearer $TOKEN\r\n", body }
+}
+
+/// Of the REST door. What takes a password comes seldom: it is slow by design.
+pub const REST: [Request; 16] = [
+    post(
+        "/api/register",
+        JSON,
+        r#"{"first_name":"A","last_name":"B","username":"new$NUMBER","password":"short","email":"new$NUMBER@example.com","phone":"+49123"}"#,
+    ),
+    post(
+        "/api/register",
+        FORM,
+        "first_name=A&last_name=B&username=new&password=%20short&email=a%40b.c&phone=%2b1",
+    ),
+    post("/api/auth_token", JSON, r#"{"username":"$ANN"}"#),
+    post("/api/auth_token", FORM, "username=$ANN&passwor=x"),
+    post("/api/auth_token/refresh", JSON, r#"{"refresh_token":"$REFRESH"}"#),
+    post("/api/auth_token/refresh", FORM, "refresh_token=$REFRESH"),
+    post("/api/auth_token/refresh", "Content-Type: text/plain\r\n", "refresh_token=x"),
+    post("/api/auth_token/refresh", "", r#"{"refresh_token":null}"#),
+    post("/api/inbox", JSON, "{}"),
+    Request {
+        method: "DELETE",
+        path: "/api/auth_token",
+        headers: "Authorization: Bearer $TOKEN\r\nContent-Type: application/json\r\n",
+        body: "{}",
+    },
+    get("/api/inbox?page=", "1"),
+    get("/api/thread/", "$BOB"),
+    get("/api/thread/$BOB?user=", "$ANN"),
+    get("/api/inbox?access_token=", "$TOKEN"),
+    get("/chat/login/", "$ANN"),
+    get("/socket.io/?EIO=4&transport=polling&sid=", "x"),
+];

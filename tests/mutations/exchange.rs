@@ -1,0 +1,315 @@
+//! A worker: it sends what was mutated through one door after another, and sees that everything
+//! is answered, or its connection closed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use crate::corpus::{self, Request};
+use crate::http::Http;
+use crate::mutate::mutate;
+use crate::random::Random;
+use crate::socketio::{Session, Socket};
+use crate::websocket::{BINARY, PING, PONG, TEXT, WebSocket, frame};
+use crate::world::World;
+
+/// Cases that follow each other through one door.
+pub const ROUND: u64 = 8;
+
+/// After so many rounds a worker makes a new world, as the mutated requests take the old one apart.
+const WORLD: u64 = 250;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Door {
+    SocketIo4,
+    SocketIo3,
+    Polling4,
+    Polling3,
+    Channels,
+    Rest,
+    Live,
+    Rpc,
+}
+
+pub const DOORS: [Door; 8] = [
+    Door::SocketIo4,
+    Door::SocketIo3,
+    Door::Polling4,
+    Door::Polling3,
+    Door::Channels,
+    Door::Rest,
+    Door::Live,
+    Door::Rpc,
+];
+
+/// How often each door's cases came to each end.
+pub type Tally = BTreeMap<(Door, String), u64>;
+
+pub struct Worker {
+    address: SocketAddr,
+    world: World,
+    http: Http,
+    sockets: HashMap<Door, Socket>,
+    plain: HashMap<Door, WebSocket>,
+    sessions: HashMap<Door, Session>,
+    opened: u64,
+    pub tally: Tally,
+    /// What was sent in this round, to be printed if it fails.
+    pub sent: Vec<Vec<u8>>,
+}
+
+/// Errors: the server says that it has a defect.
+pub fn check(answer: &str) -> Result<(), String> {
+    match answer.contains(r#""code":"internal""#) {
+        true => Err(format!("answered {answer}")),
+        false => Ok(()),
+    }
+}
+
+impl Worker {
+    pub async fn new(address: SocketAddr, number: u64) -> Result<Worker, String> {
+        Ok(Worker {
+            address,
+            world: World::make(address, number).await?,
+            http: Http::new(address),
+            sockets: HashMap::new(),
+            plain: HashMap::new(),
+            sessions: HashMap::new(),
+            opened: 0,
+            tally: Tally::new(),
+            sent: Vec::new(),
+        })
+    }
+
+    /// The door of a round, which depends on its number alone.
+    pub fn door(round: u64) -> Door {
+        DOORS[(round % DOORS.len() as u64) as usize]
+    }
+
+    /// Does the cases of a round. Errors: what went wrong.
+    pub async fn round(&mut self, seed: u64, round: u64) -> Result<(), String> {
+        self.sent.clear();
+        if round.is_multiple_of(WORLD) {
+            self.world = World::make(self.address, 1_000 + round).await?;
+        }
+        let (mut random, door) = (Random::new(seed, round), Worker::door(round));
+        let corpus: Vec<Vec<u8>> = match door {
+            Door::Channels => self.fill(&corpus::CHANNELS),
+            Door::Live => self.fill(&corpus::LIVE),
+            Door::Rpc => self.fill(&corpus::RPC),
+            Door::Rest => self.fill(&corpus::REST.map(|request| request.body)),
+            _ => self.fill(&corpus::PACKETS),
+        };
+        for last in (0..ROUND).map(|case| case + 1 == ROUND) {
+            let chosen = random.below(corpus.len());
+            let case = mutate(&mut random, &corpus[chosen], &corpus);
+            self.sent.push(case.clone());
+            let end = match door {
+                Door::SocketIo4 | Door::SocketIo3 => {
+                    self.socket(door, &mut random, case, last).await?
+                }
+                Door::Polling4 | Door::Polling3 => self.poll(door, &mut random, case, last).await?,
+                Door::Channels | Door::Live => self.plain(door, &mut random, case, last).await?,
+                Door::Rest => self.rest(&corpus::REST[chosen], &mut random, case).await?,
+                Door::Rpc => self.rpc(&mut random, case).await?,
+            };
+            *self.tally.entry((door, end)).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Closes what is open.
+    pub async fn end(self) -> Tally {
+        for session in self.sessions.into_values() {
+            session.end().await;
+        }
+        self.tally
+    }
+
+    fn fill(&self, templates: &[&str]) -> Vec<Vec<u8>> {
+        templates.iter().map(|template| self.world.fill(template).into_bytes()).collect()
+    }
+
+    async fn socket(
+        &mut self,
+        door: Door,
+        random: &mut Random,
+        case: Vec<u8>,
+        last: bool,
+    ) -> Result<String, String> {
+        let mut socket = match self.sockets.remove(&door) {
+            Some(socket) => socket,
+            None => {
+                let protocol = if door == Door::SocketIo4 { 4 } else { 3 };
+                let mut socket = Socket::enter(self.address, protocol).await?;
+                let first = self.world.fill(corpus::PACKETS[6]);
+                socket.transport.send(TEXT, first.as_bytes()).await;
+                socket
+            }
+        };
+        let kind = if random.one_in(12) { BINARY } else { TEXT };
+        if random.one_in(32) {
+            return self.raw(socket.transport, random, frame(kind, &case)).await;
+        }
+        let sent = socket.transport.send(kind, &case).await;
+        if sent && !last && random.one_in(2) {
+            self.sockets.insert(door, socket);
+            return Ok("sent".to_owned());
+        }
+        if !sent || !socket.probe().await? {
+            return Ok("closed".to_owned());
+        }
+        self.sockets.insert(door, socket);
+        Ok("answered".to_owned())
+    }
+
+    /// Sends a frame whose bytes are mutated, or not all of it.
+    async fn raw(
+        &mut self,
+        mut socket: WebSocket,
+        random: &mut Random,
+        mut bytes: Vec<u8>,
+    ) -> Result<String, String> {
+        if random.one_in(2) {
+            bytes = mutate(random, &bytes, &[frame(PING, b"x"), frame(0, b"{")]);
+        } else {
+            bytes.truncate(random.below(bytes.len()));
+        }
+        socket.send_raw(&bytes).await;
+        if random.one_in(2) {
+            return Ok("abandoned".to_owned());
+        }
+        socket.end().await;
+        Ok("ended".to_owned())
+    }
+
+    async fn poll(
+        &mut self,
+        door: Door,
+        random: &mut Random,
+        case: Vec<u8>,
+        last: bool,
+    ) -> Result<String, String> {
+        let mut session = match self.sessions.remove(&door) {
+            Some(session) => session,
+            None => {
+                let protocol = if door == Door::Polling4 { 4 } else { 3 };
+                let mut session = Session::enter(self.address, protocol).await?;
+                let first = self.world.fill(corpus::PACKETS[6]).into_bytes();
+                let first = session.frame(&[first]);
+                session.post(&first).await?;
+                session
+            }
+        };
+        let packets = random.below(3) + 1;
+        let status = match random.below(16) {
+            0 => {
+                session.cut(&session.frame(&[case])).await?;
+                return Ok("abandoned".to_owned());
+            }
+            1 | 2 => {
+                let body = Session::frame_bytes(&case, random.one_in(2));
+                session.post_as("application/octet-stream", &body).await?
+            }
+            3..8 => {
+                let body = session.frame(&vec![case; packets]);
+                let body = mutate(random, &body, std::slice::from_ref(&body));
+                session.post(&body).await?
+            }
+            _ => {
+                let body = session.frame(&vec![case; packets]);
+                session.post(&body).await?
+            }
+        };
+        if status == 200 && (!last && random.one_in(2) || session.probe().await?) {
+            self.sessions.insert(door, session);
+            return Ok("200".to_owned());
+        }
+        session.end().await;
+        Ok(status.to_string())
+    }
+
+    async fn plain(
+        &mut self,
+        door: Door,
+        random: &mut Random,
+        case: Vec<u8>,
+        last: bool,
+    ) -> Result<String, String> {
+        let mut socket = match self.plain.remove(&door) {
+            Some(socket) => socket,
+            None => self.open_plain(door).await?,
+        };
+        let kind = if random.one_in(12) { BINARY } else { TEXT };
+        if random.one_in(32) {
+            return self.raw(socket, random, frame(kind, &case)).await;
+        }
+        let sent = socket.send(kind, &case).await;
+        if sent && !last && random.one_in(2) {
+            self.plain.insert(door, socket);
+            return Ok("sent".to_owned());
+        }
+        // Frames are taken in order.
+        let sent = sent && socket.send(PING, b"here?").await;
+        while sent && let Some(frame) = socket.receive().await {
+            check(&String::from_utf8_lossy(&frame.payload))?;
+            if frame.kind == PONG {
+                self.plain.insert(door, socket);
+                return Ok("answered".to_owned());
+            }
+            if frame.kind == PING {
+                socket.send(PONG, &frame.payload).await;
+            }
+        }
+        Ok("closed".to_owned())
+    }
+
+    async fn open_plain(&mut self, door: Door) -> Result<WebSocket, String> {
+        self.opened += 1;
+        let path = match door {
+            Door::Channels => format!("/chat/login/c$NUMBER_{}", self.opened),
+            _ => "/api/ws?access_token=$LIVE".to_owned(),
+        };
+        WebSocket::open(self.address, &self.world.fill(&path)).await
+    }
+
+    async fn rest(
+        &mut self,
+        request: &Request,
+        random: &mut Random,
+        case: Vec<u8>,
+    ) -> Result<String, String> {
+        let (mut path, headers) = (self.world.fill(request.path), self.world.fill(request.headers));
+        let mut body = case;
+        if request.method == "GET" {
+            // A head that no server takes is not what is tried here.
+            path.extend(body.iter().take(4096).map(|byte| format!("%{byte:02X}")));
+            body.clear();
+        }
+        self.exchange(random, request.method, &path, &headers, &body).await
+    }
+
+    async fn rpc(&mut self, random: &mut Random, case: Vec<u8>) -> Result<String, String> {
+        let headers = "Content-Type: application/json\r\n";
+        self.exchange(random, "POST", "/rpc", headers, &case).await
+    }
+
+    async fn exchange(
+        &mut self,
+        random: &mut Random,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> Result<String, String> {
+        if random.one_in(32) {
+            self.http.cut(method, path, headers, body).await?;
+            return Ok("abandoned".to_owned());
+        }
+        let answer = self.http.send(method, path, headers, body).await?;
+        check(&answer.text())?;
+        match answer.status {
+            500 => Err(format!("{method} {path} is answered {}: {}", answer.status, answer.text())),
+            status => Ok(status.to_string()),
+        }
+    }
+}
