@@ -99,7 +99,9 @@ async fn what_is_no_call_is_answered_so() {
         (r#"{"id":1,"method":"UsersCount","params":["0"]}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":{},"method":"UsersCount","params":["0"]}"#, -32600),
-        (r#"{"jsonrpc":"2.0","id":-1,"method":"UsersCount","params":["0"]}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":[1],"method":"UsersCount","params":["0"]}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":true,"method":"UsersCount","params":["0"]}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"UsersCount","params":["0"]}"#, -32600),
     ] {
         let answer = server.post_rpc("/rpc", "", body).await;
         assert_eq!(answer.status, "200", "{body}");
@@ -115,9 +117,29 @@ async fn what_is_no_call_is_answered_so() {
 #[tokio::test]
 async fn an_id_comes_back_as_it_was() {
     let server = TestServer::start().await;
-    for id in [json!(0), json!("a\"b"), json!(null), json!(u64::MAX)] {
-        let body = json!({ "jsonrpc": "2.0", "id": id, "method": "UsersCount", "params": ["0"] });
-        assert_eq!(server.rpc(&body).await, json!({ "jsonrpc": "2.0", "id": id, "result": 0 }));
+    for id in [
+        "0",
+        "-1",
+        "-0",
+        "1.5",
+        "5.0",
+        "1e3",
+        "18446744073709551616",
+        "123456789012345678901234567890.0",
+        "1e999",
+        "null",
+        r#""""#,
+        r#""a\"b""#,
+        r#""\u00e9\ud83d""#,
+    ] {
+        let call =
+            |method| format!(r#"{{"id":{id},"jsonrpc":"2.0","method":"{method}","params":["0"]}}"#);
+        let (good, bad) = (call("UsersCount"), call("Nothing"));
+        let answer = server.post_rpc("/rpc", "", &good).await.body;
+        assert_eq!(answer, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":0}}"#));
+        let answers = server.post_rpc("/rpc", "", &format!("[{bad},{good}]")).await.body;
+        let of_call = format!(r#"{{"jsonrpc":"2.0","id":{id},"#);
+        assert_eq!(answers.matches(&of_call).count(), 2, "{answers}");
     }
 }
 

@@ -6,12 +6,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jsonrpsee_core::server::MethodResponse;
-use jsonrpsee_types::Id;
+use serde_json::value::RawValue;
 
 use super::Hub;
+use super::answers::answer;
 use super::calls::json;
-use super::parameters::refusal;
 use crate::domain::{App, Connection, Viewer};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
@@ -62,13 +61,13 @@ impl IntoResponse for Refused {
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let answer = MethodResponse::error(Id::Null, refusal(&error));
-        let mut response = json(status, answer.to_string());
+        let wait = error.retry_after();
+        let mut response = json(status, answer(RawValue::NULL, Err(error.into())));
         if status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
-        response.headers_mut().extend(error.retry_after().map(retry::header));
+        response.headers_mut().extend(wait.map(retry::header));
         response
     }
 }

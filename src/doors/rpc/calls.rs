@@ -8,23 +8,22 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jsonrpsee_core::server::{ConnectionId, Extensions, MethodCallback, MethodResponse};
-use jsonrpsee_types::{ErrorCode, ErrorObjectOwned, Id, Params, TwoPointZero};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::Hub;
+use super::answers::{Fault, answer};
 use super::caller::Caller;
-use super::parameters::refusal;
+use super::{Hub, methods};
+use crate::doors::json::{Json, List};
 use crate::error::Error;
 
 /// One call; a notification has no id.
 #[derive(Deserialize)]
 struct Call<'a> {
-    #[serde(rename = "jsonrpc")]
-    _version: TwoPointZero,
+    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<Id<'a>>,
+    id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Cow<'a, str>,
     #[serde(borrow)]
@@ -32,8 +31,18 @@ struct Call<'a> {
 }
 
 /// An id that is null is one, too.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id<'de>>, D::Error> {
-    Id::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Call<'a> {
+    /// None if it is no call. Any number is an id, and comes back to the last digit.
+    fn read(item: &'a RawValue) -> Option<Call<'a>> {
+        let call: Call = serde_json::from_str(item.get()).ok()?;
+        let id = call.id.map_or("", RawValue::get);
+        let is_id = !id.starts_with(['{', '[', 't', 'f']);
+        (call.jsonrpc == "2.0" && is_id).then_some(call)
+    }
 }
 
 /// `POST /rpc`
@@ -47,7 +56,7 @@ pub async fn handle(
         let why = "the body must be application/json\n";
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response();
     }
-    match answer(&hub, &caller, &body).await {
+    match answer_all(&hub, &caller, &body).await {
         Some(answer) => json(StatusCode::OK, answer),
         None => StatusCode::NO_CONTENT.into_response(),
     }
@@ -68,19 +77,23 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// What a body is answered; nothing if all of it is notifications.
-async fn answer(hub: &Hub, caller: &Caller, body: &[u8]) -> Option<String> {
+async fn answer_all(hub: &Hub, caller: &Caller, body: &[u8]) -> Option<String> {
     let Ok(body) = serde_json::from_slice::<&RawValue>(body) else {
-        return Some(refuse_all(hub, caller, ErrorCode::ParseError).await);
+        return Some(refuse_all(hub, caller, Fault::no_json()).await);
     };
-    if !body.get().starts_with('[') {
+    let Ok(Json::List(list)) = Json::read(body) else {
         let (answer, asked) = call(hub, caller, body).await;
-        return asked.then(|| answer.to_string());
+        return asked.then_some(answer);
+    };
+    match calls(&list, hub.app.limits().max_batch) {
+        Some(calls) => batch(hub, caller, calls).await,
+        None => Some(refuse_all(hub, caller, Fault::no_call()).await),
     }
-    let calls: Vec<&RawValue> = serde_json::from_str(body.get()).unwrap_or_default();
-    if calls.is_empty() || calls.len() > hub.app.limits().max_batch {
-        return Some(refuse_all(hub, caller, ErrorCode::InvalidRequest).await);
-    }
-    batch(hub, caller, calls).await
+}
+
+/// The calls of a batch. None if there are none or too many.
+fn calls<'a>(list: &List<'a>, max: usize) -> Option<Vec<&'a RawValue>> {
+    list.items(max).filter(|calls| !calls.is_empty())
 }
 
 /// The answers to calls that are done one after another. Once the answers, those to notifications
@@ -93,10 +106,10 @@ async fn batch(hub: &Hub, caller: &Caller, calls: Vec<&RawValue>) -> Option<Stri
             true => too_large(item, max),
             false => call(hub, caller, item).await,
         };
-        length += answer.as_ref().len();
+        length += answer.len();
         if asked {
             answers.push(if answers.is_empty() { '[' } else { ',' });
-            answers.push_str(answer.as_ref());
+            answers.push_str(&answer);
         }
     }
     answers.push(']');
@@ -104,41 +117,29 @@ async fn batch(hub: &Hub, caller: &Caller, calls: Vec<&RawValue>) -> Option<Stri
 }
 
 /// Does one call. Returns its answer, and whether that is asked for: a notification's is not.
-async fn call(hub: &Hub, caller: &Caller, item: &RawValue) -> (MethodResponse, bool) {
-    let read = serde_json::from_str::<Call>(item.get());
+async fn call(hub: &Hub, caller: &Caller, item: &RawValue) -> (String, bool) {
     let admitted = caller.admit(&hub.app).await;
-    let Ok(call) = read else {
-        let invalid = ErrorObjectOwned::from(ErrorCode::InvalidRequest);
-        let error = admitted.err().map_or(invalid, |error| refusal(&error));
-        return (MethodResponse::error(Id::Null, error), true);
+    let call = Call::read(item);
+    let id = call.as_ref().and_then(|call| call.id);
+    let asked = call.is_none() || id.is_some();
+    let done = match (admitted, call) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), None) => Err(Fault::no_call()),
+        (Ok(()), Some(call)) => methods::call(&call.method, &hub.app, caller, call.params).await,
     };
-    let notification = call.id.is_none();
-    let id = call.id.unwrap_or(Id::Null).into_owned();
-    let answer = match (admitted, hub.methods.method(&call.method)) {
-        (Err(error), _) => MethodResponse::error(id, refusal(&error)),
-        (Ok(()), Some(MethodCallback::Async(method))) => {
-            let params = Params::new(call.params.map(RawValue::get)).into_owned();
-            let mut extensions = Extensions::new();
-            extensions.insert(caller.clone());
-            method(id, params, ConnectionId::default(), usize::MAX, extensions).await
-        }
-        (Ok(()), _) => MethodResponse::error(id, ErrorCode::MethodNotFound),
-    };
-    (answer, !notification)
+    (answer(id.unwrap_or(RawValue::NULL), done), asked)
 }
 
-fn too_large(item: &RawValue, max: usize) -> (MethodResponse, bool) {
+fn too_large(item: &RawValue, max: usize) -> (String, bool) {
     let error = Error::TooLarge { field: "batch".into(), max, unit: "bytes of answers" };
-    let id = serde_json::from_str::<Call>(item.get()).map_or(Some(Id::Null), |call| call.id);
-    let asked = id.is_some();
-    (MethodResponse::error(id.unwrap_or(Id::Null), refusal(&error)), asked)
+    let call = Call::read(item);
+    let id = call.as_ref().and_then(|call| call.id);
+    let asked = call.is_none() || id.is_some();
+    (answer(id.unwrap_or(RawValue::NULL), Err(error.into())), asked)
 }
 
 /// The answer to a body that cannot be taken for calls. It counts as one.
-async fn refuse_all(hub: &Hub, caller: &Caller, code: ErrorCode) -> String {
-    let error = match caller.admit(&hub.app).await {
-        Ok(()) => ErrorObjectOwned::from(code),
-        Err(error) => refusal(&error),
-    };
-    MethodResponse::error(Id::Null, error).to_string()
+async fn refuse_all(hub: &Hub, caller: &Caller, fault: Fault) -> String {
+    let fault = caller.admit(&hub.app).await.err().map_or(fault, Fault::from);
+    answer(RawValue::NULL, Err(fault))
 }

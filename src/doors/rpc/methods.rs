@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use jsonrpsee_core::server::{Extensions, RpcModule};
-use jsonrpsee_types::ErrorObjectOwned;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::answers::{Done, Fault};
 use super::caller::Caller;
-use super::parameters::{ClientState, Request, at, parse_base64, parse_room, refusal};
+use super::parameters::{ClientState, Request, at, parse_base64, parse_room};
 use crate::domain::App;
 use crate::doors::failure;
 use crate::error::Error;
 use crate::model::{Body, ChatId, Handle, Signed, Username};
 
 /// A message as its readers get it.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct MessageView {
     /// Milliseconds since the Unix epoch.
@@ -36,46 +36,50 @@ impl From<Signed> for MessageView {
 }
 
 /// What has been picked up.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct PickedUp {
     state: ClientState,
     messages: Vec<MessageView>,
 }
 
-/// The methods, each under its name and with the prefix `Chatty.`, with their parameters in order.
-pub fn all(app: &Arc<App>) -> RpcModule<App> {
-    let mut module = RpcModule::from_arc(app.clone());
-    macro_rules! method {
-        ($name:literal, [$($parameter:literal),*], $function:ident) => {
-            let callback = async |params, app, extensions: Extensions| {
-                let caller = extensions.get::<Caller>().cloned();
-                let done = async {
-                    let caller = caller.ok_or(Error::Internal(None))?;
-                    $function(Request::new(app, caller, &params, &[$($parameter),*])?).await
-                };
-                done.await.map_err(|error| refused($name, &error))
-            };
-            for name in [$name, concat!("Chatty.", $name)] {
-                let registered = module.register_async_method(name, callback);
-                registered.expect("no two methods have one name");
+/// Writes what takes the table of methods.
+macro_rules! methods {
+    ($($name:literal [$($parameter:literal),*] => $function:ident,)*) => {
+        /// Does what a method is called for; its name may have the prefix `Chatty.`.
+        pub async fn call(
+            name: &str,
+            app: &Arc<App>,
+            caller: &Caller,
+            params: Option<&RawValue>,
+        ) -> Done {
+            match name.strip_prefix("Chatty.").unwrap_or(name) {
+                $($name => {
+                    let done = async {
+                        let names = &[$($parameter),*];
+                        let request = Request::new(app.clone(), caller.clone(), params, names)?;
+                        let result = $function(request).await?;
+                        to_raw_value(&result).map_err(|_| Error::Internal(None))
+                    };
+                    let done: Result<_, Error> = done.await;
+                    done.inspect_err(|error| failure::log($name, error)).map_err(Fault::from)
+                })*
+                _ => Err(Fault::no_method()),
             }
-        };
-    }
-    method!("NewUser", ["userId"], new_user);
-    method!("NewRoom", ["keyHolder"], new_room);
-    method!("EnterRoom", ["user", "roomId"], enter_room);
-    method!("LeaveRoom", ["user"], leave_room);
-    method!("UsersCount", ["roomId"], users_count);
-    method!("SendMessage", ["content", "user", "encoding"], send_message);
-    method!("PickUpHistory", ["user"], pick_up_history);
-    method!("DumpHistory", ["user", "offset", "limit"], dump_history);
-    module
+        }
+    };
 }
 
-fn refused(method: &'static str, error: &Error) -> ErrorObjectOwned {
-    failure::log(method, error);
-    refusal(error)
+// The parameters in their order.
+methods! {
+    "NewUser" ["userId"] => new_user,
+    "NewRoom" ["keyHolder"] => new_room,
+    "EnterRoom" ["user", "roomId"] => enter_room,
+    "LeaveRoom" ["user"] => leave_room,
+    "UsersCount" ["roomId"] => users_count,
+    "SendMessage" ["content", "user", "encoding"] => send_message,
+    "PickUpHistory" ["user"] => pick_up_history,
+    "DumpHistory" ["user", "offset", "limit"] => dump_history,
 }
 
 async fn new_user(request: Request) -> Result<ClientState, Error> {

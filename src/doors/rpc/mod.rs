@@ -1,13 +1,12 @@
 //! Door 4: the rooms API, JSON-RPC 2.0 over HTTP (`origins/rooms-api.md`).
 //!
-//! jsonrpsee's module knows the methods by their names and writes the answers. Its server is left
-//! out: it does not do what a notification says.
-//!
 //! - [`calls`]: a body, the calls in it, and the answer to them
+//! - [`answers`]: results and errors
 //! - [`caller`]: who makes them
 //! - [`methods`]: a function for each method
-//! - [`parameters`]: what a call says, and how a refused one is answered
+//! - [`parameters`]: what a call says
 
+mod answers;
 mod caller;
 mod calls;
 mod methods;
@@ -19,7 +18,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware;
 use axum::routing::post;
-use jsonrpsee_core::server::RpcModule;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,7 +34,6 @@ pub struct Door {
 /// What all requests of the door share.
 struct Hub {
     app: Arc<App>,
-    methods: RpcModule<App>,
     /// The requests being handled, and what goes on beside them.
     work: TaskTracker,
     /// Once set, nobody is logged out for being idle any more.
@@ -48,7 +45,6 @@ impl Door {
     pub fn open(app: &Arc<App>) -> (Door, Router) {
         let hub = Arc::new(Hub {
             app: app.clone(),
-            methods: methods::all(app),
             work: TaskTracker::new(),
             stopped: CancellationToken::new(),
         });

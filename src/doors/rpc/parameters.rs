@@ -1,19 +1,15 @@
-//! What a call says, by name or by position, and how a refused one is answered.
+//! What a call says, by name or by position.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use jsonrpsee_types::error::{CALL_EXECUTION_FAILED_CODE, INVALID_PARAMS_CODE};
-use jsonrpsee_types::{ErrorObject, ErrorObjectOwned, Params};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::caller::Caller;
 use crate::config::Limits;
 use crate::domain::{Actor, App};
-use crate::doors::failure;
 use crate::doors::input::Input;
 use crate::doors::json::Json;
 use crate::error::Error;
@@ -30,7 +26,7 @@ pub struct Request {
 }
 
 /// Who a user is and which room they are in.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ClientState {
     user_id: String,
@@ -51,11 +47,11 @@ impl Request {
     pub fn new(
         app: Arc<App>,
         caller: Caller,
-        params: &Params,
+        params: Option<&RawValue>,
         names: &[&str],
     ) -> Result<Request, Error> {
         let wrong = |why: &str| Error::invalid("params", why);
-        let given = params.parse::<&RawValue>().map_err(|_| wrong("cannot be read"))?;
+        let given = params.unwrap_or(RawValue::NULL);
         let items = match Json::read(given) {
             Ok(Json::Object(_)) => {
                 return Ok(Request { app, caller, parameters: given.to_owned() });
@@ -136,18 +132,4 @@ pub fn at(state: &'static str, room: &'static str) -> impl FnOnce(Error) -> Erro
         Error::Conflict { field, why } => Error::Conflict { field: here(field), why },
         error => error,
     }
-}
-
-/// How an error is told: wrong parameters by JSON-RPC's own code, all others by one, and which it
-/// is in `data`, `{code, field?, retry_after_ms?}`.
-pub fn refusal(error: &Error) -> ErrorObjectOwned {
-    let code = match error {
-        Error::Invalid { .. } => INVALID_PARAMS_CODE,
-        _ => CALL_EXECUTION_FAILED_CODE,
-    };
-    let mut data = failure::object(error);
-    if let Value::Object(data) = &mut data {
-        data.remove("message");
-    }
-    ErrorObject::owned(code, error.to_string(), Some(data))
 }
