@@ -3,9 +3,9 @@
 use std::env;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory, Error, FromArgMatches, Parser, Subcommand};
 
 use super::{Config, Url, database};
 
@@ -26,7 +26,8 @@ impl Program {
     pub fn of_process() -> Program {
         let command = Program::command().mut_args(unless_empty);
         let command = command.mut_subcommands(|command| command.mut_args(unless_empty));
-        let mut matches: ArgMatches = command.get_matches();
+        let matches: Result<ArgMatches, Error> = command.try_get_matches();
+        let mut matches = matches.unwrap_or_else(|error| without_password(error).exit());
         let listens = matches.value_source("listen") != Some(ValueSource::DefaultValue);
         let program = Program::from_arg_matches_mut(&mut matches);
         let mut program = program.unwrap_or_else(|error| error.exit());
@@ -35,6 +36,18 @@ impl Program {
         }
         program
     }
+}
+
+/// The same, where a URL that cannot be, or is where none is wanted, has no password to see.
+fn without_password(mut error: Error) -> Error {
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
+    {
+        if let Some(ContextValue::String(value)) = error.get(kind) {
+            let shown = Url::from(value.as_str()).to_string();
+            error.insert(kind, ContextValue::String(shown));
+        }
+    }
+    error
 }
 
 /// The port that a hosting platform wants its program to serve on. A wrong one ends the process.

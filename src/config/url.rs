@@ -26,19 +26,63 @@ impl<T: Into<String>> From<T> for Url {
     }
 }
 
+/// What may be said of a query: none of it is secret.
+const SHOWN: [&str; 14] = [
+    "application_name",
+    "cache",
+    "db",
+    "dbname",
+    "host",
+    "hostaddr",
+    "immutable",
+    "mode",
+    "port",
+    "protocol",
+    "ssl-mode",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A password has no unescaped @, but who writes one meant it to be part of it.
-        let parts = self.0.split_once("://").and_then(|(scheme, rest)| {
-            let (user, host) = rest.rsplit_once('@')?;
-            let (user, _password) = user.split_once(':')?;
-            Some((scheme, user, host))
-        });
-        match parts {
-            Some((scheme, user, host)) => write!(f, "{scheme}://{user}:…@{host}"),
-            None => f.write_str(&self.0),
+        if self.is_file() {
+            return show(f, &self.0);
         }
+        let (scheme, rest) = match self.0.split_once("://") {
+            Some((scheme, rest)) => (format!("{scheme}://"), rest),
+            None => (String::new(), self.0.as_str()),
+        };
+        f.write_str(&scheme)?;
+        // A password has no unescaped @, but who writes one meant it to be part of it.
+        let Some((user, host)) = rest.rsplit_once('@') else {
+            return show(f, rest);
+        };
+        if let Some((place, _)) = user.split_once('?') {
+            // The @ may be part of a password in the query, or the question mark of one before it.
+            return write!(f, "{}?…", place.split(':').next().unwrap_or_default());
+        }
+        match user.split_once(':') {
+            Some((user, _password)) => write!(f, "{user}:…@"),
+            None => write!(f, "{user}@"),
+        }?;
+        show(f, host)
     }
+}
+
+/// Writes what has no user in it, with those parts of its query that may be seen.
+fn show(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let Some((place, query)) = text.split_once('?') else {
+        return f.write_str(text);
+    };
+    let part = |part: &str| match part.split_once('=') {
+        Some((name, _)) if SHOWN.contains(&name) => part.to_owned(),
+        Some((name @ ("password" | "sslcert" | "sslkey"), _)) => format!("{name}=…"),
+        // It may be the rest of a password with an unescaped &.
+        _ => "…".to_owned(),
+    };
+    let parts: Vec<_> = query.split('&').map(part).collect();
+    write!(f, "{place}?{}", parts.join("&"))
 }
 
 impl fmt::Debug for Url {

@@ -31,10 +31,32 @@ const BOUNDS: [(&str, &str); 4] = [
     ("tcp_user_timeout", "10s"),
 ];
 
+/// What the driver knows in the query of a URL.
+const KNOWN: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
 /// Connects to a database and migrates it if need be; several nodes may do so at the same time, if
 /// they are not to be the only one.
 pub(super) async fn open(url: &str, exclusive: bool) -> Result<Pool, sqlx::Error> {
-    let options = PgConnectOptions::from_str(url)?.application_name("chinwag");
+    let options = options(url)?.application_name("chinwag");
     // A migration may take longer than a request.
     let mut migrating = connect(&options).await?;
     MIGRATIONS.run(&mut migrating).await?;
@@ -43,12 +65,30 @@ pub(super) async fn open(url: &str, exclusive: bool) -> Result<Pool, sqlx::Error
         return Err(sqlx::Error::Configuration(why.into()));
     }
     migrating.close().await?;
-    let lock = DatabaseLock::acquire(url, exclusive).await?;
+    let lock = DatabaseLock::acquire(options.clone(), exclusive).await?;
     let settings = PgPoolOptions::new()
         .min_connections(1)
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE);
     Pool::connect(settings, options.options(BOUNDS), lock).await
+}
+
+/// How a URL says to connect. What is not known in its query is left out: the driver would log it,
+/// and it may be a password under another name.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let Some((place, query)) = url.split_once('?') else {
+        return PgConnectOptions::from_str(url);
+    };
+    let is_known = |part: &&str| {
+        let name = part.split_once('=').map_or(*part, |(name, _)| name);
+        KNOWN.contains(&name) || name.starts_with("options[")
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) = query.split('&').partition(is_known);
+    if unknown.iter().any(|part| !part.is_empty()) {
+        let known = KNOWN.join(", ");
+        tracing::warn!(known, "something in the query of the database's URL is not known");
+    }
+    PgConnectOptions::from_str(&format!("{place}?{}", known.join("&")))
 }
 
 /// Connects once, and says what stands against it.
@@ -89,7 +129,10 @@ impl From<PgConnection> for Locked {
 
 impl DatabaseLock {
     /// Errors: another node is there that this one would not hear.
-    pub async fn acquire(url: &str, exclusive: bool) -> Result<DatabaseLock, sqlx::Error> {
+    async fn acquire(
+        options: PgConnectOptions,
+        exclusive: bool,
+    ) -> Result<DatabaseLock, sqlx::Error> {
         // A machine that is gone loses its lock soon.
         let signs_of_life = [
             ("tcp_keepalives_idle", "10"),
@@ -97,7 +140,6 @@ impl DatabaseLock {
             ("tcp_keepalives_count", "3"),
             ("tcp_user_timeout", "10s"),
         ];
-        let options = PgConnectOptions::from_str(url)?.application_name("chinwag");
         let options = options.options(signs_of_life);
         let until = Instant::now() + PATIENCE;
         let connection = loop {

@@ -1,9 +1,9 @@
 //! What is secret reaches neither help nor logs nor answers.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
-use chinwag::Config;
+use chinwag::{Config, Url};
 use clap::Parser;
 use serde_json::json;
 use tempfile::TempDir;
@@ -107,5 +107,69 @@ async fn nothing_of_a_credential_is_logged_or_answered() {
                 assert_eq!(line, None, "{place}");
             }
         }
+    }
+}
+
+#[test]
+fn no_password_in_a_url_is_printed() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let postgres = [
+        format!("postgres://ann:hunter2@{free}/x"),
+        format!("postgres://ann:a?hunter2@{free}/x"),
+        format!("postgres://ann:a/hunter2@{free}/x"),
+        format!("postgres://ann:a@hunter2@{free}/x"),
+        format!("postgres://{free}/x?user=ann&password=hunter2"),
+        format!("postgres://{free}/x?user=ann&password=a@hunter2"),
+        format!("postgres://ann@{free}/x?password=a&hunter2=a"),
+        format!("postgres://ann@{free}/x?sslkey=hunter2"),
+        format!("postgres://ann@{free}/x?ssl-key=hunter2&ssl-cert=hunter2"),
+        // With a mistake in its name.
+        format!("postgres://ann@{free}/x?pasword=hunter2"),
+    ];
+    let directory = TempDir::new().unwrap();
+    let file = format!("sqlite:{}", directory.path().join("chat.db").display());
+    let mut runs: Vec<Vec<&str>> = Vec::new();
+    for url in &postgres {
+        runs.push(vec!["--listen", "127.0.0.1:0", "--database-url", url]);
+        runs.push(vec!["copy", "--from", &file, "--to", url]);
+        runs.push(vec!["backup", "--database-url", url, "copy.db"]);
+    }
+    for wrong in ["mysql://ann:hunter2@x/y", "postgres//ann:hunter2@x/y", "ann:hunter2@x"] {
+        runs.push(vec!["--database-url", wrong]);
+        runs.push(vec!["--redis-url", wrong]);
+        runs.push(vec![wrong]);
+        runs.push(vec!["copy", "--from", wrong, "--to", wrong]);
+        runs.push(vec!["backup", "copy.db", wrong]);
+    }
+    for redis in
+        ["redis://:hunter2@x:y", "redis+unix:///x?pass=hunter2", "redis://x:y/?pass=hunter2"]
+    {
+        runs.push(vec!["--redis-url", redis, "--database-url", "postgres://x"]);
+    }
+    for arguments in runs {
+        let output = program().args(&arguments).env("RUST_LOG", "trace").output().unwrap();
+        let text = [output.stdout.as_slice(), &output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {text}");
+        assert!(!text.contains("hunter2"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_url_is_shown_as_far_as_it_is_no_secret() {
+    for (url, shown) in [
+        ("sqlite:a@b.db?mode=rwc", "sqlite:a@b.db?mode=rwc"),
+        ("postgres://db/chat", "postgres://db/chat"),
+        ("postgres://ann@db/chat", "postgres://ann@db/chat"),
+        (
+            "postgres://ann:x@db:5/chat?sslmode=disable",
+            "postgres://ann:…@db:5/chat?sslmode=disable",
+        ),
+        ("postgres://db/chat?user=ann&password=x", "postgres://db/chat?user=ann&password=…"),
+        ("postgres://db/chat?x=y&sslkey=z&host=a", "postgres://db/chat?…&sslkey=…&host=a"),
+        ("postgres://db/chat?password=x@y", "postgres://db/chat?…"),
+        ("redis://:x@host/1", "redis://:…@host/1"),
+    ] {
+        assert_eq!(Url::from(url).to_string(), shown);
     }
 }

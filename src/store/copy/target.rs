@@ -1,11 +1,9 @@
 //! The PostgreSQL database that is filled.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::Instant;
 
@@ -13,7 +11,7 @@ use super::rows::{Batch, Checksum, Table};
 use super::{Applied, LIST_APPLIED, are_chinwags};
 use crate::config::Url;
 use crate::error::CopyError;
-use crate::store::postgres::{LOCK, MIGRATIONS};
+use crate::store::postgres::{self, LOCK, MIGRATIONS};
 
 /// A load may take any time, but not that of others.
 const BOUNDS: [(&str, &str); 3] =
@@ -42,7 +40,7 @@ impl Target {
             return Err(CopyError::Unfit { url: url.clone(), why });
         }
         let failed = CopyError::of(url);
-        let options = PgConnectOptions::from_str(url.expose()).map_err(&failed)?;
+        let options = postgres::options(url.expose()).map_err(&failed)?;
         let options = options.application_name("chinwag copy").options(BOUNDS);
         let connection = options.disable_statement_logging().connect().await.map_err(&failed)?;
         let mut target = Target { url: url.clone(), connection };
