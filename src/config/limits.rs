@@ -42,6 +42,27 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_CHAT_USERS", default_value_t = Limits::default().max_chat_users)]
     pub max_chat_users: usize,
 
+    /// Chats that one user may have made, as long as they have members, and joined. Those that
+    /// others have made with the user in them do not count
+    #[arg(long, env = "CHINWAG_MAX_CHATS_PER_USER", default_value_t = Limits::default().max_chats_per_user,
+        value_parser = positive)]
+    pub max_chats_per_user: usize,
+
+    /// Invitations by one user that may wait for answers
+    #[arg(long, env = "CHINWAG_MAX_INVITATIONS_PER_INVITER", default_value_t = Limits::default().max_invitations_per_inviter,
+        value_parser = positive)]
+    pub max_invitations_per_inviter: usize,
+
+    /// Invitations that may wait for the answers of one user
+    #[arg(long, env = "CHINWAG_MAX_INVITATIONS_PER_INVITEE", default_value_t = Limits::default().max_invitations_per_invitee,
+        value_parser = positive)]
+    pub max_invitations_per_invitee: usize,
+
+    /// Users logged in to the rooms API from one address (of IPv6: one /64)
+    #[arg(long, env = "CHINWAG_MAX_SEATS_PER_ADDRESS", default_value_t = Limits::default().max_seats_per_address,
+        value_parser = positive)]
+    pub max_seats_per_address: usize,
+
     /// Items on one page of a list
     #[arg(long, env = "CHINWAG_MAX_PAGE", default_value_t = Limits::default().max_page,
         value_parser = positive)]
@@ -197,6 +218,10 @@ impl Default for Limits {
             max_frame: 1 << 20,
             max_batch: 1000,
             max_chat_users: 1000,
+            max_chats_per_user: 10_000,
+            max_invitations_per_inviter: 1000,
+            max_invitations_per_invitee: 10_000,
+            max_seats_per_address: 10_000,
             max_page: 1000,
             max_page_bytes: 1 << 20,
             max_history: 10_000,
@@ -244,6 +269,10 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), StartError> {
         for (name, limit) in [
             ("max_batch", self.max_batch),
+            ("max_chats_per_user", self.max_chats_per_user),
+            ("max_invitations_per_inviter", self.max_invitations_per_inviter),
+            ("max_invitations_per_invitee", self.max_invitations_per_invitee),
+            ("max_seats_per_address", self.max_seats_per_address),
             ("max_page", self.max_page),
             ("max_history", self.max_history),
             ("max_connections", self.max_connections),

@@ -2,6 +2,7 @@
 //! [they do](super::follower).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -15,6 +16,8 @@ use crate::model::{Committed, Event, Published};
 pub(super) struct Carrier {
     pub bus: Arc<Bus>,
     pub leases: Leases,
+    /// How often a nick has come or gone.
+    pub nick_changes: Arc<AtomicU64>,
 }
 
 impl Carrier {
@@ -32,6 +35,10 @@ impl Carrier {
     pub async fn show(&self, number: Option<u64>, event: Option<Event>) {
         if let Some(Event::TokenEnded { access_key_id, .. }) = &event {
             self.leases.end(access_key_id);
+        }
+        // Before anybody hears of it: who asks then does not get an older list.
+        if let Some(Event::NickConnected { .. } | Event::NickGone { .. }) = &event {
+            self.nick_changes.fetch_add(1, Ordering::AcqRel);
         }
         self.bus.publish(Published { number, event }).await;
     }

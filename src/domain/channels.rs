@@ -13,11 +13,13 @@ use crate::store::Tx;
 impl App {
     /// The actor's nick comes into a channel, which is made at first use. Errors: `conflict` for
     /// who is in it already, `not_found` for one that has become private, `too_large` for who is
-    /// in as many as may be.
+    /// in as many as may be, or has as many chats.
     pub async fn join_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
         let _turn = self.nicks.turn.lock().await;
         let nick = self.check_newcomer(actor, channel)?;
         let profile = self.store.find_profile(&actor.user_id).await?;
+        let known = self.store.find_channel(channel).await?;
+        self.admit_chat(actor, known).await?;
         let mut tx = self.begin_as(actor).await?;
         tx.lock_names(&[channel.as_ref()]).await?;
         let (chat_id, event) = match tx.find_channel(channel).await? {
@@ -90,7 +92,7 @@ impl App {
         sent.map(drop).map_err(|error| at(error, "dest"))
     }
 
-    /// The nicks in a channel, sorted. Errors: `not_found`.
+    /// The nicks in a channel, sorted, as many as fit on a page. Errors: `not_found`.
     pub async fn list_nicks_in(
         &self,
         actor: &Actor,
@@ -101,7 +103,7 @@ impl App {
         let chat_id = self.store.find_channel(channel).await?.ok_or_else(no_channel)?;
         let reader = Reader::check(&self.store, chat_id, &viewer).await;
         reader.map_err(|error| at(error, "channel"))?;
-        self.store.list_nicks_in(chat_id).await
+        self.store.list_nicks_in(chat_id, self.limits.max_page_bytes).await
     }
 
     /// The nick of who may come into one more channel, this one. Errors: `unauthenticated`,

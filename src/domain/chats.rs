@@ -13,13 +13,15 @@ use crate::store::Tx;
 
 impl App {
     /// Makes a chat of the actor and `users`. Errors: `not_found`, naming every id in `users`
-    /// that is no user's, or for a team that the actor is not in.
+    /// that is no user's, or for a team that the actor is not in; `too_large` for who has as many
+    /// chats as may be.
     pub async fn create_chat(
         &self,
         actor: &Actor,
         new: NewChat,
         users: Vec<UserId>,
     ) -> Result<Chat, Error> {
+        self.admit_chat(actor, None).await?;
         let mut tx = self.begin_as(actor).await?;
         let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {
@@ -63,8 +65,9 @@ impl App {
 
     /// Makes the actor a member of a chat that anyone who sees it may join; for a member it
     /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`, `forbidden`
-    /// for a direct chat.
+    /// for a direct chat, `too_large` for who has as many chats as may be.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
+        self.admit_chat(actor, Some(chat_id)).await?;
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let joined = join(&mut tx, actor, chat_id).await?;

@@ -11,9 +11,13 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself.
+    /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself;
+    /// `too_large` for a new one of who has as many chats as may be.
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
         let users = pair(actor, user_id, "user.id")?;
+        if self.store.find_direct_chat(&users).await?.is_none() {
+            self.admit_chat(actor, None).await?;
+        }
         let mut tx = self.begin_as(actor).await?;
         tx.lock_names(&users.each_ref().map(AsRef::as_ref)).await?;
         if let Some(id) = tx.find_direct_chat_id(&users).await? {

@@ -61,6 +61,10 @@ impl Connection {
         matches!(self.identity, Identity::Service)
     }
 
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Whether it has shown a password, and no token.
     pub(super) fn is_proven(&self) -> bool {
         matches!(self.identity, Identity::Proven(_))

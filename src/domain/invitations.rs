@@ -3,14 +3,17 @@
 use super::access::Member;
 use super::users::find_user;
 use super::{Actor, App};
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{ChatId, Event, Invitation, InvitationId, InvitationStatus, UserId};
+use crate::model::{
+    ChatId, Event, Invitation, InvitationId, InvitationPage, InvitationStatus, UserId,
+};
 use crate::store::Tx;
 
 impl App {
     /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member, and for a
-    /// direct chat; `conflict` for a user who is a member, or has been asked and has not answered.
+    /// direct chat; `conflict` for a user who is a member, has been asked and has not answered, or
+    /// has been asked by too many; `too_large` for who has asked too many.
     pub async fn invite(
         &self,
         actor: &Actor,
@@ -19,24 +22,52 @@ impl App {
     ) -> Result<Invitation, Error> {
         let mut tx = self.begin_as(actor).await?;
         let member = Member::check_in(&mut tx, chat_id, actor).await?;
+        if !actor.service {
+            self.refuse_many_invitations(&mut tx, &actor.user_id, &invitee_id).await?;
+        }
         let invitation = ask_in(&mut tx, member, invitee_id).await?;
         tx.commit([Event::Invited(invitation.clone())]).await?;
         Ok(invitation)
     }
 
-    /// A user's invitations that wait for an answer, oldest first; at most a page of them.
-    pub async fn list_invitations(&self, user_id: &UserId) -> Result<Vec<Invitation>, Error> {
+    async fn refuse_many_invitations(
+        &self,
+        tx: &mut Tx,
+        inviter_id: &UserId,
+        invitee_id: &UserId,
+    ) -> Result<(), Error> {
+        let (made, waiting) = tx.count_invitations(inviter_id, invitee_id).await?;
+        let reached = |count: i64, max: usize| usize::try_from(count).is_ok_and(|it| it >= max);
+        let max = self.limits.max_invitations_per_inviter;
+        if reached(made, max) {
+            let unit = "invitations of one user that wait for answers";
+            return Err(Error::TooLarge { field: "user.id".into(), max, unit });
+        }
+        match reached(waiting, self.limits.max_invitations_per_invitee) {
+            true => Err(Error::conflict("user.id", "has too many invitations to answer")),
+            false => Ok(()),
+        }
+    }
+
+    /// A user's invitations that wait for an answer, newest first; `before` is a page's `next`.
+    pub async fn list_invitations(
+        &self,
+        user_id: &UserId,
+        before: Option<(Time, InvitationId)>,
+        limit: usize,
+    ) -> Result<InvitationPage, Error> {
         let _share = self.shares.of_user(user_id).await;
-        self.store.list_invitations(user_id, self.limits.max_page).await
+        self.store.list_invitations(user_id, before, limit).await
     }
 
     /// Makes the actor a member of the chat. Errors: `not_found` for what is not the actor's own
-    /// pending invitation.
+    /// pending invitation; `too_large` for who has as many chats as may be.
     pub async fn accept_invitation(
         &self,
         actor: &Actor,
         id: InvitationId,
     ) -> Result<Invitation, Error> {
+        self.admit_chat(actor, None).await?;
         self.answer_invitation(actor, id, InvitationStatus::Accepted).await
     }
 

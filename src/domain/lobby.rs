@@ -6,6 +6,7 @@
 use super::access::Reader;
 use super::chats::{end_membership, sees};
 use super::presence::Presence;
+use super::rates::Network;
 use super::users::{find_user, give_handle};
 use super::{Actor, App, Connection, Viewer};
 use crate::clock::{self, Time};
@@ -31,7 +32,8 @@ impl App {
     /// Logs a user in by name, made if nobody has it; a token's user without a handle gets it.
     /// Returns the room that they are in already. Errors: `conflict` for who is logged in, but to
     /// their own token and the service, and for a name that is taken; those of
-    /// [`claim`](App::claim); `unavailable` if too many are logged in.
+    /// [`claim`](App::claim); `unavailable` if too many are logged in, `too_large` if too many are
+    /// from one address.
     pub async fn log_in_to_lobby(
         &self,
         connection: &Connection,
@@ -40,16 +42,17 @@ impl App {
         let user_id = match self.store.find_user_id(name.as_ref()).await? {
             Some(user_id) => self.claim(connection, &user_id).await?.user_id,
             None => {
-                self.refuse_full_lobby().await?;
+                self.refuse_full_lobby(connection).await?;
                 self.make_lobby_user(connection, name).await?
             }
         };
         if self.store.find_seat(&user_id).await?.is_none() {
-            self.refuse_full_lobby().await?;
+            self.refuse_full_lobby(connection).await?;
         }
         let mut tx = self.store.begin().await?;
         let Some(seat) = tx.find_seat(&user_id).await? else {
-            tx.insert_seat(&user_id, clock::now()).await?;
+            let network = Network::of(connection.address()).to_string();
+            tx.insert_seat(&user_id, &network, clock::now()).await?;
             tx.commit([]).await?;
             return Ok(None);
         };
@@ -61,18 +64,33 @@ impl App {
         Ok(seat.chat_id)
     }
 
-    /// Errors: `unavailable` if as many are logged in as may be.
-    async fn refuse_full_lobby(&self) -> Result<(), Error> {
+    /// Errors: `unavailable` if as many are logged in as may be; `too_large` if as many are from
+    /// this address, but for the service.
+    async fn refuse_full_lobby(&self, connection: &Connection) -> Result<(), Error> {
         let count = usize::try_from(self.store.count_seats().await?).unwrap_or(usize::MAX);
-        match count < self.limits.max_connections {
+        if count >= self.limits.max_connections {
+            return Err(Error::Unavailable(None));
+        }
+        if connection.is_service() {
+            return Ok(());
+        }
+        let network = Network::of(connection.address()).to_string();
+        let max = self.limits.max_seats_per_address;
+        let count = self.store.count_seats_of(&network).await?;
+        match usize::try_from(count).is_ok_and(|count| count < max) {
             true => Ok(()),
-            false => Err(Error::Unavailable(None)),
+            false => {
+                let unit = "users logged in from one address";
+                Err(Error::TooLarge { field: "user".into(), max, unit })
+            }
         }
     }
 
     /// Makes an ephemeral public chat and moves the actor there from `room`, or from the waiting
-    /// room. Errors: `conflict` for who is not there.
+    /// room. Errors: `conflict` for who is not there; `too_large` for who has as many chats as may
+    /// be.
     pub async fn new_room(&self, actor: &Actor, room: Option<ChatId>) -> Result<ChatId, Error> {
+        self.admit_chat(actor, None).await?;
         let mut tx = self.begin_as(actor).await?;
         let seat = seat_in(&mut tx, &actor.user_id, room).await?;
         let user = find_user(&mut tx, &actor.user_id).await?;
@@ -94,13 +112,14 @@ impl App {
 
     /// Moves the actor into another chat's room, as a member of the chat. Errors: `conflict` for
     /// who is not in `room`, or in the other one already; `not_found`; `forbidden` for a direct
-    /// chat of others.
+    /// chat of others; `too_large` for who has as many chats as may be.
     pub async fn change_room(
         &self,
         actor: &Actor,
         room: Option<ChatId>,
         chat_id: ChatId,
     ) -> Result<(), Error> {
+        self.admit_chat(actor, Some(chat_id)).await?;
         let mut tx = self.begin_as(actor).await?;
         let seat = seat_in(&mut tx, &actor.user_id, room).await?;
         if room == Some(chat_id) {

@@ -24,6 +24,7 @@ mod key_set;
 mod keys;
 mod leases;
 mod lobby;
+mod memberships;
 mod messages;
 mod nicks;
 mod passwords;
@@ -159,7 +160,12 @@ impl App {
             }
             None => (None, Streams::default(), None),
         };
-        let carrier = Carrier { bus: Arc::default(), leases: Leases::default() };
+        let nicks = Nicks::default();
+        let carrier = Carrier {
+            bus: Arc::default(),
+            leases: Leases::default(),
+            nick_changes: nicks.changes.clone(),
+        };
         tokio::spawn(carrier.clone().run(committed, follower));
         let everyone = streams.follow(Stream::Everyone);
         streams.positioned().await.map_err(|error| StartError::store(config, error))?;
@@ -181,7 +187,7 @@ impl App {
             presence: Mutex::default(),
             ended: Arc::default(),
             ending: AtomicBool::default(),
-            nicks: Nicks::default(),
+            nicks,
             node,
             cluster,
             rates,

@@ -6,6 +6,7 @@
 //! node's own.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -164,6 +165,12 @@ impl Rates {
 /// What one client has to itself of the network: an IPv4 address, or the /64 of an IPv6 address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Network {
     pub fn of(address: IpAddr) -> Network {

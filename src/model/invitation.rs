@@ -19,6 +19,14 @@ pub struct Invitation {
     pub created_at: Time,
 }
 
+/// Invitations of a user, newest first.
+#[derive(Debug)]
+pub struct InvitationPage {
+    pub invitations: Vec<Invitation>,
+    /// Where the next page begins, when there is one: the time and the id of the last invitation.
+    pub next: Option<(Time, InvitationId)>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, sqlx::Type, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(i16)]

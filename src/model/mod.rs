@@ -18,7 +18,7 @@ pub use chat::{Chat, ChatChange, ChatPage, ListedChat, NewChat, ReadState};
 pub use event::{Committed, Event, Kept, Position, Published, Stream};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
 pub use ids::{Username, parse_id, read_id};
-pub use invitation::{Invitation, InvitationStatus};
+pub use invitation::{Invitation, InvitationPage, InvitationStatus};
 pub use message::{
     Message, MessagePage, MessageQuery, MessageType, NewMessage, Place, Posted, Sent, Signed,
 };

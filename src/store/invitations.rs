@@ -1,8 +1,11 @@
 //! The `invitations` table.
 
 use super::{Store, Tx, on};
+use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, Invitation, InvitationId, InvitationStatus, TeamId, UserId};
+use crate::model::{
+    ChatId, Invitation, InvitationId, InvitationPage, InvitationStatus, TeamId, UserId,
+};
 
 macro_rules! select_pending {
     ($rest:literal) => {
@@ -18,20 +21,31 @@ macro_rules! select_pending {
 }
 
 impl Store {
-    /// A user's pending invitations, oldest first; at most `limit` of them.
+    /// A user's pending invitations, newest first, from `before` on: at most `limit` of them.
     pub async fn list_invitations(
         &self,
         user_id: &UserId,
+        before: Option<(Time, InvitationId)>,
         limit: usize,
-    ) -> Result<Vec<Invitation>, Error> {
-        let invitations = on!(Db self, |pool| {
-            sqlx::query_as(select_pending!("order by i.created_at, i.id limit $2"))
-                .bind(user_id)
-                .bind(limit as i64)
-                .fetch_all(pool)
-                .await
+    ) -> Result<InvitationPage, Error> {
+        let (time, id) = before.unwrap_or((Time::from_micros(i64::MAX), InvitationId::new()));
+        let mut invitations: Vec<Invitation> = on!(Db self, |pool| {
+            sqlx::query_as(select_pending!(
+                "and (i.created_at, i.id) < ($2, $3)
+                 order by i.created_at desc, i.id desc limit $4"
+            ))
+            .bind(user_id)
+            .bind(time)
+            .bind(id)
+            .bind(limit as i64 + 1)
+            .fetch_all(pool)
+            .await
         })?;
-        Ok(invitations)
+        let more = invitations.len() > limit;
+        invitations.truncate(limit);
+        let last = invitations.last().filter(|_| more);
+        let next = last.map(|invitation| (invitation.created_at, invitation.id));
+        Ok(InvitationPage { invitations, next })
     }
 }
 
@@ -66,6 +80,26 @@ impl Tx {
                 .await
         })?;
         Ok(invitation)
+    }
+
+    /// How many invitations by the one user are pending, and how many to the other.
+    pub async fn count_invitations(
+        &mut self,
+        inviter_id: &UserId,
+        invitee_id: &UserId,
+    ) -> Result<(i64, i64), Error> {
+        let counts = on!(Tx self, |connection| {
+            sqlx::query_as(
+                "select
+                     (select count(*) from invitations where inviter_id = $1 and status = 0),
+                     (select count(*) from invitations where invitee_id = $2 and status = 0)",
+            )
+            .bind(inviter_id)
+            .bind(invitee_id)
+            .fetch_one(connection)
+            .await
+        })?;
+        Ok(counts)
     }
 
     pub async fn insert_invitation(&mut self, invitation: &Invitation) -> Result<(), Error> {

@@ -64,6 +64,32 @@ impl Store {
         Ok(standing)
     }
 
+    /// How many chats a user has made that have members, and joined; some more than `max` look as
+    /// `max` does.
+    pub async fn count_chats(&self, user_id: &UserId, max: usize) -> Result<usize, Error> {
+        let count: i64 = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select (
+                     select count(*) from (
+                         select 1 from chats c where c.creator_id = $1
+                         and exists (select 1 from members m where m.chat_id = c.id) limit $2
+                     ) made
+                 ) + (
+                     select count(*) from (
+                         select 1 from members m join chats c on c.id = m.chat_id
+                         where m.user_id = $1 and c.creator_id <> $1
+                         and m.joined_at <> c.created_at limit $2
+                     ) joined
+                 )",
+            )
+            .bind(user_id)
+            .bind(max as i64)
+            .fetch_one(pool)
+            .await
+        })?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
     /// The chats of a user; none if there is no such user.
     pub async fn list_chat_ids(&self, user_id: &UserId) -> Result<Option<Vec<ChatId>>, Error> {
         let rows: Vec<Option<ChatId>> = on!(Db self, |pool| {

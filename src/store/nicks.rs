@@ -1,5 +1,7 @@
 //! The `nicks` and `nick_channels` tables: who is connected to the channels, and in which.
 
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
 use super::{Store, Tx, on};
@@ -8,22 +10,25 @@ use crate::model::{ChatId, ConnectionId, Handle};
 
 impl Store {
     /// All connected nicks, sorted.
-    pub async fn list_nicks(&self) -> Result<Vec<Handle>, Error> {
-        let nicks = on!(Db self, |pool| {
-            sqlx::query_scalar("select nick from nicks order by nick").fetch_all(pool).await
-        })?;
-        Ok(nicks)
+    pub async fn list_nicks(&self, max_bytes: usize) -> Result<Vec<Handle>, Error> {
+        on!(Db self, |pool| {
+            let nicks = sqlx::query_scalar("select nick from nicks order by nick").fetch(pool);
+            take_nicks(nicks, max_bytes).await
+        })
     }
 
     /// The nicks in a channel, sorted.
-    pub async fn list_nicks_in(&self, chat_id: ChatId) -> Result<Vec<Handle>, Error> {
-        let nicks = on!(Db self, |pool| {
-            sqlx::query_scalar("select nick from nick_channels where chat_id = $1 order by nick")
-                .bind(chat_id)
-                .fetch_all(pool)
-                .await
-        })?;
-        Ok(nicks)
+    pub async fn list_nicks_in(
+        &self,
+        chat_id: ChatId,
+        max_bytes: usize,
+    ) -> Result<Vec<Handle>, Error> {
+        on!(Db self, |pool| {
+            let nicks = sqlx::query_scalar(
+                "select nick from nick_channels where chat_id = $1 order by nick",
+            );
+            take_nicks(nicks.bind(chat_id).fetch(pool), max_bytes).await
+        })
     }
 
     /// The nodes that nicks are connected to.
@@ -137,4 +142,20 @@ impl Tx {
         });
         Ok(())
     }
+}
+
+/// The first of the nicks: no more than fit into `max_bytes` as a list.
+async fn take_nicks(
+    mut nicks: BoxStream<'_, Result<Handle, sqlx::Error>>,
+    max_bytes: usize,
+) -> Result<Vec<Handle>, Error> {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    while let Some(nick) = nicks.try_next().await? {
+        bytes += nick.as_ref().len() + r#""","#.len();
+        if bytes > max_bytes {
+            break;
+        }
+        taken.push(nick);
+    }
+    Ok(taken)
 }

@@ -25,6 +25,17 @@ impl Store {
         Ok(count)
     }
 
+    /// How many are logged in from an address.
+    pub async fn count_seats_of(&self, network: &str) -> Result<i64, Error> {
+        let count = on!(Db self, |pool| {
+            sqlx::query_scalar("select count(*) from seats where network = $1")
+                .bind(network)
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(count)
+    }
+
     /// How many are logged in and in no room.
     pub async fn count_waiting_seats(&self) -> Result<i64, Error> {
         let count = on!(Db self, |pool| {
@@ -87,16 +98,23 @@ impl Tx {
         Ok(seat)
     }
 
-    /// Logs a user in, into the waiting room; false if the user is logged in already.
-    pub async fn insert_seat(&mut self, user_id: &UserId, now: Time) -> Result<bool, Error> {
+    /// Logs a user in from an address, into the waiting room; false if the user is logged in
+    /// already.
+    pub async fn insert_seat(
+        &mut self,
+        user_id: &UserId,
+        network: &str,
+        now: Time,
+    ) -> Result<bool, Error> {
         let inserted = on!(Tx self, |connection| {
             sqlx::query(
-                "insert into seats (user_id, connection, cursor, joined, last_use)
-                 values ($1, $2, 0, false, $3) on conflict do nothing",
+                "insert into seats (user_id, connection, cursor, joined, last_use, network)
+                 values ($1, $2, 0, false, $3, $4) on conflict do nothing",
             )
             .bind(user_id)
             .bind(ConnectionId::new())
             .bind(now)
+            .bind(network)
             .execute(connection)
             .await?
             .rows_affected()

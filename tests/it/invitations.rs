@@ -76,7 +76,7 @@ async fn waits_for_an_invitee_who_is_away() {
     assert_eq!(back.next("invitation").await, second);
     assert_eq!(
         pending(&mut back).await,
-        [&first, &second].map(|of| of["invitation"]["id"].clone())
+        [&second, &first].map(|of| of["invitation"]["id"].clone())
     );
     back.nothing_more().await;
 

@@ -4,6 +4,7 @@
 mod access;
 mod backup;
 mod budgets;
+mod caps;
 mod channels;
 mod channels_across;
 mod channels_frames;

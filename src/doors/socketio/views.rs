@@ -280,10 +280,12 @@ pub(super) struct OfInvitation<'a> {
     pub invitation: InvitationView<'a>,
 }
 
-/// `{invitations}`
+/// `{invitations, next?}`
 #[derive(Serialize)]
 pub(super) struct Invitations<'a> {
     pub invitations: Vec<InvitationView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 #[derive(Serialize)]

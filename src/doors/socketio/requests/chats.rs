@@ -1,13 +1,10 @@
 //! Chats, and one's own part in them.
 
-use super::Call;
-use crate::clock::Time;
+use super::{Call, cursor};
 use crate::doors::socketio::packets::Answer;
 use crate::doors::socketio::views::{ChatView, Chats, OfChat, ReadView};
 use crate::error::Error;
-use crate::model::{
-    Chat, ChatChange, ChatId, Description, Name, NewChat, Problem, UserId, parse_id, read_id,
-};
+use crate::model::{Chat, ChatChange, Description, Name, NewChat, UserId, parse_id};
 
 pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
     let chat = call.body.object("chat")?;
@@ -30,14 +27,11 @@ pub async fn open_direct(call: Call<'_>) -> Result<Answer, Error> {
 }
 
 pub async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
-    let limit = call.body.limit()?;
-    let before = call.body.optional_text("before", |text, _| {
-        read_cursor(text).ok_or(Problem::Invalid("must be the next of an earlier page"))
-    })?;
+    let (limit, before) = (call.body.limit()?, call.before()?);
     let actor = call.actor().await?;
     let page = call.app.list_chats(&actor, before, limit).await?;
-    let next = page.next.map(|(active_at, id)| format!("{}.{id}", active_at.as_micros()));
-    Answer::new(&Chats { chats: page.chats.iter().map(ChatView::from).collect(), next })
+    let chats = page.chats.iter().map(ChatView::from).collect();
+    Answer::new(&Chats { chats, next: page.next.map(cursor) })
 }
 
 pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
@@ -87,11 +81,4 @@ fn pushed_chat(chat: &Chat) -> Result<Answer, Error> {
 
 fn chat_answer(chat: &Chat) -> Result<Answer, Error> {
     Answer::new(&OfChat { chat: ChatView::from(chat) })
-}
-
-/// Reads back what a page of chats called `next`.
-fn read_cursor(text: &str) -> Option<(Time, ChatId)> {
-    let (micros, id) = text.split_once('.')?;
-    let time = Time::from_micros(micros.parse().ok()?);
-    Some((time, read_id(id)?))
 }

@@ -1,6 +1,6 @@
 //! Invitations: made, listed, answered.
 
-use super::Call;
+use super::{Call, cursor};
 use crate::doors::socketio::packets::Answer;
 use crate::doors::socketio::views::{InvitationView, Invitations, OfInvitation};
 use crate::error::Error;
@@ -13,10 +13,13 @@ pub async fn invite(call: Call<'_>) -> Result<Answer, Error> {
 }
 
 pub async fn list_invitations(call: Call<'_>) -> Result<Answer, Error> {
+    let (limit, before) = (call.body.limit()?, call.before()?);
     let actor = call.actor().await?;
-    let invitations = call.app.list_invitations(actor.user_id()).await?;
-    let invitations = invitations.iter().map(InvitationView::from).collect();
-    Answer::new(&Invitations { invitations })
+    let page = call.app.list_invitations(actor.user_id(), before, limit).await?;
+    Answer::new(&Invitations {
+        invitations: page.invitations.iter().map(InvitationView::from).collect(),
+        next: page.next.map(cursor),
+    })
 }
 
 pub async fn accept_invitation(call: Call<'_>) -> Result<Answer, Error> {

@@ -8,14 +8,18 @@ mod rooms;
 mod teams;
 mod users;
 
+use std::fmt::Display;
+
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::packets::Answer;
 use super::session::Session;
+use crate::clock::Time;
 use crate::domain::{Actor, App, Connection, Viewer};
 use crate::doors::input::Input;
 use crate::error::Error;
-use crate::model::{ChatId, UserId, parse_id};
+use crate::model::{ChatId, Problem, UserId, parse_id, read_id};
 
 /// One request of one socket.
 struct Call<'a> {
@@ -83,6 +87,16 @@ impl Call<'_> {
         self.body.object("chat")?.text("id", parse_id)
     }
 
+    /// Where a page begins: what an earlier one called `next`.
+    fn before<Id: From<Uuid>>(&self) -> Result<Option<(Time, Id)>, Error> {
+        let read = |text: &str| {
+            let (micros, id) = text.split_once('.')?;
+            Some((Time::from_micros(micros.parse().ok()?), read_id(id)?))
+        };
+        let invalid = Problem::Invalid("must be the next of an earlier page");
+        self.body.optional_text("before", |text, _| read(text).ok_or(invalid))
+    }
+
     /// Who asks: the request's `user`, whom the socket acts as from now on, or else its latest.
     async fn actor(&self) -> Result<Actor, Error> {
         self.claim_user().await?;
@@ -111,4 +125,9 @@ impl Call<'_> {
     fn other_user(&self) -> Result<UserId, Error> {
         self.body.object("user")?.id("id", UserId::parse)
     }
+}
+
+/// What a page calls `next`: the time and the id of its last item.
+fn cursor((time, id): (Time, impl Display)) -> String {
+    format!("{}.{id}", time.as_micros())
 }

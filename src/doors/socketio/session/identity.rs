@@ -106,10 +106,11 @@ impl Session {
         }
         if new {
             // A convenience: the socket acts as the user without it, and can ask.
-            let invitations = app.list_invitations(user_id).await;
-            let invitations = invitations.inspect_err(|error| log("invitation", error));
-            let invitations = invitations.unwrap_or_default();
-            for invitation in &invitations {
+            let page = app.list_invitations(user_id, None, app.limits().max_page).await;
+            let page = page.inspect_err(|error| log("invitation", error));
+            let invitations = page.map(|page| page.invitations).unwrap_or_default();
+            // In the order in which they came.
+            for invitation in invitations.iter().rev() {
                 self.deliver(push::invited(invitation)?);
             }
         }
