@@ -1,5 +1,6 @@
 //! Order: per socket, per chat; and what happens to a client that cannot keep up.
 
+use chinwag::Access;
 use futures_util::future::{Either, join_all, select, select_all};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -195,6 +196,7 @@ async fn where_there_is_no_room_for_more_who_has_most_gives_way() {
     }
     let server = TestServer::with(|config| {
         config.trusted_proxies = 1;
+        config.access = Some(Access::Open);
         config.limits.max_pending_bytes = 100_000;
     })
     .await;
