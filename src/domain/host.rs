@@ -18,7 +18,7 @@ impl App {
         }
         match self.keep_user_of_host(claims).await {
             Err(error) if user.protected => {
-                tracing::warn!(%error, "a user was not updated");
+                error.warn("a user was not updated");
                 Ok(user.id)
             }
             kept => kept,

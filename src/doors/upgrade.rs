@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::credential::parameter;
 use super::places::Permit;
 use super::websocket;
 use crate::config::Limits;
@@ -53,12 +54,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
         let permit = parts.extensions.get::<Permit>().cloned();
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
         let (Ok(upgrade), Some(permit)) = (upgrade, permit) else {
-            let wanted =
-                [(CONNECTION, "upgrade"), (UPGRADE_TO, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
-            return Err((StatusCode::UPGRADE_REQUIRED, wanted, NO_UPGRADE).into_response());
+            return Err(no_upgrade());
         };
         Ok(Upgrade { upgrade, permit })
     }
+}
+
+/// Refuses a request for Socket.IO over WebSocket that asks for no upgrade: the engine answers it
+/// without a word.
+pub async fn required(request: Request, next: Next) -> Response {
+    let transport = parameter(request.uri(), "transport");
+    if transport.as_deref() == Some("websocket") && !request.headers().contains_key(UPGRADE_TO) {
+        return no_upgrade();
+    }
+    next.run(request).await
+}
+
+fn no_upgrade() -> Response {
+    let wanted =
+        [(CONNECTION, "upgrade"), (UPGRADE_TO, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
+    (StatusCode::UPGRADE_REQUIRED, wanted, NO_UPGRADE).into_response()
 }
 
 /// Names to a client that offers subprotocols the first of them, as a browser closes the

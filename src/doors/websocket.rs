@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
+use crate::logs;
 use crate::model::ConnectionId;
 
 /// Small, as every connection has one; larger frames are read in several goes.
@@ -194,7 +195,8 @@ async fn read<F: Future<Output = ()>>(
         // On the heap, so that a connection that is idle has no room for it.
         let handled = Box::pin(AssertUnwindSafe(handle(frame)).catch_unwind());
         if handled.await.is_err() {
-            tracing::error!("a frame could not be handled");
+            let line = |times| tracing::error!(times, "a frame could not be handled");
+            logs::seldom("a frame could not be handled", line);
             break Closing::DEFECT;
         }
     };

@@ -54,6 +54,7 @@ use crate::doors::client::Client;
 use crate::doors::pushed::Pushed;
 use crate::doors::retry;
 use crate::doors::tasks;
+use crate::doors::upgrade;
 use crate::error::Error;
 use open::Open;
 use pulse::Busy;
@@ -123,7 +124,8 @@ impl Door {
             .layer(middleware::map_request(own_head))
             .layer(middleware::from_fn_with_state(hub.clone(), polled::check))
             .layer(DefaultBodyLimit::max(limits.max_frame))
-            .layer(middleware::from_fn_with_state(app.clone(), admit));
+            .layer(middleware::from_fn_with_state(app.clone(), admit))
+            .layer(middleware::from_fn(upgrade::required));
         (Door { hub }, router)
     }
 
