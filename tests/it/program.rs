@@ -394,8 +394,8 @@ async fn wrong_input_reaches_no_log() {
         client.send(frame).await;
     }
     client.ask("create-user", json!({ "user": { "id": 1, "name": "my secret" } })).await;
-    client.send("42[").await;
-    client.closed().await;
+    client.send("42[\"my secret").await;
+    client.ask("list-chats", json!({})).await;
     let (_, log) = tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
     for word in ["ERROR", "WARN", "panicked", "secret"] {
         assert!(!log.contains(word), "{log}");
