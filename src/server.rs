@@ -50,9 +50,10 @@ impl Server {
         let chat = bind(&places)?;
         let metrics = config.metrics_listen.map(|address| bind(&[address.into()])).transpose()?;
         let app = App::start(&config, prepared).await?;
+        let metrics_routes = http::metrics_routes(&gates);
         let (doors, router) = Doors::open(&app, &config, gates);
         let started = serve(chat, router, &config).and_then(|listener| {
-            let serve = |bound: Bound| serve(bound, http::metrics_routes(&config), &config);
+            let serve = |bound: Bound| serve(bound, metrics_routes, &config);
             Ok((listener, metrics.map(serve).transpose()?))
         });
         match started {

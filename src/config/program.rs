@@ -31,7 +31,10 @@ impl Program {
         let listens = matches.value_source("listen") != Some(ValueSource::DefaultValue);
         let program = Program::from_arg_matches_mut(&mut matches);
         let mut program = program.unwrap_or_else(|error| error.exit());
-        if let (false, Some(port)) = (listens, port_of_platform()) {
+        if program.command.is_none()
+            && !listens
+            && let Some(port) = port_of_platform()
+        {
             program.config.listen = vec![format!("0.0.0.0:{port}")];
         }
         program

@@ -110,7 +110,7 @@ async fn on_a_loopback_address_no_name_of_others_is_served() {
     let metrics = ([127, 0, 0, 1], 0).into();
     let server = TestServer::with(|config| {
         config.allow_origin = vec!["https://chat.example.com:8443".into()];
-        config.allow_host = vec!["chat.internal".into(), "2001:DB8::1".into()];
+        config.allow_host = vec!["chat.internal".into(), "[2001:DB8:0::1]".into()];
         config.metrics_listen = Some(metrics);
     })
     .await;

@@ -114,6 +114,13 @@ async fn the_port_of_a_platform_is_heard_where_nothing_else_is_said() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains(why), "{text}");
     }
+    // A command that does not serve has no port.
+    let mut command = program();
+    command
+        .args(["backup", "copy.db", "--database-url", "sqlite:none.db"])
+        .env("PORT", "tcp://10.0.0.1:80");
+    let text = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(text.contains("none.db") && !text.contains("PORT"), "{text}");
 }
 
 #[test]

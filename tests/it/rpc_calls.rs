@@ -95,6 +95,7 @@ async fn what_is_no_call_is_answered_so() {
         ("1", -32600),
         ("null", -32600),
         ("{}", -32600),
+        (r#"[["2.0",1,"UsersCount",["0"]]]"#, -32600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"UsersCount","params":["0"]}"#, -32600),
         (r#"{"id":1,"method":"UsersCount","params":["0"]}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600),

@@ -128,7 +128,10 @@ fn bind(address: SocketAddr, places: &[Place]) -> io::Result<(SocketAddr, TcpSoc
     };
     // All addresses of IPv6 are those of IPv4 too, unless these are served beside them.
     let mut others = places.iter().flat_map(|place| &place.addresses);
-    if address.is_ipv6() && others.any(|other| other.is_ipv4() && other.ip().is_unspecified()) {
+    let is_beside = |other: &SocketAddr| {
+        other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
+    };
+    if address.is_ipv6() && others.any(is_beside) {
         SockRef::from(&socket).set_only_v6(true)?;
     }
     // What is left of the connections of a server before this does not keep the address.

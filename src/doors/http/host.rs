@@ -2,7 +2,7 @@
 //! another server (DNS rebinding): what the page then asks looks like a request of that server's
 //! own page, and only `Host` still tells its name.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -40,11 +40,6 @@ impl Hosts {
         Ok(Hosts { names: restricted.then(|| names.into()) })
     }
 
-    /// Only loopback names, for an address that is a loopback one; else any.
-    pub(super) fn local(loopback: bool) -> Hosts {
-        Hosts { names: loopback.then(Arc::default) }
-    }
-
     fn serve(&self, host: &str) -> bool {
         let Some(names) = &self.names else {
             return true;
@@ -61,8 +56,10 @@ impl Hosts {
 /// The name in a setting: without a port.
 fn read(text: &str) -> Option<String> {
     let text = text.trim();
-    if text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
-        return Some(format!("[{text}]").to_lowercase());
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    // As browsers write it: an address of IPv6 has many spellings.
+    if let Ok(address) = bare.parse::<Ipv6Addr>() {
+        return Some(format!("[{address}]"));
     }
     let authority: Authority = text.parse().ok()?;
     let is_name = authority.host() == text && !text.contains(['*', '@']);

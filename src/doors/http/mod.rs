@@ -68,10 +68,8 @@ pub fn routes(app: &Arc<App>, config: &Config) -> Router {
 }
 
 /// `/metrics` on an address of its own.
-pub fn metrics_routes(config: &Config) -> Router {
-    let address = config.metrics_listen;
-    let hosts = Hosts::local(address.is_some_and(|address| address.ip().is_loopback()));
-    metrics::routes().layer(middleware::from_fn_with_state(hosts, host::check))
+pub fn metrics_routes(gates: &Gates) -> Router {
+    metrics::routes().layer(middleware::from_fn_with_state(gates.hosts.clone(), host::check))
 }
 
 /// Puts the gates before all routes: host, origin, CORS, the size of a request and its head, its

@@ -6,12 +6,14 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::domain::App;
 
 /// For how long an answer holds: anyone may ask, and to find out takes a turn of those who write.
 const HOLDS: Duration = Duration::from_secs(1);
+/// A store that takes longer to answer is not ready.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was found out last, by one check at a time.
 #[derive(Clone)]
@@ -25,22 +27,26 @@ impl Readiness {
         Readiness { app: app.clone(), last: Arc::default() }
     }
 
-    async fn is_ready(&self) -> bool {
-        let mut last = self.last.lock().await;
+    async fn is_ready(self) -> bool {
+        let mut last = self.last.lock_owned().await;
         if let Some((since, ready)) = *last
             && since.elapsed() < HOLDS
         {
             return ready;
         }
-        let ready = match self.app.ready().await {
-            Ok(()) => true,
-            Err(error) => {
-                error.warn("not ready");
-                false
-            }
-        };
-        *last = Some((Instant::now(), ready));
-        ready
+        // In a task of its own, as a client that goes away cancels its handler.
+        let found = tokio::spawn(async move {
+            let ready = match self.app.ready().await {
+                Ok(()) => true,
+                Err(error) => {
+                    error.warn("not ready");
+                    false
+                }
+            };
+            *last = Some((Instant::now(), ready));
+            ready
+        });
+        found.await.unwrap_or(false)
     }
 }
 
@@ -48,9 +54,7 @@ impl Readiness {
 pub(super) async fn answer(
     State(readiness): State<Readiness>,
 ) -> Result<&'static str, (StatusCode, &'static str)> {
-    // In a task of its own, as a client that goes away cancels its handler.
-    let asked = tokio::spawn(async move { readiness.is_ready().await });
-    match asked.await {
+    match timeout(PATIENCE, readiness.is_ready()).await {
         Ok(true) => Ok("ready\n"),
         Ok(false) | Err(_) => {
             Err((StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n"))

@@ -38,7 +38,9 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 impl<'a> Call<'a> {
     /// None if it is no call. Any number is an id, and comes back to the last digit.
     fn read(item: &'a RawValue) -> Option<Call<'a>> {
-        let call: Call = serde_json::from_str(item.get()).ok()?;
+        // A list of the members' values would be read as well.
+        let object = Some(item.get()).filter(|text| text.starts_with('{'))?;
+        let call: Call = serde_json::from_str(object).ok()?;
         let id = call.id.map_or("", RawValue::get);
         let is_id = !id.starts_with(['{', '[', 't', 'f']);
         (call.jsonrpc == "2.0" && is_id).then_some(call)

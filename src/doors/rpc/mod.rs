@@ -15,9 +15,9 @@ mod parameters;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use axum::Router;
-use axum::middleware;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
+use axum::{Router, middleware};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,6 +55,8 @@ impl Door {
         let router = Router::new()
             .route("/rpc", post(calls::handle))
             .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
+            // The server's own limit holds.
+            .layer(DefaultBodyLimit::disable())
             .with_state(hub.clone());
         (Door { hub }, router)
     }
