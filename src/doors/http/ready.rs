@@ -27,7 +27,7 @@ impl Readiness {
         Readiness { app: app.clone(), last: Arc::default() }
     }
 
-    async fn is_ready(self) -> bool {
+    async fn check(self) -> bool {
         let mut last = self.last.lock_owned().await;
         if let Some((since, ready)) = *last
             && since.elapsed() < HOLDS
@@ -54,7 +54,7 @@ impl Readiness {
 pub(super) async fn answer(
     State(readiness): State<Readiness>,
 ) -> Result<&'static str, (StatusCode, &'static str)> {
-    match timeout(PATIENCE, readiness.is_ready()).await {
+    match timeout(PATIENCE, readiness.check()).await {
         Ok(true) => Ok("ready\n"),
         Ok(false) | Err(_) => {
             Err((StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n"))
