@@ -9,7 +9,9 @@ use super::{Actor, App};
 use crate::clock;
 use crate::config::{Limits, Registration};
 use crate::error::Error;
-use crate::model::{ConnectionId, Event, Handle, Name, NewAccount, Password, Token, User, UserId};
+use crate::model::{
+    ConnectionId, Event, Handle, Name, NewAccount, Password, Token, User, UserId, fold,
+};
 use crate::store::{Taken, Tx};
 
 /// How many tokens a user may have: one for each device, and some forgotten ones.
@@ -33,8 +35,7 @@ impl App {
         self.admit_sign_up(address)?;
         let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
-        let email = new.email.as_ref().to_lowercase();
-        let names = [new.username.as_ref(), &email, new.phone_number.as_ref()];
+        let names = [new.username.as_ref(), new.email.as_ref(), new.phone_number.as_ref()];
         tx.lock_names(&names).await?;
         refuse_taken(tx.find_taken(new).await?)?;
         let user = user_of(new, &self.limits);
@@ -105,10 +106,11 @@ impl App {
     ) -> Result<UserId, Error> {
         let (user_id, hash) = self.store.find_password(username).await?.unzip();
         let turn = self.passwords.turn(address).await?;
-        self.admit_login(username, address)?;
+        let account = fold(username);
+        self.admit_login(&account, address)?;
         let right = turn.verify(password, hash).await?;
         let Some(user_id) = user_id.filter(|_| right) else {
-            self.failed_login(username, address)?;
+            self.failed_login(&account, address)?;
             return Err(Error::unauthenticated("wrong username or password"));
         };
         Ok(user_id)

@@ -103,7 +103,7 @@ impl App {
     }
 
     /// What a user is called. Errors: `not_found`.
-    async fn username_of(&self, user_id: &UserId) -> Result<Username, Error> {
+    pub(super) async fn username_of(&self, user_id: &UserId) -> Result<Username, Error> {
         self.store.find_username(user_id).await?.ok_or_else(Error::no_user)
     }
 

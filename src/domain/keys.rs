@@ -196,7 +196,7 @@ impl Keys {
             _ => return Err(Fault::Subject),
         };
         let name = text("name", Fault::Name)?.filter(|name| !name.is_empty());
-        let name = name.map(|name| Name::parse(name, &self.limits)).transpose();
+        let name = name.map(|name| Name::parse_loosely(name, &self.limits)).transpose();
         let photo = text("photo", Fault::Photo)?;
         let photo = photo.map(|photo| Photo::parse(photo, &self.limits)).transpose();
         let issued_at = claim("iat").map(|iat| iat.as_f64().ok_or(Fault::IssuedAt)).transpose()?;

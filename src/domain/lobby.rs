@@ -12,7 +12,7 @@ use super::{Actor, App, Connection, Viewer};
 use crate::clock::{self, Time};
 use crate::cluster::Moved;
 use crate::error::Error;
-use crate::model::{Chat, ChatId, Event, Handle, Name, Profile, Seat, User, UserId};
+use crate::model::{Chat, ChatId, Event, Handle, Name, Profile, Seat, User, UserId, Username};
 use crate::store::Tx;
 
 /// A room that a seat is moved into.
@@ -30,15 +30,15 @@ struct Destination {
 
 impl App {
     /// Logs a user in by name, made if nobody has it; a token's user without a handle gets it.
-    /// Returns the room that they are in already. Errors: `conflict` for who is logged in, but to
-    /// their own token and the service, and for a name that is taken; those of
-    /// [`claim`](App::claim); `unavailable` if too many are logged in, `too_large` if too many are
-    /// from one address.
+    /// Returns the name as the user spells it, and the room that they are in already. Errors:
+    /// `conflict` for who is logged in, but to their own token and the service, and for a name that
+    /// is taken; those of [`claim`](App::claim); `unavailable` if too many are logged in,
+    /// `too_large` if too many are from one address.
     pub async fn log_in_to_lobby(
         &self,
         connection: &Connection,
         name: &Handle,
-    ) -> Result<Option<ChatId>, Error> {
+    ) -> Result<(Username, Option<ChatId>), Error> {
         let user_id = match self.store.find_user_id(name.as_ref()).await? {
             Some(user_id) => self.claim(connection, &user_id).await?.user_id,
             None => {
@@ -49,19 +49,20 @@ impl App {
         if self.store.find_seat(&user_id).await?.is_none() {
             self.refuse_full_lobby(connection).await?;
         }
+        let username = self.username_of(&user_id).await?;
         let mut tx = self.store.begin().await?;
         let Some(seat) = tx.find_seat(&user_id).await? else {
             let network = Network::of(connection.address()).to_string();
             tx.insert_seat(&user_id, &network, clock::now()).await?;
             tx.commit([]).await?;
-            return Ok(None);
+            return Ok((username, None));
         };
         if connection.is_anonymous() {
             return Err(Error::conflict("user", "this user is logged in already"));
         }
         tx.touch_seat(&user_id, clock::now()).await?;
         tx.commit([]).await?;
-        Ok(seat.chat_id)
+        Ok((username, seat.chat_id))
     }
 
     /// Errors: `unavailable` if as many are logged in as may be; `too_large` if as many are from

@@ -300,6 +300,8 @@ async fn open_store(
 ) -> Result<(Store, mpsc::Receiver<Committed>), StartError> {
     let opened = Store::open(&config.database_url, &config.limits, keeping).await;
     let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
+    let folded = store.fold_names(&config.limits).await;
+    folded.map_err(|error| StartError::store(config, error))?;
     if !keeping.for_nodes {
         let deleted = delete_transient(&store).await;
         deleted.map_err(|error| StartError::store(config, error))?;

@@ -61,9 +61,14 @@ impl App {
 
     /// Connects under a nick, which stands for the user with this handle; one that is nobody's is
     /// given to the user of the connection's token, or to a new user. The nick that the
-    /// connection had before goes, and leaves its channels. Errors: `unauthenticated`,
+    /// connection had before goes, and leaves its channels. Returns the nick as the user spells it.
+    /// Errors: `unauthenticated`,
     /// `forbidden` for who may not act as the user; `conflict` for a nick that is connected.
-    pub async fn take_nick(&self, connection: &Connection, nick: &Handle) -> Result<Actor, Error> {
+    pub async fn take_nick(
+        &self,
+        connection: &Connection,
+        nick: &Handle,
+    ) -> Result<(Actor, Handle), Error> {
         let _turn = self.nicks.turn.lock().await;
         let mut tx = self.store.begin().await?;
         // The old one too, which others may be asking for while this one waits for theirs.
@@ -77,6 +82,8 @@ impl App {
             }
             None => give_handle(&mut tx, connection, nick).await?,
         };
+        // As it is stored, however it is spelled here.
+        let nick = user.handle.as_ref().unwrap_or(nick);
         tx.delete_nick(connection.id()).await?;
         if !tx.insert_nick(nick, connection.id(), self.node).await? {
             return Err(Error::conflict("user", "this nick is connected already"));
@@ -91,7 +98,7 @@ impl App {
         tx.commit(events).await?;
         self.nicks.seats().sit(connection.id(), nick);
         self.leave_all_rooms(connection.id()).await;
-        Ok(connection.actor(user.id))
+        Ok((connection.actor(user.id), nick.clone()))
     }
 
     /// A connection has ended; its nick, if it had one, is free.

@@ -83,7 +83,7 @@ pub(super) async fn give_handle(
     if user.handle.is_some() {
         return Err(NOT_YOURS);
     }
-    if tx.is_name_taken(handle.as_ref(), &user.id).await? {
+    if tx.is_handle_taken(handle, &user.id).await? {
         return Err(Error::conflict("user", "another user has this name"));
     }
     let user = User { handle: Some(handle.clone()), modified_at: clock::now(), ..user };
@@ -98,7 +98,7 @@ pub(super) async fn insert_nick(
     protected: bool,
 ) -> Result<User, Error> {
     let user = User { handle: Some(nick.clone()), protected, ..User::new(Name::from(nick)) };
-    if tx.is_name_taken(nick.as_ref(), &user.id).await? {
+    if tx.is_handle_taken(nick, &user.id).await? {
         return Err(Error::conflict("user", "another user has this nick"));
     }
     tx.insert_user(&user).await?;
@@ -139,7 +139,10 @@ async fn update(tx: &mut Tx, user: User, new: NewUser) -> Result<User, Error> {
     if changed == user {
         return Ok(user);
     }
-    refuse_taken_names(tx, &changed).await?;
+    // Some are from before two spellings of a handle were the same.
+    if changed.handle != user.handle {
+        refuse_taken_handle(tx, &changed).await?;
+    }
     let changed = User { modified_at: clock::now(), ..changed };
     tx.update_user(&changed).await?;
     Ok(changed)
@@ -163,20 +166,19 @@ async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
         ..User::new(new.name)
     };
     let user = User { id: new.id.unwrap_or(user.id), ..user };
-    refuse_taken_names(tx, &user).await?;
+    // An id that a client brings may be nobody else's handle or id.
+    if tx.is_id_taken(&user.id).await? {
+        return Err(taken("user.id"));
+    }
+    refuse_taken_handle(tx, &user).await?;
     tx.insert_user(&user).await?;
     Ok(user)
 }
 
-/// A handle, and an id that a client brings, may be nobody else's handle or id.
-async fn refuse_taken_names(tx: &mut Tx, user: &User) -> Result<(), Error> {
-    if tx.is_name_taken(user.id.as_ref(), &user.id).await? {
-        return Err(taken("user.id"));
-    }
+/// Errors: `conflict` for a handle that is somebody else's handle or id.
+async fn refuse_taken_handle(tx: &mut Tx, user: &User) -> Result<(), Error> {
     match &user.handle {
-        Some(handle) if tx.is_name_taken(handle.as_ref(), &user.id).await? => {
-            Err(taken("user.handle"))
-        }
+        Some(handle) if tx.is_handle_taken(handle, &user.id).await? => Err(taken("user.handle")),
         _ => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ const MAX_PHONE_NUMBER: usize = 32;
 
 bounded_text!(
     /// An address for mail: something, an `@` and something more, without spaces; at most 254
-    /// characters.
+    /// characters. Two that [fold](super::fold) to the same are one.
     Email,
     |text, _| {
         at_most_chars(text, MAX_EMAIL)?;

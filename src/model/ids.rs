@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::letters::{fold, is_word};
 use super::text::{Problem, at_most_chars, printable};
 use crate::config::Limits;
 
@@ -119,11 +120,12 @@ super::text::bounded_text!(
     }
 );
 super::text::bounded_text!(
-    /// A user's handle: 1–32 letters, digits and underscores of any script.
+    /// A user's handle: 1–32 letters of any script, with their marks, digits and underscores. Two
+    /// that [fold](super::fold) to the same are one.
     Handle,
     |text, _| {
         at_most_chars(text, 32)?;
-        match !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        match !text.is_empty() && is_word(text, |c| c == '_') {
             true => Ok(()),
             false => Err(Problem::Invalid("must be letters, digits and underscores")),
         }
@@ -131,6 +133,11 @@ super::text::bounded_text!(
 );
 
 impl Handle {
+    /// What it has in common with all its spellings.
+    pub fn folded(&self) -> String {
+        fold(self.as_ref())
+    }
+
     /// The handle of who signs up: it begins with an ASCII letter, and 1–31 more of those, digits
     /// and underscores follow.
     pub fn parse_username(text: &str, _: &Limits) -> Result<Handle, Problem> {

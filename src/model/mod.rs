@@ -5,6 +5,7 @@ mod chat;
 mod event;
 mod ids;
 mod invitation;
+mod letters;
 mod message;
 mod seat;
 mod team;
@@ -19,6 +20,7 @@ pub use event::{Committed, Event, Kept, Position, Published, Stream};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
 pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationPage, InvitationStatus};
+pub use letters::fold;
 pub use message::{
     Message, MessagePage, MessageQuery, MessageType, NewMessage, Place, Posted, Sent, Signed,
 };

@@ -1,6 +1,7 @@
 //! Bounded texts: once one of these exists, its text has been checked, by this node or by the one
 //! that wrote it.
 
+use super::letters::{find_invisible, is_visible, is_word, without_invisible};
 use super::{ExternalId, Handle};
 use crate::config::Limits;
 
@@ -15,6 +16,9 @@ pub enum Problem {
 impl Problem {
     const BLANK: Problem = Problem::Invalid("must not be empty");
     const CONTROL: Problem = Problem::Invalid("must not contain control characters");
+    const INVISIBLE: Problem =
+        Problem::Invalid("must not contain characters that are invisible or change the direction");
+    const NOTHING: Problem = Problem::Invalid("must have something visible");
     const NUL: Problem = Problem::Invalid("must not contain the NUL character");
 }
 
@@ -58,6 +62,18 @@ pub(super) fn no_control(text: &str) -> Result<(), Problem> {
     }
 }
 
+/// Refuses what others could not see, or not as it is.
+fn seen(text: &str) -> Result<(), Problem> {
+    printable(text)?;
+    if find_invisible(text).is_some() {
+        return Err(Problem::INVISIBLE);
+    }
+    match is_visible(text) {
+        true => Ok(()),
+        false => Err(Problem::NOTHING),
+    }
+}
+
 macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
@@ -87,11 +103,11 @@ pub(super) use bounded_text;
 
 bounded_text!(
     /// The name of a user, a chat or a team: at most `Limits::max_name` characters, none of them a
-    /// control character; not blank.
+    /// control character or invisible, and something to be seen.
     Name,
     |text, limits| {
         at_most_chars(text, limits.max_name)?;
-        printable(text)
+        seen(text)
     }
 );
 bounded_text!(
@@ -116,8 +132,8 @@ bounded_text!(
     ChannelName,
     |text, _| {
         at_most_chars(text, 64)?;
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        match text.starts_with(word) && text.chars().all(|c| word(c) || c == '.' || c == '-') {
+        let first = |c: char| c.is_alphanumeric() || c == '_';
+        match text.starts_with(first) && is_word(text, |c| "_.-".contains(c)) {
             true => Ok(()),
             false => Err(Problem::Invalid("must be letters, digits, underscores, dots, hyphens")),
         }
@@ -172,6 +188,14 @@ impl From<&ExternalId> for Name {
 }
 
 impl Name {
+    /// Reads a name that somebody else vouches for; what is invisible in it is left out.
+    pub fn parse_loosely(text: &str, limits: &Limits) -> Result<Name, Problem> {
+        match Name::parse(text, limits) {
+            Err(Problem::Invalid(_)) => Name::parse(&without_invisible(text), limits),
+            parsed => parsed,
+        }
+    }
+
     /// Two names with something between them, cut to what a name may be.
     pub fn joined(one: &Name, between: &str, other: &Name, limits: &Limits) -> Name {
         Name(format!("{}{between}{}", one.0, other.0).chars().take(limits.max_name).collect())

@@ -2,13 +2,14 @@
 
 use super::{Store, Tx, is_storable, on};
 use crate::error::Error;
-use crate::model::{NewAccount, UserId};
+use crate::model::{NewAccount, UserId, fold};
 
-/// Compared without case: the email alone.
 const FIND_TAKEN: &str = "
     select
-        exists (select 1 from users where handle = $1 or id = $1) as username,
-        exists (select 1 from users where lower(email) = lower($2)) as email,
+        exists (
+            select 1 from users where handle = $1 or handle_folded = $4 or id = $1
+        ) as username,
+        exists (select 1 from users where email_folded = $2) as email,
         exists (select 1 from users where phone_number = $3) as phone";
 
 /// Which parts of a new account another user has.
@@ -20,7 +21,7 @@ pub struct Taken {
 }
 
 impl Store {
-    /// The user of this handle and the hash of the password, if there is one.
+    /// The user of this handle, in any spelling, and the hash of the password, if there is one.
     pub async fn find_password(&self, handle: &str) -> Result<Option<(UserId, String)>, Error> {
         if !is_storable(handle) {
             return Ok(None);
@@ -28,9 +29,11 @@ impl Store {
         let found = on!(Db self, |pool| {
             sqlx::query_as(
                 "select id, password_hash from users
-                 where handle = $1 and password_hash is not null",
+                 where (handle = $1 or handle_folded = $2) and password_hash is not null
+                 order by case $1 when handle then 0 else 1 end limit 1",
             )
             .bind(handle)
+            .bind(fold(handle))
             .fetch_optional(pool)
             .await
         })?;
@@ -41,8 +44,9 @@ impl Store {
         let taken = on!(Db self, |pool| {
             sqlx::query_as(FIND_TAKEN)
                 .bind(&new.username)
-                .bind(&new.email)
+                .bind(fold(new.email.as_ref()))
                 .bind(&new.phone_number)
+                .bind(new.username.folded())
                 .fetch_one(pool)
                 .await
         })?;
@@ -67,8 +71,9 @@ impl Tx {
         let taken = on!(Tx self, |connection| {
             sqlx::query_as(FIND_TAKEN)
             .bind(&new.username)
-            .bind(&new.email)
+            .bind(fold(new.email.as_ref()))
             .bind(&new.phone_number)
+            .bind(new.username.folded())
             .fetch_one(connection)
             .await
         })?;
@@ -101,7 +106,7 @@ impl Tx {
         on!(Tx self, |connection| {
             sqlx::query(
                 "update users set first_name = $2, last_name = $3, email = $4, phone_number = $5,
-                     password_hash = $6
+                     password_hash = $6, email_folded = $7
                  where id = $1",
             )
             .bind(user_id)
@@ -110,6 +115,7 @@ impl Tx {
             .bind(&new.email)
             .bind(&new.phone_number)
             .bind(password_hash)
+            .bind(fold(new.email.as_ref()))
             .execute(connection)
             .await?;
         });

@@ -7,11 +7,11 @@
 
 use super::{Transaction, Tx};
 use crate::error::Error;
-use crate::model::ChatId;
+use crate::model::{ChatId, fold};
 
 impl Tx {
-    /// Keeps others from giving out these names, whatever they are of. A user's id is the name of
-    /// their seat.
+    /// Keeps others from giving out these names, in any spelling, whatever they are of. A user's id
+    /// is the name of their seat.
     pub async fn lock_names(&mut self, names: &[&str]) -> Result<(), Error> {
         if let Transaction::Postgres(inner) = &mut self.inner {
             sqlx::query(
@@ -20,7 +20,7 @@ impl Tx {
                      from unnest($1::text[]) name order by number
                  ) names",
             )
-            .bind(names)
+            .bind(names.iter().map(|name| fold(name)).collect::<Vec<_>>())
             .execute(&mut **inner)
             .await?;
         }

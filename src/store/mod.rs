@@ -16,6 +16,7 @@ mod copy;
 mod direct;
 mod ended;
 mod events;
+mod folding;
 mod health;
 mod invitations;
 mod locks;

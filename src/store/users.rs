@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx, is_storable, on};
 use crate::error::Error;
-use crate::model::{ExternalId, Handle, Profile, User, UserId, Username};
+use crate::model::{ExternalId, Handle, Profile, User, UserId, Username, fold};
 
 /// What is to be known of who sends or gets a message.
 #[derive(sqlx::FromRow)]
@@ -75,16 +75,20 @@ impl Store {
         Ok(user)
     }
 
-    /// The user of this name: a handle, or the id of a user without one.
+    /// The user of this name: a handle, or the id of a user without one; of several, as there are
+    /// from before handles were folded, the one who spells it so.
     pub async fn find_user_id(&self, username: &str) -> Result<Option<UserId>, Error> {
         if !is_storable(username) {
             return Ok(None);
         }
         let id = on!(Db self, |pool| {
             sqlx::query_scalar(
-                "select id from users where handle = $1 or (id = $1 and handle is null)",
+                "select id from users
+                 where handle = $1 or handle_folded = $2 or (id = $1 and handle is null)
+                 order by case $1 when handle then 0 when id then 1 else 2 end limit 1",
             )
             .bind(username)
+            .bind(fold(username))
             .fetch_optional(pool)
             .await
         })?;
@@ -136,20 +140,47 @@ impl Tx {
         Ok(protected.unwrap_or(false))
     }
 
+    /// The user with this handle in any spelling; of several, as of
+    /// [`find_user_id`](Store::find_user_id).
     pub async fn find_user_by_handle(&mut self, handle: &Handle) -> Result<Option<User>, Error> {
-        self.find_user_by("select * from users where handle = $1", handle.as_ref()).await
+        const EXACT: &str = "select * from users where handle = $1";
+        const FOLDED: &str = "select * from users where handle_folded = $1";
+        match self.find_user_by(EXACT, handle.as_ref()).await? {
+            Some(user) => Ok(Some(user)),
+            None => self.find_user_by(FOLDED, &handle.folded()).await,
+        }
     }
 
-    /// Whether somebody else has this name, as a handle or as an id: a name means one user.
-    pub async fn is_name_taken(&mut self, name: &str, own_id: &UserId) -> Result<bool, Error> {
+    /// Whether somebody else has this handle, in any spelling, or has it as an id: a name means one
+    /// user.
+    pub async fn is_handle_taken(
+        &mut self,
+        handle: &Handle,
+        own_id: &UserId,
+    ) -> Result<bool, Error> {
         let taken = on!(Tx self, |connection| {
             sqlx::query_scalar(
-                "select exists (select 1 from users where (handle = $1 or id = $1) and id <> $2)",
+                "select exists (
+                     select 1 from users
+                     where (handle = $1 or handle_folded = $2 or id = $1) and id <> $3
+                 )",
             )
-            .bind(name)
+            .bind(handle)
+            .bind(handle.folded())
             .bind(own_id)
             .fetch_one(connection)
             .await
+        })?;
+        Ok(taken)
+    }
+
+    /// Whether somebody has this id, as such or as a handle.
+    pub async fn is_id_taken(&mut self, id: &UserId) -> Result<bool, Error> {
+        let taken = on!(Tx self, |connection| {
+            sqlx::query_scalar("select exists (select 1 from users where handle = $1 or id = $1)")
+                .bind(id)
+                .fetch_one(connection)
+                .await
         })?;
         Ok(taken)
     }
@@ -171,8 +202,9 @@ impl Tx {
         on!(Tx self, |connection| {
             sqlx::query(
                 "insert into users
-                     (id, external_id, handle, name, photo, protected, created_at, modified_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                     (id, external_id, handle, name, photo, protected, created_at, modified_at,
+                      handle_folded)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             )
             .bind(&user.id)
             .bind(&user.external_id)
@@ -182,6 +214,7 @@ impl Tx {
             .bind(user.protected)
             .bind(user.created_at)
             .bind(user.modified_at)
+            .bind(user.handle.as_ref().map(Handle::folded))
             .execute(connection)
             .await?;
         });
@@ -193,7 +226,8 @@ impl Tx {
             sqlx::query(
                 "update users
                  set external_id = $2, handle = $3, name = $4, photo = $5, protected = $6,
-                     modified_at = $7
+                     modified_at = $7,
+                     handle_folded = case when handle = $3 then handle_folded else $8 end
                  where id = $1",
             )
             .bind(&user.id)
@@ -203,6 +237,7 @@ impl Tx {
             .bind(&user.photo)
             .bind(user.protected)
             .bind(user.modified_at)
+            .bind(user.handle.as_ref().map(Handle::folded))
             .execute(connection)
             .await?;
         });

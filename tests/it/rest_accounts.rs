@@ -192,11 +192,10 @@ async fn what_another_user_has_is_named() {
     let answer = server.post("/api/register", body.clone()).await;
     answer.refused(400, "User error");
     server.sign_up("rob").await;
-    // Two names that differ in case are two names.
     body["email"] = "other@example.com".into();
     body["username"] = "BOB".into();
     body["phone"] = "1".into();
-    server.post("/api/register", body).await.data();
+    server.post("/api/register", body).await.refused(400, "User error");
 }
 
 #[tokio::test]
@@ -246,7 +245,6 @@ async fn a_wrong_password_and_an_unknown_user_are_told_alike() {
         ("bob", "correct horses"),
         ("bob", "x"),
         ("rob", PASSWORD),
-        ("BOB", PASSWORD),
         ("bob", long.as_str()),
         (long.as_str(), PASSWORD),
     ] {

@@ -43,6 +43,8 @@ async fn register(
     let actor = login.as_ref().map(|login| &login.actor);
     let (id, address) = (session.outlet.id, session.address);
     let proven = app.register_nick(id, actor, &nick, password, address).await?;
+    let own = login.as_ref().filter(|login| login.nick.folded() == nick.folded());
+    let nick = own.map_or(nick, |login| login.nick.clone());
     session.answer(frames::of_nick(frames::REGISTER, &nick));
     match login {
         None => session.take_nick(Arc::new(proven), &nick).await,
@@ -61,7 +63,7 @@ async fn log_in(
     packet: &Input<'_>,
 ) -> Result<(), Error> {
     let nick = packet.text("user", Handle::parse)?;
-    if login.as_ref().is_ok_and(|login| login.nick == nick) {
+    if login.as_ref().is_ok_and(|login| login.nick.folded() == nick.folded()) {
         // Some clients say on connect who they are.
         return Ok(());
     }

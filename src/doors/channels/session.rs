@@ -66,7 +66,7 @@ impl Session {
         nick: &Handle,
     ) -> Result<(), Error> {
         let app = &self.hub.app;
-        let actor = app.take_nick(&connection, nick).await?;
+        let (actor, nick) = app.take_nick(&connection, nick).await?;
         let _following = match app.follow_user(&connection, actor.user_id()).await {
             Ok(following) => following,
             Err(error) => {
@@ -74,7 +74,7 @@ impl Session {
                 return Err(error);
             }
         };
-        self.log_in(connection, actor, nick.clone());
+        self.log_in(connection, actor, nick);
         self.hub.settled().await;
         Ok(())
     }

@@ -84,8 +84,9 @@ methods! {
 
 async fn new_user(request: Request) -> Result<ClientState, Error> {
     let name = request.input()?.text("userId", Handle::parse)?;
-    let room = request.app.log_in_to_lobby(&request.caller.connection, &name).await;
-    Ok(ClientState::new(name.as_ref().to_owned(), room.map_err(at("userId", "userId"))?))
+    let seated = request.app.log_in_to_lobby(&request.caller.connection, &name).await;
+    let (username, room) = seated.map_err(at("userId", "userId"))?;
+    Ok(ClientState::new(username.as_ref().to_owned(), room))
 }
 
 async fn new_room(request: Request) -> Result<ClientState, Error> {

@@ -1,0 +1,125 @@
+//! Texts as people see and compare them: what is a letter, what is to be seen, what is the same.
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+use icu_properties::props::{
+    CanonicalCombiningClass, DefaultIgnorableCodePoint, GeneralCategory as Category,
+    GeneralCategoryGroup as Group,
+};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
+/// Zero width non-joiner and joiner: they say how the letters beside them are drawn, and make one
+/// emoji of several.
+const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
+const BLACK_FLAG: char = '\u{1f3f4}';
+/// It is drawn as nothing.
+const BLANK_BRAILLE: char = '\u{2800}';
+
+/// What all spellings of a handle or an email address have in common: case-folded, in the normal
+/// form NFC, without joiners. It is the same whatever the database.
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let text = text.replace(JOINERS, "");
+    // Some letters fold only once their marks are apart.
+    let apart = DecomposingNormalizerBorrowed::new_nfd().normalize(&text);
+    let folded = CaseMapper::new().fold_string(&apart);
+    ComposingNormalizerBorrowed::new_nfc().normalize(&folded).into_owned()
+}
+
+/// Whether a text is a word: letters of any script with their marks, digits, and what `also` says.
+pub(super) fn is_word(text: &str, also: impl Fn(char) -> bool) -> bool {
+    let mut before = None;
+    text.chars().all(|c| {
+        let follows = before.replace(c);
+        match c {
+            // Some scripts cannot be written without.
+            _ if JOINERS.contains(&c) => follows.is_some_and(is_virama),
+            _ if is_ignorable(c) => false,
+            _ if is_mark(c) => follows.is_some_and(|before| !also(before)),
+            _ => c.is_alphanumeric() || also(c),
+        }
+    })
+}
+
+/// Whether there is something to be seen.
+pub(super) fn is_visible(text: &str) -> bool {
+    text.chars().any(|c| {
+        let nothing = is_ignorable(c) || c == BLANK_BRAILLE || is_accent(c);
+        !(nothing || is_space(c) || matches!(category(c), Category::Control | Category::Format))
+    })
+}
+
+/// The first character that is not to be seen, or changes the direction of others, where it has no
+/// use: a joiner outside of words and emoji, say.
+pub(super) fn find_invisible(text: &str) -> Option<char> {
+    let (mut before, mut rest) = (None, text.chars().peekable());
+    while let Some(c) = rest.next() {
+        let follows = before.replace(c);
+        let useful =
+            match c {
+                _ if JOINERS.contains(&c) => {
+                    let ends_word = follows.is_some_and(is_virama);
+                    let inside = follows.is_some_and(is_joined)
+                        && rest.peek().is_some_and(|c| is_joined(*c));
+                    ends_word || inside
+                }
+                // They choose between two forms of what is before them.
+                '\u{fe00}'..='\u{fe0f}'
+                | '\u{e0100}'..='\u{e01ef}'
+                | '\u{180b}'..='\u{180d}'
+                | '\u{180f}' => follows
+                    .is_some_and(|c| is_joined(c) && !is_ignorable(c) || c == '*' || c == '#'),
+                // The name of a region, whose flag it is.
+                '\u{e0020}'..='\u{e007f}' => follows
+                    .is_some_and(|c| c == BLACK_FLAG || ('\u{e0020}'..'\u{e007f}').contains(&c)),
+                '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' => false,
+                _ => !is_ignorable(c),
+            };
+        if !useful {
+            return Some(c);
+        }
+    }
+    None
+}
+
+/// The text without what is not to be seen.
+pub(super) fn without_invisible(text: &str) -> String {
+    text.chars().filter(|c| !is_ignorable(*c) && !matches!(c, '\u{2028}' | '\u{2029}')).collect()
+}
+
+fn category(c: char) -> Category {
+    CodePointMapData::<Category>::new().get(c)
+}
+
+/// Whether it is drawn as nothing by itself, as those are that change the direction of others.
+fn is_ignorable(c: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || category(c) == Category::SpaceSeparator
+}
+
+/// A mark that belongs to the letter before it.
+fn is_mark(c: char) -> bool {
+    matches!(category(c), Category::NonspacingMark | Category::SpacingMark)
+}
+
+/// A mark that is drawn on the letter before it.
+fn is_accent(c: char) -> bool {
+    matches!(category(c), Category::NonspacingMark | Category::EnclosingMark)
+}
+
+/// The mark by which a letter joins the next one, in the scripts of India.
+fn is_virama(c: char) -> bool {
+    CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama
+}
+
+/// Whether it may be joined: a letter, a mark, a digit, an emoji, perhaps one that is not known yet.
+fn is_joined(c: char) -> bool {
+    let category = category(c);
+    let apart = Group::Punctuation.contains(category) || Group::Separator.contains(category);
+    !(apart || c.is_whitespace() || matches!(category, Category::Control | Category::Format))
+}

@@ -1,0 +1,187 @@
+//! Names from before they were folded and looked at for what is invisible: they stay as they are.
+//! The folded forms are filled in before anybody is served.
+//!
+//! Of several handles or email addresses that fold to the same, the first by the user's id gets the
+//! form. The others are found by their own spelling alone.
+
+use std::collections::HashSet;
+
+use futures_util::TryStreamExt;
+
+use super::sqlite::json;
+use super::{Store, Transaction, Tx, on};
+use crate::config::Limits;
+use crate::error::Error;
+use crate::model::{Handle, Name, fold};
+
+/// A user of whom something is not folded: the id, the handle and the email address.
+type Unfolded = (String, Option<String>, Option<String>);
+
+/// Users and forms of theirs.
+type Forms = (Vec<String>, Vec<String>);
+
+impl Store {
+    /// Folds what is not folded, and says how many names stay that would be refused now.
+    pub async fn fold_names(&self, limits: &Limits) -> Result<(), Error> {
+        let mut last = String::new();
+        loop {
+            let page = self.list_unfolded(&last).await?;
+            let Some((id, ..)) = page.last() else {
+                break;
+            };
+            last.clone_from(id);
+            let mut tx = self.begin().await?;
+            tx.fold(&page).await?;
+            tx.commit([]).await?;
+        }
+        let alike = self.count_unfolded().await?;
+        if alike > 0 {
+            tracing::warn!(
+                alike,
+                "users have a handle or an email address that is another's in another spelling: \
+                 they stay, and are found by their own spelling alone"
+            );
+        }
+        self.check_names(limits).await
+    }
+
+    async fn list_unfolded(&self, after: &str) -> Result<Vec<Unfolded>, Error> {
+        let page = on!(Db self, |pool| {
+            sqlx::query_as(
+                "select id, handle, email from users
+                 where id > $1 and ((handle is not null and handle_folded is null)
+                     or (email is not null and email_folded is null))
+                 order by id limit 200",
+            )
+            .bind(after)
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(page)
+    }
+
+    async fn count_unfolded(&self) -> Result<i64, Error> {
+        let count = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select count(*) from users
+                 where (handle is not null and handle_folded is null)
+                     or (email is not null and email_folded is null)",
+            )
+            .fetch_one(pool)
+            .await
+        })?;
+        Ok(count)
+    }
+
+    /// Says, once for each database, how many names would be refused now.
+    async fn check_names(&self, limits: &Limits) -> Result<(), Error> {
+        let unchecked: bool = on!(Db self, |pool| {
+            sqlx::query_scalar("select exists (select 1 from unchecked where what = 'names')")
+                .fetch_one(pool)
+                .await
+        })?;
+        if !unchecked {
+            return Ok(());
+        }
+        match self.count_refused(limits).await {
+            Ok(0) => {}
+            Ok(refused) => tracing::warn!(
+                refused,
+                "handles and names of users, chats and teams would be refused now, as invisible \
+                 say: they stay"
+            ),
+            Err(error) => error.warn("the names could not be looked through"),
+        }
+        let mut tx = self.begin().await?;
+        on!(Tx tx, |connection| {
+            sqlx::query("delete from unchecked where what = 'names'").execute(connection).await?;
+        });
+        tx.commit([]).await
+    }
+
+    async fn count_refused(&self, limits: &Limits) -> Result<u64, Error> {
+        // Of whatever length: that limit can be set.
+        let limits = Limits { max_name: usize::MAX, ..limits.clone() };
+        let is_refused = |(is_handle, name): &(bool, String)| match is_handle {
+            true => Handle::parse(name, &limits).is_err(),
+            false => Name::parse(name, &limits).is_err(),
+        };
+        let refused = on!(Db self, |pool| {
+            sqlx::query_as(
+                "select true, handle from users where handle is not null
+                 union all select false, name from users
+                 union all select false, name from chats
+                 union all select false, name from teams",
+            )
+            .fetch(pool)
+            .try_fold(0, async |refused, name| Ok(refused + u64::from(is_refused(&name))))
+            .await
+        })?;
+        Ok(refused)
+    }
+}
+
+impl Tx {
+    /// Gives each its folded form unless another has it.
+    async fn fold(&mut self, page: &[Unfolded]) -> Result<(), Error> {
+        // Nobody else gives out any of them meanwhile.
+        let names = page.iter().flat_map(|(_, handle, email)| handle.iter().chain(email));
+        self.lock_names(&Vec::from_iter(names.map(String::as_str))).await?;
+        let handles = forms(page.iter().map(|(id, handle, _)| (id, handle)));
+        let emails = forms(page.iter().map(|(id, _, email)| (id, email)));
+        match &mut self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "update users set handle_folded = j.value ->> 1 from json_each($1) j
+                     where users.id = j.value ->> 0 and handle_folded is null and not exists (
+                         select 1 from users u where u.handle_folded = j.value ->> 1
+                     )",
+                )
+                .bind(json(handles.0.iter().zip(&handles.1)))
+                .execute(&mut **inner)
+                .await?;
+                sqlx::query(
+                    "update users set email_folded = j.value ->> 1 from json_each($1) j
+                     where users.id = j.value ->> 0 and email_folded is null and not exists (
+                         select 1 from users u where u.email_folded = j.value ->> 1
+                     )",
+                )
+                .bind(json(emails.0.iter().zip(&emails.1)))
+                .execute(&mut **inner)
+                .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query(
+                    "update users set handle_folded = form
+                     from unnest($1::text[], $2::text[]) forms (user_id, form)
+                     where id = user_id and handle_folded is null and not exists (
+                         select 1 from users u where u.handle_folded = form
+                     )",
+                )
+                .bind(handles.0)
+                .bind(handles.1)
+                .execute(&mut **inner)
+                .await?;
+                sqlx::query(
+                    "update users set email_folded = form
+                     from unnest($1::text[], $2::text[]) forms (user_id, form)
+                     where id = user_id and email_folded is null and not exists (
+                         select 1 from users u where u.email_folded = form
+                     )",
+                )
+                .bind(emails.0)
+                .bind(emails.1)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The folded form of each, the first of several that are the same.
+fn forms<'a>(names: impl Iterator<Item = (&'a String, &'a Option<String>)>) -> Forms {
+    let mut given = HashSet::new();
+    let forms = names.filter_map(|(id, name)| Some((id.clone(), fold(name.as_ref()?))));
+    forms.filter(|(_, form)| given.insert(form.clone())).unzip()
+}
