@@ -90,8 +90,9 @@ pub struct Limits {
     pub max_connections: usize,
 
     /// Connections that one address (of IPv6: one /64) may have open; further ones are refused.
-    /// Behind --trusted-proxies: WebSockets, and requests that are not answered yet. Without it:
-    /// half of --max-connections
+    /// Behind --trusted-proxies: WebSockets, and requests that are not answered yet. Also
+    /// Socket.IO's sockets, polling included; further ones are closed. Without it: half of
+    /// --max-connections
     #[arg(long, env = "CHINWAG_MAX_CONNECTIONS_PER_ADDRESS", value_parser = positive)]
     pub max_connections_per_address: Option<usize>,
 

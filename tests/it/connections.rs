@@ -130,6 +130,34 @@ async fn behind_a_proxy_the_address_that_it_saw_is_counted() {
 }
 
 #[tokio::test]
+async fn one_address_cannot_take_all_sockets_by_polling() {
+    // By default one address may have half of them.
+    let server = behind_a_proxy(|limits| limits.max_connections = 4).await;
+    let (taker, bystander) = ("203.0.113.1", "203.0.113.2");
+    let from = |address| format!("X-Forwarded-For: {address}\r\n");
+    let open = async |address| {
+        let answer = server.get(POLLING, &from(address)).await;
+        let sid = answer.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let path = format!("{POLLING}&sid={sid}");
+        // Its first packet is a ping.
+        let stays = status(&server.get(&path, &from(address)).await) == "200";
+        stays.then_some(path)
+    };
+    let mut taken = Vec::new();
+    for _ in 0..10 {
+        taken.extend(open(taker).await);
+    }
+    assert_eq!(taken.len(), 2);
+    assert!(open(bystander).await.is_some());
+    // The end of a socket makes room for another one.
+    let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\n{}", taken[0], from(taker));
+    let close = format!("{head}Content-Length: 1\r\nConnection: close\r\n\r\n1");
+    assert_eq!(status(&server.exchange(&close).await), "200");
+    soon("there is room again", async { while open(taker).await.is_none() {} }).await;
+    assert!(open(taker).await.is_none());
+}
+
+#[tokio::test]
 async fn a_proxy_may_have_more_connections_than_a_client() {
     let server = behind_a_proxy(|limits| limits.max_connections_per_address = Some(1)).await;
     let mut clients = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join;
 use serde_json::json;
 
-use crate::support::{Client, TestServer, message};
+use crate::support::{Client, TestServer, message, soon};
 use crate::transports::{Opening, Transport};
 
 #[tokio::test]
@@ -37,9 +37,17 @@ async fn a_connection_that_enters_no_namespace_is_closed() {
 #[tokio::test]
 async fn an_old_client_that_says_nothing_is_closed() {
     let server = TestServer::with_limits(|limits| {
-        limits.silence_timeout = Duration::from_millis(100);
+        limits.silence_timeout = Duration::from_millis(500);
     })
     .await;
+    let opening = |polling| Opening { protocol: 3, polling, query: "", authorization: "" };
+    // They say nothing but pings.
+    let mut websocket = Transport::open(&server, opening(false)).await;
+    let mut polling = Transport::open(&server, opening(true)).await;
+    for pinging in [&mut websocket, &mut polling] {
+        assert_eq!(pinging.packet().await, "40");
+        pinging.send("2").await;
+    }
     let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
     let (mut silent, mut speaking) = (Client::open_url(&url).await, Client::open_url(&url).await);
     let user = json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } });
@@ -48,6 +56,11 @@ async fn an_old_client_that_says_nothing_is_closed() {
     speaking.ask("create-user", user).await;
     silent.closed().await;
     speaking.nothing_more().await;
+    for mut pinging in [websocket, polling] {
+        assert_eq!(pinging.packet().await, "3");
+        pinging.send("2").await;
+        assert_eq!(pinging.packet().await, "3");
+    }
 }
 
 /// How often something is done that takes no time, within this many seconds.
@@ -104,6 +117,30 @@ async fn an_old_client_comes_from_polling_to_a_websocket() {
     for length in [1, 200, 100_000] {
         let chat = json!({ "chat": { "name": "n" }, "users": [], "more": "x".repeat(length) });
         assert_eq!(client.ask("create-chat", chat).await["chat"]["name"], "n");
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_upgrade_fails_is_disconnected() {
+    let server = TestServer::start().await;
+    // What it sends before the WebSocket ends.
+    for (protocol, sent) in
+        [(3, &[][..]), (3, &["x"]), (3, &["2probe"]), (3, &["2probe", "x"]), (4, &["2probe"])]
+    {
+        let path = format!("/socket.io/?EIO={protocol}&transport=");
+        let opened = server.get(&format!("{path}polling"), "").await;
+        let sid = opened.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let url = format!("ws://{}{path}websocket&sid={sid}", server.address());
+        let mut client = Client::open_url(&url).await;
+        for packet in sent {
+            client.send(*packet).await;
+        }
+        drop(client);
+        // It must not be told for ever that there is nothing.
+        let polls = async {
+            while server.get(&format!("{path}polling&sid={sid}"), "").await.contains(" 200 ") {}
+        };
+        soon(&format!("the session ends: {protocol}, {sent:?}"), polls).await;
     }
 }
 

@@ -14,7 +14,7 @@ use socketioxide_core::packet::{Packet, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
 use socketioxide_parser_common::CommonParser;
 
-use super::pulse::Pulse;
+use super::pulse::{Heard, Pulse};
 use super::session::Session;
 use super::{Hub, packets};
 use crate::doors::client::Client;
@@ -55,23 +55,25 @@ impl EngineIoHandler for Engine {
         };
         let (hub, weak) = (self.hub.clone(), Arc::downgrade(&socket));
         let session = Arc::new(Session::new(hub, weak, client.address));
-        if !self.hub.rooms.add(&session, self.hub.app.limits().max_connections) {
+        // Before anything can close it, so that `on_disconnect` finds it. A connection has one
+        // `on_connect`: the cell is empty.
+        let _ = socket.data.session.set(session.clone());
+        let limits = self.hub.app.limits();
+        if !self.hub.rooms.add(&session, client, limits.max_connections) {
             return socket.close(DisconnectReason::ClosingServer);
         }
-        let limits = self.hub.app.limits();
         match socket.protocol {
             // An old client asks for the namespace `/` by connecting. The engine does not say
             // whether the transport ever opened, and keeps one that did not: what never sends
             // anything is closed.
             ProtocolVersion::V3 => {
                 enter(&socket, &session, None);
-                self.expect(limits.silence_timeout, &session, Session::has_spoken);
+                let heard = socket.req_parts.extensions.get::<Heard>().cloned().unwrap_or_default();
+                self.expect(limits.silence_timeout, &session, move |_| heard.anything());
             }
             ProtocolVersion::V4 => {}
         }
         self.expect(limits.handshake_timeout, &session, Session::has_entered);
-        // A connection has one `on_connect`, so that the cell is empty.
-        let _ = socket.data.session.set(session);
     }
 
     fn on_disconnect(&self, socket: Arc<EngineSocket>, reason: DisconnectReason) {
@@ -117,7 +119,6 @@ impl Engine {
         let Some(session) = socket.data.session.get() else {
             return;
         };
-        session.speak();
         let root = packet.ns == "/";
         match packet.inner {
             PacketData::Connect(payload) if root => enter(socket, session, payload),
@@ -139,7 +140,12 @@ impl Engine {
     }
 
     /// Closes a connection that has not done its part after `timeout`.
-    fn expect(&self, timeout: Duration, session: &Arc<Session>, done: fn(&Session) -> bool) {
+    fn expect(
+        &self,
+        timeout: Duration,
+        session: &Arc<Session>,
+        done: impl Fn(&Session) -> bool + Send + 'static,
+    ) {
         let session = Arc::downgrade(session);
         tokio::spawn(async move {
             tokio::time::sleep(timeout).await;

@@ -95,7 +95,7 @@ impl Door {
         let hub = Arc::new(Hub {
             app: app.clone(),
             open: Open::default(),
-            rooms: Rooms::new(app.streams()),
+            rooms: Rooms::new(app.streams(), app.limits()),
             pushed: Pushed::default(),
             work: TaskTracker::new(),
             waiting: Waiting::new(app.limits().max_pending_bytes),
@@ -116,7 +116,7 @@ impl Door {
             .build();
         let engine = engine::Engine::new(hub.clone());
         let service = EngineIoService::with_config(Arc::new(engine), config);
-        let busy = Busy { engine: service.clone(), ping_interval: limits.ping_interval };
+        let busy = Busy { engine: service.clone(), hub: hub.clone() };
         let router = Router::new()
             .route("/socket.io", any_service(service.clone()))
             .route("/socket.io/", any_service(service))

@@ -18,6 +18,7 @@ use engineioxide::{ProtocolVersion, TransportType};
 use futures_util::stream;
 
 use super::engine::EngineSocket;
+use super::pulse::Heard;
 use super::{Hub, parameter};
 
 /// Ends a packet of protocol 4, unless it is the last.
@@ -46,13 +47,21 @@ enum Framing {
 /// Passes on what is of its session's protocol and, if it is a POST, has a right framing; refuses
 /// all else with 400. The session of a body that is refused, here or by the engine, is closed. A
 /// body may hold as many packets as requests may wait on a socket.
-pub(super) async fn check(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(
+    State(hub): State<Arc<Hub>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     // The engine refuses a session that there is not, and reads no body for it.
     let Some(socket) = parameter(&request, "sid").and_then(|sid| hub.open.get(sid)) else {
+        request.extensions_mut().insert(Heard::default());
         return next.run(request).await;
     };
     if parameter(&request, "EIO") != Some(eio(socket.protocol)) {
         return (StatusCode::BAD_REQUEST, OTHER_PROTOCOL).into_response();
+    }
+    if let Some(heard) = socket.req_parts.extensions.get::<Heard>() {
+        heard.hear();
     }
     // Nor does it read a body for a session that does not poll.
     if request.method() != Method::POST || socket.transport_type() != TransportType::Polling {

@@ -3,7 +3,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,17 @@ use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UP
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use engineioxide::TransportType;
 use engineioxide::service::EngineIoService;
+use engineioxide::socket::DisconnectReason;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::Service;
 
-use super::engine::Engine;
+use super::engine::{Engine, EngineSocket};
 use super::frames::Frames;
-use super::parameter;
+use super::{Hub, parameter};
 
 /// A ping of protocol 3 as a client's WebSocket frame: a text, masked with zeros, of one byte.
 const PING: &[u8] = b"\x81\x81\0\0\0\x002";
@@ -28,11 +31,26 @@ const PING: &[u8] = b"\x81\x81\0\0\0\x002";
 /// Once in how many parts of the time between two pings a busy client is given one.
 const PARTS: u32 = 25;
 
-/// The engine, and the time between two pings.
+/// The engine, and what the door knows of its sessions.
 #[derive(Clone)]
 pub(super) struct Busy {
     pub engine: EngineIoService<Engine>,
-    pub ping_interval: Duration,
+    pub hub: Arc<Hub>,
+}
+
+/// Whether a client has sent anything since it was told of its session, be it a ping, of which the
+/// engine does not tell. The request that opens a session carries it in its extensions.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<AtomicBool>);
+
+impl Heard {
+    pub fn hear(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn anything(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// When the engine last got a ping of a client.
@@ -68,17 +86,26 @@ pub(super) async fn give(State(busy): State<Busy>, mut request: Request, next: N
     };
     let accepted = derive_accept_key(key.as_bytes());
     let upgraded = hyper::upgrade::on(&mut request);
+    let sid = parameter(&request, "sid");
     // A client that comes from polling first sends two packets about that.
-    let passed_over = if parameter(&request, "sid").is_some() { 2 } else { 0 };
+    let passed_over = if sid.is_some() { 2 } else { 0 };
+    let polling = sid.and_then(|sid| busy.hub.open.get(sid));
     let (head, _) = request.into_parts();
     tokio::spawn(async move {
         let Ok(stream) = upgraded.await else {
             return;
         };
-        let Busy { mut engine, ping_interval } = busy;
-        let (frames, pulse) = (Frames::default(), Pulse::default());
-        let stream = TokioIo::new(stream);
-        let stream = Pulsing { stream, frames, passed_over, ping_left: 0, pulse, ping_interval };
+        let Busy { mut engine, hub } = busy;
+        let stream = Pulsing {
+            stream: TokioIo::new(stream),
+            heard: head.extensions.get().cloned().unwrap_or_default(),
+            frames: Frames::default(),
+            passed_over,
+            ping_left: 0,
+            pulse: Pulse::default(),
+            ping_interval: hub.app.limits().ping_interval,
+            _upgrading: polling.map(Upgrading),
+        };
         // An error says what the request's query lacks: then the connection ends.
         let _ = engine.call((stream, axum::http::Request::from_parts(head, ()))).await;
     });
@@ -90,9 +117,23 @@ pub(super) async fn give(State(busy): State<Busy>, mut request: Request, next: N
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
+/// A polling session that wants to go on as this WebSocket. As soon as it does, the engine keeps
+/// nothing for its polls any more, even if the WebSocket ends before the session has moved. Then
+/// the session is closed, so that its client reconnects.
+struct Upgrading(Arc<EngineSocket>);
+
+impl Drop for Upgrading {
+    fn drop(&mut self) {
+        if self.0.transport_type() == TransportType::Polling {
+            self.0.close(DisconnectReason::TransportError);
+        }
+    }
+}
+
 /// A client's WebSocket; between the frames that the engine reads from it stand pings.
 struct Pulsing<S> {
     stream: S,
+    heard: Heard,
     frames: Frames,
     /// So many messages, the first ones, have no ping after them.
     passed_over: u8,
@@ -100,6 +141,7 @@ struct Pulsing<S> {
     ping_left: usize,
     pulse: Pulse,
     ping_interval: Duration,
+    _upgrading: Option<Upgrading>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Pulsing<S> {
@@ -122,9 +164,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Pulsing<S> {
         ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
         let read = read.filled();
         buffer.put_slice(read);
-        if !read.is_empty()
-            && let Some(ping) = this.frames.take(read)
-        {
+        if read.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        this.heard.hear();
+        if let Some(ping) = this.frames.take(read) {
             match this.passed_over {
                 0 if this.pulse.beats(ping, this.ping_interval) => this.ping_left = PING.len(),
                 passed_over => this.passed_over = passed_over.saturating_sub(1),

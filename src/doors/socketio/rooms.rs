@@ -12,30 +12,41 @@ use engineioxide::Str;
 
 use super::roster::{Roster, Socket};
 use super::session::Session;
+use crate::config::Limits;
 use crate::domain::{Actor, Streams, Visitor};
+use crate::doors::client::Client;
+use crate::doors::places::Places;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, UserId};
 
 pub(super) struct Rooms {
     roster: Mutex<Roster>,
+    /// Polling sockets keep no connection: they have seats of their own.
+    places: Arc<Places>,
 }
 
 impl Rooms {
-    pub fn new(streams: &Streams) -> Rooms {
-        Rooms { roster: Mutex::new(Roster::new(streams.clone())) }
+    pub fn new(streams: &Streams, limits: &Limits) -> Rooms {
+        let roster = Mutex::new(Roster::new(streams.clone()));
+        Rooms { roster, places: Places::of(limits) }
     }
 
-    /// A socket has connected; false if there are `max` already or the server is shutting down.
-    pub fn add(&self, session: &Arc<Session>, max: usize) -> bool {
+    /// A socket has connected; false if there are `max` already, the client's address has as many
+    /// as it may or the server is shutting down.
+    pub fn add(&self, session: &Arc<Session>, client: Client, max: usize) -> bool {
         let mut roster = self.lock();
         if roster.closed || roster.sockets.len() >= max {
             return false;
         }
+        let Some(seat) = self.places.seat(client) else {
+            return false;
+        };
         let socket = Socket {
             session: session.clone(),
             users: HashSet::new(),
             rooms: HashSet::new(),
             system: true,
+            _seat: seat,
         };
         roster.sockets.insert(session.id, socket);
         true

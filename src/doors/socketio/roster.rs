@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::session::Session;
 use crate::domain::{Actor, Following, Streams};
+use crate::doors::places::Seat;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Stream, UserId};
 
@@ -29,6 +30,8 @@ pub(super) struct Socket {
     pub rooms: HashSet<ChatId>,
     /// Whether it is on the system channel; it hears that while it acts as a user.
     pub system: bool,
+    /// One of those that its address may have.
+    pub _seat: Arc<Seat>,
 }
 
 /// A user with at least one socket.

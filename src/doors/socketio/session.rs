@@ -33,7 +33,6 @@ pub(super) struct Session {
     socket: Weak<EngineSocket>,
     /// Where its handshake came from.
     address: IpAddr,
-    spoken: AtomicBool,
     /// Whether it was ever let in.
     entered: AtomicBool,
     /// Set once the connection is to end; from then on nothing is sent, so that what the client
@@ -61,7 +60,6 @@ impl Session {
             hub,
             socket,
             address,
-            spoken: AtomicBool::new(false),
             entered: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             inbox: Inbox::default(),
@@ -83,15 +81,6 @@ impl Session {
     /// Asks to be taken out of it again, once what was asked for before is done.
     pub fn leave(self: &Arc<Self>) {
         self.queue(Task::Leave);
-    }
-
-    /// The client has sent a packet.
-    pub fn speak(&self) {
-        self.spoken.store(true, Ordering::Relaxed);
-    }
-
-    pub fn has_spoken(&self) -> bool {
-        self.spoken.load(Ordering::Relaxed)
     }
 
     pub fn has_entered(&self) -> bool {
