@@ -59,7 +59,7 @@ impl EngineIoHandler for Engine {
         // `on_connect`: the cell is empty.
         let _ = socket.data.session.set(session.clone());
         let limits = self.hub.app.limits();
-        if !self.hub.rooms.add(&session, limits.max_connections) {
+        if !self.hub.rooms.add(&session, client, limits.max_connections) {
             return socket.close(DisconnectReason::ClosingServer);
         }
         match socket.protocol {

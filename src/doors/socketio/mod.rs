@@ -95,7 +95,7 @@ impl Door {
         let hub = Arc::new(Hub {
             app: app.clone(),
             open: Open::default(),
-            rooms: Rooms::new(app.streams()),
+            rooms: Rooms::new(app.streams(), app.limits()),
             pushed: Pushed::default(),
             work: TaskTracker::new(),
             waiting: Waiting::new(app.limits().max_pending_bytes),
