@@ -83,6 +83,14 @@ struct Pulse {
     said_at: Option<Instant>,
 }
 
+impl Pulse {
+    /// Whether others may have taken this node for dead, and begun to take away what it has in
+    /// Redis.
+    fn is_late(&self) -> bool {
+        self.said_at.is_some_and(|said_at| said_at.elapsed() > 2 * BEAT)
+    }
+}
+
 /// Says that this node is alive, until it is gone.
 pub(super) async fn keep_alive(app: Weak<App>) {
     let mut beats = tokio::time::interval(BEAT);
@@ -117,10 +125,9 @@ impl App {
         let interrupted = cluster.redis.take_interrupted();
         let Some(Beat { epoch, known, dead }) = cluster.redis.beat(self.node).await else {
             cluster.unsteady();
-            return self.hold_rooms().await;
+            return self.while_beating(cluster, pulse, self.hold_rooms()).await;
         };
-        // Others may have taken this node for dead, and begun to take away what it has there.
-        let late = pulse.said_at.is_some_and(|said_at| said_at.elapsed() > 2 * BEAT);
+        let late = pulse.is_late();
         pulse.said_at = Some(Instant::now());
         let kept = pulse.epoch.as_ref() == Some(&epoch);
         let whole = kept && known && !late;
@@ -139,7 +146,7 @@ impl App {
                 None => return cluster.redis.note_presence_missed(),
             }
         }
-        self.release_rooms(cluster).await;
+        self.while_beating(cluster, pulse, self.release_rooms(cluster)).await;
         if cluster.beats.fetch_add(1, Ordering::Relaxed) < STEADY {
             return;
         }
@@ -189,8 +196,9 @@ impl App {
                     continue;
                 }
                 if let Some(beat) = cluster.redis.beat(self.node).await {
+                    let late = pulse.is_late();
                     pulse.said_at = Some(Instant::now());
-                    if !beat.known {
+                    if !beat.known || late {
                         cluster.redis.note_presence_missed();
                     }
                 }

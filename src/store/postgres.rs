@@ -1,6 +1,7 @@
 //! PostgreSQL: its settings, and a lock that keeps nodes apart which do not hear of each other.
 
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -109,8 +110,11 @@ pub(super) struct DatabaseLock {
     options: PgConnectOptions,
     /// Whether this node is to be the only one.
     exclusive: bool,
-    /// None once it was lost.
+    /// None once it was lost. Who locks or unlocks takes it out meanwhile: where nobody knows what
+    /// it has locked, as it did not answer, it is closed.
     locked: Mutex<Option<Locked>>,
+    /// Whether the lock of the rooms is held, or is to be. Only who has `locked` changes it.
+    rooms: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -151,42 +155,42 @@ impl DatabaseLock {
             }
         };
         let locked = Mutex::new(Some(connection.into()));
-        Ok(DatabaseLock { options, exclusive, locked })
+        Ok(DatabaseLock { options, exclusive, locked, rooms: AtomicBool::new(false) })
     }
 
-    /// Takes the lock again if the connection was lost.
+    /// Takes the lock again if the connection was lost, and that of the rooms with it.
     pub async fn ensure(&self) -> Result<(), sqlx::Error> {
-        self.ensure_locked(&mut *self.locked.lock().await).await.map(|_| ())
+        self.ensure_locked(&mut *self.locked.lock().await).await
     }
 
-    async fn ensure_locked<'a>(
-        &self,
-        locked: &'a mut Option<Locked>,
-    ) -> Result<&'a mut Locked, sqlx::Error> {
-        let lost = match locked {
-            Some(there) => within(SIGN_OF_LIFE, there.connection.ping()).await.err(),
-            None => None,
-        };
-        if locked.is_none() || lost.is_some() {
-            *locked = None;
-            *locked = lock(&self.options, self.exclusive).await?.map(Locked::from);
+    async fn ensure_locked(&self, place: &mut Option<Locked>) -> Result<(), sqlx::Error> {
+        let (mut locked, mut lost) = (place.take(), None);
+        if let Some(there) = &mut locked
+            && let Err(error) = within(SIGN_OF_LIFE, there.connection.ping()).await
+        {
+            (locked, lost) = (None, Some(error));
+        }
+        if locked.is_none() {
+            locked = lock(&self.options, self.exclusive).await?.map(Locked::from);
         }
         // The lost one may have it until PostgreSQL has noticed.
-        locked.as_mut().ok_or_else(|| lost.unwrap_or_else(|| refused(self.exclusive)))
-    }
-
-    /// Says to all nodes, as long as the connection is there, that somebody may be in a room of
-    /// this one without their knowing.
-    pub async fn hold_rooms(&self) -> Result<(), sqlx::Error> {
-        let mut locked = self.locked.lock().await;
-        let locked = self.ensure_locked(&mut locked).await?;
-        if !locked.rooms {
+        let mut locked = locked.ok_or_else(|| lost.unwrap_or_else(|| refused(self.exclusive)))?;
+        if self.rooms.load(Ordering::Relaxed) && !locked.rooms {
             // All nodes may have it at once, so nobody waits for it.
             let lock = sqlx::query("select pg_advisory_lock_shared($1)").bind(ROOMS);
             within(PATIENCE, lock.execute(&mut locked.connection)).await?;
             locked.rooms = true;
         }
+        *place = Some(locked);
         Ok(())
+    }
+
+    /// Says to all nodes, as long as the connection is there, that somebody may be in a room of
+    /// this one without their knowing.
+    pub async fn hold_rooms(&self) -> Result<(), sqlx::Error> {
+        let mut place = self.locked.lock().await;
+        self.rooms.store(true, Ordering::Relaxed);
+        self.ensure_locked(&mut place).await
     }
 
     /// Says so no more, if `all_is_known` when nobody else can be about to say it.
@@ -194,13 +198,21 @@ impl DatabaseLock {
         &self,
         all_is_known: impl FnOnce() -> bool,
     ) -> Result<(), sqlx::Error> {
-        let mut locked = self.locked.lock().await;
-        let Some(locked) = locked.as_mut().filter(|locked| locked.rooms && all_is_known()) else {
+        // Mostly nobody says so; then who waits for PostgreSQL is not waited for.
+        if !self.rooms.load(Ordering::Relaxed) {
             return Ok(());
-        };
-        let unlock = sqlx::query("select pg_advisory_unlock_shared($1)").bind(ROOMS);
-        within(PATIENCE, unlock.execute(&mut locked.connection)).await?;
-        locked.rooms = false;
+        }
+        let mut place = self.locked.lock().await;
+        if !all_is_known() {
+            return Ok(());
+        }
+        self.rooms.store(false, Ordering::Relaxed);
+        if let Some(mut locked) = place.take_if(|locked| locked.rooms) {
+            let unlock = sqlx::query("select pg_advisory_unlock_shared($1)").bind(ROOMS);
+            within(PATIENCE, unlock.execute(&mut locked.connection)).await?;
+            locked.rooms = false;
+            *place = Some(locked);
+        }
         Ok(())
     }
 
@@ -244,7 +256,8 @@ async fn lock(
         true => "select pg_try_advisory_lock($1)",
         false => "select pg_try_advisory_lock_shared($1)",
     };
-    let locked: bool = sqlx::query_scalar(sql).bind(LOCK).fetch_one(&mut connection).await?;
+    let answer = sqlx::query_scalar(sql).bind(LOCK).fetch_one(&mut connection);
+    let locked: bool = within(PATIENCE, answer).await?;
     Ok(locked.then_some(connection))
 }
 

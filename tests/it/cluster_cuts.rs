@@ -2,23 +2,30 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
 use crate::chatter::{self, of_channel, of_nick, said_by};
 use crate::crowd::{Crowd, UNBOUNDED};
 use crate::nodes::Processes;
 use crate::proxy::Proxy;
 use crate::services;
-use crate::steps::of_chat;
-use crate::support::{assert_error, message};
+use crate::steps::{channel, of_chat};
+use crate::support::{assert_error, message, soon};
 
 /// Two nodes, the second of which reaches Redis and PostgreSQL through these.
 async fn start() -> Option<(Processes, Proxy, Proxy)> {
+    start_watched().await.map(|(nodes, to_redis, to_postgres, _)| (nodes, to_redis, to_postgres))
+}
+
+/// The same, and a connection to their database.
+async fn start_watched() -> Option<(Processes, Proxy, Proxy, PgConnection)> {
     let (postgres, redis) = (services::postgres()?, services::redis()?);
     let database = services::database(&postgres).await;
     let (to_redis, to_postgres) = (Proxy::to(&redis).await, Proxy::to(&database).await);
     let cut = (to_postgres.url(&database), to_redis.url(&redis));
+    let connection = PgConnection::connect(&database).await.unwrap();
     let nodes = Processes::on(vec![(database, redis), cut], &UNBOUNDED).await;
-    Some((nodes, to_redis, to_postgres))
+    Some((nodes, to_redis, to_postgres, connection))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,5 +200,61 @@ async fn a_node_is_cut_off_from_postgres_under_load() {
     let outcome = crowd.end().await;
     assert_eq!(Vec::from_iter(&outcome.errors), ["unavailable"]);
     assert_eq!(outcome.resumed, 0, "{outcome:?}");
+    nodes.assert_no_defect();
+}
+
+/// The lock by which a node keeps the others from deleting rooms, as it is sent.
+const ROOMS: &[u8; 8] = b"chinroom";
+/// The lock that each node has of the database.
+const DATABASE: &[u8; 8] = b" chinwag";
+
+/// Who has a lock in this database.
+async fn holders(postgres: &mut PgConnection, lock: &[u8; 8]) -> Vec<i32> {
+    let holders = sqlx::query_scalar(
+        "select pid from pg_locks where locktype = 'advisory' and granted
+         and classid::bigint << 32 | objid::bigint = $1
+         and database = (select oid from pg_database where datname = current_database())",
+    );
+    holders.bind(i64::from_be_bytes(*lock)).fetch_all(postgres).await.unwrap()
+}
+
+/// It has the lock then, and does not know.
+#[tokio::test]
+async fn rooms_are_not_kept_for_good_by_a_lock_that_is_answered_late() {
+    let Some((nodes, to_redis, to_postgres, mut postgres)) = start_watched().await else { return };
+    let mut bob = nodes[1].user("bob").await;
+    let chat = bob.chat("ours", true, &[]).await;
+    bob.done("subscribe", channel(&chat)).await;
+    to_postgres.cut_off_at(ROOMS);
+    to_redis.cut();
+    let kept = async { while holders(&mut postgres, ROOMS).await.is_empty() {} };
+    soon("the rooms are kept", kept).await;
+    let given_up = async {
+        while !nodes.log(1).contains("could not be kept from deleting rooms") {
+            holders(&mut postgres, ROOMS).await;
+        }
+    };
+    soon("it waits no more", given_up).await;
+    to_postgres.mend();
+    to_redis.mend();
+    let released = async { while !holders(&mut postgres, ROOMS).await.is_empty() {} };
+    soon("the rooms are kept no more", released).await;
+    nodes.assert_no_defect();
+}
+
+#[tokio::test]
+async fn rooms_are_kept_though_the_first_try_is_never_answered() {
+    let Some((nodes, to_redis, to_postgres, mut postgres)) = start_watched().await else { return };
+    let mut bob = nodes[1].user("bob").await;
+    let chat = bob.chat("ours", true, &[]).await;
+    bob.done("subscribe", channel(&chat)).await;
+    to_postgres.cut_off_at(DATABASE);
+    for holder in holders(&mut postgres, DATABASE).await {
+        let end = sqlx::query("select pg_terminate_backend($1)").bind(holder);
+        end.execute(&mut postgres).await.unwrap();
+    }
+    to_redis.cut();
+    let kept = async { while holders(&mut postgres, ROOMS).await.is_empty() {} };
+    soon("the rooms are kept", kept).await;
     nodes.assert_no_defect();
 }

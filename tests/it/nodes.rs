@@ -124,8 +124,12 @@ impl Processes {
     }
 
     fn logs(&self) -> impl Iterator<Item = String> {
-        let file = |node: &TestServer| node.directory.path().join("log");
-        self.nodes.iter().map(move |node| fs::read_to_string(file(node)).unwrap())
+        (0..self.count()).map(|number| self.log(number))
+    }
+
+    /// What a node has logged.
+    pub fn log(&self, number: usize) -> String {
+        fs::read_to_string(self.nodes[number].directory.path().join("log")).unwrap()
     }
 
     /// Fails if a node has logged a defect.

@@ -1,8 +1,8 @@
 //! A network between two that can be cut: then nothing comes through, and nobody is told.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,8 @@ struct Network {
     breaks: AtomicBool,
     /// Whether all is cut then.
     cuts: AtomicBool,
+    /// What the connections are cut off at.
+    cut_off_at: Mutex<Option<&'static [u8]>>,
 }
 
 impl Proxy {
@@ -47,7 +49,12 @@ impl Proxy {
 
     /// Cuts the connections that there are, and none that comes.
     pub fn cut_off(&self) {
-        self.network.open.send_replace(self.network.accepted.load(Ordering::Acquire));
+        self.network.cut_off();
+    }
+
+    /// The same, once somebody has sent these bytes, which come through still.
+    pub fn cut_off_at(&self, bytes: &'static [u8]) {
+        *self.network.cut_off_at.lock().unwrap() = Some(bytes);
     }
 
     /// The next commit comes through, and its answer does not: the connection breaks.
@@ -96,6 +103,15 @@ async fn accept(listener: TcpListener, to: String, network: Arc<Network>) {
 }
 
 impl Network {
+    fn cut_off(&self) {
+        self.open.send_replace(self.accepted.load(Ordering::Acquire));
+    }
+
+    fn is_cut_off_at(&self, part: &[u8]) -> bool {
+        let is_there = |bytes: &mut &[u8]| part.windows(bytes.len()).any(|it| it == *bytes);
+        self.cut_off_at.lock().unwrap().take_if(|bytes| is_there(bytes)).is_some()
+    }
+
     /// Waits until a connection comes through.
     async fn opened(&self, number: usize) {
         let _ = self.open.subscribe().wait_for(|open| number >= *open).await;
@@ -113,6 +129,9 @@ impl Network {
         while let Ok(length @ 1..) = from.read(&mut part).await {
             let part = &part[..length];
             self.opened(number).await;
+            if may_commit && self.is_cut_off_at(part) {
+                self.cut_off();
+            }
             if to.write_all(part).await.is_err() {
                 return;
             }
