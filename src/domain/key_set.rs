@@ -27,14 +27,10 @@ type PublicKeys = HashMap<(String, Algorithm), DecodingKey>;
 pub(super) struct KeySet {
     file: PathBuf,
     keys: RwLock<Arc<PublicKeys>>,
-    /// Held while the file is read.
-    seen: Mutex<Seen>,
-}
-
-/// When the file was read last.
-struct Seen {
-    version: Option<Version>,
-    for_unknown: Option<Instant>,
+    /// What was read last. Held while the file is read, which may take long.
+    version: Mutex<Option<Version>>,
+    /// When it was read last for an unknown key.
+    for_unknown: Mutex<Option<Instant>>,
 }
 
 /// What tells one content of a file from another: inode, length and the times of both.
@@ -69,7 +65,8 @@ impl KeySet {
             Ok(keys) => Ok(KeySet {
                 file,
                 keys: RwLock::new(Arc::new(keys)),
-                seen: Mutex::new(Seen { version, for_unknown: None }),
+                version: Mutex::new(version),
+                for_unknown: Mutex::default(),
             }),
             Err(why) => Err(StartError::Keys { file, why }),
         }
@@ -96,11 +93,11 @@ impl KeySet {
     /// whether it has read it.
     pub async fn read_for_unknown(self: &Arc<Self>) -> bool {
         {
-            let mut seen = self.seen();
-            if seen.for_unknown.is_some_and(|at| at.elapsed() < PAUSE) {
+            let mut read_at = lock(&self.for_unknown);
+            if read_at.is_some_and(|at| at.elapsed() < PAUSE) {
                 return false;
             }
-            seen.for_unknown = Some(Instant::now());
+            *read_at = Some(Instant::now());
         }
         self.aside(KeySet::read_again).await;
         true
@@ -108,8 +105,8 @@ impl KeySet {
 
     /// Reads the file again. What cannot be used leaves the keys as they are.
     pub fn read_again(&self) {
-        let mut seen = self.seen();
-        seen.version = version(&self.file);
+        let mut seen = lock(&self.version);
+        *seen = version(&self.file);
         let file = self.file.display();
         match read(&self.file) {
             Ok(keys) => {
@@ -121,7 +118,7 @@ impl KeySet {
     }
 
     fn read_if_changed(&self) {
-        if version(&self.file) != self.seen().version {
+        if version(&self.file) != *lock(&self.version) {
             self.read_again();
         }
     }
@@ -133,10 +130,10 @@ impl KeySet {
             tracing::error!("reading the keys has failed");
         }
     }
+}
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads the file again whenever it has changed, until the keys are gone.
