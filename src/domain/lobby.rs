@@ -271,16 +271,6 @@ impl App {
         };
         // Held over the commit: a chat that has been entered is not deleted for being empty.
         let mut presence = self.presence.lock().await;
-        if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
-            let user_id = seat.user_id.clone();
-            // Who is there through another door, too, stays a member.
-            if !self.is_elsewhere(&presence, chat_id, &seat).await
-                && end_membership(&mut tx, chat_id, &user_id).await?
-            {
-                let sees = sees(&mut tx, chat_id, &user_id).await?;
-                events.push(Event::MemberLeft { chat_id, user_id, sees });
-            }
-        }
         let moved = Seat {
             chat_id: goal.as_ref().map(|goal| goal.chat_id),
             cursor: goal.as_ref().map_or(0, |goal| goal.last_seq),
@@ -288,8 +278,21 @@ impl App {
             last_use: clock::now(),
             ..seat.clone()
         };
-        tx.update_seat(&moved).await?;
-        if let Err(error) = tx.commit(events).await {
+        let store = async {
+            if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
+                let user_id = seat.user_id.clone();
+                // Who is there through another door, too, stays a member.
+                if !self.is_elsewhere(&presence, chat_id, &seat).await
+                    && end_membership(&mut tx, chat_id, &user_id).await?
+                {
+                    let sees = sees(&mut tx, chat_id, &user_id).await?;
+                    events.push(Event::MemberLeft { chat_id, user_id, sees });
+                }
+            }
+            tx.update_seat(&moved).await?;
+            tx.commit(events).await
+        };
+        if let Err(error) = store.await {
             // It may be stored all the same: the next heartbeat looks.
             self.note_presence_missed();
             if let Some(chat_id) = moved.chat_id.filter(|_| first_of.is_some()) {
@@ -306,7 +309,11 @@ impl App {
         }
         drop(presence);
         if let Some(chat_id) = seat.chat_id {
-            self.keep_seated(chat_id, &seat.user_id).await?;
+            // The move is done: what is not in Redis is put there by the next heartbeat.
+            if let Err(error) = self.keep_seated(chat_id, &seat.user_id).await {
+                self.note_presence_missed();
+                error.warn("a user who may have come back into a room was not looked for");
+            }
         }
         if let Some(chat_id) = seat.chat_id.filter(|_| over) {
             self.delete_empty(chat_id).await;
