@@ -98,9 +98,17 @@ impl App {
                 }
             }
         }
-        match empty_rooms {
+        match empty_rooms && self.hears_all_nodes().await? {
             true => self.delete_all_empty().await,
             false => Ok(()),
+        }
+    }
+
+    /// Whether a room may be deleted at all now: that asks once for all of them.
+    async fn hears_all_nodes(&self) -> Result<bool, Error> {
+        match &self.cluster {
+            Some(cluster) => cluster.hears_all_nodes(&mut self.store.begin().await?).await,
+            None => Ok(true),
         }
     }
 
