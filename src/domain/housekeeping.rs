@@ -21,17 +21,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Deletes what is left of the chats that have ended, until the server is gone.
 pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
+    let mut purged_to = None;
     loop {
         let Some(strong) = app.upgrade() else {
             return;
         };
         let begun = Instant::now();
         // In a task of its own, as a write that has begun is to be finished.
-        let purged = tokio::spawn(async move { strong.store.purge_ended_chats().await }).await;
-        match purged {
-            // Half of the time is the others'.
-            Ok(Ok(true)) => sleep(begun.elapsed()).await,
-            Ok(Ok(false)) => {
+        let purging = tokio::spawn(async move { strong.store.purge_ended_chats(purged_to).await });
+        match purging.await {
+            Ok(Ok(Some(to))) => {
+                purged_to = Some(to);
+                // Half of the time is the others'.
+                sleep(begun.elapsed()).await;
+            }
+            Ok(Ok(None)) => {
                 // Another node may have ended before it was done.
                 let _ = timeout(EVERY, ended.notified()).await;
             }

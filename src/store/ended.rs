@@ -8,42 +8,68 @@ use crate::model::ChatId;
 /// How many messages are deleted at once: others who write wait for it.
 const SLICE: i64 = 200;
 
+/// How far the messages of a chat that has ended are deleted.
+#[derive(Clone, Copy)]
+pub struct PurgedTo {
+    chat_id: ChatId,
+    seq: i64,
+}
+
 impl Store {
-    /// Deletes some of what is left of chats that have ended. Returns whether there may be more.
-    pub async fn purge_ended_chats(&self) -> Result<bool, Error> {
+    /// Deletes some of what is left of chats that have ended, from where it has come to before:
+    /// PostgreSQL would pass all that it has deleted again. Returns where that is now; none if
+    /// nothing is left.
+    pub async fn purge_ended_chats(
+        &self,
+        before: Option<PurgedTo>,
+    ) -> Result<Option<PurgedTo>, Error> {
         let ended: Option<ChatId> = on!(Db self, |pool| {
             sqlx::query_scalar("select id from chats where ended order by id limit 1")
                 .fetch_optional(pool)
                 .await?
         });
         let Some(chat_id) = ended else {
-            return Ok(false);
+            return Ok(None);
         };
+        let of_chat = before.filter(|before| before.chat_id == chat_id);
+        let after = of_chat.map_or(0, |before| before.seq);
+        let last: Option<i64> = on!(Db self, |pool| {
+            sqlx::query_scalar(LAST_OF_SLICE)
+                .bind(chat_id)
+                .bind(after)
+                .bind(SLICE)
+                .fetch_one(pool)
+                .await?
+        });
         // Without a turn: nobody else reads or writes these rows.
-        match &self.db {
-            Db::Sqlite(pools) => {
-                let deleted = sqlx::query(DELETE_SLICE).bind(chat_id).bind(SLICE);
-                if deleted.execute(&pools.writer).await?.rows_affected() == 0 {
-                    sqlx::query(DELETE_CHAT).bind(chat_id).execute(&pools.writer).await?;
-                }
+        match (&self.db, last) {
+            (Db::Sqlite(pools), Some(last)) => {
+                let delete = sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last);
+                delete.execute(&pools.writer).await?;
             }
-            Db::Postgres(pool) => {
-                let deleted = sqlx::query(DELETE_SLICE).bind(chat_id).bind(SLICE);
-                if deleted.execute(pool).await?.rows_affected() == 0 {
-                    sqlx::query(DELETE_CHAT).bind(chat_id).execute(pool).await?;
-                }
+            (Db::Sqlite(pools), None) => {
+                sqlx::query(DELETE_CHAT).bind(chat_id).execute(&pools.writer).await?;
+            }
+            (Db::Postgres(pool), Some(last)) => {
+                let delete = sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last);
+                delete.execute(pool).await?;
+            }
+            (Db::Postgres(pool), None) => {
+                sqlx::query(DELETE_CHAT).bind(chat_id).execute(pool).await?;
             }
         }
-        Ok(true)
+        Ok(Some(PurgedTo { chat_id, seq: last.unwrap_or_default() }))
     }
 }
 
-const DELETE_SLICE: &str = "
-    delete from messages where chat_id = $1 and seq in (
-        select seq from messages where chat_id = $1 order by seq limit $2
-    )";
+const LAST_OF_SLICE: &str = "
+    select max(seq) from (
+        select seq from messages where chat_id = $1 and seq > $2 order by seq limit $3
+    ) slice";
 
-/// Another node may have deleted the last slice that this one saw, and not all of them.
+const DELETE_SLICE: &str = "delete from messages where chat_id = $1 and seq > $2 and seq <= $3";
+
+/// Unless something is left of it: then it is gone through again.
 const DELETE_CHAT: &str = "
     delete from chats where id = $1 and ended
     and not exists (select 1 from messages where chat_id = $1)";
