@@ -1,6 +1,7 @@
 //! Backups: a live SQLite database, copied into a file of its own.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{self, Path, PathBuf};
@@ -73,10 +74,18 @@ async fn check(part: &Path, database: &Url) -> Result<(i64, i64), CopyError> {
     Ok(counts)
 }
 
+/// How the name of a [`Part`]'s folder ends, after the name of the backup and a UUID.
+const PART: &str = ".part";
+
+/// How the names begin of all that is in it.
+const BACKUP: &str = "backup";
+
 /// A file that is not whole yet, in a folder of its own beside its place. Dropped, it is deleted
-/// with what SQLite puts beside it.
+/// with what SQLite puts beside it; what was killed before is deleted by the next one there.
 struct Part {
     folder: PathBuf,
+    /// Locked as long as the process lives.
+    _lock: File,
     path: PathBuf,
     file: PathBuf,
 }
@@ -89,12 +98,11 @@ impl Part {
         if fs::symlink_metadata(&absolute).is_ok() {
             return Err(CopyError::AlreadyThere(absolute));
         }
-        let mut folder = absolute.clone().into_os_string();
-        folder.push(format!(".{}.part", Uuid::now_v7()));
-        let folder = PathBuf::from(folder);
-        let part = Part { path: folder.join("backup"), folder, file: absolute };
-        // It holds what tokens are signed with: it is for its owner alone.
-        DirBuilder::new().mode(0o700).create(&part.folder).map_err(&failed)?;
+        if let Some(place) = absolute.parent() {
+            delete_parts_in(place);
+        }
+        let (folder, lock) = make_folder(&absolute).map_err(&failed)?;
+        let part = Part { path: folder.join(BACKUP), folder, _lock: lock, file: absolute };
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part.path);
         made.map(|_| part).map_err(failed)
     }
@@ -118,6 +126,50 @@ impl Part {
         }
         Ok(whole.metadata()?.len())
     }
+}
+
+/// Makes a folder for a part of this file, and locks it.
+fn make_folder(file: &Path) -> io::Result<(PathBuf, File)> {
+    loop {
+        let mut folder = file.to_owned().into_os_string();
+        folder.push(format!(".{}{PART}", Uuid::now_v7()));
+        let folder = PathBuf::from(folder);
+        // It holds what tokens are signed with: it is for its owner alone.
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        let lock = match File::open(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        // Another backup may come between, and take it for one that was killed. Where nothing can
+        // be locked, none does.
+        let taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+        if !taken && folder.exists() {
+            return Ok((folder, lock));
+        }
+    }
+}
+
+/// Deletes what backups have left here that were killed. What cannot be deleted stays.
+fn delete_parts_in(place: &Path) {
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    for folder in entries.map(|entry| entry.path()).filter(|path| is_part(path)) {
+        // Who makes a backup has it locked.
+        if File::open(&folder).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+/// Whether it is the folder of a [`Part`], and of nothing else.
+fn is_part(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let id = name.and_then(|name| name.strip_suffix(PART)?.rsplit_once('.'));
+    let named = id.is_some_and(|(_, id)| Uuid::try_parse(id).is_ok());
+    let is_ours = |file: &OsString| file.to_string_lossy().starts_with(BACKUP);
+    named
+        && folder.symlink_metadata().is_ok_and(|found| found.is_dir())
+        && fs::read_dir(folder)
+            .is_ok_and(|mut files| files.all(|it| it.is_ok_and(|it| is_ours(&it.file_name()))))
 }
 
 impl Drop for Part {

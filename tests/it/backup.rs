@@ -193,6 +193,37 @@ async fn ended_in_the_middle_it_leaves_nothing() {
     }
 }
 
+#[tokio::test]
+async fn what_was_killed_is_cleared_away_by_the_next_one() {
+    let directory = new_file().await;
+    pad(&sqlite_in(directory.path())).await;
+    let copies = TempDir::new().unwrap();
+    let start = |file: &str| {
+        Command::new(env!("CARGO_BIN_EXE_chinwag"))
+            .args(["backup", "--database-url", &sqlite_in(directory.path())])
+            .arg(copies.path().join(file))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut killed = start("yesterday.db");
+    while names(copies.path()).is_empty() {}
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(names(copies.path())[0].ends_with(".part"), "it was faster than the kill");
+    // What looks like it and holds something else is not touched.
+    let other = "mine.01982d5e-6b5a-7c4e-9a51-3f1f0c7f4a10.part";
+    fs::create_dir(copies.path().join(other)).unwrap();
+    fs::write(copies.path().join(other).join("notes"), "").unwrap();
+    // Nor is one that goes on.
+    let (mut one, mut another) = (start("one.db"), start("another.db"));
+    assert!(one.wait().unwrap().success() && another.wait().unwrap().success());
+    let mut left = names(copies.path());
+    left.sort();
+    assert_eq!(left, ["another.db", other, "one.db"]);
+}
+
 /// Writes 80 MB into a database, which is more than its log is to hold.
 async fn pad(url: &str) {
     let sql = "create table padding (x blob); insert into padding values (zeroblob(80000000))";
