@@ -21,6 +21,9 @@ use tracing_subscriber::prelude::*;
 /// The exit code of a setting that cannot be; clap's own, too.
 const BAD_SETTING: u8 = 2;
 
+/// The exit code of a server whose database file was taken away from under it.
+const DATABASE_LOST: u8 = 3;
+
 /// What is logged without `RUST_LOG`. PostgreSQL notes at every start that a table is there already.
 const LOGGED: &str = "info,sqlx::postgres::notice=warn";
 
@@ -40,9 +43,10 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chinwag: {error}");
-            match is_bad_setting(&*error) {
-                true => ExitCode::from(BAD_SETTING),
-                false => ExitCode::FAILURE,
+            match &*error {
+                error if error.is::<DatabaseLost>() => ExitCode::from(DATABASE_LOST),
+                error if is_bad_setting(error) => ExitCode::from(BAD_SETTING),
+                _ => ExitCode::FAILURE,
             }
         }
     }
@@ -95,6 +99,18 @@ fn say(what: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{what}");
 }
 
+/// Why a server ended that nobody told to.
+#[derive(Debug)]
+struct DatabaseLost;
+
+impl fmt::Display for DatabaseLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database file was deleted or replaced while the server had it open")
+    }
+}
+
+impl Error for DatabaseLost {}
+
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let mut end = End::of_server()?;
     // From now on it does not kill.
@@ -110,15 +126,16 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let urls: Vec<_> = server.addresses().iter().map(|it| format!("http://{it}")).collect();
     let (urls, access) = (urls.join(" and "), server.access());
     say(format_args!("chinwag listening on {urls} (access: {access})"));
-    loop {
+    let ended = loop {
         tokio::select! {
-            () = end.told() => break,
+            () = end.told() => break Ok(()),
+            () = server.database_lost() => break Err(DatabaseLost.into()),
             _ = hang_up.recv() => server.reload().await,
         }
-    }
+    };
     tracing::info!("shutting down");
     server.shutdown().await;
-    Ok(())
+    ended
 }
 
 /// The signals that ask for the end: SIGTERM and SIGINT; of a command, too, SIGHUP when its terminal

@@ -91,6 +91,12 @@ impl Server {
         self.app.reload().await;
     }
 
+    /// Until the server cannot go on, as its database file was deleted or replaced: it stores
+    /// nothing any more, and is to be [shut down](Server::shutdown).
+    pub async fn database_lost(&self) {
+        self.app.database_lost().await;
+    }
+
     /// Stops accepting, closes the sockets, answers what was asked, writes what was queued and
     /// closes the database, in less than ten seconds.
     pub async fn shutdown(self) {

@@ -262,6 +262,11 @@ impl App {
         Ok(tx)
     }
 
+    /// Until the database was taken away from under the server, which stores nothing any more.
+    pub async fn database_lost(&self) {
+        self.store.lost().await;
+    }
+
     /// The server ends: who leaves a room from now on may come back after the next start.
     pub fn begin_end(&self) {
         self.ending.store(true, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Whether the database can be used: asked by whoever sends clients to this node.
 
-use super::{Db, Store, Transaction, Tx, on};
+use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
 
 impl Store {
@@ -9,9 +9,6 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Error> {
         if !self.writer.is_running() {
             return Err(Error::Unavailable(None));
-        }
-        if let Db::Sqlite(pools) = &self.db {
-            pools.files.ensure_there().map_err(sqlx::Error::Io)?;
         }
         on!(Db self, |pool| {
             sqlx::query("select 1").execute(pool).await?;

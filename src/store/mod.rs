@@ -17,6 +17,7 @@ mod direct;
 mod ended;
 mod events;
 mod folding;
+mod files;
 mod health;
 mod invitations;
 mod locks;
@@ -45,6 +46,7 @@ use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
+use files::Files;
 use sqlite::SqlitePools;
 use writer::Writer;
 
@@ -229,6 +231,14 @@ impl Store {
         self.last_number.load(Ordering::Acquire)
     }
 
+    /// Until the database was taken away from under the server, which cannot go on then.
+    pub async fn lost(&self) {
+        match &self.db {
+            Db::Sqlite(pools) => pools.files.lost().await,
+            Db::Postgres(_) => std::future::pending().await,
+        }
+    }
+
     /// Writes what is queued and closes the database, each within `deadline`.
     pub async fn close(&self, deadline: Duration) {
         if tokio::time::timeout(deadline, self.writer.drain()).await.is_err() {
@@ -260,6 +270,8 @@ enum Transaction {
 pub struct Tx {
     // Dropped before the turn, so that a rollback ends before the next transaction begins.
     inner: Transaction,
+    /// Of the file that it is on.
+    files: Option<Arc<Files>>,
     turn: Arc<OwnedMutexGuard<Exit>>,
 }
 
@@ -273,12 +285,15 @@ impl Tx {
         }
         match db {
             Db::Sqlite(pools) => {
+                pools.files.check()?;
                 let inner = pools.writer.begin_with("begin immediate").await?;
-                Ok(Tx { inner: Transaction::Sqlite(inner), turn })
+                let files = Some(pools.files.clone());
+                Ok(Tx { inner: Transaction::Sqlite(inner), files, turn })
             }
             Db::Postgres(pool) => {
                 let inner = PgTransaction::begin(pool, turn.clone()).await?;
-                Ok(Tx { inner: Transaction::Postgres(Box::new(inner)), turn })
+                let inner = Transaction::Postgres(Box::new(inner));
+                Ok(Tx { inner, files: None, turn })
             }
         }
     }
@@ -294,6 +309,10 @@ impl Tx {
         match self.inner {
             Transaction::Sqlite(inner) => inner.commit().await?,
             Transaction::Postgres(inner) => inner.commit().await?,
+        }
+        // After the commit, which may have gone to a file that nobody will find.
+        if let Some(files) = self.files {
+            files.check()?;
         }
         if for_log && !events.is_empty() {
             self.turn.to_log.notify_one();

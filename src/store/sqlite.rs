@@ -2,9 +2,8 @@
 //! commits instead of inside them.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Turn;
+use super::files::Files;
 use crate::config::Url;
 use crate::error::CopyError;
 
@@ -45,40 +45,6 @@ pub(super) struct SqlitePools {
     checkpointer: SqlitePool,
     pub files: Arc<Files>,
     lock: Arc<File>,
-}
-
-/// The files that the database is in. One that is gone from its name can still be written to, and
-/// is lost when the server ends.
-pub(super) struct Files(Vec<(PathBuf, FileId)>);
-
-/// Its device and its number there.
-type FileId = (u64, u64);
-
-impl Files {
-    /// Of an open database and its log.
-    fn of(database: &Path) -> io::Result<Files> {
-        // By its real name: SQLite follows links, too.
-        let database = fs::canonicalize(database)?;
-        let mut log = database.clone().into_os_string();
-        log.push("-wal");
-        let files = [database, log.into()].into_iter();
-        files.map(|file| file_id(&file).map(|id| (file, id))).collect::<io::Result<_>>().map(Files)
-    }
-
-    /// Errors: one of them is not where it was, or another is there.
-    pub fn ensure_there(&self) -> io::Result<()> {
-        for (file, id) in &self.0 {
-            if file_id(file).ok() != Some(*id) {
-                let why = format!("{} was taken away from under the server", file.display());
-                return Err(io::Error::new(io::ErrorKind::NotFound, why));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn file_id(file: &Path) -> io::Result<FileId> {
-    fs::metadata(file).map(|about| (about.dev(), about.ino()))
 }
 
 impl SqlitePools {
@@ -204,6 +170,8 @@ pub(super) fn keep_checkpointed(pools: &SqlitePools, turn: &Turn) {
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
+            // If nobody writes, nobody else finds out.
+            let _ = pools.files.check();
             let pages = match pools.checkpoint("pragma wal_checkpoint(passive)").await {
                 Ok(pages) => pages,
                 Err(sqlx::Error::PoolClosed) => return,

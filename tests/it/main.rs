@@ -51,6 +51,7 @@ mod listening;
 mod listing;
 mod live;
 mod logs;
+mod lost_file;
 mod messages;
 mod names;
 mod nodes;

@@ -83,8 +83,13 @@ impl Running {
     }
 
     /// Sends a signal, waits for the end, and returns what was logged.
-    pub fn end(mut self, signal: &str) -> (ExitStatus, String) {
+    pub fn end(self, signal: &str) -> (ExitStatus, String) {
         send(signal, &self.child);
+        self.wait()
+    }
+
+    /// Waits for the end, and returns what was logged.
+    pub fn wait(mut self) -> (ExitStatus, String) {
         let mut log = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
             stderr.read_to_string(&mut log).unwrap();
