@@ -54,14 +54,15 @@ impl Doors {
         (Doors { socketio, channels, rest, rpc }, router)
     }
 
-    /// Closes every connection, then waits until the requests already taken are answered; each
-    /// may take as long as `deadline`.
+    /// Takes no more requests of sockets, answers those that were taken, and closes the sockets,
+    /// at most for `deadline`.
+    pub async fn close_sockets(&self, deadline: Duration) {
+        self.rest.close_sockets();
+        tokio::join!(self.socketio.close(deadline), self.channels.close(deadline));
+    }
+
+    /// Waits until all requests already taken are answered, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
-        tokio::join!(
-            self.socketio.close(deadline),
-            self.channels.close(deadline),
-            self.rest.close(deadline),
-            self.rpc.close(deadline),
-        );
+        tokio::join!(self.rest.close(deadline), self.rpc.close(deadline));
     }
 }

@@ -59,6 +59,8 @@ pub struct Outlet {
     unsent: Mutex<Unsent>,
     /// There is something to send, or nothing will be any more.
     changed: Notify,
+    /// Nothing more is read.
+    finishing: CancellationToken,
     closed: CancellationToken,
 }
 
@@ -78,6 +80,7 @@ impl Outlet {
             max_bytes: limits.max_unsent_bytes,
             unsent: Mutex::default(),
             changed: Notify::new(),
+            finishing: CancellationToken::new(),
             closed: CancellationToken::new(),
         })
     }
@@ -104,6 +107,11 @@ impl Outlet {
         self.lock().closing.get_or_insert(why);
         self.changed.notify_one();
         self.closed.cancel();
+    }
+
+    /// Closes the connection as the server shuts down, once what was read last is answered.
+    pub fn finish(&self) {
+        self.finishing.cancel();
     }
 
     /// The next frame; once there is none and the connection is closed, why.
@@ -183,6 +191,7 @@ async fn read<F: Future<Output = ()>>(
         let message = tokio::select! {
             message = next => message,
             () = outlet.closed.cancelled() => return,
+            () = outlet.finishing.cancelled() => break Closing::SHUTDOWN,
         };
         let frame = match message {
             Ok(Some(Ok(Message::Text(text)))) => Frame::Text(text),

@@ -122,6 +122,19 @@ impl Chatter {
         }
     }
 
+    /// All frames until the server closes the connection, and the code that it closes with.
+    pub async fn to_the_end(&mut self) -> (Vec<Value>, u16) {
+        let mut frames = Vec::new();
+        loop {
+            match soon("the connection is closed", self.stream.next()).await {
+                Some(Ok(Message::Close(Some(why)))) => return (frames, why.code.into()),
+                Some(Ok(Message::Text(text))) => frames.push(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("not closed: {other:?}"),
+            }
+        }
+    }
+
     /// The stream itself, for what no client should do.
     pub fn raw(&mut self) -> &mut TcpStream {
         match self.stream.get_mut() {

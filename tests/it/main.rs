@@ -91,6 +91,7 @@ mod stage;
 mod starting;
 mod statements;
 mod steps;
+mod stopping;
 mod store;
 mod suites;
 mod support;

@@ -251,6 +251,15 @@ impl Client {
         while self.try_frame().await.is_some() {}
     }
 
+    /// Waits until the server closes the connection; returns what acks have brought that nobody
+    /// has taken, by their numbers.
+    pub async fn to_the_end(&mut self) -> HashMap<u64, Value> {
+        while let Some(frame) = self.try_frame().await {
+            self.take(&frame);
+        }
+        std::mem::take(&mut self.acks)
+    }
+
     /// Sends a request and returns what its ack brings.
     pub async fn ask(&mut self, event: &str, body: Value) -> Value {
         self.try_ask(event, body).await.expect("the server closed the connection")

@@ -61,11 +61,11 @@ impl Roster {
         !lists.closed
     }
 
-    /// Closes every connection, for good.
+    /// Closes every connection, for good, once what it asked is answered.
     pub fn close(&self) {
         let mut lists = self.lock();
         lists.closed = true;
-        lists.sessions.values().for_each(|session| session.outlet.close(Closing::SHUTDOWN));
+        lists.sessions.values().for_each(|session| session.outlet.finish());
     }
 
     /// Lets go of the connections that have been closed.

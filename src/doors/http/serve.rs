@@ -39,6 +39,8 @@ const ROOM_IN_HEAD: usize = 64 << 10;
 pub struct Listener {
     addresses: Vec<SocketAddr>,
     stop: CancellationToken,
+    /// Of the accept loop alone.
+    stop_accepting: CancellationToken,
     /// The accept loop and every connection.
     tasks: TaskTracker,
 }
@@ -55,13 +57,19 @@ impl Listener {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let config = Arc::new(config.clone());
         let accepting = accept(listeners, router, config, stop.clone(), tasks.clone());
-        tasks.spawn(stop.clone().run_until_cancelled_owned(accepting));
-        Ok(Listener { addresses, stop, tasks })
+        let stop_accepting = stop.child_token();
+        tasks.spawn(stop_accepting.clone().run_until_cancelled_owned(accepting));
+        Ok(Listener { addresses, stop, stop_accepting, tasks })
     }
 
     /// The addresses served, with the port that the system chose for port 0.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Stops accepting connections; requests on those that there are go on.
+    pub fn stop_accepting(&self) {
+        self.stop_accepting.cancel();
     }
 
     /// Stops accepting connections and requests at once; those begun go on.

@@ -187,11 +187,11 @@ impl Live {
         outlets.for_each(|outlet| outlet.send(frame.clone()));
     }
 
-    /// Closes every connection, for good.
+    /// Closes every connection, for good, once what it asked is answered.
     pub fn close(&self) {
         let mut roster = self.lock();
         roster.closed = true;
-        roster.outlets.values().for_each(|outlet| outlet.close(Closing::SHUTDOWN));
+        roster.outlets.values().for_each(|outlet| outlet.finish());
     }
 
     fn lock(&self) -> MutexGuard<'_, Roster> {

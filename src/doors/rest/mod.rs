@@ -68,9 +68,13 @@ impl Door {
         (Door { hub }, router)
     }
 
-    /// Closes every WebSocket and waits until what was asked is done, at most for `deadline`.
-    pub async fn close(&self, deadline: Duration) {
+    /// Closes every WebSocket once what it asked is answered.
+    pub fn close_sockets(&self) {
         self.hub.live.close();
+    }
+
+    /// Waits until what was asked is done, at most for `deadline`.
+    pub async fn close(&self, deadline: Duration) {
         tasks::finish(&self.hub.work, deadline, "requests of the REST door").await;
     }
 }

@@ -46,6 +46,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any_service;
 use engineioxide::config::EngineIoConfig;
 use engineioxide::service::EngineIoService;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,6 +65,9 @@ use waiting::Waiting;
 /// Small, as every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 512;
 
+/// How often it is looked whether clients have taken their last answers.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// The door's running parts.
 pub struct Door {
     hub: Arc<Hub>,
@@ -78,6 +82,8 @@ struct Hub {
     /// The requests being handled, and the sockets that are leaving rooms.
     work: TaskTracker,
     waiting: Waiting,
+    /// Once set, no more requests are taken.
+    stopping: CancellationToken,
     /// Once set, requests that still wait are given up.
     stopped: CancellationToken,
 }
@@ -99,6 +105,7 @@ impl Door {
             pushed: Pushed::default(),
             work: TaskTracker::new(),
             waiting: Waiting::new(app.limits().max_pending_bytes),
+            stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         });
         tokio::spawn(push::run(hub.clone(), app.subscribe()));
@@ -129,12 +136,26 @@ impl Door {
         (Door { hub }, router)
     }
 
-    /// Closes every socket and waits until the requests already taken are answered, at most for
-    /// `deadline`.
+    /// Waits until the requests already taken are answered, and closes every socket, at most for
+    /// `deadline`. Of requests that wait too long none is begun: a message that is stored has its
+    /// answer.
     pub async fn close(&self, deadline: Duration) {
-        self.hub.rooms.close();
-        tasks::finish(&self.hub.work, deadline, "requests of Socket.IO").await;
-        self.hub.stopped.cancel();
+        let hub = &self.hub;
+        let until = Instant::now() + deadline;
+        hub.stopping.cancel();
+        hub.rooms.stop();
+        hub.work.close();
+        let _ = timeout(deadline / 2, hub.work.wait()).await;
+        hub.stopped.cancel();
+        let rest = until.saturating_duration_since(Instant::now());
+        tasks::finish(&hub.work, rest, "requests of Socket.IO").await;
+        let taken = async {
+            while hub.rooms.have_unsent() {
+                sleep(LOOK).await;
+            }
+        };
+        let _ = timeout_at(until, taken).await;
+        hub.rooms.close();
     }
 }
 

@@ -67,10 +67,19 @@ impl Rooms {
         self.lock().leave_all(id)
     }
 
-    /// Disconnects all sockets, for good.
+    /// Takes no more sockets.
+    pub fn stop(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Whether a socket has yet to take an answer.
+    pub fn have_unsent(&self) -> bool {
+        self.lock().sockets.values().any(|socket| socket.session.has_unsent())
+    }
+
+    /// Disconnects all sockets.
     pub fn close(&self) {
-        let mut roster = self.lock();
-        roster.closed = true;
+        let roster = self.lock();
         let sessions: Vec<_> = roster.sockets.values().map(|s| s.session.clone()).collect();
         drop(roster);
         close_all(&sessions);

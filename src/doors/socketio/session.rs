@@ -94,6 +94,9 @@ impl Session {
     }
 
     fn queue(self: &Arc<Self>, task: Task) {
+        if self.hub.stopping.is_cancelled() {
+            return;
+        }
         let (size, max) = (task.size(), self.hub.app.limits().max_pending);
         for largest in self.hub.waiting.add(self, self.holder(), size) {
             largest.give_up();
@@ -175,7 +178,10 @@ impl Session {
                 }
             }
         };
-        self.deliver(packet);
+        // Counted, so that a server that ends knows whether it was taken.
+        if self.send_counted(packet, 0).is_err() {
+            self.close();
+        }
     }
 
     /// Whether the client has gone on for long after it was told that it asks too often: as many
@@ -203,6 +209,15 @@ impl Session {
     /// Hands a packet to the transport. An error means that the client is too far behind, or
     /// gone, and must be [closed](Session::close).
     pub fn send(&self, packet: Str) -> Result<(), Overflow> {
+        self.send_counted(packet, LARGE_PACKET)
+    }
+
+    /// Whether there is something that the transport has not taken: an answer, or a large packet.
+    pub fn has_unsent(&self) -> bool {
+        self.unsent.load(Ordering::Acquire) > 0
+    }
+
+    fn send_counted(&self, packet: Str, large: usize) -> Result<(), Overflow> {
         if self.closing.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -210,7 +225,7 @@ impl Session {
             return Ok(());
         };
         let max_bytes = self.hub.app.limits().max_unsent_bytes;
-        let sent = match unsent::counted(packet, &self.unsent, LARGE_PACKET, max_bytes) {
+        let sent = match unsent::counted(packet, &self.unsent, large, max_bytes) {
             Some(packet) => socket.emit(packet).is_ok(),
             None => false,
         };
