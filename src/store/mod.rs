@@ -18,6 +18,7 @@ mod ended;
 mod events;
 mod folding;
 mod files;
+mod folding;
 mod health;
 mod invitations;
 mod locks;
