@@ -18,7 +18,6 @@ mod ended;
 mod events;
 mod files;
 mod folding;
-mod folding;
 mod health;
 mod invitations;
 mod locks;
