@@ -154,7 +154,9 @@ fn delete_parts_in(place: &Path) {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()).filter(|path| is_part(path)) {
         // Who makes a backup has it locked.
-        if File::open(&folder).is_ok_and(|lock| lock.try_lock().is_ok()) {
+        if let Ok(lock) = File::open(&folder)
+            && lock.try_lock().is_ok()
+        {
             let _ = fs::remove_dir_all(&folder);
         }
     }

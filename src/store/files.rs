@@ -43,12 +43,17 @@ impl Files {
                 _ => self.lose(name),
             }
         }
-        match self.lost.is_cancelled() {
+        match self.is_lost() {
             true => {
                 Err(io::Error::new(io::ErrorKind::NotFound, "the database file is gone").into())
             }
             false => Ok(()),
         }
+    }
+
+    /// Whether a file has been found to be gone.
+    pub fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
     }
 
     /// Until a file has been found to be gone.

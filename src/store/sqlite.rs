@@ -73,6 +73,13 @@ impl SqlitePools {
 
     /// Closes all connections; the last one to close folds the log into the file.
     pub async fn close(&self) {
+        // SQLite leaves the log of a file that was taken away, and who opens another file of its name
+        // would take the log for that one's.
+        if self.files.is_lost()
+            && let Err(error) = self.checkpoint("pragma wal_checkpoint(truncate)").await
+        {
+            tracing::error!(%error, "delete the log, -wal, before another file is in its place");
+        }
         self.checkpointer.close().await;
         self.readers.close().await;
         self.writer.close().await;

@@ -29,6 +29,9 @@ async fn ends_when(taken: impl FnOnce(&Path)) {
     let (status, log) = spawn_blocking(move || running.wait()).await.unwrap();
     assert_eq!(status.code(), Some(3), "{log}");
     assert!(log.contains("the database file was deleted or replaced"), "{log}");
+    // It would be taken for that of the file which is there now.
+    let log = fs::metadata(directory.path().join("chat.db-wal"));
+    assert_eq!(log.map_or(0, |log| log.len()), 0);
 }
 
 #[tokio::test]
