@@ -64,6 +64,11 @@ pub async fn watch_for_jumps(go_on: impl Fn() -> bool) {
     }
 }
 
+/// The time that will be after this long.
+pub fn after(duration: Duration) -> Time {
+    Time(now().0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+}
+
 impl Time {
     /// Reads an RFC 3339 text of any offset; digits after the microseconds are dropped.
     pub fn parse(text: &str) -> Option<Time> {

@@ -162,7 +162,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_READ_BYTES_PER_ADDRESS", default_value_t = Limits::default().read_bytes_per_address)]
     pub read_bytes_per_address: u32,
 
-    /// Accounts that one address may sign up for in a minute; 0 for any number
+    /// Accounts that one address may sign up for in a minute, or learn that others have what it wants;
+    /// 0 for any number
     #[arg(long, env = "CHINWAG_SIGN_UPS_PER_ADDRESS", default_value_t = Limits::default().sign_ups_per_address)]
     pub sign_ups_per_address: u32,
 

@@ -30,9 +30,10 @@ impl App {
         if self.registration == Registration::Closed {
             return Err(Error::Forbidden("nobody can sign up here"));
         }
+        // Before it is said what others have, which else could be asked for as often as one likes.
+        self.admit_sign_up(address)?;
         // Before the password is hashed, which costs the most; it may be taken meanwhile.
         refuse_taken(self.store.find_taken(new).await?)?;
-        self.admit_sign_up(address)?;
         let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
         let names = [new.username.as_ref(), new.email.as_ref(), new.phone_number.as_ref()];

@@ -1,11 +1,16 @@
 //! Users: made or fetched by the id of either side.
 
+use std::time::Duration;
+
 use super::identity::NOT_YOURS;
 use super::{App, Connection};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{ChatId, Handle, Name, NewUser, Photo, User, UserId};
 use crate::store::Tx;
+
+/// How long nobody else gets the handle that a protected user gives up: 30 days.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl App {
     /// Fetches the user with this `external_id` or `id` and updates the rest, or makes one.
@@ -139,13 +144,35 @@ async fn update(tx: &mut Tx, user: User, new: NewUser) -> Result<User, Error> {
     if changed == user {
         return Ok(user);
     }
+    if changed.name != user.name {
+        refuse_unseen(&changed.name)?;
+    }
     // Some are from before two spellings of a handle were the same.
     if changed.handle != user.handle {
         refuse_taken_handle(tx, &changed).await?;
+        release_handle(tx, &user, &changed).await?;
     }
     let changed = User { modified_at: clock::now(), ..changed };
     tx.update_user(&changed).await?;
     Ok(changed)
+}
+
+/// A name that is stored already stays, even if it would be refused now.
+fn refuse_unseen(name: &Name) -> Result<(), Error> {
+    name.check_seen().map_err(|problem| problem.at("user.name"))
+}
+
+/// Keeps the handle that a protected user gives up from others for a while, who would be taken for
+/// this user. Any other is free at once.
+async fn release_handle(tx: &mut Tx, user: &User, changed: &User) -> Result<(), Error> {
+    let form = |user: &User| user.handle.as_ref().map(Handle::folded);
+    match &user.handle {
+        Some(handle) if user.protected && form(user) != form(changed) => {
+            tx.delete_free_handles(clock::now()).await?;
+            tx.release_handle(handle, &user.id, clock::after(KEPT)).await
+        }
+        _ => Ok(()),
+    }
 }
 
 fn changed_by(new: &NewUser, user: &User) -> User {
@@ -170,6 +197,7 @@ async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
     if tx.is_id_taken(&user.id).await? {
         return Err(taken("user.id"));
     }
+    refuse_unseen(&user.name)?;
     refuse_taken_handle(tx, &user).await?;
     tx.insert_user(&user).await?;
     Ok(user)

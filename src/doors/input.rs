@@ -197,12 +197,7 @@ impl<'a> Input<'a> {
         let Json::Text(text) = value else {
             return Err(Error::invalid(path, no("a text", &value)));
         };
-        parse(&text, self.limits).map_err(|problem| match problem {
-            Problem::Invalid(why) => Error::invalid(path, why),
-            Problem::TooLarge { max, unit } => {
-                Error::TooLarge { field: path.to_owned(), max, unit }
-            }
-        })
+        parse(&text, self.limits).map_err(|problem| problem.at(path))
     }
 
     fn path(&self, key: &str) -> String {

@@ -4,9 +4,9 @@
 use super::letters::{find_invisible, is_visible, is_word, without_invisible};
 use super::{ExternalId, Handle};
 use crate::config::Limits;
+use crate::error::Error;
 
-/// Why a text was refused. Whoever knows the field's path makes an
-/// [`Error`](crate::error::Error) of it.
+/// Why a text was refused. Whoever knows the field's path makes an [`Error`] of it.
 #[derive(Debug)]
 pub enum Problem {
     Invalid(&'static str),
@@ -20,6 +20,16 @@ impl Problem {
         Problem::Invalid("must not contain characters that are invisible or change the direction");
     const NOTHING: Problem = Problem::Invalid("must have something visible");
     const NUL: Problem = Problem::Invalid("must not contain the NUL character");
+
+    /// The error of a request whose text at `path` it was.
+    pub fn at(self, path: &str) -> Error {
+        match self {
+            Problem::Invalid(why) => Error::invalid(path, why),
+            Problem::TooLarge { max, unit } => {
+                Error::TooLarge { field: path.to_owned(), max, unit }
+            }
+        }
+    }
 }
 
 /// Refuses a text of more than `max` characters.
@@ -194,6 +204,19 @@ impl Name {
             Err(Problem::Invalid(_)) => Name::parse(&without_invisible(text), limits),
             parsed => parsed,
         }
+    }
+
+    /// Reads a name that may be from before invisible characters were refused. One that is not is to
+    /// be [seen](Name::check_seen).
+    pub fn parse_known(text: &str, limits: &Limits) -> Result<Name, Problem> {
+        at_most_chars(text, limits.max_name)?;
+        printable(text)?;
+        Ok(Name(text.to_owned()))
+    }
+
+    /// Refuses what others could not see, or not as it is.
+    pub fn check_seen(&self) -> Result<(), Problem> {
+        seen(&self.0)
     }
 
     /// Two names with something between them, cut to what a name may be.

@@ -1,6 +1,7 @@
 //! What signing up adds to a row of the `users` table.
 
 use super::{Store, Tx, is_storable, on};
+use crate::clock;
 use crate::error::Error;
 use crate::model::{NewAccount, UserId, fold};
 
@@ -8,6 +9,8 @@ const FIND_TAKEN: &str = "
     select
         exists (
             select 1 from users where handle = $1 or handle_folded = $4 or id = $1
+        ) or exists (
+            select 1 from released_handles where handle_folded = $4 and until > $5
         ) as username,
         exists (select 1 from users where email_folded = $2) as email,
         exists (select 1 from users where phone_number = $3) as phone";
@@ -47,6 +50,7 @@ impl Store {
                 .bind(fold(new.email.as_ref()))
                 .bind(&new.phone_number)
                 .bind(new.username.folded())
+                .bind(clock::now())
                 .fetch_one(pool)
                 .await
         })?;
@@ -70,12 +74,13 @@ impl Tx {
     pub async fn find_taken(&mut self, new: &NewAccount) -> Result<Taken, Error> {
         let taken = on!(Tx self, |connection| {
             sqlx::query_as(FIND_TAKEN)
-            .bind(&new.username)
-            .bind(fold(new.email.as_ref()))
-            .bind(&new.phone_number)
-            .bind(new.username.folded())
-            .fetch_one(connection)
-            .await
+                .bind(&new.username)
+                .bind(fold(new.email.as_ref()))
+                .bind(&new.phone_number)
+                .bind(new.username.folded())
+                .bind(clock::now())
+                .fetch_one(connection)
+                .await
         })?;
         Ok(taken)
     }

@@ -90,7 +90,10 @@ impl Store {
                 "handles and names of users, chats and teams would be refused now, as invisible \
                  say: they stay"
             ),
-            Err(error) => error.warn("the names could not be looked through"),
+            Err(error) => {
+                error.warn("the names could not be looked through; the next start tries again");
+                return Ok(());
+            }
         }
         let mut tx = self.begin().await?;
         on!(Tx tx, |connection| {

@@ -18,6 +18,7 @@ mod ended;
 mod events;
 mod files;
 mod folding;
+mod handles;
 mod health;
 mod invitations;
 mod locks;

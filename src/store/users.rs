@@ -140,52 +140,11 @@ impl Tx {
         Ok(protected.unwrap_or(false))
     }
 
-    /// The user with this handle in any spelling; of several, as of
-    /// [`find_user_id`](Store::find_user_id).
-    pub async fn find_user_by_handle(&mut self, handle: &Handle) -> Result<Option<User>, Error> {
-        const EXACT: &str = "select * from users where handle = $1";
-        const FOLDED: &str = "select * from users where handle_folded = $1";
-        match self.find_user_by(EXACT, handle.as_ref()).await? {
-            Some(user) => Ok(Some(user)),
-            None => self.find_user_by(FOLDED, &handle.folded()).await,
-        }
-    }
-
-    /// Whether somebody else has this handle, in any spelling, or has it as an id: a name means one
-    /// user.
-    pub async fn is_handle_taken(
+    pub(super) async fn find_user_by(
         &mut self,
-        handle: &Handle,
-        own_id: &UserId,
-    ) -> Result<bool, Error> {
-        let taken = on!(Tx self, |connection| {
-            sqlx::query_scalar(
-                "select exists (
-                     select 1 from users
-                     where (handle = $1 or handle_folded = $2 or id = $1) and id <> $3
-                 )",
-            )
-            .bind(handle)
-            .bind(handle.folded())
-            .bind(own_id)
-            .fetch_one(connection)
-            .await
-        })?;
-        Ok(taken)
-    }
-
-    /// Whether somebody has this id, as such or as a handle.
-    pub async fn is_id_taken(&mut self, id: &UserId) -> Result<bool, Error> {
-        let taken = on!(Tx self, |connection| {
-            sqlx::query_scalar("select exists (select 1 from users where handle = $1 or id = $1)")
-                .bind(id)
-                .fetch_one(connection)
-                .await
-        })?;
-        Ok(taken)
-    }
-
-    async fn find_user_by(&mut self, sql: &'static str, key: &str) -> Result<Option<User>, Error> {
+        sql: &'static str,
+        key: &str,
+    ) -> Result<Option<User>, Error> {
         let user = match &mut self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(sql).bind(key).fetch_optional(&mut **inner).await?

@@ -6,6 +6,7 @@ use chinwag::Access;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::http::registration;
 use crate::support::{Client, TestServer, assert_error, message};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -227,5 +228,17 @@ async fn zero_turns_a_limit_off() {
     for _ in 0..20 {
         ann.say(&chat, "one more").await;
         assert_eq!(handshake(&server, "").await, "200");
+    }
+}
+
+#[tokio::test]
+async fn what_others_have_is_not_told_beyond_the_limit_of_sign_ups() {
+    let server = TestServer::with_limits(|limits| limits.sign_ups_per_address = 3).await;
+    server.sign_up("bob").await;
+    for status in [400, 400, 429] {
+        let mut guess = registration("eve");
+        guess["email"] = "bob@example.com".into();
+        let refused = server.post("/api/register", guess).await;
+        assert_eq!(refused.status, status, "{}", refused.text);
     }
 }

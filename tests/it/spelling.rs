@@ -10,7 +10,7 @@ use crate::chatter::{Chatter, PASSWORD, of_nick, with_password};
 use crate::database;
 use crate::http::{self, registration};
 use crate::program::Running;
-use crate::support::TestServer;
+use crate::support::{TestServer, assert_error};
 
 /// Each with other spellings of it.
 const SPELLINGS: [(&str, &[&str]); 6] = [
@@ -96,6 +96,76 @@ async fn an_account_is_one_in_all_spellings() {
         refused += u32::from(server.log_in(&spelling, "a wrong password").await.status == 429);
     }
     assert!(refused >= 19, "{refused}");
+}
+
+#[tokio::test]
+async fn a_handle_that_a_protected_user_gives_up_is_kept_for_them() {
+    let server = TestServer::start().await;
+    let account = server.sign_up("ann").await;
+    let mut ann = server.connect_with(account.access()).await;
+    let named = |id: &str, handle: &str| json!({ "user": { "id": id, "name": "x", "photo": "", "handle": handle } });
+    ann.done("create-user", named(account.id(), "anna")).await;
+    let mut bob = server.user("bob").await;
+    // Through every door by which a handle is given out.
+    assert_eq!(bob.refused("create-user", named(&bob.id.clone(), "Ann")).await["code"], "conflict");
+    assert_eq!(server.turned_away("ANN").await.1, 4409);
+    let mut other = registration("ANN");
+    (other["email"], other["phone"]) = ("other@example.com".into(), "7".into());
+    server.post("/api/register", other).await.refused(400, "User error");
+    let mut chatter = server.chatter("eve").await;
+    chatter.refused(with_password(1, "ann", PASSWORD), "conflict", Some("user")).await;
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "NewUser", "params": ["Ann"] });
+    assert_eq!(server.rpc(&call).await["error"]["data"]["code"], "conflict");
+    // A restart changes nothing.
+    let server = TestServer::on(server.shutdown().await, |_| {}).await;
+    assert_eq!(server.turned_away("ann").await.1, 4409);
+    let mut ann = server.connect_with(account.access()).await;
+    ann.done("create-user", named(account.id(), "Ann")).await;
+    ann.done("create-user", named(account.id(), "anna")).await;
+    // After a while it is anybody's.
+    let directory = server.shutdown().await;
+    let month = 30_i64 * 24 * 60 * 60 * 1_000_000;
+    execute(&directory, &format!("update released_handles set until = until - {month}")).await;
+    let server = TestServer::on(directory, |_| {}).await;
+    server.chatter("ann").await;
+}
+
+#[tokio::test]
+async fn a_handle_that_anybody_else_gives_up_is_free_at_once() {
+    let server = TestServer::start().await;
+    let mut client = server.connect().await;
+    client.done("create-user", user("1", "ann")).await;
+    client.done("create-user", user("1", "anna")).await;
+    client.done("create-user", user("2", "Ann")).await;
+    server.chatter("Ann").await;
+}
+
+#[tokio::test]
+async fn a_name_of_before_lets_its_user_in() {
+    let server = TestServer::start().await;
+    let named = |name: &str, photo: &str| json!({ "user": { "external_id": "1", "name": name, "photo": photo } });
+    server.connect().await.done("create-user", named("before", "")).await;
+    let directory = server.shutdown().await;
+    execute(&directory, "update users set name = 'x\u{200f}'").await;
+    let server = TestServer::on(directory, |_| {}).await;
+    let mut client = server.connect().await;
+    for photo in ["", "new"] {
+        let answer = client.done("create-user", named("x\u{200f}", photo)).await;
+        assert_eq!(answer["user"]["name"], "x\u{200f}");
+    }
+    // Nobody gets such a one any more.
+    let refused = client.refused("create-user", named("y\u{200f}", "")).await;
+    assert_error(&refused, "invalid", Some("user.name"));
+}
+
+#[tokio::test]
+async fn an_id_is_no_spelling_of_anothers_handle() {
+    let server = TestServer::start().await;
+    let mut client = server.connect().await;
+    client.done("create-user", user("1", "ann")).await;
+    let other = json!({ "user": { "id": "ANN", "name": "x", "photo": "" } });
+    let refused = client.refused("create-user", other).await;
+    assert_error(&refused, "conflict", Some("user.id"));
 }
 
 #[tokio::test]

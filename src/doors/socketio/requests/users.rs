@@ -12,7 +12,7 @@ pub async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
         external_id: user.optional_id("external_id", ExternalId::parse)?,
         id: user.optional_id("id", UserId::parse)?,
         handle: user.optional_text("handle", Handle::parse)?,
-        name: user.text("name", Name::parse)?,
+        name: user.text("name", Name::parse_known)?,
         photo: user.optional_text("photo", Photo::parse)?,
     };
     if new.external_id.is_none() && new.id.is_none() {
