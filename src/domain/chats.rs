@@ -52,7 +52,7 @@ impl App {
         limit: usize,
     ) -> Result<ChatPage, Error> {
         let max_bytes = self.limits.max_page_bytes;
-        let share = self.share_of(&Viewer::from(actor)).await;
+        let share = self.share_of(&Viewer::from(actor)).await?;
         let mut page = self.store.list_chats(&actor.user_id, before, limit, max_bytes).await?;
         drop(share);
         let ids: Vec<_> = page.chats.iter().map(|listed| listed.chat.id).collect();

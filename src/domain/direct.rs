@@ -57,7 +57,7 @@ impl App {
         page: i64,
         per_page: i64,
     ) -> Result<Vec<Thread>, Error> {
-        let _share = self.share_of(&Viewer::from(actor)).await;
+        let _share = self.share_of(&Viewer::from(actor)).await?;
         self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page)).await
     }
 
@@ -85,7 +85,7 @@ impl App {
             before_seq: Some(last.saturating_add(1)),
             limit: usize::try_from(per_page).unwrap_or_default(),
         };
-        let share = self.share_of(&viewer).await;
+        let share = self.share_of(&viewer).await?;
         // A page has its number, so that it cannot be cut by its bytes.
         let messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
         drop(share);

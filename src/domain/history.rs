@@ -82,7 +82,7 @@ impl App {
         };
         let viewer = Viewer::from(actor);
         self.admit_reading(&viewer).await?;
-        let share = self.share_of(&viewer).await;
+        let share = self.share_of(&viewer).await?;
         let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, &viewer).await?;
         let max_bytes = self.limits.max_history_bytes;
         let messages = self.store.list_messages(chat_id, &query, max_bytes).await?.messages;

@@ -135,7 +135,7 @@ impl App {
     /// The connected nicks, sorted, as many as fit on a page. They are read once for all who ask,
     /// until one comes or goes.
     pub async fn list_nicks(&self, actor: &Actor) -> Result<Arc<[Handle]>, Error> {
-        let _share = self.share_of(&Viewer::from(actor)).await;
+        let _share = self.share_of(&Viewer::from(actor)).await?;
         let mut listed = self.nicks.listed.lock().await;
         let changes = self.nicks.changes.load(Ordering::Acquire);
         if let Some((before, nicks)) = &*listed

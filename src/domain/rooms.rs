@@ -36,7 +36,7 @@ pub struct Visitor {
 impl App {
     /// Whether a user, or nobody in particular, may be in a chat's room. Errors: `not_found`.
     pub async fn see_room(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Visitor, Error> {
-        let _share = self.share_of(viewer).await;
+        let _share = self.share_of(viewer).await?;
         let reader = Reader::check(&self.store, chat_id, viewer).await?;
         let profile = match viewer.user_id() {
             Some(user_id) => self.store.find_profile(user_id).await?,

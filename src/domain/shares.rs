@@ -3,12 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::rates::Network;
 use super::{App, Viewer};
+use crate::error::Error;
 use crate::model::UserId;
+
+/// How long a read waits for those before it: while the store is silent, they wait for it one after
+/// the other.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who has a share.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -34,14 +41,15 @@ pub(super) struct Share<'a> {
 }
 
 impl App {
-    /// Waits until the viewer may read. The service waits for nothing.
-    pub(super) async fn share_of(&self, viewer: &Viewer) -> Option<Share<'_>> {
+    /// Waits until the viewer may read. The service waits for nothing. Errors: `unavailable` after
+    /// too long.
+    pub(super) async fn share_of(&self, viewer: &Viewer) -> Result<Option<Share<'_>>, Error> {
         let holder = match &viewer.user_id {
-            _ if viewer.service => return None,
+            _ if viewer.service => return Ok(None),
             Some(user_id) => Holder::User(user_id.clone()),
             None => Holder::Network(Network::of(viewer.address)),
         };
-        Some(self.shares.take(holder).await)
+        self.shares.take(holder).await.map(Some)
     }
 }
 
@@ -51,18 +59,19 @@ impl Shares {
         Shares { size, taken: Mutex::default() }
     }
 
-    /// Waits until what is the user's own may be read.
-    pub async fn of_user(&self, user_id: &UserId) -> Share<'_> {
+    /// Waits until what is the user's own may be read. Errors: as of [`share_of`](App::share_of).
+    pub async fn of_user(&self, user_id: &UserId) -> Result<Share<'_>, Error> {
         self.take(Holder::User(user_id.clone())).await
     }
 
-    async fn take(&self, holder: Holder) -> Share<'_> {
+    async fn take(&self, holder: Holder) -> Result<Share<'_>, Error> {
         let new = || Arc::new(Semaphore::new(self.size));
         let semaphore = self.taken().entry(holder.clone()).or_insert_with(new).clone();
         let mut share = Share { shares: self, holder, semaphore, permit: None };
+        let permit = timeout(PATIENCE, share.semaphore.clone().acquire_owned()).await;
         // It is never closed.
-        share.permit = share.semaphore.clone().acquire_owned().await.ok();
-        share
+        share.permit = permit.map_err(|_| Error::Unavailable(None))?.ok();
+        Ok(share)
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<Holder, Arc<Semaphore>>> {

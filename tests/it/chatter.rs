@@ -123,7 +123,7 @@ impl Chatter {
     }
 
     /// All frames until the server closes the connection, and the code that it closes with.
-    pub async fn to_the_end(&mut self) -> (Vec<Value>, u16) {
+    pub async fn until_closed(&mut self) -> (Vec<Value>, u16) {
         let mut frames = Vec::new();
         loop {
             match soon("the connection is closed", self.stream.next()).await {

@@ -1,6 +1,5 @@
 //! `/readyz`: whether a node can do its work.
 
-use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
@@ -68,25 +67,6 @@ async fn who_asks_often_is_answered_what_was_found_a_moment_ago() {
     let (_, log) = tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
     let found = log.lines().filter(|line| line.contains("\"not ready\"")).count() as u64;
     assert!((1..=at_most).contains(&found), "{found} of {at_most}: {log}");
-}
-
-#[tokio::test]
-async fn a_database_whose_file_or_log_is_gone_is_not_ready() {
-    if database::is_no_file("its files") {
-        return;
-    }
-    for name in ["chat.db", "chat.db-wal"] {
-        let directory = TempDir::new().unwrap();
-        let running = start(&directory);
-        assert!(running.is_ready().await);
-        let (file, away) = (directory.path().join(name), directory.path().join("away"));
-        fs::rename(&file, &away).unwrap();
-        running.becomes_ready(false).await;
-        // Another file is not the one.
-        fs::copy(&away, &file).unwrap();
-        running.becomes_ready(false).await;
-        assert!(!running.is_ready().await);
-    }
 }
 
 #[tokio::test]

@@ -95,7 +95,6 @@ async fn what_is_no_call_is_answered_so() {
         ("1", -32600),
         ("null", -32600),
         ("{}", -32600),
-        (r#"[["2.0",1,"UsersCount",["0"]]]"#, -32600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"UsersCount","params":["0"]}"#, -32600),
         (r#"{"id":1,"method":"UsersCount","params":["0"]}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600),
@@ -111,6 +110,8 @@ async fn what_is_no_call_is_answered_so() {
         assert_eq!(answer["id"], Value::Null, "{body}: {answer}");
         assert_eq!(answer["jsonrpc"], "2.0", "{body}: {answer}");
     }
+    let list = server.rpc(&json!([["2.0", 1, "UsersCount", ["0"]]])).await;
+    assert_eq!(list[0]["error"]["code"], -32600, "{list}");
     let unknown = server.fault("Chatty.Nothing", json!([])).await;
     assert_eq!(unknown["code"], -32601, "{unknown}");
 }

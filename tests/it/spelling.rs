@@ -217,7 +217,7 @@ async fn those_of_before_stay_as_they_are() {
         let said = fs::read_to_string(&log).unwrap();
         let count = |field: &str| {
             let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.filter_map(|line| line["fields"][field].as_i64()).last()
+            lines.filter_map(|line| line["fields"][field].as_i64()).next_back()
         };
         assert_eq!((count("alike"), count("refused")), (Some(1), refused), "{said}");
         running.end("TERM");

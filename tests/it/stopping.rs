@@ -59,7 +59,7 @@ async fn what_is_stored_is_answered_over_a_websocket() {
         }
     }
     ann.next("new-message").await;
-    let reading = join_all(senders.iter_mut().map(|sender| sender.to_the_end()));
+    let reading = join_all(senders.iter_mut().map(|sender| sender.until_closed()));
     let (directory, answered) = join(server.shutdown(), reading).await;
     let answered = answered.into_iter().flatten().map(|(_, answer)| answer);
     let answered: HashMap<_, _> = answered
@@ -84,7 +84,7 @@ async fn what_is_stored_is_answered_in_a_channel() {
         ann.tell(said_by("engines", &number.to_string())).await;
     }
     assert_eq!(ann.next().await, said("engines", "0", "ann"));
-    let (directory, (heard, code)) = join(server.shutdown(), ann.to_the_end()).await;
+    let (directory, (heard, code)) = join(server.shutdown(), ann.until_closed()).await;
     assert_eq!(code, 1001);
     for (at, frame) in heard.iter().enumerate() {
         assert_eq!(*frame, said("engines", &(at + 1).to_string(), "ann"));

@@ -253,7 +253,7 @@ impl Client {
 
     /// Waits until the server closes the connection; returns what acks have brought that nobody
     /// has taken, by their numbers.
-    pub async fn to_the_end(&mut self) -> HashMap<u64, Value> {
+    pub async fn until_closed(&mut self) -> HashMap<u64, Value> {
         while let Some(frame) = self.try_frame().await {
             self.take(&frame);
         }
