@@ -22,7 +22,7 @@ pub use url::Url;
 #[command(name = "chinwag", version, about)]
 pub struct Config {
     /// A name or an address, and a port, to serve on; repeat it or separate several by commas. Port 0
-    /// is a free one, the same for all. `localhost` is both 127.0.0.1 and [::1]. Without it, the
+    /// is a free one, the same for all. `localhost` is both 127.0.0.1 and `[::1]`. Without it, the
     /// variable PORT is the port on 0.0.0.0, if there is one
     #[arg(long, env = "CHINWAG_LISTEN", default_values_t = Config::default().listen,
         value_delimiter = ',', value_parser = place)]

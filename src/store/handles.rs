@@ -7,7 +7,7 @@ use crate::model::{Handle, User, UserId, fold};
 
 impl Tx {
     /// The user with this handle in any spelling; of several, as of
-    /// [`find_user_id`](Store::find_user_id).
+    /// [`find_user_id`](super::Store::find_user_id).
     pub async fn find_user_by_handle(&mut self, handle: &Handle) -> Result<Option<User>, Error> {
         const EXACT: &str = "select * from users where handle = $1";
         const FOLDED: &str = "select * from users where handle_folded = $1";
