@@ -1,6 +1,9 @@
 //! Socket.IO over WebSocket and by polling, in protocol 4 and, for old clients, 3.
 
+use std::time::Duration;
+
 use std::net::SocketAddr;
+use tokio::time::timeout;
 
 use serde_json::{Value, json};
 
@@ -37,7 +40,14 @@ impl Socket {
     /// Whether a request that is none comes to an answer, after all that was sent before it; false
     /// if the server has closed the connection. Errors: it has answered `internal`.
     pub async fn probe(&mut self) -> Result<bool, String> {
-        Ok(self.request(r#"["probe"]"#).await?.is_some())
+        match timeout(LEFT, self.request(r#"["probe"]"#)).await {
+            Ok(answer) => Ok(answer?.is_some()),
+            // Nothing is answered to a client that has left the namespace, until it is back.
+            Err(_) => {
+                self.transport.send(TEXT, b"40").await;
+                Ok(self.request(r#"["probe"]"#).await?.is_some())
+            }
+        }
     }
 
     async fn request(&mut self, data: &str) -> Result<Option<String>, String> {
@@ -59,6 +69,9 @@ impl Socket {
         Ok(None)
     }
 }
+
+/// After this long without an answer a client may have left.
+const LEFT: Duration = Duration::from_secs(5);
 
 /// A polling session.
 pub struct Session {
@@ -120,6 +133,11 @@ impl Session {
 
     /// As that of [`Socket`].
     pub async fn probe(&mut self) -> Result<bool, String> {
+        // Nothing is answered to a client that has left the namespace: then it is given up.
+        timeout(LEFT, self.answered()).await.unwrap_or(Ok(false))
+    }
+
+    async fn answered(&mut self) -> Result<bool, String> {
         self.last_probe += 1;
         let request = format!("42{}[\"probe\"]", self.last_probe).into_bytes();
         let request = self.frame(&[request]);
