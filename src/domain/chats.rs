@@ -13,8 +13,8 @@ use crate::store::Tx;
 
 impl App {
     /// Makes a chat of the actor and `users`. Errors: `not_found`, naming every id in `users`
-    /// that is no user's, or for a team that the actor is not in; `too_large` for who has as many
-    /// chats as may be.
+    /// that is no user's, or for a team that the actor is not in; `too_large` if the actor has as
+    /// many chats as one user may.
     pub async fn create_chat(
         &self,
         actor: &Actor,
@@ -65,7 +65,7 @@ impl App {
 
     /// Makes the actor a member of a chat that anyone who sees it may join; for a member it
     /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`, `forbidden`
-    /// for a direct chat, `too_large` for who has as many chats as may be.
+    /// for a direct chat, `too_large` if the actor has as many chats as one user may.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         self.admit_chat(actor, Some(chat_id)).await?;
         let participants = self.count_in(chat_id).await;

@@ -13,7 +13,7 @@ use crate::store::Tx;
 impl App {
     /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member, and for a
     /// direct chat; `conflict` for a user who is a member, has been asked and has not answered, or
-    /// has been asked by too many; `too_large` for who has asked too many.
+    /// has been asked by too many; `too_large` if the actor has asked too many.
     pub async fn invite(
         &self,
         actor: &Actor,
@@ -61,7 +61,7 @@ impl App {
     }
 
     /// Makes the actor a member of the chat. Errors: `not_found` for what is not the actor's own
-    /// pending invitation; `too_large` for who has as many chats as may be.
+    /// pending invitation; `too_large` if the actor has as many chats as one user may.
     pub async fn accept_invitation(
         &self,
         actor: &Actor,

@@ -31,8 +31,8 @@ struct Destination {
 impl App {
     /// Logs a user in by name, made if nobody has it; a token's user without a handle gets it.
     /// Returns the name as the user spells it, and the room that they are in already. Errors:
-    /// `conflict` for who is logged in, but to their own token and the service, and for a name that
-    /// is taken; those of [`claim`](App::claim); `unavailable` if too many are logged in,
+    /// `conflict` for a user who is logged in (not for their own token or the service), and for a
+    /// name that is taken; those of [`claim`](App::claim); `unavailable` if too many are logged in,
     /// `too_large` if too many are from one address.
     pub async fn log_in_to_lobby(
         &self,
@@ -88,8 +88,8 @@ impl App {
     }
 
     /// Makes an ephemeral public chat and moves the actor there from `room`, or from the waiting
-    /// room. Errors: `conflict` for who is not there; `too_large` for who has as many chats as may
-    /// be.
+    /// room. Errors: `conflict` if the actor is not there; `too_large` if the actor has as many
+    /// chats as one user may.
     pub async fn new_room(&self, actor: &Actor, room: Option<ChatId>) -> Result<ChatId, Error> {
         self.admit_chat(actor, None).await?;
         let mut tx = self.begin_as(actor).await?;
@@ -113,7 +113,7 @@ impl App {
 
     /// Moves the actor into another chat's room, as a member of the chat. Errors: `conflict` for
     /// who is not in `room`, or in the other one already; `not_found`; `forbidden` for a direct
-    /// chat of others; `too_large` for who has as many chats as may be.
+    /// chat of others; `too_large` if the actor has as many chats as one user may.
     pub async fn change_room(
         &self,
         actor: &Actor,

@@ -1,5 +1,5 @@
-//! Whether the files of a SQLite database are still where they were opened. Deleted or replaced, they
-//! are still there for who has them open, and what is written there is lost.
+//! Whether the files of a SQLite database are still where they were opened. A program that has a
+//! deleted or replaced file open can still write to it, and what it writes is lost.
 
 use std::fs;
 use std::io;
