@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use rustix::time::{ClockId, clock_gettime};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::watch;
@@ -26,12 +28,32 @@ pub fn ago(duration: Duration) -> Time {
     Time(now().0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
 }
 
+/// The time that what is stored in order is given: the current time, but for a clock that has jumped
+/// ahead by a day or more while the server ran. It is taken to be wrong, as what is stored once with
+/// a time far ahead holds all that follows it there; the time before the jump goes on.
+pub fn stamp() -> Time {
+    let (Time(now), trusted) = (now(), TRUSTED.load(Ordering::Relaxed) + uptime());
+    Time(if now - trusted < DAY { now } else { trusted })
+}
+
 /// How often the clock is compared with what has passed since, and by how much it may differ.
 const EVERY: Duration = Duration::from_secs(1);
 const SLEW: Duration = Duration::from_millis(500);
 
+/// A jump ahead that is no correction any more, in microseconds.
+const DAY: i64 = 24 * 3600 * 1_000_000;
+
+/// When the machine started, by the clock before it last jumped ahead by a [`DAY`]. Microseconds.
+static TRUSTED: LazyLock<AtomicI64> = LazyLock::new(|| AtomicI64::new(now().0 - uptime()));
+
 /// Told when the clock has jumped.
 static JUMPS: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
+
+/// How long ago the machine started, its sleep included, so that waking up is no jump. Microseconds.
+fn uptime() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+}
 
 /// Waits until the clock shows this time, however it comes there.
 pub async fn reaches(time: Time) {
@@ -46,21 +68,29 @@ pub async fn reaches(time: Time) {
     }
 }
 
-/// Tells those who wait for a time when the clock jumps, as when it is set or the machine wakes up;
-/// for as long as it is to go on.
+/// Tells those who wait for a time when the clock jumps, as when it is set, or when the machine
+/// wakes up; for as long as it is to go on.
 pub async fn watch_for_jumps(go_on: impl Fn() -> bool) {
-    let begun = Instant::now();
-    let passed = || i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
-    let start = || now().0.saturating_sub(passed());
-    let mut before = start();
+    let slew = SLEW.as_micros() as i64;
+    let (mut before, mut woken) = (LazyLock::force(&TRUSTED).load(Ordering::Relaxed), uptime());
     while go_on() {
         tokio::time::sleep(EVERY).await;
-        let after = start();
-        if after.abs_diff(before) > SLEW.as_micros() as u64 {
-            tracing::warn!(seconds = (after - before) / 1_000_000, "the clock has jumped");
+        let (started, up) = (now().0 - uptime(), uptime());
+        let (jump, slept) = (started - before, up - woken - EVERY.as_micros() as i64);
+        if jump.abs() > slew {
+            tracing::warn!(seconds = jump / 1_000_000, "the clock has jumped");
+        }
+        if jump.abs() > slew || slept > slew {
             JUMPS.send_replace(());
         }
-        before = after;
+        if started - TRUSTED.load(Ordering::Relaxed) < DAY {
+            TRUSTED.store(started, Ordering::Relaxed);
+        } else if jump.abs() > slew {
+            tracing::error!(
+                "messages keep to the time before the jump; if the clock is right now, restart"
+            );
+        }
+        (before, woken) = (started, up);
     }
 }
 

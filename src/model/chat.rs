@@ -36,7 +36,7 @@ impl Chat {
 
     /// A new public chat of these members, who stand in the order of their ids.
     pub fn new(name: Name, creator_id: UserId, users: Vec<UserId>) -> Chat {
-        let now = clock::now();
+        let now = clock::stamp();
         Chat {
             id: ChatId::new(),
             name,

@@ -190,7 +190,7 @@ impl Plan {
         let head = self.heads.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
         head.last_seq += 1;
         // Times never fall within a chat, whatever the clock does.
-        head.active_at = head.active_at.max(clock::now());
+        head.active_at = head.active_at.max(clock::stamp());
         let message = Arc::new(Message {
             id: MessageId::new(),
             chat_id: new.chat_id,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::Running;
@@ -96,5 +96,27 @@ async fn a_connection_lasts_as_long_as_its_token_says() {
     let soon_over = signed(&json!({ "sub": "bob", "exp": now() - 24 }));
     server.connect_with(&soon_over).await.closed().await;
     lasting.done("list-chats", json!({})).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_message_does_not_follow_the_clock_a_day_ahead() {
+    let (server, clock) = server();
+    let mut ann =
+        server.connect_with(&signed(&json!({ "sub": "ann", "exp": now() + 86_400 * 90 }))).await;
+    let chat = ann.chat("ours", true, &[]).await;
+    let time = |message: &Value| message["created_at"].as_str().unwrap().to_owned();
+    let first = time(&ann.say(&chat, "in time").await);
+    clock.set_ahead(40 * 86_400);
+    let second = time(&ann.say(&chat, "forty days ahead").await);
+    // An hour may be a correction.
+    clock.set_ahead(3600);
+    let third = time(&ann.say(&chat, "an hour ahead").await);
+    clock.set_ahead(0);
+    let fourth = time(&ann.say(&chat, "in time again").await);
+    assert!(first < second && second < third, "{first} {second} {third}");
+    assert_eq!(first[..8], second[..8], "{first} {second}");
+    // Times never fall within a chat.
+    assert_eq!(third, fourth);
     server.shutdown().await;
 }
