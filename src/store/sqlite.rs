@@ -73,12 +73,12 @@ impl SqlitePools {
 
     /// Closes all connections; the last one to close folds the log into the file.
     pub async fn close(&self) {
-        // SQLite leaves the log of a file that was taken away, and who opens another file of its name
-        // would take the log for that one's.
+        // SQLite leaves the log of a file that was taken away, and would apply it to the next file of
+        // that name.
         if self.files.is_lost()
             && let Err(error) = self.checkpoint("pragma wal_checkpoint(truncate)").await
         {
-            tracing::error!(%error, "delete the log, -wal, before another file is in its place");
+            tracing::error!(%error, "before another file takes its place, delete the log, -wal");
         }
         self.checkpointer.close().await;
         self.readers.close().await;

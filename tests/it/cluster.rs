@@ -37,15 +37,18 @@ async fn who_connects_later_hears_of_what_comes_after() {
     let chat = ann.chat("ours", true, &[&bob.id]).await;
     bob.next("create-chat").await;
     for text in ["one", "two", "three"] {
-        ann.say(&chat, text).await;
-        // A second socket of a user, on another node, from its answer on.
+        let said = ann.say(&chat, text).await;
+        // The other node has it, so that a socket which connects there now hears what comes after.
+        assert_eq!(bob.next("new-message").await, said);
         let mut late = nodes[1].user("ann").await;
         let said = bob.ask("new-message", message(&chat, "to all")).await;
         assert_eq!(late.next("new-message").await, said);
         assert_eq!(ann.next("new-message").await, said);
+        assert_eq!(bob.next("new-message").await, said);
         let said = ann.ask("new-message", message(&chat, "to all")).await;
         assert_eq!(late.next("new-message").await, said);
         assert_eq!(ann.next("new-message").await, said);
+        assert_eq!(bob.next("new-message").await, said);
     }
 }
 
