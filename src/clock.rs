@@ -49,9 +49,15 @@ static TRUSTED: LazyLock<AtomicI64> = LazyLock::new(|| AtomicI64::new(now().0 - 
 /// Told when the clock has jumped.
 static JUMPS: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
 
+/// What [`uptime`] reads; elsewhere than on Linux the time that a machine sleeps is a jump.
+#[cfg(target_os = "linux")]
+const UP: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const UP: ClockId = ClockId::Monotonic;
+
 /// How long ago the machine started, its sleep included, so that waking up is no jump. Microseconds.
 fn uptime() -> i64 {
-    let time = clock_gettime(ClockId::Boottime);
+    let time = clock_gettime(UP);
     time.tv_sec * 1_000_000 + time.tv_nsec / 1000
 }
 

@@ -46,7 +46,7 @@ impl Server {
         }
         let gates = Gates::of(&config, exposed.is_none())?;
         let prepared = Prepared::of(&config)?;
-        // Before the database is touched; who connects is refused until it is ready.
+        // Before the database is touched; connections are refused until it is ready.
         let chat = bind(&places)?;
         let metrics = config.metrics_listen.map(|address| bind(&[address.into()])).transpose()?;
         let app = App::start(&config, prepared).await?;

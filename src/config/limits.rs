@@ -38,12 +38,12 @@ pub struct Limits {
         value_parser = positive)]
     pub max_batch: usize,
 
-    /// Users named in one create-chat
+    /// Users named in one create-chat or create-team
     #[arg(long, env = "CHINWAG_MAX_CHAT_USERS", default_value_t = Limits::default().max_chat_users)]
     pub max_chat_users: usize,
 
-    /// Chats that one user may have made, as long as they have members, and joined. Those that
-    /// others have made with the user in them do not count
+    /// Chats that one user may have made (while they have members) or joined. Those that others
+    /// have made with the user in them do not count
     #[arg(long, env = "CHINWAG_MAX_CHATS_PER_USER", default_value_t = Limits::default().max_chats_per_user,
         value_parser = positive)]
     pub max_chats_per_user: usize,
@@ -89,10 +89,10 @@ pub struct Limits {
         value_parser = positive)]
     pub max_connections: usize,
 
-    /// Connections that one address (of IPv6: one /64) may have open; further ones are refused.
-    /// Behind --trusted-proxies: WebSockets, and requests that are not answered yet. Also
-    /// Socket.IO's sockets, polling included; further ones are closed. Without it: half of
-    /// --max-connections
+    /// Connections that one address (of IPv6: one /64) may have open; further ones are answered
+    /// 429. Behind --trusted-proxies its WebSockets and unanswered requests count instead. Counted
+    /// apart, it may have as many Socket.IO sockets, polling included; further ones are closed.
+    /// Without it: half of --max-connections
     #[arg(long, env = "CHINWAG_MAX_CONNECTIONS_PER_ADDRESS", value_parser = positive)]
     pub max_connections_per_address: Option<usize>,
 
@@ -102,8 +102,8 @@ pub struct Limits {
         value_parser = positive)]
     pub max_pending: usize,
 
-    /// Bytes of requests that may wait over all sockets; where more come, the user or the address
-    /// with the most is disconnected, the largest socket first
+    /// Bytes of requests that may wait over all sockets; if more come, sockets of the user or the
+    /// address with the most are disconnected, the largest first
     #[arg(long, env = "CHINWAG_MAX_PENDING_BYTES", default_value_t = Limits::default().max_pending_bytes)]
     pub max_pending_bytes: usize,
 
@@ -162,8 +162,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_READ_BYTES_PER_ADDRESS", default_value_t = Limits::default().read_bytes_per_address)]
     pub read_bytes_per_address: u32,
 
-    /// Accounts that one address may sign up for in a minute, or learn that others have what it wants;
-    /// 0 for any number
+    /// Sign-ups from one address in a minute, with those refused because another user has the
+    /// username, email or phone; 0 for any number
     #[arg(long, env = "CHINWAG_SIGN_UPS_PER_ADDRESS", default_value_t = Limits::default().sign_ups_per_address)]
     pub sign_ups_per_address: u32,
 
@@ -193,7 +193,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_PING_TIMEOUT", default_value = "20", value_parser = seconds)]
     pub ping_timeout: Duration,
 
-    /// Seconds after which an old client (protocol 3 or 4) that has sent nothing is disconnected
+    /// Seconds after which an old client (Socket.IO protocol 3 or 4) is disconnected that has sent
+    /// nothing since it connected
     #[arg(long, env = "CHINWAG_SILENCE_TIMEOUT", default_value = "60", value_parser = seconds)]
     pub silence_timeout: Duration,
 
@@ -205,7 +206,7 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_LOBBY_TIMEOUT", default_value = "3600", value_parser = seconds)]
     pub lobby_timeout: Duration,
 
-    /// Seconds without an acknowledgement after which a client counts as gone
+    /// Seconds without a TCP acknowledgement of what was sent, after which a client counts as gone
     #[arg(long, env = "CHINWAG_UNACKED_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub unacked_timeout: Duration,
 }

@@ -22,8 +22,8 @@ pub use url::Url;
 #[command(name = "chinwag", version, about)]
 pub struct Config {
     /// A name or an address, and a port, to serve on; repeat it or separate several by commas. Port 0
-    /// is a free one, the same for all. `localhost` is both 127.0.0.1 and `[::1]`. Without it, the
-    /// variable PORT is the port on 0.0.0.0, if there is one
+    /// is a free one, the same for all. `localhost` is both 127.0.0.1 and `[::1]`. Without it, if
+    /// the variable PORT is set, the server is on that port of 0.0.0.0
     #[arg(long, env = "CHINWAG_LISTEN", default_values_t = Config::default().listen,
         value_delimiter = ',', value_parser = place)]
     pub listen: Vec<String>,
@@ -57,7 +57,7 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_REGISTRATION", default_value_t = Config::default().registration)]
     pub registration: Registration,
 
-    /// The key of the service: who has it may act as anyone, read and do everything
+    /// The key of your own services: with it they may act as anyone, and read and do everything
     #[arg(long, env = "CHINWAG_API_KEY", hide_env_values = true)]
     pub api_key: Option<Secret>,
 
@@ -66,18 +66,18 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<Secret>,
 
-    /// A file with the public keys (a JSON Web Key Set) of who signs such tokens by RS256, ES256
-    /// or EdDSA; each key has a `kid`. It is read again when it changes
+    /// A file with public keys (a JSON Web Key Set) for such tokens that are signed by RS256, ES256
+    /// or EdDSA; each key has a `kid`. The file is read again when it changes
     #[arg(long, env = "CHINWAG_JWT_JWKS")]
     pub jwt_jwks: Option<PathBuf>,
 
-    /// Whom the host application's tokens must be meant for (`aud`); repeat it or separate several
-    /// by commas. Without it, for anyone
+    /// The audience (`aud`) that the host application's tokens must have; repeat it or separate
+    /// several by commas: one of them is enough. Without it, any or none
     #[arg(long, env = "CHINWAG_JWT_AUDIENCE", value_delimiter = ',')]
     pub jwt_audience: Vec<String>,
 
-    /// Whom the host application's tokens must come from (`iss`); repeat it or separate several by
-    /// commas. Without it, from anyone who has signed them
+    /// The issuer (`iss`) that the host application's tokens must have; repeat it or separate
+    /// several by commas: one of them is enough. Without it, any or none
     #[arg(long, env = "CHINWAG_JWT_ISSUER", value_delimiter = ',')]
     pub jwt_issuer: Vec<String>,
 
@@ -89,8 +89,9 @@ pub struct Config {
     pub allow_origin: Vec<String>,
 
     /// A name that the server is served under, such as `chat.example.com`; repeat it or separate
-    /// several by commas. Requests to another one are refused, loopback names and those of
-    /// --allow-origin aside. Without it any name is served; on loopback addresses only those
+    /// several by commas. Loopback names and the names of --allow-origin are served too; requests
+    /// to any other name are refused. Without it every name is served, unless the server listens on
+    /// loopback addresses only
     #[arg(long, env = "CHINWAG_ALLOW_HOST", value_delimiter = ',')]
     pub allow_host: Vec<String>,
 
@@ -98,9 +99,8 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_METRICS_LISTEN", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// How many proxies stand in front of the server, each of which appends the address of who
-    /// asked it to X-Forwarded-For. Without any, the header is ignored. With one, --access must be
-    /// said
+    /// How many proxies stand in front of the server, each of which appends its client's address to
+    /// X-Forwarded-For. With 0 the header is ignored; with more, --access must be said
     #[arg(long, env = "CHINWAG_TRUSTED_PROXIES", default_value_t = Config::default().trusted_proxies)]
     pub trusted_proxies: usize,
 
@@ -113,7 +113,7 @@ pub struct Config {
 pub enum Access {
     /// Anyone may connect, and act as any user who has neither a password nor a token
     Open,
-    /// Who connects brings a token, or the service's key
+    /// Every connection brings a token, or the key of --api-key
     Token,
 }
 

@@ -41,7 +41,7 @@ impl Program {
     }
 }
 
-/// The same, where a URL that cannot be, or is where none is wanted, has no password to see.
+/// The error without the password of a URL that is wrong, or that stands where none is wanted.
 fn without_password(mut error: Error) -> Error {
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
     {
@@ -57,7 +57,7 @@ fn without_password(mut error: Error) -> Error {
 fn port_of_platform() -> Option<u16> {
     let port = env::var_os("PORT").filter(|port| !port.is_empty())?;
     let port = port.to_string_lossy();
-    let why = "the variable PORT must be a number from 0 to 65535; --listen says it otherwise";
+    let why = "the variable PORT must be a number from 0 to 65535; with --listen it is not read";
     let wrong = |_| Program::command().error(ErrorKind::ValueValidation, why).exit();
     Some(port.trim().parse().unwrap_or_else(wrong))
 }

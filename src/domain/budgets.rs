@@ -1,8 +1,8 @@
 //! How much: the bytes that one user and one address may write and read in a minute. How often is
-//! in [`rates`](super::rates), where it is said, too, who is counted by whom.
+//! in [`rates`](super::rates), which also says what all nodes count together.
 //!
-//! What is to be read has no size before it has been read. So a budget may be overdrawn by one
-//! message or page at a time, and nothing more is taken from it until that is made up for.
+//! The size of a page is known only after it has been read. So a budget may be overdrawn by one
+//! message or page, and nothing more is taken from it until that is made up for.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -77,7 +77,7 @@ impl App {
                 }
             }
         }
-        // Not for what its user is refused: others there are innocent of that.
+        // Not for what its user is refused: others at the address have no part in that.
         budgets.of_address.take(&network, bytes);
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Budgets {
 /// So many bytes in a minute for each key; 0 for any number.
 struct Budget<K> {
     per_minute: u32,
-    /// When nothing is spent any more of each. More than a minute from now it is overdrawn.
+    /// When each will be full again. If that is more than a minute from now, it is overdrawn.
     full_at: Mutex<HashMap<K, Instant>>,
 }
 

@@ -36,7 +36,7 @@ impl Carrier {
         if let Some(Event::TokenEnded { access_key_id, .. }) = &event {
             self.leases.end(access_key_id);
         }
-        // Before anybody hears of it: who asks then does not get an older list.
+        // Before anybody hears of it: a client that asks then does not get an older list.
         if let Some(Event::NickConnected { .. } | Event::NickGone { .. }) = &event {
             self.nick_changes.fetch_add(1, Ordering::AcqRel);
         }

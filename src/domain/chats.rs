@@ -83,7 +83,7 @@ impl App {
         let mut tx = self.begin_as(actor).await?;
         Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
         let Some(left) = leave(&mut tx, actor, chat_id).await? else {
-            let why = "you are no member of this chat";
+            let why = "you are not a member of this chat";
             return Err(Error::conflict("chat.id", why));
         };
         let chat = find_chat(&mut tx, chat_id, participants).await?;
@@ -201,7 +201,7 @@ async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Erro
     }
     match end_membership(tx, owner.chat_id, user_id).await? {
         true => Ok(()),
-        false => Err(Error::conflict("user.id", "is no member of this chat")),
+        false => Err(Error::conflict("user.id", "is not a member of this chat")),
     }
 }
 

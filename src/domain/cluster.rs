@@ -216,7 +216,7 @@ impl App {
         let holder = Holder::Node(self.node);
         let entries = self.presence.lock().await.list();
         for entries in entries.chunks(AT_ONCE) {
-            // Held until all of these are in: who leaves meanwhile leaves after that.
+            // Held until all of these are in: a user who leaves meanwhile leaves after that.
             let mut presence = self.presence.lock().await;
             let here =
                 entries.iter().filter(|(chat_id, user, _)| presence.is_in(*chat_id, &user.id));
@@ -232,7 +232,7 @@ impl App {
             }
         }
         for (chat_id, user_id) in cluster.redis.list_held(holder).await? {
-            // Held until the user is out: who comes meanwhile comes after that.
+            // Held until the user is out: one who comes meanwhile comes after that.
             let presence = self.presence.lock().await;
             if !presence.is_in(chat_id, &user_id) {
                 let left = cluster.redis.leave_room(chat_id, &user_id, holder).await?;

@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::model::{Body, ChatId, Message, MessageQuery, MessageType, Sent, Signed};
 
 impl App {
-    /// Sends a message into the room that the actor is in. Errors: `conflict` for who is not
-    /// there, or waits; those of [`new_message`](App::new_message).
+    /// Sends a message into the room that the actor is in. Errors: `conflict` for an
+    /// actor who is not there, or waits; those of [`new_message`](App::new_message).
     pub async fn say_in_room(
         &self,
         actor: &Actor,
@@ -25,7 +25,7 @@ impl App {
 
     /// What has been said in the room since the actor entered it or last picked up, in order;
     /// what does not fit is there the next time. No two calls return the same message. Errors:
-    /// `conflict` for who is not there.
+    /// `conflict` for an actor who is not there.
     pub async fn pick_up_history(
         &self,
         actor: &Actor,
@@ -50,8 +50,8 @@ impl App {
     }
 
     /// The history of the room that the actor is in, in order, without its first `offset`
-    /// messages: at most `limit`, and no more than one call gives. Errors: `conflict` for who is
-    /// not there.
+    /// messages: at most `limit`, and no more than one call gives. Errors: `conflict` for an
+    /// actor who is not there.
     pub async fn dump_history(
         &self,
         actor: &Actor,

@@ -224,7 +224,7 @@ impl App {
     }
 }
 
-pub(super) const NOT_YOURS: Error = Error::Forbidden("you have shown to be another user");
+pub(super) const NOT_YOURS: Error = Error::Forbidden("you have proved to be another user");
 
 impl Connection {
     /// Whoever has just proved to be this user, for as long as they stay connected.
@@ -239,17 +239,17 @@ impl Connection {
             Identity::User { user_id: own, .. } | Identity::Proven(own) if own == user_id => Ok(()),
             Identity::User { .. } | Identity::Proven(_) => Err(NOT_YOURS),
             Identity::Anonymous if protected => {
-                Err(Error::unauthenticated("to act as this user takes a token"))
+                Err(Error::unauthenticated("acting as this user takes a token"))
             }
             Identity::Anonymous | Identity::Service => Ok(()),
         }
     }
 
-    /// Whether it may make users. Errors: `forbidden` for who is a user.
+    /// Whether it may make users. Errors: `forbidden` for a user.
     pub(super) fn may_make_users(&self) -> Result<(), Error> {
         match &self.identity {
             Identity::User { .. } | Identity::Proven(_) => {
-                Err(Error::Forbidden("a user makes no users"))
+                Err(Error::Forbidden("a user may not make other users"))
             }
             Identity::Anonymous | Identity::Service => Ok(()),
         }

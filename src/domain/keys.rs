@@ -82,7 +82,7 @@ impl Keys {
             }
         }
         if config.jwt_secret.as_ref().is_some_and(|secret| secret.expose().len() < KEY_BYTES) {
-            tracing::warn!("the JWT secret is short: who has one token may find it by trying");
+            tracing::warn!("the JWT secret is short: it can be found by trying, from one token");
         }
         let host_keys = config.jwt_jwks.clone().map(KeySet::load).transpose()?;
         let unset =
@@ -90,8 +90,8 @@ impl Keys {
         for (setting, _) in unset.iter().filter(|(_, values)| values.is_empty()) {
             if host_keys.is_some() {
                 tracing::warn!(
-                    "--jwt-jwks without {setting}: whatever its signer has signed lets in here, \
-                     tokens for other applications too"
+                    "--jwt-jwks without {setting}: every token signed by these keys is accepted, \
+                     those meant for other applications too"
                 );
             }
         }

@@ -281,7 +281,7 @@ impl App {
         let store = async {
             if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
                 let user_id = seat.user_id.clone();
-                // Who is there through another door, too, stays a member.
+                // A user who is there through another door, too, stays a member.
                 if !self.is_elsewhere(&presence, chat_id, &seat).await
                     && end_membership(&mut tx, chat_id, &user_id).await?
                 {
@@ -370,7 +370,7 @@ impl App {
     }
 }
 
-/// The seat of who says to be in `room`, or in the waiting room; theirs alone until the
+/// The seat of a user who claims to be in `room`, or in the waiting room; theirs alone until the
 /// transaction ends. Errors: `conflict`.
 async fn seat_in(tx: &mut Tx, user_id: &UserId, room: Option<ChatId>) -> Result<Seat, Error> {
     right_seat(tx.find_seat(user_id).await?, room)

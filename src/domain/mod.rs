@@ -267,7 +267,7 @@ impl App {
         self.store.lost().await;
     }
 
-    /// The server ends: who leaves a room from now on may come back after the next start.
+    /// The server ends: users who leave a room from now on may come back after the next start.
     pub fn begin_end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }

@@ -156,7 +156,7 @@ impl App {
             return presence.is_elsewhere(chat_id, user_id, *connection);
         };
         let held = cluster.redis.is_held_otherwise(chat_id, user_id, Holder::Lobby).await;
-        // Who cannot be known not to be is taken to be there: a membership ends for good.
+        // A user who may be there is taken to be there: a membership ends for good.
         presence.is_in(chat_id, user_id) || held.unwrap_or(true)
     }
 

@@ -226,7 +226,7 @@ impl<K: Hash + Eq + Clone> Rate<K> {
     }
 }
 
-/// A limit on what fails, where what is admitted may not: who has no failure left is remembered.
+/// A limit on failures, where what is admitted may succeed: keys that have used it up are kept.
 struct Failures<K: Hash + Eq + Clone> {
     rate: Rate<K>,
     blocked_until: Mutex<HashMap<K, Instant>>,

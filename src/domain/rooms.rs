@@ -1,6 +1,6 @@
-//! Rooms: who is in a chat now. But for the seats of the rooms API it is not stored: whose node has
-//! ended is nowhere until they come back. An ephemeral chat lives as long as somebody is in its
-//! room, or may be.
+//! Rooms: who is in a chat now. But for the seats of the rooms API it is not stored: the clients of
+//! a node that has ended are in no room until they come back. An ephemeral chat lives as long as
+//! somebody is in its room, or may be.
 
 use std::sync::atomic::Ordering;
 
@@ -96,7 +96,7 @@ impl App {
     async fn keep_for(&self, chat_id: ChatId, connection: ConnectionId) -> Result<(), Error> {
         let keep = async {
             self.store.hold_rooms().await?;
-            // Who began to delete the chat before is waited for.
+            // A deletion of the chat that began before is waited for.
             match self.store.begin().await?.keep_chat(chat_id).await? {
                 true => Ok(()),
                 false => Err(Error::no_chat()),
@@ -188,7 +188,7 @@ impl App {
             }
             // After the transaction, always: whoever has one open may ask for the presence.
             let presence = self.presence.lock().await;
-            // Who enters an empty room goes there first, and then looks for the chat.
+            // A connection that enters an empty room goes there first, and then looks for the chat.
             if presence.count(chat_id) > 0 || !self.seems_empty(chat_id).await {
                 return Ok(());
             }
@@ -203,7 +203,7 @@ impl App {
         }
     }
 
-    /// Who is in a room. It checks nothing: it is for who has just been in it.
+    /// Who is in a room. It checks nothing: it is for a connection that has just been in it.
     pub async fn look_back(&self, chat_id: ChatId) -> Room {
         let shared = match &self.cluster {
             Some(cluster) => cluster.redis.list_room(chat_id, Room::MAX_USERS).await,

@@ -36,7 +36,7 @@ impl App {
                     && user.external_id.is_none()
                     && new.external_id.is_some()
                 {
-                    return Err(Error::Forbidden("your external_id is for the service to set"));
+                    return Err(Error::Forbidden("only the service may set your external_id"));
                 }
                 update(&mut tx, user, new).await?
             }

@@ -19,10 +19,10 @@ pub async fn to_its_end(
     handled.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-/// Waits until all tasks are done, at most for `deadline`; then says what was `given_up`.
-pub async fn finish(tasks: &TaskTracker, deadline: Duration, given_up: &str) {
+/// Waits until all tasks are done, at most for `deadline`; then logs that `what` was given up.
+pub async fn finish(tasks: &TaskTracker, deadline: Duration, what: &str) {
     tasks.close();
     if tokio::time::timeout(deadline, tasks.wait()).await.is_err() {
-        tracing::warn!("given up: {given_up}");
+        tracing::warn!("the time to end is over; given up: {what}");
     }
 }

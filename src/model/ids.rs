@@ -138,8 +138,8 @@ impl Handle {
         fold(self.as_ref())
     }
 
-    /// The handle of who signs up: it begins with an ASCII letter, and 1–31 more of those, digits
-    /// and underscores follow.
+    /// The handle of a user who signs up: an ASCII letter, and then 1–31 more of those, digits and
+    /// underscores.
     pub fn parse_username(text: &str, _: &Limits) -> Result<Handle, Problem> {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let well_formed = (2..=32).contains(&text.len())

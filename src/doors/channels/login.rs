@@ -52,7 +52,7 @@ fn too_many(error: &Error) -> Response {
     (StatusCode::TOO_MANY_REQUESTS, retry_after, body).into_response()
 }
 
-/// A WebSocket of JSON texts. Who may not connect under the nick is told so on it.
+/// A WebSocket of JSON texts. A client that may not connect under the nick is told so on it.
 pub async fn open(State(hub): State<Arc<Hub>>, opening: Opening, upgrade: Upgrade) -> Response {
     let app = hub.app.clone();
     upgrade.serve(app.limits(), async move |socket| {
@@ -95,7 +95,7 @@ async fn enter(session: &Arc<Session>, opening: &Opening) -> Result<(), Error> {
     })
 }
 
-/// None for who came without a credential and needs one.
+/// None for a client that came without a credential and needs one.
 fn why_closed(error: &Error, credential_given: bool) -> Option<Closing> {
     match error {
         Error::Invalid { .. } => Some(INVALID),
@@ -110,7 +110,7 @@ fn why_closed(error: &Error, credential_given: bool) -> Option<Closing> {
     }
 }
 
-/// Closes the connection of who does not log in in time. It never returns, as the connection is
+/// Closes the connection if nobody logs in on it in time. It never returns, as the connection is
 /// served until it is closed.
 async fn close_unproven(session: &Session) {
     if session.is_waiting() {

@@ -95,7 +95,7 @@ fn misdirected(host: Option<&str>) -> Response {
         Some(host) => format!(
             "the name {host} is not served here; the server can serve it by --allow-host {host}\n"
         ),
-        None => "the Host of this request is no name\n".to_owned(),
+        None => "the Host of this request is not a valid name\n".to_owned(),
     };
     (StatusCode::MISDIRECTED_REQUEST, why).into_response()
 }

@@ -1,5 +1,5 @@
 //! Which web pages may connect. A browser says where a page comes from and sends it wherever the
-//! page asks, WebSockets included; who sends no `Origin` is no browser.
+//! page asks, WebSockets included. A client that sends no `Origin` is not a browser.
 
 use std::sync::Arc;
 
@@ -124,7 +124,7 @@ fn refusal(origin: &HeaderValue) -> Response {
             "a page of the origin {origin} may not connect; the server can allow it by \
              --allow-origin {origin}\n"
         ),
-        None => "what this request has for an Origin is none, and may not connect\n".to_owned(),
+        None => "the Origin of this request is not a valid origin: it may not connect\n".to_owned(),
     };
     (StatusCode::FORBIDDEN, why).into_response()
 }

@@ -15,7 +15,7 @@ pub type Done = Result<Box<RawValue>, Fault>;
 pub struct Fault {
     code: i32,
     message: String,
-    /// `{code, field?, retry_after_ms?}` of an error of the domain.
+    /// `{code, field?, reason?, retry_after_ms?}` of an error of the domain.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
 }

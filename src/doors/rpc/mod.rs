@@ -68,7 +68,7 @@ impl Door {
     }
 }
 
-/// Logs out, again and again, who has not called for too long; until the door is gone.
+/// Logs out users who have not called for too long, again and again until the door is gone.
 async fn log_out_idle(hub: Weak<Hub>) {
     const SHORTEST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(60);
@@ -93,7 +93,7 @@ async fn follow(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
         match event {
             Event::MemberRemoved { chat, user_id } => recall(&hub, chat.id, user_id),
             Event::MemberLeft { chat_id, user_id, .. } => recall(&hub, *chat_id, user_id),
-            // Who is in a room is a member, and who is in one keeps it from being deleted.
+            // A user in a room is a member, and keeps the room from being deleted.
             Event::ChatUpdated(_) | Event::ChatDeleted { .. } => {}
             // Later calls of who came without a token are refused.
             Event::UserProtected { .. } => {}

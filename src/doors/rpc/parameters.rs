@@ -30,7 +30,7 @@ pub struct Request {
 #[serde(rename_all = "PascalCase")]
 pub struct ClientState {
     user_id: String,
-    /// `"0"` in the waiting room, empty for who is logged out.
+    /// `"0"` in the waiting room, empty for a user who is logged out.
     room_id: String,
 }
 
