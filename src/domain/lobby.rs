@@ -290,7 +290,7 @@ impl App {
                 }
             }
             tx.update_seat(&moved).await?;
-            tx.commit(events).await
+            tx.commit_at_once(events).await
         };
         if let Err(error) = store.await {
             // It may be stored all the same: the next heartbeat looks.

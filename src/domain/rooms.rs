@@ -193,7 +193,7 @@ impl App {
                 return Ok(());
             }
             if tx.end_ephemeral_chat(chat_id).await? {
-                tx.commit([Event::ChatDeleted { chat_id }]).await?;
+                tx.commit_at_once([Event::ChatDeleted { chat_id }]).await?;
                 self.ended.notify_one();
             }
             Ok::<(), Error>(())

@@ -27,7 +27,7 @@ impl Tx {
         // A chat's later messages overwrite its earlier ones.
         let latest: HashMap<_, _> =
             messages.iter().map(|m| (m.chat_id, m.created_at.as_micros())).collect();
-        match &mut self.inner {
+        match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "update members indexed by members_kept set active_at = j.value ->> 1

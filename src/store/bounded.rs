@@ -15,10 +15,9 @@ use sqlx::{
     ConnectOptions, Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool,
     Postgres, Row, SqlStr,
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::Exit;
 use super::postgres::DatabaseLock;
 
 /// How long an answer may take, row by row: longer than the server lets a statement take.
@@ -104,19 +103,14 @@ pub(super) struct PgTransaction {
     id: String,
     begun_at: Instant,
     pool: Pool,
-    turn: Arc<OwnedMutexGuard<Exit>>,
 }
 
 impl PgTransaction {
-    /// Begins a transaction, which keeps the turn until it has ended.
-    pub async fn begin(
-        pool: &Pool,
-        turn: Arc<OwnedMutexGuard<Exit>>,
-    ) -> Result<PgTransaction, Error> {
-        let connection = Some(pool.acquire().await.inspect_err(|_| turn.miss())?);
+    pub async fn begin(pool: &Pool) -> Result<PgTransaction, Error> {
+        let connection = Some(pool.acquire().await?);
         // It is dropped as any other if this fails or is cancelled.
         let (id, begun_at) = (String::new(), Instant::now());
-        let mut begun = PgTransaction { connection, id, begun_at, pool: pool.clone(), turn };
+        let mut begun = PgTransaction { connection, id, begun_at, pool: pool.clone() };
         let begin = sqlx::raw_sql("begin; select pg_current_xact_id()::text");
         let row = within(ANSWER, begin.fetch_one(begun.connection()?)).await?;
         begun.id = row.try_get(0)?;
@@ -136,13 +130,7 @@ impl PgTransaction {
         }
         match self.pool.lock.is_committed(&self.id, self.begun_at).await {
             Some(true) => Ok(()),
-            Some(false) => Err(error),
-            None => {
-                if is_silence(&error) {
-                    self.turn.miss();
-                }
-                Err(error)
-            }
+            Some(false) | None => Err(error),
         }
     }
 
@@ -156,18 +144,12 @@ impl Drop for PgTransaction {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        // The next transaction does not find the locks of this one.
-        let turn = self.turn.clone();
         tokio::spawn(async move {
             let rollback = sqlx::raw_sql("rollback").execute(&mut *connection);
             if let Err(error) = within(SIGN_OF_LIFE, rollback).await {
                 tracing::debug!(%error, "a transaction was not rolled back but given up");
-                if is_silence(&error) {
-                    turn.miss();
-                }
                 connection.close_on_drop();
             }
-            drop(turn);
         });
     }
 }
@@ -276,8 +258,4 @@ fn row_by_row<'e, T: Send + 'e>(
 
 fn silence() -> Error {
     Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL does not answer"))
-}
-
-fn is_silence(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
 }

@@ -280,7 +280,7 @@ impl Tx {
         &mut self,
         chats: impl Iterator<Item = ChatId>,
     ) -> Result<Vec<Head>, Error> {
-        let heads = match &mut self.inner {
+        let heads = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select id, last_seq, active_at, direct_pair, channel_name from chats
@@ -311,7 +311,7 @@ impl Tx {
             .iter()
             .map(|m| (m.chat_id, (m.chat_id, m.seq, m.created_at.as_micros())))
             .collect();
-        match &mut self.inner {
+        match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "update chats set last_seq = j.value ->> 1, active_at = j.value ->> 2

@@ -1,7 +1,7 @@
 //! The end of an ephemeral chat. For everybody it ends at once, when it is marked as `ended`; its
 //! messages, of which there may be millions, are deleted in slices, so that nobody waits for them.
 
-use super::{Db, Store, Tx, on};
+use super::{Store, Tx, on};
 use crate::error::Error;
 use crate::model::ChatId;
 
@@ -41,23 +41,15 @@ impl Store {
                 .fetch_one(pool)
                 .await?
         });
-        // Without a turn: nobody else reads or writes these rows.
-        match (&self.db, last) {
-            (Db::Sqlite(pools), Some(last)) => {
-                let delete = sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last);
-                delete.execute(&pools.writer).await?;
-            }
-            (Db::Sqlite(pools), None) => {
-                sqlx::query(DELETE_CHAT).bind(chat_id).execute(&pools.writer).await?;
-            }
-            (Db::Postgres(pool), Some(last)) => {
-                let delete = sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last);
-                delete.execute(pool).await?;
-            }
-            (Db::Postgres(pool), None) => {
-                sqlx::query(DELETE_CHAT).bind(chat_id).execute(pool).await?;
-            }
-        }
+        let mut tx = self.begin().await?;
+        on!(Tx tx, |connection| {
+            let delete = match last {
+                Some(last) => sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last),
+                None => sqlx::query(DELETE_CHAT).bind(chat_id),
+            };
+            delete.execute(connection).await?;
+        });
+        tx.commit([]).await?;
         Ok(Some(PurgedTo { chat_id, seq: last.unwrap_or_default() }))
     }
 }
@@ -121,7 +113,7 @@ impl Tx {
     /// room, and none of them [may not have said all](Store::hold_rooms).
     pub async fn are_all_nodes_heard(&mut self, nodes: usize) -> Result<bool, Error> {
         use super::postgres::{LOCK, ROOMS};
-        let super::Transaction::Postgres(inner) = &mut self.inner else {
+        let super::Transaction::Postgres(inner) = &mut *self.inner else {
             return Ok(true);
         };
         let (there, unheard): (i64, i64) = sqlx::query_as(

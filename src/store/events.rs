@@ -197,7 +197,7 @@ impl Tx {
         &mut self,
         counts: &BTreeMap<String, i64>,
     ) -> Result<BTreeMap<String, i64>, Error> {
-        let last: Vec<(String, i64)> = match &mut self.inner {
+        let last: Vec<(String, i64)> = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "insert into streams (stream, last_number)
@@ -230,7 +230,7 @@ impl Tx {
     }
 
     async fn insert_rows(&mut self, rows: &[Row<'_>], logged: bool) -> Result<(), Error> {
-        match &mut self.inner {
+        match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "insert into events

@@ -132,7 +132,7 @@ impl Tx {
         self.lock_names(&Vec::from_iter(names.map(String::as_str))).await?;
         let handles = forms(page.iter().map(|(id, handle, _)| (id, handle)));
         let emails = forms(page.iter().map(|(id, _, email)| (id, email)));
-        match &mut self.inner {
+        match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "update users set handle_folded = j.value ->> 1 from json_each($1) j

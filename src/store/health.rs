@@ -7,7 +7,7 @@ impl Store {
     /// Whether the database can be read and written: something is. Errors: it cannot be, or what
     /// is written would be gone.
     pub async fn ping(&self) -> Result<(), Error> {
-        if !self.writer.is_running() {
+        if !self.ledger.is_running() {
             return Err(Error::Unavailable(None));
         }
         on!(Db self, |pool| {
@@ -22,7 +22,7 @@ impl Store {
 impl Tx {
     /// Has the commit write to the disk, and changes nothing.
     async fn write_mark(&mut self) -> Result<(), Error> {
-        match &mut self.inner {
+        match &mut *self.inner {
             // Nobody reads it; the page that it is on is written even if it stays the same.
             Transaction::Sqlite(inner) => {
                 sqlx::query("pragma user_version = 1").execute(&mut **inner).await?;

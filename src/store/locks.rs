@@ -13,7 +13,7 @@ impl Tx {
     /// Keeps others from giving out these names, in any spelling, whatever they are of. A user's id
     /// is the name of their seat.
     pub async fn lock_names(&mut self, names: &[&str]) -> Result<(), Error> {
-        if let Transaction::Postgres(inner) = &mut self.inner {
+        if let Transaction::Postgres(inner) = &mut *self.inner {
             sqlx::query(
                 "select pg_advisory_xact_lock(number) from (
                      select distinct hashtextextended(name, 0) as number
@@ -30,7 +30,7 @@ impl Tx {
     /// Keeps others from changing these chats, and who is in them. It comes before anything is
     /// changed there.
     pub async fn lock_chats(&mut self, ids: &[ChatId]) -> Result<(), Error> {
-        if let Transaction::Postgres(inner) = &mut self.inner {
+        if let Transaction::Postgres(inner) = &mut *self.inner {
             sqlx::query("select 1 from chats where id = any($1) order by id for no key update")
                 .bind(ids)
                 .execute(&mut **inner)

@@ -163,7 +163,7 @@ impl Tx {
         user_ids: &[UserId],
         joined_at: Time,
     ) -> Result<u64, Error> {
-        let done = match &mut self.inner {
+        let done = match &mut *self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
                 "insert into members
                      (chat_id, user_id, joined_at, read_seq, own_unread, active_at)
@@ -288,7 +288,7 @@ impl Tx {
         &mut self,
         pairs: &HashSet<(ChatId, &UserId)>,
     ) -> Result<HashSet<(ChatId, UserId)>, Error> {
-        let members: Vec<_> = match &mut self.inner {
+        let members: Vec<_> = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select m.chat_id, m.user_id from json_each($1) j join members m
@@ -323,7 +323,7 @@ impl Tx {
         for message in messages {
             *sent.entry((message.chat_id, &message.user_id)).or_default() += 1;
         }
-        match &mut self.inner {
+        match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "update members set own_unread = own_unread + (j.value ->> 2)

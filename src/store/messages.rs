@@ -1,4 +1,4 @@
-//! The `messages` table. It is written by the [message writer](super::writer) alone.
+//! The `messages` table. It is written by the [ledger](super::ledger) alone.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl Tx {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let messages = match &mut self.inner {
+        let messages = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select m.* from json_each($1) j join messages m
@@ -125,7 +125,7 @@ impl Tx {
 
     /// Stores new messages, all in one statement.
     pub(super) async fn insert_messages(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        match &mut self.inner {
+        match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 let rows = json(messages.iter().map(|m| {
                     let (at, kind) = (m.created_at.as_micros(), m.kind as i16);

@@ -1,14 +1,14 @@
-//! Where everything is kept. It owns the database, its schema and the message writer; it knows
+//! Where everything is kept. It owns the database, its schema and the ledger; it knows
 //! nothing of clients and delivery, and of access only what a transaction alone can know: that a
 //! message's sender is a member when it is appended.
 //!
 //! One SQL text serves every dialect: [`on!`] expands its body once for each. Reads go to a pool
-//! of readers. Writes go through [`Store::begin`] or the [message writer](writer), and every
-//! commit that clients should hear of leaves by the channel that [`Store::open`] returns, in the
-//! order of the commits.
+//! of readers. All writes go through the [`ledger`], and every commit that clients should hear of
+//! leaves by the channel that [`Store::open`] returns, in the order of the commits.
 
 mod accounts;
 mod activity;
+mod append;
 mod backup;
 mod bounded;
 mod chats;
@@ -21,6 +21,7 @@ mod folding;
 mod handles;
 mod health;
 mod invitations;
+mod ledger;
 mod locks;
 mod members;
 mod messages;
@@ -32,29 +33,27 @@ mod teams;
 mod tokens;
 mod unlogged;
 mod users;
-mod writer;
 
 use std::iter;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sqlx::Sqlite;
-use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc};
-use tokio::time::Instant;
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
-use files::Files;
+use ledger::Ledger;
 use sqlite::SqlitePools;
-use writer::Writer;
 
 pub use accounts::Taken;
 pub use backup::{Backup, backup};
 pub use copy::{CopyStep, copy};
 pub use events::{EventReader, StoredEvent};
+pub use ledger::Tx;
 pub use members::Standing;
 pub use unlogged::{Backlog, LogTurn, Unlogged};
 
@@ -81,7 +80,7 @@ macro_rules! on {
         }
     };
     (Tx $tx:expr, |$connection:ident| $body:expr) => {
-        match &mut $tx.inner {
+        match &mut *$tx.inner {
             $crate::store::Transaction::Sqlite(inner) => {
                 let $connection = &mut **inner;
                 $body
@@ -95,16 +94,12 @@ macro_rules! on {
 }
 use on;
 
-/// Where committed events leave. Its lock is held by whoever writes, from before the first
-/// statement until the events are sent: that gives them the order of the commits.
-#[derive(Debug)]
+/// Where committed events leave.
 struct Exit {
     committed: mpsc::Sender<Committed>,
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
     to_log: Arc<Notify>,
-    /// When the database did not answer the last time.
-    missed_at: std::sync::Mutex<Option<Instant>>,
 }
 
 /// Whom committed events are kept for.
@@ -115,17 +110,21 @@ pub struct Keeping {
 }
 
 impl Exit {
-    fn miss(&self) {
-        *self.missed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Stores events in the transaction that they are of, for those who read them from there.
+    async fn keep(&self, tx: &mut Tx, events: &[Event]) -> Result<Vec<Kept>, Error> {
+        match self.keeping.for_nodes || self.keeping.for_log {
+            true => tx.insert_events(events, !self.keeping.for_log).await,
+            false => Ok(Vec::new()),
+        }
     }
 
-    fn was_missed_since(&self, time: Instant) -> bool {
-        let missed_at = self.missed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        missed_at.is_some_and(|missed_at| missed_at > time)
-    }
-
-    async fn send(&self, events: impl IntoIterator<Item = (Event, Option<Kept>)>) {
-        for (event, kept) in events {
+    /// Sends events that are committed, and were kept or not, on their way.
+    async fn send(&self, events: Vec<Event>, kept: Vec<Kept>) {
+        if self.keeping.for_log && !events.is_empty() {
+            self.to_log.notify_one();
+        }
+        let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
+        for (event, kept) in events.into_iter().zip(kept) {
             let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
             if self.committed.send(Committed { number, kept, event }).await.is_err() {
                 tracing::debug!("an event was committed after the server stopped listening");
@@ -134,19 +133,16 @@ impl Exit {
     }
 }
 
-type Turn = Arc<Mutex<Exit>>;
-
 /// The one store of a server.
 pub struct Store {
     db: Db,
-    writer: Writer,
-    turn: Turn,
+    ledger: Ledger,
     last_number: Arc<AtomicU64>,
     to_log: Arc<Notify>,
 }
 
 impl Store {
-    /// Opens the database, makes and migrates it if need be, and starts its message writer.
+    /// Opens the database, makes and migrates it if need be, and starts its ledger.
     /// Committed events come out of the receiver; it must be read.
     pub async fn open(
         url: &Url,
@@ -160,19 +156,13 @@ impl Store {
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
-        let exit = Exit {
-            committed,
-            last_number: last_number.clone(),
-            keeping,
-            to_log: to_log.clone(),
-            missed_at: std::sync::Mutex::default(),
-        };
-        let turn = Arc::new(Mutex::new(exit));
-        let writer = Writer::start(db.clone(), turn.clone(), limits.max_unwritten);
+        let exit =
+            Exit { committed, last_number: last_number.clone(), keeping, to_log: to_log.clone() };
+        let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten);
         if let Db::Sqlite(pools) = &db {
-            sqlite::keep_checkpointed(pools, &turn);
+            sqlite::keep_checkpointed(pools, &ledger);
         }
-        Ok((Store { db, writer, turn, last_number, to_log }, events))
+        Ok((Store { db, ledger, last_number, to_log }, events))
     }
 
     /// Whether the database is certain to hold nothing: it is a file that is not there.
@@ -216,15 +206,14 @@ impl Store {
         }
     }
 
-    /// Opens a transaction, after those that asked before. Whoever calls it must not be
-    /// cancelled before it has committed or failed.
+    /// Opens a transaction, after those that asked before; see [`Ledger::begin`].
     pub async fn begin(&self) -> Result<Tx, Error> {
-        Tx::begin(&self.db, &self.turn).await
+        self.ledger.begin().await
     }
 
-    /// Appends a message to its chat; see [`Writer::append`].
+    /// Appends a message to its chat; see [`Ledger::append`].
     pub async fn append_message(&self, message: NewMessage) -> Result<Sent, Error> {
-        self.writer.append(message).await
+        self.ledger.append(message).await
     }
 
     /// The number of the latest event that was committed, 0 before the first.
@@ -242,8 +231,8 @@ impl Store {
 
     /// Writes what is queued and closes the database, each within `deadline`.
     pub async fn close(&self, deadline: Duration) {
-        if tokio::time::timeout(deadline, self.writer.drain()).await.is_err() {
-            tracing::warn!("the message queue could not be drained in time");
+        if tokio::time::timeout(deadline, self.ledger.drain()).await.is_err() {
+            tracing::warn!("the queue of what is to be written could not be drained in time");
         }
         let closing = async {
             match &self.db {
@@ -262,64 +251,48 @@ fn is_storable(text: &str) -> bool {
     !text.contains('\0')
 }
 
+/// An open write transaction; dropped, it changes nothing.
 enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(Box<PgTransaction>),
 }
 
-/// An open write transaction; dropped, it changes nothing.
-pub struct Tx {
-    // Dropped before the turn, so that a rollback ends before the next transaction begins.
-    inner: Transaction,
-    /// Of the file that it is on.
-    files: Option<Arc<Files>>,
-    turn: Arc<OwnedMutexGuard<Exit>>,
+impl Transaction {
+    async fn execute(&mut self, sql: &'static str) -> Result<(), Error> {
+        match self {
+            Transaction::Sqlite(inner) => {
+                sqlx::raw_sql(sql).execute(&mut **inner).await.map(drop)?
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::raw_sql(sql).execute(&mut **inner).await.map(drop)?
+            }
+        }
+        Ok(())
+    }
 }
 
-impl Tx {
-    async fn begin(db: &Db, turn: &Turn) -> Result<Tx, Error> {
-        let asked_at = Instant::now();
-        let turn = Arc::new(turn.clone().lock_owned().await);
-        // Those who wait one after the other do not each wait for a database that is gone.
-        if turn.was_missed_since(asked_at) {
-            return Err(Error::Unavailable(None));
-        }
-        match db {
+impl Db {
+    async fn begin(&self) -> Result<Transaction, Error> {
+        Ok(match self {
             Db::Sqlite(pools) => {
                 pools.files.check()?;
-                let inner = pools.writer.begin_with("begin immediate").await?;
-                let files = Some(pools.files.clone());
-                Ok(Tx { inner: Transaction::Sqlite(inner), files, turn })
+                Transaction::Sqlite(pools.writer.begin_with("begin immediate").await?)
             }
             Db::Postgres(pool) => {
-                let inner = PgTransaction::begin(pool, turn.clone()).await?;
-                let inner = Transaction::Postgres(Box::new(inner));
-                Ok(Tx { inner, files: None, turn })
+                Transaction::Postgres(Box::new(PgTransaction::begin(pool).await?))
             }
-        }
+        })
     }
 
-    /// Makes the changes durable, then sends `events` on their way.
-    pub async fn commit(mut self, events: impl IntoIterator<Item = Event>) -> Result<(), Error> {
-        let events = Vec::from_iter(events);
-        let Keeping { for_nodes, for_log } = self.turn.keeping;
-        let kept = match for_nodes || for_log {
-            true => self.insert_events(&events, !for_log).await?,
-            false => Vec::new(),
-        };
-        match self.inner {
+    async fn commit(&self, transaction: Transaction) -> Result<(), Error> {
+        match transaction {
             Transaction::Sqlite(inner) => inner.commit().await?,
             Transaction::Postgres(inner) => inner.commit().await?,
         }
         // After the commit, which may have gone to a file that nobody will find.
-        if let Some(files) = self.files {
-            files.check()?;
+        if let Db::Sqlite(pools) = self {
+            pools.files.check()?;
         }
-        if for_log && !events.is_empty() {
-            self.turn.to_log.notify_one();
-        }
-        let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
-        self.turn.send(events.into_iter().zip(kept)).await;
         Ok(())
     }
 }

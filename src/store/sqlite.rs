@@ -16,8 +16,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::Turn;
 use super::files::Files;
+use super::ledger::Ledger;
 use crate::config::Url;
 use crate::error::CopyError;
 
@@ -85,6 +85,13 @@ impl SqlitePools {
         self.writer.close().await;
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the database could not be unlocked");
+        }
+    }
+
+    /// Copies the log into the file and cuts it. Nobody may write meanwhile.
+    pub async fn cut_log(&self) {
+        if let Err(error) = self.checkpoint("pragma wal_checkpoint(truncate)").await {
+            tracing::warn!(%error, "checkpoint failed");
         }
     }
 
@@ -170,8 +177,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// Checkpoints until the database is closed.
-pub(super) fn keep_checkpointed(pools: &SqlitePools, turn: &Turn) {
-    let (pools, turn) = (pools.clone(), turn.clone());
+pub(super) fn keep_checkpointed(pools: &SqlitePools, ledger: &Ledger) {
+    let (pools, ledger) = (pools.clone(), ledger.clone());
     tokio::spawn(async move {
         let mut every = tokio::time::interval(CHECKPOINT_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -188,10 +195,7 @@ pub(super) fn keep_checkpointed(pools: &SqlitePools, turn: &Turn) {
                 }
             };
             if pages > MAX_LOG_PAGES {
-                let _turn = turn.lock().await;
-                if let Err(error) = pools.checkpoint("pragma wal_checkpoint(truncate)").await {
-                    tracing::warn!(%error, "checkpoint failed");
-                }
+                ledger.cut_log().await;
             }
         }
     });

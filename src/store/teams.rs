@@ -95,7 +95,7 @@ impl Store {
 impl Tx {
     /// Until the transaction ends nobody else changes the team.
     pub async fn find_team(&mut self, id: TeamId) -> Result<Option<Team>, Error> {
-        if let Transaction::Postgres(inner) = &mut self.inner {
+        if let Transaction::Postgres(inner) = &mut *self.inner {
             sqlx::query("select 1 from teams where id = $1 for no key update")
                 .bind(id)
                 .execute(&mut **inner)
@@ -144,7 +144,7 @@ impl Tx {
         user_ids: &[UserId],
         joined_at: Time,
     ) -> Result<u64, Error> {
-        let done = match &mut self.inner {
+        let done = match &mut *self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
                 "insert into team_members (team_id, user_id, joined_at)
                      select $1, value, $3 from json_each($2) where true on conflict do nothing",

@@ -8,8 +8,9 @@ use sqlx::{Connection, FromRow, PgConnection};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use super::ledger::Ledger;
 use super::sqlite::json;
-use super::{Db, Store, on};
+use super::{Db, Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 
@@ -72,12 +73,14 @@ impl LogTurn {
 #[derive(Clone)]
 pub struct Backlog {
     db: Db,
+    ledger: Ledger,
     to_log: Arc<Notify>,
 }
 
 impl Store {
     pub fn backlog(&self) -> Backlog {
-        Backlog { db: self.db.clone(), to_log: self.to_log.clone() }
+        let (db, ledger) = (self.db.clone(), self.ledger.clone());
+        Backlog { db, ledger, to_log: self.to_log.clone() }
     }
 }
 
@@ -129,24 +132,25 @@ impl Backlog {
 
     /// Marks the events of these ids as logged.
     pub async fn mark_logged(&self, ids: &[i64]) -> Result<(), Error> {
-        match &self.db {
-            Db::Sqlite(pools) => {
+        let mut tx = self.ledger.begin().await?;
+        match &mut *tx.inner {
+            Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "update events set logged = true
                      where id in (select value from json_each($1))",
                 )
                 .bind(json(ids.iter()))
-                .execute(&pools.writer)
+                .execute(&mut **inner)
                 .await?;
             }
-            Db::Postgres(pool) => {
+            Transaction::Postgres(inner) => {
                 sqlx::query("update events set logged = true where id = any($1)")
                     .bind(ids)
-                    .execute(pool)
+                    .execute(&mut **inner)
                     .await?;
             }
         }
-        Ok(())
+        tx.commit([]).await
     }
 
     /// Forgets some of what was committed before a time and is in the event log, if there is one.
@@ -164,62 +168,15 @@ impl Backlog {
             .await?
         });
         let may_be_more = ids.len() as i64 == FORGOTTEN_AT_ONCE;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let mut tx = self.ledger.begin().await?;
         // Before the events by which they are found.
-        self.delete_ended_streams(&ids).await?;
-        match &self.db {
-            Db::Sqlite(pools) => {
-                sqlx::query("delete from events where id in (select value from json_each($1))")
-                    .bind(json(ids.iter()))
-                    .execute(&pools.writer)
-                    .await?;
-            }
-            Db::Postgres(pool) => {
-                sqlx::query("delete from events where id = any($1)")
-                    .bind(ids)
-                    .execute(pool)
-                    .await?;
-            }
-        }
+        tx.delete_ended_streams(&ids).await?;
+        tx.delete_events(&ids).await?;
+        tx.commit([]).await?;
         Ok(may_be_more)
-    }
-
-    /// Deletes the streams of deleted chats whose last event is one of these. The id of a chat is
-    /// never given again, so its numbers are not either.
-    async fn delete_ended_streams(&self, ids: &[i64]) -> Result<(), Error> {
-        match &self.db {
-            Db::Sqlite(pools) => {
-                sqlx::query(
-                    "delete from streams
-                     where (stream, last_number) in (
-                         select stream, number from events
-                         where id in (select value from json_each($1)) and stream like 'chat/%'
-                     ) and not exists (
-                         select 1 from chats
-                         where id = unhex(substr(stream, 6), '-') and not ended
-                     )",
-                )
-                .bind(json(ids.iter()))
-                .execute(&pools.writer)
-                .await?;
-            }
-            Db::Postgres(pool) => {
-                sqlx::query(
-                    "delete from streams
-                     where (stream, last_number) in (
-                         select stream, number from events
-                         where id = any($1) and stream like 'chat/%'
-                     ) and not exists (
-                         select 1 from chats
-                         where id = case when stream like 'chat/%' then substr(stream, 6)::uuid end
-                             and not ended
-                     )",
-                )
-                .bind(ids)
-                .execute(pool)
-                .await?;
-            }
-        }
-        Ok(())
     }
 
     /// How far the log lags behind what is committed.
@@ -237,6 +194,65 @@ impl Backlog {
             .await?;
             Ok(lag)
         })
+    }
+}
+
+impl Tx {
+    /// Deletes the streams of deleted chats whose last event is one of these. The id of a chat is
+    /// never given again, so its numbers are not either.
+    async fn delete_ended_streams(&mut self, ids: &[i64]) -> Result<(), Error> {
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "delete from streams
+                     where (stream, last_number) in (
+                         select stream, number from events
+                         where id in (select value from json_each($1)) and stream like 'chat/%'
+                     ) and not exists (
+                         select 1 from chats
+                         where id = unhex(substr(stream, 6), '-') and not ended
+                     )",
+                )
+                .bind(json(ids.iter()))
+                .execute(&mut **inner)
+                .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query(
+                    "delete from streams
+                     where (stream, last_number) in (
+                         select stream, number from events
+                         where id = any($1) and stream like 'chat/%'
+                     ) and not exists (
+                         select 1 from chats
+                         where id = case when stream like 'chat/%' then substr(stream, 6)::uuid end
+                             and not ended
+                     )",
+                )
+                .bind(ids)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_events(&mut self, ids: &[i64]) -> Result<(), Error> {
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query("delete from events where id in (select value from json_each($1))")
+                    .bind(json(ids.iter()))
+                    .execute(&mut **inner)
+                    .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query("delete from events where id = any($1)")
+                    .bind(ids)
+                    .execute(&mut **inner)
+                    .await?;
+            }
+        }
+        Ok(())
     }
 }
 

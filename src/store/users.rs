@@ -145,7 +145,7 @@ impl Tx {
         sql: &'static str,
         key: &str,
     ) -> Result<Option<User>, Error> {
-        let user = match &mut self.inner {
+        let user = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(sql).bind(key).fetch_optional(&mut **inner).await?
             }
@@ -205,7 +205,7 @@ impl Tx {
 
     /// Those of `ids` that are no user's.
     pub async fn list_unknown_users(&mut self, ids: &[UserId]) -> Result<Vec<String>, Error> {
-        let unknown = match &mut self.inner {
+        let unknown = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_scalar(
                     "select distinct value from json_each($1)
@@ -233,7 +233,7 @@ impl Tx {
         &mut self,
         ids: &HashSet<&UserId>,
     ) -> Result<HashMap<UserId, Named>, Error> {
-        let named: Vec<Named> = match &mut self.inner {
+        let named: Vec<Named> = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select id, coalesce(handle, id) as username, protected from users

@@ -1,127 +1,30 @@
-//! The message writer: one task that appends messages in batches.
+//! How messages are appended: a batch at a time, in the transaction of the [ledger](super::ledger).
 //!
 //! What it promises: only a member's message is appended, or the service's outside direct chats;
-//! membership is looked up in the transaction that appends, once for the whole batch. A message is answered after the commit
-//! that made it durable. The messages of a chat get the `seq` 1, 2, 3… without a gap, in the order
-//! in which they were queued. A `client_id` that its user repeats in a chat gets the first message
-//! again, or `conflict` if the body or the type differs. If a batch fails, none of its messages
-//! exists and each is answered with the error.
+//! membership is looked up in the transaction that appends, once for the whole batch. The messages
+//! of a chat get the `seq` 1, 2, 3… without a gap, in the order in which they were queued. A
+//! `client_id` that its user repeats in a chat gets the first message again, or `conflict` if the
+//! body or the type differs.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
+use super::Tx;
 use super::chats::Head;
 use super::users::Named;
-use super::{Db, Turn, Tx};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{
-    ChatId, ClientId, Event, Message, MessageId, NewMessage, Place, Posted, Sent, UserId,
-};
-
-/// The most messages one transaction appends.
-const MAX_BATCH: usize = 512;
-
-/// The most bytes of text one transaction appends: they are in memory several times meanwhile.
-const MAX_BATCH_BYTES: usize = 8 << 20;
+use crate::model::{ChatId, ClientId, Message, MessageId, NewMessage, Place, Posted, Sent, UserId};
 
 type Answer = Result<Sent, Error>;
 /// What makes a repeated message the same as an earlier one.
 type Key = (ChatId, UserId, ClientId);
 
-struct Append {
-    message: NewMessage,
-    answer: oneshot::Sender<Answer>,
-}
-
-/// The way to the writing task.
-#[derive(Clone)]
-pub(super) struct Writer {
-    queue: mpsc::Sender<Append>,
-    closing: CancellationToken,
-    task: TaskTracker,
-}
-
-impl Writer {
-    /// Starts the task; `capacity` messages may wait for it.
-    pub fn start(db: Db, turn: Turn, capacity: usize) -> Writer {
-        let (queue, appends) = mpsc::channel(capacity);
-        let closing = CancellationToken::new();
-        let task = TaskTracker::new();
-        task.spawn(run(db, turn, appends, closing.clone()));
-        Writer { queue, closing, task }
-    }
-
-    /// Queues a message and returns it once it is durable. Errors: `unavailable` if the queue is
-    /// full, `not_found` also for who is no member, `conflict`.
-    pub async fn append(&self, message: NewMessage) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Append { message, answer }) {
-            Ok(()) => answered.await.unwrap_or(Err(Error::Unavailable(None))),
-            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Err(Error::Unavailable(None)),
-        }
-    }
-
-    /// False once the task has ended, as it does when the store is closed.
-    pub fn is_running(&self) -> bool {
-        !self.queue.is_closed()
-    }
-
-    /// Refuses further messages and waits until those in the queue are written and answered.
-    pub async fn drain(&self) {
-        self.closing.cancel();
-        self.task.close();
-        self.task.wait().await;
-    }
-}
-
-async fn run(db: Db, turn: Turn, mut appends: mpsc::Receiver<Append>, closing: CancellationToken) {
-    let mut queued = Vec::with_capacity(MAX_BATCH);
-    loop {
-        let count = tokio::select! {
-            count = appends.recv_many(&mut queued, MAX_BATCH) => count,
-            () = closing.cancelled(), if !appends.is_closed() => {
-                appends.close();
-                continue;
-            }
-        };
-        if count == 0 {
-            return;
-        }
-        while !queued.is_empty() {
-            let (batch, askers) = take_batch(&mut queued);
-            let answers = match write(&db, &turn, batch).await {
-                Ok(answers) => answers,
-                Err(error) => vec![Err(error); askers.len()],
-            };
-            for (asker, answer) in askers.into_iter().zip(answers) {
-                // An asker that is gone needs no answer.
-                let _ = asker.send(answer);
-            }
-        }
-    }
-}
-
-/// Takes the first of the queued messages: as many as are not too large together, but one at
-/// least.
-fn take_batch(queued: &mut Vec<Append>) -> (Vec<NewMessage>, Vec<oneshot::Sender<Answer>>) {
-    let mut bytes = 0;
-    let fits = |append: &Append| {
-        bytes += append.message.body.as_ref().len();
-        bytes <= MAX_BATCH_BYTES
-    };
-    let count = queued.iter().map(fits).take_while(|fits| *fits).count().max(1);
-    queued.drain(..count).map(|append| (append.message, append.answer)).unzip()
-}
-
-/// Appends a batch in one transaction; the answers are in the order of the batch.
-async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answer>, Error> {
-    let mut tx = Tx::begin(db, turn).await?;
+/// Appends a batch. Returns the answers, in the order of the batch, and what is new.
+pub(super) async fn append(
+    tx: &mut Tx,
+    batch: Vec<NewMessage>,
+) -> Result<(Vec<Answer>, Vec<Posted>), Error> {
     let chats: HashSet<_> = batch.iter().map(|message| message.chat_id).collect();
     let heads = tx.find_heads(chats.into_iter()).await?;
     let senders = batch.iter().map(|message| (message.chat_id, &message.user_id)).collect();
@@ -149,11 +52,7 @@ async fn write(db: &Db, turn: &Turn, batch: Vec<NewMessage>) -> Result<Vec<Answe
         tx.update_activity(&messages).await?;
         tx.update_own_unread(&messages).await?;
     }
-    let count = fresh.len() as u64;
-    tx.commit(fresh.into_iter().map(Event::MessageSent)).await?;
-    metrics::counter!("chinwag_messages_total").increment(count);
-    metrics::counter!("chinwag_message_batches_total").increment(u64::from(count > 0));
-    Ok(answers)
+    Ok((answers, fresh))
 }
 
 /// A batch being given its places.
