@@ -9,6 +9,7 @@ mod failure;
 pub mod http;
 mod input;
 mod json;
+mod limited;
 mod places;
 mod pushed;
 mod rest;

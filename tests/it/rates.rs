@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::http::registration;
+use crate::signing::with_credentials;
 use crate::support::{Client, TestServer, assert_error, message};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -196,6 +197,75 @@ async fn sockets_behind_a_proxy_have_the_addresses_that_it_saw() {
         }
         assert_limited(&client.refused("list-chats", json!({})).await, 20_000);
     }
+}
+
+/// The `data` of a packet that keeps a client out as one that tries too often.
+#[track_caller]
+fn kept_out_for_now(packet: &str) -> Value {
+    let mut refusal: Value = serde_json::from_str(packet.strip_prefix("44").expect(packet)).unwrap();
+    assert_eq!(refusal["message"], "rate_limited");
+    assert!(refusal["data"].get("reason").is_none(), "{packet}");
+    refusal["data"].take()
+}
+
+#[tokio::test]
+async fn who_enters_too_often_is_told_when_to_come_back() {
+    let server = TestServer::with(|config| {
+        with_credentials(Access::Open)(config);
+        config.limits.requests_per_address = 120;
+        config.limits.max_pending = 200;
+    })
+    .await;
+    // One that leaves and comes again, and one that brings what is refused.
+    let mut leaver = server.connect().await;
+    let mut stranger = Client::open(server.address()).await;
+    stranger.frame().await;
+    let mut packet = stranger.enter_with(json!("no token")).await;
+    while packet.contains("unauthenticated") {
+        packet = stranger.enter_with(json!("no token")).await;
+    }
+    assert_limited(&kept_out_for_now(&packet), 500);
+    leaver.send("41").await;
+    leaver.send("40").await;
+    let wait = assert_limited(&kept_out_for_now(&leaver.frame().await), 500);
+    // It may do so on the same connection.
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    leaver.send("40").await;
+    assert!(leaver.frame().await.starts_with("40{\"sid\":"));
+}
+
+#[tokio::test]
+async fn an_old_client_that_enters_too_often_is_told_so() {
+    let server = TestServer::with_limits(|limits| limits.requests_per_address = 1).await;
+    let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
+    let mut client = Client::open_url(url).await;
+    assert!(client.frame().await.starts_with('0'));
+    for answer in ["40", "40", r#"44"rate_limited""#] {
+        assert_eq!(client.frame().await, answer);
+        client.send("41").await;
+        client.send("40").await;
+    }
+}
+
+#[tokio::test]
+async fn who_goes_on_entering_though_limited_is_disconnected() {
+    let server = TestServer::with(|config| {
+        with_credentials(Access::Open)(config);
+        config.limits.requests_per_address = 3;
+        config.limits.max_pending = 10;
+    })
+    .await;
+    let mut stranger = Client::open(server.address()).await;
+    stranger.frame().await;
+    let mut limited = 0;
+    loop {
+        stranger.send(r#"40{"token":"no token"}"#).await;
+        match stranger.try_frame().await {
+            Some(packet) => limited += usize::from(packet.contains("rate_limited")),
+            None => break,
+        }
+    }
+    assert_eq!(limited, 10);
 }
 
 #[tokio::test]

@@ -123,11 +123,11 @@ pub(super) fn connect(sid: Option<Sid>) -> Str {
     encode(Packet::connect("/", payload))
 }
 
-/// The packet that keeps a client out of the namespace `/`, by its credential. Old clients expect no
-/// more than a message.
+/// The packet that keeps a client out of the namespace `/`, by its credential or because it tries
+/// too often. Old clients expect no more than a message.
 pub(super) fn refusal(protocol: ProtocolVersion, error: &Error) -> Str {
     let mut data = failure::object(error);
-    if data.get("reason").is_none() {
+    if matches!(error, Error::Unauthenticated(_)) && data.get("reason").is_none() {
         data["reason"] = "invalid".into();
     }
     match protocol {

@@ -20,6 +20,7 @@ use super::waiting::Holder;
 use super::{Hub, requests, unsent};
 use crate::domain::{Actor, Connection, Network, Viewer};
 use crate::doors::failure::log;
+use crate::doors::limited::Limited;
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
 
@@ -33,14 +34,15 @@ pub(super) struct Session {
     socket: Weak<EngineSocket>,
     /// Where its handshake came from.
     address: IpAddr,
+    /// Whether it has ever tried to be let in.
+    tried: AtomicBool,
     /// Whether it was ever let in.
     entered: AtomicBool,
     /// Set once the connection is to end; from then on nothing is sent, so that what the client
     /// still gets has no gap.
     closing: AtomicBool,
     inbox: Inbox,
-    /// How many of its latest requests were refused as too many.
-    limited: AtomicUsize,
+    limited: Limited,
     /// Bytes of large packets that the transport has not taken yet.
     unsent: Arc<AtomicUsize>,
     /// Who it is, while it is in the namespace.
@@ -55,15 +57,17 @@ pub(super) struct Session {
 
 impl Session {
     pub fn new(hub: Arc<Hub>, socket: Weak<EngineSocket>, address: IpAddr) -> Session {
+        let max_pending = hub.app.limits().max_pending;
         Session {
             id: ConnectionId::new(),
             hub,
             socket,
             address,
+            tried: AtomicBool::new(false),
             entered: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             inbox: Inbox::default(),
-            limited: AtomicUsize::new(0),
+            limited: Limited::of(max_pending),
             unsent: Arc::default(),
             connection: Mutex::default(),
             ending: Mutex::default(),
@@ -162,7 +166,7 @@ impl Session {
         // A defect in one request must not take the socket's later ones with it.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(Error::Internal(None)));
-        if self.goes_on_though_limited(&answer) {
+        if self.limited.goes_on(answer.as_ref().err()) {
             return self.close();
         }
         let packet = match (answer, ack) {
@@ -181,21 +185,6 @@ impl Session {
         // Counted, so that a server that ends knows whether it was taken.
         if self.send_counted(packet, 0).is_err() {
             self.close();
-        }
-    }
-
-    /// Whether the client has gone on for long after it was told that it asks too often: as many
-    /// requests as may wait can be under way when it is told.
-    fn goes_on_though_limited(&self, answer: &Result<Answer, Error>) -> bool {
-        match answer {
-            Err(Error::RateLimited { .. }) => {
-                let before = self.limited.fetch_add(1, Ordering::Relaxed);
-                before >= self.hub.app.limits().max_pending
-            }
-            _ => {
-                self.limited.store(0, Ordering::Relaxed);
-                false
-            }
         }
     }
 

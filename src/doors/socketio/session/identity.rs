@@ -18,24 +18,25 @@ impl Session {
     /// again until the time for that is over.
     pub(super) async fn let_in(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
         let app = &self.hub.app;
-        // The first time was counted as a connection.
-        let again = self.has_entered();
-        if again && app.admit_request(&Viewer::nobody(self.address)).await.is_err() {
+        let connected = async {
+            // The first try was counted as a connection.
+            if self.tried.swap(true, Ordering::Relaxed) {
+                app.admit_request(&Viewer::nobody(self.address)).await?;
+            }
+            app.connect(self.id, credential.as_deref(), self.address).await
+        };
+        let connected = connected.await;
+        if self.limited.goes_on(connected.as_ref().err()) {
             return self.close();
         }
-        let connection = match app.connect(self.id, credential.as_deref(), self.address).await {
+        let connection = match connected {
             Ok(connection) => Arc::new(connection),
             Err(error) => {
                 log("connect", &error);
-                if !matches!(error, Error::Unauthenticated(_)) {
+                return match error {
+                    Error::Unauthenticated(_) | Error::RateLimited { .. } => self.refuse(&error),
                     // A client takes a refusal for the last word, and a closed connection not.
-                    return self.close();
-                }
-                self.refuse(&error);
-                // Further tries of one connection are not free.
-                return match app.admit_request(&Viewer::nobody(self.address)).await {
-                    Ok(()) => {}
-                    Err(_) => self.close(),
+                    _ => self.close(),
                 };
             }
         };
