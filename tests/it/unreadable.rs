@@ -57,6 +57,26 @@ async fn a_packet_that_cannot_be_read_is_refused_and_the_connection_goes_on() {
     ann.nothing_more().await;
 }
 
+#[tokio::test]
+async fn a_binary_packet_that_cannot_be_read_is_refused_to_its_ack() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    for (at, data) in ["garbage", "", " 5", "{", "[\"list-chats\",{"].into_iter().enumerate() {
+        let ack = ACK + at as u64;
+        for attachments in 0..3 {
+            ann.send(format!("45{attachments}-{ack}{data}")).await;
+            for _ in 0..attachments {
+                ann.send_binary(vec![1, 2, 3]).await;
+            }
+            assert_error(&ann.answer(ack).await["error"], "invalid", None);
+        }
+    }
+    ann.send("451-garbage").await;
+    ann.send_binary(vec![1, 2, 3]).await;
+    assert_error(&ann.next("exception").await["error"], "invalid", None);
+    ann.nothing_more().await;
+}
+
 /// Two halves, and a whole one; and how that is stored.
 const HALVES: (&str, &str) = (r"a\ud83d b\ude00 \ud83d\ude00", "a\u{fffd} b\u{fffd} 😀");
 

@@ -1,7 +1,7 @@
 //! A connection's life: what engineioxide calls when a transport opens, brings a packet, closes.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -91,8 +91,21 @@ impl EngineIoHandler for Engine {
     }
 
     fn on_message(self: &Arc<Self>, message: Str, socket: Arc<EngineSocket>) {
-        let packet = CommonParser.decode_str(&self.parse, &socket.data.parser, message.clone());
-        self.receive(packet.map(|packet| with_ack(packet, &message)), &socket);
+        let parser = &socket.data.parser;
+        let mut packet = CommonParser.decode_str(&self.parse, parser, message.clone());
+        match &mut packet {
+            Ok(packet) => give_ack(packet, &message),
+            // It keeps the packet until its attachments have come.
+            Err(ParseError::NeedsMoreBinaryData) => {
+                let mut partial =
+                    parser.partial_bin_packet.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(partial) = &mut *partial {
+                    give_ack(&mut partial.packet, &message);
+                }
+            }
+            Err(_) => {}
+        }
+        self.receive(packet, &socket);
     }
 
     fn on_binary(self: &Arc<Self>, data: Bytes, socket: Arc<EngineSocket>) {
@@ -172,15 +185,15 @@ fn enter(socket: &EngineSocket, session: &Arc<Session>, payload: Option<Value>) 
     );
 }
 
-/// A packet as it stands in a message, with the number of its acknowledgement even if what follows
-/// that is no JSON.
-fn with_ack(mut packet: Packet, message: &str) -> Packet {
-    if let PacketData::Event(Value::Str(data, _), ack @ None) = &mut packet.inner
+/// Gives the packet of a message the number of its acknowledgement even if what follows that is no
+/// JSON.
+fn give_ack(packet: &mut Packet, message: &str) {
+    if let PacketData::Event(Value::Str(data, _), ack @ None)
+    | PacketData::BinaryEvent(Value::Str(data, _), ack @ None) = &mut packet.inner
         && !data.starts_with(['[', '{'])
     {
         *ack = packets::ack_before(message, data);
     }
-    packet
 }
 
 /// What `auth.token` says in a client. One that is no text or cannot be read is no valid token,
