@@ -49,9 +49,9 @@ impl Doors {
             .merge(channels_routes)
             .merge(rest_routes)
             .merge(rpc_routes);
-        let router =
-            http::guarded(router.layer(middleware::from_fn(upgrade::agree)), config, gates)
-                .layer(middleware::from_fn(rest::enveloped));
+        let router = router.layer(middleware::from_fn(upgrade::agree));
+        let router = http::guarded(router, config, gates);
+        let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
         (Doors { socketio, channels, rest, rpc }, router)
     }
 

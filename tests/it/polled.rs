@@ -181,6 +181,16 @@ async fn a_body_over_the_limit_closes_its_session() {
     let answer = server.exchange(&format!("{head}Connection: close\r\n\r\n{chunk}")).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(!is_open(&server, &path).await);
+    // It says so, and is not read.
+    let beside = open(&server, 4).await + "4";
+    for (protocol, packet) in [(3, "1:3".to_owned()), (4, "4".to_owned())] {
+        let path = format!("{}{protocol}", open(&server, protocol).await);
+        assert_eq!(post(&server, &path, TEXT, packet.repeat(1001).as_bytes()).await, "413");
+        assert!(!is_open(&server, &path).await, "{protocol}");
+    }
+    let other = format!("/api/register?{}", beside.split_once('?').unwrap().1);
+    assert_eq!(post(&server, &other, TEXT, "4".repeat(1001).as_bytes()).await, "413");
+    assert_eq!(post(&server, &beside, TEXT, b"40").await, "200");
     // One as long as may be has no room for a ping of the server's own.
     let path = open(&server, 3).await + "3";
     let body = format!("996:42{}", "x".repeat(994));

@@ -202,7 +202,8 @@ async fn sockets_behind_a_proxy_have_the_addresses_that_it_saw() {
 /// The `data` of a packet that keeps a client out as one that tries too often.
 #[track_caller]
 fn kept_out_for_now(packet: &str) -> Value {
-    let mut refusal: Value = serde_json::from_str(packet.strip_prefix("44").expect(packet)).unwrap();
+    let mut refusal: Value =
+        serde_json::from_str(packet.strip_prefix("44").expect(packet)).unwrap();
     assert_eq!(refusal["message"], "rate_limited");
     assert!(refusal["data"].get("reason").is_none(), "{packet}");
     refusal["data"].take()

@@ -62,6 +62,8 @@ use pulse::Busy;
 use rooms::Rooms;
 use waiting::Waiting;
 
+const PATH: &str = "/socket.io";
+
 /// Small, as every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 512;
 
@@ -111,7 +113,7 @@ impl Door {
         tokio::spawn(push::run(hub.clone(), app.subscribe()));
         let limits = app.limits();
         let config = EngineIoConfig::builder()
-            .req_path("/socket.io")
+            .req_path(PATH)
             .ping_interval(limits.ping_interval)
             .ping_timeout(limits.ping_timeout)
             .max_buffer_size(limits.max_unsent)
@@ -125,7 +127,7 @@ impl Door {
         let service = EngineIoService::with_config(Arc::new(engine), config);
         let busy = Busy { engine: service.clone(), hub: hub.clone() };
         let router = Router::new()
-            .route("/socket.io", any_service(service.clone()))
+            .route(PATH, any_service(service.clone()))
             .route("/socket.io/", any_service(service))
             .layer(middleware::from_fn_with_state(busy, pulse::give))
             .layer(middleware::map_request(own_head))
@@ -134,6 +136,11 @@ impl Door {
             .layer(middleware::from_fn_with_state(app.clone(), admit))
             .layer(middleware::from_fn(upgrade::required));
         (Door { hub }, router)
+    }
+
+    /// Puts what has to see all answers before `router`, which leads to this door too.
+    pub fn watch(&self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(self.hub.clone(), polled::close_refused))
     }
 
     /// Waits until the requests already taken are answered, and closes every socket, at most for

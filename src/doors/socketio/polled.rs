@@ -19,7 +19,7 @@ use futures_util::stream;
 
 use super::engine::EngineSocket;
 use super::pulse::Heard;
-use super::{Hub, parameter};
+use super::{Hub, PATH, parameter};
 
 /// Ends a packet of protocol 4, unless it is the last.
 const SEPARATOR: u8 = 0x1e;
@@ -72,6 +72,24 @@ pub(super) async fn check(
         Err(refusal) => refusal,
     };
     if !response.status().is_success() {
+        socket.close(DisconnectReason::PacketParsingError);
+    }
+    response
+}
+
+/// Closes the session of a body that is refused before it comes to [`check`], by the size that it
+/// says it has.
+pub(super) async fn close_refused(
+    State(hub): State<Arc<Hub>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let of_door = request.uri().path().trim_end_matches('/') == PATH;
+    let sid = of_door.then(|| parameter(&request, "sid").map(str::to_owned)).flatten();
+    let response = next.run(request).await;
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE
+        && let Some(socket) = sid.and_then(|sid| hub.open.get(&sid))
+    {
         socket.close(DisconnectReason::PacketParsingError);
     }
     response
