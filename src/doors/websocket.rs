@@ -38,6 +38,8 @@ pub struct Closing {
 impl Closing {
     pub const SHUTDOWN: Closing = Closing { code: 1001, reason: "the server shuts down" };
     pub const UNAUTHENTICATED: Closing = Closing { code: 4401, reason: "unauthenticated" };
+    /// Of a client that goes on though it is [limited](super::limited::Limited).
+    pub const LIMITED: Closing = Closing { code: 1008, reason: "too many requests" };
     const BAD_FRAME: Closing = Closing { code: 1009, reason: "a frame is malformed or too large" };
     const SILENT: Closing = Closing { code: 1001, reason: "no answer to a ping" };
     const TOO_SLOW: Closing = Closing { code: 1013, reason: "too much is left unread" };

@@ -70,13 +70,20 @@ impl Live {
 
     /// The code by which the server closes the connection; 1006 if it says nothing.
     pub async fn closed(&mut self) -> u16 {
+        self.until_closed().await.1
+    }
+
+    /// All frames until then, and the code.
+    pub async fn until_closed(&mut self) -> (Vec<Value>, u16) {
+        let mut frames = Vec::new();
         loop {
             match soon("the connection closes", self.0.next()).await {
                 Some(Ok(Message::Close(frame))) => {
-                    return frame.map_or(1005, |frame| frame.code.into());
+                    return (frames, frame.map_or(1005, |frame| frame.code.into()));
                 }
+                Some(Ok(Message::Text(text))) => frames.push(serde_json::from_str(&text).unwrap()),
                 Some(Ok(_)) => {}
-                None | Some(Err(_)) => return 1006,
+                None | Some(Err(_)) => return (frames, 1006),
             }
         }
     }

@@ -6,7 +6,9 @@ use chinwag::Access;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::chatter::Chatter;
 use crate::http::registration;
+use crate::live::Live;
 use crate::signing::with_credentials;
 use crate::support::{Client, TestServer, assert_error, message};
 
@@ -267,6 +269,44 @@ async fn who_goes_on_entering_though_limited_is_disconnected() {
         }
     }
     assert_eq!(limited, 10);
+}
+
+/// How many of these frames say that there are too many.
+fn limited(frames: &[Value]) -> usize {
+    let is_limited = |frame: &&Value| {
+        let error = frame.get("error").unwrap_or(frame);
+        error["code"] == "rate_limited"
+    };
+    frames.iter().filter(is_limited).count()
+}
+
+#[tokio::test]
+async fn a_plain_websocket_that_goes_on_though_limited_is_closed() {
+    let server = TestServer::with_limits(|limits| {
+        limits.requests_per_user = 5;
+        limits.max_pending = 10;
+    })
+    .await;
+    let mut ann = server.chatter("ann").await;
+    for _ in 0..16 {
+        ann.tell(json!({ "type": 6 })).await;
+    }
+    let (frames, code) = ann.until_closed().await;
+    assert_eq!((limited(&frames), code), (10, 1008));
+    // The nick is free again, soon after; and others are not concerned.
+    let connects = async || Chatter::open(server.channels("ann")).await.next().await["type"] == 2;
+    while !connects().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.chatter("eve").await;
+
+    let bob = server.sign_up("bob").await;
+    let mut bob = Live::connect(&server, bob.access()).await;
+    for _ in 0..16 {
+        bob.send("{}").await;
+    }
+    let (frames, code) = bob.until_closed().await;
+    assert_eq!((limited(&frames), code), (10, 1008));
 }
 
 #[tokio::test]

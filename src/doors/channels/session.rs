@@ -13,6 +13,7 @@ use crate::config::Limits;
 use crate::domain::{Actor, Connection, Viewer};
 use crate::doors::failure;
 use crate::doors::input::Input;
+use crate::doors::limited::Limited;
 use crate::doors::websocket::{Closing, Frame, Outlet};
 use crate::error::Error;
 use crate::model::Handle;
@@ -21,6 +22,7 @@ pub struct Session {
     pub hub: Arc<Hub>,
     pub outlet: Arc<Outlet>,
     pub address: IpAddr,
+    limited: Limited,
     state: Mutex<State>,
 }
 
@@ -43,7 +45,8 @@ pub struct Login {
 
 impl Session {
     pub fn new(hub: Arc<Hub>, outlet: Arc<Outlet>, address: IpAddr) -> Session {
-        Session { hub, outlet, address, state: Mutex::new(State::Waiting) }
+        let limited = Limited::of(hub.app.limits().max_pending);
+        Session { hub, outlet, address, limited, state: Mutex::new(State::Waiting) }
     }
 
     /// Who it is. Errors: `unauthenticated` while that is not proved.
@@ -136,7 +139,11 @@ impl Session {
         };
         // A defect in one request must not keep the nick from being free again.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
-        if let Err(error) = answer.unwrap_or(Err(Error::Internal(None))) {
+        let error = answer.unwrap_or(Err(Error::Internal(None))).err();
+        if self.limited.goes_on(error.as_ref()) {
+            return self.end(Closing::LIMITED);
+        }
+        if let Some(error) = error {
             failure::log("channels", &error);
             self.refuse(&error, request);
         }

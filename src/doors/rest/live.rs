@@ -19,6 +19,7 @@ use crate::doors::client::Client;
 use crate::doors::credential::credential;
 use crate::doors::failure;
 use crate::doors::input::Input;
+use crate::doors::limited::Limited;
 use crate::doors::upgrade::Upgrade;
 use crate::doors::websocket::{self, Closing, Frame, Outlet};
 use crate::error::Error;
@@ -94,8 +95,13 @@ async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
     let limits = hub.app.limits();
     let outlet = Outlet::new(connection.id(), limits);
     hub.live.add(&connection, &outlet);
+    let limited = Limited::of(limits.max_pending);
     let handle = async |frame| {
-        if let Err(error) = receive(hub, &connection, frame).await {
+        let error = receive(hub, &connection, frame).await.err();
+        if limited.goes_on(error.as_ref()) {
+            return outlet.close(Closing::LIMITED);
+        }
+        if let Some(error) = error {
             failure::log("direct message", &error);
             let answer = json!({ "error": failure::object(&error) });
             outlet.send(answer.to_string().into());
