@@ -2,12 +2,12 @@
 //! [they do](super::follower).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
 use super::follower::Follower;
 use super::leases::Leases;
+use super::nick_lists::NickLists;
 use crate::bus::Bus;
 use crate::model::{Committed, Event, Published};
 
@@ -16,8 +16,7 @@ use crate::model::{Committed, Event, Published};
 pub(super) struct Carrier {
     pub bus: Arc<Bus>,
     pub leases: Leases,
-    /// How often a nick has come or gone.
-    pub nick_changes: Arc<AtomicU64>,
+    pub nick_lists: Arc<NickLists>,
 }
 
 impl Carrier {
@@ -36,9 +35,8 @@ impl Carrier {
         if let Some(Event::TokenEnded { access_key_id, .. }) = &event {
             self.leases.end(access_key_id);
         }
-        // Before anybody hears of it: a client that asks then does not get an older list.
-        if let Some(Event::NickConnected { .. } | Event::NickGone { .. }) = &event {
-            self.nick_changes.fetch_add(1, Ordering::AcqRel);
+        if let Some(event) = &event {
+            self.nick_lists.note(event);
         }
         self.bus.publish(Published { number, event }).await;
     }

@@ -1,6 +1,8 @@
 //! Channels: public chats with a name of their own, which nicks come into and leave. Who is in a
 //! channel is a member of its chat and in its room.
 
+use std::sync::Arc;
+
 use super::access::Reader;
 use super::chats::{join, leave};
 use super::{Actor, App, Viewer};
@@ -97,13 +99,13 @@ impl App {
         &self,
         actor: &Actor,
         channel: &ChannelName,
-    ) -> Result<Vec<Handle>, Error> {
+    ) -> Result<Arc<[Handle]>, Error> {
         let viewer = Viewer::from(actor);
         let _share = self.share_of(&viewer).await?;
         let chat_id = self.store.find_channel(channel).await?.ok_or_else(no_channel)?;
         let reader = Reader::check(&self.store, chat_id, &viewer).await;
         reader.map_err(|error| at(error, "channel"))?;
-        self.store.list_nicks_in(chat_id, self.limits.max_page_bytes).await
+        self.nicks_in(chat_id).await
     }
 
     /// The nick of who may come into one more channel, this one. Errors: `unauthenticated`,

@@ -26,6 +26,7 @@ mod leases;
 mod lobby;
 mod memberships;
 mod messages;
+mod nick_lists;
 mod nicks;
 mod passwords;
 mod prepared;
@@ -57,6 +58,7 @@ use cluster::Cluster;
 use key_set::KeySet;
 use keys::Keys;
 use leases::Leases;
+use nick_lists::NickLists;
 use nicks::Nicks;
 use passwords::Passwords;
 use presence::Presence;
@@ -133,6 +135,7 @@ pub struct App {
     /// Set once the server ends: then rooms are empty for its ending.
     ending: AtomicBool,
     nicks: Nicks,
+    nick_lists: Arc<NickLists>,
     /// By which its part of what all nodes share is told from the others'.
     node: Uuid,
     /// None for the only node.
@@ -160,12 +163,8 @@ impl App {
             }
             None => (None, Streams::default(), None),
         };
-        let nicks = Nicks::default();
-        let carrier = Carrier {
-            bus: Arc::default(),
-            leases: Leases::default(),
-            nick_changes: nicks.changes.clone(),
-        };
+        let carrier =
+            Carrier { bus: Arc::default(), leases: Leases::default(), nick_lists: Arc::default() };
         tokio::spawn(carrier.clone().run(committed, follower));
         let everyone = streams.follow(Stream::Everyone);
         streams.positioned().await.map_err(|error| StartError::store(config, error))?;
@@ -187,7 +186,8 @@ impl App {
             presence: Mutex::default(),
             ended: Arc::default(),
             ending: AtomicBool::default(),
-            nicks,
+            nicks: Nicks::default(),
+            nick_lists: carrier.nick_lists,
             node,
             cluster,
             rates,

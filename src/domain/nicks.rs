@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex;
@@ -20,10 +19,6 @@ pub(super) struct Nicks {
     /// their way: events come in the order of the changes.
     pub turn: Mutex<()>,
     seats: std::sync::Mutex<Seats>,
-    /// How often a nick has come or gone, on whichever node.
-    pub changes: Arc<AtomicU64>,
-    /// The nicks as they were after so many changes.
-    listed: Mutex<Option<(u64, Arc<[Handle]>)>>,
 }
 
 #[derive(Default)]
@@ -132,21 +127,10 @@ impl App {
         Ok(())
     }
 
-    /// The connected nicks, sorted, as many as fit on a page. They are read once for all who ask,
-    /// until one comes or goes.
+    /// The connected nicks, sorted, as many as fit on a page.
     pub async fn list_nicks(&self, actor: &Actor) -> Result<Arc<[Handle]>, Error> {
         let _share = self.share_of(&Viewer::from(actor)).await?;
-        let mut listed = self.nicks.listed.lock().await;
-        let changes = self.nicks.changes.load(Ordering::Acquire);
-        if let Some((before, nicks)) = &*listed
-            && *before == changes
-        {
-            return Ok(nicks.clone());
-        }
-        let nicks = self.store.list_nicks(self.limits.max_page_bytes).await?;
-        let nicks = Arc::<[Handle]>::from(nicks);
-        *listed = Some((changes, nicks.clone()));
-        Ok(nicks)
+        self.nicks().await
     }
 }
 

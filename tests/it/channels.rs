@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use crate::chatter::{Chatter, message, of_channel, of_nick, said_by};
+use crate::database::url_in;
+use crate::housekeeping::run;
 use crate::support::TestServer;
 
 #[tokio::test]
@@ -95,6 +97,36 @@ async fn nicks_are_listed_for_the_server_and_for_a_channel() {
     assert_eq!(bob.next().await, of_nick(3, "ann"));
     let list = bob.ask(json!({ "type": 6, "channel": "here" })).await;
     assert_eq!(list["users"], json!([]), "the channel is there, and empty");
+}
+
+#[tokio::test]
+async fn the_nicks_of_a_channel_are_read_once_until_they_change() {
+    let server = TestServer::start().await;
+    let mut ann = server.chatter("ann").await;
+    let mut bob = server.chatter("bob").await;
+    ann.next().await;
+    let list = json!({ "type": 6, "channel": "here" });
+    let users = |nicks: &[&str]| json!({ "type": 6, "users": nicks });
+    ann.join("here", "ann").await;
+    assert_eq!(bob.ask(list.clone()).await, users(&["ann"]));
+    // Not by the server, which does not know.
+    let unknown =
+        "insert into nick_channels (nick, chat_id) select 'bob', chat_id from nick_channels";
+    run(&url_in(server.directory.path()), unknown).await;
+    for chatter in [&mut ann, &mut bob] {
+        assert_eq!(chatter.ask(list.clone()).await, users(&["ann"]));
+    }
+    let mut eve = server.chatter("eve").await;
+    for chatter in [&mut ann, &mut bob] {
+        chatter.next().await;
+        // It is in no channel.
+        assert_eq!(chatter.ask(list.clone()).await, users(&["ann"]));
+    }
+    eve.join("here", "eve").await;
+    assert_eq!(ann.next().await, of_channel(4, "here", "eve"));
+    for chatter in [&mut ann, &mut bob] {
+        assert_eq!(chatter.ask(list.clone()).await, users(&["ann", "bob", "eve"]));
+    }
 }
 
 #[tokio::test]

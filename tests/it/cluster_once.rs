@@ -1,9 +1,12 @@
 //! What is once stays once on several nodes: a user in a room, a nick, a seat, a user's share of
 //! requests.
 
+use std::time::Duration;
+
 use chinwag::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::nodes::Nodes;
 use crate::program::Running;
@@ -94,6 +97,24 @@ async fn a_nick_is_connected_once_on_all_nodes() {
     drop(ann);
     assert_eq!(bob.next().await, json!({ "type": 3, "user": "ann" }));
     nodes[1].chatter("ann").await;
+}
+
+#[tokio::test]
+async fn the_nicks_of_a_channel_are_those_of_all_nodes_wherever_it_is_asked() {
+    let Some(nodes) = Nodes::start(2).await else { return };
+    let mut eve = nodes[0].chatter("eve").await;
+    let mut bob = nodes[1].chatter("bob").await;
+    assert_eq!(eve.next().await, json!({ "type": 2, "user": "bob" }));
+    // Nobody of the node that is asked is in it.
+    for (kind, users) in [(4, json!(["bob"])), (5, json!([])), (4, json!(["bob"]))] {
+        bob.ask(json!({ "type": kind, "channel": "tea" })).await;
+        let listed = async {
+            while eve.ask(json!({ "type": 6, "channel": "tea" })).await["users"] != users {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        soon("the list is the new one", listed).await;
+    }
 }
 
 #[tokio::test]

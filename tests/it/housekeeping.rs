@@ -76,7 +76,7 @@ async fn an_empty_room_is_found_behind_many_that_are_not() {
 }
 
 /// Runs statements on a database of either kind.
-async fn run(url: &str, sql: &str) {
+pub async fn run(url: &str, sql: &str) {
     let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
     if url.starts_with("sqlite:") {
         sql.execute(&mut SqliteConnection::connect(url).await.unwrap()).await.unwrap();

@@ -100,7 +100,7 @@ async fn leave(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(
 async fn list(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
     let app = &session.hub.app;
     let nicks = match packet.optional_text("channel", ChannelName::parse_stripped)? {
-        Some(channel) => app.list_nicks_in(&login.actor, &channel).await?.into(),
+        Some(channel) => app.list_nicks_in(&login.actor, &channel).await?,
         None => app.list_nicks(&login.actor).await?,
     };
     session.answer(frames::list(&nicks));

@@ -1,0 +1,112 @@
+//! Lists of nicks as they are asked for: each is read once for all who ask, until a nick comes into
+//! it or goes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex;
+
+use super::{App, Following};
+use crate::error::Error;
+use crate::model::{ChatId, Event, Handle, Stream};
+
+/// Of how many channels the lists are kept.
+const MAX_CHANNELS: usize = 100;
+
+/// The lists that have been asked for.
+#[derive(Default)]
+pub(super) struct NickLists {
+    all: List,
+    channels: std::sync::Mutex<HashMap<ChatId, Arc<OfChannel>>>,
+}
+
+#[derive(Default)]
+struct List {
+    /// How often it has changed, on whichever node.
+    changes: AtomicU64,
+    /// The nicks as they were after so many changes.
+    read: Mutex<Option<(u64, Arc<[Handle]>)>>,
+}
+
+struct OfChannel {
+    list: List,
+    /// Its changes are heard of here, too, when nobody of this node is in it.
+    _following: Following,
+}
+
+impl List {
+    async fn get<F: Future<Output = Result<Vec<Handle>, Error>>>(
+        &self,
+        read: impl FnOnce() -> F,
+    ) -> Result<Arc<[Handle]>, Error> {
+        let mut before = self.read.lock().await;
+        let changes = self.changes.load(Ordering::Acquire);
+        if let Some((at, nicks)) = &*before
+            && *at == changes
+        {
+            return Ok(nicks.clone());
+        }
+        let nicks = Arc::<[Handle]>::from(read().await?);
+        *before = Some((changes, nicks.clone()));
+        Ok(nicks)
+    }
+
+    fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl NickLists {
+    /// Notes what an event changes, before anybody hears of it: a client that asks then does not get
+    /// an older list.
+    pub fn note(&self, event: &Event) {
+        match event {
+            Event::NickConnected { .. } => self.all.note_change(),
+            Event::NickGone { .. } => {
+                self.all.note_change();
+                // It leaves its channels without a word.
+                self.channels().values().for_each(|channel| channel.list.note_change());
+            }
+            Event::ChannelJoined { chat_id, .. } | Event::ChannelLeft { chat_id, .. } => {
+                if let Some(channel) = self.channels().get(chat_id) {
+                    channel.list.note_change();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn channels(&self) -> MutexGuard<'_, HashMap<ChatId, Arc<OfChannel>>> {
+        // Nothing panics while it is held.
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// All connected nicks, sorted, as many as fit on a page.
+    pub(super) async fn nicks(&self) -> Result<Arc<[Handle]>, Error> {
+        self.nick_lists.all.get(|| self.store.list_nicks(self.limits.max_page_bytes)).await
+    }
+
+    /// The same of a channel.
+    pub(super) async fn nicks_in(&self, chat_id: ChatId) -> Result<Arc<[Handle]>, Error> {
+        let known = self.nick_lists.channels().get(&chat_id).cloned();
+        let channel = match known {
+            Some(channel) => channel,
+            None => {
+                let following = self.streams.follow(Stream::Chat(chat_id));
+                self.streams.positioned().await?;
+                let list = List::default();
+                let channel = Arc::new(OfChannel { list, _following: following });
+                let mut channels = self.nick_lists.channels();
+                if channels.len() >= MAX_CHANNELS {
+                    channels.clear();
+                }
+                channels.entry(chat_id).or_insert(channel).clone()
+            }
+        };
+        let read = || self.store.list_nicks_in(chat_id, self.limits.max_page_bytes);
+        channel.list.get(read).await
+    }
+}
