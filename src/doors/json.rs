@@ -3,14 +3,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// Of how many members of an object the places are remembered: more than any request has. In one
-/// of more, each that is asked for is looked for anew.
-const MAX_MEMBERS: usize = 100;
+/// Of how many members of an object the names are remembered: more than any request has.
+const MAX_NAMED: usize = 100;
 
 /// A value, read as far as its outermost level.
 pub enum Json<'a> {
@@ -28,8 +28,18 @@ pub struct List<'a>(&'a RawValue);
 /// An object whose members have not been read.
 pub struct Object<'a> {
     raw: &'a RawValue,
-    /// None if there are too many.
-    members: Option<Vec<(Cow<'a, str>, &'a RawValue)>>,
+    members: Members<'a>,
+}
+
+/// Where the members of an object are, in their order.
+enum Members<'a> {
+    Named(Vec<(Cow<'a, str>, &'a RawValue)>),
+    /// Of an object of too many: the hashes of their names, which no client can foresee, and where
+    /// in the text their values begin; sorted. It takes some three times the room of the text.
+    Hashed {
+        hashed: Vec<(u64, u32)>,
+        state: RandomState,
+    },
 }
 
 /// A text. Half of a surrogate pair, which no text may hold, is read as U+FFFD: clients cut their
@@ -62,28 +72,51 @@ impl<'a> List<'a> {
 
 impl<'a> Object<'a> {
     fn read(raw: &'a RawValue) -> serde_json::Result<Object<'a>> {
-        let mut members = Some(Vec::new());
-        each_member(raw, |key, value| match &mut members {
-            Some(few) if few.len() < MAX_MEMBERS => few.push((key, value)),
-            _ => members = None,
-        })?;
+        let mut members = Members::Named(Vec::new());
+        each_member(raw, |name, value| members.add(raw, name, value))?;
+        if let Members::Hashed { hashed, .. } = &mut members {
+            hashed.sort_unstable();
+        }
         Ok(Object { raw, members })
     }
 
     /// The last member of this name.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        if let Some(members) = &self.members {
-            let mut from_last = members.iter().rev();
-            return from_last.find(|(key, _)| key == name).map(|(_, value)| *value);
-        }
-        let mut found = None;
-        let look = |key: Cow<str>, value| {
-            if key == name {
-                found = Some(value);
+        match &self.members {
+            Members::Named(named) => {
+                let mut from_last = named.iter().rev();
+                from_last.find(|(key, _)| key == name).map(|(_, value)| *value)
             }
-        };
-        each_member(self.raw, look).ok()?;
-        found
+            Members::Hashed { hashed, state } => {
+                let hash = state.hash_one(name);
+                let end = hashed.partition_point(|(other, _)| *other <= hash);
+                let (_, at) = hashed[..end].last().filter(|(other, _)| *other == hash)?;
+                let from_there = self.raw.get().get(*at as usize..)?;
+                let mut text = serde_json::Deserializer::from_str(from_there);
+                <&RawValue>::deserialize(&mut text).ok()
+            }
+        }
+    }
+}
+
+impl<'a> Members<'a> {
+    /// One more member of the object whose text is `raw`.
+    fn add(&mut self, raw: &RawValue, name: Cow<'a, str>, value: &'a RawValue) {
+        let begins = |value: &RawValue| value.get().as_ptr().addr() - raw.get().as_ptr().addr();
+        // No frame or body is longer than 4 GiB.
+        let place = |value| u32::try_from(begins(value)).unwrap_or(u32::MAX);
+        match self {
+            Members::Named(named) if named.len() < MAX_NAMED => named.push((name, value)),
+            Members::Named(named) => {
+                let state = RandomState::new();
+                let hash = |(name, value)| (state.hash_one(&name), place(value));
+                let hashed = named.drain(..).chain([(name, value)]).map(hash).collect();
+                *self = Members::Hashed { hashed, state };
+            }
+            Members::Hashed { hashed, state } => {
+                hashed.push((state.hash_one(name), place(value)));
+            }
+        }
     }
 }
 
@@ -92,12 +125,12 @@ fn each_member<'a>(
     raw: &'a RawValue,
     show: impl FnMut(Cow<'a, str>, &'a RawValue),
 ) -> serde_json::Result<()> {
-    serde_json::Deserializer::from_str(raw.get()).deserialize_map(Members(show))
+    serde_json::Deserializer::from_str(raw.get()).deserialize_map(Shown(show))
 }
 
-struct Members<F>(F);
+struct Shown<F>(F);
 
-impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Members<F> {
+impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Shown<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,8 +138,8 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Members<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Text(key)) = map.next_key()? {
-            (self.0)(key, map.next_value()?);
+        while let Some(Text(name)) = map.next_key()? {
+            (self.0)(name, map.next_value()?);
         }
         Ok(())
     }

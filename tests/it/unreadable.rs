@@ -140,11 +140,23 @@ fn peak(status: &str) -> u64 {
 async fn of_two_members_of_one_name_the_last_holds() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
-    let more: String = (0..200).map(|at| format!(r#""{at}":0,"#)).collect();
-    for more in ["", &more] {
+    let more = |members| (0..members).map(|at| format!(r#""{at}":0,"#)).collect::<String>();
+    for more in [0, 97, 98, 99, 100, 101, 102, 200, 1000].map(more) {
         let chat = format!(r#"{{"name":"first",{more}"name":"last"}}"#);
         ann.send(format!(r#"42{ACK}["create-chat",{{"chat":{chat},"users":[]}}]"#)).await;
         assert_eq!(ann.answer(ACK).await["chat"]["name"], "last");
+        ann.next("create-chat").await;
+        // Values of all kinds, and names that are written otherwise.
+        let body = format!(
+            r#"{{{more}"users" : ["nobody"],"chat":{{"name":1,{more}"n\u0061me": "\u006eew","private":true,
+                "description":{{}},"description":null,"private" : false}},"users":[],"limit":5}}"#
+        );
+        ann.send(format!(r#"42{ACK}["create-chat",{body}]"#)).await;
+        let chat = ann.answer(ACK).await["chat"].take();
+        assert_eq!((&chat["name"], &chat["private"]), (&json!("new"), &json!(false)));
+        ann.next("create-chat").await;
+        ann.send(format!(r#"42{ACK}["list-chats",{{{more}"limit":1}}]"#)).await;
+        assert_eq!(ann.answer(ACK).await["chats"].as_array().map(Vec::len), Some(1));
     }
 }
 
