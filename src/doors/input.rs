@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::asked::Asked;
 use super::json::{Json, Object};
 use crate::clock::Time;
 use crate::config::Limits;
@@ -23,6 +24,8 @@ pub struct Input<'a> {
     object: Option<Object<'a>>,
     path: String,
     limits: &'a Limits,
+    /// Where it is noted what it is asked for.
+    asked: Option<&'a Asked>,
 }
 
 impl<'a> Input<'a> {
@@ -30,13 +33,18 @@ impl<'a> Input<'a> {
     pub fn new(body: &'a RawValue, limits: &'a Limits) -> Result<Input<'a>, Error> {
         match Json::read(body) {
             Ok(Json::Object(object)) => {
-                Ok(Input { object: Some(object), path: String::new(), limits })
+                Ok(Input { object: Some(object), path: String::new(), limits, asked: None })
             }
             other => {
                 let why = other.map_or_else(|_| OUT_OF_RANGE.to_owned(), |v| no("an object", &v));
                 Err(Error::Invalid { field: None, why: format!("the body {why}") })
             }
         }
+    }
+
+    /// Notes what is asked for from now on.
+    pub fn noting(self, asked: Option<&'a Asked>) -> Input<'a> {
+        Input { asked, ..self }
     }
 
     /// The object at `key`.
@@ -48,17 +56,18 @@ impl<'a> Input<'a> {
     pub fn optional_object(&self, key: &str) -> Result<Option<Input<'a>>, Error> {
         match self.value(key)? {
             None => Ok(None),
-            Some(Json::Object(object)) => {
-                Ok(Some(Input { object: Some(object), path: self.path(key), limits: self.limits }))
-            }
+            Some(Json::Object(object)) => Ok(Some(self.inner(key, Some(object)))),
             Some(other) => Err(self.invalid(key, no("an object", &other))),
         }
     }
 
     /// The object at `key`, or an empty one.
     pub fn object_or_empty(&self, key: &str) -> Result<Input<'a>, Error> {
-        let empty = || Input { object: None, path: self.path(key), limits: self.limits };
-        Ok(self.optional_object(key)?.unwrap_or_else(empty))
+        Ok(self.optional_object(key)?.unwrap_or_else(|| self.inner(key, None)))
+    }
+
+    fn inner(&self, key: &str, object: Option<Object<'a>>) -> Input<'a> {
+        Input { object, path: self.path(key), limits: self.limits, asked: self.asked }
     }
 
     /// The text at `key`, read by `parse`.
@@ -181,6 +190,9 @@ impl<'a> Input<'a> {
 
     /// A `null` counts as absent.
     fn value(&self, key: &str) -> Result<Option<Json<'a>>, Error> {
+        if let Some(asked) = self.asked {
+            asked.note(self.path(key));
+        }
         let Some(raw) = self.object.as_ref().and_then(|object| object.get(key)) else {
             return Ok(None);
         };

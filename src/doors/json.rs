@@ -97,6 +97,12 @@ impl<'a> Object<'a> {
             }
         }
     }
+
+    /// Shows the names of its members, in their order, with their values.
+    pub fn each(&self, show: impl FnMut(Cow<'a, str>, &'a RawValue)) {
+        // It has been read before.
+        let _ = each_member(self.raw, show);
+    }
 }
 
 impl<'a> Members<'a> {

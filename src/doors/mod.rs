@@ -2,6 +2,7 @@
 //! what it returns; it also shows every committed event to its clients. Doors do not know each
 //! other, the store or the bus.
 
+mod asked;
 mod channels;
 mod client;
 mod credential;
@@ -40,7 +41,7 @@ pub struct Doors {
 impl Doors {
     /// Opens the doors onto `app`, behind `gates`; the router leads to all of them.
     pub fn open(app: &Arc<App>, config: &Config, gates: Gates) -> (Doors, Router) {
-        let (socketio, socketio_routes) = socketio::Door::open(app);
+        let (socketio, socketio_routes) = socketio::Door::open(app, gates.loopback());
         let (channels, channels_routes) = channels::Door::open(app);
         let (rest, rest_routes) = rest::Door::open(app);
         let (rpc, rpc_routes) = rpc::Door::open(app);

@@ -104,3 +104,4 @@ mod two_writers;
 mod unreadable;
 mod upgrades;
 mod users;
+mod warnings;

@@ -42,6 +42,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
 pub struct Gates {
     hosts: Hosts,
     origins: Origins,
+    loopback: bool,
 }
 
 impl Gates {
@@ -50,7 +51,12 @@ impl Gates {
     pub fn of(config: &Config, loopback: bool) -> Result<Gates, StartError> {
         let origins = Origins::of(config, loopback)?;
         let hosts = Hosts::of(config, origins.listed(), loopback)?;
-        Ok(Gates { hosts, origins })
+        Ok(Gates { hosts, origins, loopback })
+    }
+
+    /// Whether all addresses that are listened on are loopback ones.
+    pub fn loopback(&self) -> bool {
+        self.loopback
     }
 }
 

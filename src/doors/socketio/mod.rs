@@ -78,6 +78,8 @@ pub struct Door {
 /// What all sockets of the door share.
 struct Hub {
     app: Arc<App>,
+    /// Whether answers warn of fields that nobody knows.
+    warns: bool,
     open: Open,
     rooms: Rooms,
     pushed: Pushed,
@@ -98,10 +100,12 @@ impl Hub {
 }
 
 impl Door {
-    /// Opens the door onto `app`; the router serves `/socket.io/`.
-    pub fn open(app: &Arc<App>) -> (Door, Router) {
+    /// Opens the door onto `app`; the router serves `/socket.io/`. Answers warn of unknown fields if
+    /// it `warns`.
+    pub fn open(app: &Arc<App>, warns: bool) -> (Door, Router) {
         let hub = Arc::new(Hub {
             app: app.clone(),
+            warns,
             open: Open::default(),
             rooms: Rooms::new(app.streams(), app.limits()),
             pushed: Pushed::default(),

@@ -111,9 +111,14 @@ pub(super) fn push(name: &str, body: &impl Serialize) -> Result<Str, Error> {
     Ok(event(name, &to_json(body)?))
 }
 
-/// A packet that answers the request `ack`.
-pub(super) fn ack(ack: i64, body: &str) -> Str {
-    let data = format!("[{body}]");
+/// A packet that answers the request `ack`, with these warnings.
+pub(super) fn ack(ack: i64, body: &str, warnings: &[String]) -> Str {
+    let data = match body.strip_suffix('}') {
+        Some(members) if !warnings.is_empty() => {
+            format!(r#"[{members},"warnings":{}}}]"#, json!(warnings))
+        }
+        _ => format!("[{body}]"),
+    };
     encode(Packet::ack("/", Value::Str(data.into(), None), ack))
 }
 

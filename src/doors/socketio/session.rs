@@ -19,6 +19,7 @@ use super::rooms::Rooms;
 use super::waiting::Holder;
 use super::{Hub, requests, unsent};
 use crate::domain::{Actor, Connection, Network, Viewer};
+use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
 use crate::error::Error;
@@ -156,12 +157,13 @@ impl Session {
         let name = packets::event_name(data).unwrap_or_default();
         let event = name.as_str();
         metrics::counter!("chinwag_requests_total").increment(1);
+        let asked = self.hub.warns.then(Asked::default);
         let answer = async {
             let viewer = self.viewer(connection);
             self.hub.app.admit_request(&viewer).await?;
             // What is not admitted is not read, either.
             let body = packets::body(data)?;
-            requests::answer(self, connection, &self.hub.app, event, body).await
+            requests::answer(self, connection, &self.hub.app, event, body, asked.as_ref()).await
         };
         // A defect in one request must not take the socket's later ones with it.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
@@ -169,15 +171,16 @@ impl Session {
         if self.limited.goes_on(answer.as_ref().err()) {
             return self.close();
         }
+        let warnings = warnings(asked, data, answer.as_ref().err());
         let packet = match (answer, ack) {
-            (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json),
+            (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json, &warnings),
             // The push is the answer; the next request's comes after it.
             (Ok(Answer { pushed: true, .. }), None) => return self.hub.settled().await,
             (Ok(answer), None) => packets::event(event, &answer.json),
             (Err(error), ack) => {
                 log(requests::name(event), &error);
                 match ack {
-                    Some(ack) => packets::ack(ack, &packets::error(&error)),
+                    Some(ack) => packets::ack(ack, &packets::error(&error), &warnings),
                     None => packets::event("exception", &packets::exception(event, &error)),
                 }
             }
@@ -277,6 +280,13 @@ impl Session {
     pub fn set_several_users(&self, several: bool) {
         self.several_users.store(several, Ordering::Relaxed);
     }
+}
+
+/// Says which fields of a request were not asked for.
+fn warnings(asked: Option<Asked>, data: &str, error: Option<&Error>) -> Vec<String> {
+    let body = |asked| Some((asked, packets::body(data).ok()?));
+    let warnings = asked.and_then(body).map(|(asked, body)| asked.warnings(body, error));
+    warnings.unwrap_or_default()
 }
 
 /// The client did not read what was sent to it.

@@ -17,6 +17,7 @@ use super::packets::Answer;
 use super::session::Session;
 use crate::clock::Time;
 use crate::domain::{Actor, App, Connection, Viewer};
+use crate::doors::asked::Asked;
 use crate::doors::input::Input;
 use crate::error::Error;
 use crate::model::{ChatId, Problem, UserId, parse_id, read_id};
@@ -32,16 +33,24 @@ struct Call<'a> {
 /// Writes what takes the table of events.
 macro_rules! events {
     ($($name:literal => $function:path,)*) => {
-        /// Answers the request `event`; an event that is none is `invalid`.
+        /// Answers the request `event`, and notes what its body is asked for; an event that is none
+        /// is `invalid`.
         pub(super) async fn answer(
             session: &Session,
             connection: &Connection,
             app: &App,
             event: &str,
             body: &RawValue,
+            asked: Option<&Asked>,
         ) -> Result<Answer, Error> {
-            let body = || Input::new(body, app.limits());
-            let call = || Ok::<_, Error>(Call { session, connection, app, body: body()? });
+            let call = || {
+                let body = Input::new(body, app.limits())?.noting(asked);
+                if let Some(asked) = asked {
+                    // Known to all, though one that is refused may not have come to it.
+                    asked.note("user".to_owned());
+                }
+                Ok::<_, Error>(Call { session, connection, app, body })
+            };
             match event {
                 $($name => $function(call()?).await,)*
                 _ => Err(Error::Invalid { field: None, why: format!("there is no event {event}") }),

@@ -1,0 +1,142 @@
+//! What a request has that nobody asks it for: a misspelled name, mostly. While the server listens
+//! on a loopback address, its client is told; elsewhere that is not looked for.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::value::RawValue;
+
+use super::json::{Json, Object};
+use crate::error::Error;
+
+/// Of how many names that nobody knows a client is told.
+const MAX_WARNINGS: usize = 5;
+
+/// How many are looked at for that.
+const MAX_LOOKED_AT: usize = 100;
+
+/// How many characters of such a name are repeated.
+const MAX_NAME: usize = 40;
+
+/// The dotted paths of all that a request was asked for, there or not.
+#[derive(Default)]
+pub struct Asked(Mutex<BTreeSet<String>>);
+
+impl Asked {
+    pub fn note(&self, path: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+    }
+
+    /// A sentence for each field of the request that it was not asked for. One that was refused as
+    /// it was read was not asked for everything: then there is a sentence for what may be meant by
+    /// the refused field alone.
+    pub fn warnings(&self, body: &RawValue, error: Option<&Error>) -> Vec<String> {
+        let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unknown = Vec::new();
+        if let (false, Ok(Json::Object(object))) = (asked.is_empty(), Json::read(body)) {
+            find_unknown(&object, "", &asked, &mut unknown);
+        }
+        let refused = match error {
+            Some(error @ (Error::Invalid { .. } | Error::TooLarge { .. })) => Some(error.field()),
+            _ => None,
+        };
+        let meant = unknown.iter().map(|path| (path, meant_by(path, &asked)));
+        let of_refused = meant
+            .filter(|(_, meant)| refused.is_none_or(|field| field.is_some() && field == *meant));
+        of_refused.take(MAX_WARNINGS).map(|(path, meant)| sentence(path, meant)).collect()
+    }
+}
+
+/// Adds the paths of the object's members that were not asked for, and of those within them.
+fn find_unknown(
+    object: &Object<'_>,
+    parent: &str,
+    asked: &BTreeSet<String>,
+    unknown: &mut Vec<String>,
+) {
+    object.each(|name, value| {
+        if unknown.len() >= MAX_LOOKED_AT {
+            return;
+        }
+        let path = match parent {
+            "" => shortened(&name),
+            parent => format!("{parent}.{}", shortened(&name)),
+        };
+        // With a dot it would be taken for the member of a member.
+        if name.contains('.') || !asked.contains(&path) {
+            if !unknown.contains(&path) {
+                unknown.push(path);
+            }
+        } else if has_members(&path, asked)
+            && let Ok(Json::Object(object)) = Json::read(value)
+        {
+            find_unknown(&object, &path, asked, unknown);
+        }
+    });
+}
+
+/// Whether a member of what is at this path was asked for.
+fn has_members(path: &str, asked: &BTreeSet<String>) -> bool {
+    let first = format!("{path}.");
+    asked.range(first.clone()..).next().is_some_and(|next| next.starts_with(&first))
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(MAX_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+fn sentence(path: &str, meant: Option<&str>) -> String {
+    match meant {
+        Some(meant) => format!("{path} is not known here and was ignored; did you mean {meant}?"),
+        None => format!("{path} is not known here and was ignored"),
+    }
+}
+
+/// What a path is probably meant for: one that differs in case and punctuation alone, as `chatId`
+/// does from `chat.id`; or else the nearest beside it, or one of this name elsewhere.
+fn meant_by<'a>(path: &str, asked: &'a BTreeSet<String>) -> Option<&'a str> {
+    let others = || asked.iter().map(String::as_str).filter(|other| *other != path);
+    let (parent, name) = split(path);
+    let distance = |other: &&str| edits(&folded(name), &folded(split(other).1));
+    let beside = others().filter(|other| split(other).0 == parent);
+    let near = |other: &&str| distance(other) <= allowed(split(other).1);
+    let same = others().find(|other| folded(other) == folded(path));
+    let nearest = || beside.filter(near).min_by_key(distance);
+    let elsewhere = || others().find(|other| distance(other) == 0);
+    same.or_else(nearest).or_else(elsewhere)
+}
+
+/// A path's parent and the last name in it.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}
+
+fn folded(path: &str) -> String {
+    path.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// How many edits there may be from a name.
+fn allowed(name: &str) -> usize {
+    match name.len() {
+        0..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
+    }
+}
+
+/// How many characters must be put in, left out or replaced to make one of the other.
+fn edits(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (at, c) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (at, d) in other.chars().enumerate() {
+            let replaced = diagonal + usize::from(c != d);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,150 @@
+//! What a client is told of fields that nobody knows, while the server listens on a loopback
+//! address.
+
+use chinwag::Access;
+use serde_json::{Value, json};
+
+use crate::support::{Client, TestServer, assert_error, message};
+
+/// What the answer to a request warns of.
+async fn warnings(client: &mut Client, event: &str, body: Value) -> Vec<String> {
+    let answer = client.ask(event, body).await;
+    let warnings = answer.get("warnings").unwrap_or(&Value::Null);
+    serde_json::from_value(warnings.clone()).unwrap_or_default()
+}
+
+fn unknown(path: &str) -> String {
+    format!("{path} is not known here and was ignored")
+}
+
+fn meant(path: &str, meant: &str) -> String {
+    format!("{}; did you mean {meant}?", unknown(path))
+}
+
+#[tokio::test]
+async fn an_answer_says_what_was_not_known_and_what_was_probably_meant() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let id = ann.id.clone();
+    let chat = ann.chat("talk", false, &[]).await;
+    for (event, body, said) in [
+        ("list-chats", json!({}), vec![]),
+        ("list-chats", json!({ "limit": 1, "user": { "id": id }, "before": null }), vec![]),
+        ("list-chats", json!({ "Limit": 1 }), vec![meant("Limit", "limit")]),
+        (
+            "list-chats",
+            json!({ "limt": null, "colour": 1 }),
+            vec![unknown("colour"), meant("limt", "limit")],
+        ),
+        ("list-chats", json!({ "user": { "id": id, "name": "Ann" } }), vec![unknown("user.name")]),
+        ("list-chats", json!({ "user.id": id }), vec![unknown("user.id")]),
+        (
+            "list-messages",
+            json!({ "chat": { "id": chat }, "query": { "afterSeq": 1, "form": 2, "x": {} } }),
+            vec![
+                meant("query.afterSeq", "query.after_seq"),
+                meant("query.form", "query.from"),
+                unknown("query.x"),
+            ],
+        ),
+        (
+            "list-messages",
+            json!({ "chat": { "id": chat }, "chat_id": 1, "after_seq": 1 }),
+            vec![meant("after_seq", "query.after_seq"), meant("chat_id", "chat.id")],
+        ),
+        (
+            "join-chat",
+            json!({ "chat": { "id": chat, "id2": 1, "id ": 2 } }),
+            vec![meant("chat.id ", "chat.id"), meant("chat.id2", "chat.id")],
+        ),
+    ] {
+        let case = format!("{event} {body}");
+        assert_eq!(warnings(&mut ann, event, body).await, said, "{case}");
+    }
+    // The push is for all, and says nothing of it.
+    let mut body = message(&chat, "hello");
+    body["message"]["client-id"] = json!("1");
+    let said = warnings(&mut ann, "new-message", body).await;
+    assert_eq!(said, [meant("message.client-id", "message.client_id")]);
+    assert!(ann.next("new-message").await.get("warnings").is_none());
+}
+
+#[tokio::test]
+async fn a_refused_request_is_told_what_may_be_meant_by_the_field_that_is_missed() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    for (event, body, field, said) in [
+        (
+            "create-user",
+            json!({ "user": { "name": "B", "externalId": 1, "colour": 1 } }),
+            Some("user.external_id"),
+            vec![meant("user.externalId", "user.external_id")],
+        ),
+        (
+            "create-chat",
+            json!({ "chta": { "name": "n" }, "users": [], "colour": 1 }),
+            Some("chat"),
+            vec![meant("chta", "chat")],
+        ),
+        // What it was not asked for yet, because of that, may be known.
+        (
+            "create-chat",
+            json!({ "chat": { "name": 5, "private": true }, "user": { "id": "x" } }),
+            Some("chat.name"),
+            vec![],
+        ),
+        (
+            "create-chat",
+            json!({ "chat": { "name": "n" }, "user": { "id": "x" } }),
+            Some("users"),
+            vec![],
+        ),
+        ("join-chat", json!({ "chat_id": "x" }), Some("chat"), vec![meant("chat_id", "chat")]),
+    ] {
+        let case = format!("{event} {body}");
+        let answer = ann.ask(event, body).await;
+        assert_error(&answer["error"], "invalid", field);
+        let warnings = answer.get("warnings").cloned().unwrap_or(json!([]));
+        assert_eq!(warnings, json!(said), "{case}");
+    }
+    // One that was read is told of all.
+    let body = json!({ "chat": { "id": uuid(), "colour": 1 } });
+    let answer = ann.ask("join-chat", body).await;
+    assert_error(&answer["error"], "not_found", Some("chat.id"));
+    assert_eq!(answer["warnings"], json!([unknown("chat.colour")]));
+    // And there is nothing to be told of one that was not.
+    let answer = ann.ask("no-event", json!({ "colour": 1 })).await;
+    assert!(answer.get("warnings").is_none(), "{answer}");
+}
+
+fn uuid() -> &'static str {
+    "01890000-0000-7000-8000-000000000000"
+}
+
+#[tokio::test]
+async fn few_names_are_repeated_and_long_ones_are_cut() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let mut body = json!({});
+    for at in 0..1000 {
+        body[format!("{}{at:03}", "é".repeat(100))] = json!({ "deep": [at] });
+    }
+    let said = warnings(&mut ann, "list-chats", body.clone()).await;
+    assert_eq!(said, [unknown(&format!("{}…", "é".repeat(40)))]);
+    for at in 0..1000 {
+        body[format!("é{at:03}")] = json!(at);
+    }
+    assert_eq!(warnings(&mut ann, "list-chats", body).await.len(), 5);
+}
+
+#[tokio::test]
+async fn other_machines_are_not_told() {
+    let server = TestServer::with(|config| {
+        config.listen = vec!["0.0.0.0:0".into()];
+        config.access = Some(Access::Open);
+    })
+    .await;
+    let mut ann = server.user("ann").await;
+    let answer = ann.ask("list-chats", json!({ "limt": 1 })).await;
+    assert_eq!(answer, json!({ "chats": [] }));
+}
