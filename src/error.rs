@@ -268,6 +268,11 @@ pub enum StartError {
          say --database-url postgres://…, or leave --redis-url out"
     )]
     NodesWithoutServer,
+    #[error(
+        "the database {0} would have no file, and all of it would be lost when the server ends: \
+         say --database-url sqlite:chinwag.db"
+    )]
+    NamelessDatabase(Url),
     #[error("cannot open the database {url}: {source}")]
     Store { url: Url, source: Box<dyn std::error::Error + Send + Sync> },
     #[error(

@@ -34,6 +34,9 @@ impl Server {
     /// file of keys, an origin or a name cannot be used, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
         config.limits.check()?;
+        if config.database_url.is_nameless() {
+            return Err(StartError::NamelessDatabase(config.database_url));
+        }
         let places = look_up(&config.listen).await?;
         let exposed = places.iter().find(|place| !place.is_loopback());
         if config.access.is_none() {

@@ -189,10 +189,14 @@ fn redis(url: &str) -> Result<Url, String> {
 }
 
 fn database(url: &str) -> Result<Url, String> {
-    let named = |file: &str| !file.is_empty() && !file.contains(":memory:");
-    let is_file = url.strip_prefix("sqlite:").is_some_and(named);
-    match is_file || url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        true => Ok(url.into()),
-        false => Err("must be sqlite: and the name of a file, or begin with postgres://".into()),
+    let is_server = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let url = Url::from(url);
+    match is_server || (url.is_file() && !url.is_nameless()) {
+        true => Ok(url),
+        false => {
+            Err("must be sqlite: and the name of a file, such as sqlite:chinwag.db, or begin \
+                      with postgres://"
+                .into())
+        }
     }
 }

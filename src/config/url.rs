@@ -18,6 +18,18 @@ impl Url {
     pub(crate) fn is_file(&self) -> bool {
         self.0.starts_with("sqlite:")
     }
+
+    /// Whether it is a database of SQLite without a file that has a name.
+    pub(crate) fn is_nameless(&self) -> bool {
+        let Some(text) = self.0.strip_prefix("sqlite:") else {
+            return false;
+        };
+        let text = text.strip_prefix("//").unwrap_or(text);
+        let (place, query) = text.split_once('?').unwrap_or((text, ""));
+        place.is_empty()
+            || place.contains(":memory:")
+            || query.split('&').any(|parameter| parameter == "mode=memory")
+    }
 }
 
 impl<T: Into<String>> From<T> for Url {

@@ -12,6 +12,9 @@ use crate::logs;
 
 const TAKEN: &str = "the database file was deleted or replaced";
 
+const NO_LOG: &str = "there can be no write-ahead log beside it, as on some network file systems: \
+                      put the file on a local disk";
+
 /// A file's device and number.
 type Id = (u64, u64);
 
@@ -23,15 +26,21 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Of a database that has been opened, and its log with it.
-    pub fn of(database: &Path) -> io::Result<Files> {
+    /// Of a database that has been opened, and its log with it. Errors: SQLite has opened it without
+    /// a log, which it says to nobody.
+    pub fn of(database: &Path) -> Result<Files, sqlx::Error> {
         // By its real name: SQLite follows links, too.
         let database = fs::canonicalize(database)?;
         let mut log = database.clone().into_os_string();
         log.push("-wal");
-        let names = [database, log.into()].into_iter();
-        let opened = names.map(|name| identify(&name).map(|id| (name, id)));
-        Ok(Files { opened: opened.collect::<io::Result<_>>()?, lost: CancellationToken::new() })
+        let log = PathBuf::from(log);
+        let log_id = identify(&log).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => sqlx::Error::Configuration(NO_LOG.into()),
+            _ => error.into(),
+        })?;
+        let database_id = identify(&database)?;
+        let opened = vec![(database, database_id), (log, log_id)];
+        Ok(Files { opened, lost: CancellationToken::new() })
     }
 
     /// Errors: a file is not there any more, or another one is. Then it stays so.

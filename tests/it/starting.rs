@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
 
 use chinwag::{Config, Secret, Server, StartError};
 use jsonwebtoken::Algorithm;
@@ -12,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::backup::{new_file, on_file};
 use crate::database;
-use crate::program::{Running, output};
+use crate::program::{Running, output, program};
 use crate::services;
 use crate::signing::jwk;
 
@@ -41,6 +43,35 @@ fn assert_starts(arguments: &[&str], host: &str, access: &str) {
     assert_eq!(running.first_line, line, "{arguments:?}");
     let (status, log) = running.end("TERM");
     assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// What the program says that is started in this directory, on this database, and does not start.
+fn output_in(directory: &Path, database: &str) -> (Output, String) {
+    let arguments = ["--listen", "127.0.0.1:0", "--database-url", database];
+    let output = program().current_dir(directory).args(arguments).output().unwrap();
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    (output, String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn a_database_without_a_file_or_a_log_is_refused() {
+    for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:x.db?mode=memory", "sqlite://"] {
+        let directory = TempDir::new().unwrap();
+        let (output, text) = output_in(directory.path(), url);
+        assert_eq!(output.status.code(), Some(2), "{url}: {text}");
+        assert!(text.contains("the name of a file, such as sqlite:chinwag.db"), "{text}");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "{url}: it made something");
+        let listen = vec!["127.0.0.1:0".into()];
+        let config = Config { listen, database_url: url.into(), ..Config::default() };
+        let error = Server::start(config).await.err();
+        assert!(matches!(error, Some(StartError::NamelessDatabase(_))), "{error:?}");
+    }
+    // SQLite shares no memory when it locks so, and so has no log, as on some file systems.
+    let directory = TempDir::new().unwrap();
+    let url = format!("{}?vfs=unix-dotfile", database::sqlite_in(directory.path()));
+    let (output, text) = output_in(directory.path(), &url);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("no write-ahead log") && text.contains("local disk"), "{text}");
 }
 
 #[test]
