@@ -2,6 +2,7 @@
 
 mod client;
 mod crowd;
+mod processes;
 mod stage;
 mod usage;
 
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crowd::{Act, Load, Pace, Person, Plan, Seen};
+use processes::memory_of;
 use stage::Stage;
-use usage::{Counts, Usage, memory_of};
+use usage::{Counts, Usage};
 
 /// Lists have a number for each node, such as 4,4,0 on three nodes.
 #[derive(Parser)]

@@ -11,13 +11,7 @@ use std::process::{Child, Command, Stdio};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-/// Far more than the generator ever does: the limits are counted and never reached.
-const LIMITS: [(&str, &str); 4] = [
-    ("CHINWAG_REQUESTS_PER_USER", "6000000"),
-    ("CHINWAG_MESSAGES_PER_USER", "6000000"),
-    ("CHINWAG_REQUESTS_PER_ADDRESS", "0"),
-    ("CHINWAG_CONNECTS_PER_ADDRESS", "0"),
-];
+use crate::processes::LIMITS;
 
 pub struct Stage {
     nodes: Vec<Child>,

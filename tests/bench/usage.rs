@@ -9,6 +9,7 @@ use sqlx::{Connection, PgConnection, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::processes::cpu_of;
 use crate::stage::Stage;
 
 /// How often each kind of something was counted.
@@ -115,17 +116,7 @@ fn difference(now: Counts, before: &Counts) -> Counts {
         .collect()
 }
 
-/// Microseconds that all threads of a process have run.
-fn cpu_of(pid: u32) -> f64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let times = tasks.filter_map(|task| {
-        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<f64>().ok()
-    });
-    times.sum::<f64>() / 1000.0
-}
-
-/// The same of a process and its children.
+/// Microseconds that a process and its children have run.
 fn cpu_of_family(pid: u32) -> f64 {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
@@ -135,14 +126,6 @@ fn cpu_of_family(pid: u32) -> f64 {
         parent.is_some_and(|parent| parent == pid.to_string())
     });
     cpu_of(pid) + children.map(cpu_of).sum::<f64>()
-}
-
-/// Bytes of memory that a process holds.
-pub fn memory_of(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.unwrap_or_default() * 1024.0
 }
 
 async fn get(host: &str, path: &str) -> String {
