@@ -127,6 +127,11 @@ impl Time {
         Time(micros)
     }
 
+    /// The next microsecond.
+    pub fn next(self) -> Time {
+        Time(self.0.saturating_add(1))
+    }
+
     /// The microseconds from this time to a later one, 0 to an earlier one.
     pub fn until(self, later: Time) -> u64 {
         u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0)

@@ -224,6 +224,23 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl From<rusqlite::Error> for Error {
+    /// The same of the connection that writes rows by itself.
+    fn from(error: rusqlite::Error) -> Error {
+        let passing = match &error {
+            rusqlite::Error::SqliteFailure(failure, _) => {
+                is_passing_on_sqlite(failure.extended_code & 0xff)
+            }
+            _ => false,
+        };
+        let cause = Some(Arc::new(sqlx::Error::AnyDriverError(Box::new(error))));
+        match passing {
+            true => Error::Unavailable(cause),
+            false => Error::Internal(cause),
+        }
+    }
+}
+
 /// Whether what PostgreSQL says by this code may be over the next time.
 fn is_passing(code: &str) -> bool {
     /// No connection, too little room, the transaction was given up, the server is ending, its disk

@@ -1,7 +1,6 @@
 //! The `chats` table.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use futures_util::TryStreamExt;
 use sqlx::FromRow;
@@ -13,7 +12,7 @@ use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{
-    ChannelName, Chat, ChatId, ChatPage, Description, ListedChat, Message, Name, TeamId, UserId,
+    ChannelName, Chat, ChatId, ChatPage, Description, ListedChat, Name, TeamId, UserId,
 };
 
 /// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
@@ -122,6 +121,8 @@ pub(super) struct Head {
     pub active_at: Time,
     direct_pair: Option<String>,
     pub channel_name: Option<ChannelName>,
+    /// Whether there are copies of its [activity](super::activity).
+    pub kept: bool,
 }
 
 impl Head {
@@ -276,25 +277,31 @@ impl Tx {
 
     /// What the next messages of these chats follow; those that are none are missing. Nobody else
     /// appends to these chats until the transaction ends.
-    pub(super) async fn find_heads(
-        &mut self,
-        chats: impl Iterator<Item = ChatId>,
-    ) -> Result<Vec<Head>, Error> {
+    pub(super) async fn find_heads(&mut self, chats: HashSet<ChatId>) -> Result<Vec<Head>, Error> {
+        if chats.is_empty() {
+            return Ok(Vec::new());
+        }
         let heads = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
-                    "select id, last_seq, active_at, direct_pair, channel_name from chats
-                     where id in (select unhex(value, '-') from json_each($1)) and not ended",
+                    "select id, last_seq, active_at, direct_pair, channel_name, exists (
+                         select 1 from members indexed by members_kept
+                         where chat_id = chats.id and active_at is not null
+                     ) as kept
+                     from chats where id in (select unhex(value, '-') from json_each($1))
+                     and not ended",
                 )
-                .bind(json(chats))
+                .bind(json(chats.iter()))
                 .fetch_all(&mut **inner)
                 .await?
             }
             // In the order of the ids, as all [locks](super::locks) are taken.
             Transaction::Postgres(inner) => {
                 sqlx::query_as(
-                    "select id, last_seq, active_at, direct_pair, channel_name from chats
-                     where id = any($1) and not ended order by id for no key update",
+                    "select id, last_seq, active_at, direct_pair, channel_name, exists (
+                         select 1 from members where chat_id = chats.id and active_at is not null
+                     ) as kept
+                     from chats where id = any($1) and not ended order by id for no key update",
                 )
                 .bind(Vec::from_iter(chats))
                 .fetch_all(&mut **inner)
@@ -304,37 +311,24 @@ impl Tx {
         Ok(heads)
     }
 
-    /// Moves the chats of new messages on.
-    pub(super) async fn update_heads(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        // A chat's later messages overwrite its earlier ones.
-        let heads: HashMap<_, _> = messages
-            .iter()
-            .map(|m| (m.chat_id, (m.chat_id, m.seq, m.created_at.as_micros())))
-            .collect();
+    /// Moves chats on, and the copies of their [activity](super::activity) where there are any.
+    pub(super) async fn update_heads(&mut self, heads: &[&Head]) -> Result<(), Error> {
         match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query(
-                    "update chats set last_seq = j.value ->> 1, active_at = j.value ->> 2
-                     from json_each($1) j where chats.id = unhex(j.value ->> 0, '-')",
-                )
-                .bind(json(heads.values()))
-                .execute(&mut **inner)
-                .await?;
-            }
+            Transaction::Sqlite(writer) => writer.update_heads(heads)?,
             Transaction::Postgres(inner) => {
-                let columns = |heads: &HashMap<_, (ChatId, i64, i64)>| {
-                    let heads = heads.values().copied();
-                    heads.map(|(id, seq, at)| (id, (seq, at))).unzip()
-                };
-                let (ids, (seqs, times)): (Vec<_>, (Vec<_>, Vec<_>)) = columns(&heads);
                 sqlx::query(
-                    "update chats set last_seq = h.seq, active_at = h.at
-                     from unnest($1::uuid[], $2::bigint[], $3::bigint[]) h (id, seq, at)
+                    "with h as (
+                         select * from unnest($1::uuid[], $2::bigint[], $3::bigint[]) h (id, seq, at)
+                     ), kept as (
+                         update members m set active_at = h.at from h
+                         where m.chat_id = h.id and m.active_at is not null
+                     )
+                     update chats set last_seq = h.seq, active_at = h.at from h
                      where chats.id = h.id",
                 )
-                .bind(ids)
-                .bind(seqs)
-                .bind(times)
+                .bind(Vec::from_iter(heads.iter().map(|head| head.id)))
+                .bind(Vec::from_iter(heads.iter().map(|head| head.last_seq)))
+                .bind(Vec::from_iter(heads.iter().map(|head| head.active_at)))
                 .execute(&mut **inner)
                 .await?;
             }

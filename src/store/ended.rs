@@ -82,6 +82,7 @@ impl Tx {
     /// Ends an ephemeral chat: there is none any more, and nobody is a member of it or invited.
     /// False if it is not ephemeral, or is none.
     pub async fn end_ephemeral_chat(&mut self, id: ChatId) -> Result<bool, Error> {
+        self.forget_chat(id);
         let ended = on!(Tx self, |connection| {
             sqlx::query(
                 "update chats set ended = true where id = $1 and ephemeral and not ended",

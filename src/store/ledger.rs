@@ -14,13 +14,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::{io, thread};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::append::append;
+use super::bounded::PgTransaction;
+use super::rows::SqliteWriter;
 use super::{Db, Exit, Transaction};
 use crate::error::Error;
 use crate::model::{Event, NewMessage, Sent};
@@ -49,14 +53,23 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the task; `capacity` entries may wait for it.
-    pub fn start(db: Db, exit: Exit, capacity: usize) -> Ledger {
+    /// Starts the task; `capacity` entries may wait for it. On a file it has a thread of its own,
+    /// where it appends and commits without handing over to another.
+    pub fn start(db: Db, exit: Exit, capacity: usize) -> io::Result<Ledger> {
         let (queue, entries) = mpsc::channel(capacity);
         let closing = CancellationToken::new();
         let task = TaskTracker::new();
-        let writing = Writing { db, exit, queue: entries, waiting: VecDeque::new() };
-        task.spawn(writing.run(closing.clone()));
-        Ledger { queue, closing, task }
+        let on_file = matches!(db, Db::Sqlite(_));
+        let writing = Writing { db, exit, queue: entries, waiting: VecDeque::new(), writer: None };
+        let writing = task.track_future(writing.run(closing.clone()));
+        if on_file {
+            let runtime = Handle::current();
+            let thread = thread::Builder::new().name("chinwag-ledger".into());
+            thread.spawn(move || runtime.block_on(writing))?;
+        } else {
+            tokio::spawn(writing);
+        }
+        Ok(Ledger { queue, closing, task })
     }
 
     /// Queues a message and returns it once it is durable. Errors: `unavailable` if the queue is
@@ -195,6 +208,8 @@ struct Writing {
     exit: Exit,
     queue: mpsc::Receiver<Entry>,
     waiting: VecDeque<Entry>,
+    /// The connection that writes to a file, between two groups.
+    writer: Option<SqliteWriter>,
 }
 
 impl Writing {
@@ -254,7 +269,7 @@ impl Writing {
 
     /// Writes a group in one transaction; what it leaves in `group.jobs` is for the next.
     async fn write(&mut self, group: &mut Group, written: &mut Written) -> Result<(), Error> {
-        let transaction = Arc::new(Mutex::new(self.db.begin().await?));
+        let transaction = Arc::new(Mutex::new(self.begin().await?));
         let mut events = Vec::new();
         let messages = std::mem::take(&mut group.messages);
         if !messages.is_empty() {
@@ -273,8 +288,7 @@ impl Writing {
                         break;
                     }
                 }
-                // Dropped, the transaction is rolled back.
-                None if alone => return Ok(()),
+                None if alone => return self.roll_back(transaction),
                 None => {}
             }
         }
@@ -284,18 +298,57 @@ impl Writing {
         Ok(())
     }
 
+    async fn begin(&mut self) -> Result<Transaction, Error> {
+        match &self.db {
+            Db::Sqlite(pools) => {
+                pools.files.check()?;
+                let writer = match self.writer.take() {
+                    Some(writer) => writer,
+                    None => SqliteWriter::take(&pools.writer).await?,
+                };
+                writer.execute("begin immediate")?;
+                Ok(Transaction::Sqlite(writer))
+            }
+            Db::Postgres(pool) => {
+                Ok(Transaction::Postgres(Box::new(PgTransaction::begin(pool).await?)))
+            }
+        }
+    }
+
     async fn commit(
         &mut self,
         transaction: Arc<Mutex<Transaction>>,
         events: Vec<Event>,
     ) -> Result<(), Error> {
         let kept = self.exit.keep(&mut lend(&transaction).await.0, &events).await?;
-        // Whoever had it has given it back.
-        let transaction = Arc::into_inner(transaction).ok_or(Error::Internal(None))?;
-        self.db.commit(transaction.into_inner()).await?;
+        match take_back(transaction)? {
+            Transaction::Sqlite(writer) => {
+                writer.execute("commit")?;
+                self.writer = Some(writer);
+            }
+            Transaction::Postgres(inner) => inner.commit().await?,
+        }
+        // After the commit, which may have gone to a file that nobody will find.
+        if let Db::Sqlite(pools) = &self.db {
+            pools.files.check()?;
+        }
         self.exit.send(events, kept).await;
         Ok(())
     }
+
+    fn roll_back(&mut self, transaction: Arc<Mutex<Transaction>>) -> Result<(), Error> {
+        // That of PostgreSQL is rolled back when it is dropped.
+        if let Transaction::Sqlite(writer) = take_back(transaction)? {
+            writer.execute("rollback")?;
+            self.writer = Some(writer);
+        }
+        Ok(())
+    }
+}
+
+/// Whoever it was lent to has given it back.
+fn take_back(transaction: Arc<Mutex<Transaction>>) -> Result<Transaction, Error> {
+    Ok(Arc::into_inner(transaction).ok_or(Error::Internal(None))?.into_inner())
 }
 
 /// Runs a job; none if it is to change nothing.
@@ -305,14 +358,14 @@ async fn run(
     alone: bool,
 ) -> Result<Option<Done>, Error> {
     if !alone {
-        transaction.lock().await.execute("savepoint job").await?;
+        execute(transaction, "savepoint job").await?;
     }
     let (tx, outcome) = lend(transaction).await;
     // If the caller is gone, it is dropped here.
     drop(job.send(Ok(tx)));
     let done = outcome.await.ok();
     if done.is_none() && !alone {
-        transaction.lock().await.execute("rollback to job").await?;
+        execute(transaction, "rollback to job").await?;
     }
     Ok(done)
 }
@@ -320,4 +373,12 @@ async fn run(
 async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<Done>) {
     let (outcome, receiver) = oneshot::channel();
     (Tx { inner: transaction.clone().lock_owned().await, outcome }, receiver)
+}
+
+/// On SQLite, where jobs share a transaction.
+async fn execute(transaction: &Mutex<Transaction>, sql: &str) -> Result<(), Error> {
+    match &*transaction.lock().await {
+        Transaction::Sqlite(writer) => writer.execute(sql),
+        Transaction::Postgres(_) => Ok(()),
+    }
 }

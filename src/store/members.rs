@@ -113,6 +113,7 @@ impl Tx {
         team_id: TeamId,
         user_id: &UserId,
     ) -> Result<(), Error> {
+        self.forget_all();
         on!(Tx self, |connection| {
             sqlx::query(
                 "delete from members
@@ -163,6 +164,7 @@ impl Tx {
         user_ids: &[UserId],
         joined_at: Time,
     ) -> Result<u64, Error> {
+        self.forget_chat(chat_id);
         let done = match &mut *self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
                 "insert into members
@@ -224,6 +226,7 @@ impl Tx {
         chat_id: ChatId,
         user_id: &UserId,
     ) -> Result<bool, Error> {
+        self.forget_chat(chat_id);
         let deleted = on!(Tx self, |connection| {
             sqlx::query("delete from members where chat_id = $1 and user_id = $2")
                 .bind(chat_id)
@@ -287,8 +290,11 @@ impl Tx {
     pub(super) async fn find_members(
         &mut self,
         pairs: &HashSet<(ChatId, &UserId)>,
-    ) -> Result<HashSet<(ChatId, UserId)>, Error> {
-        let members: Vec<_> = match &mut *self.inner {
+    ) -> Result<Vec<(ChatId, UserId)>, Error> {
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let members = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
                     "select m.chat_id, m.user_id from json_each($1) j join members m
@@ -311,7 +317,7 @@ impl Tx {
                 .await?
             }
         };
-        Ok(members.into_iter().collect())
+        Ok(members)
     }
 
     /// Counts new messages for their senders, who have read them.
@@ -324,16 +330,7 @@ impl Tx {
             *sent.entry((message.chat_id, &message.user_id)).or_default() += 1;
         }
         match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query(
-                    "update members set own_unread = own_unread + (j.value ->> 2)
-                     from json_each($1) j
-                     where chat_id = unhex(j.value ->> 0, '-') and user_id = j.value ->> 1",
-                )
-                .bind(json(sent.iter().map(|((chat, user), count)| (chat, user, count))))
-                .execute(&mut **inner)
-                .await?;
-            }
+            Transaction::Sqlite(writer) => writer.update_own_unread(&sent)?,
             Transaction::Postgres(inner) => {
                 let (senders, counts): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
                 let (chats, users): (Vec<_>, Vec<_>) = senders.into_iter().unzip();

@@ -4,25 +4,28 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 
+use super::append::Key;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, ClientId, Message, MessagePage, MessageQuery, UserId};
 
-/// The first and the last `seq` of a chat between two times, by the index of times: within a chat
-/// times never fall while `seq` rises. Nothing between them is an empty range.
-const FIND_RANGE: &str = "
-    select
-        case when cast($2 as bigint) is null then 1 else coalesce((
-            select seq from messages where chat_id = $1 and created_at >= $2
-            order by created_at, seq limit 1
-        ), last_seq + 1) end,
-        case when cast($3 as bigint) is null then last_seq else coalesce((
-            select seq from messages where chat_id = $1 and created_at <= $3
-            order by created_at desc, seq desc limit 1
-        ), 0) end
-    from chats where id = $1";
+/// The `seq` of a chat's first message of this time or later, or the one after its last message. It is
+/// found by bisection: within a chat times never fall as `seq` rises.
+const FIND_SEQ: &str = "
+    with recursive search (low, high) as (
+        select cast(1 as bigint), last_seq + 1 from chats where id = $1
+        union all
+        select case when m.created_at < $2 then m.seq + 1 else low end,
+            case when m.created_at < $2 then high else coalesce(m.seq, (low + high) / 2) end
+        from search left join messages m on m.chat_id = $1 and m.seq = (
+            select min(seq) from messages
+            where chat_id = $1 and seq >= (low + high) / 2 and seq < high
+        )
+        where low < high
+    )
+    select low from search where low = high";
 
 const LIST_EARLIEST: &str = "
     select * from messages where chat_id = $1 and seq between $2 and $3 order by seq limit $4";
@@ -70,25 +73,48 @@ impl Store {
         Ok(MessagePage { messages, next, previous })
     }
 
+    /// The first and the last `seq` of a chat between two times; an empty range if nothing is.
     async fn find_range(
         &self,
         chat_id: ChatId,
         from: Option<Time>,
         to: Option<Time>,
     ) -> Result<(i64, i64), Error> {
-        let range = on!(Db self, |pool| {
-            sqlx::query_as(FIND_RANGE).bind(chat_id).bind(from).bind(to).fetch_optional(pool).await
+        let first = match from {
+            Some(from) => self.find_seq(chat_id, from).await?,
+            None => 1,
+        };
+        let last = match to {
+            Some(to) => self.find_seq(chat_id, to.next()).await? - 1,
+            None => self.find_last_seq(chat_id).await?,
+        };
+        Ok((first, last))
+    }
+
+    async fn find_seq(&self, chat_id: ChatId, time: Time) -> Result<i64, Error> {
+        let seq: Option<i64> = on!(Db self, |pool| {
+            sqlx::query_scalar(FIND_SEQ).bind(chat_id).bind(time).fetch_optional(pool).await
         })?;
-        Ok(range.unwrap_or_default())
+        Ok(seq.unwrap_or(1))
+    }
+
+    async fn find_last_seq(&self, chat_id: ChatId) -> Result<i64, Error> {
+        let seq: Option<i64> = on!(Db self, |pool| {
+            sqlx::query_scalar("select last_seq from chats where id = $1")
+                .bind(chat_id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(seq.unwrap_or(0))
     }
 }
 
 impl Tx {
     /// The messages that were sent under these `client_id`s.
-    pub(super) async fn find_sent(
-        &mut self,
-        keys: &[(ChatId, UserId, ClientId)],
-    ) -> Result<Vec<Message>, Error> {
+    pub(super) async fn find_sent(&mut self, mut keys: Vec<Key>) -> Result<Vec<Message>, Error> {
+        if let Transaction::Sqlite(writer) = &mut *self.inner {
+            keys = writer.find_keys(keys)?;
+        }
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -123,25 +149,10 @@ impl Tx {
         Ok(messages)
     }
 
-    /// Stores new messages, all in one statement.
+    /// Stores new messages.
     pub(super) async fn insert_messages(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
         match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                let rows = json(messages.iter().map(|m| {
-                    let (at, kind) = (m.created_at.as_micros(), m.kind as i16);
-                    (m.chat_id, m.seq, m.id, &m.user_id, kind, &m.body, &m.client_id, at)
-                }));
-                sqlx::query(
-                    "insert into messages
-                         (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
-                     select unhex(value ->> 0, '-'), value ->> 1, unhex(value ->> 2, '-'),
-                         value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 7
-                     from json_each($1)",
-                )
-                .bind(rows)
-                .execute(&mut **inner)
-                .await?;
-            }
+            Transaction::Sqlite(writer) => writer.insert_messages(messages)?,
             Transaction::Postgres(inner) => {
                 sqlx::query(
                     "insert into messages

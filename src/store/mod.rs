@@ -27,6 +27,7 @@ mod members;
 mod messages;
 mod nicks;
 mod postgres;
+mod rows;
 mod seats;
 mod sqlite;
 mod teams;
@@ -39,7 +40,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::Sqlite;
 use tokio::sync::{Notify, mpsc};
 
 use crate::config::{Limits, Url};
@@ -47,6 +47,7 @@ use crate::error::Error;
 use crate::model::{Committed, Event, Kept, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
 use ledger::Ledger;
+use rows::SqliteWriter;
 use sqlite::SqlitePools;
 
 pub use accounts::Taken;
@@ -158,7 +159,7 @@ impl Store {
         let to_log = Arc::<Notify>::default();
         let exit =
             Exit { committed, last_number: last_number.clone(), keeping, to_log: to_log.clone() };
-        let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten);
+        let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten)?;
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);
         }
@@ -253,46 +254,6 @@ fn is_storable(text: &str) -> bool {
 
 /// An open write transaction; dropped, it changes nothing.
 enum Transaction {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Sqlite(SqliteWriter),
     Postgres(Box<PgTransaction>),
-}
-
-impl Transaction {
-    async fn execute(&mut self, sql: &'static str) -> Result<(), Error> {
-        match self {
-            Transaction::Sqlite(inner) => {
-                sqlx::raw_sql(sql).execute(&mut **inner).await.map(drop)?
-            }
-            Transaction::Postgres(inner) => {
-                sqlx::raw_sql(sql).execute(&mut **inner).await.map(drop)?
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Db {
-    async fn begin(&self) -> Result<Transaction, Error> {
-        Ok(match self {
-            Db::Sqlite(pools) => {
-                pools.files.check()?;
-                Transaction::Sqlite(pools.writer.begin_with("begin immediate").await?)
-            }
-            Db::Postgres(pool) => {
-                Transaction::Postgres(Box::new(PgTransaction::begin(pool).await?))
-            }
-        })
-    }
-
-    async fn commit(&self, transaction: Transaction) -> Result<(), Error> {
-        match transaction {
-            Transaction::Sqlite(inner) => inner.commit().await?,
-            Transaction::Postgres(inner) => inner.commit().await?,
-        }
-        // After the commit, which may have gone to a file that nobody will find.
-        if let Db::Sqlite(pools) = self {
-            pools.files.check()?;
-        }
-        Ok(())
-    }
 }

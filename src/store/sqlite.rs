@@ -8,12 +8,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde::Serialize;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnectionMetadata;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, SqlitePool};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::files::Files;
@@ -61,7 +59,8 @@ impl SqlitePools {
             .pragma("wal_autocheckpoint", "0");
         let lock = Arc::new(lock(options.get_filename()).await?);
         make_private(options.get_filename());
-        let writer = pool(1).before_acquire(clean).connect_with(options.clone()).await?;
+        // The ledger's thread uses the connection beside the driver's.
+        let writer = pool(1).connect_with(options.clone().serialized(true)).await?;
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
@@ -153,19 +152,6 @@ pub(super) fn existing(url: &Url) -> Result<SqliteConnectOptions, CopyError> {
         Ok(_) => Ok(options.create_if_missing(false).disable_statement_logging()),
         Err(_) => Err(CopyError::NoDatabase(options.get_filename().to_owned())),
     }
-}
-
-/// Whether a connection is in no transaction. After a full disk SQLite rolls back by itself, and
-/// sqlx counts the transaction as open for good: such a connection is replaced.
-fn clean(
-    connection: &mut SqliteConnection,
-    _: PoolConnectionMetadata,
-) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
-    Box::pin(async move {
-        // A rollback that was queued when a transaction was dropped ends before this does.
-        connection.ping().await?;
-        Ok(!connection.is_in_transaction())
-    })
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

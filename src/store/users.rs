@@ -181,6 +181,7 @@ impl Tx {
     }
 
     pub async fn update_user(&mut self, user: &User) -> Result<(), Error> {
+        self.forget_user(&user.id);
         on!(Tx self, |connection| {
             sqlx::query(
                 "update users
@@ -233,6 +234,9 @@ impl Tx {
         &mut self,
         ids: &HashSet<&UserId>,
     ) -> Result<HashMap<UserId, Named>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
         let named: Vec<Named> = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(

@@ -105,7 +105,12 @@ fn statements() -> Vec<Statement> {
 fn statements_in(file: &Path) -> Vec<Statement> {
     let tokens = tokens(&fs::read_to_string(file).unwrap());
     let source = Source { macros: macros(&tokens), tokens };
-    let of_postgres = ["postgres.rs", "bounded.rs"].into_iter().any(|name| file.ends_with(name));
+    let is = |name: &str| file.ends_with(name);
+    let of_file = match () {
+        () if is("postgres.rs") || is("bounded.rs") => Some(Dialect::Postgres),
+        () if is("rows.rs") => Some(Dialect::Sqlite),
+        () => None,
+    };
     let (mut found, mut only, mut at) = (Vec::new(), None, 0);
     while at < source.tokens.len() {
         match (&source.tokens[at], source.tokens.get(at + 1)) {
@@ -128,7 +133,7 @@ fn statements_in(file: &Path) -> Vec<Statement> {
         };
         let first = sql.split_whitespace().next().unwrap_or_default();
         if ["select", "insert", "update", "delete", "with"].contains(&first) {
-            let only = only.or(of_postgres.then_some(Dialect::Postgres));
+            let only = only.or(of_file);
             found.push(Statement { file: file.to_owned(), only, sql });
         }
         at = end;

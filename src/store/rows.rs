@@ -1,0 +1,142 @@
+//! The connection that writes to a SQLite file, and the one hot statement: messages, appended as
+//! prepared rows on the connection's own handle, in the ledger's thread.
+//!
+//! A statement that goes through the driver crosses to its thread and back, 10 to 20 µs, and many
+//! rows in one statement are a JSON text that is built and taken apart again. Together that was more
+//! than half of what a stored message cost; `docs/performance.md` has the figures. All else that is
+//! written goes through the driver.
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, params};
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
+
+use super::append::{Key, Known};
+use super::chats::Head;
+use crate::error::Error;
+use crate::model::{ChatId, Message, UserId};
+
+/// The one connection that writes. Dropped in the middle of a transaction, it rolls back.
+pub(super) struct SqliteWriter {
+    // Dropped before the connection whose handle it has.
+    rows: rusqlite::Connection,
+    connection: PoolConnection<Sqlite>,
+    /// What the database holds, as nobody else changes it.
+    pub known: Known,
+}
+
+impl SqliteWriter {
+    /// Takes the connection of a pool that has one, opened as `serialized`.
+    pub async fn take(pool: &SqlitePool) -> Result<SqliteWriter, Error> {
+        let mut connection = pool.acquire().await?;
+        let handle = connection.lock_handle().await?.as_raw_handle();
+        // SAFETY: the handle is open until `connection` is dropped, after `rows`. Both may use it,
+        // from two threads even, as it was opened as serialized.
+        let rows = unsafe { rusqlite::Connection::from_handle(handle.as_ptr()) }?;
+        Ok(SqliteWriter { rows, connection, known: Known::default() })
+    }
+
+    pub fn execute(&self, sql: &str) -> Result<(), Error> {
+        Ok(self.rows.execute_batch(sql)?)
+    }
+
+    /// Those of `keys` under which a message was sent.
+    pub fn find_keys(&self, keys: Vec<Key>) -> Result<Vec<Key>, Error> {
+        let mut find = self.rows.prepare_cached(
+            "select 1 from messages where chat_id = ?1 and user_id = ?2 and client_id = ?3",
+        )?;
+        let mut found = Vec::new();
+        for key in keys {
+            let (chat, user, client) = &key;
+            let row = params![bytes(chat), user.as_ref(), client.as_ref()];
+            if find.query_row(row, |_| Ok(())).optional()?.is_some() {
+                found.push(key);
+            }
+        }
+        Ok(found)
+    }
+
+    pub fn insert_messages(&self, messages: &[Arc<Message>]) -> Result<(), Error> {
+        let mut insert = self.rows.prepare_cached(
+            "insert into messages
+                 (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        )?;
+        for message in messages {
+            insert.execute(params![
+                bytes(&message.chat_id),
+                message.seq,
+                bytes(&message.id),
+                message.user_id.as_ref(),
+                message.kind as i16,
+                message.body.as_ref(),
+                message.client_id.as_ref().map(AsRef::as_ref),
+                message.created_at.as_micros(),
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Moves chats on, and the copies of their activity where there are any.
+    pub fn update_heads(&self, heads: &[&Head]) -> Result<(), Error> {
+        let mut update = self
+            .rows
+            .prepare_cached("update chats set last_seq = ?2, active_at = ?3 where id = ?1")?;
+        let mut keep = self.rows.prepare_cached(
+            "update members indexed by members_kept set active_at = ?2
+             where chat_id = ?1 and active_at is not null",
+        )?;
+        for head in heads {
+            let (id, at) = (bytes(&head.id), head.active_at.as_micros());
+            update.execute(params![id, head.last_seq, at])?;
+            if head.kept {
+                keep.execute(params![id, at])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts new messages for their senders.
+    pub fn update_own_unread(&self, sent: &HashMap<(ChatId, &UserId), i64>) -> Result<(), Error> {
+        let mut update = self.rows.prepare_cached(
+            "update members set own_unread = own_unread + ?3
+             where chat_id = ?1 and user_id = ?2",
+        )?;
+        for ((chat, user), count) in sent {
+            update.execute(params![bytes(chat), user.as_ref(), count])?;
+        }
+        Ok(())
+    }
+}
+
+fn bytes(id: &impl AsRef<[u8]>) -> &[u8] {
+    id.as_ref()
+}
+
+impl Drop for SqliteWriter {
+    fn drop(&mut self) {
+        // One that has ended by itself, as after a full disk, needs none.
+        if !self.rows.is_autocommit()
+            && let Err(error) = self.rows.execute_batch("rollback")
+        {
+            tracing::error!(%error, "a transaction was not rolled back");
+        }
+    }
+}
+
+impl Deref for SqliteWriter {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for SqliteWriter {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
