@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::iter;
 
-use super::access::{Member, Owner, Reader, TeamMember};
+use super::access::{Owner, Reader, TeamMember};
 use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{Chat, ChatChange, ChatId, ChatPage, Event, NewChat, ReadState, UserId};
+use crate::model::{
+    Chat, ChatChange, ChatId, ChatPage, Event, Mark, Marked, NewChat, Passed, ReadState, UserId,
+};
 use crate::store::Tx;
 
 impl App {
@@ -134,12 +136,31 @@ impl App {
         chat_id: ChatId,
         seq: Option<i64>,
     ) -> Result<ReadState, Error> {
-        let mut tx = self.begin_as(actor).await?;
-        let member = Member::check_in(&mut tx, chat_id, actor).await?;
-        let (read, moved) = read_on(&mut tx, &member, seq).await?;
-        let event = Event::ChatRead { user_id: member.user_id, read, by: actor.connection };
-        tx.commit(moved.then_some(event)).await?;
-        Ok(read)
+        let mut mark = Mark {
+            chat_id,
+            user_id: actor.user_id.clone(),
+            seq,
+            passed: None,
+            by: actor.connection,
+            anonymous: actor.anonymous,
+        };
+        loop {
+            match self.store.mark_read(mark.clone()).await {
+                Ok(Marked::Read(read)) => return Ok(read),
+                // Counted outside the transaction, which others wait for.
+                Ok(Marked::Uncounted { after, to }) => {
+                    let _share = self.share_of(&Viewer::from(actor)).await?;
+                    let own = self.store.count_own(chat_id, &mark.user_id, after, to).await?;
+                    mark.passed = Some(Passed { after, to, own });
+                }
+                // The service reads what it likes, but has nothing to mark without a member.
+                Err(Error::NotFound { .. }) => {
+                    Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
+                    return Err(Error::NO_MEMBER);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -203,24 +224,6 @@ async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Erro
         true => Ok(()),
         false => Err(Error::conflict("user.id", "is not a member of this chat")),
     }
-}
-
-/// Also returns whether that changed anything.
-async fn read_on(
-    tx: &mut Tx,
-    member: &Member,
-    seq: Option<i64>,
-) -> Result<(ReadState, bool), Error> {
-    let (chat_id, user_id) = (member.chat_id, &member.user_id);
-    // The service reads what it likes, but there is nothing to mark for who is no member.
-    let mut reading = tx.find_reading(chat_id, user_id).await?.ok_or(Error::NO_MEMBER)?;
-    let seq = seq.unwrap_or(reading.last_seq).min(reading.last_seq);
-    let moves = seq > reading.read_seq;
-    if moves {
-        reading = tx.update_reading(chat_id, user_id, reading, seq).await?;
-    }
-    let read = ReadState { chat_id, read_seq: reading.read_seq, unread: reading.unread() };
-    Ok((read, moves))
 }
 
 /// False if there was none. With it go the invitations of and by the member, which would be a way

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelName, ChatId, Description, Name, TeamId, UserId};
+use super::{ChannelName, ChatId, ConnectionId, Description, Name, TeamId, UserId};
 use crate::clock::{self, Time};
 
 /// A chat, room, channel or thread.
@@ -97,4 +97,39 @@ pub struct ReadState {
     pub read_seq: i64,
     /// Messages of others after it.
     pub unread: i64,
+}
+
+/// That a member has read a chat up to a `seq`, or all of it.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    pub chat_id: ChatId,
+    pub user_id: UserId,
+    pub seq: Option<i64>,
+    /// What was counted because a mark was [`Uncounted`](Marked::Uncounted).
+    pub passed: Option<Passed>,
+    /// The connection that says so.
+    pub by: ConnectionId,
+    /// Whether it is nobody in particular: then not a protected user.
+    pub anonymous: bool,
+}
+
+/// How many of a range of messages are a member's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Passed {
+    /// Those after this `seq`,
+    pub after: i64,
+    /// up to this one.
+    pub to: i64,
+    pub own: i64,
+}
+
+/// What became of a [`Mark`].
+#[derive(Clone, Copy, Debug)]
+pub enum Marked {
+    Read(ReadState),
+    /// Nothing yet: it takes a count of the member's own messages after one `seq` up to another.
+    Uncounted {
+        after: i64,
+        to: i64,
+    },
 }

@@ -1,14 +1,13 @@
 //! The `members` table: who is in which chat, and how far they have read.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use super::activity::{KEPT, SORTED};
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, Message, TeamId, UserId};
+use crate::model::{ChatId, TeamId, UserId};
 
 const FIND_STANDING: &str = "
     select c.private, c.direct_pair is not null as direct, c.team_id is not null as of_team,
@@ -37,18 +36,19 @@ pub struct Standing {
 }
 
 /// How far a member has read.
-#[derive(sqlx::FromRow)]
-pub struct Reading {
-    pub last_seq: i64,
+#[derive(Clone, Copy, sqlx::FromRow)]
+pub(super) struct Reading {
     pub read_seq: i64,
-    own_unread: i64,
+    /// The member's own messages after that.
+    pub own_unread: i64,
 }
 
-impl Reading {
-    /// How many messages of others remain.
-    pub fn unread(&self) -> i64 {
-        self.last_seq - self.read_seq - self.own_unread
-    }
+#[derive(sqlx::FromRow)]
+struct ReadingRow {
+    chat_id: ChatId,
+    user_id: UserId,
+    #[sqlx(flatten)]
+    reading: Reading,
 }
 
 impl Store {
@@ -88,6 +88,29 @@ impl Store {
             .await
         })?;
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// How many of a chat's messages after one `seq` up to another are a user's.
+    pub async fn count_own(
+        &self,
+        chat_id: ChatId,
+        user_id: &UserId,
+        after: i64,
+        to: i64,
+    ) -> Result<i64, Error> {
+        let count = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select count(*) from messages
+                 where chat_id = $1 and seq > $3 and seq <= $4 and user_id = $2",
+            )
+            .bind(chat_id)
+            .bind(user_id)
+            .bind(after)
+            .bind(to)
+            .fetch_one(pool)
+            .await
+        })?;
+        Ok(count)
     }
 
     /// The chats of a user; none if there is no such user.
@@ -238,66 +261,19 @@ impl Tx {
         Ok(deleted > 0)
     }
 
-    /// How far a member has read; none if there is no such member.
-    pub async fn find_reading(
+    /// How far these have read; those that are no members are missing.
+    pub(super) async fn find_readings(
         &mut self,
-        chat_id: ChatId,
-        user_id: &UserId,
-    ) -> Result<Option<Reading>, Error> {
-        let reading = on!(Tx self, |connection| {
-            sqlx::query_as(
-                "select c.last_seq, m.read_seq, m.own_unread
-                 from members m join chats c on c.id = m.chat_id
-                 where m.chat_id = $1 and m.user_id = $2",
-            )
-            .bind(chat_id)
-            .bind(user_id)
-            .fetch_optional(connection)
-            .await
-        })?;
-        Ok(reading)
-    }
-
-    /// Moves a member on from `reading` to `read_seq`. Only the messages between are looked at, so
-    /// that each is once per member.
-    pub async fn update_reading(
-        &mut self,
-        chat_id: ChatId,
-        user_id: &UserId,
-        reading: Reading,
-        read_seq: i64,
-    ) -> Result<Reading, Error> {
-        let own_unread = on!(Tx self, |connection| {
-            sqlx::query_scalar(
-                "update members set read_seq = $4, own_unread = own_unread - (
-                     select count(*) from messages
-                     where chat_id = $1 and seq > $3 and seq <= $4 and user_id = $2
-                 )
-                 where chat_id = $1 and user_id = $2
-                 returning own_unread",
-            )
-            .bind(chat_id)
-            .bind(user_id)
-            .bind(reading.read_seq)
-            .bind(read_seq)
-            .fetch_one(connection)
-            .await
-        })?;
-        Ok(Reading { read_seq, own_unread, ..reading })
-    }
-
-    /// Which of these are members.
-    pub(super) async fn find_members(
-        &mut self,
-        pairs: &HashSet<(ChatId, &UserId)>,
-    ) -> Result<Vec<(ChatId, UserId)>, Error> {
+        pairs: &HashSet<&(ChatId, &UserId)>,
+    ) -> Result<Vec<(ChatId, UserId, Reading)>, Error> {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let members = match &mut *self.inner {
+        let rows: Vec<ReadingRow> = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query_as(
-                    "select m.chat_id, m.user_id from json_each($1) j join members m
+                    "select m.chat_id, m.user_id, m.read_seq, m.own_unread
+                     from json_each($1) j join members m
                      on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1",
                 )
                 .bind(json(pairs.iter()))
@@ -305,9 +281,9 @@ impl Tx {
                 .await?
             }
             Transaction::Postgres(inner) => {
-                let (chats, users): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+                let (chats, users): (Vec<_>, Vec<_>) = pairs.iter().copied().copied().unzip();
                 sqlx::query_as(
-                    "select m.chat_id, m.user_id
+                    "select m.chat_id, m.user_id, m.read_seq, m.own_unread
                      from unnest($1::uuid[], $2::text[]) j (chat_id, user_id)
                      join members m on m.chat_id = j.chat_id and m.user_id = j.user_id",
                 )
@@ -317,31 +293,28 @@ impl Tx {
                 .await?
             }
         };
-        Ok(members)
+        Ok(rows.into_iter().map(|row| (row.chat_id, row.user_id, row.reading)).collect())
     }
 
-    /// Counts new messages for their senders, who have read them.
-    pub(super) async fn update_own_unread(
+    /// Stores how far members have read.
+    pub(super) async fn update_readings(
         &mut self,
-        messages: &[Arc<Message>],
+        readings: &[(ChatId, &UserId, &Reading)],
     ) -> Result<(), Error> {
-        let mut sent: HashMap<_, i64> = HashMap::new();
-        for message in messages {
-            *sent.entry((message.chat_id, &message.user_id)).or_default() += 1;
-        }
         match &mut *self.inner {
-            Transaction::Sqlite(writer) => writer.update_own_unread(&sent)?,
+            Transaction::Sqlite(writer) => writer.update_readings(readings)?,
+            Transaction::Postgres(_) if readings.is_empty() => {}
             Transaction::Postgres(inner) => {
-                let (senders, counts): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
-                let (chats, users): (Vec<_>, Vec<_>) = senders.into_iter().unzip();
                 sqlx::query(
-                    "update members m set own_unread = m.own_unread + j.count
-                     from unnest($1::uuid[], $2::text[], $3::bigint[]) j (chat_id, user_id, count)
+                    "update members m set read_seq = j.read_seq, own_unread = j.own_unread
+                     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
+                         j (chat_id, user_id, read_seq, own_unread)
                      where m.chat_id = j.chat_id and m.user_id = j.user_id",
                 )
-                .bind(chats)
-                .bind(users)
-                .bind(counts)
+                .bind(Vec::from_iter(readings.iter().map(|(chat_id, ..)| *chat_id)))
+                .bind(Vec::from_iter(readings.iter().map(|(_, user_id, _)| *user_id)))
+                .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.read_seq)))
+                .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.own_unread)))
                 .execute(&mut **inner)
                 .await?;
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 
-use super::append::Key;
+use super::batch::Key;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;

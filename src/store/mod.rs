@@ -8,8 +8,8 @@
 
 mod accounts;
 mod activity;
-mod append;
 mod backup;
+mod batch;
 mod bounded;
 mod chats;
 mod copy;
@@ -21,6 +21,7 @@ mod folding;
 mod handles;
 mod health;
 mod invitations;
+mod known;
 mod ledger;
 mod locks;
 mod members;
@@ -44,7 +45,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
-use crate::model::{Committed, Event, Kept, NewMessage, Sent};
+use crate::model::{Committed, Event, Kept, Mark, Marked, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
 use ledger::Ledger;
 use rows::SqliteWriter;
@@ -215,6 +216,11 @@ impl Store {
     /// Appends a message to its chat; see [`Ledger::append`].
     pub async fn append_message(&self, message: NewMessage) -> Result<Sent, Error> {
         self.ledger.append(message).await
+    }
+
+    /// Marks a chat as read; see [`Ledger::mark`].
+    pub async fn mark_read(&self, mark: Mark) -> Result<Marked, Error> {
+        self.ledger.mark(mark).await
     }
 
     /// The number of the latest event that was committed, 0 before the first.

@@ -6,7 +6,6 @@
 //! than half of what a stored message cost; `docs/performance.md` has the figures. All else that is
 //! written goes through the driver.
 
-use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -14,8 +13,10 @@ use rusqlite::{OptionalExtension, params};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
-use super::append::{Key, Known};
+use super::batch::Key;
 use super::chats::Head;
+use super::known::Known;
+use super::members::Reading;
 use crate::error::Error;
 use crate::model::{ChatId, Message, UserId};
 
@@ -99,14 +100,13 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Counts new messages for their senders.
-    pub fn update_own_unread(&self, sent: &HashMap<(ChatId, &UserId), i64>) -> Result<(), Error> {
+    pub fn update_readings(&self, readings: &[(ChatId, &UserId, &Reading)]) -> Result<(), Error> {
         let mut update = self.rows.prepare_cached(
-            "update members set own_unread = own_unread + ?3
+            "update members set read_seq = ?3, own_unread = ?4
              where chat_id = ?1 and user_id = ?2",
         )?;
-        for ((chat, user), count) in sent {
-            update.execute(params![bytes(chat), user.as_ref(), count])?;
+        for (chat, user, Reading { read_seq, own_unread }) in readings {
+            update.execute(params![bytes(chat), user.as_ref(), read_seq, own_unread])?;
         }
         Ok(())
     }

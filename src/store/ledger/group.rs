@@ -1,0 +1,76 @@
+//! What is written together, and its answers.
+
+use std::collections::VecDeque;
+use std::iter::repeat_with;
+
+use super::{Answer, Entry, Tx};
+use crate::error::Error;
+use crate::model::{Mark, Marked, NewMessage, Sent};
+
+/// The most bytes of text that one group appends: they are in memory several times meanwhile.
+const MAX_BYTES: usize = 8 << 20;
+
+/// Messages, marks and jobs, each with who asked for it.
+#[derive(Default)]
+pub(super) struct Group {
+    pub messages: Vec<NewMessage>,
+    pub senders: Vec<Answer<Sent>>,
+    bytes: usize,
+    pub marks: Vec<Mark>,
+    pub markers: Vec<Answer<Marked>>,
+    pub jobs: VecDeque<Answer<Tx>>,
+    /// The jobs that are done.
+    pub done: Vec<Answer<()>>,
+}
+
+impl Group {
+    /// Whether an entry may join; `shares` says whether a job may share a transaction.
+    pub fn takes(&self, entry: &Entry, shares: bool) -> bool {
+        match entry {
+            Entry::Message(message, _) => {
+                let fits = self.bytes + message.body.as_ref().len() <= MAX_BYTES;
+                (fits || self.messages.is_empty()) && (shares || self.jobs.is_empty())
+            }
+            Entry::Mark(..) => shares || self.jobs.is_empty(),
+            Entry::Job(_) => shares || (!self.has_batch() && self.jobs.is_empty()),
+            Entry::CutLog => false,
+        }
+    }
+
+    pub fn has_batch(&self) -> bool {
+        !self.messages.is_empty() || !self.marks.is_empty()
+    }
+
+    pub fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Message(message, sender) => {
+                self.bytes += message.body.as_ref().len();
+                self.messages.push(message);
+                self.senders.push(sender);
+            }
+            Entry::Mark(mark, marker) => {
+                self.marks.push(mark);
+                self.markers.push(marker);
+            }
+            Entry::Job(job) => self.jobs.push_back(job),
+            Entry::CutLog => {}
+        }
+    }
+
+    pub fn refuse(self, error: &Error) {
+        answer(self.senders, repeat_with(|| Err(error.clone())));
+        answer(self.markers, repeat_with(|| Err(error.clone())));
+        answer(self.jobs, repeat_with(|| Err(error.clone())));
+        answer(self.done, repeat_with(|| Err(error.clone())));
+    }
+}
+
+pub(super) fn answer<T>(
+    askers: impl IntoIterator<Item = Answer<T>>,
+    answers: impl IntoIterator<Item = Result<T, Error>>,
+) {
+    for (asker, answer) in askers.into_iter().zip(answers) {
+        // An asker that is gone needs no answer.
+        let _ = asker.send(answer);
+    }
+}

@@ -1,0 +1,209 @@
+//! The writing task.
+
+use std::collections::VecDeque;
+use std::iter::{from_fn, repeat_with};
+use std::mem;
+use std::sync::Arc;
+
+use sqlx::Connection;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::group::{Group, answer};
+use super::{Answer, Done, Entry, Tx};
+use crate::error::Error;
+use crate::model::Event;
+use crate::store::batch::{self, Written};
+use crate::store::bounded::PgTransaction;
+use crate::store::rows::SqliteWriter;
+use crate::store::{Db, Exit, Transaction};
+
+/// The most entries of one group.
+const MAX_GROUP: usize = 512;
+
+pub(super) struct Writing {
+    db: Db,
+    exit: Exit,
+    queue: mpsc::Receiver<Entry>,
+    waiting: VecDeque<Entry>,
+    /// The connection that writes to a file, between two groups.
+    writer: Option<SqliteWriter>,
+}
+
+impl Writing {
+    pub fn new(db: Db, exit: Exit, queue: mpsc::Receiver<Entry>) -> Writing {
+        Writing { db, exit, queue, waiting: VecDeque::new(), writer: None }
+    }
+
+    /// Until the queue is closed and empty.
+    pub async fn run(mut self, closing: CancellationToken) {
+        let mut received = Vec::with_capacity(MAX_GROUP);
+        loop {
+            let count = tokio::select! {
+                count = self.queue.recv_many(&mut received, MAX_GROUP) => count,
+                () = closing.cancelled(), if !self.queue.is_closed() => {
+                    self.queue.close();
+                    continue;
+                }
+            };
+            if count == 0 {
+                return;
+            }
+            self.waiting.extend(received.drain(..));
+            while let Some(entry) = self.waiting.pop_front() {
+                self.write_from(entry).await;
+            }
+        }
+    }
+
+    /// Writes the group that begins with an entry.
+    async fn write_from(&mut self, first: Entry) {
+        if let (Entry::CutLog, Db::Sqlite(pools)) = (&first, &self.db) {
+            return pools.cut_log().await;
+        }
+        let (mut group, shares) = (Group::default(), matches!(self.db, Db::Sqlite(_)));
+        group.add(first);
+        while let Some(next) = self.waiting.pop_front_if(|next| group.takes(next, shares)) {
+            group.add(next);
+        }
+        match self.write(&mut group).await {
+            Ok(Written { sent, marked, .. }) => {
+                answer(group.senders, sent);
+                answer(group.markers, marked);
+                answer(group.done, repeat_with(|| Ok(())));
+                // Those after a job that is committed at once.
+                let left = group.jobs.into_iter().rev().map(Entry::Job);
+                left.for_each(|job| self.waiting.push_front(job));
+            }
+            Err(error) => {
+                group.refuse(&error);
+                if let Error::Unavailable(_) = error {
+                    self.refuse_waiting();
+                }
+            }
+        }
+    }
+
+    /// Those who wait one after the other do not each wait for a database that is gone.
+    fn refuse_waiting(&mut self) {
+        self.waiting.extend(from_fn(|| self.queue.try_recv().ok()));
+        let mut group = Group::default();
+        self.waiting.drain(..).for_each(|entry| group.add(entry));
+        group.refuse(&Error::Unavailable(None));
+    }
+
+    /// Writes a group in one transaction; what it leaves in `group.jobs` is for the next.
+    async fn write(&mut self, group: &mut Group) -> Result<Written, Error> {
+        let transaction = Arc::new(Mutex::new(self.begin().await?));
+        let alone = !group.has_batch() && group.jobs.len() == 1;
+        let mut written = Written::default();
+        if group.has_batch() {
+            let (messages, marks) = (mem::take(&mut group.messages), mem::take(&mut group.marks));
+            written = batch::write(&mut lend(&transaction).await.0, messages, marks).await?;
+        }
+        let fresh = written.sent.iter().flatten().filter(|sent| sent.fresh).count() as u64;
+        let mut events = mem::take(&mut written.events);
+        while let Some(job) = group.jobs.pop_front() {
+            match run(&transaction, job, alone).await? {
+                Some(done) => {
+                    events.extend(done.events);
+                    group.done.push(done.answer);
+                    if done.at_once {
+                        break;
+                    }
+                }
+                None if alone => {
+                    self.roll_back(transaction)?;
+                    return Ok(written);
+                }
+                None => {}
+            }
+        }
+        self.commit(transaction, events).await?;
+        metrics::counter!("chinwag_messages_total").increment(fresh);
+        metrics::counter!("chinwag_message_batches_total").increment(u64::from(fresh > 0));
+        Ok(written)
+    }
+
+    async fn begin(&mut self) -> Result<Transaction, Error> {
+        match &self.db {
+            Db::Sqlite(pools) => {
+                pools.files.check()?;
+                let writer = match self.writer.take() {
+                    Some(writer) => writer,
+                    None => SqliteWriter::take(&pools.writer).await?,
+                };
+                writer.execute("begin immediate")?;
+                Ok(Transaction::Sqlite(writer))
+            }
+            Db::Postgres(pool) => {
+                Ok(Transaction::Postgres(Box::new(PgTransaction::begin(pool).await?)))
+            }
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        transaction: Arc<Mutex<Transaction>>,
+        events: Vec<Event>,
+    ) -> Result<(), Error> {
+        let kept = self.exit.keep(&mut lend(&transaction).await.0, &events).await?;
+        match take_back(transaction)? {
+            Transaction::Sqlite(writer) => {
+                writer.execute("commit")?;
+                self.writer = Some(writer);
+            }
+            Transaction::Postgres(inner) => inner.commit().await?,
+        }
+        // After the commit, which may have gone to a file that nobody will find.
+        if let Db::Sqlite(pools) = &self.db {
+            pools.files.check()?;
+        }
+        self.exit.send(events, kept).await;
+        Ok(())
+    }
+
+    fn roll_back(&mut self, transaction: Arc<Mutex<Transaction>>) -> Result<(), Error> {
+        // That of PostgreSQL is rolled back when it is dropped.
+        if let Transaction::Sqlite(writer) = take_back(transaction)? {
+            writer.execute("rollback")?;
+            self.writer = Some(writer);
+        }
+        Ok(())
+    }
+}
+
+/// Whoever it was lent to has given it back.
+fn take_back(transaction: Arc<Mutex<Transaction>>) -> Result<Transaction, Error> {
+    Ok(Arc::into_inner(transaction).ok_or(Error::Internal(None))?.into_inner())
+}
+
+/// Runs a job; none if it is to change nothing.
+async fn run(
+    transaction: &Arc<Mutex<Transaction>>,
+    job: Answer<Tx>,
+    alone: bool,
+) -> Result<Option<Done>, Error> {
+    if !alone && let Transaction::Sqlite(writer) = &*transaction.lock().await {
+        writer.execute("savepoint job")?;
+    }
+    let (tx, outcome) = lend(transaction).await;
+    // If the caller is gone, it is dropped here.
+    drop(job.send(Ok(tx)));
+    let done = outcome.await.ok();
+    if done.is_none()
+        && let Transaction::Sqlite(writer) = &mut *transaction.lock().await
+    {
+        // The driver may have a statement still that nobody waits for.
+        writer.ping().await?;
+        if !alone {
+            writer.execute("rollback to job")?;
+        }
+    }
+    Ok(done)
+}
+
+async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<Done>) {
+    let (outcome, receiver) = oneshot::channel();
+    (Tx { inner: transaction.clone().lock_owned().await, outcome }, receiver)
+}
