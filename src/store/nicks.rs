@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, Tx, on};
 use crate::error::Error;
-use crate::model::{ChatId, ConnectionId, Handle};
+use crate::model::{ChatId, ConnectionId, Handle, UserId};
 
 impl Store {
     /// All connected nicks, sorted.
@@ -125,6 +125,27 @@ impl Tx {
             Some(refusal) if refusal.is_foreign_key_violation() => Error::Unavailable(None),
             _ => error.into(),
         })
+    }
+
+    /// Whether a user's nick is in a channel.
+    pub async fn is_in_channel(
+        &mut self,
+        user_id: &UserId,
+        chat_id: ChatId,
+    ) -> Result<bool, Error> {
+        let is_in = on!(Tx self, |connection| {
+            sqlx::query_scalar(
+                "select exists (
+                     select 1 from users u join nick_channels n on n.nick = u.handle
+                     where u.id = $1 and n.chat_id = $2
+                 )",
+            )
+            .bind(user_id)
+            .bind(chat_id)
+            .fetch_one(connection)
+            .await
+        })?;
+        Ok(is_in)
     }
 
     /// A nick has left a channel.
