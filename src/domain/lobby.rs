@@ -281,8 +281,10 @@ impl App {
         let store = async {
             if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
                 let user_id = seat.user_id.clone();
-                // A user who is there through another door, too, stays a member.
-                if !self.is_elsewhere(&presence, chat_id, &seat).await
+                // A user who is there through another door, too, stays a member. One who has just
+                // joined a channel is in its room a moment later.
+                if !tx.is_in_channel(&user_id, chat_id).await?
+                    && !self.is_elsewhere(&presence, chat_id, &seat).await
                     && end_membership(&mut tx, chat_id, &user_id).await?
                 {
                     let sees = sees(&mut tx, chat_id, &user_id).await?;

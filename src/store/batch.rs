@@ -10,9 +10,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Tx;
-use super::known::{Known, KnownChat};
-use super::users::Named;
+use super::bounded::PgTransaction;
+use super::chats::Head;
+use super::known::{Known, KnownChat, KnownUser};
+use super::members::Reading;
+use super::{Transaction, Tx};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{
@@ -64,16 +66,87 @@ async fn store(
     fresh: &[Arc<Message>],
     changed: &HashSet<(ChatId, UserId)>,
 ) -> Result<(), Error> {
-    if !fresh.is_empty() {
-        let chats: HashSet<_> = fresh.iter().map(|message| message.chat_id).collect();
-        let heads = chats.iter().filter_map(|id| Some(&known.chats.get(id)?.head));
-        tx.insert_messages(fresh).await?;
-        tx.update_heads(&Vec::from_iter(heads)).await?;
-    }
+    let chats: HashSet<_> = fresh.iter().map(|message| message.chat_id).collect();
+    let heads = chats.iter().filter_map(|id| Some(&known.chats.get(id)?.head));
+    let heads: Vec<_> = heads.collect();
     let readings = changed.iter().filter_map(|(chat_id, user_id)| {
         Some((*chat_id, user_id, known.chats.get(chat_id)?.members.get(user_id)?))
     });
-    tx.update_readings(&Vec::from_iter(readings)).await
+    let readings: Vec<_> = readings.collect();
+    match &mut *tx.inner {
+        Transaction::Sqlite(writer) => {
+            writer.insert_messages(fresh)?;
+            writer.update_heads(&heads)?;
+            writer.update_readings(&readings)?;
+        }
+        Transaction::Postgres(_) if readings.is_empty() && fresh.is_empty() => {}
+        Transaction::Postgres(inner) => {
+            store_rows(inner, fresh, &heads, &readings).await?;
+            let kept = Vec::from_iter(heads.into_iter().filter(|head| head.kept));
+            if !kept.is_empty() {
+                update_activity(inner, &kept).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All in one statement, as each is a round trip.
+async fn store_rows(
+    tx: &mut PgTransaction,
+    fresh: &[Arc<Message>],
+    heads: &[&Head],
+    readings: &[(ChatId, &UserId, &Reading)],
+) -> Result<(), Error> {
+    sqlx::query(
+        "with appended as (
+             insert into messages
+                 (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
+             select chat_id, seq, id, user_id, kind, body, client_id, at, at
+             from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::smallint[],
+                 $6::text[], $7::text[], $8::bigint[])
+                 m (chat_id, seq, id, user_id, kind, body, client_id, at)
+         ), moved as (
+             update chats set last_seq = h.seq, active_at = h.at
+             from unnest($9::uuid[], $10::bigint[], $11::bigint[]) h (id, seq, at)
+             where chats.id = h.id
+         )
+         update members m set read_seq = r.read_seq, own_unread = r.own_unread
+         from unnest($12::uuid[], $13::text[], $14::bigint[], $15::bigint[])
+             r (chat_id, user_id, read_seq, own_unread)
+         where m.chat_id = r.chat_id and m.user_id = r.user_id",
+    )
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.chat_id)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.seq)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.id)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| &m.user_id)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.kind as i16)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| &m.body)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.client_id.as_ref())))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.created_at)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.id)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.last_seq)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.active_at)))
+    .bind(Vec::from_iter(readings.iter().map(|(chat_id, ..)| *chat_id)))
+    .bind(Vec::from_iter(readings.iter().map(|(_, user_id, _)| *user_id)))
+    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.read_seq)))
+    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.own_unread)))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Moves the copies of chats' [activity](super::activity) on.
+async fn update_activity(tx: &mut PgTransaction, heads: &[&Head]) -> Result<(), Error> {
+    sqlx::query(
+        "update members m set active_at = h.at from unnest($1::uuid[], $2::bigint[]) h (id, at)
+         where m.chat_id = h.id and m.active_at is not null",
+    )
+    .bind(Vec::from_iter(heads.iter().map(|head| head.id)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.active_at)))
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// A batch being given its places.
@@ -164,7 +237,7 @@ impl Batch {
 
 fn place_in(
     chat: &KnownChat,
-    users: &HashMap<UserId, Named>,
+    users: &HashMap<UserId, KnownUser>,
     sender: &UserId,
 ) -> Result<Place, Error> {
     let Some([one, other]) = &chat.pair else {

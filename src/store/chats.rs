@@ -310,29 +310,4 @@ impl Tx {
         };
         Ok(heads)
     }
-
-    /// Moves chats on, and the copies of their [activity](super::activity) where there are any.
-    pub(super) async fn update_heads(&mut self, heads: &[&Head]) -> Result<(), Error> {
-        match &mut *self.inner {
-            Transaction::Sqlite(writer) => writer.update_heads(heads)?,
-            Transaction::Postgres(inner) => {
-                sqlx::query(
-                    "with h as (
-                         select * from unnest($1::uuid[], $2::bigint[], $3::bigint[]) h (id, seq, at)
-                     ), kept as (
-                         update members m set active_at = h.at from h
-                         where m.chat_id = h.id and m.active_at is not null
-                     )
-                     update chats set last_seq = h.seq, active_at = h.at from h
-                     where chats.id = h.id",
-                )
-                .bind(Vec::from_iter(heads.iter().map(|head| head.id)))
-                .bind(Vec::from_iter(heads.iter().map(|head| head.last_seq)))
-                .bind(Vec::from_iter(heads.iter().map(|head| head.active_at)))
-                .execute(&mut **inner)
-                .await?;
-            }
-        }
-        Ok(())
-    }
 }

@@ -9,10 +9,10 @@ use std::mem;
 
 use super::chats::Head;
 use super::members::Reading;
-use super::users::Named;
+use super::sqlite::json;
 use super::{Transaction, Tx};
 use crate::error::Error;
-use crate::model::{ChatId, UserId};
+use crate::model::{ChatId, UserId, Username};
 
 /// How many chats, or users, are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 50_000;
@@ -20,7 +20,7 @@ const MAX_REMEMBERED: usize = 50_000;
 #[derive(Default)]
 pub(super) struct Known {
     pub chats: HashMap<ChatId, KnownChat>,
-    pub users: HashMap<UserId, Named>,
+    pub users: HashMap<UserId, KnownUser>,
     /// How many members the chats have together.
     members: usize,
 }
@@ -31,6 +31,24 @@ pub(super) struct KnownChat {
     pub pair: Option<[UserId; 2]>,
     /// How far those have read who have done something.
     pub members: HashMap<UserId, Reading>,
+}
+
+pub(super) struct KnownUser {
+    pub username: Username,
+    pub protected: bool,
+}
+
+/// A user as they stand to a chat.
+#[derive(sqlx::FromRow)]
+struct ActorRow {
+    chat_id: ChatId,
+    user_id: UserId,
+    /// None if they are no member; so it is with the next.
+    read_seq: Option<i64>,
+    own_unread: Option<i64>,
+    /// None if there is no such user; so it is with the next.
+    username: Option<Username>,
+    protected: Option<bool>,
 }
 
 impl Known {
@@ -49,21 +67,38 @@ impl Known {
             let (pair, members) = (head.pair(), HashMap::new());
             self.chats.insert(head.id, KnownChat { head, pair, members });
         }
-        let members = actors.iter().filter(|(chat_id, user_id)| {
-            self.chats.get(chat_id).is_some_and(|chat| !chat.members.contains_key(*user_id))
-        });
-        for (chat_id, user_id, reading) in tx.find_readings(&members.collect()).await? {
-            if let Some(chat) = self.chats.get_mut(&chat_id) {
-                chat.members.insert(user_id, reading);
+        let rows = tx.find_actors(&self.unknown(actors)).await?;
+        for row in rows {
+            if let (Some(chat), Some((read_seq, own_unread))) =
+                (self.chats.get_mut(&row.chat_id), row.read_seq.zip(row.own_unread))
+            {
+                chat.members.insert(row.user_id.clone(), Reading { read_seq, own_unread });
                 self.members += 1;
             }
+            if let Some((username, protected)) = row.username.zip(row.protected) {
+                self.users.insert(row.user_id, KnownUser { username, protected });
+            }
         }
-        let chats = actors.iter().filter_map(|(chat_id, _)| self.chats.get(chat_id));
-        let named = chats.filter_map(|chat| chat.pair.as_ref()).flatten();
-        let named = named.chain(actors.iter().map(|(_, user_id)| *user_id));
-        let named = named.filter(|id| !self.users.contains_key(*id)).collect();
-        self.users.extend(tx.list_named(&named).await?);
         Ok(())
+    }
+
+    /// Those of whom something is unknown; in a direct chat of both of its users.
+    fn unknown<'a>(
+        &'a self,
+        actors: &HashSet<(ChatId, &'a UserId)>,
+    ) -> HashSet<(ChatId, &'a UserId)> {
+        let mut unknown = HashSet::new();
+        for (chat_id, user_id) in actors {
+            let Some(chat) = self.chats.get(chat_id) else {
+                continue;
+            };
+            let all = chat.pair.iter().flatten().chain([*user_id]);
+            let all = all.filter(|user_id| {
+                !chat.members.contains_key(*user_id) || !self.users.contains_key(*user_id)
+            });
+            unknown.extend(all.map(|user_id| (*chat_id, user_id)));
+        }
+        unknown
     }
 }
 
@@ -101,5 +136,44 @@ impl Tx {
     /// Who is in many chats is about to change.
     pub(super) fn forget_all(&mut self) {
         drop(self.take_known());
+    }
+
+    async fn find_actors(
+        &mut self,
+        pairs: &HashSet<(ChatId, &UserId)>,
+    ) -> Result<Vec<ActorRow>, Error> {
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(
+                    "select unhex(j.value ->> 0, '-') as chat_id, j.value ->> 1 as user_id,
+                         m.read_seq, m.own_unread, coalesce(u.handle, u.id) as username,
+                         u.protected
+                     from json_each($1) j left join members m
+                     on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
+                     left join users u on u.id = j.value ->> 1",
+                )
+                .bind(json(pairs.iter()))
+                .fetch_all(&mut **inner)
+                .await?
+            }
+            Transaction::Postgres(inner) => {
+                let (chats, users): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+                sqlx::query_as(
+                    "select j.chat_id, j.user_id, m.read_seq, m.own_unread,
+                         coalesce(u.handle, u.id) as username, u.protected
+                     from unnest($1::uuid[], $2::text[]) j (chat_id, user_id)
+                     left join members m on m.chat_id = j.chat_id and m.user_id = j.user_id
+                     left join users u on u.id = j.user_id",
+                )
+                .bind(chats)
+                .bind(users)
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(rows)
     }
 }

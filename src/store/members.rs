@@ -1,7 +1,5 @@
 //! The `members` table: who is in which chat, and how far they have read.
 
-use std::collections::HashSet;
-
 use super::activity::{KEPT, SORTED};
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
@@ -36,19 +34,11 @@ pub struct Standing {
 }
 
 /// How far a member has read.
-#[derive(Clone, Copy, sqlx::FromRow)]
+#[derive(Clone, Copy)]
 pub(super) struct Reading {
     pub read_seq: i64,
     /// The member's own messages after that.
     pub own_unread: i64,
-}
-
-#[derive(sqlx::FromRow)]
-struct ReadingRow {
-    chat_id: ChatId,
-    user_id: UserId,
-    #[sqlx(flatten)]
-    reading: Reading,
 }
 
 impl Store {
@@ -259,66 +249,5 @@ impl Tx {
                 .rows_affected()
         });
         Ok(deleted > 0)
-    }
-
-    /// How far these have read; those that are no members are missing.
-    pub(super) async fn find_readings(
-        &mut self,
-        pairs: &HashSet<&(ChatId, &UserId)>,
-    ) -> Result<Vec<(ChatId, UserId, Reading)>, Error> {
-        if pairs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows: Vec<ReadingRow> = match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "select m.chat_id, m.user_id, m.read_seq, m.own_unread
-                     from json_each($1) j join members m
-                     on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1",
-                )
-                .bind(json(pairs.iter()))
-                .fetch_all(&mut **inner)
-                .await?
-            }
-            Transaction::Postgres(inner) => {
-                let (chats, users): (Vec<_>, Vec<_>) = pairs.iter().copied().copied().unzip();
-                sqlx::query_as(
-                    "select m.chat_id, m.user_id, m.read_seq, m.own_unread
-                     from unnest($1::uuid[], $2::text[]) j (chat_id, user_id)
-                     join members m on m.chat_id = j.chat_id and m.user_id = j.user_id",
-                )
-                .bind(chats)
-                .bind(users)
-                .fetch_all(&mut **inner)
-                .await?
-            }
-        };
-        Ok(rows.into_iter().map(|row| (row.chat_id, row.user_id, row.reading)).collect())
-    }
-
-    /// Stores how far members have read.
-    pub(super) async fn update_readings(
-        &mut self,
-        readings: &[(ChatId, &UserId, &Reading)],
-    ) -> Result<(), Error> {
-        match &mut *self.inner {
-            Transaction::Sqlite(writer) => writer.update_readings(readings)?,
-            Transaction::Postgres(_) if readings.is_empty() => {}
-            Transaction::Postgres(inner) => {
-                sqlx::query(
-                    "update members m set read_seq = j.read_seq, own_unread = j.own_unread
-                     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
-                         j (chat_id, user_id, read_seq, own_unread)
-                     where m.chat_id = j.chat_id and m.user_id = j.user_id",
-                )
-                .bind(Vec::from_iter(readings.iter().map(|(chat_id, ..)| *chat_id)))
-                .bind(Vec::from_iter(readings.iter().map(|(_, user_id, _)| *user_id)))
-                .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.read_seq)))
-                .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.own_unread)))
-                .execute(&mut **inner)
-                .await?;
-            }
-        }
-        Ok(())
     }
 }

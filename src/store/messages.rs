@@ -1,7 +1,5 @@
 //! The `messages` table. It is written by the [ledger](super::ledger) alone.
 
-use std::sync::Arc;
-
 use futures_util::TryStreamExt;
 
 use super::batch::Key;
@@ -147,33 +145,5 @@ impl Tx {
             }
         };
         Ok(messages)
-    }
-
-    /// Stores new messages.
-    pub(super) async fn insert_messages(&mut self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        match &mut *self.inner {
-            Transaction::Sqlite(writer) => writer.insert_messages(messages)?,
-            Transaction::Postgres(inner) => {
-                sqlx::query(
-                    "insert into messages
-                         (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
-                     select chat_id, seq, id, user_id, kind, body, client_id, at, at
-                     from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::smallint[],
-                         $6::text[], $7::text[], $8::bigint[])
-                         m (chat_id, seq, id, user_id, kind, body, client_id, at)",
-                )
-                .bind(Vec::from_iter(messages.iter().map(|m| m.chat_id)))
-                .bind(Vec::from_iter(messages.iter().map(|m| m.seq)))
-                .bind(Vec::from_iter(messages.iter().map(|m| m.id)))
-                .bind(Vec::from_iter(messages.iter().map(|m| &m.user_id)))
-                .bind(Vec::from_iter(messages.iter().map(|m| m.kind as i16)))
-                .bind(Vec::from_iter(messages.iter().map(|m| &m.body)))
-                .bind(Vec::from_iter(messages.iter().map(|m| m.client_id.as_ref())))
-                .bind(Vec::from_iter(messages.iter().map(|m| m.created_at)))
-                .execute(&mut **inner)
-                .await?;
-            }
-        }
-        Ok(())
     }
 }

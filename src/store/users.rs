@@ -9,14 +9,6 @@ use super::{Db, Store, Transaction, Tx, is_storable, on};
 use crate::error::Error;
 use crate::model::{ExternalId, Handle, Profile, User, UserId, Username, fold};
 
-/// What is to be known of who sends or gets a message.
-#[derive(sqlx::FromRow)]
-pub(super) struct Named {
-    id: UserId,
-    pub username: Username,
-    pub protected: bool,
-}
-
 impl Store {
     /// What these users are called.
     pub async fn list_usernames(
@@ -227,36 +219,5 @@ impl Tx {
             }
         };
         Ok(unknown)
-    }
-
-    /// What these users are called, and whether they are protected.
-    pub(super) async fn list_named(
-        &mut self,
-        ids: &HashSet<&UserId>,
-    ) -> Result<HashMap<UserId, Named>, Error> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let named: Vec<Named> = match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "select id, coalesce(handle, id) as username, protected from users
-                     where id in (select value from json_each($1))",
-                )
-                .bind(json(ids.iter()))
-                .fetch_all(&mut **inner)
-                .await?
-            }
-            Transaction::Postgres(inner) => {
-                sqlx::query_as(
-                    "select id, coalesce(handle, id) as username, protected from users
-                     where id = any($1)",
-                )
-                .bind(Vec::from_iter(ids))
-                .fetch_all(&mut **inner)
-                .await?
-            }
-        };
-        Ok(named.into_iter().map(|named| (named.id.clone(), named)).collect())
     }
 }
