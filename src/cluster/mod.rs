@@ -24,8 +24,8 @@ pub use heartbeat::{BEAT, Beat};
 pub use presence::{Entered, Entry, Holder, Left};
 pub use pubsub::{Heard, Link, Moved, Packet};
 
-/// How long Redis may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long Redis may take to answer: less than PostgreSQL lets a transaction be idle meanwhile.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A connection to Redis that comes back by itself. The names of everything begin with the same
 /// prefix, so that several clusters can share a Redis.

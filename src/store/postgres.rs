@@ -24,11 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 const RETRY: Duration = Duration::from_millis(100);
 
-/// What keeps a statement, a lock or a lost client from holding up the others.
+/// What keeps a statement, a lock or a lost client from holding up the others. A node that is cut
+/// off in the middle of a transaction holds its rows no longer than an idle transaction lasts.
 const BOUNDS: [(&str, &str); 4] = [
     ("statement_timeout", "10s"),
     ("lock_timeout", "5s"),
-    ("idle_in_transaction_session_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "2s"),
     ("tcp_user_timeout", "10s"),
 ];
 
