@@ -41,7 +41,8 @@ impl SqliteWriter {
     }
 
     pub fn execute(&self, sql: &str) -> Result<(), Error> {
-        Ok(self.rows.execute_batch(sql)?)
+        self.rows.prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 
     /// Those of `keys` under which a message was sent.

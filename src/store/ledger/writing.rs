@@ -191,13 +191,16 @@ async fn run(
     // If the caller is gone, it is dropped here.
     drop(job.send(Ok(tx)));
     let done = outcome.await.ok();
-    if done.is_none()
-        && let Transaction::Sqlite(writer) = &mut *transaction.lock().await
-    {
-        // The driver may have a statement still that nobody waits for.
-        writer.ping().await?;
+    if let Transaction::Sqlite(writer) = &mut *transaction.lock().await {
+        if done.is_none() {
+            // The driver may have a statement still that nobody waits for.
+            writer.ping().await?;
+            if !alone {
+                writer.execute("rollback to job")?;
+            }
+        }
         if !alone {
-            writer.execute("rollback to job")?;
+            writer.execute("release job")?;
         }
     }
     Ok(done)
