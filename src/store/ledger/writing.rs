@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::iter::{from_fn, repeat_with};
 use std::mem;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::Connection;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -20,6 +21,9 @@ use crate::store::{Db, Exit, Transaction};
 
 /// The most entries of one group.
 const MAX_GROUP: usize = 512;
+
+/// How long the jobs of a group may go on: its messages wait for them. The others are of the next.
+const JOBS: Duration = Duration::from_millis(5);
 
 pub(super) struct Writing {
     db: Db,
@@ -63,6 +67,9 @@ impl Writing {
         }
         let (mut group, shares) = (Group::default(), matches!(self.db, Db::Sqlite(_)));
         group.add(first);
+        // What came while the jobs of the group before waited: messages are written first.
+        let room = MAX_GROUP.saturating_sub(self.waiting.len());
+        self.waiting.extend(from_fn(|| self.queue.try_recv().ok()).take(room));
         while let Some(next) = self.waiting.pop_front_if(|next| group.takes(next, shares)) {
             group.add(next);
         }
@@ -71,7 +78,7 @@ impl Writing {
                 answer(group.senders, sent);
                 answer(group.markers, marked);
                 answer(group.done, repeat_with(|| Ok(())));
-                // Those after a job that is committed at once.
+                // Those that there was no time for, or that a job did not let in before its commit.
                 let left = group.jobs.into_iter().rev().map(Entry::Job);
                 left.for_each(|job| self.waiting.push_front(job));
             }
@@ -103,14 +110,16 @@ impl Writing {
         }
         let fresh = written.sent.iter().flatten().filter(|sent| sent.fresh).count() as u64;
         let mut events = mem::take(&mut written.events);
-        while let Some(job) = group.jobs.pop_front() {
+        let (begun, mut at_once) = (Instant::now(), false);
+        while !at_once
+            && (group.done.is_empty() || begun.elapsed() < JOBS)
+            && let Some(job) = group.jobs.pop_front()
+        {
             match run(&transaction, job, alone).await? {
                 Some(done) => {
                     events.extend(done.events);
                     group.done.push(done.answer);
-                    if done.at_once {
-                        break;
-                    }
+                    at_once = done.at_once;
                 }
                 None if alone => {
                     self.roll_back(transaction)?;
