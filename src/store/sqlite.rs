@@ -8,10 +8,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use serde::Serialize;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlitePool};
+use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::files::Files;
@@ -160,6 +161,19 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_connections(connections)
         .idle_timeout(None)
         .max_lifetime(None)
+        .after_connect(|connection, _| Box::pin(keep_plans(connection)))
+}
+
+/// Keeps SQLite from preparing a statement anew whenever it gets another value for its `limit`, which
+/// cost more than most statements do.
+async fn keep_plans(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut locked = connection.lock_handle().await?;
+    let handle = locked.as_raw_handle().as_ptr();
+    // SAFETY: the handle is open, and nobody else's while it is locked.
+    let set = unsafe { rusqlite::Connection::from_handle(handle) }.and_then(|connection| {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+    });
+    set.map(drop).map_err(|error| sqlx::Error::AnyDriverError(Box::new(error)))
 }
 
 /// Checkpoints until the database is closed.
