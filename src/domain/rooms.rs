@@ -124,7 +124,13 @@ impl App {
         let mut presence = self.presence.lock().await;
         let put = self.put_in(&mut presence, (chat_id, true), connection, user, false).await;
         drop(presence);
+        // It was kept all the while: PostgreSQL ends a transaction that is idle for too long.
+        let kept = tx.keep_chat(chat_id).await;
         drop(tx);
+        if !matches!(kept, Ok(true)) {
+            self.leave_room(connection, chat_id, || false).await;
+            return Err(kept.err().unwrap_or_else(Error::no_chat));
+        }
         match put {
             Put::Unshared => self.keep_for(chat_id, connection).await,
             Put::In | Put::Out => Ok(()),

@@ -298,9 +298,7 @@ impl Tx {
             // In the order of the ids, as all [locks](super::locks) are taken.
             Transaction::Postgres(inner) => {
                 sqlx::query_as(
-                    "select id, last_seq, active_at, direct_pair, channel_name, exists (
-                         select 1 from members where chat_id = chats.id and active_at is not null
-                     ) as kept
+                    "select id, last_seq, active_at, direct_pair, channel_name, false as kept
                      from chats where id = any($1) and not ended order by id for no key update",
                 )
                 .bind(Vec::from_iter(chats))

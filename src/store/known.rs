@@ -49,6 +49,8 @@ struct ActorRow {
     /// None if there is no such user; so it is with the next.
     username: Option<Username>,
     protected: Option<bool>,
+    /// Whether there are copies of the chat's [activity](super::activity).
+    kept: bool,
 }
 
 impl Known {
@@ -69,11 +71,15 @@ impl Known {
         }
         let rows = tx.find_actors(&self.unknown(actors)).await?;
         for row in rows {
+            if let Some(chat) = self.chats.get_mut(&row.chat_id) {
+                chat.head.kept |= row.kept;
+            }
             if let (Some(chat), Some((read_seq, own_unread))) =
                 (self.chats.get_mut(&row.chat_id), row.read_seq.zip(row.own_unread))
             {
-                chat.members.insert(row.user_id.clone(), Reading { read_seq, own_unread });
-                self.members += 1;
+                let reading = Reading { read_seq, own_unread };
+                let before = chat.members.insert(row.user_id.clone(), reading);
+                self.members += usize::from(before.is_none());
             }
             if let Some((username, protected)) = row.username.zip(row.protected) {
                 self.users.insert(row.user_id, KnownUser { username, protected });
@@ -150,7 +156,7 @@ impl Tx {
                 sqlx::query_as(
                     "select unhex(j.value ->> 0, '-') as chat_id, j.value ->> 1 as user_id,
                          m.read_seq, m.own_unread, coalesce(u.handle, u.id) as username,
-                         u.protected
+                         u.protected, false as kept
                      from json_each($1) j left join members m
                      on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
                      left join users u on u.id = j.value ->> 1",
@@ -159,11 +165,15 @@ impl Tx {
                 .fetch_all(&mut **inner)
                 .await?
             }
+            // After the chats have been locked: what others changed before is seen.
             Transaction::Postgres(inner) => {
                 let (chats, users): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
                 sqlx::query_as(
                     "select j.chat_id, j.user_id, m.read_seq, m.own_unread,
-                         coalesce(u.handle, u.id) as username, u.protected
+                         coalesce(u.handle, u.id) as username, u.protected, exists (
+                             select 1 from members
+                             where chat_id = j.chat_id and active_at is not null
+                         ) as kept
                      from unnest($1::uuid[], $2::text[]) j (chat_id, user_id)
                      left join members m on m.chat_id = j.chat_id and m.user_id = j.user_id
                      left join users u on u.id = j.user_id",

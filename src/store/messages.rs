@@ -78,13 +78,14 @@ impl Store {
         from: Option<Time>,
         to: Option<Time>,
     ) -> Result<(i64, i64), Error> {
-        let first = match from {
-            Some(from) => self.find_seq(chat_id, from).await?,
-            None => 1,
-        };
+        // The last one first: what comes meanwhile is not taken for older than it is.
         let last = match to {
             Some(to) => self.find_seq(chat_id, to.next()).await? - 1,
             None => self.find_last_seq(chat_id).await?,
+        };
+        let first = match from {
+            Some(from) => self.find_seq(chat_id, from).await?,
+            None => 1,
         };
         Ok((first, last))
     }

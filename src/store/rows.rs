@@ -45,6 +45,11 @@ impl SqliteWriter {
         Ok(())
     }
 
+    /// Whether a transaction is open; some errors end it.
+    pub fn is_open(&self) -> bool {
+        !self.rows.is_autocommit()
+    }
+
     /// Those of `keys` under which a message was sent.
     pub fn find_keys(&self, keys: Vec<Key>) -> Result<Vec<Key>, Error> {
         let mut find = self.rows.prepare_cached(
@@ -120,7 +125,7 @@ fn bytes(id: &impl AsRef<[u8]>) -> &[u8] {
 impl Drop for SqliteWriter {
     fn drop(&mut self) {
         // One that has ended by itself, as after a full disk, needs none.
-        if !self.rows.is_autocommit()
+        if self.is_open()
             && let Err(error) = self.rows.execute_batch("rollback")
         {
             tracing::error!(%error, "a transaction was not rolled back");

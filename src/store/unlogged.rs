@@ -18,7 +18,7 @@ use crate::error::Error;
 const MAX_LAG: i64 = 100_000;
 
 /// How many events are forgotten in one transaction: others wait for it.
-const FORGOTTEN_AT_ONCE: i64 = 5000;
+const FORGOTTEN_AT_ONCE: i64 = 500;
 
 /// Any number that says what the lock of a [`LogTurn`] is for.
 const LOCK: i64 = i64::from_be_bytes(*b"eventlog");

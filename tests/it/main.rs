@@ -47,6 +47,7 @@ mod invitations;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod key_set;
+mod ledger;
 mod listening;
 mod listing;
 mod live;

@@ -82,7 +82,8 @@ impl Ledger {
         let (answer, answered) = oneshot::channel();
         match self.queue.try_send(entry(answer)) {
             Ok(()) => answered.await.unwrap_or(Err(Error::Unavailable(None))),
-            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Err(Error::Unavailable(None)),
+            Err(TrySendError::Full(_)) => Err(Error::Unavailable(None)),
+            Err(TrySendError::Closed(_)) => Err(sqlx::Error::PoolClosed.into()),
         }
     }
 
@@ -91,7 +92,7 @@ impl Ledger {
         let (answer, answered) = oneshot::channel();
         match self.queue.send(Entry::Job(answer)).await {
             Ok(()) => answered.await.unwrap_or(Err(Error::Unavailable(None))),
-            Err(_) => Err(Error::Unavailable(None)),
+            Err(_) => Err(sqlx::Error::PoolClosed.into()),
         }
     }
 

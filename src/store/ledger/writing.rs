@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::group::{Group, answer};
 use super::{Answer, Done, Entry, Tx};
 use crate::error::Error;
-use crate::model::Event;
+use crate::model::Kept;
 use crate::store::batch::{self, Written};
 use crate::store::bounded::PgTransaction;
 use crate::store::rows::SqliteWriter;
@@ -84,7 +84,7 @@ impl Writing {
             }
             Err(error) => {
                 group.refuse(&error);
-                if let Error::Unavailable(_) = error {
+                if is_away(&error) {
                     self.refuse_waiting();
                 }
             }
@@ -102,36 +102,53 @@ impl Writing {
     /// Writes a group in one transaction; what it leaves in `group.jobs` is for the next.
     async fn write(&mut self, group: &mut Group) -> Result<Written, Error> {
         let transaction = Arc::new(Mutex::new(self.begin().await?));
+        match self.fill(&transaction, group).await {
+            Ok(Some((mut written, kept))) => {
+                self.commit(transaction).await?;
+                self.exit.send(mem::take(&mut written.events), kept).await;
+                Ok(written)
+            }
+            Ok(None) => {
+                self.roll_back(transaction)?;
+                Ok(Written::default())
+            }
+            Err(error) => {
+                settle(&mut *transaction.lock().await).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a group into an open transaction, its events too; none if it is to change nothing.
+    async fn fill(
+        &mut self,
+        transaction: &Arc<Mutex<Transaction>>,
+        group: &mut Group,
+    ) -> Result<Option<(Written, Vec<Kept>)>, Error> {
         let alone = !group.has_batch() && group.jobs.len() == 1;
         let mut written = Written::default();
         if group.has_batch() {
             let (messages, marks) = (mem::take(&mut group.messages), mem::take(&mut group.marks));
-            written = batch::write(&mut lend(&transaction).await.0, messages, marks).await?;
+            written = batch::write(&mut lend(transaction).await.0, messages, marks).await?;
         }
-        let fresh = written.sent.iter().flatten().filter(|sent| sent.fresh).count() as u64;
-        let mut events = mem::take(&mut written.events);
-        let (begun, mut at_once) = (Instant::now(), false);
+        let (begun, mut ran, mut at_once) = (Instant::now(), false, false);
         while !at_once
-            && (group.done.is_empty() || begun.elapsed() < JOBS)
+            && (!ran || begun.elapsed() < JOBS)
             && let Some(job) = group.jobs.pop_front()
         {
-            match run(&transaction, job, alone).await? {
+            ran = true;
+            match run(transaction, job, alone).await? {
                 Some(done) => {
-                    events.extend(done.events);
+                    written.events.extend(done.events);
                     group.done.push(done.answer);
                     at_once = done.at_once;
                 }
-                None if alone => {
-                    self.roll_back(transaction)?;
-                    return Ok(written);
-                }
+                None if alone => return Ok(None),
                 None => {}
             }
         }
-        self.commit(transaction, events).await?;
-        metrics::counter!("chinwag_messages_total").increment(fresh);
-        metrics::counter!("chinwag_message_batches_total").increment(u64::from(fresh > 0));
-        Ok(written)
+        let kept = self.exit.keep(&mut lend(transaction).await.0, &written.events).await?;
+        Ok(Some((written, kept)))
     }
 
     async fn begin(&mut self) -> Result<Transaction, Error> {
@@ -151,12 +168,7 @@ impl Writing {
         }
     }
 
-    async fn commit(
-        &mut self,
-        transaction: Arc<Mutex<Transaction>>,
-        events: Vec<Event>,
-    ) -> Result<(), Error> {
-        let kept = self.exit.keep(&mut lend(&transaction).await.0, &events).await?;
+    async fn commit(&mut self, transaction: Arc<Mutex<Transaction>>) -> Result<(), Error> {
         match take_back(transaction)? {
             Transaction::Sqlite(writer) => {
                 writer.execute("commit")?;
@@ -168,13 +180,14 @@ impl Writing {
         if let Db::Sqlite(pools) = &self.db {
             pools.files.check()?;
         }
-        self.exit.send(events, kept).await;
         Ok(())
     }
 
     fn roll_back(&mut self, transaction: Arc<Mutex<Transaction>>) -> Result<(), Error> {
-        // That of PostgreSQL is rolled back when it is dropped.
-        if let Transaction::Sqlite(writer) = take_back(transaction)? {
+        // That of PostgreSQL is rolled back when it is dropped, and one that has ended by itself.
+        if let Transaction::Sqlite(writer) = take_back(transaction)?
+            && writer.is_open()
+        {
             writer.execute("rollback")?;
             self.writer = Some(writer);
         }
@@ -204,6 +217,10 @@ async fn run(
         if done.is_none() {
             // The driver may have a statement still that nobody waits for.
             writer.ping().await?;
+            // As after a full disk, which ends the whole transaction.
+            if !writer.is_open() {
+                return Err(Error::Unavailable(None));
+            }
             if !alone {
                 writer.execute("rollback to job")?;
             }
@@ -213,6 +230,31 @@ async fn run(
         }
     }
     Ok(done)
+}
+
+/// Waits until SQLite's driver has done with what it was last asked, whoever waited for that.
+async fn settle(transaction: &mut Transaction) -> Result<(), Error> {
+    if let Transaction::Sqlite(writer) = transaction {
+        writer.ping().await?;
+    }
+    Ok(())
+}
+
+/// Whether the database as a whole cannot be used, and not only what the group was about.
+fn is_away(error: &Error) -> bool {
+    use sqlx::Error as E;
+    matches!(
+        error.cause(),
+        Some(
+            E::PoolTimedOut
+                | E::PoolClosed
+                | E::Io(_)
+                | E::Tls(_)
+                | E::Protocol(_)
+                | E::WorkerCrashed
+                | E::AnyDriverError(_)
+        )
+    )
 }
 
 async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<Done>) {

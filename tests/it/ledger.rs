@@ -1,0 +1,41 @@
+//! What is written at the same time shares a commit, and each part stands or falls by itself.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{TestServer, message};
+
+const ROUNDS: usize = 40;
+
+#[tokio::test]
+async fn a_job_that_fails_changes_nothing_and_takes_nobody_with_it() {
+    let server = TestServer::start().await;
+    let mut ann = server.chatter("ann").await;
+    let mut bob = server.chatter("bob").await;
+    assert_eq!(ann.next().await["user"], "bob");
+    let mut owner = server.user("owner").await;
+    let chat = owner.chat("ours", true, &[]).await;
+    // So that the jobs are not alone in their transactions.
+    let mut speakers = Vec::new();
+    for _ in 0..8 {
+        speakers.push(server.user("owner").await);
+    }
+    let speaking = join_all(speakers.iter_mut().map(async |speaker| {
+        for _ in 0..ROUNDS {
+            let sent = speaker.ask("new-message", message(&chat, "beside it")).await;
+            assert!(sent.get("error").is_none(), "{sent}");
+        }
+    }));
+    // It gives up its nick, finds that the other is taken, and has its own again.
+    let failing = async {
+        for _ in 0..ROUNDS {
+            bob.refused(json!({ "type": 2, "user": "ann" }), "conflict", Some("user")).await;
+        }
+    };
+    tokio::join!(speaking, failing);
+    assert_eq!(bob.nicks().await, json!(["ann", "bob"]));
+    let request = json!({ "chat": { "id": chat }, "limit": 1 });
+    let latest = owner.ask("list-messages", request).await;
+    assert_eq!(latest["messages"][0]["seq"], 8 * ROUNDS);
+    server.shutdown().await;
+}
