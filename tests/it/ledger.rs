@@ -34,8 +34,8 @@ async fn a_job_that_fails_changes_nothing_and_takes_nobody_with_it() {
     };
     tokio::join!(speaking, failing);
     assert_eq!(bob.nicks().await, json!(["ann", "bob"]));
-    let request = json!({ "chat": { "id": chat }, "limit": 1 });
+    let request = json!({ "chat": { "id": chat }, "query": { "limit": 1 } });
     let latest = owner.ask("list-messages", request).await;
-    assert_eq!(latest["messages"][0]["seq"], 8 * ROUNDS);
+    assert_eq!(latest["messages"][0]["seq"], 8 * ROUNDS, "{latest}");
     server.shutdown().await;
 }
