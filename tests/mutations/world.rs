@@ -47,15 +47,14 @@ impl World {
                 "phone": format!("{phone}{:0>9}", &name[3..]),
             });
             let account = post(address, "/api/register", &account).await?;
-            let token = &account["data"][0]["token"];
             if name == ann {
-                self.say("$REFRESH", text(&token["refresh_token"])?);
-                self.say("$TOKEN", text(&token["access_token"])?);
+                self.say("$REFRESH", text(&account, "/data/0/token/refresh_token")?);
+                self.say("$TOKEN", text(&account, "/data/0/token/access_token")?);
             }
         }
         let login = json!({ "username": ann, "password": PASSWORD });
         let token = post(address, "/api/auth_token", &login).await?;
-        self.say("$LIVE", text(&token["data"][0]["access_token"])?);
+        self.say("$LIVE", text(&token, "/data/0/access_token")?);
         Ok(())
     }
 
@@ -66,7 +65,7 @@ impl World {
         }
         let waiting = json!({ "UserId": format!("eve{number}"), "RoomId": "0" });
         let state = post(address, "/rpc", &call("NewRoom", json!([waiting]))).await?;
-        self.say("$ROOM", text(&state["result"]["RoomId"])?);
+        self.say("$ROOM", text(&state, "/result/RoomId")?);
         Ok(())
     }
 
@@ -77,14 +76,14 @@ impl World {
             let user =
                 json!({ "external_id": format!("{name}{number}"), "name": name, "photo": "" });
             let user = socket.ask("create-user", json!({ "user": user })).await?;
-            ids.push(text(&user["user"]["id"])?);
+            ids.push(text(&user, "/user/id")?);
         }
         let chat = json!({ "chat": { "name": "here", "private": false }, "users": ids });
         let chat = socket.ask("create-chat", chat).await?;
-        self.say("$CHAT", text(&chat["chat"]["id"])?);
+        self.say("$CHAT", text(&chat, "/chat/id")?);
         let team = json!({ "team": { "name": format!("team {number}") }, "users": ids });
         let team = socket.ask("create-team", team).await?;
-        self.say("$TEAM", text(&team["team"]["id"])?);
+        self.say("$TEAM", text(&team, "/team/id")?);
         self.say("$OTHER", ids.swap_remove(0));
         self.say("$SELF", ids.swap_remove(0));
         Ok(())
@@ -98,6 +97,7 @@ async fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Value, St
     serde_json::from_slice(&answer.body).map_err(|error| format!("{path}: {error}"))
 }
 
-fn text(value: &Value) -> Result<String, String> {
-    value.as_str().map(str::to_owned).ok_or_else(|| "the world could not be made".to_owned())
+fn text(answer: &Value, place: &str) -> Result<String, String> {
+    let text = answer.pointer(place).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| format!("the world could not be made: {answer}"))
 }
