@@ -31,8 +31,8 @@ impl Plots {
     /// Writes those with several sizes to this directory.
     pub fn write(&self, directory: &Path) {
         for (title, curves) in self.0.iter().filter(|(_, curves)| curves[0].1.len() > 1) {
-            let name = title.split(|letter: char| !letter.is_ascii_alphanumeric());
-            let name = Vec::from_iter(name.filter(|word| !word.is_empty())).join("-");
+            let name = title.split(':').next().unwrap_or_default().replace(", ", "-");
+            let name = name.replace(' ', "-");
             fs::write(directory.join(name + ".svg"), svg(title, curves)).unwrap();
         }
     }

@@ -6,8 +6,8 @@ use crate::crowd::{Crowd, Frame, Sockets};
 use crate::processes::{cpu_of, cpu_of_all};
 use crate::servers::Server;
 
-/// What comes before the measured time.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// What comes before the measured time: what is compiled as it runs is compiled by then.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// How long the last answers and pushes may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
