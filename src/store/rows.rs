@@ -23,7 +23,7 @@ use crate::model::{ChatId, Message, UserId};
 /// The one connection that writes. Dropped in the middle of a transaction, it rolls back.
 pub(super) struct SqliteWriter {
     // Dropped before the connection whose handle it has.
-    rows: rusqlite::Connection,
+    rows: Box<rusqlite::Connection>,
     connection: PoolConnection<Sqlite>,
     /// What the database holds, as nobody else changes it.
     pub known: Known,
@@ -36,7 +36,7 @@ impl SqliteWriter {
         let handle = connection.lock_handle().await?.as_raw_handle();
         // SAFETY: the handle is open until `connection` is dropped, after `rows`. Both may use it,
         // from two threads even, as it was opened as serialized.
-        let rows = unsafe { rusqlite::Connection::from_handle(handle.as_ptr()) }?;
+        let rows = Box::new(unsafe { rusqlite::Connection::from_handle(handle.as_ptr()) }?);
         Ok(SqliteWriter { rows, connection, known: Known::default() })
     }
 
