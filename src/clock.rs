@@ -28,9 +28,9 @@ pub fn ago(duration: Duration) -> Time {
     Time(now().0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
 }
 
-/// The time that what is stored in order is given: the current time, but for a clock that has jumped
-/// ahead by a day or more while the server ran. It is taken to be wrong, as what is stored once with
-/// a time far ahead holds all that follows it there; the time before the jump goes on.
+/// The time that what is stored in order is given: the current time, but for a clock that has
+/// jumped ahead by a day or more while the server ran. It is taken to be wrong, as what is stored
+/// once with a time far ahead holds all that follows it there; the time before the jump goes on.
 pub fn stamp() -> Time {
     let (Time(now), trusted) = (now(), TRUSTED.load(Ordering::Relaxed) + uptime());
     Time(if now - trusted < DAY { now } else { trusted })
@@ -55,7 +55,8 @@ const UP: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
 const UP: ClockId = ClockId::Monotonic;
 
-/// How long ago the machine started, its sleep included, so that waking up is no jump. Microseconds.
+/// How long ago the machine started, its sleep included, so that waking up is no jump.
+/// Microseconds.
 fn uptime() -> i64 {
     let time = clock_gettime(UP);
     time.tv_sec * 1_000_000 + time.tv_nsec / 1000

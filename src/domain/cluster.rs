@@ -274,7 +274,8 @@ impl App {
             if cluster.redis.enter_room(entry).await.is_none() {
                 return Ok(None);
             }
-            // They stayed there all the while: PostgreSQL ends a transaction that is idle for too long.
+            // They stayed there all the while: PostgreSQL ends a transaction that is idle for too
+            // long.
             tx.find_seat(user_id).await?;
         }
         Ok(Some(()))

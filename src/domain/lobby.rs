@@ -367,7 +367,8 @@ impl App {
         if seat.is_some_and(|seat| seat.chat_id == Some(chat_id)) {
             let user = find_user(&mut tx, user_id).await?;
             self.enter_seated(chat_id, &profile(user)).await;
-            // They stayed there all the while: PostgreSQL ends a transaction that is idle for too long.
+            // They stayed there all the while: PostgreSQL ends a transaction that is idle for too
+            // long.
             tx.find_seat(user_id).await?;
         }
         Ok(())

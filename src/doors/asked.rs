@@ -40,20 +40,30 @@ impl Asked {
             Some(error @ (Error::Invalid { .. } | Error::TooLarge { .. })) => Some(error.field()),
             _ => None,
         };
-        let meant = unknown.iter().map(|path| (path, meant_by(path, &asked)));
+        let meant = unknown.iter().map(|unknown| (unknown, unknown.meant_by(&asked)));
         let of_refused = meant
             .filter(|(_, meant)| refused.is_none_or(|field| field.is_some() && field == *meant));
-        of_refused.take(MAX_WARNINGS).map(|(path, meant)| sentence(path, meant)).collect()
+        let told = of_refused.filter(|(unknown, meant)| !unknown.of_thing || meant.is_some());
+        told.take(MAX_WARNINGS).map(|(unknown, meant)| sentence(&unknown.path, meant)).collect()
     }
 }
 
-/// Adds the paths of the object's members that were not asked for, and of those within them.
+/// A member that was not asked for.
+struct Unknown {
+    path: String,
+    /// Whether it is of a thing that is named by its `id`, such as a chat that is given back as it
+    /// came: that has more than is asked for, and is told of misspellings alone.
+    of_thing: bool,
+}
+
+/// Adds the object's members that were not asked for, and of those within them.
 fn find_unknown(
     object: &Object<'_>,
     parent: &str,
     asked: &BTreeSet<String>,
-    unknown: &mut Vec<String>,
+    unknown: &mut Vec<Unknown>,
 ) {
+    let of_thing = asked.contains(&format!("{parent}.id")) && object.get("id").is_some();
     object.each(|name, value| {
         if unknown.len() >= MAX_LOOKED_AT {
             return;
@@ -64,8 +74,8 @@ fn find_unknown(
         };
         // With a dot it would be taken for the member of a member.
         if name.contains('.') || !asked.contains(&path) {
-            if !unknown.contains(&path) {
-                unknown.push(path);
+            if unknown.iter().all(|unknown| unknown.path != path) {
+                unknown.push(Unknown { path, of_thing });
             }
         } else if has_members(&path, asked)
             && let Ok(Json::Object(object)) = Json::read(value)
@@ -95,18 +105,22 @@ fn sentence(path: &str, meant: Option<&str>) -> String {
     }
 }
 
-/// What a path is probably meant for: one that differs in case and punctuation alone, as `chatId`
-/// does from `chat.id`; or else the nearest beside it, or one of this name elsewhere.
-fn meant_by<'a>(path: &str, asked: &'a BTreeSet<String>) -> Option<&'a str> {
-    let others = || asked.iter().map(String::as_str).filter(|other| *other != path);
-    let (parent, name) = split(path);
-    let distance = |other: &&str| edits(&folded(name), &folded(split(other).1));
-    let beside = others().filter(|other| split(other).0 == parent);
-    let near = |other: &&str| distance(other) <= allowed(split(other).1);
-    let same = others().find(|other| folded(other) == folded(path));
-    let nearest = || beside.filter(near).min_by_key(distance);
-    let elsewhere = || others().find(|other| distance(other) == 0);
-    same.or_else(nearest).or_else(elsewhere)
+impl Unknown {
+    /// What it is probably meant for: a path that differs in case and punctuation alone, as
+    /// `chatId` does from `chat.id`; or else the nearest beside it, or one of this name elsewhere.
+    fn meant_by<'a>(&self, asked: &'a BTreeSet<String>) -> Option<&'a str> {
+        let others = || asked.iter().map(String::as_str).filter(|other| *other != self.path);
+        let (parent, name) = split(&self.path);
+        let distance = |other: &&str| edits(&folded(name), &folded(split(other).1));
+        let beside = others().filter(|other| split(other).0 == parent);
+        let near = |other: &&str| distance(other) <= allowed(split(other).1);
+        let nearest = beside.filter(near).min_by_key(distance);
+        if self.of_thing {
+            return nearest;
+        }
+        let same = others().find(|other| folded(other) == folded(&self.path));
+        same.or(nearest).or_else(|| others().find(|other| distance(other) == 0))
+    }
 }
 
 /// A path's parent and the last name in it.

@@ -26,8 +26,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Of a database that has been opened, and its log with it. Errors: SQLite has opened it without
-    /// a log, which it says to nobody.
+    /// Of a database that has been opened, and its log with it. Errors: SQLite has opened it
+    /// without a log, which it says to nobody.
     pub fn of(database: &Path) -> Result<Files, sqlx::Error> {
         // By its real name: SQLite follows links, too.
         let database = fs::canonicalize(database)?;

@@ -29,7 +29,7 @@ pub(super) struct KnownChat {
     pub head: Head,
     /// The two users of a direct chat.
     pub pair: Option<[UserId; 2]>,
-    /// How far those have read who have done something.
+    /// How far the members that have sent or read something have read.
     pub members: HashMap<UserId, Reading>,
 }
 
@@ -123,7 +123,7 @@ impl Tx {
         }
     }
 
-    /// A chat, or who is in it, is about to change.
+    /// A chat, or its members, are about to change.
     pub(super) fn forget_chat(&mut self, id: ChatId) {
         if let Transaction::Sqlite(writer) = &mut *self.inner
             && let Some(chat) = writer.known.chats.remove(&id)
@@ -139,7 +139,7 @@ impl Tx {
         }
     }
 
-    /// Who is in many chats is about to change.
+    /// The members of many chats are about to change.
     pub(super) fn forget_all(&mut self) {
         drop(self.take_known());
     }

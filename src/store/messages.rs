@@ -9,8 +9,8 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, ClientId, Message, MessagePage, MessageQuery, UserId};
 
-/// The `seq` of a chat's first message of this time or later, or the one after its last message. It is
-/// found by bisection: within a chat times never fall as `seq` rises.
+/// The `seq` of a chat's first message of this time or later, or the one after its last message. It
+/// is found by bisection: within a chat times never fall as `seq` rises.
 const FIND_SEQ: &str = "
     with recursive search (low, high) as (
         select cast(1 as bigint), last_seq + 1 from chats where id = $1

@@ -2,9 +2,9 @@
 //! prepared rows on the connection's own handle, in the ledger's thread.
 //!
 //! A statement that goes through the driver crosses to its thread and back, 10 to 20 µs, and many
-//! rows in one statement are a JSON text that is built and taken apart again. Together that was more
-//! than half of what a stored message cost; `docs/performance.md` has the figures. All else that is
-//! written goes through the driver.
+//! rows in one statement are a JSON text that is built and taken apart again. Together that was
+//! more than half of what a stored message cost; `docs/performance.md` has the figures. All else
+//! that is written goes through the driver.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

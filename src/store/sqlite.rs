@@ -73,8 +73,8 @@ impl SqlitePools {
 
     /// Closes all connections; the last one to close folds the log into the file.
     pub async fn close(&self) {
-        // SQLite leaves the log of a file that was taken away, and would apply it to the next file of
-        // that name.
+        // SQLite leaves the log of a file that was taken away, and would apply it to the next file
+        // of that name.
         if self.files.is_lost()
             && let Err(error) = self.checkpoint("pragma wal_checkpoint(truncate)").await
         {
@@ -164,8 +164,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .after_connect(|connection, _| Box::pin(keep_plans(connection)))
 }
 
-/// Keeps SQLite from preparing a statement anew whenever it gets another value for its `limit`, which
-/// cost more than most statements do.
+/// Keeps SQLite from preparing a statement anew whenever it gets another value for its `limit`,
+/// which cost more than most statements do.
 async fn keep_plans(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let mut locked = connection.lock_handle().await?;
     let handle = locked.as_raw_handle().as_ptr();

@@ -36,7 +36,18 @@ async fn an_answer_says_what_was_not_known_and_what_was_probably_meant() {
             json!({ "limt": null, "colour": 1 }),
             vec![unknown("colour"), meant("limt", "limit")],
         ),
-        ("list-chats", json!({ "user": { "id": id, "name": "Ann" } }), vec![unknown("user.name")]),
+        // Things are given back as they came.
+        ("list-chats", json!({ "user": { "id": id, "name": "Ann", "chat": 1 } }), vec![]),
+        (
+            "list-chats",
+            json!({ "user": { "Id": id, "name": "Ann" } }),
+            vec![meant("user.Id", "user.id"), unknown("user.name")],
+        ),
+        (
+            "mark-read",
+            json!({ "chat": { "id": chat, "seq": 1, "idd": 1 } }),
+            vec![meant("chat.idd", "chat.id")],
+        ),
         ("list-chats", json!({ "user.id": id }), vec![unknown("user.id")]),
         (
             "list-messages",

@@ -10,7 +10,7 @@ use crate::model::{Mark, Marked, NewMessage, Sent};
 /// The most bytes of text that one group appends: they are in memory several times meanwhile.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Messages, marks and jobs, each with who asked for it.
+/// Messages, marks and jobs, each with its asker.
 #[derive(Default)]
 pub(super) struct Group {
     pub messages: Vec<NewMessage>,

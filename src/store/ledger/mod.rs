@@ -1,8 +1,10 @@
 //! The ledger: one queue of all that is written, and the task that writes it in groups.
 //!
 //! A group is what has been queued while the group before it was written. It shares a transaction,
-//! and so the fsync: its messages and marks are written together, as a [batch](super::batch), then its
-//! jobs run one after the other, each on the open transaction that [`Tx`] lends it. What it promises:
+//! and so the fsync: its messages and marks are written together, as a [batch](super::batch), then
+//! its jobs run one after the other, each on the open transaction that [`Tx`] lends it; after 5 ms
+//! the remaining jobs are left to the next group, so that messages do not wait for them. What it
+//! promises:
 //!
 //! - Nothing is answered before it is durable. If the commit fails, nothing of the group exists, and
 //!   all of it is answered with the error.
@@ -72,8 +74,8 @@ impl Ledger {
         self.ask(|answer| Entry::Message(message, answer)).await
     }
 
-    /// Queues that a member has read a chat. Errors: `unavailable` if the queue is full, `not_found`
-    /// also for a user who is no member.
+    /// Queues that a member has read a chat. Errors: `unavailable` if the queue is full,
+    /// `not_found` also for a user who is no member.
     pub async fn mark(&self, mark: Mark) -> Result<Marked, Error> {
         self.ask(|answer| Entry::Mark(mark, answer)).await
     }
