@@ -243,17 +243,18 @@ async fn settle(transaction: &mut Transaction) -> Result<(), Error> {
 /// Whether the database as a whole cannot be used, and not only what the group was about.
 fn is_away(error: &Error) -> bool {
     use sqlx::Error as E;
+    let Error::Unavailable(Some(cause)) = error else {
+        return false;
+    };
     matches!(
-        error.cause(),
-        Some(
-            E::PoolTimedOut
-                | E::PoolClosed
-                | E::Io(_)
-                | E::Tls(_)
-                | E::Protocol(_)
-                | E::WorkerCrashed
-                | E::AnyDriverError(_)
-        )
+        **cause,
+        E::PoolTimedOut
+            | E::PoolClosed
+            | E::Io(_)
+            | E::Tls(_)
+            | E::Protocol(_)
+            | E::WorkerCrashed
+            | E::AnyDriverError(_)
     )
 }
 
