@@ -251,6 +251,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.equal(await grace.discovered(/./).count(), 0);
     await ada.say('welcome');
     await grace.say('thank you');
+    await ada.sees('thank you');
     assert.deepEqual((await agree(ada, grace)).toSorted(), ['thank you', 'welcome']);
   });
 

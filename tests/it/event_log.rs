@@ -163,11 +163,12 @@ async fn an_outage_of_kafka_is_waited_for_and_nobody_notices() {
             false => kafka.stop("kafka").await,
         }
         let lag = async || metric(&running, "chinwag_event_log_lag_events").await;
-        until("the lag rises", async || lag().await > 200.0).await;
+        until("the lag rises", async || lag().await > 2000.0).await;
         let age = async || metric(&running, "chinwag_event_log_lag_seconds").await;
         until("the lag has an age", async || age().await > 1.0).await;
         kafka.start_again("kafka").await;
-        until("the lag falls", async || lag().await < 100.0).await;
+        // Some is always on its way: the load goes on.
+        until("the lag falls", async || lag().await < 1000.0).await;
     }
     let (sent, slowest) = load.stop().await;
     assert!(sent > 500 && slowest < Duration::from_secs(5), "{sent}, {slowest:?}");
