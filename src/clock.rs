@@ -79,7 +79,7 @@ pub async fn reaches(time: Time) {
 /// wakes up; for as long as it is to go on.
 pub async fn watch_for_jumps(go_on: impl Fn() -> bool) {
     let slew = SLEW.as_micros() as i64;
-    let (mut before, mut woken) = (LazyLock::force(&TRUSTED).load(Ordering::Relaxed), uptime());
+    let (mut before, mut woken) = (TRUSTED.load(Ordering::Relaxed), uptime());
     while go_on() {
         tokio::time::sleep(EVERY).await;
         let (started, up) = (now().0 - uptime(), uptime());

@@ -55,8 +55,6 @@ pub(super) async fn write(
     let sent = messages.into_iter().map(|message| batch.place(message)).collect();
     let marked = marks.into_iter().map(|mark| batch.mark(mark)).collect();
     let Batch { known, fresh, events, changed, .. } = batch;
-    metrics::counter!("chinwag_messages_total").increment(fresh.len() as u64);
-    metrics::counter!("chinwag_message_batches_total").increment(u64::from(!fresh.is_empty()));
     store(tx, &known, &fresh, &changed).await?;
     tx.remember(known);
     Ok(Written { sent, marked, events })

@@ -105,6 +105,9 @@ impl Writing {
         match self.fill(&transaction, group).await {
             Ok(Some((mut written, kept))) => {
                 self.commit(transaction).await?;
+                let fresh = written.sent.iter().flatten().filter(|sent| sent.fresh).count();
+                metrics::counter!("chinwag_messages_total").increment(fresh as u64);
+                metrics::counter!("chinwag_message_batches_total").increment(u64::from(fresh > 0));
                 self.exit.send(mem::take(&mut written.events), kept).await;
                 Ok(written)
             }
