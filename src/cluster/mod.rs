@@ -5,12 +5,14 @@
 //! - [`pubsub`]: events on their way from node to node
 //! - [`presence`]: who is in which room
 //! - [`heartbeat`]: which nodes are alive
+//! - [`streams`]: which streams of events this node follows, and how far it has shown them
 //! - [`buckets`]: rate limits that hold for all nodes together
 
 mod buckets;
 mod heartbeat;
 mod presence;
 mod pubsub;
+mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +25,7 @@ use uuid::Uuid;
 pub use heartbeat::{BEAT, Beat};
 pub use presence::{Entered, Entry, Holder, Left};
 pub use pubsub::{Heard, Link, Moved, Packet};
+pub use streams::{Asker, Following, Shared, Streams};
 
 /// How long Redis may take to answer: less than PostgreSQL lets a transaction be idle meanwhile.
 const PATIENCE: Duration = Duration::from_millis(1500);

@@ -47,6 +47,8 @@ const MAX_MIRRORED: usize = 16 << 10;
 pub enum Heard {
     Packet(Packet),
     Moved(Moved),
+    /// Another node tells of what is not stored.
+    Told(Event),
     /// These streams are heard from now on; what was published before may have been missed.
     Subscribed(Vec<Stream>),
     /// Something may have been missed of any stream.
@@ -59,6 +61,7 @@ pub enum Heard {
 enum Text {
     Packet(Packet),
     Moved(Moved),
+    Told { node: Uuid, event: Event },
 }
 
 /// An event of another node's, at one of its places.
@@ -148,6 +151,12 @@ impl Link {
     /// Tells all nodes, this one too, of somebody who has moved.
     pub fn publish_moved(&self, moved: Moved) {
         self.hand_over(vec![(Stream::Chat(moved.chat_id), Text::Moved(moved))]);
+    }
+
+    /// Tells the other nodes of what is not stored: they hear of it once or never.
+    pub fn tell(&self, event: Event) {
+        let node = self.node;
+        self.hand_over(vec![(event.route().home, Text::Told { node, event })]);
     }
 
     fn hand_over(&self, texts: Vec<(Stream, Text)>) {
@@ -293,6 +302,7 @@ impl Listener {
         match serde_json::from_slice(text) {
             Ok(Text::Packet(packet)) => (packet.node != self.node).then_some(Heard::Packet(packet)),
             Ok(Text::Moved(moved)) => Some(Heard::Moved(moved)),
+            Ok(Text::Told { node, event }) => (node != self.node).then_some(Heard::Told(event)),
             Err(error) => {
                 tracing::error!(%error, "another node is not understood");
                 None

@@ -17,6 +17,10 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_MESSAGE", default_value_t = Limits::default().max_message)]
     pub max_message: usize,
 
+    /// Bytes of the `data` of a signal
+    #[arg(long, env = "CHINWAG_MAX_DATA", default_value_t = Limits::default().max_data)]
+    pub max_data: usize,
+
     /// Characters of a name or an id
     #[arg(long, env = "CHINWAG_MAX_NAME", default_value_t = Limits::default().max_name)]
     pub max_name: usize,
@@ -145,6 +149,19 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MESSAGES_PER_USER", default_value_t = Limits::default().messages_per_user)]
     pub messages_per_user: u32,
 
+    /// Requests `typing` and `signal` of one user in a minute, on each node; 0 for any number
+    #[arg(long, env = "CHINWAG_SIGNALS_PER_USER", default_value_t = Limits::default().signals_per_user)]
+    pub signals_per_user: u32,
+
+    /// Acts of one user in a minute of which everybody hears, and ten times as many from one address:
+    /// new public chats, rooms and channels, and changes of a nick; 0 for any number
+    #[arg(long, env = "CHINWAG_ANNOUNCEMENTS_PER_USER", default_value_t = Limits::default().announcements_per_user)]
+    pub announcements_per_user: u32,
+
+    /// The same by all users of a node; 0 for any number
+    #[arg(long, env = "CHINWAG_ANNOUNCEMENTS_PER_NODE", default_value_t = Limits::default().announcements_per_node)]
+    pub announcements_per_node: u32,
+
     /// Bytes of messages and photos that one user may send in a minute, through all nodes; 0 for any
     /// number
     #[arg(long, env = "CHINWAG_WRITTEN_BYTES_PER_USER", default_value_t = Limits::default().written_bytes_per_user)]
@@ -215,6 +232,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_message: 512 << 10,
+            max_data: 8 << 10,
             max_name: 255,
             max_description: 4096,
             max_photo: 8 << 10,
@@ -242,6 +260,9 @@ impl Default for Limits {
             requests_per_address: 60_000,
             requests_per_user: 6000,
             messages_per_user: 3000,
+            signals_per_user: 1200,
+            announcements_per_user: 60,
+            announcements_per_node: 1200,
             written_bytes_per_user: 64 << 20,
             written_bytes_per_address: 512 << 20,
             read_bytes_per_user: 256 << 20,

@@ -65,8 +65,18 @@ impl Reader {
 
 impl Member {
     /// Errors: `not_found`; `forbidden` for who may see the chat and is no member.
+    pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
+        let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
+        Member::of(found, chat_id, actor)
+    }
+
+    /// The same, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
+        Member::of(found, chat_id, actor)
+    }
+
+    fn of(found: Option<Standing>, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
         let standing = visible(found, actor.service)?;
         match standing.member || actor.service {
             true => Ok(Member { chat_id, user_id: actor.user_id.clone(), direct: standing.direct }),

@@ -143,7 +143,7 @@ impl App {
             let access_key_id = access_key_id.to_owned();
             tx.commit([Event::TokenEnded { user_id, access_key_id }]).await?;
         }
-        self.leases.end(access_key_id);
+        self.carrier.leases.end(access_key_id);
         Ok(())
     }
 
@@ -165,7 +165,7 @@ impl App {
             access_key_id: access_key_id.clone(),
         };
         tx.commit(ended.iter().map(event)).await?;
-        ended.iter().for_each(|access_key_id| self.leases.end(access_key_id));
+        ended.iter().for_each(|access_key_id| self.carrier.leases.end(access_key_id));
         Ok(token)
     }
 }

@@ -1,43 +1,131 @@
-//! Carries to the doors of this node what it commits, and, where there are other nodes, what
-//! [they do](super::follower).
+//! Takes what this node commits, and, where there are other nodes, what [they do](super::follower),
+//! to the clients: first what follows from it, then what they see of it.
 
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use super::announcements::Announcements;
+use super::consequences::Consequence;
+use super::crowds::{self, Crowds, Telling};
 use super::follower::Follower;
 use super::leases::Leases;
 use super::nick_lists::NickLists;
-use crate::bus::Bus;
-use crate::model::{Committed, Event, Published};
+use super::typing::Typists;
+use crate::audience::{Audience, Unflushed};
+use crate::cluster::Moved;
+use crate::model::{Committed, Event};
 
-/// The one way to the doors for what is committed.
-#[derive(Clone)]
+/// How many events are shown before they are sent, if so many have been committed together.
+pub(super) const AT_ONCE: usize = 512;
+
+/// The one way to the clients of this node.
 pub(super) struct Carrier {
-    pub bus: Arc<Bus>,
+    pub audience: Audience,
     pub leases: Leases,
-    pub nick_lists: Arc<NickLists>,
+    pub nick_lists: NickLists,
+    pub typists: Typists,
+    announcements: Announcements,
+    crowds: Crowds,
+    consequences: mpsc::UnboundedSender<Consequence>,
+    unflushed: Mutex<Unflushed>,
+    /// The number of the latest event that was committed here and has been shown.
+    shown: watch::Sender<u64>,
 }
 
 impl Carrier {
+    /// What follows from the events comes out of the receiver.
+    pub fn new(audience: Audience) -> (Carrier, mpsc::UnboundedReceiver<Consequence>) {
+        // Not bounded: what takes from it commits, and commits wait for this one. What is in it
+        // stands for connections and members, which are.
+        let (consequences, followed) = mpsc::unbounded_channel();
+        let carrier = Carrier {
+            audience,
+            leases: Leases::default(),
+            nick_lists: NickLists::default(),
+            typists: Typists::default(),
+            announcements: Announcements::new(),
+            crowds: Crowds::default(),
+            consequences,
+            unflushed: Mutex::default(),
+            shown: watch::Sender::new(0),
+        };
+        (carrier, followed)
+    }
+
     /// Carries what is committed, until the store is closed.
-    pub async fn run(self, mut committed: mpsc::Receiver<Committed>, follower: Option<Follower>) {
+    pub async fn run(
+        self: Arc<Self>,
+        mut committed: mpsc::Receiver<Committed>,
+        follower: Option<Follower>,
+    ) {
         if let Some(follower) = follower {
             return follower.run(self, committed).await;
         }
-        while let Some(Committed { number, event, .. }) = committed.recv().await {
-            self.show(Some(number), Some(event)).await;
+        let mut events = Vec::with_capacity(AT_ONCE);
+        while committed.recv_many(&mut events, AT_ONCE).await > 0 {
+            let last = events.last().map(|committed| committed.number);
+            events.drain(..).for_each(|committed| self.show(&committed.event));
+            self.flush(last);
         }
     }
 
-    /// Shows an event to the doors. A token that it ends has no connections after it.
-    pub async fn show(&self, number: Option<u64>, event: Option<Event>) {
-        if let Some(Event::TokenEnded { access_key_id, .. }) = &event {
+    /// Shows an event to those whom it concerns; they get it when it is [flushed](Carrier::flush).
+    pub fn show(&self, event: &Event) {
+        if let Event::TokenEnded { access_key_id, .. } = event {
+            // The token has no connections after it.
             self.leases.end(access_key_id);
         }
-        if let Some(event) = &event {
-            self.nick_lists.note(event);
+        self.nick_lists.note(event);
+        self.typists.note(event);
+        let mut unflushed = self.unflushed.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = self.audience.show(event, &mut unflushed);
+        drop(unflushed);
+        for consequence in Consequence::of(event, lost) {
+            // Where the server ends, nothing follows any more.
+            let _ = self.consequences.send(consequence);
         }
-        self.bus.publish(Published { number, event }).await;
+        if let Event::ChatCreated(chat) = event
+            && let Some(announced) = self.announcements.announce(chat)
+        {
+            self.show(&announced);
+        }
+    }
+
+    /// Shows that somebody has come into a room or left it, a large one with others together.
+    pub fn show_moved(self: &Arc<Self>, moved: Moved) {
+        match self.crowds.note(moved) {
+            Telling::Now(event) => self.show(&event),
+            Telling::After(chat_id) => {
+                let carrier = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(crowds::EVERY).await;
+                    if let Some(event) = carrier.crowds.take(chat_id) {
+                        carrier.show(&event);
+                        carrier.flush(None);
+                    }
+                });
+            }
+            Telling::With => {}
+        }
+    }
+
+    /// Sends what has been shown. All that was committed here up to this number has been, if one is
+    /// given.
+    pub fn flush(&self, number: Option<u64>) {
+        // Without the lock, as it may close connections.
+        let mut unflushed =
+            mem::take(&mut *self.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
+        unflushed.flush();
+        if let Some(number) = number {
+            self.shown.send_replace(number);
+        }
+    }
+
+    /// Waits until what was committed here up to this number has been shown.
+    pub async fn shown(&self, number: u64) {
+        // It fails when there is no sender; this is one.
+        let _ = self.shown.subscribe().wait_for(|shown| *shown >= number).await;
     }
 }

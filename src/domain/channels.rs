@@ -22,6 +22,9 @@ impl App {
         let profile = self.store.find_profile(&actor.user_id).await?;
         let known = self.store.find_channel(channel).await?;
         self.admit_chat(actor, known).await?;
+        if known.is_none() {
+            self.admit_announcement(&Viewer::from(actor)).await?;
+        }
         let mut tx = self.begin_as(actor).await?;
         tx.lock_names(&[channel.as_ref()]).await?;
         let (chat_id, event) = match tx.find_channel(channel).await? {
@@ -65,7 +68,7 @@ impl App {
 
     /// Takes a connection out of a channel whose chat its user has ceased to be a member of. Who
     /// is one again joins the channel again.
-    pub async fn lose_channel(&self, connection: ConnectionId, chat_id: ChatId) {
+    pub(super) async fn lose_channel(&self, connection: ConnectionId, chat_id: ChatId) {
         let _turn = self.nicks.turn.lock().await;
         let Some((nick, channel)) = self.nicks.seats().get(connection).and_then(|seat| {
             let (channel, _) = seat.channels.iter().find(|(_, id)| **id == chat_id)?;
@@ -133,7 +136,7 @@ impl App {
         if let Some(seat) = self.nicks.seats().get_mut(connection) {
             seat.channels.remove(channel);
         }
-        self.leave_room(connection, chat_id, || false).await;
+        self.leave_room(connection, chat_id).await;
     }
 }
 

@@ -24,6 +24,9 @@ impl App {
         users: Vec<UserId>,
     ) -> Result<Chat, Error> {
         self.admit_chat(actor, None).await?;
+        if !new.private && new.team_id.is_none() {
+            self.admit_announcement(&Viewer::from(actor)).await?;
+        }
         let mut tx = self.begin_as(actor).await?;
         let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {

@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::follower::Follower;
-use super::streams::Streams;
-use crate::cluster::{BEAT, Beat, Entry, Holder, Left, Redis};
+use crate::cluster::{BEAT, Beat, Entry, Holder, Left, Redis, Streams};
 use crate::config::Url;
 use crate::error::{Error, StartError};
 use crate::model::{ChatId, Event, Profile};
@@ -45,7 +44,8 @@ impl Cluster {
         let id = store.find_cluster_id().await.map_err(|error| unusable(error.to_string()))?;
         let redis = Redis::open(url.expose(), id).map_err(|error| unusable(error.to_string()))?;
         tracing::info!(%node, "one of several nodes");
-        let (streams, follower) = Streams::start(&redis, node, store.event_reader());
+        let (streams, shared, heard, asked) = Streams::start(&redis, node);
+        let follower = Follower { reader: store.event_reader(), shared, heard, asked };
         let cluster = Cluster { redis, beats: AtomicU32::new(0), leaving: AtomicBool::new(false) };
         Ok((cluster, streams, follower))
     }

@@ -9,12 +9,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::carrier::Carrier;
-use super::streams::Shared;
-use crate::cluster::{Heard, Moved, Packet};
+use super::carrier::{AT_ONCE, Carrier};
+use crate::cluster::{Asker, Heard, Packet, Shared};
 use crate::error::Error;
 use crate::model::{Committed, Event, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
@@ -29,9 +28,6 @@ const RETRY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often streams are forgotten that nobody follows.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
-
-/// Whoever waits until a stream is followed from where it is now.
-pub(super) type Asker = oneshot::Sender<Result<(), Error>>;
 
 /// Those who wait until streams are heard.
 struct Waiting {
@@ -49,13 +45,13 @@ pub(super) struct Follower {
 
 /// A follower at work.
 struct AtWork {
-    carrier: Carrier,
+    carrier: Arc<Carrier>,
     reader: EventReader,
     shared: Arc<Shared>,
 }
 
 impl Follower {
-    pub async fn run(self, carrier: Carrier, mut committed: mpsc::Receiver<Committed>) {
+    pub async fn run(self, carrier: Arc<Carrier>, mut committed: mpsc::Receiver<Committed>) {
         let Follower { reader, shared, mut heard, mut asked } = self;
         let follower = AtWork { carrier, reader, shared };
         let mut forget = tokio::time::interval(FORGET_EVERY);
@@ -67,7 +63,7 @@ impl Follower {
         loop {
             tokio::select! {
                 event = committed.recv() => match event {
-                    Some(event) => follower.show_own(event).await,
+                    Some(event) => follower.show_all_own(event, &mut committed).await,
                     None => return,
                 },
                 Some(heard) = heard.recv() => follower.hear(heard).await,
@@ -83,6 +79,7 @@ impl Follower {
                 // What a node has committed and not told of, as it has died, say.
                 _ = look.tick() => follower.catch_up(follower.shared.list_next(None)).await,
             }
+            follower.carrier.flush(None);
             let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
             // An asker that is gone needs no answer.
             done.flat_map(|done| done.askers).for_each(|asker| drop(asker.send(Ok(()))));
@@ -91,11 +88,25 @@ impl Follower {
 }
 
 impl AtWork {
-    /// Shows what this node has committed, and tells the others.
+    /// Shows what this node has committed, and tells the others; what was committed together is
+    /// sent together.
+    async fn show_all_own(&self, first: Committed, committed: &mut mpsc::Receiver<Committed>) {
+        let mut last = first.number;
+        self.show_own(first).await;
+        for _ in 1..AT_ONCE {
+            let Ok(next) = committed.try_recv() else {
+                break;
+            };
+            last = next.number;
+            self.show_own(next).await;
+        }
+        self.carrier.flush(Some(last));
+    }
+
     async fn show_own(&self, committed: Committed) {
-        let Committed { number, kept, event } = committed;
+        let Committed { kept, event, .. } = committed;
         let Some(kept) = kept else {
-            return self.carrier.show(Some(number), Some(event)).await;
+            return self.carrier.show(&event);
         };
         self.shared.link.publish(&kept);
         for mirror in &kept.mirrors {
@@ -109,19 +120,16 @@ impl AtWork {
             // An earlier one, which has not come yet, may let somebody in who is to be shown this one.
             false => self.is_due(&kept.position).await,
         };
-        self.carrier.show(Some(number), due.then_some(event)).await;
+        if due {
+            self.carrier.show(&event);
+        }
     }
 
     async fn hear(&self, heard: Heard) {
         match heard {
             Heard::Packet(packet) => self.hear_packet(packet).await,
-            Heard::Moved(Moved { chat_id, user, participants, joined }) => {
-                let event = match joined {
-                    true => Event::ParticipantJoined { chat_id, user, participants },
-                    false => Event::ParticipantLeft { chat_id, user, participants },
-                };
-                self.carrier.show(None, Some(event)).await;
-            }
+            Heard::Moved(moved) => self.carrier.show_moved(moved),
+            Heard::Told(event) => self.carrier.show(&event),
             Heard::Subscribed(streams) => {
                 self.shared.note_heard(&streams);
                 self.catch_up(self.shared.list_next(Some(&streams))).await;
@@ -209,7 +217,7 @@ impl AtWork {
             None => true,
         };
         if due {
-            self.carrier.show(None, Some(event)).await;
+            self.carrier.show(&event);
         }
     }
 
@@ -245,6 +253,8 @@ impl AtWork {
         &'a self,
         read: impl Fn(&'a EventReader) -> F,
     ) -> Vec<T> {
+        // What was shown before does not wait for the store.
+        self.carrier.flush(None);
         loop {
             match read(&self.reader).await {
                 Ok(found) => return found,

@@ -75,6 +75,21 @@ pub(super) async fn keep_house(app: Weak<App>) {
     }
 }
 
+/// Logs users of the rooms API out who have not called for too long, until the server ends.
+pub(super) async fn keep_lobby(app: Weak<App>) {
+    const SHORTEST: Duration = Duration::from_millis(10);
+    const LONGEST: Duration = Duration::from_secs(60);
+    while let Some(app) = app.upgrade().filter(|app| !app.is_ending()) {
+        let pause = (app.limits().lobby_timeout / 4).clamp(SHORTEST, LONGEST);
+        // In a task of its own, as a write that has begun is to be finished.
+        let round = app.work.clone().spawn(async move { app.log_out_idle().await });
+        if round.await.is_err() {
+            tracing::error!("idle users were not logged out");
+        }
+        sleep(pause).await;
+    }
+}
+
 impl App {
     async fn ensure_lock(&self) {
         match timeout(PATIENCE, self.store.ensure_lock()).await {

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::faults::Fault;
 use super::keys::{Credential, fault_of_unkept};
 use super::leases::Lease;
-use super::{Actor, App, Following, Viewer};
+use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
+use crate::cluster::Following;
 use crate::config::Access;
 use crate::error::Error;
 use crate::model::{ConnectionId, Stream, UserId};
@@ -205,7 +206,7 @@ impl App {
         credential: &str,
     ) -> Result<Connection, Error> {
         // Before the store is asked: a token that is revoked meanwhile ends this one too.
-        let lease = self.leases.enter(anonymous.id, access_key_id);
+        let lease = self.carrier.leases.enter(anonymous.id, access_key_id);
         let key = self.store.find_token_key(&lease.access_key_id).await?;
         let (user_id, expires_at, lease) = match key {
             Some(key) => {

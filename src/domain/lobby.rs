@@ -92,6 +92,7 @@ impl App {
     /// chats as one user may.
     pub async fn new_room(&self, actor: &Actor, room: Option<ChatId>) -> Result<ChatId, Error> {
         self.admit_chat(actor, None).await?;
+        self.admit_announcement(&Viewer::from(actor)).await?;
         let mut tx = self.begin_as(actor).await?;
         let seat = seat_in(&mut tx, &actor.user_id, room).await?;
         let user = find_user(&mut tx, &actor.user_id).await?;
@@ -180,7 +181,7 @@ impl App {
 
     /// Moves a user into the waiting room who is in a chat's room and no member of the chat any
     /// more. It must not be waited for by who takes the events.
-    pub async fn recall(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
+    pub(super) async fn recall(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         let in_room = |seat: &Seat| seat.chat_id == Some(chat_id);
         if !self.store.find_seat(user_id).await?.as_ref().is_some_and(in_room) {
             return Ok(());
@@ -198,7 +199,7 @@ impl App {
     }
 
     /// Logs out who has not called for too long.
-    pub async fn log_out_idle(&self) {
+    pub(super) async fn log_out_idle(&self) {
         let before = clock::ago(self.limits.lobby_timeout);
         let idle = self.store.list_idle_seats(before).await;
         let idle = idle.inspect_err(|error| error.warn("the idle were not found"));

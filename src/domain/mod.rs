@@ -7,14 +7,18 @@
 
 mod access;
 mod accounts;
+mod announcements;
 mod budgets;
 mod carrier;
 mod channels;
 mod chats;
 mod cluster;
+mod consequences;
+mod crowds;
 mod direct;
 mod faults;
 mod follower;
+mod hearing;
 mod history;
 mod host;
 mod housekeeping;
@@ -34,8 +38,9 @@ mod presence;
 mod rates;
 mod rooms;
 mod shares;
-mod streams;
+mod signals;
 mod teams;
+mod typing;
 mod users;
 
 use std::net::IpAddr;
@@ -44,32 +49,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, mpsc};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::bus::Bus;
+use crate::audience::Audience;
 use crate::clock;
+use crate::cluster::Streams;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::event_log::EventLog;
-use crate::model::{Committed, ConnectionId, Published, Stream, UserId};
+use crate::model::{Committed, ConnectionId, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
 use carrier::Carrier;
 use cluster::Cluster;
 use key_set::KeySet;
 use keys::Keys;
-use leases::Leases;
-use nick_lists::NickLists;
 use nicks::Nicks;
 use passwords::Passwords;
 use presence::Presence;
 use rates::Rates;
 use shares::Shares;
 
+pub use crate::audience::{Recipient, Shown, Way};
+pub use crate::cluster::Following;
 pub use identity::Connection;
 pub use prepared::Prepared;
 pub use rates::Network;
-pub use rooms::{Room, Visitor};
-pub use streams::{Following, Streams};
+pub use rooms::Room;
 
 /// Who asks: a user, on one connection that [may act](App::claim) as that user.
 #[derive(Clone, Debug)]
@@ -124,9 +130,8 @@ pub struct App {
     limits: Limits,
     keys: Keys,
     passwords: Passwords,
-    leases: Leases,
     store: Store,
-    bus: Arc<Bus>,
+    carrier: Arc<Carrier>,
     streams: Streams,
     _everyone: Following,
     presence: Mutex<Presence>,
@@ -135,7 +140,6 @@ pub struct App {
     /// Set once the server ends: then rooms are empty for its ending.
     ending: AtomicBool,
     nicks: Nicks,
-    nick_lists: Arc<NickLists>,
     /// By which its part of what all nodes share is told from the others'.
     node: Uuid,
     /// None for the only node.
@@ -143,10 +147,12 @@ pub struct App {
     rates: Arc<Rates>,
     shares: Shares,
     event_log: Option<EventLog>,
+    /// What goes on beside the requests and is to be finished.
+    work: TaskTracker,
 }
 
 impl App {
-    /// Opens the store and starts carrying what it commits to the doors. Errors: a store that
+    /// Opens the store and starts carrying what it commits to the clients. Errors: a store that
     /// cannot be used; a server to which nobody could ever connect.
     pub async fn start(config: &Config, prepared: Prepared) -> Result<Arc<App>, StartError> {
         let Prepared { keys, topic, keeping, accounts_only } = prepared;
@@ -163,8 +169,8 @@ impl App {
             }
             None => (None, Streams::default(), None),
         };
-        let carrier =
-            Carrier { bus: Arc::default(), leases: Leases::default(), nick_lists: Arc::default() };
+        let (carrier, followed) = Carrier::new(Audience::new(streams.clone()));
+        let carrier = Arc::new(carrier);
         tokio::spawn(carrier.clone().run(committed, follower));
         let everyone = streams.follow(Stream::Everyone);
         streams.positioned().await.map_err(|error| StartError::store(config, error))?;
@@ -178,21 +184,20 @@ impl App {
             limits: config.limits.clone(),
             keys,
             passwords: Passwords::default(),
-            leases: carrier.leases,
             store,
-            bus: carrier.bus,
+            carrier,
             streams,
             _everyone: everyone,
             presence: Mutex::default(),
             ended: Arc::default(),
             ending: AtomicBool::default(),
             nicks: Nicks::default(),
-            nick_lists: carrier.nick_lists,
             node,
             cluster,
             rates,
             shares,
             event_log,
+            work: TaskTracker::new(),
         });
         if app.cluster.is_none() {
             let seated = app.restore_seats().await;
@@ -206,6 +211,8 @@ impl App {
         tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
         tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
+        tokio::spawn(housekeeping::keep_lobby(Arc::downgrade(&app)));
+        tokio::spawn(consequences::run(Arc::downgrade(&app), followed));
         Ok(app)
     }
 
@@ -226,20 +233,10 @@ impl App {
         &self.limits
     }
 
-    /// All events from now on: what is committed in the order of the commits, presence in the
-    /// order of its changes. The receiver must be read: writes wait for it.
-    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Published>> {
-        self.bus.subscribe()
-    }
-
-    /// The streams of events that this node follows, and may be made to.
-    pub fn streams(&self) -> &Streams {
-        &self.streams
-    }
-
-    /// The number of the latest event that was committed, 0 before the first.
-    pub fn last_committed(&self) -> u64 {
-        self.store.last_committed()
+    /// Waits until all that has been committed here so far has been shown to the clients of this
+    /// node.
+    pub async fn settled(&self) {
+        self.carrier.shown(self.store.last_committed()).await;
     }
 
     /// Whether requests can be served now, as those of the other nodes are. Errors: the store cannot
@@ -272,6 +269,10 @@ impl App {
         self.ending.store(true, Ordering::Relaxed);
     }
 
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
     /// Finishes what has begun and closes the store; each step may take as long as `deadline`.
     pub async fn close(&self, deadline: Duration) {
         let leaving = async {
@@ -285,8 +286,12 @@ impl App {
             }
         };
         tokio::join!(leaving, logging);
+        self.work.close();
+        if tokio::time::timeout(deadline, self.work.wait()).await.is_err() {
+            tracing::warn!("what follows from the last events was not done in time");
+        }
         self.store.close(deadline).await;
-        self.bus.close();
+        self.carrier.audience.close();
     }
 }
 

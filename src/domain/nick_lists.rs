@@ -7,7 +7,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex;
 
-use super::{App, Following};
+use super::App;
+use crate::cluster::Following;
 use crate::error::Error;
 use crate::model::{ChatId, Event, Handle, Stream};
 
@@ -86,12 +87,12 @@ impl NickLists {
 impl App {
     /// All connected nicks, sorted, as many as fit on a page.
     pub(super) async fn nicks(&self) -> Result<Arc<[Handle]>, Error> {
-        self.nick_lists.all.get(|| self.store.list_nicks(self.limits.max_page_bytes)).await
+        self.carrier.nick_lists.all.get(|| self.store.list_nicks(self.limits.max_page_bytes)).await
     }
 
     /// The same of a channel.
     pub(super) async fn nicks_in(&self, chat_id: ChatId) -> Result<Arc<[Handle]>, Error> {
-        let known = self.nick_lists.channels().get(&chat_id).cloned();
+        let known = self.carrier.nick_lists.channels().get(&chat_id).cloned();
         let channel = match known {
             Some(channel) => channel,
             None => {
@@ -99,7 +100,7 @@ impl App {
                 self.streams.positioned().await?;
                 let list = List::default();
                 let channel = Arc::new(OfChannel { list, _following: following });
-                let mut channels = self.nick_lists.channels();
+                let mut channels = self.carrier.nick_lists.channels();
                 if channels.len() >= MAX_CHANNELS {
                     channels.clear();
                 }

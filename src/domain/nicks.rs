@@ -29,6 +29,7 @@ pub(super) struct Seats {
 /// A connection's nick and its channels.
 pub(super) struct Seat {
     pub nick: Handle,
+    actor: Actor,
     pub channels: HashMap<ChannelName, ChatId>,
 }
 
@@ -64,6 +65,10 @@ impl App {
         connection: &Connection,
         nick: &Handle,
     ) -> Result<(Actor, Handle), Error> {
+        let actor = self.nicks.seats().get(connection.id()).map(|seat| seat.actor.clone());
+        if let Some(actor) = actor {
+            self.admit_announcement(&Viewer::from(&actor)).await?;
+        }
         let _turn = self.nicks.turn.lock().await;
         let mut tx = self.store.begin().await?;
         // The old one too, which others may be asking for while this one waits for theirs.
@@ -91,12 +96,21 @@ impl App {
             anonymous: connection.is_anonymous(),
         });
         tx.commit(events).await?;
-        self.nicks.seats().sit(connection.id(), nick);
+        let actor = connection.actor(user.id);
+        self.nicks.seats().sit(actor.clone(), nick);
         self.leave_all_rooms(connection.id()).await;
-        Ok((connection.actor(user.id), nick.clone()))
+        Ok((actor, nick.clone()))
     }
 
-    /// A connection has ended; its nick, if it had one, is free.
+    /// A connection of the channels has closed. Its nick is free, unless the server ends.
+    pub async fn close_nick(&self, connection: ConnectionId) {
+        self.carrier.audience.remove(connection);
+        if !self.is_ending() {
+            self.leave_nick(connection).await;
+        }
+    }
+
+    /// A connection gives up its nick, if it had one, which is free then.
     pub async fn leave_nick(&self, connection: ConnectionId) {
         let _turn = self.nicks.turn.lock().await;
         if self.nicks.seats().stand_up(connection).is_none() {
@@ -163,8 +177,9 @@ impl Seats {
         left.chain([Event::NickGone { nick: nick.clone(), lost: false }]).collect()
     }
 
-    fn sit(&mut self, connection: ConnectionId, nick: &Handle) {
-        let seat = Seat { nick: nick.clone(), channels: HashMap::new() };
+    fn sit(&mut self, actor: Actor, nick: &Handle) {
+        let connection = actor.connection;
+        let seat = Seat { nick: nick.clone(), actor, channels: HashMap::new() };
         self.connections.insert(connection, seat);
     }
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::App;
-use crate::cluster::{Entered, Entry, Holder, Left};
-use crate::model::{ChatId, ConnectionId, Event, Profile, Published, Seat, UserId};
+use crate::cluster::{Entered, Entry, Holder, Left, Moved};
+use crate::model::{ChatId, ConnectionId, Profile, Seat, UserId};
 
 /// Who is in every room, with which connections.
 #[derive(Default)]
@@ -69,7 +69,7 @@ impl App {
             }
         }
         let participants = presence.count(chat_id);
-        self.tell(Event::ParticipantJoined { chat_id, user, participants }).await;
+        self.tell_moved(Moved { chat_id, user, participants, joined: true });
         match self.cluster.is_some() {
             true => Put::Unshared,
             false => Put::In,
@@ -98,7 +98,7 @@ impl App {
             }
         }
         let participants = presence.count(chat_id);
-        self.tell(Event::ParticipantLeft { chat_id, user, participants }).await;
+        self.tell_moved(Moved { chat_id, user, participants, joined: false });
         ephemeral && participants == 0 && self.cluster.is_none()
     }
 
@@ -176,9 +176,10 @@ impl App {
         chats.iter().map(|chat_id| presence.count(*chat_id)).collect()
     }
 
-    /// Shows what is not stored to the doors of this node.
-    pub(super) async fn tell(&self, event: Event) {
-        self.bus.publish(Published { number: None, event: Some(event) }).await;
+    /// Tells the clients of this node.
+    fn tell_moved(&self, moved: Moved) {
+        self.carrier.show_moved(moved);
+        self.carrier.flush(None);
     }
 }
 

@@ -28,6 +28,9 @@ use crate::model::UserId;
 /// else anyone could lock its owner out.
 const EVERYWHERE: u32 = 10;
 
+/// How many times as many announcements as one user may make may come from one address.
+const USERS_OF_AN_ADDRESS: u32 = 10;
+
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// The buckets. Those that are full again are forgotten every minute.
@@ -36,6 +39,10 @@ pub(super) struct Rates {
     requests_per_address: Rate<Network>,
     requests_per_user: Rate<UserId>,
     messages_per_user: Rate<UserId>,
+    signals_per_user: Rate<UserId>,
+    announcements_per_user: Rate<UserId>,
+    announcements_per_address: Rate<Network>,
+    announcements_per_node: Rate<()>,
     /// By the hash of the account, so that long names cost no more than short ones.
     sign_ups_per_address: Rate<Network>,
     failed_logins_per_account: Failures<u64>,
@@ -122,6 +129,29 @@ impl App {
         self.take_one("messages", &self.rates.messages_per_user, &actor.user_id).await?;
         self.admit_writing(&Viewer::from(actor), bytes).await
     }
+
+    /// Counts what the actor says without a trace, on this node, unless it is the service. Errors:
+    /// `rate_limited`.
+    pub(super) fn admit_signal(&self, actor: &Actor) -> Result<(), Error> {
+        match actor.service {
+            true => Ok(()),
+            false => self.rates.signals_per_user.take(&actor.user_id),
+        }
+    }
+
+    /// Counts something of which everybody who is connected hears, unless it is by the service.
+    /// Errors: `rate_limited`.
+    pub(super) async fn admit_announcement(&self, viewer: &Viewer) -> Result<(), Error> {
+        if viewer.service {
+            return Ok(());
+        }
+        let rates = &self.rates;
+        if let Some(user_id) = viewer.user_id() {
+            self.take_one("announcements", &rates.announcements_per_user, user_id).await?;
+        }
+        rates.announcements_per_address.take(&Network::of(viewer.address))?;
+        rates.announcements_per_node.take(&())
+    }
 }
 
 impl Rates {
@@ -132,6 +162,12 @@ impl Rates {
             requests_per_address: Rate::new(limits.requests_per_address),
             requests_per_user: Rate::new(limits.requests_per_user),
             messages_per_user: Rate::new(limits.messages_per_user),
+            signals_per_user: Rate::new(limits.signals_per_user),
+            announcements_per_user: Rate::new(limits.announcements_per_user),
+            announcements_per_address: Rate::new(
+                limits.announcements_per_user.saturating_mul(USERS_OF_AN_ADDRESS),
+            ),
+            announcements_per_node: Rate::new(limits.announcements_per_node),
             sign_ups_per_address: Rate::new(limits.sign_ups_per_address),
             failed_logins_per_account: Failures::new(of_account.saturating_mul(EVERYWHERE)),
             failed_logins_per_pair: Failures::new(of_account),
@@ -153,6 +189,10 @@ impl Rates {
             rates.requests_per_address.forget_idle();
             rates.requests_per_user.forget_idle();
             rates.messages_per_user.forget_idle();
+            rates.signals_per_user.forget_idle();
+            rates.announcements_per_user.forget_idle();
+            rates.announcements_per_address.forget_idle();
+            rates.announcements_per_node.forget_idle();
             rates.sign_ups_per_address.forget_idle();
             rates.failed_logins_per_account.forget_idle();
             rates.failed_logins_per_pair.forget_idle();

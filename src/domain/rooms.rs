@@ -2,11 +2,12 @@
 //! a node that has ended are in no room until they come back. An ephemeral chat lives as long as
 //! somebody is in its room, or may be.
 
-use std::sync::atomic::Ordering;
-
 use super::access::Reader;
-use super::presence::Put;
-use super::{App, Following, Viewer};
+use tokio::sync::MutexGuard;
+
+use super::presence::{Presence, Put};
+use super::{App, Viewer};
+use crate::cluster::Following;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, Profile, Stream};
 use crate::store::Tx;
@@ -28,14 +29,18 @@ impl Room {
 }
 
 /// May be in a chat's room: as a user, or as nobody in particular.
-pub struct Visitor {
+pub(super) struct Visitor {
     reader: Reader,
     profile: Option<Profile>,
 }
 
 impl App {
     /// Whether a user, or nobody in particular, may be in a chat's room. Errors: `not_found`.
-    pub async fn see_room(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Visitor, Error> {
+    pub(super) async fn see_room(
+        &self,
+        viewer: &Viewer,
+        chat_id: ChatId,
+    ) -> Result<Visitor, Error> {
         let _share = self.share_of(viewer).await?;
         let reader = Reader::check(&self.store, chat_id, viewer).await?;
         let profile = match viewer.user_id() {
@@ -47,7 +52,11 @@ impl App {
 
     /// Follows a chat that a user, or nobody in particular, is about to be in the room of; when it
     /// returns, all that comes is heard of here. Errors: `not_found`, `unavailable`.
-    pub async fn follow_chat(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Following, Error> {
+    pub(super) async fn follow_chat(
+        &self,
+        viewer: &Viewer,
+        chat_id: ChatId,
+    ) -> Result<Following, Error> {
         if self.streams.is_alone() {
             return Ok(Following::default());
         }
@@ -59,7 +68,7 @@ impl App {
 
     /// A connection is in a room from now on. With a user's first one the user joins. One that is
     /// in it already stays as whom it came. Errors: `not_found` for a chat deleted since.
-    pub async fn enter_room(
+    pub(super) async fn enter_room(
         &self,
         visitor: Visitor,
         connection: ConnectionId,
@@ -104,7 +113,7 @@ impl App {
         };
         let kept = keep.await;
         if kept.is_err() {
-            self.leave_room(connection, chat_id, || false).await;
+            self.leave_room(connection, chat_id).await;
         }
         kept
     }
@@ -128,7 +137,7 @@ impl App {
         let kept = tx.keep_chat(chat_id).await;
         drop(tx);
         if !matches!(kept, Ok(true)) {
-            self.leave_room(connection, chat_id, || false).await;
+            self.leave_room(connection, chat_id).await;
             return Err(kept.err().unwrap_or_else(Error::no_chat));
         }
         match put {
@@ -153,18 +162,27 @@ impl App {
         }
     }
 
-    /// A connection is in a room no more, unless it has come back, as `is_back` knows. With a
-    /// user's last one the user leaves, and with the last user an ephemeral chat ends.
-    pub async fn leave_room(
+    /// A connection is in a room no more. With a user's last one the user leaves, and with the last
+    /// user an ephemeral chat ends.
+    pub(super) async fn leave_room(&self, connection: ConnectionId, chat_id: ChatId) {
+        let presence = self.presence.lock().await;
+        self.go_from(presence, connection, chat_id).await;
+    }
+
+    /// The same of a connection that has lost the room, unless it has come back since.
+    pub(super) async fn leave_lost_room(&self, connection: ConnectionId, chat_id: ChatId) {
+        let presence = self.presence.lock().await;
+        if !self.carrier.audience.is_in_room(connection, chat_id) {
+            self.go_from(presence, connection, chat_id).await;
+        }
+    }
+
+    async fn go_from(
         &self,
+        mut presence: MutexGuard<'_, Presence>,
         connection: ConnectionId,
         chat_id: ChatId,
-        is_back: impl FnOnce() -> bool,
     ) {
-        let mut presence = self.presence.lock().await;
-        if is_back() {
-            return;
-        }
         let over = self.take_out(&mut presence, chat_id, connection).await;
         drop(presence);
         if over {
@@ -173,10 +191,10 @@ impl App {
     }
 
     /// A connection has ended, and is in no room any more.
-    pub async fn leave_all_rooms(&self, connection: ConnectionId) {
+    pub(super) async fn leave_all_rooms(&self, connection: ConnectionId) {
         let rooms = self.presence.lock().await.rooms_of(connection);
         for chat_id in rooms {
-            self.leave_room(connection, chat_id, || false).await;
+            self.leave_room(connection, chat_id).await;
         }
     }
 
@@ -185,7 +203,7 @@ impl App {
     pub(super) async fn delete_empty(&self, chat_id: ChatId) {
         let delete = async {
             // Most chats stay: a look costs less than a transaction.
-            if self.ending.load(Ordering::Relaxed) || !self.store.is_ephemeral(chat_id).await? {
+            if self.is_ending() || !self.store.is_ephemeral(chat_id).await? {
                 return Ok(());
             }
             let mut tx = self.store.begin().await?;
@@ -210,7 +228,7 @@ impl App {
     }
 
     /// Who is in a room. It checks nothing: it is for a connection that has just been in it.
-    pub async fn look_back(&self, chat_id: ChatId) -> Room {
+    pub(super) async fn look_back(&self, chat_id: ChatId) -> Room {
         let shared = match &self.cluster {
             Some(cluster) => cluster.redis.list_room(chat_id, Room::MAX_USERS).await,
             None => None,

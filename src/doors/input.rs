@@ -139,6 +139,21 @@ impl<'a> Input<'a> {
         items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
     }
 
+    /// Any JSON at `key`, as it was sent. Errors: `too_large`, and `invalid` for one that is nested
+    /// too deeply.
+    pub fn data(&self, key: &str) -> Result<&'a RawValue, Error> {
+        self.value(key)?;
+        let raw = self.object.as_ref().and_then(|object| object.get(key));
+        let raw = raw.ok_or_else(|| self.invalid(key, "is required"))?;
+        let max = self.limits.max_data;
+        if raw.get().len() > max {
+            return Err(Error::TooLarge { field: self.path(key), max, unit: "bytes" });
+        }
+        let deep = |_| self.invalid(key, "must not be nested deeper than 100 levels");
+        serde_json::from_str::<serde_json::Value>(raw.get()).map_err(deep)?;
+        Ok(raw)
+    }
+
     /// The truth value at `key`, if there is one.
     pub fn optional_bool(&self, key: &str) -> Result<Option<bool>, Error> {
         match self.value(key)? {

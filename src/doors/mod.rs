@@ -1,6 +1,6 @@
 //! How clients come in. A door decodes a request, calls one function of the domain and encodes
-//! what it returns; it also shows every committed event to its clients. Doors do not know each
-//! other, the store or the bus.
+//! what it returns; it also renders events for its clients. Doors do not know each other or the
+//! store.
 
 mod asked;
 mod channels;
@@ -12,7 +12,6 @@ mod input;
 mod json;
 mod limited;
 mod places;
-mod pushed;
 mod rest;
 mod retry;
 mod rpc;
@@ -32,6 +31,7 @@ use http::Gates;
 
 /// All doors of one server.
 pub struct Doors {
+    app: Arc<App>,
     socketio: socketio::Door,
     channels: channels::Door,
     rest: rest::Door,
@@ -53,13 +53,13 @@ impl Doors {
         let router = router.layer(middleware::from_fn(upgrade::agree));
         let router = http::guarded(router, config, gates);
         let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
-        (Doors { socketio, channels, rest, rpc }, router)
+        (Doors { app: app.clone(), socketio, channels, rest, rpc }, router)
     }
 
     /// Takes no more requests of sockets, answers those that were taken, and closes the sockets,
     /// at most for `deadline`.
     pub async fn close_sockets(&self, deadline: Duration) {
-        self.rest.close_sockets();
+        self.app.finish_connections();
         tokio::join!(self.socketio.close(deadline), self.channels.close(deadline));
     }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, Place, Posted, Profile, ReadState,
-    UserId, read_id,
+    ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, Name, Place, Posted, Profile,
+    ReadState, UserId, read_id,
 };
 
 /// An event that this node has committed.
@@ -24,15 +24,6 @@ pub struct Committed {
     /// What the store keeps of it, if there is anyone to keep it for.
     pub kept: Option<Kept>,
     pub event: Event,
-}
-
-/// An event on its way to the doors.
-#[derive(Debug)]
-pub struct Published {
-    /// For what this node has committed, its number among that.
-    pub number: Option<u64>,
-    /// None if the doors have been shown it already, as one of another node's.
-    pub event: Option<Event>,
 }
 
 /// An event as it is kept.
@@ -156,38 +147,116 @@ pub enum Event {
         user: Profile,
         participants: usize,
     },
+    /// Users have come into a large room and left it; there are `more` than are named here.
+    ParticipantsMoved {
+        chat_id: ChatId,
+        participants: usize,
+        joined: Vec<Profile>,
+        left: Vec<UserId>,
+        more: bool,
+    },
+    /// A public chat was made, here without its users. So many before it have not been announced.
+    ChatAnnounced {
+        chat: Chat,
+        missed: u64,
+    },
+    /// A member is writing something, or has stopped.
+    Typing {
+        chat_id: ChatId,
+        user_id: UserId,
+        name: Name,
+        on: bool,
+    },
+    /// A member sends something that is not kept: `data` is any JSON. It is for these users of the
+    /// chat, or for all.
+    Signalled {
+        chat_id: ChatId,
+        user_id: UserId,
+        data: String,
+        to: Option<Vec<UserId>>,
+        #[serde(skip)]
+        by: ConnectionId,
+    },
+}
+
+/// Where an event stands, who else hears of it, and who has caused it.
+pub struct Route {
+    /// The stream that it is of.
+    pub home: Stream,
+    /// The other streams that tell of it: for those who do not follow its own, or not yet.
+    pub mirrors: Vec<Stream>,
+    /// The connection that has caused it, where that matters.
+    pub by: Option<ConnectionId>,
+    /// Who of those who hear of the chat.
+    pub hearers: Hearers,
+}
+
+/// Who of those who hear of a chat hears of an event.
+pub enum Hearers {
+    All,
+    Only(Vec<UserId>),
+    AllBut(UserId),
+}
+
+impl Route {
+    fn of(home: Stream) -> Route {
+        Route { home, mirrors: Vec::new(), by: None, hearers: Hearers::All }
+    }
+
+    fn told_to<'a>(self, users: impl IntoIterator<Item = &'a UserId>) -> Route {
+        let mirrors = users.into_iter().cloned().map(Stream::User).collect();
+        Route { mirrors, ..self }
+    }
+
+    fn caused_by(self, by: impl Into<Option<ConnectionId>>) -> Route {
+        Route { by: by.into(), ..self }
+    }
 }
 
 impl Event {
-    /// The stream that it belongs to.
-    pub fn home(&self) -> Stream {
+    /// Who hears of it. What they are shown is the doors' concern.
+    pub fn route(&self) -> Route {
+        let of_chat = |chat_id: &ChatId| Route::of(Stream::Chat(*chat_id));
+        let of_user = |user_id: &UserId| Route::of(Stream::User(user_id.clone()));
         match self {
-            Event::ChatCreated(chat)
-            | Event::ChatUpdated(chat)
-            | Event::MemberRemoved { chat, .. } => Stream::Chat(chat.id),
-            Event::MemberJoined { chat_id, .. }
-            | Event::MemberLeft { chat_id, .. }
-            | Event::ChatDeleted { chat_id }
+            Event::ChatCreated(chat) if !chat.private && chat.team_id.is_none() => {
+                Route { mirrors: vec![Stream::Everyone], ..of_chat(&chat.id) }
+            }
+            Event::ChatCreated(chat) => of_chat(&chat.id).told_to(&chat.users),
+            Event::ChatUpdated(chat) => of_chat(&chat.id),
+            Event::MemberRemoved { chat, user_id } => of_chat(&chat.id).told_to([user_id]),
+            Event::MemberJoined { chat_id, user_id }
+            | Event::MemberLeft { chat_id, user_id, .. } => of_chat(chat_id).told_to([user_id]),
+            Event::MessageSent(Posted { message, place, by, .. }) => {
+                let of_chat = of_chat(&message.chat_id).caused_by(*by);
+                match place {
+                    Place::Direct { to, .. } => of_chat.told_to([&message.user_id, to]),
+                    Place::Chat | Place::Channel(_) => of_chat,
+                }
+            }
+            Event::Invited(it) => of_chat(&it.chat_id).told_to([&it.invitee_id]),
+            Event::ChatDeleted { chat_id }
             | Event::ChannelJoined { chat_id, .. }
             | Event::ChannelLeft { chat_id, .. }
             | Event::ParticipantJoined { chat_id, .. }
-            | Event::ParticipantLeft { chat_id, .. } => Stream::Chat(*chat_id),
-            Event::MessageSent(posted) => Stream::Chat(posted.message.chat_id),
-            Event::Invited(invitation) => Stream::Chat(invitation.chat_id),
-            Event::ChatRead { user_id, .. }
-            | Event::UserProtected { user_id, .. }
-            | Event::TokenEnded { user_id, .. } => Stream::User(user_id.clone()),
-            Event::NickConnected { .. } | Event::NickGone { .. } => Stream::Everyone,
-        }
-    }
-
-    /// The connection that has caused it, where that matters.
-    pub fn by(&self) -> Option<ConnectionId> {
-        match self {
-            Event::MessageSent(posted) => Some(posted.by),
-            Event::ChatRead { by, .. } | Event::NickConnected { by, .. } => Some(*by),
-            Event::UserProtected { by, .. } => *by,
-            _ => None,
+            | Event::ParticipantLeft { chat_id, .. }
+            | Event::ParticipantsMoved { chat_id, .. } => of_chat(chat_id),
+            Event::Typing { chat_id, user_id, .. } => {
+                Route { hearers: Hearers::AllBut(user_id.clone()), ..of_chat(chat_id) }
+            }
+            Event::Signalled { chat_id, user_id, to, by, .. } => {
+                let hearers = match to {
+                    // One's own other sockets get it, too.
+                    Some(to) => Hearers::Only(to.iter().chain([user_id]).cloned().collect()),
+                    None => Hearers::All,
+                };
+                Route { hearers, ..of_chat(chat_id).caused_by(*by) }
+            }
+            Event::ChatRead { user_id, by, .. } => of_user(user_id).caused_by(*by),
+            Event::UserProtected { user_id, by } => of_user(user_id).caused_by(*by),
+            Event::TokenEnded { user_id, .. } => of_user(user_id),
+            Event::NickConnected { by, .. } => Route::of(Stream::Everyone).caused_by(*by),
+            Event::NickGone { .. } | Event::ChatAnnounced { .. } => Route::of(Stream::Everyone),
         }
     }
 
@@ -202,37 +271,6 @@ impl Event {
             _ => {}
         }
         self
-    }
-
-    /// The other streams that tell of it: for those who do not follow its own, or not yet.
-    pub fn mirrors(&self) -> Vec<Stream> {
-        match self {
-            Event::ChatCreated(chat) if !chat.private && chat.team_id.is_none() => {
-                vec![Stream::Everyone]
-            }
-            Event::ChatCreated(chat) => chat.users.iter().cloned().map(Stream::User).collect(),
-            Event::MemberJoined { user_id, .. }
-            | Event::MemberLeft { user_id, .. }
-            | Event::MemberRemoved { user_id, .. } => vec![Stream::User(user_id.clone())],
-            Event::MessageSent(posted) => match &posted.place {
-                Place::Direct { to, .. } => {
-                    vec![Stream::User(posted.message.user_id.clone()), Stream::User(to.clone())]
-                }
-                Place::Chat | Place::Channel(_) => Vec::new(),
-            },
-            Event::Invited(invitation) => vec![Stream::User(invitation.invitee_id.clone())],
-            Event::ChatUpdated(_)
-            | Event::ChatRead { .. }
-            | Event::ChatDeleted { .. }
-            | Event::UserProtected { .. }
-            | Event::TokenEnded { .. }
-            | Event::NickConnected { .. }
-            | Event::NickGone { .. }
-            | Event::ChannelJoined { .. }
-            | Event::ChannelLeft { .. }
-            | Event::ParticipantJoined { .. }
-            | Event::ParticipantLeft { .. } => Vec::new(),
-        }
     }
 }
 

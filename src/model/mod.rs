@@ -16,7 +16,7 @@ pub use account::{
     DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
 };
 pub use chat::{Chat, ChatChange, ChatPage, ListedChat, Mark, Marked, NewChat, Passed, ReadState};
-pub use event::{Committed, Event, Kept, Position, Published, Stream};
+pub use event::{Committed, Event, Hearers, Kept, Position, Route, Stream};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
 pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationPage, InvitationStatus};

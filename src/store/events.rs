@@ -13,7 +13,7 @@ use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ConnectionId, Event, Kept, Position, Stream};
+use crate::model::{ConnectionId, Event, Kept, Position, Route, Stream};
 
 /// A row of the `events` table.
 #[derive(Serialize)]
@@ -165,8 +165,11 @@ impl Tx {
         if events.is_empty() {
             return Ok(Vec::new());
         }
+        let routes = Vec::from_iter(events.iter().map(Event::route));
         let mut counts = BTreeMap::<String, i64>::new();
-        for stream in events.iter().flat_map(streams_of) {
+        for stream in
+            routes.iter().flat_map(|route| [&route.home].into_iter().chain(&route.mirrors))
+        {
             *counts.entry(stream.to_string()).or_default() += 1;
         }
         let mut last = self.advance_streams(&counts).await?;
@@ -179,11 +182,11 @@ impl Tx {
             Position { stream: stream.clone(), number: *number }
         };
         let mut kept = Vec::with_capacity(events.len());
-        for event in events {
+        for (event, Route { home, mirrors, by, .. }) in events.iter().zip(routes) {
             kept.push(Kept {
-                position: next(&event.home()),
-                mirrors: event.mirrors().iter().map(&mut next).collect(),
-                by: event.by(),
+                position: next(&home),
+                mirrors: mirrors.iter().map(&mut next).collect(),
+                by,
                 json: to_raw_value(event).map_err(|error| unreadable(&error.to_string()))?,
             });
         }
@@ -273,10 +276,6 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-fn streams_of(event: &Event) -> impl Iterator<Item = Stream> {
-    [event.home()].into_iter().chain(event.mirrors())
 }
 
 /// A row for each place of each event; the event itself stands at the first.

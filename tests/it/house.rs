@@ -15,12 +15,23 @@ fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
         ("doors", &["clock", "config", "domain", "error", "logs", "model"]),
         (
             "domain",
-            &["bus", "clock", "cluster", "config", "error", "event_log", "logs", "model", "store"],
+            &[
+                "audience",
+                "clock",
+                "cluster",
+                "config",
+                "error",
+                "event_log",
+                "logs",
+                "model",
+                "store",
+            ],
         ),
         // It reads what the store keeps for it.
         ("event_log", &["clock", "config", "error", "logs", "model", "store"]),
         ("store", BASE),
-        ("bus", BASE),
+        // It makes this node follow what its clients may hear of.
+        ("audience", &["clock", "cluster", "config", "error", "logs", "model"]),
         ("cluster", BASE),
         ("model", BASE),
         ("error", BASE),

@@ -2,6 +2,7 @@
 //! talks to it as clients do.
 
 mod access;
+mod amplifiers;
 mod backup;
 mod budgets;
 mod caps;
@@ -85,6 +86,7 @@ mod rpc_rooms;
 mod secrets;
 mod service;
 mod services;
+mod signals;
 mod signing;
 mod socket;
 mod spelling;

@@ -352,6 +352,12 @@ impl Client {
         }
     }
 
+    /// The body of an event of this name that has come already.
+    pub fn take_event(&mut self, event: &str) -> Option<Value> {
+        let index = self.events.iter().position(|(name, _)| name == event)?;
+        Some(self.events.remove(index)?.1)
+    }
+
     /// Makes a chat of this and other users and takes the event of it; returns its id.
     pub async fn chat(&mut self, name: &str, private: bool, users: &[&str]) -> String {
         let chat = json!({ "name": name, "private": private });

@@ -2,7 +2,7 @@
 import { Connection } from './connection';
 import { ChatError } from './errors';
 import { randomId } from './random';
-import type { Chat, Invitation, Message, Move, Page, Pending, Person } from './shapes';
+import type { Chat, Count, Invitation, Message, Move, Moves, Page, Pending, Person } from './shapes';
 import type { Presence, Room, Team, User } from './shapes';
 import { isAccount } from './shapes';
 
@@ -48,7 +48,7 @@ export class ChatClient {
   /** The chat whose comings and goings are subscribed to. */
   private watched?: string;
   /** Comings and goings that were pushed ahead of the answer that they change. */
-  private early: [Move, boolean][] = [];
+  private early: [Count, User[], { id: string }[]][] = [];
 
   constructor(
     private readonly person: Person,
@@ -199,8 +199,10 @@ export class ChatClient {
     server.on('update-chat', ({ chat }: { chat: Chat }) => this.amend(chat));
     server.on('remove-member', ({ chat }: { chat: Chat }) => this.amend(chat));
     server.on('chatroom', ({ room }: { room: Room }) => this.discover(room));
-    server.on('participant-join', (move: Move) => this.move(move, true));
-    server.on('participant-leave', (move: Move) => this.move(move, false));
+    server.on('participant-join', (move: Move) => this.move(move, [move.user], []));
+    server.on('participant-leave', (move: Move) => this.move(move, [], [move.user]));
+    // Of a large room, once a second.
+    server.on('participants', (move: Moves) => this.move(move, move.joined, move.left));
     server.on('invitation', ({ invitation }: { invitation: Invitation }) => {
       this.invitations.set(invitation.id, invitation);
       this.meet(invitation.inviter);
@@ -306,16 +308,18 @@ export class ChatClient {
     if (this.watched !== id) return;
     this.here = here;
     here.users.forEach((user) => this.meet(user));
-    this.early.forEach(([move, comes]) => this.move(move, comes));
+    this.early.forEach((move) => this.move(...move));
   }
 
-  private move(move: Move, comes: boolean): void {
-    const { channel, participants, user } = move;
-    this.meet(user);
+  private move(count: Count, joined: User[], left: { id: string }[]): void {
+    joined.forEach((user) => this.meet(user));
+    const { channel, participants } = count;
     if (channel !== `room-${this.watched}`) return;
-    if (!this.here) return void this.early.push([move, comes]);
-    const others = this.here.users.filter(({ id }) => id !== user.id);
-    this.here = { channel, participants, users: comes ? [...others, user] : others };
+    if (!this.here) return void this.early.push([count, joined, left]);
+    const moved = new Set([...joined, ...left].map(({ id }) => id));
+    const others = this.here.users.filter(({ id }) => !moved.has(id));
+    this.here = { channel, participants, users: [...others, ...joined] };
+    this.listener.changed();
   }
 
   private meet({ id, name }: User): void {

@@ -72,7 +72,9 @@ export interface Presence {
   users: User[];
 }
 
-export type Move = { channel: string; user: User; participants: number };
+export type Count = { channel: string; participants: number };
+export type Move = Count & { user: User };
+export type Moves = Count & { joined: User[]; left: { id: string }[] };
 
 export interface Chat {
   id: string;

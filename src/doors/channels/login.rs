@@ -64,7 +64,9 @@ async fn run(hub: &Arc<Hub>, opening: Opening, socket: WebSocket) {
     let limits = hub.app.limits();
     let outlet = Outlet::new(ConnectionId::new(), limits);
     let session = Arc::new(Session::new(hub.clone(), outlet, opening.client.address));
-    hub.roster.add(&session);
+    if !hub.app.open(session.clone()) {
+        session.end(Closing::SHUTDOWN);
+    }
     if let Err(error) = enter(&session, &opening).await {
         failure::log("connect", &error);
         session.refuse(&error, None);
@@ -78,9 +80,7 @@ async fn run(hub: &Arc<Hub>, opening: Opening, socket: WebSocket) {
         () = websocket::serve(socket, &session.outlet, limits, |f| session.handle(f)) => {}
         () = close_unproven(&session) => {}
     }
-    if hub.roster.remove(&session) {
-        hub.app.leave_nick(session.outlet.id).await;
-    }
+    hub.app.close_nick(session.outlet.id).await;
 }
 
 async fn enter(session: &Arc<Session>, opening: &Opening) -> Result<(), Error> {

@@ -8,15 +8,16 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::FutureExt;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::show::{self, Frame as Push};
 use super::{Hub, frames, requests};
 use crate::config::Limits;
-use crate::domain::{Actor, Connection, Viewer};
+use crate::domain::{Actor, Connection, Recipient, Shown, Viewer};
 use crate::doors::failure;
 use crate::doors::input::Input;
 use crate::doors::limited::Limited;
 use crate::doors::websocket::{Closing, Frame, Outlet};
 use crate::error::Error;
-use crate::model::Handle;
+use crate::model::{ConnectionId, Handle, UserId};
 
 pub struct Session {
     pub hub: Arc<Hub>,
@@ -78,7 +79,7 @@ impl Session {
             }
         };
         self.log_in(connection, actor, nick);
-        self.hub.settled().await;
+        self.hub.app.settled().await;
         Ok(())
     }
 
@@ -134,7 +135,7 @@ impl Session {
             self.hub.app.admit_request(&self.viewer()).await?;
             let (kind, packet) = packet?;
             requests::obey(self, kind, &packet).await?;
-            self.hub.settled().await;
+            self.hub.app.settled().await;
             Ok(())
         };
         // A defect in one request must not keep the nick from being free again.
@@ -160,6 +161,33 @@ impl Session {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recipient for Session {
+    fn id(&self) -> ConnectionId {
+        self.outlet.id
+    }
+
+    fn show(&self, shown: &Shown<'_>) -> bool {
+        if let Some(Push(frame)) = shown.frame(show::show) {
+            self.outlet.send(frame);
+        }
+        false
+    }
+
+    fn flush(&self) {}
+
+    fn lose_user(&self, _: &UserId) {
+        self.expel("to act as this user takes a password or a token");
+    }
+
+    fn restart(&self) {
+        self.end(Closing::SHUTDOWN);
+    }
+
+    fn finish(&self) {
+        self.outlet.finish();
     }
 }
 

@@ -1,7 +1,6 @@
 //! `/api/ws`: direct messages as they are sent.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::ws::{Utf8Bytes, WebSocket};
 use axum::extract::{FromRequestParts, State};
@@ -14,7 +13,7 @@ use super::Hub;
 use super::caller::connect;
 use super::envelope::Refusal;
 use crate::clock::Time;
-use crate::domain::{Connection, Following};
+use crate::domain::{Connection, Following, Recipient, Shown, Way};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
 use crate::doors::failure;
@@ -23,21 +22,7 @@ use crate::doors::limited::Limited;
 use crate::doors::upgrade::Upgrade;
 use crate::doors::websocket::{self, Closing, Frame, Outlet};
 use crate::error::Error;
-use crate::model::{Body, ConnectionId, MessageType, Place, Posted, UserId, Username};
-
-/// Who is connected.
-#[derive(Default)]
-pub struct Live {
-    roster: Mutex<Roster>,
-}
-
-#[derive(Default)]
-struct Roster {
-    outlets: HashMap<ConnectionId, Arc<Outlet>>,
-    users: HashMap<UserId, Vec<Arc<Outlet>>>,
-    /// Set once the server shuts down.
-    closed: bool,
-}
+use crate::model::{Body, ConnectionId, Event, MessageType, Place, UserId, Username};
 
 /// A message as its two users hear of it.
 #[derive(Serialize)]
@@ -94,7 +79,10 @@ async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
     let Opening { connection, _following } = opening;
     let limits = hub.app.limits();
     let outlet = Outlet::new(connection.id(), limits);
-    hub.live.add(&connection, &outlet);
+    if !hub.app.open(Arc::new(Live { outlet: outlet.clone() })) {
+        outlet.close(Closing::SHUTDOWN);
+    }
+    hub.app.hear_direct(&connection);
     let limited = Limited::of(limits.max_pending);
     let handle = async |frame| {
         let error = receive(hub, &connection, frame).await.err();
@@ -111,7 +99,7 @@ async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
         () = websocket::serve(socket, &outlet, limits, handle) => {}
         () = close_at_end(&connection, &outlet) => {}
     }
-    hub.live.remove(&connection);
+    hub.app.close_connection(connection.id()).await;
 }
 
 /// Closes the connection when its token ends. It never returns, as the connection is served until
@@ -141,66 +129,59 @@ async fn receive(hub: &Hub, connection: &Connection, frame: Frame) -> Result<(),
     Ok(())
 }
 
-impl Live {
-    fn add(&self, connection: &Connection, outlet: &Arc<Outlet>) {
-        let mut roster = self.lock();
-        if roster.closed {
-            return outlet.close(Closing::SHUTDOWN);
-        }
-        roster.outlets.insert(outlet.id, outlet.clone());
-        if let Some(user_id) = connection.user_id() {
-            roster.users.entry(user_id.clone()).or_default().push(outlet.clone());
-        }
+/// A connection as events find it.
+struct Live {
+    outlet: Arc<Outlet>,
+}
+
+/// A frame of this door.
+#[derive(Clone)]
+struct Push(Utf8Bytes);
+
+impl Recipient for Live {
+    fn id(&self) -> ConnectionId {
+        self.outlet.id
     }
 
-    fn remove(&self, connection: &Connection) {
-        let mut roster = self.lock();
-        roster.outlets.remove(&connection.id());
-        let Some(user_id) = connection.user_id() else {
-            return;
-        };
-        if let Some(outlets) = roster.users.get_mut(user_id) {
-            outlets.retain(|outlet| outlet.id != connection.id());
-            if outlets.is_empty() {
-                roster.users.remove(user_id);
-            }
+    fn show(&self, shown: &Shown<'_>) -> bool {
+        // Who has sent a message is not told of it.
+        if matches!(shown.event, Event::MessageSent(posted) if posted.by == self.outlet.id) {
+            return false;
         }
-    }
-
-    /// Shows a message to both its users, save the connection that sent it.
-    pub fn push(&self, posted: &Posted) {
-        let Place::Direct { to, to_name } = &posted.place else {
-            return;
-        };
-        let roster = self.lock();
-        let both = [to, &posted.message.user_id];
-        let outlets = both.iter().filter_map(|user_id| roster.users.get(*user_id)).flatten();
-        let mut outlets = outlets.filter(|outlet| outlet.id != posted.by).peekable();
-        if outlets.peek().is_none() {
-            return;
+        if let Some(Push(frame)) = shown.frame(show) {
+            self.outlet.send(frame);
         }
-        let packet = Packet {
-            author: &posted.author,
-            recipient: to_name,
-            message: &posted.message.body,
-            message_type: posted.message.kind as i16,
-            created_at: posted.message.created_at,
-        };
-        let Ok(text) = serde_json::to_string(&packet) else {
-            return tracing::error!("a direct message could not be encoded");
-        };
-        let frame = Utf8Bytes::from(text);
-        outlets.for_each(|outlet| outlet.send(frame.clone()));
+        false
     }
 
-    /// Closes every connection, for good, once what it asked is answered.
-    pub fn close(&self) {
-        let mut roster = self.lock();
-        roster.closed = true;
-        roster.outlets.values().for_each(|outlet| outlet.finish());
-    }
+    fn flush(&self) {}
 
-    fn lock(&self) -> MutexGuard<'_, Roster> {
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    /// It has proved to be its user.
+    fn lose_user(&self, _: &UserId) {}
+
+    fn restart(&self) {}
+
+    fn finish(&self) {
+        self.outlet.finish();
     }
+}
+
+/// A direct message, for its two users.
+fn show(event: &Event, way: Way) -> Option<Push> {
+    let (Event::MessageSent(posted), Way::User) = (event, way) else {
+        return None;
+    };
+    let Place::Direct { to_name, .. } = &posted.place else {
+        return None;
+    };
+    let packet = Packet {
+        author: &posted.author,
+        recipient: to_name,
+        message: &posted.message.body,
+        message_type: posted.message.kind as i16,
+        created_at: posted.message.created_at,
+    };
+    let text = serde_json::to_string(&packet);
+    let text = text.inspect_err(|_| tracing::error!("a direct message could not be encoded"));
+    Some(Push(text.ok()?.into()))
 }

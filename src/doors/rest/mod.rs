@@ -21,15 +21,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 
 use crate::domain::App;
 use crate::doors::tasks;
-use crate::model::{Event, Published};
 use description::Description;
-use live::Live;
 
 pub use envelope::around as enveloped;
 
@@ -41,7 +38,6 @@ pub struct Door {
 /// What all requests of the door share.
 struct Hub {
     app: Arc<App>,
-    live: Live,
     /// The requests being handled, and the open WebSockets.
     work: TaskTracker,
 }
@@ -49,9 +45,7 @@ struct Hub {
 impl Door {
     /// Opens the door onto `app`; the router serves `/api/`.
     pub fn open(app: &Arc<App>) -> (Door, Router) {
-        let hub =
-            Arc::new(Hub { app: app.clone(), live: Live::default(), work: TaskTracker::new() });
-        tokio::spawn(push(hub.clone(), app.subscribe()));
+        let hub = Arc::new(Hub { app: app.clone(), work: TaskTracker::new() });
         let description = Description::openapi();
         let router = Router::new()
             .route("/api/register", post(accounts::register))
@@ -68,42 +62,8 @@ impl Door {
         (Door { hub }, router)
     }
 
-    /// Closes every WebSocket once what it asked is answered.
-    pub fn close_sockets(&self) {
-        self.hub.live.close();
-    }
-
     /// Waits until what was asked is done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         tasks::finish(&self.hub.work, deadline, "requests of the REST door").await;
-    }
-}
-
-/// Shows every event to those it concerns, until the bus is closed.
-async fn push(hub: Arc<Hub>, mut events: mpsc::Receiver<Arc<Published>>) {
-    while let Some(published) = events.recv().await {
-        let Some(event) = &published.event else {
-            continue;
-        };
-        match event {
-            Event::MessageSent(posted) => hub.live.push(posted),
-            // Only tokens connect here, which no event takes away.
-            Event::UserProtected { .. } => {}
-            Event::ChatCreated(_)
-            | Event::ChatUpdated(_)
-            | Event::ChatDeleted { .. }
-            | Event::MemberJoined { .. }
-            | Event::MemberLeft { .. }
-            | Event::MemberRemoved { .. }
-            | Event::ChatRead { .. }
-            | Event::Invited(_)
-            | Event::TokenEnded { .. }
-            | Event::ParticipantJoined { .. }
-            | Event::ParticipantLeft { .. }
-            | Event::NickConnected { .. }
-            | Event::NickGone { .. }
-            | Event::ChannelJoined { .. }
-            | Event::ChannelLeft { .. } => {}
-        }
     }
 }

@@ -24,7 +24,7 @@ use crate::doors::json::Json;
 /// The state that engineioxide keeps for each of its sockets.
 #[derive(Default)]
 pub(super) struct Attached {
-    session: OnceLock<Arc<Session>>,
+    pub session: OnceLock<Arc<Session>>,
     parser: ParserState,
     /// Of a polling client of an old protocol.
     pub pulse: Pulse,
@@ -53,13 +53,17 @@ impl EngineIoHandler for Engine {
         let Ok(client) = Client::of_request(&socket.req_parts) else {
             return socket.close(DisconnectReason::ClosingServer);
         };
+        let Some(seat) = self.hub.places.seat(client) else {
+            return socket.close(DisconnectReason::ClosingServer);
+        };
         let (hub, weak) = (self.hub.clone(), Arc::downgrade(&socket));
-        let session = Arc::new(Session::new(hub, weak, client.address));
+        let session = Arc::new(Session::new(hub, weak, client.address, seat));
         // Before anything can close it, so that `on_disconnect` finds it. A connection has one
         // `on_connect`: the cell is empty.
         let _ = socket.data.session.set(session.clone());
         let limits = self.hub.app.limits();
-        if !self.hub.rooms.add(&session, client, limits.max_connections) {
+        let full = self.hub.open.count() > limits.max_connections;
+        if full || self.hub.stopping.is_cancelled() || !self.hub.app.open(session.clone()) {
             return socket.close(DisconnectReason::ClosingServer);
         }
         match socket.protocol {
@@ -81,12 +85,8 @@ impl EngineIoHandler for Engine {
         self.hub.open.remove(socket.id);
         tracing::debug!(?reason, "a socket closed");
         if let Some(session) = socket.data.session.get() {
-            let in_rooms = self.hub.rooms.remove(session.id);
-            if in_rooms {
-                let (hub, id) = (self.hub.clone(), session.id);
-                let leave = async move { hub.app.leave_all_rooms(id).await };
-                self.hub.work.spawn(leave);
-            }
+            let (hub, id) = (self.hub.clone(), session.id);
+            self.hub.work.spawn(async move { hub.app.close_connection(id).await });
         }
     }
 

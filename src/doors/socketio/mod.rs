@@ -10,8 +10,7 @@
 //! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
 //!   requests, and [`waiting`] counts what waits over all sockets
 //! - [`requests`]: the table of events, a function for each
-//! - [`rooms`]: which sockets hear of which chat; [`roster`] is the data behind its lock
-//! - [`push`]: every event to those who may see it
+//! - [`show`]: what they are shown of each event
 //! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
 //! - [`pulse`]: old clients that are busy count as alive; [`frames`] tells where a WebSocket's end
@@ -25,11 +24,9 @@ mod open;
 mod packets;
 mod polled;
 mod pulse;
-mod push;
 mod requests;
-mod rooms;
-mod roster;
 mod session;
+mod show;
 mod unsent;
 mod views;
 mod waiting;
@@ -52,14 +49,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
 use crate::doors::client::Client;
-use crate::doors::pushed::Pushed;
+use crate::doors::places::Places;
 use crate::doors::retry;
 use crate::doors::tasks;
 use crate::doors::upgrade;
 use crate::error::Error;
 use open::Open;
 use pulse::Busy;
-use rooms::Rooms;
 use waiting::Waiting;
 
 const PATH: &str = "/socket.io";
@@ -81,8 +77,8 @@ struct Hub {
     /// Whether answers warn of fields that nobody knows.
     warns: bool,
     open: Open,
-    rooms: Rooms,
-    pushed: Pushed,
+    /// Polling sockets keep no connection: they have seats of their own.
+    places: Arc<Places>,
     /// The requests being handled, and the sockets that are leaving rooms.
     work: TaskTracker,
     waiting: Waiting,
@@ -90,13 +86,6 @@ struct Hub {
     stopping: CancellationToken,
     /// Once set, requests that still wait are given up.
     stopped: CancellationToken,
-}
-
-impl Hub {
-    /// Waits until all that has been committed so far has been pushed.
-    async fn settled(&self) {
-        self.pushed.settled(&self.app).await;
-    }
 }
 
 impl Door {
@@ -107,14 +96,12 @@ impl Door {
             app: app.clone(),
             warns,
             open: Open::default(),
-            rooms: Rooms::new(app.streams(), app.limits()),
-            pushed: Pushed::default(),
+            places: Places::of(app.limits()),
             work: TaskTracker::new(),
             waiting: Waiting::new(app.limits().max_pending_bytes),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         });
-        tokio::spawn(push::run(hub.clone(), app.subscribe()));
         let limits = app.limits();
         let config = EngineIoConfig::builder()
             .req_path(PATH)
@@ -154,19 +141,18 @@ impl Door {
         let hub = &self.hub;
         let until = Instant::now() + deadline;
         hub.stopping.cancel();
-        hub.rooms.stop();
         hub.work.close();
         let _ = timeout(deadline / 2, hub.work.wait()).await;
         hub.stopped.cancel();
         let rest = until.saturating_duration_since(Instant::now());
         tasks::finish(&hub.work, rest, "requests of Socket.IO").await;
         let taken = async {
-            while hub.rooms.have_unsent() {
+            while hub.open.sessions().iter().any(|session| session.has_unsent()) {
                 sleep(LOOK).await;
             }
         };
         let _ = timeout_at(until, taken).await;
-        hub.rooms.close();
+        hub.open.sessions().iter().for_each(|session| session.close());
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use engineioxide::socket::Sid;
 
 use super::engine::EngineSocket;
+use super::session::Session;
 
 #[derive(Default)]
 pub(super) struct Open {
@@ -24,6 +25,16 @@ impl Open {
     /// The session of this id, as a request writes it.
     pub fn get(&self, id: &str) -> Option<Arc<EngineSocket>> {
         self.lock().get(&id.parse().ok()?)?.upgrade()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        let sockets = Vec::from_iter(self.lock().values().filter_map(Weak::upgrade));
+        sockets.iter().filter_map(|socket| socket.data.session.get().cloned()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Sid, Weak<EngineSocket>>> {

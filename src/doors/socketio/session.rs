@@ -15,15 +15,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
 use super::packets::{self, Answer};
-use super::rooms::Rooms;
 use super::waiting::Holder;
-use super::{Hub, requests, unsent};
-use crate::domain::{Actor, Connection, Network, Viewer};
+use super::{Hub, requests, show, unsent};
+use crate::domain::{Actor, Connection, Network, Recipient, Shown, Viewer};
 use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
+use crate::doors::places::Seat;
 use crate::error::Error;
-use crate::model::{ConnectionId, UserId};
+use crate::model::{ConnectionId, Event, UserId};
 
 /// Packets of this many bytes are counted against `Limits::max_unsent_bytes`; smaller ones are
 /// few enough by `Limits::max_unsent`.
@@ -52,12 +52,17 @@ pub(super) struct Session {
     ending: Mutex<Option<AbortOnDropHandle<()>>>,
     /// The user that requests without one act as.
     latest: Mutex<Option<Actor>>,
-    /// Whether this socket acts as more than one user; [`Rooms`] knows them.
-    several_users: AtomicBool,
+    /// One of those that its address may have.
+    _seat: Arc<Seat>,
 }
 
 impl Session {
-    pub fn new(hub: Arc<Hub>, socket: Weak<EngineSocket>, address: IpAddr) -> Session {
+    pub fn new(
+        hub: Arc<Hub>,
+        socket: Weak<EngineSocket>,
+        address: IpAddr,
+        seat: Arc<Seat>,
+    ) -> Session {
         let max_pending = hub.app.limits().max_pending;
         Session {
             id: ConnectionId::new(),
@@ -73,7 +78,7 @@ impl Session {
             connection: Mutex::default(),
             ending: Mutex::default(),
             latest: Mutex::default(),
-            several_users: AtomicBool::new(false),
+            _seat: seat,
         }
     }
 
@@ -175,7 +180,7 @@ impl Session {
         let packet = match (answer, ack) {
             (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json, &warnings),
             // The push is the answer; the next request's comes after it.
-            (Ok(Answer { pushed: true, .. }), None) => return self.hub.settled().await,
+            (Ok(Answer { pushed: true, .. }), None) => return self.hub.app.settled().await,
             (Ok(answer), None) => packets::event(event, &answer.json),
             (Err(error), ack) => {
                 log(requests::name(event), &error);
@@ -236,20 +241,6 @@ impl Session {
         }
     }
 
-    pub fn rooms(&self) -> &Rooms {
-        &self.hub.rooms
-    }
-
-    /// Whether it came with no credential, and so acts as users only until they are protected.
-    pub fn is_anonymous(&self) -> bool {
-        self.connection().is_some_and(|connection| connection.is_anonymous())
-    }
-
-    /// Whether it came with the service's key.
-    pub fn is_service(&self) -> bool {
-        self.connection().is_some_and(|connection| connection.is_service())
-    }
-
     fn connection(&self) -> Option<Arc<Connection>> {
         lock(&self.connection).clone()
     }
@@ -272,14 +263,36 @@ impl Session {
     pub fn unset_latest(&self, user_id: &UserId) {
         lock(&self.latest).take_if(|actor| actor.user_id() == user_id);
     }
+}
 
-    pub fn acts_as_several(&self) -> bool {
-        self.several_users.load(Ordering::Relaxed)
+impl Recipient for Session {
+    fn id(&self) -> ConnectionId {
+        self.id
     }
 
-    pub fn set_several_users(&self, several: bool) {
-        self.several_users.store(several, Ordering::Relaxed);
+    fn show(&self, shown: &Shown<'_>) -> bool {
+        // Who has read, or has sent a signal, has the answer already.
+        if matches!(shown.event, Event::ChatRead { by, .. } | Event::Signalled { by, .. } if *by == self.id)
+        {
+            return false;
+        }
+        let packet = shown.frame(show::show);
+        packet.is_some_and(|packet| self.send(packet).is_err())
     }
+
+    /// It has something to be flushed only when it is too far behind.
+    fn flush(&self) {
+        self.close();
+    }
+
+    fn lose_user(&self, user_id: &UserId) {
+        self.unset_latest(user_id);
+    }
+
+    fn restart(&self) {}
+
+    /// The door closes it, once what it asked is answered.
+    fn finish(&self) {}
 }
 
 /// Says which fields of a request were not asked for.

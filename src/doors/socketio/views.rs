@@ -1,9 +1,11 @@
 //! The bodies of answers and pushes, as they go over the wire.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::clock::Time;
 use crate::domain::Room;
+use crate::error::Error;
 use crate::model::{
     ChannelName, Chat, ChatId, ClientId, Description, ExternalId, Handle, Invitation,
 };
@@ -45,7 +47,8 @@ pub(super) struct ChatView<'a> {
     channel_name: &'a Option<ChannelName>,
     team_id: Option<TeamId>,
     user: &'a UserId,
-    users: &'a [UserId],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    users: Option<&'a [UserId]>,
     participants: usize,
     last_seq: i64,
     created_at: Time,
@@ -65,7 +68,7 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             channel_name: &chat.channel_name,
             team_id: chat.team_id,
             user: &chat.creator_id,
-            users: &chat.users,
+            users: Some(&chat.users),
             participants: chat.participants,
             last_seq: chat.last_seq,
             created_at: chat.created_at,
@@ -193,11 +196,16 @@ pub(super) struct Announcement<'a> {
     channel: &'static str,
     request_type: &'static str,
     room: ChatView<'a>,
+    /// How many before it have not been told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed: Option<u64>,
 }
 
-impl<'a> From<&'a Chat> for Announcement<'a> {
-    fn from(chat: &'a Chat) -> Self {
-        Announcement { channel: SYSTEM, request_type: "chatroom", room: ChatView::from(chat) }
+impl<'a> Announcement<'a> {
+    pub fn new(chat: &'a Chat, missed: u64) -> Self {
+        let room = ChatView { users: None, ..ChatView::from(chat) };
+        let missed = (missed > 0).then_some(missed);
+        Announcement { channel: SYSTEM, request_type: "chatroom", room, missed }
     }
 }
 
@@ -241,6 +249,69 @@ impl<'a> ParticipantView<'a> {
             user,
             participants,
         }
+    }
+}
+
+/// Users who have come into a large room and left it.
+#[derive(Serialize)]
+pub(super) struct ParticipantsView<'a> {
+    channel: String,
+    room: String,
+    participants: usize,
+    joined: &'a [Profile],
+    left: Vec<OfId<&'a UserId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<bool>,
+}
+
+/// `{id}`
+#[derive(Serialize)]
+struct OfId<T> {
+    id: T,
+}
+
+impl<'a> ParticipantsView<'a> {
+    pub fn new(
+        chat_id: ChatId,
+        participants: usize,
+        joined: &'a [Profile],
+        left: &'a [UserId],
+        more: bool,
+    ) -> Self {
+        let (channel, room) = (channel_name(chat_id), channel_name(chat_id));
+        let left = left.iter().map(|id| OfId { id }).collect();
+        let more = more.then_some(true);
+        ParticipantsView { channel, room, participants, joined, left, more }
+    }
+}
+
+/// A member who is writing something, or has stopped.
+#[derive(Serialize)]
+pub(super) struct TypingView<'a> {
+    chat: OfId<ChatId>,
+    user: Named<'a, &'a UserId>,
+    on: bool,
+}
+
+impl<'a> TypingView<'a> {
+    pub fn new(chat_id: ChatId, user_id: &'a UserId, name: &'a Name, on: bool) -> Self {
+        TypingView { chat: OfId { id: chat_id }, user: Named { id: user_id, name }, on }
+    }
+}
+
+/// What a member sends that is not kept.
+#[derive(Serialize)]
+pub(super) struct SignalView<'a> {
+    chat: OfId<ChatId>,
+    user: OfId<&'a UserId>,
+    data: &'a RawValue,
+}
+
+impl<'a> SignalView<'a> {
+    /// Errors: data that is not JSON.
+    pub fn new(chat_id: ChatId, user_id: &'a UserId, data: &'a str) -> Result<Self, Error> {
+        let data = serde_json::from_str(data).map_err(|_| Error::Internal(None))?;
+        Ok(SignalView { chat: OfId { id: chat_id }, user: OfId { id: user_id }, data })
     }
 }
 

@@ -37,7 +37,7 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     let actor = call.actor().await?;
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id).await?;
     // In the room the push has another name.
-    let subscribed = call.session.rooms().is_subscribed(call.session.id, chat_id);
+    let subscribed = call.app.is_subscribed(call.session.id, chat_id);
     let pushed = sent.fresh && !subscribed;
     Ok(Answer::new(&MessageView::from(&*sent.message))?.pushed(pushed))
 }

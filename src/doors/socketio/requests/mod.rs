@@ -1,14 +1,16 @@
 //! The table of events: each decodes its body, calls the function of the same name in the domain
-//! and encodes what that returns. (`subscribe` and `unsubscribe` keep the socket's own side too.)
+//! and encodes what that returns.
 
 mod chats;
 mod invitations;
 mod messages;
 mod rooms;
+mod signals;
 mod teams;
 mod users;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -26,7 +28,7 @@ use crate::model::{ChatId, Problem, UserId, parse_id, read_id};
 struct Call<'a> {
     session: &'a Session,
     connection: &'a Connection,
-    app: &'a App,
+    app: &'a Arc<App>,
     body: Input<'a>,
 }
 
@@ -38,7 +40,7 @@ macro_rules! events {
         pub(super) async fn answer(
             session: &Session,
             connection: &Connection,
-            app: &App,
+            app: &Arc<App>,
             event: &str,
             body: &RawValue,
             asked: Option<&Asked>,
@@ -79,6 +81,8 @@ events! {
     "remove-member" => chats::remove_member,
     "list-messages" => messages::list_messages,
     "new-message" => messages::new_message,
+    "typing" => signals::typing,
+    "signal" => signals::signal,
     "subscribe" => rooms::subscribe,
     "unsubscribe" => rooms::unsubscribe,
     "invite" => invitations::invite,

@@ -15,47 +15,25 @@ enum Channel {
 pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
     let channel = call.channel()?;
     let viewer = call.viewer().await?;
-    let (rooms, id) = (call.session.rooms(), call.session.id);
+    let (app, id) = (call.app, call.session.id);
     let Channel::Room(chat_id) = channel else {
-        rooms.set_system(id, true);
+        app.set_hears_all(id, true);
         return system_answer();
     };
-    let _following = call.app.follow_chat(&viewer, chat_id).await.map_err(at_channel)?;
-    let see = || call.app.see_room(&viewer, chat_id);
-    let max_rooms = call.app.limits().max_socket_rooms;
-    let visitor = rooms.subscribe(id, chat_id, viewer.user_id(), max_rooms, see).await;
-    let visitor = visitor.map_err(at_channel)?;
-    let entered = match call.app.enter_room(visitor, id).await {
-        Ok(entered) => entered,
-        Err(error) => {
-            rooms.unsubscribe(id, chat_id);
-            return Err(at_channel(error));
-        }
-    };
-    // It may have disconnected, or lost the right, before the domain knew it to be in the room.
-    if !rooms.is_subscribed(id, chat_id) {
-        call.app.leave_room(id, chat_id, || rooms.is_subscribed(id, chat_id)).await;
-        return Err(at_channel(Error::no_chat()));
-    }
-    room_answer(chat_id, entered)
+    room_answer(chat_id, app.subscribe(id, &viewer, chat_id).await.map_err(at_channel)?)
 }
 
 pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
     let channel = call.channel()?;
     let viewer = call.viewer().await?;
-    let (rooms, id) = (call.session.rooms(), call.session.id);
-    let conflict = Error::conflict("channel", "is not subscribed to");
+    let (app, id) = (call.app, call.session.id);
     let Channel::Room(chat_id) = channel else {
-        return if rooms.set_system(id, false) { system_answer() } else { Err(conflict) };
+        return match app.set_hears_all(id, false) {
+            true => system_answer(),
+            false => Err(Error::conflict("channel", "is not subscribed to")),
+        };
     };
-    if !rooms.unsubscribe(id, chat_id) {
-        // What they may not see does not exist for them.
-        call.app.see_room(&viewer, chat_id).await.map_err(at_channel)?;
-        return Err(conflict);
-    }
-    call.app.leave_room(id, chat_id, || false).await;
-    let left = call.app.look_back(chat_id).await;
-    room_answer(chat_id, left)
+    room_answer(chat_id, app.unsubscribe(id, &viewer, chat_id).await.map_err(at_channel)?)
 }
 
 fn room_answer(chat_id: ChatId, room: Room) -> Result<Answer, Error> {

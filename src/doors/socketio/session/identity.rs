@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Session, lock};
 use crate::domain::{Connection, Viewer};
 use crate::doors::failure::log;
-use crate::doors::socketio::{packets, push};
+use crate::doors::socketio::{packets, show};
 use crate::error::Error;
 use crate::model::UserId;
 
@@ -44,7 +44,7 @@ impl Session {
         self.entered.store(true, Ordering::Relaxed);
         if connection.user_id().is_some() {
             // Once it is in, who had claimed its user without a token has lost them.
-            self.hub.settled().await;
+            self.hub.app.settled().await;
         }
         self.deliver(welcome);
         if let Some(user_id) = connection.user_id() {
@@ -80,31 +80,21 @@ impl Session {
             return;
         }
         *lock(&self.ending) = None;
-        if self.hub.rooms.leave_all(self.id) {
-            self.hub.app.leave_all_rooms(self.id).await;
-        }
+        self.hub.app.start_over(self.id).await;
+        *lock(&self.latest) = None;
         *lock(&self.connection) = None;
     }
 
     /// Makes the socket act as this user from now on: it hears of all the user's chats, and of the
     /// invitations that wait for an answer. Errors: those of
-    /// [`App::claim`](crate::domain::App::claim); `too_large` for too many users on one socket;
-    /// `unavailable` for a socket that has disconnected.
+    /// [`App::act_as`](crate::domain::App::act_as).
     pub async fn act_as(&self, user_id: &UserId) -> Result<(), Error> {
         let connection = &*self.connection().ok_or(Error::NO_USER)?;
         if lock(&self.latest).as_ref().is_some_and(|actor| actor.user_id() == user_id) {
             return Ok(());
         }
-        let (app, rooms) = (&self.hub.app, &self.hub.rooms);
-        let max_users = app.limits().max_socket_users;
-        let _following = app.follow_user(connection, user_id).await?;
-        let claim = || app.claim(connection, user_id);
-        let new = rooms.attach(self.id, max_users, claim).await?;
-        rooms.hear_chats(self.id, user_id, || app.chats_of(user_id)).await?;
-        if let Err(error) = app.streams().positioned().await {
-            rooms.detach(self.id, user_id);
-            return Err(error);
-        }
+        let app = &self.hub.app;
+        let new = app.act_as(connection, user_id, |actor| self.set_latest(actor)).await?;
         if new {
             // A convenience: the socket acts as the user without it, and can ask.
             let page = app.list_invitations(user_id, None, app.limits().max_page).await;
@@ -112,7 +102,7 @@ impl Session {
             let invitations = page.map(|page| page.invitations).unwrap_or_default();
             // In the order in which they came.
             for invitation in invitations.iter().rev() {
-                self.deliver(push::invited(invitation)?);
+                self.deliver(show::invited(invitation)?);
             }
         }
         Ok(())

@@ -12,11 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::follower::{Asker, Follower};
-use crate::cluster::{Link, Moved, Redis};
+use super::{Heard, Link, Moved, Redis};
 use crate::error::Error;
-use crate::model::{Position, Stream};
-use crate::store::EventReader;
+use crate::model::{Event, Position, Stream};
 
 /// How many may wait until what they follow has its place.
 const WAITING: usize = 1024;
@@ -34,7 +32,11 @@ const ABOUT_TO_BE_FOLLOWED: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 pub struct Streams(Option<Arc<Shared>>);
 
-pub(super) struct Shared {
+/// Whoever waits until a stream is followed from where it is now.
+pub type Asker = oneshot::Sender<Result<(), Error>>;
+
+/// What those who follow streams share with the one who shows their events.
+pub struct Shared {
     map: Mutex<Map>,
     pub link: Link,
     askers: mpsc::Sender<Asker>,
@@ -103,12 +105,16 @@ impl Followed {
 pub struct Following(Option<(Arc<Shared>, Stream)>);
 
 impl Streams {
-    /// Those of one of several nodes, and who follows them.
-    pub(super) fn start(redis: &Redis, node: Uuid, reader: EventReader) -> (Streams, Follower) {
+    /// Those of one of several nodes, and what its follower takes: what other nodes tell, and
+    /// whoever waits for a place.
+    pub fn start(
+        redis: &Redis,
+        node: Uuid,
+    ) -> (Streams, Arc<Shared>, mpsc::Receiver<Heard>, mpsc::Receiver<Asker>) {
         let (link, heard) = Link::start(redis, node);
         let (askers, asked) = mpsc::channel(WAITING);
         let shared = Arc::new(Shared { map: Mutex::default(), link, askers });
-        (Streams(Some(shared.clone())), Follower { reader, shared, heard, asked })
+        (Streams(Some(shared.clone())), shared, heard, asked)
     }
 
     /// Follows a stream. What is committed after it is next [`positioned`](Streams::positioned) is
@@ -149,14 +155,21 @@ impl Streams {
     }
 
     /// Whether this is the only node.
-    pub(super) fn is_alone(&self) -> bool {
+    pub fn is_alone(&self) -> bool {
         self.0.is_none()
     }
 
     /// Tells all nodes of somebody who has moved.
-    pub(super) fn publish_moved(&self, moved: Moved) {
+    pub fn publish_moved(&self, moved: Moved) {
         if let Some(shared) = &self.0 {
             shared.link.publish_moved(moved);
+        }
+    }
+
+    /// Tells the other nodes of what is not stored.
+    pub fn tell(&self, event: Event) {
+        if let Some(shared) = &self.0 {
+            shared.link.tell(event);
         }
     }
 

@@ -1,0 +1,413 @@
+//! The data behind the audience's lock: connections, and what they act as and where they are.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+
+use super::Recipient;
+use crate::cluster::{Following, Streams};
+use crate::error::Error;
+use crate::model::{ChatId, ConnectionId, Handle, Stream, UserId};
+
+pub(super) struct Register {
+    streams: Streams,
+    pub(super) connections: HashMap<ConnectionId, Connected>,
+    pub(super) users: HashMap<UserId, User>,
+    pub(super) chats: HashMap<ChatId, Chat>,
+    pub(super) nicks: HashMap<Handle, Nick>,
+    /// Set once the server ends; from then on nobody connects.
+    stopped: bool,
+}
+
+pub(super) struct Connected {
+    pub recipient: Arc<dyn Recipient>,
+    /// The users that it acts as, and whether that is confirmed.
+    users: HashMap<UserId, bool>,
+    pub rooms: HashSet<ChatId>,
+    /// Whether it hears of what everybody hears, while it acts as a user.
+    hears_all: bool,
+}
+
+/// A user as whom a connection acts.
+pub(super) struct User {
+    _following: Following,
+    pub connections: HashMap<ConnectionId, Acting>,
+    pub chats: HashSet<ChatId>,
+    /// Whether `chats` has been read from the store.
+    known: bool,
+    /// The chats that the user has left while they were not known.
+    left: HashSet<ChatId>,
+}
+
+/// A connection that acts as a user, or has asked to.
+pub(super) struct Acting {
+    pub recipient: Arc<dyn Recipient>,
+    /// Whether it has proved nothing: then it loses a user who becomes protected.
+    pub anonymous: bool,
+    pub confirmed: bool,
+}
+
+/// A chat of which somebody hears.
+pub(super) struct Chat {
+    _following: Following,
+    /// The members as whom connections act.
+    pub members: HashSet<UserId>,
+    /// The connections in its room.
+    pub present: HashMap<ConnectionId, Present>,
+    /// Who hears of everything there, as it was last gathered; none once that has changed.
+    pub hearing: Option<Hearing>,
+}
+
+/// Whom an event of a chat is shown to, each in one way.
+#[derive(Default)]
+pub(super) struct Hearing {
+    pub in_room: Vec<Arc<dyn Recipient>>,
+    pub members: Vec<Arc<dyn Recipient>>,
+}
+
+/// A connection in a room, or that has asked to be there.
+pub(super) struct Present {
+    pub recipient: Arc<dyn Recipient>,
+    pub visit: Visit,
+    /// Whether it is there as a nick in a channel, which takes a membership.
+    pub channel: bool,
+    pub confirmed: bool,
+}
+
+/// As whom a connection comes into a room.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// None for nobody in particular.
+    pub user_id: Option<UserId>,
+    /// Nothing is kept from the service.
+    pub service: bool,
+}
+
+/// A nick that is connected here.
+pub(super) struct Nick {
+    pub connection: ConnectionId,
+    user_id: UserId,
+}
+
+impl Connected {
+    pub fn hears_all(&self) -> bool {
+        self.hears_all && self.users.values().any(|confirmed| *confirmed)
+    }
+
+    /// Whether it acts as more than one user, and may hear of an event as each of them.
+    pub fn acts_as_several(&self) -> bool {
+        self.users.len() > 1
+    }
+}
+
+impl Register {
+    pub fn new(streams: Streams) -> Register {
+        Register {
+            streams,
+            connections: HashMap::new(),
+            users: HashMap::new(),
+            chats: HashMap::new(),
+            nicks: HashMap::new(),
+            stopped: false,
+        }
+    }
+
+    pub fn add(&mut self, recipient: Arc<dyn Recipient>) -> bool {
+        if self.stopped {
+            return false;
+        }
+        let id = recipient.id();
+        let (users, rooms) = (HashMap::new(), HashSet::new());
+        self.connections.insert(id, Connected { recipient, users, rooms, hears_all: true });
+        true
+    }
+
+    pub fn remove(&mut self, id: ConnectionId) -> bool {
+        let in_room = self.reset(id);
+        self.connections.remove(&id);
+        in_room && !self.stopped
+    }
+
+    pub fn reset(&mut self, id: ConnectionId) -> bool {
+        let Some(connected) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        connected.hears_all = true;
+        let (users, rooms) = (mem::take(&mut connected.users), mem::take(&mut connected.rooms));
+        for user_id in users.into_keys() {
+            self.forget_user(id, &user_id);
+        }
+        for chat_id in &rooms {
+            self.leave(id, *chat_id);
+        }
+        !rooms.is_empty()
+    }
+
+    pub fn stop(&mut self) -> Vec<Arc<dyn Recipient>> {
+        self.stopped = true;
+        self.connections.values().map(|connected| connected.recipient.clone()).collect()
+    }
+
+    pub fn clear(&mut self) {
+        self.connections.clear();
+        self.users.clear();
+        self.chats.clear();
+        self.nicks.clear();
+    }
+
+    pub fn act_as(
+        &mut self,
+        id: ConnectionId,
+        user_id: &UserId,
+        anonymous: bool,
+        max: usize,
+    ) -> Result<bool, Error> {
+        let connected = self.connections.get(&id).ok_or(Error::Unavailable(None))?;
+        if connected.users.contains_key(user_id) {
+            return Ok(false);
+        }
+        if connected.users.len() >= max {
+            let (field, unit) = ("user.id".into(), "users on one socket");
+            return Err(Error::TooLarge { field, max, unit });
+        }
+        self.insert_user(id, user_id, anonymous);
+        Ok(true)
+    }
+
+    pub fn set_user(&mut self, id: ConnectionId, user_id: &UserId, anonymous: bool) {
+        self.insert_user(id, user_id, anonymous);
+        // It fails for a connection that has closed, which hears nothing.
+        let _ = self.confirm_user(id, user_id);
+    }
+
+    fn insert_user(&mut self, id: ConnectionId, user_id: &UserId, anonymous: bool) {
+        let Some(connected) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connected.users.insert(user_id.clone(), false);
+        let recipient = connected.recipient.clone();
+        let user = self.users.entry(user_id.clone()).or_insert_with(|| User {
+            _following: self.streams.follow(Stream::User(user_id.clone())),
+            connections: HashMap::new(),
+            chats: HashSet::new(),
+            known: false,
+            left: HashSet::new(),
+        });
+        user.connections.insert(id, Acting { recipient, anonymous, confirmed: false });
+    }
+
+    pub fn confirm_user(&mut self, id: ConnectionId, user_id: &UserId) -> Result<(), Error> {
+        let connected = self.connections.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        let acting = self.users.get_mut(user_id).and_then(|user| user.connections.get_mut(&id));
+        let acting = acting.ok_or(Error::NO_USER)?;
+        acting.confirmed = true;
+        connected.users.insert(user_id.clone(), true);
+        self.forget_hearing(user_id);
+        Ok(())
+    }
+
+    /// With a user's last connection, what is known of the user goes.
+    pub fn forget_user(&mut self, id: ConnectionId, user_id: &UserId) {
+        if let Some(connected) = self.connections.get_mut(&id) {
+            connected.users.remove(user_id);
+        }
+        let Some(user) = self.users.get_mut(user_id) else {
+            return;
+        };
+        user.connections.remove(&id);
+        if !user.connections.is_empty() {
+            return self.forget_hearing(user_id);
+        }
+        let chats = mem::take(&mut user.chats);
+        self.users.remove(user_id);
+        chats.into_iter().for_each(|chat_id| self.remove_member(chat_id, user_id));
+    }
+
+    pub fn lacks_chats(&self, user_id: &UserId) -> bool {
+        self.users.get(user_id).is_none_or(|user| !user.known)
+    }
+
+    pub fn learn_chats(
+        &mut self,
+        id: ConnectionId,
+        user_id: &UserId,
+        chats: Vec<ChatId>,
+    ) -> Result<(), Error> {
+        let user = self.users.get_mut(user_id).filter(|user| user.connections.contains_key(&id));
+        let user = user.ok_or(Error::NO_USER)?;
+        // Another connection has told, maybe what is newer; the events have kept that up to date.
+        if mem::replace(&mut user.known, true) {
+            return Ok(());
+        }
+        let left = mem::take(&mut user.left);
+        let chats: Vec<_> = chats.into_iter().filter(|chat_id| !left.contains(chat_id)).collect();
+        user.chats.extend(&chats);
+        for chat_id in chats {
+            self.chat(chat_id, Streams::follow).members.insert(user_id.clone());
+        }
+        Ok(())
+    }
+
+    pub fn enter(
+        &mut self,
+        id: ConnectionId,
+        chat_id: ChatId,
+        visit: Visit,
+        max: usize,
+    ) -> Result<bool, Error> {
+        let connected = self.connections.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        if let Some(user_id) = &visit.user_id
+            && !connected.users.contains_key(user_id)
+        {
+            return Err(Error::NO_USER);
+        }
+        if !connected.rooms.contains(&chat_id) && connected.rooms.len() >= max {
+            let (field, unit) = ("channel".into(), "rooms of one socket");
+            return Err(Error::TooLarge { field, max, unit });
+        }
+        let new = connected.rooms.insert(chat_id);
+        let recipient = connected.recipient.clone();
+        let present = self.chat(chat_id, Streams::follow).present.entry(id);
+        let present = present.or_insert(Present {
+            recipient,
+            visit: Visit { user_id: None, service: visit.service },
+            channel: false,
+            confirmed: false,
+        });
+        // Who came as nobody may say later who they are.
+        present.visit.user_id = present.visit.user_id.take().or(visit.user_id);
+        Ok(new)
+    }
+
+    pub fn confirm_room(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
+        let chat = self.chats.get_mut(&chat_id);
+        let Some(chat) = chat.filter(|chat| chat.present.contains_key(&id)) else {
+            return false;
+        };
+        chat.hearing = None;
+        chat.present.get_mut(&id).map(|present| present.confirmed = true).is_some()
+    }
+
+    pub fn leave(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
+        if let Some(connected) = self.connections.get_mut(&id) {
+            connected.rooms.remove(&chat_id);
+        }
+        let Some(chat) = self.chats.get_mut(&chat_id) else {
+            return false;
+        };
+        let was_in = chat.present.remove(&id).is_some();
+        chat.hearing = None;
+        self.tidy(chat_id);
+        was_in
+    }
+
+    pub fn is_in_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        let present = self.chats.get(&chat_id).and_then(|chat| chat.present.get(&id));
+        present.is_some_and(|present| present.confirmed)
+    }
+
+    pub fn set_hears_all(&mut self, id: ConnectionId, hears: bool) -> bool {
+        let connected = self.connections.get_mut(&id);
+        connected.is_some_and(|it| mem::replace(&mut it.hears_all, hears) != hears)
+    }
+
+    pub(super) fn add_member(&mut self, chat_id: ChatId, user_id: &UserId) {
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.left.remove(&chat_id);
+            user.chats.insert(chat_id);
+            self.chat(chat_id, Streams::follow_on).members.insert(user_id.clone());
+        }
+    }
+
+    pub(super) fn remove_member(&mut self, chat_id: ChatId, user_id: &UserId) {
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.chats.remove(&chat_id);
+            if !user.known {
+                user.left.insert(chat_id);
+            }
+        }
+        if let Some(chat) = self.chats.get_mut(&chat_id) {
+            chat.members.remove(user_id);
+            chat.hearing = None;
+            self.tidy(chat_id);
+        }
+    }
+
+    /// A nick has connected by a connection of this node.
+    pub(super) fn add_nick(
+        &mut self,
+        nick: &Handle,
+        user_id: &UserId,
+        connection: ConnectionId,
+        anonymous: bool,
+    ) {
+        if self.connections.contains_key(&connection) {
+            self.set_user(connection, user_id, anonymous);
+            self.nicks.insert(nick.clone(), Nick { connection, user_id: user_id.clone() });
+        }
+    }
+
+    /// Returns the connection of a nick that was here; it acts as nobody now.
+    pub(super) fn remove_nick(&mut self, nick: &Handle) -> Option<Arc<dyn Recipient>> {
+        let Nick { connection, .. } = self.nicks.remove(nick)?;
+        self.reset(connection);
+        Some(self.connections.get(&connection)?.recipient.clone())
+    }
+
+    /// A nick is in a channel. False if it is known to be there already.
+    pub(super) fn enter_channel(&mut self, chat_id: ChatId, nick: &Handle) -> bool {
+        let Some(Nick { connection, user_id }) = self.nicks.get(nick) else {
+            return true;
+        };
+        let (connection, user_id) = (*connection, Some(user_id.clone()));
+        let Some(connected) = self.connections.get_mut(&connection) else {
+            return true;
+        };
+        connected.rooms.insert(chat_id);
+        let recipient = connected.recipient.clone();
+        let visit = Visit { user_id, service: false };
+        let present = Present { recipient, visit, channel: true, confirmed: true };
+        let chat = self.chat(chat_id, Streams::follow_on);
+        chat.present.insert(connection, present).is_none()
+    }
+
+    pub(super) fn leave_channel(&mut self, chat_id: ChatId, nick: &Handle) {
+        if let Some(nick) = self.nicks.get(nick) {
+            self.leave(nick.connection, chat_id);
+        }
+    }
+
+    /// A chat of which somebody more is about to hear; it is followed from now on.
+    fn chat(
+        &mut self,
+        chat_id: ChatId,
+        follow: impl FnOnce(&Streams, Stream) -> Following,
+    ) -> &mut Chat {
+        let chat = self.chats.entry(chat_id).or_insert_with(|| Chat {
+            _following: follow(&self.streams, Stream::Chat(chat_id)),
+            members: HashSet::new(),
+            present: HashMap::new(),
+            hearing: None,
+        });
+        chat.hearing = None;
+        chat
+    }
+
+    /// Lets go of a chat of which nobody hears any more.
+    fn tidy(&mut self, chat_id: ChatId) {
+        let unheard = |chat: &Chat| chat.members.is_empty() && chat.present.is_empty();
+        if self.chats.get(&chat_id).is_some_and(unheard) {
+            self.chats.remove(&chat_id);
+        }
+    }
+
+    /// A connection acts as a user of these chats from now on, or does so no more.
+    fn forget_hearing(&mut self, user_id: &UserId) {
+        let chats = self.users.get(user_id).into_iter().flat_map(|user| &user.chats);
+        for chat_id in chats {
+            if let Some(chat) = self.chats.get_mut(chat_id) {
+                chat.hearing = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! An event on its way to the recipients: each door renders it once.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+
+use crate::model::Event;
+
+/// How a connection comes to hear of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It acts as a member of the chat.
+    Member,
+    /// It is in the chat's room.
+    Room,
+    /// It acts as the user whom the event concerns.
+    User,
+    /// Everybody hears of it.
+    Everyone,
+}
+
+/// An event as it is shown to those who hear of it in one way.
+pub struct Shown<'a> {
+    pub event: &'a Event,
+    pub way: Way,
+    /// What the doors have made of it: one frame for each of their types, or none.
+    frames: RefCell<Vec<(TypeId, Box<dyn Any>)>>,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn new(event: &'a Event, way: Way) -> Shown<'a> {
+        Shown { event, way, frames: RefCell::default() }
+    }
+
+    /// What a door shows of the event, if anything: `render` makes it for the first recipient, the
+    /// others share it.
+    pub fn frame<F: Clone + 'static>(
+        &self,
+        render: impl FnOnce(&Event, Way) -> Option<F>,
+    ) -> Option<F> {
+        let mut frames = self.frames.borrow_mut();
+        let of_door = TypeId::of::<F>();
+        let known = frames.iter().find(|(door, _)| *door == of_door);
+        if let Some(frame) = known.and_then(|(_, frame)| frame.downcast_ref::<Option<F>>()) {
+            return frame.clone();
+        }
+        let frame = render(self.event, self.way);
+        frames.push((of_door, Box::new(frame.clone())));
+        frame
+    }
+}

@@ -1,0 +1,118 @@
+//! Who is writing something at the moment. It ends with a message, or by itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{Actor, App};
+use crate::error::Error;
+use crate::model::{ChatId, Event, Name, UserId};
+
+/// After so long without another word it ends.
+const LASTS: Duration = Duration::from_secs(6);
+
+/// What is said again is told again after so long.
+const REPEATED: Duration = Duration::from_secs(2);
+
+/// Those who are writing by a connection of this node.
+#[derive(Default)]
+pub(super) struct Typists(Mutex<HashMap<(ChatId, UserId), Typist>>);
+
+struct Typist {
+    name: Name,
+    told: Instant,
+    ends: Instant,
+}
+
+impl Typists {
+    /// Has sent what they were writing: that needs no word.
+    pub fn note(&self, event: &Event) {
+        if let Event::MessageSent(posted) = event {
+            let message = &posted.message;
+            self.lock().remove(&(message.chat_id, message.user_id.clone()));
+        }
+    }
+
+    /// Has gone on writing. Returns the name if it is to be told; none for who has only begun.
+    fn go_on(&self, key: &(ChatId, UserId)) -> Option<Option<Name>> {
+        let (mut typists, now) = (self.lock(), Instant::now());
+        let typist = typists.get_mut(key)?;
+        typist.ends = now + LASTS;
+        let due = now - typist.told >= REPEATED;
+        if due {
+            typist.told = now;
+        }
+        Some(due.then(|| typist.name.clone()))
+    }
+
+    /// Has begun; false if that is known.
+    fn begin(&self, key: (ChatId, UserId), name: Name) -> bool {
+        let now = Instant::now();
+        self.lock().insert(key, Typist { name, told: now, ends: now + LASTS }).is_none()
+    }
+
+    fn end(&self, key: &(ChatId, UserId)) -> Option<Name> {
+        self.lock().remove(key).map(|typist| typist.name)
+    }
+
+    /// When it ends, if it has not yet.
+    fn ends(&self, key: &(ChatId, UserId)) -> Option<Instant> {
+        self.lock().get(key).map(|typist| typist.ends)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(ChatId, UserId), Typist>> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// The actor is writing something in a chat, or has stopped. Errors: `not_found`; `forbidden`
+    /// for who is no member; `rate_limited`.
+    pub async fn typing(
+        self: &Arc<Self>,
+        actor: &Actor,
+        chat_id: ChatId,
+        on: bool,
+    ) -> Result<(), Error> {
+        self.admit_signal(actor)?;
+        self.check_hearing(actor, chat_id).await?;
+        let (typists, key) = (&self.carrier.typists, (chat_id, actor.user_id.clone()));
+        if !on {
+            if let Some(name) = typists.end(&key) {
+                self.tell_typing(key, name, false);
+            }
+            return Ok(());
+        }
+        match typists.go_on(&key) {
+            Some(Some(name)) => self.tell_typing(key, name, true),
+            Some(None) => {}
+            None => {
+                let profile = self.store.find_profile(&actor.user_id).await?;
+                let name = profile.ok_or(Error::NO_USER)?.name;
+                if typists.begin(key.clone(), name.clone()) {
+                    tokio::spawn(self.clone().end_typing(key.clone()));
+                }
+                self.tell_typing(key, name, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends it when there has been no word of it for too long.
+    async fn end_typing(self: Arc<Self>, key: (ChatId, UserId)) {
+        while let Some(ends) = self.carrier.typists.ends(&key) {
+            if ends > Instant::now() {
+                sleep_until(ends).await;
+            } else if let Some(name) = self.carrier.typists.end(&key) {
+                return self.tell_typing(key, name, false);
+            }
+        }
+    }
+
+    fn tell_typing(&self, (chat_id, user_id): (ChatId, UserId), name: Name, on: bool) {
+        self.tell(Event::Typing { chat_id, user_id, name, on });
+    }
+}

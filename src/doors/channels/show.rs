@@ -1,0 +1,32 @@
+//! What the connections of the channels are shown of each event.
+
+use axum::extract::ws::Utf8Bytes;
+
+use super::frames;
+use crate::domain::Way;
+use crate::model::{Event, Place, Posted};
+
+/// A frame of this door.
+#[derive(Clone)]
+pub struct Frame(pub Utf8Bytes);
+
+/// The frame for those who hear of an event in this way, if they are shown anything.
+pub fn show(event: &Event, way: Way) -> Option<Frame> {
+    let frame = match (event, way) {
+        (Event::MessageSent(Posted { message, author, place, .. }), Way::Room) => match place {
+            Place::Channel(channel) => frames::message(channel, &message.body, author),
+            Place::Chat | Place::Direct { .. } => return None,
+        },
+        (Event::NickConnected { nick, .. }, Way::Everyone) => frames::of_nick(frames::LOG_IN, nick),
+        // Who has taken another nick is told, too.
+        (Event::NickGone { nick, .. }, Way::Everyone) => frames::of_nick(frames::LOG_OUT, nick),
+        (Event::ChannelJoined { channel, nick, .. }, Way::Room) => {
+            frames::of_channel(frames::JOIN, channel, nick)
+        }
+        (Event::ChannelLeft { channel, nick, .. }, Way::Room) => {
+            frames::of_channel(frames::LEAVE, channel, nick)
+        }
+        _ => return None,
+    };
+    Some(Frame(frame))
+}

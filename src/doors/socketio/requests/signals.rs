@@ -1,0 +1,30 @@
+//! `typing`, `signal`: what is not kept.
+
+use serde::Serialize;
+
+use super::Call;
+use crate::doors::socketio::packets::Answer;
+use crate::error::Error;
+use crate::model::UserId;
+
+/// `{}`
+#[derive(Serialize)]
+struct Nothing {}
+
+pub async fn typing(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let on = call.body.optional_bool("on")?.unwrap_or(true);
+    let actor = call.latest_actor()?;
+    call.app.typing(&actor, chat_id, on).await?;
+    Answer::new(&Nothing {})
+}
+
+pub async fn signal(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let data = call.body.data("data")?.get().to_owned();
+    let max_users = call.app.limits().max_chat_users;
+    let to = call.body.optional_ids("to", max_users, UserId::parse)?;
+    let actor = call.latest_actor()?;
+    call.app.signal(&actor, chat_id, data, to).await?;
+    Answer::new(&Nothing {})
+}

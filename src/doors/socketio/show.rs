@@ -1,0 +1,74 @@
+//! What the sockets are shown of each event.
+
+use engineioxide::Str;
+
+use super::packets;
+use super::views::{Announcement, ChatView, InvitationView, MessageView, OfChat, OfInvitation};
+use super::views::{ParticipantView, ParticipantsView, ReadView, SignalView, TypingView};
+use crate::domain::Way;
+use crate::error::Error;
+use crate::model::{Chat, Event, Invitation, Posted};
+
+/// The packet for those who hear of an event in this way, if they are shown anything.
+pub(super) fn show(event: &Event, way: Way) -> Option<Str> {
+    let packet = packet(event, way);
+    packet.unwrap_or_else(|_| {
+        tracing::error!("an event could not be encoded");
+        None
+    })
+}
+
+fn packet(event: &Event, way: Way) -> Result<Option<Str>, Error> {
+    let packet = match (event, way) {
+        (Event::ChatCreated(chat), Way::Member) => of_chat("create-chat", chat)?,
+        (Event::ChatAnnounced { chat, missed }, Way::Everyone) => {
+            packets::push("chatroom", &Announcement::new(chat, *missed))?
+        }
+        (Event::ChatUpdated(chat), Way::Member | Way::Room) => of_chat("update-chat", chat)?,
+        (Event::MemberRemoved { chat, .. }, Way::Member | Way::Room) => {
+            of_chat("remove-member", chat)?
+        }
+        (Event::MessageSent(Posted { message, .. }), Way::Member) => {
+            packets::push("new-message", &MessageView::from(&**message))?
+        }
+        (Event::MessageSent(Posted { message, .. }), Way::Room) => {
+            packets::push("chat-message", &MessageView::from(&**message).on_channel())?
+        }
+        (Event::ChatRead { read, .. }, Way::User) => {
+            packets::push("mark-read", &OfChat { chat: ReadView::from(read) })?
+        }
+        (Event::Invited(invitation), Way::User) => invited(invitation)?,
+        (Event::ParticipantJoined { chat_id, user, participants }, Way::Member | Way::Room) => {
+            let body = ParticipantView::new(*chat_id, user, *participants);
+            packets::push("participant-join", &body)?
+        }
+        (Event::ParticipantLeft { chat_id, user, participants }, Way::Member | Way::Room) => {
+            let body = ParticipantView::new(*chat_id, user, *participants);
+            packets::push("participant-leave", &body)?
+        }
+        (
+            Event::ParticipantsMoved { chat_id, participants, joined, left, more },
+            Way::Member | Way::Room,
+        ) => {
+            let body = ParticipantsView::new(*chat_id, *participants, joined, left, *more);
+            packets::push("participants", &body)?
+        }
+        (Event::Typing { chat_id, user_id, name, on }, Way::Member | Way::Room) => {
+            packets::push("typing", &TypingView::new(*chat_id, user_id, name, *on))?
+        }
+        (Event::Signalled { chat_id, user_id, data, .. }, Way::Member | Way::Room) => {
+            packets::push("signal", &SignalView::new(*chat_id, user_id, data)?)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(packet))
+}
+
+fn of_chat(event: &str, chat: &Chat) -> Result<Str, Error> {
+    packets::push(event, &OfChat { chat: ChatView::from(chat) })
+}
+
+/// The push of an invitation.
+pub(super) fn invited(invitation: &Invitation) -> Result<Str, Error> {
+    packets::push("invitation", &OfInvitation { invitation: InvitationView::from(invitation) })
+}
