@@ -292,7 +292,7 @@ impl Tx {
                      and not ended",
                 )
                 .bind(json(chats.iter()))
-                .fetch_all(&mut **inner)
+                .fetch_all(inner.in_place())
                 .await?
             }
             // In the order of the ids, as all [locks](super::locks) are taken.

@@ -210,7 +210,7 @@ impl Tx {
                      returning stream, last_number",
                 )
                 .bind(json(counts.iter()))
-                .fetch_all(&mut **inner)
+                .fetch_all(inner.in_place())
                 .await?
             }
             // In the order of the names, as all [locks](super::locks) are taken.
@@ -247,7 +247,7 @@ impl Tx {
                 .bind(json(rows.iter()))
                 .bind(clock::now())
                 .bind(logged)
-                .execute(&mut **inner)
+                .execute(inner.in_place())
                 .await?;
             }
             Transaction::Postgres(inner) => {

@@ -25,7 +25,7 @@ impl Tx {
         match &mut *self.inner {
             // Nobody reads it; the page that it is on is written even if it stays the same.
             Transaction::Sqlite(inner) => {
-                sqlx::query("pragma user_version = 1").execute(&mut **inner).await?;
+                sqlx::query("pragma user_version = 1").execute(inner.in_place()).await?;
             }
             Transaction::Postgres(inner) => {
                 sqlx::query("select pg_logical_emit_message(true, 'chinwag', ''::text)::text")

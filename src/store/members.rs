@@ -200,7 +200,7 @@ impl Tx {
             .bind(joined_at)
             .bind(KEPT)
             .bind(SORTED)
-            .execute(&mut **inner)
+            .execute(inner.in_place()mut **inner)
             .await?
             .rows_affected(),
             // The chat's row is kept, so that no message comes between.
@@ -226,7 +226,7 @@ impl Tx {
             .bind(joined_at)
             .bind(KEPT)
             .bind(SORTED)
-            .execute(&mut **inner)
+            .execute(&mut **innermut **inner)
             .await?
             .rows_affected(),
         };

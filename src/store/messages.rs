@@ -125,7 +125,7 @@ impl Tx {
                      and m.client_id = j.value ->> 2",
                 )
                 .bind(json(keys.iter()))
-                .fetch_all(&mut **inner)
+                .fetch_all(inner.in_place())
                 .await?
             }
             Transaction::Postgres(inner) => {

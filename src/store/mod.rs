@@ -20,6 +20,7 @@ mod files;
 mod folding;
 mod handles;
 mod health;
+mod in_place;
 mod invitations;
 mod known;
 mod ledger;
@@ -84,7 +85,7 @@ macro_rules! on {
     (Tx $tx:expr, |$connection:ident| $body:expr) => {
         match &mut *$tx.inner {
             $crate::store::Transaction::Sqlite(inner) => {
-                let $connection = &mut **inner;
+                let $connection = inner.in_place();
                 $body
             }
             $crate::store::Transaction::Postgres(inner) => {

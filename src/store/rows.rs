@@ -1,10 +1,10 @@
 //! The connection that writes to a SQLite file, and the one hot statement: messages, appended as
 //! prepared rows on the connection's own handle, in the ledger's thread.
 //!
-//! A statement that goes through the driver crosses to its thread and back, 10 to 20 µs, and many
-//! rows in one statement are a JSON text that is built and taken apart again. Together that was
-//! more than half of what a stored message cost; `docs/performance.md` has the figures. All else
-//! that is written goes through the driver.
+//! Many rows in one statement are a JSON text that is built and taken apart again, and a statement
+//! that goes through the driver crosses to its thread and back; together that was more than half of
+//! what a stored message cost. All else that is written has the same text on both databases, and
+//! runs [in place](super::in_place) if it is short.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::batch::Key;
 use super::chats::Head;
+use super::in_place::Handle;
 use super::known::Known;
 use super::members::Reading;
 use crate::error::Error;
@@ -23,7 +24,7 @@ use crate::model::{ChatId, Message, UserId};
 /// The one connection that writes. Dropped in the middle of a transaction, it rolls back.
 pub(super) struct SqliteWriter {
     // Dropped before the connection whose handle it has.
-    rows: Box<rusqlite::Connection>,
+    handle: Box<Handle>,
     connection: PoolConnection<Sqlite>,
     /// What the database holds, as nobody else changes it.
     pub known: Known,
@@ -34,25 +35,35 @@ impl SqliteWriter {
     pub async fn take(pool: &SqlitePool) -> Result<SqliteWriter, Error> {
         let mut connection = pool.acquire().await?;
         let handle = connection.lock_handle().await?.as_raw_handle();
-        // SAFETY: the handle is open until `connection` is dropped, after `rows`. Both may use it,
+        // SAFETY: the handle is open until `connection` is dropped, after `handle`. Both may use it,
         // from two threads even, as it was opened as serialized.
-        let rows = Box::new(unsafe { rusqlite::Connection::from_handle(handle.as_ptr()) }?);
-        Ok(SqliteWriter { rows, connection, known: Known::default() })
+        let rows = unsafe { rusqlite::Connection::from_handle(handle.as_ptr()) }?;
+        let handle = Box::new(Handle::new(rows));
+        Ok(SqliteWriter { handle, connection, known: Known::default() })
+    }
+
+    /// Runs short statements without the driver.
+    pub fn in_place(&mut self) -> &mut Handle {
+        &mut self.handle
+    }
+
+    fn rows(&self) -> &rusqlite::Connection {
+        self.handle.connection()
     }
 
     pub fn execute(&self, sql: &str) -> Result<(), Error> {
-        self.rows.prepare_cached(sql)?.execute([])?;
+        self.rows().prepare_cached(sql)?.execute([])?;
         Ok(())
     }
 
     /// Whether a transaction is open; some errors end it.
     pub fn is_open(&self) -> bool {
-        !self.rows.is_autocommit()
+        !self.rows().is_autocommit()
     }
 
     /// Those of `keys` under which a message was sent.
     pub fn find_keys(&self, keys: Vec<Key>) -> Result<Vec<Key>, Error> {
-        let mut find = self.rows.prepare_cached(
+        let mut find = self.rows().prepare_cached(
             "select 1 from messages where chat_id = ?1 and user_id = ?2 and client_id = ?3",
         )?;
         let mut found = Vec::new();
@@ -67,7 +78,7 @@ impl SqliteWriter {
     }
 
     pub fn insert_messages(&self, messages: &[Arc<Message>]) -> Result<(), Error> {
-        let mut insert = self.rows.prepare_cached(
+        let mut insert = self.rows().prepare_cached(
             "insert into messages
                  (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
@@ -90,9 +101,9 @@ impl SqliteWriter {
     /// Moves chats on, and the copies of their activity where there are any.
     pub fn update_heads(&self, heads: &[&Head]) -> Result<(), Error> {
         let mut update = self
-            .rows
+            .rows()
             .prepare_cached("update chats set last_seq = ?2, active_at = ?3 where id = ?1")?;
-        let mut keep = self.rows.prepare_cached(
+        let mut keep = self.rows().prepare_cached(
             "update members indexed by members_kept set active_at = ?2
              where chat_id = ?1 and active_at is not null",
         )?;
@@ -107,7 +118,7 @@ impl SqliteWriter {
     }
 
     pub fn update_readings(&self, readings: &[(ChatId, &UserId, &Reading)]) -> Result<(), Error> {
-        let mut update = self.rows.prepare_cached(
+        let mut update = self.rows().prepare_cached(
             "update members set read_seq = ?3, own_unread = ?4
              where chat_id = ?1 and user_id = ?2",
         )?;
@@ -126,7 +137,7 @@ impl Drop for SqliteWriter {
     fn drop(&mut self) {
         // One that has ended by itself, as after a full disk, needs none.
         if self.is_open()
-            && let Err(error) = self.rows.execute_batch("rollback")
+            && let Err(error) = self.rows().execute_batch("rollback")
         {
             tracing::error!(%error, "a transaction was not rolled back");
         }

@@ -152,7 +152,7 @@ impl Tx {
             .bind(team_id)
             .bind(json(user_ids.iter()))
             .bind(joined_at)
-            .execute(&mut **inner)
+            .execute(inner.in_place())
             .await?
             .rows_affected(),
             Transaction::Postgres(inner) => sqlx::query(

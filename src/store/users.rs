@@ -139,7 +139,7 @@ impl Tx {
     ) -> Result<Option<User>, Error> {
         let user = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
-                sqlx::query_as(sql).bind(key).fetch_optional(&mut **inner).await?
+                sqlx::query_as(sql).bind(key).fetch_optional(inner.in_place()).await?
             }
             Transaction::Postgres(inner) => {
                 let sql = AssertSqlSafe(format!("{sql} for no key update"));
@@ -205,7 +205,7 @@ impl Tx {
                      where not exists (select 1 from users where users.id = value)",
                 )
                 .bind(json(ids.iter()))
-                .fetch_all(&mut **inner)
+                .fetch_all(inner.in_place())
                 .await?
             }
             Transaction::Postgres(inner) => {
