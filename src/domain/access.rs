@@ -14,6 +14,13 @@ use crate::store::{Standing, Store, Tx};
 pub(super) struct Reader {
     pub chat_id: ChatId,
     pub ephemeral: bool,
+    /// The `seq` of the chat's last message.
+    pub last_seq: i64,
+    pub member: bool,
+    /// Whether the chat exists for them if they are no member, too.
+    pub sees_as_stranger: bool,
+    /// Whether they have been asked into the chat and have not answered.
+    pub invited: bool,
     direct: bool,
 }
 
@@ -38,7 +45,12 @@ pub(super) struct TeamMember {
 impl Standing {
     /// Whether the chat exists for them.
     pub(super) fn sees(&self) -> bool {
-        self.member || (!self.private && (!self.of_team || self.in_team))
+        self.member || self.sees_as_stranger()
+    }
+
+    /// Whether it would if they were no member.
+    pub(super) fn sees_as_stranger(&self) -> bool {
+        !self.private && (!self.of_team || self.in_team)
     }
 }
 
@@ -46,15 +58,25 @@ impl Reader {
     /// Errors: `not_found`.
     pub async fn check(store: &Store, chat_id: ChatId, viewer: &Viewer) -> Result<Reader, Error> {
         let found = store.find_standing(chat_id, viewer.user_id()).await?;
-        let standing = visible(found, viewer.service)?;
-        Ok(Reader { chat_id, ephemeral: standing.ephemeral, direct: standing.direct })
+        Ok(Reader::of(chat_id, visible(found, viewer.service)?))
     }
 
     /// The same, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Reader, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
-        let standing = visible(found, actor.service)?;
-        Ok(Reader { chat_id, ephemeral: standing.ephemeral, direct: standing.direct })
+        Ok(Reader::of(chat_id, visible(found, actor.service)?))
+    }
+
+    fn of(chat_id: ChatId, standing: Standing) -> Reader {
+        Reader {
+            chat_id,
+            ephemeral: standing.ephemeral,
+            last_seq: standing.last_seq,
+            member: standing.member,
+            sees_as_stranger: standing.sees_as_stranger(),
+            invited: standing.invited,
+            direct: standing.direct,
+        }
     }
 
     /// Who is in a direct chat never changes. Errors: `forbidden`.

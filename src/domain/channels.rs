@@ -58,7 +58,7 @@ impl App {
             .place_in(actor, channel)
             .ok_or(Error::conflict("channel", "you are not in this channel"))?;
         let mut tx = self.begin_as(actor).await?;
-        let member_left = leave(&mut tx, actor, chat_id).await?;
+        let member_left = leave(&mut tx, chat_id, &actor.user_id).await?;
         tx.delete_nick_channel(&nick, chat_id).await?;
         let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
         tx.commit([left].into_iter().chain(member_left)).await?;

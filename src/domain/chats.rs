@@ -86,11 +86,13 @@ impl App {
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
-        Reader::check_in(&mut tx, chat_id, actor).await?.refuse_direct()?;
-        let Some(left) = leave(&mut tx, actor, chat_id).await? else {
-            let why = "you are not a member of this chat";
-            return Err(Error::conflict("chat.id", why));
-        };
+        let reader = Reader::check_in(&mut tx, chat_id, actor).await?;
+        reader.refuse_direct()?;
+        if !reader.member {
+            return Err(Error::conflict("chat.id", "you are not a member of this chat"));
+        }
+        let sees = reader.sees_as_stranger;
+        let left = end_membership(&mut tx, chat_id, &actor.user_id, sees).await?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
         tx.commit([left]).await?;
         Ok(chat)
@@ -195,26 +197,42 @@ pub(super) async fn join(
     actor: &Actor,
     chat_id: ChatId,
 ) -> Result<Option<Event>, Error> {
-    Reader::check_in(tx, chat_id, actor).await?.refuse_direct()?;
-    let user_id = actor.user_id.clone();
-    let users = std::slice::from_ref(&user_id);
-    let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
-    tx.settle_invitation(chat_id, &user_id).await?;
-    Ok(joined.then_some(Event::MemberJoined { chat_id, user_id }))
+    let reader = Reader::check_in(tx, chat_id, actor).await?;
+    reader.refuse_direct()?;
+    enter(tx, &reader, &actor.user_id).await
 }
 
-/// Ends the actor's membership; the event of it, if there was one.
-pub(super) async fn leave(
+/// Makes a member of a user who is none; the event of it. Errors: `forbidden` for a direct chat.
+pub(super) async fn enter(
     tx: &mut Tx,
-    actor: &Actor,
-    chat_id: ChatId,
+    reader: &Reader,
+    user_id: &UserId,
 ) -> Result<Option<Event>, Error> {
-    let user_id = actor.user_id.clone();
-    if !end_membership(tx, chat_id, &user_id).await? {
+    if reader.member {
         return Ok(None);
     }
-    let sees = sees(tx, chat_id, &user_id).await?;
-    Ok(Some(Event::MemberLeft { chat_id, user_id, sees }))
+    reader.refuse_direct()?;
+    let chat_id = reader.chat_id;
+    tx.insert_members(chat_id, std::slice::from_ref(user_id), clock::now()).await?;
+    if reader.invited {
+        tx.settle_invitation(chat_id, user_id).await?;
+    }
+    Ok(Some(Event::MemberJoined { chat_id, user_id: user_id.clone() }))
+}
+
+/// Ends a membership; the event of it, if there was one.
+pub(super) async fn leave(
+    tx: &mut Tx,
+    chat_id: ChatId,
+    user_id: &UserId,
+) -> Result<Option<Event>, Error> {
+    match tx.find_standing(chat_id, user_id).await? {
+        Some(standing) if standing.member => {
+            let sees = standing.sees_as_stranger();
+            Ok(Some(end_membership(tx, chat_id, user_id, sees).await?))
+        }
+        Some(_) | None => Ok(None),
+    }
 }
 
 async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Error> {
@@ -223,25 +241,21 @@ async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Erro
         let why = "leave the chat instead of removing yourself";
         return Err(Error::conflict("user.id", why));
     }
-    match end_membership(tx, owner.chat_id, user_id).await? {
-        true => Ok(()),
-        false => Err(Error::conflict("user.id", "is not a member of this chat")),
+    match leave(tx, owner.chat_id, user_id).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::conflict("user.id", "is not a member of this chat")),
     }
 }
 
-/// False if there was none. With it go the invitations of and by the member, which would be a way
-/// back.
-pub(super) async fn end_membership(
+/// With the membership go the invitations of and by the member, which would be a way back; `sees`
+/// says whether the chat exists for them afterwards.
+async fn end_membership(
     tx: &mut Tx,
     chat_id: ChatId,
     user_id: &UserId,
-) -> Result<bool, Error> {
-    tx.lock_chats(&[chat_id]).await?;
+    sees: bool,
+) -> Result<Event, Error> {
     tx.delete_invitations(chat_id, user_id).await?;
-    tx.delete_member(chat_id, user_id).await
-}
-
-pub(super) async fn sees(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<bool, Error> {
-    let standing = tx.find_standing(chat_id, user_id).await?;
-    Ok(standing.is_some_and(|standing| standing.sees()))
+    tx.delete_member(chat_id, user_id).await?;
+    Ok(Event::MemberLeft { chat_id, user_id: user_id.clone(), sees })
 }

@@ -112,10 +112,10 @@ async fn ask_in(tx: &mut Tx, member: Member, invitee_id: UserId) -> Result<Invit
     let Member { chat_id, user_id, .. } = member;
     let invitee = find_user(tx, &invitee_id).await?;
     let standing = tx.find_standing(chat_id, &invitee_id).await?;
-    if standing.is_some_and(|standing| standing.member) {
+    if standing.as_ref().is_some_and(|standing| standing.member) {
         return Err(Error::conflict("user.id", "is a member already"));
     }
-    if tx.find_invitation_to(&invitee_id, chat_id).await?.is_some() {
+    if standing.is_some_and(|standing| standing.invited) {
         return Err(Error::conflict("user.id", "has been invited already"));
     }
     let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;

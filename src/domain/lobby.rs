@@ -4,7 +4,7 @@
 //! A call that moves a user locks the seat, then the chats, then the presence.
 
 use super::access::Reader;
-use super::chats::{end_membership, sees};
+use super::chats::{enter, leave};
 use super::presence::Presence;
 use super::rates::Network;
 use super::users::{find_user, give_handle};
@@ -128,21 +128,17 @@ impl App {
             return Err(Error::conflict("room", "is the room that you are in"));
         }
         tx.lock_chats(&Vec::from_iter(room.into_iter().chain([chat_id]))).await?;
-        let user_id = actor.user_id.clone();
         let reader = Reader::check_in(&mut tx, chat_id, actor).await?;
-        let users = std::slice::from_ref(&user_id);
-        let joined = tx.insert_members(chat_id, users, clock::now()).await? > 0;
-        if joined {
-            reader.refuse_direct()?;
-            tx.settle_invitation(chat_id, &user_id).await?;
-        }
-        let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
-        let user = find_user(&mut tx, &user_id).await?;
-        let (ephemeral, last_seq) = (chat.ephemeral, chat.last_seq);
-        let to =
-            Destination { chat_id, ephemeral, new: false, last_seq, joined, user: profile(user) };
-        let events = joined.then_some(Event::MemberJoined { chat_id, user_id });
-        self.move_seat(seat, tx, Some(to), events.into_iter().collect()).await
+        let joined = enter(&mut tx, &reader, &actor.user_id).await?;
+        let to = Destination {
+            chat_id,
+            ephemeral: reader.ephemeral,
+            new: false,
+            last_seq: reader.last_seq,
+            joined: joined.is_some(),
+            user: profile(find_user(&mut tx, &actor.user_id).await?),
+        };
+        self.move_seat(seat, tx, Some(to), joined.into_iter().collect()).await
     }
 
     /// Moves the actor from `room` into the waiting room, or from there out of the lobby. Returns
@@ -281,15 +277,12 @@ impl App {
         };
         let store = async {
             if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
-                let user_id = seat.user_id.clone();
                 // A user who is there through another door, too, stays a member. One who has just
                 // joined a channel is in its room a moment later.
-                if !tx.is_in_channel(&user_id, chat_id).await?
+                if !tx.is_in_channel(&seat.user_id, chat_id).await?
                     && !self.is_elsewhere(&presence, chat_id, &seat).await
-                    && end_membership(&mut tx, chat_id, &user_id).await?
                 {
-                    let sees = sees(&mut tx, chat_id, &user_id).await?;
-                    events.push(Event::MemberLeft { chat_id, user_id, sees });
+                    events.extend(leave(&mut tx, chat_id, &seat.user_id).await?);
                 }
             }
             tx.update_seat(&moved).await?;

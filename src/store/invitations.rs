@@ -66,22 +66,6 @@ impl Tx {
         Ok(invitation)
     }
 
-    /// A user's pending invitation to a chat.
-    pub async fn find_invitation_to(
-        &mut self,
-        user_id: &UserId,
-        chat_id: ChatId,
-    ) -> Result<Option<Invitation>, Error> {
-        let invitation = on!(Tx self, |connection| {
-            sqlx::query_as(select_pending!("and i.chat_id = $2"))
-                .bind(user_id)
-                .bind(chat_id)
-                .fetch_optional(connection)
-                .await
-        })?;
-        Ok(invitation)
-    }
-
     /// How many invitations by the one user are pending, and how many to the other.
     pub async fn count_invitations(
         &mut self,

@@ -9,9 +9,12 @@ use crate::model::{ChatId, TeamId, UserId};
 
 const FIND_STANDING: &str = "
     select c.private, c.direct_pair is not null as direct, c.team_id is not null as of_team,
-        c.ephemeral,
+        c.ephemeral, c.last_seq,
         coalesce(c.creator_id = $2, false) as creator,
-        m.user_id is not null as member, t.user_id is not null as in_team
+        m.user_id is not null as member, t.user_id is not null as in_team,
+        exists (
+            select 1 from invitations where invitee_id = $2 and chat_id = $1 and status = 0
+        ) as invited
     from chats c left join members m on m.chat_id = c.id and m.user_id = $2
     left join team_members t on t.team_id = c.team_id and t.user_id = $2
     where c.id = $1 and not c.ended";
@@ -26,11 +29,14 @@ pub struct Standing {
     pub of_team: bool,
     /// Whether the chat is deleted when nobody is in it any more.
     pub ephemeral: bool,
+    pub last_seq: i64,
     /// Whether they made the chat.
     pub creator: bool,
     pub member: bool,
     /// Whether they are in the chat's team.
     pub in_team: bool,
+    /// Whether they have been asked into it and have not answered.
+    pub invited: bool,
 }
 
 /// How far a member has read.
@@ -200,7 +206,7 @@ impl Tx {
             .bind(joined_at)
             .bind(KEPT)
             .bind(SORTED)
-            .execute(inner.in_place()mut **inner)
+            .execute(inner.in_place())
             .await?
             .rows_affected(),
             // The chat's row is kept, so that no message comes between.
@@ -226,28 +232,22 @@ impl Tx {
             .bind(joined_at)
             .bind(KEPT)
             .bind(SORTED)
-            .execute(&mut **innermut **inner)
+            .execute(&mut **inner)
             .await?
             .rows_affected(),
         };
         Ok(done)
     }
 
-    /// Ends a membership; false if there was none.
-    pub async fn delete_member(
-        &mut self,
-        chat_id: ChatId,
-        user_id: &UserId,
-    ) -> Result<bool, Error> {
+    pub async fn delete_member(&mut self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         self.forget_chat(chat_id);
-        let deleted = on!(Tx self, |connection| {
+        on!(Tx self, |connection| {
             sqlx::query("delete from members where chat_id = $1 and user_id = $2")
                 .bind(chat_id)
                 .bind(user_id)
                 .execute(connection)
-                .await?
-                .rows_affected()
+                .await?;
         });
-        Ok(deleted > 0)
+        Ok(())
     }
 }
