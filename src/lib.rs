@@ -104,4 +104,6 @@ mod store;
 pub use config::{Access, Command, Config, Limits, Program, Registration, Secret, Url};
 pub use error::{CopyError, StartError};
 pub use server::Server;
+#[doc(hidden)]
+pub use store::LedgerAlone;
 pub use store::{Backup, CopyStep, backup, copy};

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod activity;
+mod alone;
 mod backup;
 mod batch;
 mod bounded;
@@ -53,6 +54,7 @@ use rows::SqliteWriter;
 use sqlite::SqlitePools;
 
 pub use accounts::Taken;
+pub use alone::LedgerAlone;
 pub use backup::{Backup, backup};
 pub use copy::{CopyStep, copy};
 pub use events::{EventReader, StoredEvent};

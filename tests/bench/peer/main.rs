@@ -1,6 +1,7 @@
 //! Chinwag beside the same chat written otherwise. See README.md in the directory above.
 
 mod crowd;
+mod ledger;
 mod oxide;
 mod plot;
 #[path = "../processes.rs"]
@@ -22,6 +23,8 @@ use stages::{Kept, Stage};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scene {
+    /// Messages in batches to Chinwag's ledger alone, without a server
+    Ledger,
     /// Messages in chats of two; each sender waits for its answer
     Ingest,
     /// Messages in chats of two at a fixed rate
@@ -53,6 +56,9 @@ struct Args {
     /// What is done; everything if it is not said
     #[arg(long, value_enum, value_delimiter = ',')]
     scene: Vec<Scene>,
+    /// How many messages are appended at a time to the ledger alone
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
+    batches: Vec<usize>,
     /// How many send in ingest and mixed
     #[arg(long, value_delimiter = ',', default_value = "2,16,64,256,1000")]
     senders: Vec<usize>,
@@ -106,6 +112,10 @@ fn main() {
     }
     servers::install_node();
     servers::take_the_second_core();
+    let time = Duration::from_secs_f64(args.seconds);
+    if args.scenes().contains(&Scene::Ledger) {
+        ledger::measure(&args.batches, args.rounds, time);
+    }
     let (kinds, mut kept, mut plots) = (args.kinds(), Kept::new(), Plots::default());
     for stage in args.stages() {
         let mut servers = Vec::from_iter(kinds.iter().map(|kind| (kind.name(), Vec::new())));
@@ -113,7 +123,6 @@ fn main() {
             // Nobody is always the first.
             for turn in 0..kinds.len() {
                 let place = (round + turn) % kinds.len();
-                let time = Duration::from_secs_f64(args.seconds);
                 servers[place].1.push(stage.round(&kinds[place], time, &mut kept));
             }
         }
@@ -141,12 +150,15 @@ impl Args {
         [Kind::Chinwag].into_iter().chain(other).chain(peers).collect()
     }
 
-    fn stages(&self) -> Vec<Stage> {
-        let scenes = match &self.scene[..] {
+    fn scenes(&self) -> &[Scene] {
+        match &self.scene[..] {
             [] => Scene::value_variants(),
             scenes => scenes,
-        };
-        scenes.iter().flat_map(|scene| self.stages_of(*scene)).collect()
+        }
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        self.scenes().iter().flat_map(|scene| self.stages_of(*scene)).collect()
     }
 
     fn stages_of(&self, scene: Scene) -> Vec<Stage> {
@@ -154,6 +166,8 @@ impl Args {
             sizes.iter().copied().map(stage).collect::<Vec<_>>()
         };
         match scene {
+            // It takes no server.
+            Scene::Ledger => Vec::new(),
             Scene::Ingest => of(&self.senders, Stage::Ingest),
             Scene::Open => of(&self.rates, Stage::Open),
             Scene::Mixed => of(&self.senders, Stage::Mixed),
