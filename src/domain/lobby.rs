@@ -257,6 +257,10 @@ impl App {
         goal: Option<Destination>,
         mut events: Vec<Event>,
     ) -> Result<(), Error> {
+        // Before the presence, as whoever has a chat locked may wait for that.
+        if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
+            tx.lock_chats(&[chat_id]).await?;
+        }
         let first_of = match &goal {
             Some(Destination { chat_id, user, ephemeral, new, .. }) => {
                 if *ephemeral && !new && !self.is_occupied(*chat_id, &mut tx).await? {
