@@ -1,4 +1,4 @@
-//! What is written most, a batch at a time, in the transaction of the [ledger](super::ledger): the
+//! What is written most, a batch at a time, in a transaction of the [ledger](super::ledger): the
 //! messages of a group, and how far members have read.
 //!
 //! What it promises: only a member's message is appended, or the service's outside direct chats, as
@@ -10,7 +10,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::bounded::PgTransaction;
 use super::chats::Head;
 use super::known::{Known, KnownChat, KnownUser};
 use super::members::Reading;
@@ -33,7 +32,16 @@ pub(super) struct Written {
     pub events: Vec<Event>,
 }
 
-/// Appends messages, then marks chats as read.
+/// What a batch changes, to be stored.
+pub(super) struct Placed {
+    pub known: Known,
+    pub fresh: Vec<Arc<Message>>,
+    /// The members who have read on, if only what they have sent.
+    changed: HashSet<(ChatId, UserId)>,
+    pub written: Written,
+}
+
+/// Appends messages, then marks chats as read: on a file, in the transaction of a group.
 pub(super) async fn write(
     tx: &mut Tx,
     messages: Vec<NewMessage>,
@@ -44,6 +52,23 @@ pub(super) async fn write(
     let actors = actors.chain(marks.iter().map(|mark| (mark.chat_id, &mark.user_id)));
     known.learn(tx, &actors.collect()).await?;
     let sent = tx.find_sent(messages.iter().filter_map(new_key).collect()).await?;
+    let placed = place(known, sent, messages, marks);
+    if let Transaction::Sqlite(writer) = &mut *tx.inner {
+        writer.insert_messages(&placed.fresh)?;
+        writer.update_heads(&placed.heads())?;
+        writer.update_readings(&placed.readings())?;
+    }
+    tx.remember(placed.known);
+    Ok(placed.written)
+}
+
+/// Gives each of a batch its place; `sent` is what was sent under its `client_id`s before.
+pub(super) fn place(
+    known: Known,
+    sent: Vec<Message>,
+    messages: Vec<NewMessage>,
+    marks: Vec<Mark>,
+) -> Placed {
     let sent = sent.into_iter().map(Arc::new);
     let mut batch = Batch {
         known,
@@ -55,98 +80,36 @@ pub(super) async fn write(
     let sent = messages.into_iter().map(|message| batch.place(message)).collect();
     let marked = marks.into_iter().map(|mark| batch.mark(mark)).collect();
     let Batch { known, fresh, events, changed, .. } = batch;
-    store(tx, &known, &fresh, &changed).await?;
-    tx.remember(known);
-    Ok(Written { sent, marked, events })
+    Placed { known, fresh, changed, written: Written { sent, marked, events } }
 }
 
-async fn store(
-    tx: &mut Tx,
-    known: &Known,
-    fresh: &[Arc<Message>],
-    changed: &HashSet<(ChatId, UserId)>,
-) -> Result<(), Error> {
-    let chats: HashSet<_> = fresh.iter().map(|message| message.chat_id).collect();
-    let heads = chats.iter().filter_map(|id| Some(&known.chats.get(id)?.head));
-    let heads: Vec<_> = heads.collect();
-    let readings = changed.iter().filter_map(|(chat_id, user_id)| {
-        Some((*chat_id, user_id, known.chats.get(chat_id)?.members.get(user_id)?))
-    });
-    let readings: Vec<_> = readings.collect();
-    match &mut *tx.inner {
-        Transaction::Sqlite(writer) => {
-            writer.insert_messages(fresh)?;
-            writer.update_heads(&heads)?;
-            writer.update_readings(&readings)?;
-        }
-        Transaction::Postgres(_) if readings.is_empty() && fresh.is_empty() => {}
-        Transaction::Postgres(inner) => {
-            store_rows(inner, fresh, &heads, &readings).await?;
-            let kept = Vec::from_iter(heads.into_iter().filter(|head| head.kept));
-            if !kept.is_empty() {
-                update_activity(inner, &kept).await?;
-            }
-        }
+impl Placed {
+    /// The heads of the chats that get messages.
+    pub fn heads(&self) -> Vec<&Head> {
+        let chats: HashSet<_> = self.fresh.iter().map(|message| message.chat_id).collect();
+        chats.iter().filter_map(|id| Some(&self.known.chats.get(id)?.head)).collect()
     }
-    Ok(())
+
+    /// How far those have read who have read on.
+    pub fn readings(&self) -> Vec<(ChatId, &UserId, &Reading)> {
+        let readings = self.changed.iter().filter_map(|(chat_id, user_id)| {
+            Some((*chat_id, user_id, self.known.chats.get(chat_id)?.members.get(user_id)?))
+        });
+        readings.collect()
+    }
+
+    pub fn changes_nothing(&self) -> bool {
+        self.fresh.is_empty() && self.changed.is_empty()
+    }
 }
 
-/// All in one statement, as each is a round trip.
-async fn store_rows(
-    tx: &mut PgTransaction,
-    fresh: &[Arc<Message>],
-    heads: &[&Head],
-    readings: &[(ChatId, &UserId, &Reading)],
-) -> Result<(), Error> {
-    sqlx::query(
-        "with appended as (
-             insert into messages
-                 (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
-             select chat_id, seq, id, user_id, kind, body, client_id, at, at
-             from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::smallint[],
-                 $6::text[], $7::text[], $8::bigint[])
-                 m (chat_id, seq, id, user_id, kind, body, client_id, at)
-         ), moved as (
-             update chats set last_seq = h.seq, active_at = h.at
-             from unnest($9::uuid[], $10::bigint[], $11::bigint[]) h (id, seq, at)
-             where chats.id = h.id
-         )
-         update members m set read_seq = r.read_seq, own_unread = r.own_unread
-         from unnest($12::uuid[], $13::text[], $14::bigint[], $15::bigint[])
-             r (chat_id, user_id, read_seq, own_unread)
-         where m.chat_id = r.chat_id and m.user_id = r.user_id",
-    )
-    .bind(Vec::from_iter(fresh.iter().map(|m| m.chat_id)))
-    .bind(Vec::from_iter(fresh.iter().map(|m| m.seq)))
-    .bind(Vec::from_iter(fresh.iter().map(|m| m.id)))
-    .bind(Vec::from_iter(fresh.iter().map(|m| &m.user_id)))
-    .bind(Vec::from_iter(fresh.iter().map(|m| m.kind as i16)))
-    .bind(Vec::from_iter(fresh.iter().map(|m| &m.body)))
-    .bind(Vec::from_iter(fresh.iter().map(|m| m.client_id.as_ref())))
-    .bind(Vec::from_iter(fresh.iter().map(|m| m.created_at)))
-    .bind(Vec::from_iter(heads.iter().map(|head| head.id)))
-    .bind(Vec::from_iter(heads.iter().map(|head| head.last_seq)))
-    .bind(Vec::from_iter(heads.iter().map(|head| head.active_at)))
-    .bind(Vec::from_iter(readings.iter().map(|(chat_id, ..)| *chat_id)))
-    .bind(Vec::from_iter(readings.iter().map(|(_, user_id, _)| *user_id)))
-    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.read_seq)))
-    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.own_unread)))
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Moves the copies of chats' [activity](super::activity) on.
-async fn update_activity(tx: &mut PgTransaction, heads: &[&Head]) -> Result<(), Error> {
-    sqlx::query(
-        "update members m set active_at = h.at from unnest($1::uuid[], $2::bigint[]) h (id, at)
-         where m.chat_id = h.id and m.active_at is not null",
-    )
-    .bind(Vec::from_iter(heads.iter().map(|head| head.id)))
-    .bind(Vec::from_iter(heads.iter().map(|head| head.active_at)))
-    .execute(tx)
-    .await?;
-    Ok(())
+impl Written {
+    /// Counts what is committed.
+    pub fn count(&self) {
+        let fresh = self.sent.iter().flatten().filter(|sent| sent.fresh).count();
+        metrics::counter!("chinwag_messages_total").increment(fresh as u64);
+        metrics::counter!("chinwag_message_batches_total").increment(u64::from(fresh > 0));
+    }
 }
 
 /// A batch being given its places.

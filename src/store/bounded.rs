@@ -12,8 +12,8 @@ use sqlx::postgres::{
     PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
 };
 use sqlx::{
-    ConnectOptions, Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool,
-    Postgres, Row, SqlStr,
+    AssertSqlSafe, ConnectOptions, Connection, Describe, Either, Error, Execute, Executor,
+    PgConnection, PgPool, Postgres, Row, SqlStr,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -107,14 +107,26 @@ pub(super) struct PgTransaction {
 
 impl PgTransaction {
     pub async fn begin(pool: &Pool) -> Result<PgTransaction, Error> {
+        let xid = "select pg_current_xact_id()::text as xid";
+        Ok(PgTransaction::begin_with(pool, xid).await?.0)
+    }
+
+    /// Begins with a statement, in the same round trip, and returns its rows. Each has the
+    /// transaction's id as `xid`; without any it must not be committed.
+    pub async fn begin_with(
+        pool: &Pool,
+        statement: &str,
+    ) -> Result<(PgTransaction, Vec<PgRow>), Error> {
         let connection = Some(pool.acquire().await?);
         // It is dropped as any other if this fails or is cancelled.
         let (id, begun_at) = (String::new(), Instant::now());
         let mut begun = PgTransaction { connection, id, begun_at, pool: pool.clone() };
-        let begin = sqlx::raw_sql("begin; select pg_current_xact_id()::text");
-        let row = within(ANSWER, begin.fetch_one(begun.connection()?)).await?;
-        begun.id = row.try_get(0)?;
-        Ok(begun)
+        let begin = sqlx::raw_sql(AssertSqlSafe(format!("begin; {statement}")));
+        let rows = within(ANSWER, begin.fetch_all(begun.connection()?)).await?;
+        if let Some(row) = rows.first() {
+            begun.id = row.try_get("xid")?;
+        }
+        Ok((begun, rows))
     }
 
     /// Errors: it is not committed, or nobody can say whether it is.

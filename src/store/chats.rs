@@ -116,6 +116,7 @@ impl ListedChatRow {
 /// What a chat's next message follows.
 #[derive(FromRow)]
 pub(super) struct Head {
+    #[sqlx(rename = "chat_id")]
     pub id: ChatId,
     pub last_seq: i64,
     pub active_at: Time,
@@ -275,37 +276,24 @@ impl Tx {
         Ok(())
     }
 
-    /// What the next messages of these chats follow; those that are none are missing. Nobody else
-    /// appends to these chats until the transaction ends.
+    /// What the next messages of these chats follow, on a file; those that are none are missing.
     pub(super) async fn find_heads(&mut self, chats: HashSet<ChatId>) -> Result<Vec<Head>, Error> {
+        let Transaction::Sqlite(inner) = &mut *self.inner else {
+            return Ok(Vec::new());
+        };
         if chats.is_empty() {
             return Ok(Vec::new());
         }
-        let heads = match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "select id, last_seq, active_at, direct_pair, channel_name, exists (
-                         select 1 from members indexed by members_kept
-                         where chat_id = chats.id and active_at is not null
-                     ) as kept
-                     from chats where id in (select unhex(value, '-') from json_each($1))
-                     and not ended",
-                )
-                .bind(json(chats.iter()))
-                .fetch_all(inner.in_place())
-                .await?
-            }
-            // In the order of the ids, as all [locks](super::locks) are taken.
-            Transaction::Postgres(inner) => {
-                sqlx::query_as(
-                    "select id, last_seq, active_at, direct_pair, channel_name, false as kept
-                     from chats where id = any($1) and not ended order by id for no key update",
-                )
-                .bind(Vec::from_iter(chats))
-                .fetch_all(&mut **inner)
-                .await?
-            }
-        };
+        let heads = sqlx::query_as(
+            "select id as chat_id, last_seq, active_at, direct_pair, channel_name, exists (
+                 select 1 from members indexed by members_kept
+                 where chat_id = chats.id and active_at is not null
+             ) as kept
+             from chats where id in (select unhex(value, '-') from json_each($1)) and not ended",
+        )
+        .bind(json(chats.iter()))
+        .fetch_all(inner.in_place())
+        .await?;
         Ok(heads)
     }
 }

@@ -1,12 +1,14 @@
 //! The `streams` and `events` tables: what has been committed lately, for the other nodes and for
 //! the event log: an outbox. They are written only if there is one of these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use sqlx::FromRow;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres};
 use uuid::Uuid;
 
 use super::sqlite::json;
@@ -155,16 +157,17 @@ impl Store {
     }
 }
 
-impl Tx {
-    /// Keeps events in their streams; `logged` says that there is no event log to wait for.
-    pub(super) async fn insert_events(
-        &mut self,
-        events: &[Event],
-        logged: bool,
-    ) -> Result<Vec<Kept>, Error> {
-        if events.is_empty() {
-            return Ok(Vec::new());
-        }
+/// Events that are about to be kept. Until their streams' last numbers are known, each stands at a
+/// place that is counted from the last: at 0, or before.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    /// How many each stream gets.
+    counts: BTreeMap<String, i64>,
+    kept: Vec<Kept>,
+}
+
+impl Outgoing {
+    pub fn of(events: &[Event]) -> Result<Outgoing, Error> {
         let routes = Vec::from_iter(events.iter().map(Event::route));
         let mut counts = BTreeMap::<String, i64>::new();
         for stream in
@@ -172,14 +175,11 @@ impl Tx {
         {
             *counts.entry(stream.to_string()).or_default() += 1;
         }
-        let mut last = self.advance_streams(&counts).await?;
-        for (stream, count) in &counts {
-            last.entry(stream.clone()).and_modify(|number| *number -= count);
-        }
+        let mut left = counts.clone();
         let mut next = |stream: &Stream| {
-            let number = last.entry(stream.to_string()).or_default();
-            *number += 1;
-            Position { stream: stream.clone(), number: *number }
+            let left = left.entry(stream.to_string()).or_default();
+            *left -= 1;
+            Position { stream: stream.clone(), number: -*left }
         };
         let mut kept = Vec::with_capacity(events.len());
         for (event, Route { home, mirrors, by, .. }) in events.iter().zip(routes) {
@@ -190,90 +190,109 @@ impl Tx {
                 json: to_raw_value(event).map_err(|error| unreadable(&error.to_string()))?,
             });
         }
-        self.insert_rows(&rows_of(&kept), logged).await?;
-        Ok(kept)
+        Ok(Outgoing { counts, kept })
     }
 
-    /// Adds to the last numbers of streams; returns them. Nobody else adds to these streams until
-    /// the transaction ends.
+    /// The events at their places, after these last numbers.
+    pub fn placed(mut self, last: Vec<(String, i64)>) -> Vec<Kept> {
+        let last = HashMap::<String, i64>::from_iter(last);
+        for Kept { position, mirrors, .. } in &mut self.kept {
+            for place in [position].into_iter().chain(mirrors) {
+                place.number += last.get(&place.stream.to_string()).copied().unwrap_or_default();
+            }
+        }
+        self.kept
+    }
+
+    /// Binds what `keep_events` of PostgreSQL takes.
+    pub fn bind<'q>(&'q self, query: LastNumbers<'q>, logged: bool) -> LastNumbers<'q> {
+        let rows = rows_of(&self.kept);
+        let text = |row: &Row<'q>| row.event.map(RawValue::get);
+        query
+            .bind(Vec::from_iter(self.counts.keys()))
+            .bind(Vec::from_iter(self.counts.values()))
+            .bind(Vec::from_iter(rows.iter().map(|row| row.stream.clone())))
+            .bind(Vec::from_iter(rows.iter().map(|row| row.number)))
+            .bind(Vec::from_iter(rows.iter().map(text)))
+            .bind(Vec::from_iter(rows.iter().map(|row| row.by)))
+            .bind(Vec::from_iter(rows.iter().map(|row| row.home_stream.clone())))
+            .bind(Vec::from_iter(rows.iter().map(|row| row.home_number)))
+            .bind(clock::now())
+            .bind(logged)
+    }
+}
+
+/// A query that returns the last numbers of streams.
+pub(super) type LastNumbers<'q> = QueryAs<'q, Postgres, (String, i64), PgArguments>;
+
+impl Tx {
+    /// Keeps events in their streams; `logged` says that there is no event log to wait for. Nobody
+    /// else adds to these streams until the transaction ends.
+    pub(super) async fn insert_events(
+        &mut self,
+        events: &[Event],
+        logged: bool,
+    ) -> Result<Vec<Kept>, Error> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outgoing = Outgoing::of(events)?;
+        match &mut *self.inner {
+            Transaction::Sqlite(_) => {
+                let last = self.advance_streams(&outgoing.counts).await?;
+                let kept = outgoing.placed(last);
+                self.insert_rows(&rows_of(&kept), logged).await?;
+                Ok(kept)
+            }
+            Transaction::Postgres(inner) => {
+                let keep = sqlx::query_as(
+                    "select * from keep_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                );
+                let last = outgoing.bind(keep, logged).fetch_all(&mut **inner).await?;
+                Ok(outgoing.placed(last))
+            }
+        }
+    }
+
+    /// Adds to the last numbers of a file's streams; returns them.
     async fn advance_streams(
         &mut self,
         counts: &BTreeMap<String, i64>,
-    ) -> Result<BTreeMap<String, i64>, Error> {
-        let last: Vec<(String, i64)> = match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "insert into streams (stream, last_number)
-                     select value ->> 0, value ->> 1 from json_each($1) where true
-                     on conflict (stream) do update
-                     set last_number = streams.last_number + excluded.last_number
-                     returning stream, last_number",
-                )
-                .bind(json(counts.iter()))
-                .fetch_all(inner.in_place())
-                .await?
-            }
-            // In the order of the names, as all [locks](super::locks) are taken.
-            Transaction::Postgres(inner) => {
-                sqlx::query_as(
-                    "insert into streams (stream, last_number)
-                     select stream, count from unnest($1::text[], $2::bigint[]) s (stream, count)
-                     order by stream collate \"C\"
-                     on conflict (stream) do update
-                     set last_number = streams.last_number + excluded.last_number
-                     returning stream, last_number",
-                )
-                .bind(Vec::from_iter(counts.keys()))
-                .bind(Vec::from_iter(counts.values()))
-                .fetch_all(&mut **inner)
-                .await?
-            }
+    ) -> Result<Vec<(String, i64)>, Error> {
+        let Transaction::Sqlite(inner) = &mut *self.inner else {
+            return Ok(Vec::new());
         };
-        Ok(last.into_iter().collect())
+        let last = sqlx::query_as(
+            "insert into streams (stream, last_number)
+             select value ->> 0, value ->> 1 from json_each($1) where true
+             on conflict (stream) do update
+             set last_number = streams.last_number + excluded.last_number
+             returning stream, last_number",
+        )
+        .bind(json(counts.iter()))
+        .fetch_all(&mut **inner)
+        .await?;
+        Ok(last)
     }
 
     async fn insert_rows(&mut self, rows: &[Row<'_>], logged: bool) -> Result<(), Error> {
-        match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query(
-                    "insert into events
-                         (stream, number, event, by_connection, home_stream, home_number,
-                         committed_at, logged)
-                     select value ->> 'stream', value ->> 'number', value ->> 'event',
-                         unhex(value ->> 'by', '-'), value ->> 'home_stream',
-                         value ->> 'home_number', $2, $3 or value ->> 'event' is null
-                     from json_each($1)",
-                )
-                .bind(json(rows.iter()))
-                .bind(clock::now())
-                .bind(logged)
-                .execute(inner.in_place())
-                .await?;
-            }
-            Transaction::Postgres(inner) => {
-                let event = |row: &Row<'_>| row.event.map(|event| event.get().to_owned());
-                sqlx::query(
-                    "insert into events
-                         (stream, number, event, by_connection, home_stream, home_number,
-                         committed_at, logged)
-                     select stream, number, event, by_connection, home_stream, home_number, $7,
-                         $8 or event is null
-                     from unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::text[],
-                         $6::bigint[])
-                         e (stream, number, event, by_connection, home_stream, home_number)",
-                )
-                .bind(Vec::from_iter(rows.iter().map(|row| &row.stream)))
-                .bind(Vec::from_iter(rows.iter().map(|row| row.number)))
-                .bind(Vec::from_iter(rows.iter().map(event)))
-                .bind(Vec::from_iter(rows.iter().map(|row| row.by)))
-                .bind(Vec::from_iter(rows.iter().map(|row| row.home_stream.as_ref())))
-                .bind(Vec::from_iter(rows.iter().map(|row| row.home_number)))
-                .bind(clock::now())
-                .bind(logged)
-                .execute(&mut **inner)
-                .await?;
-            }
-        }
+        let Transaction::Sqlite(inner) = &mut *self.inner else {
+            return Ok(());
+        };
+        sqlx::query(
+            "insert into events
+                 (stream, number, event, by_connection, home_stream, home_number,
+                 committed_at, logged)
+             select value ->> 'stream', value ->> 'number', value ->> 'event',
+                 unhex(value ->> 'by', '-'), value ->> 'home_stream',
+                 value ->> 'home_number', $2, $3 or value ->> 'event' is null
+             from json_each($1)",
+        )
+        .bind(json(rows.iter()))
+        .bind(clock::now())
+        .bind(logged)
+        .execute(inner.in_place())
+        .await?;
         Ok(())
     }
 }

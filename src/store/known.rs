@@ -2,7 +2,7 @@
 //!
 //! The one writer of a file remembers it from batch to batch, as nobody else changes the database.
 //! Whatever changes one of these by other means says so: [`Tx::forget_chat`] and the like. On
-//! PostgreSQL other nodes write, too, and each batch reads it anew.
+//! PostgreSQL other nodes write, too, and each batch [reads it anew](super::calls).
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -40,17 +40,15 @@ pub(super) struct KnownUser {
 
 /// A user as they stand to a chat.
 #[derive(sqlx::FromRow)]
-struct ActorRow {
-    chat_id: ChatId,
-    user_id: UserId,
+pub(super) struct ActorRow {
+    pub chat_id: ChatId,
+    pub user_id: UserId,
     /// None if they are no member; so it is with the next.
     read_seq: Option<i64>,
     own_unread: Option<i64>,
     /// None if there is no such user; so it is with the next.
     username: Option<Username>,
     protected: Option<bool>,
-    /// Whether there are copies of the chat's [activity](super::activity).
-    kept: bool,
 }
 
 impl Known {
@@ -65,27 +63,31 @@ impl Known {
         }
         let chats = actors.iter().map(|(chat_id, _)| *chat_id);
         let chats: HashSet<_> = chats.filter(|id| !self.chats.contains_key(id)).collect();
-        for head in tx.find_heads(chats).await? {
-            let (pair, members) = (head.pair(), HashMap::new());
-            self.chats.insert(head.id, KnownChat { head, pair, members });
-        }
+        tx.find_heads(chats).await?.into_iter().for_each(|head| self.add_head(head));
         let rows = tx.find_actors(&self.unknown(actors)).await?;
-        for row in rows {
-            if let Some(chat) = self.chats.get_mut(&row.chat_id) {
-                chat.head.kept |= row.kept;
-            }
-            if let (Some(chat), Some((read_seq, own_unread))) =
-                (self.chats.get_mut(&row.chat_id), row.read_seq.zip(row.own_unread))
-            {
-                let reading = Reading { read_seq, own_unread };
-                let before = chat.members.insert(row.user_id.clone(), reading);
-                self.members += usize::from(before.is_none());
-            }
-            if let Some((username, protected)) = row.username.zip(row.protected) {
-                self.users.insert(row.user_id, KnownUser { username, protected });
-            }
-        }
+        rows.into_iter().for_each(|row| self.add_actor(row));
         Ok(())
+    }
+
+    /// Unless the chat is known already.
+    pub fn add_head(&mut self, head: Head) {
+        self.chats.entry(head.id).or_insert_with(|| {
+            let (pair, members) = (head.pair(), HashMap::new());
+            KnownChat { head, pair, members }
+        });
+    }
+
+    pub fn add_actor(&mut self, row: ActorRow) {
+        if let (Some(chat), Some((read_seq, own_unread))) =
+            (self.chats.get_mut(&row.chat_id), row.read_seq.zip(row.own_unread))
+        {
+            let reading = Reading { read_seq, own_unread };
+            let before = chat.members.insert(row.user_id.clone(), reading);
+            self.members += usize::from(before.is_none());
+        }
+        if let Some((username, protected)) = row.username.zip(row.protected) {
+            self.users.insert(row.user_id, KnownUser { username, protected });
+        }
     }
 
     /// Those of whom something is unknown; in a direct chat of both of its users.
@@ -151,39 +153,19 @@ impl Tx {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "select unhex(j.value ->> 0, '-') as chat_id, j.value ->> 1 as user_id,
-                         m.read_seq, m.own_unread, coalesce(u.handle, u.id) as username,
-                         u.protected, false as kept
-                     from json_each($1) j left join members m
-                     on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
-                     left join users u on u.id = j.value ->> 1",
-                )
-                .bind(json(pairs.iter()))
-                .fetch_all(&mut **inner)
-                .await?
-            }
-            // After the chats have been locked: what others changed before is seen.
-            Transaction::Postgres(inner) => {
-                let (chats, users): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
-                sqlx::query_as(
-                    "select j.chat_id, j.user_id, m.read_seq, m.own_unread,
-                         coalesce(u.handle, u.id) as username, u.protected, exists (
-                             select 1 from members
-                             where chat_id = j.chat_id and active_at is not null
-                         ) as kept
-                     from unnest($1::uuid[], $2::text[]) j (chat_id, user_id)
-                     left join members m on m.chat_id = j.chat_id and m.user_id = j.user_id
-                     left join users u on u.id = j.user_id",
-                )
-                .bind(chats)
-                .bind(users)
-                .fetch_all(&mut **inner)
-                .await?
-            }
+        let Transaction::Sqlite(inner) = &mut *self.inner else {
+            return Ok(Vec::new());
         };
+        let rows = sqlx::query_as(
+            "select unhex(j.value ->> 0, '-') as chat_id, j.value ->> 1 as user_id,
+                 m.read_seq, m.own_unread, coalesce(u.handle, u.id) as username, u.protected
+             from json_each($1) j left join members m
+             on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
+             left join users u on u.id = j.value ->> 1",
+        )
+        .bind(json(pairs.iter()))
+        .fetch_all(&mut **inner)
+        .await?;
         Ok(rows)
     }
 }

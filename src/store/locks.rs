@@ -1,9 +1,11 @@
 //! What a transaction keeps to itself until it ends. On SQLite that is everything, as one writes at
-//! a time; on PostgreSQL other nodes write too, and a transaction locks what it is about to change.
+//! a time; on PostgreSQL several write at the same time, of this node and of others, and a
+//! transaction locks what it is about to change.
 //!
 //! So that no two wait for each other, all lock in one order: names, then rows of users and teams
 //! ([`Tx::find_user_to_change`], [`Tx::find_team`]), then chats, and streams at the end, when the
-//! events are stored ([`Tx::commit`]); several of a kind in the order of their numbers or ids.
+//! events are stored ([`Tx::commit`]); several of a kind in the order of their numbers or ids. A
+//! [batch](super::calls) locks chats and streams alone.
 
 use super::{Transaction, Tx};
 use crate::error::Error;

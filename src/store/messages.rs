@@ -7,7 +7,7 @@ use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, ClientId, Message, MessagePage, MessageQuery, UserId};
+use crate::model::{ChatId, Message, MessagePage, MessageQuery};
 
 /// The `seq` of a chat's first message of this time or later, or the one after its last message. It
 /// is found by bisection: within a chat times never fall as `seq` rises.
@@ -109,42 +109,23 @@ impl Store {
 }
 
 impl Tx {
-    /// The messages that were sent under these `client_id`s.
-    pub(super) async fn find_sent(&mut self, mut keys: Vec<Key>) -> Result<Vec<Message>, Error> {
-        if let Transaction::Sqlite(writer) = &mut *self.inner {
-            keys = writer.find_keys(keys)?;
-        }
+    /// The messages that were sent under these `client_id`s, on a file.
+    pub(super) async fn find_sent(&mut self, keys: Vec<Key>) -> Result<Vec<Message>, Error> {
+        let Transaction::Sqlite(writer) = &mut *self.inner else {
+            return Ok(Vec::new());
+        };
+        let keys = writer.find_keys(keys)?;
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let messages = match &mut *self.inner {
-            Transaction::Sqlite(inner) => {
-                sqlx::query_as(
-                    "select m.* from json_each($1) j join messages m
-                     on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
-                     and m.client_id = j.value ->> 2",
-                )
-                .bind(json(keys.iter()))
-                .fetch_all(inner.in_place())
-                .await?
-            }
-            Transaction::Postgres(inner) => {
-                let column = |(chat, user, client): &_| (*chat, (*user, *client));
-                let (chats, (users, clients)): (Vec<ChatId>, (Vec<&UserId>, Vec<&ClientId>)) =
-                    keys.iter().map(|(chat, user, client)| column(&(chat, user, client))).unzip();
-                sqlx::query_as(
-                    "select m.* from unnest($1::uuid[], $2::text[], $3::text[])
-                         j (chat_id, user_id, client_id)
-                     join messages m on m.chat_id = j.chat_id and m.user_id = j.user_id
-                     and m.client_id = j.client_id",
-                )
-                .bind(chats)
-                .bind(users)
-                .bind(clients)
-                .fetch_all(&mut **inner)
-                .await?
-            }
-        };
+        let messages = sqlx::query_as(
+            "select m.* from json_each($1) j join messages m
+             on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
+             and m.client_id = j.value ->> 2",
+        )
+        .bind(json(keys.iter()))
+        .fetch_all(writer.in_place())
+        .await?;
         Ok(messages)
     }
 }

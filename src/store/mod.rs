@@ -12,6 +12,7 @@ mod alone;
 mod backup;
 mod batch;
 mod bounded;
+mod calls;
 mod chats;
 mod copy;
 mod direct;
@@ -39,11 +40,11 @@ mod unlogged;
 mod users;
 
 use std::iter;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
@@ -105,6 +106,8 @@ struct Exit {
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
     to_log: Arc<Notify>,
+    /// Ends with the turn that was taken last.
+    last_turn: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// Whom committed events are kept for.
@@ -114,13 +117,59 @@ pub struct Keeping {
     pub for_log: bool,
 }
 
+/// A place in the order in which events leave. It must not be dropped before its turn has come.
+struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    _end: oneshot::Sender<()>,
+}
+
+impl Turn {
+    async fn comes(&mut self) {
+        if let Some(before) = self.before.take() {
+            // Nothing is sent: the turn before ends when it is dropped.
+            let _ = before.await;
+        }
+    }
+}
+
 impl Exit {
+    /// Whether events that are kept have no log to go to; none if they are not kept.
+    fn are_logged(&self) -> Option<bool> {
+        (self.keeping.for_nodes || self.keeping.for_log).then_some(!self.keeping.for_log)
+    }
+
     /// Stores events in the transaction that they are of, for those who read them from there.
     async fn keep(&self, tx: &mut Tx, events: &[Event]) -> Result<Vec<Kept>, Error> {
-        match self.keeping.for_nodes || self.keeping.for_log {
-            true => tx.insert_events(events, !self.keeping.for_log).await,
-            false => Ok(Vec::new()),
+        match self.are_logged() {
+            Some(logged) => tx.insert_events(events, logged).await,
+            None => Ok(Vec::new()),
         }
+    }
+
+    /// Commits one of several transactions that are open at the same time, and sends its events on
+    /// their way. It must not be cancelled.
+    ///
+    /// The turn is taken while the transaction holds its locks, so that one that has waited for
+    /// these, or has seen what this one has written, gets a later turn: its events come later.
+    async fn commit(
+        &self,
+        tx: PgTransaction,
+        events: Vec<Event>,
+        kept: Vec<Kept>,
+    ) -> Result<(), Error> {
+        let mut turn = self.take_turn();
+        let committed = tx.commit().await;
+        turn.comes().await;
+        committed?;
+        self.send(events, kept).await;
+        Ok(())
+    }
+
+    fn take_turn(&self) -> Turn {
+        let (end, ended) = oneshot::channel();
+        // Nothing panics while it is held.
+        let mut last = self.last_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Turn { before: last.replace(ended), _end: end }
     }
 
     /// Sends events that are committed, and were kept or not, on their way.
@@ -161,8 +210,13 @@ impl Store {
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
-        let exit =
-            Exit { committed, last_number: last_number.clone(), keeping, to_log: to_log.clone() };
+        let exit = Exit {
+            committed,
+            last_number: last_number.clone(),
+            keeping,
+            to_log: to_log.clone(),
+            last_turn: Mutex::default(),
+        };
         let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten)?;
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);

@@ -4,6 +4,7 @@
 mod access;
 mod amplifiers;
 mod backup;
+mod beside;
 mod budgets;
 mod caps;
 mod channels;

@@ -107,7 +107,7 @@ fn statements_in(file: &Path) -> Vec<Statement> {
     let source = Source { macros: macros(&tokens), tokens };
     let is = |name: &str| file.ends_with(name);
     let of_file = match () {
-        () if is("postgres.rs") || is("bounded.rs") || is("batch.rs") => Some(Dialect::Postgres),
+        () if is("postgres.rs") || is("bounded.rs") || is("calls.rs") => Some(Dialect::Postgres),
         () if is("rows.rs") => Some(Dialect::Sqlite),
         () => None,
     };

@@ -5,7 +5,10 @@ use std::iter::repeat_with;
 
 use super::{Answer, Entry, Tx};
 use crate::error::Error;
-use crate::model::{Mark, Marked, NewMessage, Sent};
+use crate::model::{ChatId, Mark, Marked, NewMessage, Sent};
+
+/// The most entries of one group.
+pub(super) const MAX_GROUP: usize = 512;
 
 /// The most bytes of text that one group appends: they are in memory several times meanwhile.
 const MAX_BYTES: usize = 8 << 20;
@@ -24,21 +27,26 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Whether an entry may join; `shares` says whether a job may share a transaction.
-    pub fn takes(&self, entry: &Entry, shares: bool) -> bool {
+    /// Whether an entry may join.
+    pub fn takes(&self, entry: &Entry) -> bool {
         match entry {
             Entry::Message(message, _) => {
                 let fits = self.bytes + message.body.as_ref().len() <= MAX_BYTES;
-                (fits || self.messages.is_empty()) && (shares || self.jobs.is_empty())
+                fits || self.messages.is_empty()
             }
-            Entry::Mark(..) => shares || self.jobs.is_empty(),
-            Entry::Job(_) => shares || (!self.has_batch() && self.jobs.is_empty()),
+            Entry::Mark(..) | Entry::Job(_) => true,
             Entry::CutLog => false,
         }
     }
 
     pub fn has_batch(&self) -> bool {
         !self.messages.is_empty() || !self.marks.is_empty()
+    }
+
+    /// The chats of its messages and marks.
+    pub fn chats(&self) -> impl Iterator<Item = ChatId> {
+        let messages = self.messages.iter().map(|message| message.chat_id);
+        messages.chain(self.marks.iter().map(|mark| mark.chat_id))
     }
 
     pub fn add(&mut self, entry: Entry) {

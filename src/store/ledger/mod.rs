@@ -1,33 +1,39 @@
-//! The ledger: one queue of all that is written, and the task that writes it in groups.
+//! The ledger: the way of all that is written. What it promises:
 //!
-//! A group is what has been queued while the group before it was written. It shares a transaction,
-//! and so the fsync: its messages and marks are written together, as a [batch](super::batch), then
-//! its jobs run one after the other, each on the open transaction that [`Tx`] lends it; after 5 ms
-//! the remaining jobs are left to the next group, so that messages do not wait for them. What it
-//! promises:
-//!
-//! - Nothing is answered before it is durable. If the commit fails, nothing of the group exists, and
-//!   all of it is answered with the error.
-//! - A job that fails, or is dropped, changes nothing, and the others of its group go on.
+//! - Nothing is answered before it is durable. If a commit fails, nothing of its transaction exists,
+//!   and all of it is answered with the error.
+//! - A job that fails, or is dropped, changes nothing, and those beside it go on.
 //! - Events leave in the order of the commits, before those who caused them are answered.
 //!
-//! On PostgreSQL each job has a transaction of its own. Other nodes write there too, and jobs that
-//! shared one would take their [locks](super::locks) in no order.
+//! On SQLite one [task](writing) writes what is queued in groups. A group is what has been queued
+//! while the group before it was written. It shares a transaction, and so the fsync: its messages and
+//! marks are written together, as a [batch](super::batch), then its jobs run one after the other,
+//! each on the open transaction that [`Tx`] lends it; after 5 ms the remaining jobs are left to the
+//! next group, so that messages do not wait for them.
+//!
+//! On PostgreSQL transactions run beside each other: [batches] of messages and marks, each chat in
+//! one at a time, and [jobs], each in a transaction of its own. Other nodes write there too; whoever
+//! writes takes [locks](super::locks) in one order.
 
+mod batches;
 mod group;
+mod jobs;
 mod writing;
 
+use std::sync::Arc;
 use std::{io, thread};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Db, Exit, Transaction};
 use crate::error::Error;
-use crate::model::{Event, Mark, Marked, NewMessage, Sent};
+use crate::model::{ChatId, Event, Mark, Marked, NewMessage, Sent};
+use batches::Batches;
+use jobs::Jobs;
 use writing::Writing;
 
 type Answer<T> = oneshot::Sender<Result<T, Error>>;
@@ -40,32 +46,50 @@ enum Entry {
     CutLog,
 }
 
-/// The way to the writing task.
+impl Entry {
+    fn chat_id(&self) -> Option<ChatId> {
+        match self {
+            Entry::Message(message, _) => Some(message.chat_id),
+            Entry::Mark(mark, _) => Some(mark.chat_id),
+            Entry::Job(_) | Entry::CutLog => None,
+        }
+    }
+}
+
+/// The way to the tasks that write.
 #[derive(Clone)]
 pub(super) struct Ledger {
     queue: mpsc::Sender<Entry>,
+    /// None on a file, where they are in the queue.
+    jobs: Option<Jobs>,
     closing: CancellationToken,
-    task: TaskTracker,
+    tasks: TaskTracker,
 }
 
 impl Ledger {
-    /// Starts the task; `capacity` entries may wait for it. On a file it has a thread of its own,
-    /// where it appends and commits without handing over to another.
+    /// Starts the task that writes what is queued; `capacity` entries may wait for it. On a file it
+    /// has a thread of its own, where it appends and commits without handing over to another.
     pub fn start(db: Db, exit: Exit, capacity: usize) -> io::Result<Ledger> {
         let (queue, entries) = mpsc::channel(capacity);
         let closing = CancellationToken::new();
-        let task = TaskTracker::new();
-        let on_file = matches!(db, Db::Sqlite(_));
-        let writing = Writing::new(db, exit, entries);
-        let writing = task.track_future(writing.run(closing.clone()));
-        if on_file {
-            let runtime = Handle::current();
-            let thread = thread::Builder::new().name("chinwag-ledger".into());
-            thread.spawn(move || runtime.block_on(writing))?;
-        } else {
-            tokio::spawn(writing);
-        }
-        Ok(Ledger { queue, closing, task })
+        let tasks = TaskTracker::new();
+        let jobs = match db {
+            Db::Sqlite(pools) => {
+                let writing = Writing::new(pools, exit, entries);
+                let writing = tasks.track_future(writing.run(closing.clone()));
+                let runtime = Handle::current();
+                let thread = thread::Builder::new().name("chinwag-ledger".into());
+                thread.spawn(move || runtime.block_on(writing))?;
+                None
+            }
+            Db::Postgres(pool) => {
+                let exit = Arc::new(exit);
+                let batches = Batches::new(pool.clone(), exit.clone(), entries, capacity);
+                tasks.spawn(batches.run(closing.clone()));
+                Some(Jobs::new(pool, exit, tasks.clone()))
+            }
+        };
+        Ok(Ledger { queue, jobs, closing, tasks })
     }
 
     /// Queues a message and returns it once it is durable. Errors: `unavailable` if the queue is
@@ -89,8 +113,14 @@ impl Ledger {
         }
     }
 
-    /// Queues a job and returns the open transaction when it is its turn.
+    /// Returns an open transaction for a job, after those who asked before.
     pub async fn begin(&self) -> Result<Tx, Error> {
+        if let Some(jobs) = &self.jobs {
+            return match self.closing.is_cancelled() {
+                true => Err(sqlx::Error::PoolClosed.into()),
+                false => jobs.begin().await,
+            };
+        }
         let (answer, answered) = oneshot::channel();
         match self.queue.send(Entry::Job(answer)).await {
             Ok(()) => answered.await.unwrap_or(Err(Error::Unavailable(None))),
@@ -112,8 +142,8 @@ impl Ledger {
     /// Refuses further entries and waits until those in the queue are written and answered.
     pub async fn drain(&self) {
         self.closing.cancel();
-        self.task.close();
-        self.task.wait().await;
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }
 
@@ -159,4 +189,33 @@ impl Tx {
         let _ = self.outcome.send(Done { events, at_once, answer });
         answered.await.unwrap_or(Err(Error::Unavailable(None)))
     }
+}
+
+/// Lends a transaction to a job; the receiver says what came of it, nothing if it was dropped.
+async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<Done>) {
+    let (outcome, receiver) = oneshot::channel();
+    (Tx { inner: transaction.clone().lock_owned().await, outcome }, receiver)
+}
+
+/// Whoever it was lent to has given it back.
+fn take_back(transaction: Arc<Mutex<Transaction>>) -> Result<Transaction, Error> {
+    Ok(Arc::into_inner(transaction).ok_or(Error::Internal(None))?.into_inner())
+}
+
+/// Whether the database as a whole cannot be used, and not only what the group was about.
+fn is_away(error: &Error) -> bool {
+    use sqlx::Error as E;
+    let Error::Unavailable(Some(cause)) = error else {
+        return false;
+    };
+    matches!(
+        **cause,
+        E::PoolTimedOut
+            | E::PoolClosed
+            | E::Io(_)
+            | E::Tls(_)
+            | E::Protocol(_)
+            | E::WorkerCrashed
+            | E::AnyDriverError(_)
+    )
 }

@@ -1,4 +1,4 @@
-//! The writing task.
+//! The task that writes to a file: one, and all that is queued.
 
 use std::collections::VecDeque;
 use std::iter::{from_fn, repeat_with};
@@ -7,36 +7,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::Connection;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::group::{Group, answer};
-use super::{Answer, Done, Entry, Tx};
+use super::group::{Group, MAX_GROUP, answer};
+use super::{Answer, Done, Entry, Tx, is_away, lend, take_back};
 use crate::error::Error;
 use crate::model::Kept;
 use crate::store::batch::{self, Written};
-use crate::store::bounded::PgTransaction;
 use crate::store::rows::SqliteWriter;
-use crate::store::{Db, Exit, Transaction};
-
-/// The most entries of one group.
-const MAX_GROUP: usize = 512;
+use crate::store::sqlite::SqlitePools;
+use crate::store::{Exit, Transaction};
 
 /// How long the jobs of a group may go on: its messages wait for them. The others are of the next.
 const JOBS: Duration = Duration::from_millis(5);
 
 pub(super) struct Writing {
-    db: Db,
+    pools: SqlitePools,
     exit: Exit,
     queue: mpsc::Receiver<Entry>,
     waiting: VecDeque<Entry>,
-    /// The connection that writes to a file, between two groups.
+    /// The connection that writes, between two groups.
     writer: Option<SqliteWriter>,
 }
 
 impl Writing {
-    pub fn new(db: Db, exit: Exit, queue: mpsc::Receiver<Entry>) -> Writing {
-        Writing { db, exit, queue, waiting: VecDeque::new(), writer: None }
+    pub fn new(pools: SqlitePools, exit: Exit, queue: mpsc::Receiver<Entry>) -> Writing {
+        Writing { pools, exit, queue, waiting: VecDeque::new(), writer: None }
     }
 
     /// Until the queue is closed and empty.
@@ -62,15 +59,15 @@ impl Writing {
 
     /// Writes the group that begins with an entry.
     async fn write_from(&mut self, first: Entry) {
-        if let (Entry::CutLog, Db::Sqlite(pools)) = (&first, &self.db) {
-            return pools.cut_log().await;
+        if let Entry::CutLog = first {
+            return self.pools.cut_log().await;
         }
-        let (mut group, shares) = (Group::default(), matches!(self.db, Db::Sqlite(_)));
+        let mut group = Group::default();
         group.add(first);
         // What came while the jobs of the group before waited: messages are written first.
         let room = MAX_GROUP.saturating_sub(self.waiting.len());
         self.waiting.extend(from_fn(|| self.queue.try_recv().ok()).take(room));
-        while let Some(next) = self.waiting.pop_front_if(|next| group.takes(next, shares)) {
+        while let Some(next) = self.waiting.pop_front_if(|next| group.takes(next)) {
             group.add(next);
         }
         match self.write(&mut group).await {
@@ -105,9 +102,7 @@ impl Writing {
         match self.fill(&transaction, group).await {
             Ok(Some((mut written, kept))) => {
                 self.commit(transaction).await?;
-                let fresh = written.sent.iter().flatten().filter(|sent| sent.fresh).count();
-                metrics::counter!("chinwag_messages_total").increment(fresh as u64);
-                metrics::counter!("chinwag_message_batches_total").increment(u64::from(fresh > 0));
+                written.count();
                 self.exit.send(mem::take(&mut written.events), kept).await;
                 Ok(written)
             }
@@ -155,39 +150,26 @@ impl Writing {
     }
 
     async fn begin(&mut self) -> Result<Transaction, Error> {
-        match &self.db {
-            Db::Sqlite(pools) => {
-                pools.files.check()?;
-                let writer = match self.writer.take() {
-                    Some(writer) => writer,
-                    None => SqliteWriter::take(&pools.writer).await?,
-                };
-                writer.execute("begin immediate")?;
-                Ok(Transaction::Sqlite(writer))
-            }
-            Db::Postgres(pool) => {
-                Ok(Transaction::Postgres(Box::new(PgTransaction::begin(pool).await?)))
-            }
-        }
+        self.pools.files.check()?;
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => SqliteWriter::take(&self.pools.writer).await?,
+        };
+        writer.execute("begin immediate")?;
+        Ok(Transaction::Sqlite(writer))
     }
 
     async fn commit(&mut self, transaction: Arc<Mutex<Transaction>>) -> Result<(), Error> {
-        match take_back(transaction)? {
-            Transaction::Sqlite(writer) => {
-                writer.execute("commit")?;
-                self.writer = Some(writer);
-            }
-            Transaction::Postgres(inner) => inner.commit().await?,
+        if let Transaction::Sqlite(writer) = take_back(transaction)? {
+            writer.execute("commit")?;
+            self.writer = Some(writer);
         }
         // After the commit, which may have gone to a file that nobody will find.
-        if let Db::Sqlite(pools) = &self.db {
-            pools.files.check()?;
-        }
-        Ok(())
+        Ok(self.pools.files.check()?)
     }
 
     fn roll_back(&mut self, transaction: Arc<Mutex<Transaction>>) -> Result<(), Error> {
-        // That of PostgreSQL is rolled back when it is dropped, and one that has ended by itself.
+        // One that has ended by itself needs no end.
         if let Transaction::Sqlite(writer) = take_back(transaction)?
             && writer.is_open()
         {
@@ -196,11 +178,6 @@ impl Writing {
         }
         Ok(())
     }
-}
-
-/// Whoever it was lent to has given it back.
-fn take_back(transaction: Arc<Mutex<Transaction>>) -> Result<Transaction, Error> {
-    Ok(Arc::into_inner(transaction).ok_or(Error::Internal(None))?.into_inner())
 }
 
 /// Runs a job; none if it is to change nothing.
@@ -241,27 +218,4 @@ async fn settle(transaction: &mut Transaction) -> Result<(), Error> {
         writer.ping().await?;
     }
     Ok(())
-}
-
-/// Whether the database as a whole cannot be used, and not only what the group was about.
-fn is_away(error: &Error) -> bool {
-    use sqlx::Error as E;
-    let Error::Unavailable(Some(cause)) = error else {
-        return false;
-    };
-    matches!(
-        **cause,
-        E::PoolTimedOut
-            | E::PoolClosed
-            | E::Io(_)
-            | E::Tls(_)
-            | E::Protocol(_)
-            | E::WorkerCrashed
-            | E::AnyDriverError(_)
-    )
-}
-
-async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<Done>) {
-    let (outcome, receiver) = oneshot::channel();
-    (Tx { inner: transaction.clone().lock_owned().await, outcome }, receiver)
 }

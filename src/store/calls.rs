@@ -1,0 +1,98 @@
+//! The two calls by which PostgreSQL writes a [batch](super::batch): functions that its migrations
+//! make, as each statement would be a round trip. With the commit that makes three.
+
+use std::fmt::Write;
+
+use serde_json::json;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
+
+use super::batch::Placed;
+use super::bounded::{PgTransaction, Pool};
+use super::chats::Head;
+use super::events::Outgoing;
+use super::known::{ActorRow, Known};
+use crate::error::Error;
+use crate::model::{Kept, Mark, Message, NewMessage};
+
+/// What the database knows of a batch.
+#[derive(Default)]
+pub(super) struct Found {
+    pub known: Known,
+    /// What was sent under the `client_id`s of the batch.
+    pub sent: Vec<Message>,
+}
+
+impl Found {
+    fn add(&mut self, row: &PgRow) -> Result<(), Error> {
+        self.known.add_head(Head::from_row(row)?);
+        self.known.add_actor(ActorRow::from_row(row)?);
+        if row.try_get::<Option<i64>, _>("seq")?.is_some() {
+            self.sent.push(Message::from_row(row)?);
+        }
+        Ok(())
+    }
+}
+
+/// Begins a transaction, locks the chats of a batch and looks at them and at who acts there. Nobody
+/// else appends to these chats until it ends.
+pub(super) async fn begin_batch(
+    pool: &Pool,
+    messages: &[NewMessage],
+    marks: &[Mark],
+) -> Result<(PgTransaction, Found), Error> {
+    let messages = messages.iter().map(|it| json!([it.chat_id, it.user_id, it.client_id]));
+    let marks = marks.iter().map(|it| json!([it.chat_id, it.user_id, null]));
+    let asked = serde_json::Value::from_iter(messages.chain(marks)).to_string();
+    let look = format!(
+        "select * from begin_batch(convert_from(decode('{}', 'hex'), 'UTF8')::json)",
+        hex(asked.as_bytes())
+    );
+    let (tx, rows) = PgTransaction::begin_with(pool, &look).await?;
+    let mut found = Found::default();
+    rows.iter().try_for_each(|row| found.add(row))?;
+    Ok((tx, found))
+}
+
+/// Nothing that somebody says ends a quoted text so.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Writes what has come of a batch, and its events, if they are kept; `logged` says that there is no
+/// event log to wait for.
+pub(super) async fn write_batch(
+    tx: &mut PgTransaction,
+    placed: &Placed,
+    outgoing: Outgoing,
+    logged: bool,
+) -> Result<Vec<Kept>, Error> {
+    let Placed { fresh, .. } = placed;
+    let (heads, readings) = (placed.heads(), placed.readings());
+    let write = sqlx::query_as(
+        "select * from write_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+             $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
+    )
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.chat_id)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.seq)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.id)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| &m.user_id)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.kind as i16)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| &m.body)))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.client_id.as_ref())))
+    .bind(Vec::from_iter(fresh.iter().map(|m| m.created_at)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.id)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.last_seq)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.active_at)))
+    .bind(Vec::from_iter(heads.iter().map(|head| head.kept)))
+    .bind(Vec::from_iter(readings.iter().map(|(chat_id, ..)| *chat_id)))
+    .bind(Vec::from_iter(readings.iter().map(|(_, user_id, _)| *user_id)))
+    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.read_seq)))
+    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.own_unread)));
+    let last = outgoing.bind(write, logged).fetch_all(tx).await?;
+    Ok(outgoing.placed(last))
+}

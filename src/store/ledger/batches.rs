@@ -1,0 +1,179 @@
+//! PostgreSQL's batches: messages and marks, what has come of them meanwhile in one transaction.
+//!
+//! A chat is in one batch at a time, so that its order is that of the queue. One batch after the
+//! other is written as long as that is quick; a batch that takes long, as one of its chats is locked
+//! or the database is far away, does not keep those of other chats waiting.
+//!
+//! PostgreSQL pays for a transaction rather than for a message. So where messages come faster than
+//! they are written, a batch is begun every [`PACE`] only; whoever comes alone does not wait.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Entry;
+use super::group::{Group, MAX_GROUP, answer};
+use super::is_away;
+use crate::error::Error;
+use crate::model::ChatId;
+use crate::store::Exit;
+use crate::store::batch::{self, Written};
+use crate::store::bounded::Pool;
+use crate::store::calls::{begin_batch, write_batch};
+use crate::store::events::Outgoing;
+
+/// How long a batch waits after the one before it was begun.
+const PACE: Duration = Duration::from_millis(10);
+
+/// As many do not wait, if nothing else is being written: more would hardly make them cheaper.
+const WORTH_IT: usize = 32;
+
+/// How many batches are written at the same time.
+const AT_ONCE: usize = 3;
+
+pub(super) struct Batches {
+    pool: Pool,
+    exit: Arc<Exit>,
+    queue: mpsc::Receiver<Entry>,
+    waiting: VecDeque<Entry>,
+    /// How many may wait.
+    capacity: usize,
+    /// Those that are being written; each returns whether the database is away.
+    underway: JoinSet<bool>,
+    /// Which of them a chat is in.
+    chats: HashMap<ChatId, Id>,
+    /// When the next may begin.
+    next: Instant,
+}
+
+impl Batches {
+    pub fn new(
+        pool: Pool,
+        exit: Arc<Exit>,
+        queue: mpsc::Receiver<Entry>,
+        capacity: usize,
+    ) -> Batches {
+        let (waiting, underway) = (VecDeque::new(), JoinSet::new());
+        let (chats, next) = (HashMap::new(), Instant::now());
+        Batches { pool, exit, queue, waiting, capacity, underway, chats, next }
+    }
+
+    /// Until the queue is closed and empty, and all is answered.
+    pub async fn run(mut self, closing: CancellationToken) {
+        let (mut received, mut open) = (Vec::with_capacity(MAX_GROUP), true);
+        while open || !self.waiting.is_empty() || !self.underway.is_empty() {
+            let has_room = self.waiting.len() < self.capacity;
+            let may_begin = !self.waiting.is_empty() && self.underway.len() < AT_ONCE;
+            tokio::select! {
+                biased;
+                count = self.queue.recv_many(&mut received, MAX_GROUP), if open && has_room => {
+                    open = count > 0;
+                    self.waiting.extend(received.drain(..));
+                }
+                Some(ended) = self.underway.join_next_with_id() => self.note_end(ended),
+                () = sleep_until(self.next), if may_begin => {}
+                () = closing.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+            }
+            self.begin();
+        }
+    }
+
+    /// Begins a batch if it is time.
+    fn begin(&mut self) {
+        let now = Instant::now();
+        let is_worth_it = self.underway.is_empty() && self.waiting.len() >= WORTH_IT;
+        if self.waiting.is_empty()
+            || self.underway.len() >= AT_ONCE
+            || (now < self.next && !is_worth_it)
+        {
+            return;
+        }
+        self.next = now + PACE;
+        let group = self.next_group();
+        if !group.has_batch() {
+            return;
+        }
+        let chats = Vec::from_iter(group.chats());
+        let task = self.underway.spawn(write(self.pool.clone(), self.exit.clone(), group));
+        self.chats.extend(chats.into_iter().map(|chat_id| (chat_id, task.id())));
+    }
+
+    /// What waits, but for the chats that are being written to.
+    fn next_group(&mut self) -> Group {
+        let (mut group, mut left, mut count) = (Group::default(), VecDeque::new(), 0);
+        while let Some(entry) = self.waiting.pop_front() {
+            let is_busy = entry.chat_id().is_some_and(|id| self.chats.contains_key(&id));
+            if is_busy {
+                left.push_back(entry);
+            } else if count < MAX_GROUP && group.takes(&entry) {
+                count += 1;
+                group.add(entry);
+            } else {
+                left.push_back(entry);
+                break;
+            }
+        }
+        left.append(&mut self.waiting);
+        self.waiting = left;
+        group
+    }
+
+    fn note_end(&mut self, ended: Result<(Id, bool), JoinError>) {
+        let (ended, is_away) = ended.unwrap_or_else(|error| (error.id(), false));
+        self.chats.retain(|_, batch| *batch != ended);
+        if is_away {
+            self.refuse_waiting();
+        }
+        if self.waiting.is_empty() && self.underway.is_empty() {
+            self.next = Instant::now();
+        }
+    }
+
+    /// Those who wait one after the other do not each wait for a database that is gone.
+    fn refuse_waiting(&mut self) {
+        while let Ok(entry) = self.queue.try_recv() {
+            self.waiting.push_back(entry);
+        }
+        let mut group = Group::default();
+        self.waiting.drain(..).for_each(|entry| group.add(entry));
+        group.refuse(&Error::Unavailable(None));
+    }
+}
+
+/// Writes a batch and answers it; returns whether the database is away.
+async fn write(pool: Pool, exit: Arc<Exit>, mut group: Group) -> bool {
+    match write_group(&pool, &exit, &mut group).await {
+        Ok(written) => {
+            answer(group.senders, written.sent);
+            answer(group.markers, written.marked);
+            false
+        }
+        Err(error) => {
+            group.refuse(&error);
+            is_away(&error)
+        }
+    }
+}
+
+async fn write_group(pool: &Pool, exit: &Exit, group: &mut Group) -> Result<Written, Error> {
+    let (messages, marks) = (mem::take(&mut group.messages), mem::take(&mut group.marks));
+    let (mut tx, found) = begin_batch(pool, &messages, &marks).await?;
+    let mut placed = batch::place(found.known, found.sent, messages, marks);
+    if placed.changes_nothing() {
+        return Ok(placed.written);
+    }
+    let events = mem::take(&mut placed.written.events);
+    let kept = match exit.are_logged() {
+        Some(logged) => write_batch(&mut tx, &placed, Outgoing::of(&events)?, logged).await?,
+        None => write_batch(&mut tx, &placed, Outgoing::default(), true).await?,
+    };
+    exit.commit(tx, events, kept).await?;
+    placed.written.count();
+    Ok(placed.written)
+}

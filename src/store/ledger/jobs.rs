@@ -1,0 +1,80 @@
+//! PostgreSQL's jobs: each has a transaction of its own, a few at the same time.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Notify, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
+
+use super::{Answer, Done, Tx, is_away, lend, take_back};
+use crate::error::Error;
+use crate::store::bounded::{PgTransaction, Pool};
+use crate::store::{Exit, Transaction};
+
+/// How many jobs run at the same time. They and the [batches](super::batches) leave connections to
+/// those who read, even where all wait for locks.
+const AT_ONCE: usize = 3;
+
+/// The way to the jobs' transactions; a clone is the same one.
+#[derive(Clone)]
+pub(super) struct Jobs {
+    pool: Pool,
+    exit: Arc<Exit>,
+    places: Arc<Semaphore>,
+    /// Told when the database is away: those who wait then do not each wait for it in turn.
+    away: Arc<Notify>,
+    tasks: TaskTracker,
+}
+
+impl Jobs {
+    /// Whoever ends waits for `tasks`, which know of all that has begun.
+    pub fn new(pool: Pool, exit: Arc<Exit>, tasks: TaskTracker) -> Jobs {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Jobs { pool, exit, places, away: Arc::default(), tasks }
+    }
+
+    /// Waits for a place and opens a transaction. A task carries it to its end, whatever becomes of
+    /// who has asked for it.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let _begun = self.tasks.token();
+        let place = tokio::select! {
+            biased;
+            place = self.places.clone().acquire_owned() => place,
+            () = self.away.notified() => return Err(Error::Unavailable(None)),
+        };
+        let (answer, answered) = oneshot::channel();
+        let jobs = self.clone();
+        self.tasks.spawn(async move {
+            // It is never closed.
+            let _place = place;
+            if jobs.run(answer).await.is_some_and(|error| is_away(&error)) {
+                jobs.away.notify_waiters();
+            }
+        });
+        answered.await.unwrap_or(Err(Error::Unavailable(None)))
+    }
+
+    /// Runs a job and answers it; returns what has failed, if anything has.
+    async fn run(&self, asker: Answer<Tx>) -> Option<Error> {
+        let transaction = match PgTransaction::begin(&self.pool).await.map_err(Error::from) {
+            Ok(begun) => Arc::new(Mutex::new(Transaction::Postgres(Box::new(begun)))),
+            Err(error) => {
+                drop(asker.send(Err(error.clone())));
+                return Some(error);
+            }
+        };
+        let (tx, outcome) = lend(&transaction).await;
+        // If the asker is gone, it is dropped here, and so rolled back; a job may drop it, too.
+        drop(asker.send(Ok(tx)));
+        let Done { events, answer, .. } = outcome.await.ok()?;
+        let kept = self.exit.keep(&mut lend(&transaction).await.0, &events).await;
+        let committed = async {
+            match take_back(transaction)? {
+                Transaction::Postgres(tx) => self.exit.commit(*tx, events, kept?).await,
+                Transaction::Sqlite(_) => Err(Error::Internal(None)),
+            }
+        };
+        let committed = committed.await;
+        drop(answer.send(committed.clone()));
+        committed.err()
+    }
+}
