@@ -49,6 +49,7 @@ mod invitations;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod key_set;
+mod kills;
 mod ledger;
 mod listening;
 mod listing;
