@@ -128,6 +128,11 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_UNSENT_BYTES", default_value_t = Limits::default().max_unsent_bytes)]
     pub max_unsent_bytes: usize,
 
+    /// Bytes that all sockets together may leave unread; if there are more, those with the most are
+    /// disconnected, the largest first
+    #[arg(long, env = "CHINWAG_MAX_UNSENT_TOTAL", default_value_t = Limits::default().max_unsent_total)]
+    pub max_unsent_total: usize,
+
     /// Messages waiting to be written; one more is answered `unavailable`
     #[arg(long, env = "CHINWAG_MAX_UNWRITTEN", default_value_t = Limits::default().max_unwritten,
         value_parser = positive)]
@@ -255,6 +260,7 @@ impl Default for Limits {
             max_socket_users: 1000,
             max_unsent: 4096,
             max_unsent_bytes: 16 << 20,
+            max_unsent_total: 256 << 20,
             max_unwritten: 16_384,
             connects_per_address: 6000,
             requests_per_address: 60_000,

@@ -17,17 +17,20 @@ mod retry;
 mod rpc;
 mod socketio;
 mod tasks;
+mod unsent;
 mod upgrade;
 mod websocket;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 
 use crate::config::Config;
 use crate::domain::App;
 use http::Gates;
+use unsent::Unsent;
 
 /// All doors of one server.
 pub struct Doors {
@@ -41,7 +44,8 @@ pub struct Doors {
 impl Doors {
     /// Opens the doors onto `app`, behind `gates`; the router leads to all of them.
     pub fn open(app: &Arc<App>, config: &Config, gates: Gates) -> (Doors, Router) {
-        let (socketio, socketio_routes) = socketio::Door::open(app, gates.loopback());
+        let unsent = Unsent::new(app.limits().max_unsent_total);
+        let (socketio, socketio_routes) = socketio::Door::open(app, &unsent, gates.loopback());
         let (channels, channels_routes) = channels::Door::open(app);
         let (rest, rest_routes) = rest::Door::open(app);
         let (rpc, rpc_routes) = rpc::Door::open(app);
@@ -50,7 +54,7 @@ impl Doors {
             .merge(channels_routes)
             .merge(rest_routes)
             .merge(rpc_routes);
-        let router = router.layer(middleware::from_fn(upgrade::agree));
+        let router = router.layer(middleware::from_fn(upgrade::agree)).layer(Extension(unsent));
         let router = http::guarded(router, config, gates);
         let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
         (Doors { app: app.clone(), socketio, channels, rest, rpc }, router)

@@ -1,19 +1,27 @@
 //! How a request becomes a WebSocket, and the subprotocols that it offers.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::extract::Request;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::header::{
-    CONNECTION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE as UPGRADE_TO,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE as UPGRADE_TO,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::credential::parameter;
 use super::places::Permit;
-use super::websocket;
+use super::unsent::{Share, Unsent};
+use super::websocket::{self, Socket};
+use super::wire::{self, Io, Wire};
 use crate::config::Limits;
 
 /// The subprotocol after which a token is offered as another one.
@@ -26,7 +34,9 @@ const NO_UPGRADE: &str = "this is the address of a WebSocket: open it with a Web
 
 /// A request that asks to become a WebSocket, with its share of the connections.
 pub struct Upgrade {
-    upgrade: WebSocketUpgrade,
+    key: HeaderValue,
+    upgraded: OnUpgrade,
+    unsent: Arc<Unsent>,
     permit: Permit,
 }
 
@@ -35,13 +45,17 @@ impl Upgrade {
     pub fn serve<F: Future<Output = ()> + Send + 'static>(
         self,
         limits: &Limits,
-        serve: impl FnOnce(WebSocket) -> F + Send + 'static,
+        serve: impl FnOnce(Socket) -> F + Send + 'static,
     ) -> Response {
-        let Upgrade { upgrade, permit } = self;
-        websocket::bounded(upgrade, limits).on_upgrade(async move |socket| {
-            serve(socket).await;
+        let Upgrade { key, upgraded, unsent, permit } = self;
+        let limits = limits.clone();
+        tokio::spawn(async move {
+            if let Some((wire, io)) = wired(upgraded, unsent.share(), &limits, false).await {
+                serve(websocket::open(wire, io, &limits).await).await;
+            }
             drop(permit);
-        })
+        });
+        switching(&key)
     }
 }
 
@@ -49,15 +63,54 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     /// 426
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Upgrade, Response> {
-        // What asks for no upgrade has none.
-        let permit = parts.extensions.get::<Permit>().cloned();
-        let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
-        let (Ok(upgrade), Some(permit)) = (upgrade, permit) else {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Upgrade, Response> {
+        let headers = &parts.headers;
+        let says = |name: HeaderName, wanted: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.is_some_and(|value| value.to_ascii_lowercase().contains(wanted))
+        };
+        let asked = parts.method == Method::GET
+            && says(CONNECTION, "upgrade")
+            && says(UPGRADE_TO, "websocket")
+            && says(SEC_WEBSOCKET_VERSION, "13");
+        let key = headers.get(SEC_WEBSOCKET_KEY).filter(|_| asked).cloned();
+        let extensions = &mut parts.extensions;
+        let unsent = extensions.get::<Arc<Unsent>>().cloned();
+        // What asks for no upgrade has neither.
+        let permit = extensions.get::<Permit>().cloned();
+        let upgraded = extensions.remove::<OnUpgrade>();
+        let (Some(key), Some(unsent), Some(permit), Some(upgraded)) =
+            (key, unsent, permit, upgraded)
+        else {
             return Err(no_upgrade());
         };
-        Ok(Upgrade { upgrade, permit })
+        Ok(Upgrade { key, upgraded, unsent, permit })
     }
+}
+
+/// The answer to a request with this key that becomes a WebSocket.
+pub fn switching(key: &HeaderValue) -> Response {
+    let headers = [
+        (CONNECTION, "Upgrade".to_owned()),
+        (UPGRADE_TO, "websocket".to_owned()),
+        (SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// The wire of a connection once its request is answered; none if it breaks before. It is held if
+/// something is to come before what is pushed to it.
+pub async fn wired(
+    upgraded: OnUpgrade,
+    share: Arc<Share>,
+    limits: &Limits,
+    held: bool,
+) -> Option<(Arc<Wire>, Io)> {
+    // The accept loop serves no other kind of stream.
+    let parts = upgraded.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
+    let stream = parts.io.into_inner();
+    let (max_frames, max_bytes) = (limits.max_unsent, limits.max_unsent_bytes);
+    Some(wire::wire(stream, parts.read_buf, share, max_frames, max_bytes, held))
 }
 
 /// Refuses a request for Socket.IO over WebSocket that asks for no upgrade: the engine answers it

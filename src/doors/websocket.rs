@@ -4,19 +4,21 @@
 //! finished even if the client goes away. What is sent comes in order and without a gap: a client
 //! that leaves too much unread is closed. A client that answers no ping is closed.
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::Utf8Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::wire::{Io, Kind, Wire};
 use crate::config::Limits;
 use crate::logs;
 use crate::model::ConnectionId;
@@ -49,39 +51,32 @@ impl Closing {
 
 /// What a client sends.
 pub enum Frame {
-    Text(Utf8Bytes),
+    Text(tungstenite::Utf8Bytes),
     Binary,
+}
+
+/// An open connection.
+pub struct Socket {
+    stream: WebSocketStream<Io>,
+    wire: Arc<Wire>,
 }
 
 /// The way to a client.
 pub struct Outlet {
     pub id: ConnectionId,
-    max_frames: usize,
-    max_bytes: usize,
-    unsent: Mutex<Unsent>,
-    /// There is something to send, or nothing will be any more.
-    changed: Notify,
+    wire: Arc<Wire>,
+    closing: OnceLock<Closing>,
     /// Nothing more is read.
     finishing: CancellationToken,
     closed: CancellationToken,
 }
 
-/// What is on its way to a client, and why that ends if it does.
-#[derive(Default)]
-struct Unsent {
-    frames: VecDeque<Utf8Bytes>,
-    bytes: usize,
-    closing: Option<Closing>,
-}
-
 impl Outlet {
-    pub fn new(id: ConnectionId, limits: &Limits) -> Arc<Outlet> {
+    pub fn new(id: ConnectionId, socket: &Socket) -> Arc<Outlet> {
         Arc::new(Outlet {
             id,
-            max_frames: limits.max_unsent,
-            max_bytes: limits.max_unsent_bytes,
-            unsent: Mutex::default(),
-            changed: Notify::new(),
+            wire: socket.wire.clone(),
+            closing: OnceLock::new(),
             finishing: CancellationToken::new(),
             closed: CancellationToken::new(),
         })
@@ -89,25 +84,31 @@ impl Outlet {
 
     /// Sends a frame, which all its receivers share. It never waits.
     pub fn send(&self, frame: Utf8Bytes) {
-        let mut unsent = self.lock();
-        if unsent.closing.is_some() {
-            return;
+        self.push(frame);
+        self.flush();
+    }
+
+    /// Queues a frame, which goes out with the next [`flush`](Outlet::flush) at the latest. Returns
+    /// whether it is the first that waits for that.
+    pub fn push(&self, frame: Utf8Bytes) -> bool {
+        // What comes at the same moment as the reason may still be sent: the wire takes nothing
+        // after the last frame.
+        if self.closing.get().is_some() {
+            return false;
         }
-        let bytes = unsent.bytes.saturating_add(frame.len());
-        if bytes > self.max_bytes || unsent.frames.len() >= self.max_frames {
-            drop(unsent);
-            return self.close(Closing::TOO_SLOW);
-        }
-        unsent.bytes = bytes;
-        unsent.frames.push_back(frame);
-        self.changed.notify_one();
+        let pushed = self.wire.push(None, frame.into(), Kind::Push);
+        pushed.inspect_err(|_| self.close(Closing::TOO_SLOW)).unwrap_or(false)
+    }
+
+    /// Sends what has been queued.
+    pub fn flush(&self) {
+        self.wire.flush();
     }
 
     /// Closes the connection after what has been sent; nothing is sent or read any more. The first
     /// reason counts.
     pub fn close(&self, why: Closing) {
-        self.lock().closing.get_or_insert(why);
-        self.changed.notify_one();
+        self.closing.get_or_init(|| why);
         self.closed.cancel();
     }
 
@@ -116,47 +117,33 @@ impl Outlet {
         self.finishing.cancel();
     }
 
-    /// The next frame; once there is none and the connection is closed, why.
-    async fn next(&self) -> Result<Utf8Bytes, Closing> {
-        loop {
-            {
-                let mut unsent = self.lock();
-                if let Some(frame) = unsent.frames.pop_front() {
-                    unsent.bytes -= frame.len();
-                    return Ok(frame);
-                }
-                if let Some(why) = unsent.closing {
-                    return Err(why);
-                }
-            }
-            self.changed.notified().await;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Unsent> {
-        // A panic elsewhere leaves the queue whole.
-        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Why the connection is closed, as soon as it is.
+    async fn closed(&self) -> Closing {
+        self.closed.cancelled().await;
+        self.closing.get().copied().unwrap_or(Closing::NORMAL)
     }
 }
 
-/// The upgrade with the door's bounds.
-pub fn bounded(upgrade: WebSocketUpgrade, limits: &Limits) -> WebSocketUpgrade {
-    upgrade
-        .max_message_size(limits.max_frame)
-        .max_frame_size(limits.max_frame)
+/// The connection on a wire, with the door's bounds.
+pub async fn open(wire: Arc<Wire>, io: Io, limits: &Limits) -> Socket {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(limits.max_frame))
+        .max_frame_size(Some(limits.max_frame))
         .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
+        .write_buffer_size(0);
+    let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+    Socket { stream, wire }
 }
 
 /// Serves a client until either side closes the connection.
 pub async fn serve<F: Future<Output = ()>>(
-    socket: WebSocket,
+    socket: Socket,
     outlet: &Outlet,
     limits: &Limits,
     handle: impl Fn(Frame) -> F,
 ) {
     metrics::gauge!("chinwag_sockets").increment(1);
-    let (mut sink, mut stream) = socket.split();
+    let (mut sink, mut stream) = socket.stream.split();
     let mut overdue = pin!(async {
         outlet.closed.cancelled().await;
         tokio::time::sleep(FAREWELL).await;
@@ -182,13 +169,19 @@ pub async fn serve<F: Future<Output = ()>>(
 
 /// Reads until the connection is closed, and closes it if it must be.
 async fn read<F: Future<Output = ()>>(
-    stream: &mut SplitStream<WebSocket>,
+    stream: &mut SplitStream<WebSocketStream<Io>>,
     outlet: &Outlet,
     limits: &Limits,
     handle: impl Fn(Frame) -> F,
 ) {
     let patience = limits.ping_interval + limits.ping_timeout;
     let why = loop {
+        // A client that does not take its answers gets no more of them.
+        tokio::select! {
+            () = outlet.wire.share().taken() => {}
+            () = outlet.closed.cancelled() => return,
+            () = outlet.finishing.cancelled() => break Closing::SHUTDOWN,
+        }
         let next = tokio::time::timeout(patience, stream.next());
         let message = tokio::select! {
             message = next => message,
@@ -198,7 +191,8 @@ async fn read<F: Future<Output = ()>>(
         let frame = match message {
             Ok(Some(Ok(Message::Text(text)))) => Frame::Text(text),
             Ok(Some(Ok(Message::Binary(_)))) => Frame::Binary,
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
+            // Single frames come only where they are asked for.
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => continue,
             Ok(Some(Ok(Message::Close(_))) | None) => break Closing::NORMAL,
             Ok(Some(Err(_))) => break Closing::BAD_FRAME,
             Err(_) => break Closing::SILENT,
@@ -214,25 +208,21 @@ async fn read<F: Future<Output = ()>>(
     outlet.close(why);
 }
 
-/// Writes what is sent, and at last why the connection is closed. An error means that the client
-/// is gone.
+/// Writes pings, and at last why the connection is closed. An error means that the client is gone.
 async fn write(
-    sink: &mut SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<WebSocketStream<Io>, Message>,
     outlet: &Outlet,
     limits: &Limits,
-) -> Result<(), axum::Error> {
+) -> tungstenite::Result<()> {
     let mut pings = tokio::time::interval(limits.ping_interval);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pings.reset();
     loop {
         let message = tokio::select! {
-            next = outlet.next() => match next {
-                Ok(text) => Message::Text(text),
-                Err(Closing { code, reason }) => {
-                    let last = CloseFrame { code, reason: reason.into() };
-                    return sink.send(Message::Close(Some(last))).await;
-                }
-            },
+            Closing { code, reason } = outlet.closed() => {
+                let last = CloseFrame { code: code.into(), reason: reason.into() };
+                return sink.send(Message::Close(Some(last))).await;
+            }
             _ = pings.tick() => Message::Ping(Default::default()),
         };
         let sent = sink.send(message).await;

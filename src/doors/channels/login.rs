@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::ws::WebSocket;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -16,7 +15,7 @@ use super::session::Session;
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
 use crate::doors::upgrade::Upgrade;
-use crate::doors::websocket::{self, Closing, Outlet};
+use crate::doors::websocket::{self, Closing, Outlet, Socket};
 use crate::doors::{failure, retry};
 use crate::error::Error;
 use crate::model::{ConnectionId, Handle};
@@ -60,9 +59,9 @@ pub async fn open(State(hub): State<Arc<Hub>>, opening: Opening, upgrade: Upgrad
     })
 }
 
-async fn run(hub: &Arc<Hub>, opening: Opening, socket: WebSocket) {
+async fn run(hub: &Arc<Hub>, opening: Opening, socket: Socket) {
     let limits = hub.app.limits();
-    let outlet = Outlet::new(ConnectionId::new(), limits);
+    let outlet = Outlet::new(ConnectionId::new(), &socket);
     let session = Arc::new(Session::new(hub.clone(), outlet, opening.client.address));
     if !hub.app.open(session.clone()) {
         session.end(Closing::SHUTDOWN);

@@ -170,13 +170,12 @@ impl Recipient for Session {
     }
 
     fn show(&self, shown: &Shown<'_>) -> bool {
-        if let Some(Push(frame)) = shown.frame(show::show) {
-            self.outlet.send(frame);
-        }
-        false
+        shown.frame(show::show).is_some_and(|Push(frame)| self.outlet.push(frame))
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        self.outlet.flush();
+    }
 
     fn lose_user(&self, _: &UserId) {
         self.expel("to act as this user takes a password or a token");

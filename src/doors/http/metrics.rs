@@ -16,11 +16,12 @@ static RECORDER: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
 });
 
 /// What every node counts.
-const COUNTERS: [(&str, &str); 5] = [
+const COUNTERS: [(&str, &str); 6] = [
     ("chinwag_requests_total", "Requests over Socket.IO and the channels"),
     ("chinwag_unavailable_total", "Requests that were answered `unavailable`"),
     ("chinwag_messages_total", "Messages stored by this node"),
     ("chinwag_message_batches_total", "Commits that the messages took"),
+    ("chinwag_sockets_cut_total", "Sockets disconnected as all of them left too much unread"),
     ("chinwag_events_fetched_total", "Events of other nodes that did not come through Redis"),
 ];
 
@@ -49,6 +50,8 @@ fn describe() {
     metrics::describe_counter!("chinwag_event_log_written_total", "Events written to the log");
     metrics::describe_gauge!("chinwag_sockets", "Open Socket.IO connections and WebSockets");
     metrics::gauge!("chinwag_sockets").increment(0.0);
+    metrics::describe_gauge!("chinwag_unsent_bytes", "What sockets have not read yet, in bytes");
+    metrics::gauge!("chinwag_unsent_bytes").increment(0.0);
     metrics::describe_gauge!("chinwag_build_info", "1, with the version of the program");
     metrics::gauge!("chinwag_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::{Utf8Bytes, WebSocket};
+use axum::extract::ws::Utf8Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use crate::doors::failure;
 use crate::doors::input::Input;
 use crate::doors::limited::Limited;
 use crate::doors::upgrade::Upgrade;
-use crate::doors::websocket::{self, Closing, Frame, Outlet};
+use crate::doors::websocket::{self, Closing, Frame, Outlet, Socket};
 use crate::error::Error;
 use crate::model::{Body, ConnectionId, Event, MessageType, Place, UserId, Username};
 
@@ -75,10 +75,10 @@ pub async fn open(State(hub): State<Arc<Hub>>, opening: Opening, upgrade: Upgrad
     })
 }
 
-async fn run(hub: &Hub, opening: Opening, socket: WebSocket) {
+async fn run(hub: &Hub, opening: Opening, socket: Socket) {
     let Opening { connection, _following } = opening;
     let limits = hub.app.limits();
-    let outlet = Outlet::new(connection.id(), limits);
+    let outlet = Outlet::new(connection.id(), &socket);
     if !hub.app.open(Arc::new(Live { outlet: outlet.clone() })) {
         outlet.close(Closing::SHUTDOWN);
     }
@@ -148,13 +148,12 @@ impl Recipient for Live {
         if matches!(shown.event, Event::MessageSent(posted) if posted.by == self.outlet.id) {
             return false;
         }
-        if let Some(Push(frame)) = shown.frame(show) {
-            self.outlet.send(frame);
-        }
-        false
+        shown.frame(show).is_some_and(|Push(frame)| self.outlet.push(frame))
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        self.outlet.flush();
+    }
 
     /// It has proved to be its user.
     fn lose_user(&self, _: &UserId) {}

@@ -20,6 +20,7 @@ use super::{Hub, packets};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
 use crate::doors::json::Json;
+use crate::doors::wire::Wire;
 
 /// The state that engineioxide keeps for each of its sockets.
 #[derive(Default)]
@@ -28,6 +29,12 @@ pub(super) struct Attached {
     parser: ParserState,
     /// Of a polling client of an old protocol.
     pub pulse: Pulse,
+}
+
+impl Attached {
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.session.get()
+    }
 }
 
 pub(super) type EngineSocket = Socket<Attached>;
@@ -57,10 +64,15 @@ impl EngineIoHandler for Engine {
             return socket.close(DisconnectReason::ClosingServer);
         };
         let (hub, weak) = (self.hub.clone(), Arc::downgrade(&socket));
-        let session = Arc::new(Session::new(hub, weak, client.address, seat));
+        let wire = socket.req_parts.extensions.get::<Arc<Wire>>();
+        let share = wire.map_or_else(|| hub.unsent.share(), |wire| wire.share().clone());
+        let session = Session::new(hub, weak, client.address, seat, share);
         // Before anything can close it, so that `on_disconnect` finds it. A connection has one
         // `on_connect`: the cell is empty.
         let _ = socket.data.session.set(session.clone());
+        if let Some(wire) = wire {
+            session.offer(wire.clone());
+        }
         let limits = self.hub.app.limits();
         let full = self.hub.open.count() > limits.max_connections;
         if full || self.hub.stopping.is_cancelled() || !self.hub.app.open(session.clone()) {
@@ -85,6 +97,7 @@ impl EngineIoHandler for Engine {
         self.hub.open.remove(socket.id);
         tracing::debug!(?reason, "a socket closed");
         if let Some(session) = socket.data.session.get() {
+            session.share().end();
             let (hub, id) = (self.hub.clone(), session.id);
             self.hub.work.spawn(async move { hub.app.close_connection(id).await });
         }

@@ -13,8 +13,9 @@
 //! - [`show`]: what they are shown of each event
 //! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
+//! - [`switching`]: how a request becomes a WebSocket
 //! - [`pulse`]: old clients that are busy count as alive; [`frames`] tells where a WebSocket's end
-//! - [`unsent`]: what a socket has not taken yet, in bytes
+//! - [`unpolled`]: counts what a polling client has yet to fetch
 //! - [`views`], [`packets`]: what goes over the wire
 
 mod engine;
@@ -27,7 +28,8 @@ mod pulse;
 mod requests;
 mod session;
 mod show;
-mod unsent;
+mod switching;
+mod unpolled;
 mod views;
 mod waiting;
 
@@ -52,10 +54,11 @@ use crate::doors::client::Client;
 use crate::doors::places::Places;
 use crate::doors::retry;
 use crate::doors::tasks;
+use crate::doors::unsent::Unsent;
 use crate::doors::upgrade;
 use crate::error::Error;
 use open::Open;
-use pulse::Busy;
+use switching::Switch;
 use waiting::Waiting;
 
 const PATH: &str = "/socket.io";
@@ -77,6 +80,7 @@ struct Hub {
     /// Whether answers warn of fields that nobody knows.
     warns: bool,
     open: Open,
+    unsent: Arc<Unsent>,
     /// Polling sockets keep no connection: they have seats of their own.
     places: Arc<Places>,
     /// The requests being handled, and the sockets that are leaving rooms.
@@ -89,13 +93,14 @@ struct Hub {
 }
 
 impl Door {
-    /// Opens the door onto `app`; the router serves `/socket.io/`. Answers warn of unknown fields if
-    /// it `warns`.
-    pub fn open(app: &Arc<App>, warns: bool) -> (Door, Router) {
+    /// Opens the door onto `app`; the router serves `/socket.io/`. What its sockets hold is counted
+    /// in `unsent`. Answers warn of unknown fields if it `warns`.
+    pub fn open(app: &Arc<App>, unsent: &Arc<Unsent>, warns: bool) -> (Door, Router) {
         let hub = Arc::new(Hub {
             app: app.clone(),
             warns,
             open: Open::default(),
+            unsent: unsent.clone(),
             places: Places::of(app.limits()),
             work: TaskTracker::new(),
             waiting: Waiting::new(app.limits().max_pending_bytes),
@@ -116,11 +121,11 @@ impl Door {
             .build();
         let engine = engine::Engine::new(hub.clone());
         let service = EngineIoService::with_config(Arc::new(engine), config);
-        let busy = Busy { engine: service.clone(), hub: hub.clone() };
+        let switch = Switch { engine: service.clone(), hub: hub.clone() };
         let router = Router::new()
             .route(PATH, any_service(service.clone()))
             .route("/socket.io/", any_service(service))
-            .layer(middleware::from_fn_with_state(busy, pulse::give))
+            .layer(middleware::from_fn_with_state(switch, switching::switch))
             .layer(middleware::map_request(own_head))
             .layer(middleware::from_fn_with_state(hub.clone(), polled::check))
             .layer(DefaultBodyLimit::max(limits.max_frame))

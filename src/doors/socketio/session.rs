@@ -1,14 +1,15 @@
 //! One socket: its queue of requests, whom it acts as, and what is sent to it.
 
 mod identity;
+mod outgoing;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use engineioxide::Str;
-use engineioxide::socket::DisconnectReason;
 use futures_util::FutureExt;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -16,18 +17,25 @@ use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
 use super::packets::{self, Answer};
 use super::waiting::Holder;
-use super::{Hub, requests, show, unsent};
+use super::{Hub, requests, show, unpolled};
 use crate::domain::{Actor, Connection, Network, Recipient, Shown, Viewer};
 use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
 use crate::doors::places::Seat;
+use crate::doors::unsent::Share;
+use crate::doors::wire::Wire;
 use crate::error::Error;
 use crate::model::{ConnectionId, Event, UserId};
 
-/// Packets of this many bytes are counted against `Limits::max_unsent_bytes`; smaller ones are
-/// few enough by `Limits::max_unsent`.
-const LARGE_PACKET: usize = 1 << 10;
+/// How Engine.IO marks a packet that is a message.
+const MESSAGE: u8 = b'4';
+
+/// What a polling client that has so much to fetch is sent no more.
+const MAX_UNPOLLED: usize = 1 << 20;
+
+/// How long a client that is closed may take for what was sent before.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
     pub id: ConnectionId,
@@ -44,8 +52,15 @@ pub(super) struct Session {
     closing: AtomicBool,
     inbox: Inbox,
     limited: Limited,
-    /// Bytes of large packets that the transport has not taken yet.
-    unsent: Arc<AtomicUsize>,
+    /// What it has not taken yet.
+    share: Arc<Share>,
+    /// What a polling client has yet to fetch of its answers.
+    unpolled: Arc<unpolled::Answers>,
+    /// Its way out, once it is a WebSocket; before that, the engine's.
+    wire: OnceLock<Arc<Wire>>,
+    /// The wire of the WebSocket that it becomes. Held while something goes out through the engine.
+    offered: Mutex<Option<Arc<Wire>>>,
+    this: Weak<Session>,
     /// Who it is, while it is in the namespace.
     connection: Mutex<Option<Arc<Connection>>>,
     /// Closes it when its token ends.
@@ -62,9 +77,10 @@ impl Session {
         socket: Weak<EngineSocket>,
         address: IpAddr,
         seat: Arc<Seat>,
-    ) -> Session {
+        share: Arc<Share>,
+    ) -> Arc<Session> {
         let max_pending = hub.app.limits().max_pending;
-        Session {
+        Arc::new_cyclic(|this| Session {
             id: ConnectionId::new(),
             hub,
             socket,
@@ -74,12 +90,16 @@ impl Session {
             closing: AtomicBool::new(false),
             inbox: Inbox::default(),
             limited: Limited::of(max_pending),
-            unsent: Arc::default(),
+            share,
+            unpolled: Arc::default(),
+            wire: OnceLock::new(),
+            offered: Mutex::default(),
+            this: this.clone(),
             connection: Mutex::default(),
             ending: Mutex::default(),
             latest: Mutex::default(),
             _seat: seat,
-        }
+        })
     }
 
     /// Asks to be let into the namespace `/` by a credential, and to be told so by `welcome`. Who
@@ -139,8 +159,9 @@ impl Session {
 
     async fn work(self: Arc<Self>) {
         while let Some(task) = self.inbox.next() {
+            let taken = self.taken().await;
             self.hub.waiting.remove(self.id, task.size());
-            if self.hub.stopped.is_cancelled() {
+            if !taken || self.hub.stopped.is_cancelled() {
                 return self.inbox.give_up();
             }
             match (task, self.connection()) {
@@ -190,55 +211,7 @@ impl Session {
                 }
             }
         };
-        // Counted, so that a server that ends knows whether it was taken.
-        if self.send_counted(packet, 0).is_err() {
-            self.close();
-        }
-    }
-
-    /// Sends a packet, or closes the connection of a client that is too far behind to take it.
-    pub fn deliver(&self, packet: Str) {
-        if self.send(packet).is_err() {
-            self.close();
-        }
-    }
-
-    /// Hands a packet to the transport. An error means that the client is too far behind, or
-    /// gone, and must be [closed](Session::close).
-    pub fn send(&self, packet: Str) -> Result<(), Overflow> {
-        self.send_counted(packet, LARGE_PACKET)
-    }
-
-    /// Whether there is something that the transport has not taken: an answer, or a large packet.
-    pub fn has_unsent(&self) -> bool {
-        self.unsent.load(Ordering::Acquire) > 0
-    }
-
-    fn send_counted(&self, packet: Str, large: usize) -> Result<(), Overflow> {
-        if self.closing.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let Some(socket) = self.socket.upgrade() else {
-            return Ok(());
-        };
-        let max_bytes = self.hub.app.limits().max_unsent_bytes;
-        let sent = match unsent::counted(packet, &self.unsent, large, max_bytes) {
-            Some(packet) => socket.emit(packet).is_ok(),
-            None => false,
-        };
-        if !sent {
-            self.closing.store(true, Ordering::Release);
-            return Err(Overflow);
-        }
-        Ok(())
-    }
-
-    /// Closes the connection; the client notices, reconnects and catches up.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        if let Some(socket) = self.socket.upgrade() {
-            socket.close(DisconnectReason::TransportError);
-        }
+        self.answer(packet);
     }
 
     fn connection(&self) -> Option<Arc<Connection>> {
@@ -277,12 +250,14 @@ impl Recipient for Session {
             return false;
         }
         let packet = shown.frame(show::show);
-        packet.is_some_and(|packet| self.send(packet).is_err())
+        packet.is_some_and(|packet| self.push(packet).unwrap_or(true))
     }
 
-    /// It has something to be flushed only when it is too far behind.
     fn flush(&self) {
-        self.close();
+        match self.closing.load(Ordering::Acquire) {
+            true => self.close(),
+            false => self.flush(),
+        }
     }
 
     fn lose_user(&self, user_id: &UserId) {

@@ -1,0 +1,155 @@
+//! The bytes that sockets have been sent and have not taken yet, over all sockets of all doors.
+//! Where there is no room for more, the socket that holds most is cut off, and not whoever happens
+//! to be sent something next.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+
+/// A socket that holds less than this can take more: it is answered its next request.
+const FEW: usize = 64 << 10;
+
+/// A socket that can be cut off.
+pub trait Slow: Send + Sync {
+    /// Ends the connection at once, and drops what it has not taken.
+    fn cut(&self);
+}
+
+/// What all sockets hold.
+pub struct Unsent {
+    max: usize,
+    holders: Mutex<Holders>,
+}
+
+#[derive(Default)]
+struct Holders {
+    total: usize,
+    last_id: u64,
+    by_id: HashMap<u64, Holder>,
+}
+
+/// A socket that holds something.
+struct Holder {
+    bytes: usize,
+    slow: Weak<dyn Slow>,
+}
+
+/// What one socket holds.
+pub struct Share {
+    all: Arc<Unsent>,
+    id: u64,
+    bytes: AtomicUsize,
+    ended: AtomicBool,
+    /// Who waits until it holds few.
+    waiting: AtomicWaker,
+}
+
+impl Unsent {
+    /// All sockets may hold `max` bytes together.
+    pub fn new(max: usize) -> Arc<Unsent> {
+        Arc::new(Unsent { max, holders: Mutex::default() })
+    }
+
+    /// The share of a new socket, which holds nothing.
+    pub fn share(self: &Arc<Self>) -> Arc<Share> {
+        let mut holders = self.lock();
+        holders.last_id += 1;
+        Arc::new(Share {
+            all: self.clone(),
+            id: holders.last_id,
+            bytes: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            waiting: AtomicWaker::new(),
+        })
+    }
+
+    fn add(&self, id: u64, bytes: usize, slow: &Weak<dyn Slow>) -> Vec<Weak<dyn Slow>> {
+        metrics::gauge!("chinwag_unsent_bytes").increment(bytes as f64);
+        let mut holders = self.lock();
+        let new = || Holder { bytes: 0, slow: slow.clone() };
+        holders.by_id.entry(id).or_insert_with(new).bytes += bytes;
+        holders.total += bytes;
+        let mut too_many = Vec::new();
+        while holders.total > self.max
+            && let Some(largest) = holders.take_largest()
+        {
+            metrics::gauge!("chinwag_unsent_bytes").decrement(largest.bytes as f64);
+            metrics::counter!("chinwag_sockets_cut_total").increment(1);
+            too_many.push(largest.slow);
+        }
+        too_many
+    }
+
+    fn remove(&self, id: u64, bytes: usize) {
+        let mut holders = self.lock();
+        let Some(holder) = holders.by_id.get_mut(&id) else {
+            // It has been cut off.
+            return;
+        };
+        let bytes = bytes.min(holder.bytes);
+        holder.bytes -= bytes;
+        if holder.bytes == 0 {
+            holders.by_id.remove(&id);
+        }
+        holders.total -= bytes;
+        metrics::gauge!("chinwag_unsent_bytes").decrement(bytes as f64);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Holders> {
+        // Nothing panics while it is held.
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Holders {
+    fn take_largest(&mut self) -> Option<Holder> {
+        let (id, _) = self.by_id.iter().max_by_key(|(_, holder)| holder.bytes)?;
+        let id = *id;
+        let holder = self.by_id.remove(&id)?;
+        self.total -= holder.bytes;
+        Some(holder)
+    }
+}
+
+impl Share {
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    /// The socket holds so many bytes more. Returns those that have to be [cut](Slow::cut), as
+    /// there is no room for it; this one, which is `slow`, may be among them.
+    #[must_use]
+    pub fn add(&self, bytes: usize, slow: &Weak<dyn Slow>) -> Vec<Weak<dyn Slow>> {
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.all.add(self.id, bytes, slow)
+    }
+
+    /// The socket has taken so many bytes of those that were [added](Share::add).
+    pub fn remove(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.all.remove(self.id, bytes);
+        self.waiting.wake();
+    }
+
+    /// The socket takes nothing more, and nobody is to wait for it.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+
+    /// Waits until the socket has taken most of what it was sent, or has ended. One task may wait.
+    pub async fn taken(&self) {
+        poll_fn(|cx| {
+            self.waiting.register(cx.waker());
+            match self.bytes() < FEW || self.ended.load(Ordering::Acquire) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}

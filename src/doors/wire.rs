@@ -1,0 +1,497 @@
+//! What goes out on one WebSocket, beneath the library that speaks the protocol.
+//!
+//! A frame is written by whoever sends it, together with what else waits, in one system call, and
+//! no task is woken for that. Its body is shared with the other sockets that get it. What the
+//! kernel does not take waits here; the wire itself is woken when there is room again. What it
+//! promises:
+//!
+//! - No frame is torn. What the library writes is queued as well, once a frame of it is whole; its
+//!   frames keep their order, and none overtakes what was pushed before.
+//! - Whatever waits has a waker: that of the wire for the kernel, and the library's for what it has
+//!   written.
+//! - Nothing follows a close frame.
+//! - What was pushed before the library has written the [marker](Wire::marker) waits for it, and
+//!   comes after all that the library wrote before. The marker itself does not go out.
+//! - A socket that leaves too much unread is refused more.
+//!
+//! The library must not compress, and must not break messages into several frames.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+
+use axum::body::Bytes;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::runtime::Handle;
+
+use super::unsent::{Share, Slow};
+
+/// A text is one frame.
+const TEXT: u8 = 0x81;
+const OPCODE: u8 = 0x0f;
+const CLOSE: u8 = 8;
+
+/// What the library may have waiting; then it waits, too.
+const MAX_OF_LIBRARY: usize = 64 << 10;
+
+/// How many pieces of frames go out at once.
+const PIECES: usize = 64;
+
+/// The longest head of a frame, and one byte of what the library would have written before a text.
+const MAX_HEAD: usize = 11;
+
+/// The message that the library is given for a marker: no text of a client or a server begins so.
+const MARKER: &str = "\0marker";
+
+/// One WebSocket's way out.
+pub struct Wire {
+    state: Mutex<State>,
+    share: Arc<Share>,
+    max_frames: usize,
+    max_bytes: usize,
+    this: Weak<Wire>,
+}
+
+#[derive(Default)]
+struct State {
+    /// None once the connection has ended.
+    out: Option<OwnedWriteHalf>,
+    queue: VecDeque<Frame>,
+    /// Bytes of the first frame that are out.
+    begun: usize,
+    /// What waits for the marker, if that has not come.
+    held: Option<VecDeque<Frame>>,
+    /// Of all frames here, what is not out.
+    bytes: usize,
+    /// Of them, what the share knows.
+    counted: usize,
+    /// Of them, what the library has written.
+    of_library: usize,
+    /// The answers among the frames.
+    answers: usize,
+    /// The beginning of what will be the library's next frame.
+    partial: Vec<u8>,
+    /// The library waits for what it has written.
+    library: Option<Waker>,
+    /// The kernel takes no more; it wakes the wire.
+    blocked: bool,
+    /// Something was pushed since the last flush.
+    unflushed: bool,
+    /// A close frame is queued or out.
+    closing: bool,
+    cut: bool,
+}
+
+/// A WebSocket frame as one socket holds it.
+struct Frame {
+    head: [u8; MAX_HEAD],
+    head_length: u8,
+    kind: Kind,
+    body: Bytes,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Something that the socket has asked for.
+    Answer,
+    Push,
+    Library,
+}
+
+/// The client does not read what it is sent.
+#[derive(Debug)]
+pub struct Behind;
+
+/// The connection as the WebSocket library sees it.
+pub struct Io {
+    wire: Arc<Wire>,
+    stream: OwnedReadHalf,
+    /// What was read before.
+    read: Bytes,
+}
+
+/// The wire of a connection that has just become a WebSocket, of whose bytes some are `read`
+/// already. What is pushed to it waits for the marker if it is to be `held`.
+pub fn wire(
+    stream: TcpStream,
+    read: Bytes,
+    share: Arc<Share>,
+    max_frames: usize,
+    max_bytes: usize,
+    held: bool,
+) -> (Arc<Wire>, Io) {
+    let (stream, out) = stream.into_split();
+    let held = held.then(VecDeque::new);
+    let state = Mutex::new(State { out: Some(out), held, ..State::default() });
+    let new = |this: &Weak<Wire>| Wire { state, share, max_frames, max_bytes, this: this.clone() };
+    let wire = Arc::new_cyclic(new);
+    (wire.clone(), Io { wire, stream, read })
+}
+
+impl Wire {
+    /// The text that the library is to write where what was pushed may follow, after what the
+    /// library puts before each text.
+    pub fn marker() -> &'static str {
+        MARKER
+    }
+
+    /// Queues a text, which begins with `first` where a library would write that before each. It
+    /// never waits. It goes out with the next [`flush`](Wire::flush), or earlier. What is pushed to
+    /// a connection that has ended is dropped. Returns whether it is the first that waits for a
+    /// flush. Errors: too much waits already.
+    pub fn push(&self, first: Option<u8>, body: Bytes, kind: Kind) -> Result<bool, Behind> {
+        let frame = Frame::text(first, body, kind);
+        let mut state = self.lock();
+        if state.out.is_none() || state.closing {
+            return Ok(false);
+        }
+        if !self.has_room(&state, &frame) {
+            self.write(&mut state);
+            if !self.has_room(&state, &frame) {
+                return Err(Behind);
+            }
+        }
+        state.bytes += frame.length();
+        state.answers += usize::from(kind == Kind::Answer);
+        match &mut state.held {
+            Some(held) => held.push_back(frame),
+            None => state.queue.push_back(frame),
+        }
+        // What is blocked goes out by itself.
+        Ok(!mem::replace(&mut state.unflushed, true) && !state.blocked)
+    }
+
+    /// Writes what waits, as far as the kernel takes it; the rest follows by itself.
+    pub fn flush(&self) {
+        let mut state = self.lock();
+        state.unflushed = false;
+        self.write(&mut state);
+        self.settle(state);
+    }
+
+    /// What this socket holds.
+    pub fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
+    /// Whether an answer has yet to be taken.
+    pub fn has_answers(&self) -> bool {
+        self.lock().answers > 0
+    }
+
+    /// Whether anything has yet to be taken.
+    pub fn has_unsent(&self) -> bool {
+        self.lock().bytes > 0
+    }
+
+    /// Whether nothing goes out any more.
+    pub fn has_ended(&self) -> bool {
+        self.lock().out.is_none()
+    }
+
+    /// Whether it has ended as it was [cut off](Slow::cut).
+    pub fn was_cut(&self) -> bool {
+        self.lock().cut
+    }
+
+    fn has_room(&self, state: &State, frame: &Frame) -> bool {
+        let frames = state.queue.len() + state.held.as_ref().map_or(0, VecDeque::len);
+        let bytes = state.bytes.saturating_add(frame.length());
+        frames < self.max_frames && bytes <= self.max_bytes
+    }
+
+    /// Writes what the kernel takes, and sees to it that the wire is woken for the rest.
+    fn write(&self, state: &mut State) {
+        while !state.blocked {
+            match state.write() {
+                Ok(true) => return,
+                Ok(false) => {}
+                // The library finds out by reading.
+                Err(_) => return state.end(),
+            }
+            let (Some(out), Some(this)) = (&state.out, self.this.upgrade()) else {
+                return;
+            };
+            // `wake` takes no lock, so that it may be called from within.
+            match out.as_ref().poll_write_ready(&mut Context::from_waker(&Waker::from(this))) {
+                Poll::Pending => state.blocked = true,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return state.end(),
+            }
+        }
+    }
+
+    /// Counts what is left and tells the library if its own is out.
+    fn settle(&self, mut state: MutexGuard<'_, State>) {
+        let (before, after) = (state.counted, state.bytes);
+        state.counted = after;
+        let mut too_many = Vec::new();
+        if after > before {
+            let this: Weak<dyn Slow> = self.this.clone();
+            too_many = self.share.add(after - before, &this);
+        } else if before > after {
+            self.share.remove(before - after);
+        }
+        if state.out.is_none() {
+            self.share.end();
+        }
+        let written = state.of_library == 0 || state.out.is_none();
+        let library = written.then(|| state.library.take()).flatten();
+        drop(state);
+        if let Some(library) = library {
+            library.wake();
+        }
+        for slow in too_many.iter().filter_map(Weak::upgrade) {
+            slow.cut();
+        }
+    }
+
+    /// The kernel has room again.
+    fn resume(&self) {
+        let mut state = self.lock();
+        state.blocked = false;
+        self.write(&mut state);
+        self.settle(state);
+    }
+
+    fn end(&self) {
+        let mut state = self.lock();
+        state.end();
+        self.settle(state);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Wire {
+    fn wake(self: Arc<Self>) {
+        // In a task, as the thread that tells of all sockets is not to write to this one. Where no
+        // task can be begun, the server has ended.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { self.resume() });
+        }
+    }
+}
+
+impl Slow for Wire {
+    fn cut(&self) {
+        let mut state = self.lock();
+        state.cut = true;
+        if let Some(out) = &state.out {
+            // Whoever reads learns of it; an error means that the client is gone already.
+            let _ = SockRef::from(out.as_ref()).shutdown(Shutdown::Both);
+        }
+        state.end();
+        self.settle(state);
+    }
+}
+
+impl State {
+    /// Writes what the kernel takes; true if that is all.
+    fn write(&mut self) -> io::Result<bool> {
+        while let Some(out) = &self.out
+            && !self.queue.is_empty()
+        {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let mut count = 0;
+            let mut begun = self.begun;
+            for frame in self.queue.iter().take(PIECES / 2) {
+                for piece in [frame.head(), &frame.body] {
+                    let rest = piece.get(begun..).unwrap_or_default();
+                    begun = begun.saturating_sub(piece.len());
+                    if !rest.is_empty() {
+                        pieces[count] = IoSlice::new(rest);
+                        count += 1;
+                    }
+                }
+            }
+            match out.try_write_vectored(&pieces[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// So many bytes are out.
+    fn advance(&mut self, written: usize) {
+        self.bytes -= written;
+        self.begun += written;
+        while let Some(first) = self.queue.front()
+            && self.begun >= first.length()
+        {
+            self.begun -= first.length();
+            match first.kind {
+                Kind::Answer => self.answers -= 1,
+                Kind::Library => self.of_library -= first.length(),
+                Kind::Push => {}
+            }
+            self.queue.pop_front();
+        }
+        // An idle connection keeps no room for what it once had waiting.
+        if self.queue.is_empty() && self.queue.capacity() > PIECES {
+            self.queue = VecDeque::new();
+        }
+    }
+
+    /// Queues what the library has written, as far as its frames are whole.
+    fn take(&mut self, bytes: &[u8]) {
+        self.partial.extend_from_slice(bytes);
+        while let Some(length) = frame_length(&self.partial)
+            && self.partial.len() >= length
+        {
+            let rest = self.partial.split_off(length);
+            let frame = std::mem::replace(&mut self.partial, rest);
+            if is_marker(&frame) {
+                self.queue.extend(self.held.take().into_iter().flatten());
+                continue;
+            }
+            self.closing |= frame[0] & OPCODE == CLOSE;
+            self.bytes += length;
+            self.of_library += length;
+            self.queue.push_back(Frame::of_library(frame));
+        }
+    }
+
+    fn end(&mut self) {
+        *self = State {
+            library: self.library.take(),
+            counted: self.counted,
+            cut: self.cut,
+            ..State::default()
+        };
+    }
+}
+
+impl Frame {
+    fn text(first: Option<u8>, body: Bytes, kind: Kind) -> Frame {
+        let length = body.len() + usize::from(first.is_some());
+        let mut head = [0; MAX_HEAD];
+        head[0] = TEXT;
+        let mut head_length = match u16::try_from(length) {
+            Ok(short @ ..126) => {
+                head[1] = short as u8;
+                2
+            }
+            Ok(longer) => {
+                head[1] = 126;
+                head[2..4].copy_from_slice(&longer.to_be_bytes());
+                4
+            }
+            Err(_) => {
+                head[1] = 127;
+                head[2..10].copy_from_slice(&(length as u64).to_be_bytes());
+                10
+            }
+        };
+        if let Some(first) = first {
+            head[head_length] = first;
+            head_length += 1;
+        }
+        Frame { head, head_length: head_length as u8, kind, body }
+    }
+
+    fn of_library(frame: Vec<u8>) -> Frame {
+        Frame { head: [0; MAX_HEAD], head_length: 0, kind: Kind::Library, body: frame.into() }
+    }
+
+    fn head(&self) -> &[u8] {
+        &self.head[..usize::from(self.head_length)]
+    }
+
+    fn length(&self) -> usize {
+        usize::from(self.head_length) + self.body.len()
+    }
+}
+
+/// The length of the frame that begins here, which is not masked; none if not enough of it has
+/// come.
+fn frame_length(bytes: &[u8]) -> Option<usize> {
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    match bytes.get(1)? & 0x7f {
+        126 => Some(4 + number(bytes.get(2..4)?)),
+        127 => Some(10 + number(bytes.get(2..10)?)),
+        short => Some(2 + usize::from(short)),
+    }
+}
+
+/// Whether a frame is the marker, with or without what the library writes before each text.
+fn is_marker(frame: &[u8]) -> bool {
+    frame.len() <= 3 + MARKER.len() && frame[0] == TEXT && frame.ends_with(MARKER.as_bytes())
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.read.is_empty() {
+            let length = self.read.len().min(buffer.remaining());
+            buffer.put_slice(&self.read.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.wire.lock();
+        if state.out.is_none() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if state.of_library > MAX_OF_LIBRARY {
+            state.library = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        state.take(bytes);
+        self.wire.write(&mut state);
+        self.wire.settle(state);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    /// Waits until what the library has written is out.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.wire.lock();
+        if state.out.is_none() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if state.of_library > 0 {
+            state.library = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.as_mut().poll_flush(cx);
+        if flushed.is_ready() {
+            self.wire.end();
+        }
+        flushed
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        self.wire.end();
+    }
+}
