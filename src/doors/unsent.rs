@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures_util::task::AtomicWaker;
 
 /// A socket that holds less than this can take more: it is answered its next request.
-const FEW: usize = 64 << 10;
+pub const FEW: usize = 64 << 10;
 
 /// A socket that can be cut off.
 pub trait Slow: Send + Sync {
@@ -141,15 +141,14 @@ impl Share {
         self.waiting.wake();
     }
 
-    /// Waits until the socket has taken most of what it was sent, or has ended. One task may wait.
-    pub async fn taken(&self) {
+    /// Waits until the socket has taken most of what it was sent; false if it has ended before.
+    /// One task may wait.
+    pub async fn taken(&self) -> bool {
         poll_fn(|cx| {
             self.waiting.register(cx.waker());
-            match self.bytes() < FEW || self.ended.load(Ordering::Acquire) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
+            let (taken, ended) = (self.bytes() < FEW, self.ended.load(Ordering::Acquire));
+            if taken || ended { Poll::Ready(taken) } else { Poll::Pending }
         })
-        .await;
+        .await
     }
 }

@@ -178,7 +178,7 @@ async fn read<F: Future<Output = ()>>(
     let why = loop {
         // A client that does not take its answers gets no more of them.
         tokio::select! {
-            () = outlet.wire.share().taken() => {}
+            _ = outlet.wire.share().taken() => {}
             () = outlet.closed.cancelled() => return,
             () = outlet.finishing.cancelled() => break Closing::SHUTDOWN,
         }

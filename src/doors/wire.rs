@@ -31,7 +31,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Handle;
 
-use super::unsent::{Share, Slow};
+use super::unsent::{FEW, Share, Slow};
 
 /// A text is one frame.
 const TEXT: u8 = 0x81;
@@ -86,7 +86,8 @@ struct State {
     unflushed: bool,
     /// A close frame is queued or out.
     closing: bool,
-    cut: bool,
+    /// Much was dropped at the end.
+    lost: bool,
 }
 
 /// A WebSocket frame as one socket holds it.
@@ -196,9 +197,9 @@ impl Wire {
         self.lock().out.is_none()
     }
 
-    /// Whether it has ended as it was [cut off](Slow::cut).
-    pub fn was_cut(&self) -> bool {
-        self.lock().cut
+    /// Whether it has ended while the client had much to take.
+    pub fn has_lost(&self) -> bool {
+        self.lock().lost
     }
 
     fn has_room(&self, state: &State, frame: &Frame) -> bool {
@@ -286,7 +287,6 @@ impl Wake for Wire {
 impl Slow for Wire {
     fn cut(&self) {
         let mut state = self.lock();
-        state.cut = true;
         if let Some(out) = &state.out {
             // Whoever reads learns of it; an error means that the client is gone already.
             let _ = SockRef::from(out.as_ref()).shutdown(Shutdown::Both);
@@ -366,11 +366,12 @@ impl State {
         }
     }
 
+    /// Drops what waits, for good.
     fn end(&mut self) {
         *self = State {
             library: self.library.take(),
             counted: self.counted,
-            cut: self.cut,
+            lost: self.lost || self.bytes >= FEW,
             ..State::default()
         };
     }

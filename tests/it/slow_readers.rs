@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::program::Running;
 use crate::support::{TestServer, soon};
 
-const READERS: usize = 60;
-const PAGES: u64 = 60;
+const READERS: usize = 40;
+const PAGES: u64 = 40;
 /// Nearly a page's bytes.
 const TEXT: usize = 480 << 10;
 
@@ -35,6 +35,7 @@ async fn pages_are_read_when_the_socket_can_take_them() {
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0", "--read-bytes-per-user=0"]);
         command.args(["--read-bytes-per-address=0", "--ping-timeout=300"]);
+        command.arg("--unacked-timeout=300");
     });
     let process = running.id();
     let server = TestServer::apart(directory, running);

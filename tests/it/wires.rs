@@ -233,7 +233,7 @@ async fn where_there_is_no_room_for_more_who_holds_most_is_cut_off() {
         assert!(push(&second, &text));
         second.flush();
     }
-    assert!(first.was_cut() && !second.was_cut());
+    assert!(first.has_lost() && !second.has_lost());
     assert_eq!(first.share().bytes(), 0);
     // The library finds out, and so does the client.
     let read = soon("the library reads the end", read).await.unwrap();

@@ -122,14 +122,14 @@ impl Session {
     }
 
     /// Waits until it has taken most of what it was sent, so that what it asks next finds room.
-    /// False if it has been cut off meanwhile, or the server ends.
+    /// False if it has ended before, or the server ends.
     pub(super) async fn taken(&self) -> bool {
-        tokio::select! {
+        let taken = tokio::select! {
             biased;
-            () = self.share.taken() => {}
-            () = self.hub.stopped.cancelled() => return false,
-        }
-        !self.wire.get().is_some_and(|wire| wire.was_cut())
+            taken = self.share.taken() => taken,
+            () = self.hub.stopped.cancelled() => false,
+        };
+        taken && !self.wire.get().is_some_and(|wire| wire.has_lost())
     }
 
     /// Closes the connection; the client notices, reconnects and catches up.
