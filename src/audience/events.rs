@@ -23,7 +23,9 @@ impl Register {
             Event::ChatUpdated(chat) if chat.private => {
                 self.evict(chat.id, lost, |chat, present| {
                     let user_id = present.visit.user_id.as_ref();
-                    !user_id.is_some_and(|user_id| chat.members.contains(user_id))
+                    let member = user_id.is_some_and(|user_id| chat.members.contains(user_id));
+                    // A nick in a channel is that of a member.
+                    !present.channel && !member
                 });
             }
             Event::UserProtected { user_id, by } => self.protect(user_id, *by, lost),
@@ -162,7 +164,7 @@ impl Register {
         // A nick that has lost the channel already is told that it is out.
         if let Event::ChannelLeft { nick, .. } = event
             && let Some(nick) = self.nicks.get(nick)
-            && !self.is_in_room(nick.connection, chat_id)
+            && self.present(nick.connection, chat_id).is_none()
         {
             let connected = self.connections.get(&nick.connection);
             show(connected.into_iter().map(|it| &it.recipient), &in_room, unflushed);

@@ -141,12 +141,13 @@ impl Audience {
         self.lock().set_user(id, user_id, false);
     }
 
-    /// Ends that.
-    pub fn forget_user(&self, id: ConnectionId, user_id: &UserId) {
-        self.lock().forget_user(id, user_id);
+    /// Takes a user from a connection that could not come to act as them.
+    pub fn take_user(&self, id: ConnectionId, user_id: &UserId) {
+        self.lock().take_user(id, user_id);
     }
 
-    /// Whether the chats of a user are [to be told](Audience::learn_chats).
+    /// Whether the chats of a user are to be read and [told](Audience::learn_chats); what the user
+    /// leaves from now on is taken from what was read.
     pub fn lacks_chats(&self, user_id: &UserId) -> bool {
         self.lock().lacks_chats(user_id)
     }
@@ -187,7 +188,14 @@ impl Audience {
     }
 
     pub fn is_in_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {
-        self.lock().is_in_room(id, chat_id)
+        self.lock().present(id, chat_id).is_some()
+    }
+
+    /// Whether a connection is in a room as this user.
+    pub fn is_in_room_as(&self, id: ConnectionId, chat_id: ChatId, user_id: &UserId) -> bool {
+        let register = self.lock();
+        let present = register.present(id, chat_id);
+        present.is_some_and(|present| present.visit.user_id.as_ref() == Some(user_id))
     }
 
     /// Whether a user as whom connections act is known to be a member of a chat.

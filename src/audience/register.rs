@@ -35,8 +35,8 @@ pub(super) struct User {
     pub chats: HashSet<ChatId>,
     /// Whether `chats` has been read from the store.
     known: bool,
-    /// The chats that the user has left while they were not known.
-    left: HashSet<ChatId>,
+    /// The chats that the user has left while they were being read; none if they are not.
+    left: Option<HashSet<ChatId>>,
 }
 
 /// A connection that acts as a user, or has asked to.
@@ -191,7 +191,7 @@ impl Register {
             connections: HashMap::new(),
             chats: HashSet::new(),
             known: false,
-            left: HashSet::new(),
+            left: None,
         });
         user.connections.insert(id, Acting { recipient, anonymous, confirmed: false });
     }
@@ -223,8 +223,19 @@ impl Register {
         chats.into_iter().for_each(|chat_id| self.remove_member(chat_id, user_id));
     }
 
-    pub fn lacks_chats(&self, user_id: &UserId) -> bool {
-        self.users.get(user_id).is_none_or(|user| !user.known)
+    pub fn lacks_chats(&mut self, user_id: &UserId) -> bool {
+        let Some(user) = self.users.get_mut(user_id).filter(|user| !user.known) else {
+            return false;
+        };
+        user.left.get_or_insert_default();
+        true
+    }
+
+    pub fn take_user(&mut self, id: ConnectionId, user_id: &UserId) {
+        self.forget_user(id, user_id);
+        if let Some(connected) = self.connections.get(&id) {
+            connected.recipient.lose_user(user_id);
+        }
     }
 
     pub fn learn_chats(
@@ -239,7 +250,7 @@ impl Register {
         if mem::replace(&mut user.known, true) {
             return Ok(());
         }
-        let left = mem::take(&mut user.left);
+        let left = user.left.take().unwrap_or_default();
         let chats: Vec<_> = chats.into_iter().filter(|chat_id| !left.contains(chat_id)).collect();
         user.chats.extend(&chats);
         for chat_id in chats {
@@ -301,9 +312,10 @@ impl Register {
         was_in
     }
 
-    pub fn is_in_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {
-        let present = self.chats.get(&chat_id).and_then(|chat| chat.present.get(&id));
-        present.is_some_and(|present| present.confirmed)
+    /// A connection that is in a room.
+    pub fn present(&self, id: ConnectionId, chat_id: ChatId) -> Option<&Present> {
+        let present = self.chats.get(&chat_id)?.present.get(&id)?;
+        present.confirmed.then_some(present)
     }
 
     pub fn set_hears_all(&mut self, id: ConnectionId, hears: bool) -> bool {
@@ -313,7 +325,9 @@ impl Register {
 
     pub(super) fn add_member(&mut self, chat_id: ChatId, user_id: &UserId) {
         if let Some(user) = self.users.get_mut(user_id) {
-            user.left.remove(&chat_id);
+            if let Some(left) = &mut user.left {
+                left.remove(&chat_id);
+            }
             user.chats.insert(chat_id);
             self.chat(chat_id, Streams::follow_on).members.insert(user_id.clone());
         }
@@ -322,8 +336,8 @@ impl Register {
     pub(super) fn remove_member(&mut self, chat_id: ChatId, user_id: &UserId) {
         if let Some(user) = self.users.get_mut(user_id) {
             user.chats.remove(&chat_id);
-            if !user.known {
-                user.left.insert(chat_id);
+            if let Some(left) = &mut user.left {
+                left.insert(chat_id);
             }
         }
         if let Some(chat) = self.chats.get_mut(&chat_id) {

@@ -31,6 +31,9 @@ pub(super) struct Member {
     direct: bool,
 }
 
+/// May say something in a chat.
+pub(super) struct Speaker;
+
 /// Has made a chat and is a member of it.
 pub(super) struct Owner {
     pub chat_id: ChatId,
@@ -85,20 +88,23 @@ impl Reader {
     }
 }
 
+impl Speaker {
+    /// Errors: `not_found`; `forbidden` for who may see the chat and is no member. In a direct chat
+    /// nobody but its two users speaks, not even the service.
+    pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
+        let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
+        let standing = visible(found, actor.service)?;
+        match standing.member || (actor.service && !standing.direct) {
+            true => Ok(Speaker),
+            false => Err(Error::NO_MEMBER),
+        }
+    }
+}
+
 impl Member {
     /// Errors: `not_found`; `forbidden` for who may see the chat and is no member.
-    pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
-        let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
-        Member::of(found, chat_id, actor)
-    }
-
-    /// The same, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
-        Member::of(found, chat_id, actor)
-    }
-
-    fn of(found: Option<Standing>, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
         let standing = visible(found, actor.service)?;
         match standing.member || actor.service {
             true => Ok(Member { chat_id, user_id: actor.user_id.clone(), direct: standing.direct }),

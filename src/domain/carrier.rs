@@ -2,7 +2,7 @@
 //! to the clients: first what follows from it, then what they see of it.
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
@@ -15,7 +15,7 @@ use super::nick_lists::NickLists;
 use super::typing::Typists;
 use crate::audience::{Audience, Unflushed};
 use crate::cluster::Moved;
-use crate::model::{Committed, Event};
+use crate::model::{ChatId, Committed, Event};
 
 /// How many events are shown before they are sent, if so many have been committed together.
 pub(super) const AT_ONCE: usize = 512;
@@ -27,9 +27,11 @@ pub(super) struct Carrier {
     pub nick_lists: NickLists,
     pub typists: Typists,
     announcements: Announcements,
-    crowds: Crowds,
+    crowds: Mutex<Crowds>,
     consequences: mpsc::UnboundedSender<Consequence>,
     unflushed: Mutex<Unflushed>,
+    /// What is being sent.
+    flushing: Mutex<Unflushed>,
     /// The number of the latest event that was committed here and has been shown.
     shown: watch::Sender<u64>,
 }
@@ -46,9 +48,10 @@ impl Carrier {
             nick_lists: NickLists::default(),
             typists: Typists::default(),
             announcements: Announcements::new(),
-            crowds: Crowds::default(),
+            crowds: Mutex::default(),
             consequences,
             unflushed: Mutex::default(),
+            flushing: Mutex::default(),
             shown: watch::Sender::new(0),
         };
         (carrier, followed)
@@ -79,7 +82,7 @@ impl Carrier {
         }
         self.nick_lists.note(event);
         self.typists.note(event);
-        let mut unflushed = self.unflushed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unflushed = lock(&self.unflushed);
         let lost = self.audience.show(event, &mut unflushed);
         drop(unflushed);
         for consequence in Consequence::of(event, lost) {
@@ -95,29 +98,37 @@ impl Carrier {
 
     /// Shows that somebody has come into a room or left it, a large one with others together.
     pub fn show_moved(self: &Arc<Self>, moved: Moved) {
-        match self.crowds.note(moved) {
+        // Until it is shown, so that the counts come in order.
+        let mut crowds = lock(&self.crowds);
+        match crowds.note(moved) {
             Telling::Now(event) => self.show(&event),
             Telling::After(chat_id) => {
                 let carrier = self.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(crowds::EVERY).await;
-                    if let Some(event) = carrier.crowds.take(chat_id) {
-                        carrier.show(&event);
-                        carrier.flush(None);
-                    }
+                    carrier.show_crowd(chat_id);
+                    carrier.flush(None);
                 });
             }
             Telling::With => {}
         }
     }
 
+    fn show_crowd(&self, chat_id: ChatId) {
+        let mut crowds = lock(&self.crowds);
+        if let Some(event) = crowds.take(chat_id) {
+            self.show(&event);
+        }
+    }
+
     /// Sends what has been shown. All that was committed here up to this number has been, if one is
     /// given.
     pub fn flush(&self, number: Option<u64>) {
-        // Without the lock, as it may close connections.
-        let mut unflushed =
-            mem::take(&mut *self.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
-        unflushed.flush();
+        // One at a time: what others have begun to send counts as sent when it is.
+        let mut flushing = lock(&self.flushing);
+        mem::swap(&mut *flushing, &mut *lock(&self.unflushed));
+        flushing.flush();
+        drop(flushing);
         if let Some(number) = number {
             self.shown.send_replace(number);
         }
@@ -128,4 +139,9 @@ impl Carrier {
         // It fails when there is no sender; this is one.
         let _ = self.shown.subscribe().wait_for(|shown| *shown >= number).await;
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic leaves these whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,6 @@
 //! room that fills up does not cost the square of its size.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::cluster::Moved;
@@ -19,7 +18,7 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 
 /// What has changed in large rooms and has not been told yet.
 #[derive(Default)]
-pub(super) struct Crowds(Mutex<HashMap<ChatId, Crowd>>);
+pub(super) struct Crowds(HashMap<ChatId, Crowd>);
 
 #[derive(Default)]
 struct Crowd {
@@ -39,10 +38,9 @@ pub(super) enum Telling {
 }
 
 impl Crowds {
-    pub fn note(&self, moved: Moved) -> Telling {
+    pub fn note(&mut self, moved: Moved) -> Telling {
         let Moved { chat_id, user, participants, joined } = moved;
-        let mut crowds = self.lock();
-        let waiting = crowds.contains_key(&chat_id);
+        let waiting = self.0.contains_key(&chat_id);
         let most = if joined { participants } else { participants + 1 };
         if most <= LARGE && !waiting {
             return Telling::Now(match joined {
@@ -50,7 +48,7 @@ impl Crowds {
                 false => Event::ParticipantLeft { chat_id, user, participants },
             });
         }
-        let crowd = crowds.entry(chat_id).or_default();
+        let crowd = self.0.entry(chat_id).or_default();
         crowd.participants = participants;
         let user_id = user.id.clone();
         let now = joined.then_some(user);
@@ -66,8 +64,8 @@ impl Crowds {
     }
 
     /// What has changed in a large room since it was last taken; none if nothing has.
-    pub fn take(&self, chat_id: ChatId) -> Option<Event> {
-        let Crowd { participants, moved } = self.lock().remove(&chat_id)?;
+    pub fn take(&mut self, chat_id: ChatId) -> Option<Event> {
+        let Crowd { participants, moved } = self.0.remove(&chat_id)?;
         if moved.is_empty() {
             return None;
         }
@@ -80,10 +78,5 @@ impl Crowds {
             }
         }
         Some(Event::ParticipantsMoved { chat_id, participants, joined, left, more })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ChatId, Crowd>> {
-        // Nothing panics while it is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -58,7 +58,7 @@ impl App {
         };
         let acting = acting.await;
         if acting.is_err() && new {
-            audience.forget_user(id, user_id);
+            audience.take_user(id, user_id);
         }
         acting.map(|()| new)
     }

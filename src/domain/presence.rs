@@ -237,6 +237,11 @@ impl Presence {
         participants.take(max).map(|participant| participant.profile.clone()).collect()
     }
 
+    /// The user as whom a connection is in a room.
+    pub fn user_in(&self, connection: ConnectionId, chat_id: ChatId) -> Option<&UserId> {
+        self.connections.get(&connection)?.get(&chat_id)
+    }
+
     pub fn rooms_of(&self, connection: ConnectionId) -> Vec<ChatId> {
         let rooms = self.connections.get(&connection).into_iter();
         rooms.flat_map(HashMap::keys).copied().collect()

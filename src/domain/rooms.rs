@@ -169,10 +169,13 @@ impl App {
         self.go_from(presence, connection, chat_id).await;
     }
 
-    /// The same of a connection that has lost the room, unless it has come back since.
+    /// The same of a connection that has lost the room, unless it has come back since as the same
+    /// user.
     pub(super) async fn leave_lost_room(&self, connection: ConnectionId, chat_id: ChatId) {
-        let presence = self.presence.lock().await;
-        if !self.carrier.audience.is_in_room(connection, chat_id) {
+        let (presence, audience) = (self.presence.lock().await, &self.carrier.audience);
+        let user_id = presence.user_in(connection, chat_id);
+        let is_back = |user_id| audience.is_in_room_as(connection, chat_id, user_id);
+        if !user_id.is_some_and(is_back) {
             self.go_from(presence, connection, chat_id).await;
         }
     }

@@ -1,6 +1,6 @@
 //! Signals: what a member sends to those who are connected now, and nobody keeps.
 
-use super::access::Member;
+use super::access::Speaker;
 use super::{Actor, App};
 use crate::error::Error;
 use crate::model::{ChatId, Event, UserId};
@@ -16,19 +16,23 @@ impl App {
         to: Option<Vec<UserId>>,
     ) -> Result<(), Error> {
         self.admit_signal(actor)?;
-        self.check_hearing(actor, chat_id).await?;
+        self.check_speaker(actor, chat_id).await?;
         let user_id = actor.user_id.clone();
         self.tell(Event::Signalled { chat_id, user_id, data, to, by: actor.connection });
         Ok(())
     }
 
-    /// Whether the actor is a member, which costs nothing for one who hears of the chat already.
-    /// Errors: `not_found`; `forbidden`.
-    pub(super) async fn check_hearing(&self, actor: &Actor, chat_id: ChatId) -> Result<(), Error> {
-        if !self.carrier.audience.is_member(chat_id, &actor.user_id) {
-            Member::check(&self.store, chat_id, actor).await?;
+    /// Whether the actor may say something in a chat, which costs nothing for a member who hears of
+    /// it already. Errors: `not_found`; `forbidden`.
+    pub(super) async fn check_speaker(
+        &self,
+        actor: &Actor,
+        chat_id: ChatId,
+    ) -> Result<Speaker, Error> {
+        match self.carrier.audience.is_member(chat_id, &actor.user_id) {
+            true => Ok(Speaker),
+            false => Speaker::check(&self.store, chat_id, actor).await,
         }
-        Ok(())
     }
 
     /// Shows what is not stored to those who hear of it, on all nodes: once or, where Redis does not

@@ -22,6 +22,7 @@ pub(super) struct Typists(Mutex<HashMap<(ChatId, UserId), Typist>>);
 
 struct Typist {
     name: Name,
+    begun: Instant,
     told: Instant,
     ends: Instant,
 }
@@ -47,19 +48,20 @@ impl Typists {
         Some(due.then(|| typist.name.clone()))
     }
 
-    /// Has begun; false if that is known.
-    fn begin(&self, key: (ChatId, UserId), name: Name) -> bool {
+    /// Has begun. Returns when.
+    fn begin(&self, key: (ChatId, UserId), name: Name) -> Instant {
         let now = Instant::now();
-        self.lock().insert(key, Typist { name, told: now, ends: now + LASTS }).is_none()
+        self.lock().insert(key, Typist { name, begun: now, told: now, ends: now + LASTS });
+        now
     }
 
     fn end(&self, key: &(ChatId, UserId)) -> Option<Name> {
         self.lock().remove(key).map(|typist| typist.name)
     }
 
-    /// When it ends, if it has not yet.
-    fn ends(&self, key: &(ChatId, UserId)) -> Option<Instant> {
-        self.lock().get(key).map(|typist| typist.ends)
+    /// When it ends, if what has begun then has not ended yet.
+    fn ends(&self, key: &(ChatId, UserId), begun: Instant) -> Option<Instant> {
+        self.lock().get(key).filter(|typist| typist.begun == begun).map(|typist| typist.ends)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(ChatId, UserId), Typist>> {
@@ -78,7 +80,7 @@ impl App {
         on: bool,
     ) -> Result<(), Error> {
         self.admit_signal(actor)?;
-        self.check_hearing(actor, chat_id).await?;
+        self.check_speaker(actor, chat_id).await?;
         let (typists, key) = (&self.carrier.typists, (chat_id, actor.user_id.clone()));
         if !on {
             if let Some(name) = typists.end(&key) {
@@ -92,9 +94,8 @@ impl App {
             None => {
                 let profile = self.store.find_profile(&actor.user_id).await?;
                 let name = profile.ok_or(Error::NO_USER)?.name;
-                if typists.begin(key.clone(), name.clone()) {
-                    tokio::spawn(self.clone().end_typing(key.clone()));
-                }
+                let begun = typists.begin(key.clone(), name.clone());
+                tokio::spawn(self.clone().end_typing(key.clone(), begun));
                 self.tell_typing(key, name, true);
             }
         }
@@ -102,9 +103,10 @@ impl App {
     }
 
     /// Ends it when there has been no word of it for too long.
-    async fn end_typing(self: Arc<Self>, key: (ChatId, UserId)) {
-        while let Some(ends) = self.carrier.typists.ends(&key) {
+    async fn end_typing(self: Arc<Self>, key: (ChatId, UserId), begun: Instant) {
+        while let Some(ends) = self.carrier.typists.ends(&key, begun) {
             if ends > Instant::now() {
+                // Or until there is nothing to end any more.
                 sleep_until(ends).await;
             } else if let Some(name) = self.carrier.typists.end(&key) {
                 return self.tell_typing(key, name, false);

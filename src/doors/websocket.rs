@@ -176,9 +176,14 @@ async fn read<F: Future<Output = ()>>(
 ) {
     let patience = limits.ping_interval + limits.ping_timeout;
     let why = loop {
-        // A client that does not take its answers gets no more of them.
+        // A client that does not take its answers gets no more of them, and counts as gone after a
+        // while.
         tokio::select! {
-            _ = outlet.wire.share().taken() => {}
+            taken = tokio::time::timeout(patience, outlet.wire.share().taken()) => {
+                if taken.is_err() {
+                    break Closing::SILENT;
+                }
+            }
             () = outlet.closed.cancelled() => return,
             () = outlet.finishing.cancelled() => break Closing::SHUTDOWN,
         }

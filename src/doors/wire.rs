@@ -84,6 +84,8 @@ struct State {
     blocked: bool,
     /// Something was pushed since the last flush.
     unflushed: bool,
+    /// The session goes on without it.
+    disowned: bool,
     /// A close frame is queued or out.
     closing: bool,
     /// Much was dropped at the end.
@@ -165,8 +167,7 @@ impl Wire {
             Some(held) => held.push_back(frame),
             None => state.queue.push_back(frame),
         }
-        // What is blocked goes out by itself.
-        Ok(!mem::replace(&mut state.unflushed, true) && !state.blocked)
+        Ok(!mem::replace(&mut state.unflushed, true))
     }
 
     /// Writes what waits, as far as the kernel takes it; the rest follows by itself.
@@ -180,6 +181,11 @@ impl Wire {
     /// What this socket holds.
     pub fn share(&self) -> &Arc<Share> {
         &self.share
+    }
+
+    /// The session goes on without this wire, and its share with it.
+    pub fn disown(&self) {
+        self.lock().disowned = true;
     }
 
     /// Whether an answer has yet to be taken.
@@ -240,7 +246,7 @@ impl Wire {
         } else if before > after {
             self.share.remove(before - after);
         }
-        if state.out.is_none() {
+        if state.out.is_none() && !state.disowned {
             self.share.end();
         }
         let written = state.of_library == 0 || state.out.is_none();

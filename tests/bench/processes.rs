@@ -3,9 +3,11 @@
 use std::fs;
 
 /// Far more than a generator ever does: the limits are counted and never reached.
-pub const LIMITS: [(&str, &str); 8] = [
+pub const LIMITS: [(&str, &str); 10] = [
     ("CHINWAG_REQUESTS_PER_USER", "6000000"),
     ("CHINWAG_MESSAGES_PER_USER", "6000000"),
+    ("CHINWAG_ANNOUNCEMENTS_PER_USER", "0"),
+    ("CHINWAG_ANNOUNCEMENTS_PER_NODE", "0"),
     ("CHINWAG_REQUESTS_PER_ADDRESS", "0"),
     ("CHINWAG_CONNECTS_PER_ADDRESS", "0"),
     ("CHINWAG_WRITTEN_BYTES_PER_USER", "4000000000"),

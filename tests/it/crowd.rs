@@ -17,11 +17,13 @@ use crate::steps::of_chat;
 use crate::support::{Client, message, soon};
 
 /// Nobody in a crowd is held back.
-pub const UNBOUNDED: [&str; 8] = [
+pub const UNBOUNDED: [&str; 10] = [
     "--connects-per-address=0",
     "--requests-per-address=0",
     "--requests-per-user=0",
     "--messages-per-user=0",
+    "--announcements-per-user=0",
+    "--announcements-per-node=0",
     "--max-pending=100000",
     "--max-unsent=100000",
     "--sign-ups-per-address=0",

@@ -89,6 +89,7 @@ impl Stage {
     fn body(&self, event: &str, chat: &str) -> Value {
         match event {
             "new-message" => message(chat, "hello"),
+            "signal" => json!({ "chat": { "id": chat }, "data": 1 }),
             "update-chat" => json!({ "chat": { "id": chat, "name": "new" } }),
             "remove-member" => of_chat_and(chat, &self.id("another")),
             "invite" => of_chat_and(chat, &self.id("stranger")),

@@ -1,7 +1,7 @@
 //! Valid frames and bodies of each door; `$` begins what is called otherwise in each world.
 
 /// Packets of Socket.IO. What stands behind a line break is a binary frame, and the next one.
-pub const PACKETS: [&str; 40] = [
+pub const PACKETS: [&str; 42] = [
     r#"40"#,
     r#"40{"token":"$TOKEN"}"#,
     r#"40/admin,{"token":"x"}"#,
@@ -29,6 +29,8 @@ pub const PACKETS: [&str; 40] = [
     r#"4215["unsubscribe",{"channel":"room-$CHAT"}]"#,
     r#"42["subscribe",{"channel":"system"}]"#,
     r#"42["unsubscribe",{"channel":"system"}]"#,
+    r#"4216["typing",{"chat":{"id":"$CHAT"},"on":true}]"#,
+    r#"4217["signal",{"chat":{"id":"$CHAT"},"data":{"x":[1,"two",null]},"to":["$USER"]}]"#,
     r#"4216["invite",{"chat":{"id":"$CHAT"},"user":{"id":"$OTHER"}}]"#,
     r#"4217["list-invitations",{}]"#,
     r#"4218["accept-invitation",{"invitation":{"id":"$CHAT"}}]"#,

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How often is not what is tried here; but wrong passwords, which are slow by design.
-const WITHOUT_RATES: [&str; 9] = [
+const WITHOUT_RATES: [&str; 12] = [
     "CHINWAG_CONNECTS_PER_ADDRESS",
     "CHINWAG_REQUESTS_PER_ADDRESS",
     "CHINWAG_REQUESTS_PER_USER",
     "CHINWAG_MESSAGES_PER_USER",
+    "CHINWAG_SIGNALS_PER_USER",
+    "CHINWAG_ANNOUNCEMENTS_PER_USER",
+    "CHINWAG_ANNOUNCEMENTS_PER_NODE",
     "CHINWAG_WRITTEN_BYTES_PER_USER",
     "CHINWAG_WRITTEN_BYTES_PER_ADDRESS",
     "CHINWAG_READ_BYTES_PER_USER",

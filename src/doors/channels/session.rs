@@ -107,7 +107,8 @@ impl Session {
 
     /// Ends a connection that is not any more who it was.
     pub fn expel(&self, why: &'static str) {
-        self.refuse(&Error::unauthenticated(why), None);
+        // It goes out with the last frame.
+        self.outlet.push(frames::error(&Error::unauthenticated(why), None));
         self.end(Closing::UNAUTHENTICATED);
     }
 

@@ -145,8 +145,13 @@ impl Session {
 
     /// Closes the connection, and drops the requests that still wait.
     pub fn give_up(&self) {
-        self.inbox.give_up();
+        self.drop_requests();
         self.close();
+    }
+
+    fn drop_requests(&self) {
+        self.inbox.give_up();
+        self.hub.waiting.forget(self.id);
     }
 
     /// Whose requests these are.
@@ -162,7 +167,7 @@ impl Session {
             let taken = self.taken().await;
             self.hub.waiting.remove(self.id, task.size());
             if !taken || self.hub.stopped.is_cancelled() {
-                return self.inbox.give_up();
+                return self.drop_requests();
             }
             match (task, self.connection()) {
                 (Task::Enter { credential, welcome }, None) => {

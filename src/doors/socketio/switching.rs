@@ -70,8 +70,8 @@ impl Switch {
         };
         if let Some(session) = session {
             // It goes on as one WebSocket, and not as two.
-            if !session.offer(wire) {
-                return;
+            if !session.offer(wire.clone()) {
+                return wire.disown();
             }
         } else {
             head.extensions.insert(wire);

@@ -74,6 +74,14 @@ impl Waiting {
         shares.total -= bytes;
     }
 
+    /// A socket has given up all that it waited for.
+    pub fn forget(&self, id: ConnectionId) {
+        let mut shares = self.lock();
+        if let Some(share) = shares.sockets.remove(&id) {
+            shares.total -= share.bytes;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shares> {
         // Nothing panics while it is held.
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
