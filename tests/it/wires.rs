@@ -139,6 +139,28 @@ async fn frames_stay_whole_and_in_order() {
     }
 }
 
+/// A push says when it is the first that waits for a flush, and whoever pushes relies on it.
+#[tokio::test]
+async fn what_is_flushed_when_a_push_asks_for_it_goes_out_also_after_a_full_buffer() {
+    let unsent = Unsent::new(usize::MAX);
+    let (wire, library, mut client) = pair(&unsent, usize::MAX, false).await;
+    let (_sink, mut stream) = library.split();
+    let idle = tokio::spawn(async move { while stream.next().await.is_some() {} });
+    for round in 0..3 {
+        for number in 0..40 {
+            let body = Bytes::from(numbered('p', number, 5000));
+            if wire.push(Some(b'4'), body, Kind::Push).unwrap() {
+                wire.flush();
+            }
+        }
+        assert!(wire.has_unsent(), "the buffer was full in round {round}");
+        for number in 0..40 {
+            assert_eq!(next_text(&mut client).await, format!("4{}", numbered('p', number, 5000)));
+        }
+    }
+    idle.abort();
+}
+
 async fn next_text(client: &mut Client) -> String {
     match soon("a text comes", client.next()).await.unwrap().unwrap() {
         Message::Text(text) => text.to_string(),
