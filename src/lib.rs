@@ -64,29 +64,8 @@
 //! }
 //! ```
 //!
-//! # The map
-//!
-//! A message goes one way. A door (`doors/`) decodes a frame and calls one function of the domain
-//! (`domain/`) with the actor; the domain checks access and hands the message to the store's
-//! ledger (`store/`); the ledger commits a batch; the carrier (`domain/carrier.rs`) takes each
-//! committed event to the audience (`audience/`), which says who hears of it, and each door renders
-//! it once (`doors/<door>/show.rs`); the caller gets its answer.
-//!
-//! Where there are other nodes, an event has a number in its stream, that of its chat mostly. It
-//! goes to them through Redis (`cluster/`), and a node that follows the stream shows it to its own
-//! doors (`domain/follower.rs`); one that has missed it, which it sees by the number, reads it from
-//! the table `events`. So if a client has not heard of something: is it in `events`; what does
-//! `Event::route` say of where it stands; does the log warn of events that were
-//! lost or not read, and what do `chinwag_redis_up` and `chinwag_events_fetched_total` say; and
-//! what does the door make of it in its `show.rs`.
-//!
-//! Imports point one way too: `main` → `doors` → `domain` → `audience`, `store`,
-//! `cluster`, `event_log` → `model`, `error`, `clock`, `config`, `logs`. A test reads the sources and fails on any
-//! other.
-//!
-//! A feature is found by its name: the event `create-chat` is `create_chat` in
-//! `domain/chats.rs`, a row of the table in `doors/socketio/requests/mod.rs`, SQL in
-//! `store/chats.rs`, and a test in `tests/it/chats.rs`.
+//! `docs/ARCHITECTURE.md` is the map of the source: where things are, how a message travels, how to
+//! add something, and why it is as it is.
 
 mod audience;
 mod clock;
