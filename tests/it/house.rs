@@ -91,7 +91,8 @@ fn json_and_sockets_stay_in_the_doors() {
     }
 }
 
-fn sources() -> Vec<(PathBuf, String)> {
+/// The files of `src`, by their paths there.
+pub fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut folders, mut sources) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {

@@ -62,6 +62,7 @@ mod nodes;
 mod order;
 mod outage;
 mod owners;
+mod pages;
 mod polled;
 mod presence;
 mod program;

@@ -1,4 +1,4 @@
-//! Door 2: channels, on a plain WebSocket (`origins/channels-websocket.md`).
+//! Door 2: the channels' protocol, on a plain WebSocket (docs/protocol.md, "Channels").
 //!
 //! - [`login`]: a connection's life, from the nick in its address to the last frame
 //! - [`session`]: who a connection is now

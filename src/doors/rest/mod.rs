@@ -1,5 +1,5 @@
-//! Door 3: accounts and direct messages, over HTTP and a WebSocket
-//! (`origins/direct-messages-rest.md`).
+//! Door 3: accounts and direct messages, over HTTP and a WebSocket (docs/protocol.md, "Accounts and
+//! direct messages").
 //!
 //! - [`envelope`]: what every answer looks like, refusals included
 //! - [`body`], [`caller`]: what a request says, and who makes it

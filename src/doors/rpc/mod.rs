@@ -1,4 +1,4 @@
-//! Door 4: the rooms API, JSON-RPC 2.0 over HTTP (`origins/rooms-api.md`).
+//! Door 4: the rooms API, JSON-RPC 2.0 over HTTP (docs/protocol.md, "The rooms API").
 //!
 //! - [`calls`]: a body, the calls in it, and the answer to them
 //! - [`answers`]: results and errors

@@ -2,9 +2,10 @@
 //!
 //! engineioxide brings the transports and reads a connection's packets in order, socketioxide's
 //! parser reads and writes them; here are the namespace `/`, the queue that keeps a socket's
-//! requests in order, the rooms, and the forms of the wire. socketioxide itself is left out: it
-//! starts the events of a socket as tasks, which run out of order; its broadcast does not say which
-//! socket overflowed; and it cannot close the connection of one that did.
+//! requests in order, the rooms, and the forms of the wire. socketioxide's own namespaces and rooms
+//! are left out: a broadcast does not say which socket overflowed, the connection of that socket
+//! cannot be closed, and what comes before a CONNECT is done is lost. `docs/ARCHITECTURE.md` says
+//! more.
 //!
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
