@@ -123,6 +123,14 @@ impl Unknown {
     }
 }
 
+/// Which of these names is probably meant by one that is none of them.
+pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let name = folded(name);
+    let near = names.iter().map(|other| (edits(&name, &folded(other)), *other));
+    let near = near.filter(|(distance, other)| *distance <= allowed(other));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
+}
+
 /// A path's parent and the last name in it.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('.').unwrap_or(("", path))

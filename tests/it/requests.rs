@@ -162,6 +162,29 @@ async fn an_error_without_an_ack_is_an_exception() {
     assert!(error["message"].as_str().unwrap().contains("dance"), "{error}");
 }
 
+#[tokio::test]
+async fn an_event_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    for (event, meant) in [
+        ("create-usr", Some("create-user")),
+        ("createChat", Some("create-chat")),
+        ("list_messages", Some("list-messages")),
+        ("send-message", Some("new-message")),
+        ("Typing", Some("typing")),
+        ("delete-everything", None),
+        ("", None),
+    ] {
+        let error = ann.refused(event, json!({})).await;
+        assert_error(&error, "invalid", None);
+        let said = match meant {
+            Some(meant) => format!("there is no event {event}; did you mean {meant}?"),
+            None => format!("there is no event {event}"),
+        };
+        assert_eq!(error["message"], said);
+    }
+}
+
 /// `{key: object}` with some fields replaced; `null` counts as absent.
 fn merged(key: &str, mut object: Value, fields: Value) -> Value {
     for (name, value) in fields.as_object().unwrap() {

@@ -19,7 +19,7 @@ use super::packets::Answer;
 use super::session::Session;
 use crate::clock::Time;
 use crate::domain::{Actor, App, Connection, Viewer};
-use crate::doors::asked::Asked;
+use crate::doors::asked::{Asked, nearest};
 use crate::doors::input::Input;
 use crate::error::Error;
 use crate::model::{ChatId, Problem, UserId, parse_id, read_id};
@@ -55,7 +55,7 @@ macro_rules! events {
             };
             match event {
                 $($name => $function(call()?).await,)*
-                _ => Err(Error::Invalid { field: None, why: format!("there is no event {event}") }),
+                _ => Err(no_event(event, &[$($name),*])),
             }
         }
 
@@ -93,6 +93,14 @@ events! {
     "list-teams" => teams::list_teams,
     "add-to-team" => teams::add_to_team,
     "remove-from-team" => teams::remove_from_team,
+}
+
+fn no_event(event: &str, events: &[&str]) -> Error {
+    let why = match nearest(event, events) {
+        Some(meant) => format!("there is no event {event}; did you mean {meant}?"),
+        None => format!("there is no event {event}"),
+    };
+    Error::Invalid { field: None, why }
 }
 
 impl Call<'_> {
