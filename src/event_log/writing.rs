@@ -34,8 +34,10 @@ pub(super) enum Trouble {
     #[error("the database: {}", .0.cause().map_or_else(|| .0.to_string(), ToString::to_string))]
     Store(#[from] Error),
     #[error("Kafka: {0}")]
-    // Without Kafka there is no trouble with it.
-    #[cfg_attr(not(feature = "kafka"), expect(dead_code))]
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(dead_code, reason = "without Kafka it has no errors")
+    )]
     Kafka(String),
     #[error("Kafka has taken nothing for {PATIENCE:?}")]
     Stalled,

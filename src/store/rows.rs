@@ -32,6 +32,7 @@ pub(super) struct SqliteWriter {
 
 impl SqliteWriter {
     /// Takes the connection of a pool that has one, opened as `serialized`.
+    #[expect(unsafe_code, reason = "the rows are written through the handle of sqlx")]
     pub async fn take(pool: &SqlitePool) -> Result<SqliteWriter, Error> {
         let mut connection = pool.acquire().await?;
         let handle = connection.lock_handle().await?.as_raw_handle();

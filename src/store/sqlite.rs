@@ -166,6 +166,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 /// Keeps SQLite from preparing a statement anew whenever it gets another value for its `limit`,
 /// which cost more than most statements do.
+#[expect(unsafe_code, reason = "sqlx does not offer the setting, and lends its handle")]
 async fn keep_plans(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let mut locked = connection.lock_handle().await?;
     let handle = locked.as_raw_handle().as_ptr();

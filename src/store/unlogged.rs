@@ -35,8 +35,7 @@ const KEEPALIVE: [(&str, &str); 3] =
 
 /// An event that the log has yet to get.
 #[derive(FromRow)]
-// What writes them to Kafka reads them.
-#[cfg_attr(not(feature = "kafka"), expect(dead_code))]
+#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "Kafka's records are made of it"))]
 pub struct Unlogged {
     pub id: i64,
     pub stream: String,

@@ -243,7 +243,7 @@ fn tokens(source: &str) -> Vec<Token> {
 }
 
 /// The rest of a string literal, up to its closing quote.
-fn literal(rest: &mut Peekable<Chars>) -> String {
+fn literal(rest: &mut Peekable<Chars<'_>>) -> String {
     let mut text = String::new();
     while let Some(c) = rest.next() {
         match c {

@@ -40,7 +40,7 @@ impl<'a> Call<'a> {
     fn read(item: &'a RawValue) -> Option<Call<'a>> {
         // A list of the members' values would be read as well.
         let object = Some(item.get()).filter(|text| text.starts_with('{'))?;
-        let call: Call = serde_json::from_str(object).ok()?;
+        let call: Call<'_> = serde_json::from_str(object).ok()?;
         let id = call.id.map_or("", RawValue::get);
         let is_id = !id.starts_with(['{', '[', 't', 'f']);
         (call.jsonrpc == "2.0" && is_id).then_some(call)

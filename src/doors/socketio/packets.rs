@@ -24,7 +24,7 @@ const MAX_EVENT_NAME: usize = 64;
 /// the packet is read. None if it does not begin so.
 pub(super) fn event_name(data: &str) -> Option<String> {
     let items = data.trim_start().strip_prefix('[')?;
-    let mut items = serde_json::Deserializer::from_str(items).into_iter::<Text>();
+    let mut items = serde_json::Deserializer::from_str(items).into_iter::<Text<'_>>();
     let Text(name) = items.next()?.ok()?;
     Some(name.chars().take(MAX_EVENT_NAME).collect())
 }
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Request<'de>, A::Error> {
-        let name = items.next_element::<Text>()?;
+        let name = items.next_element::<Text<'_>>()?;
         name.ok_or_else(|| A::Error::invalid_length(0, &self))?;
         let body = items.next_element()?.unwrap_or(RawValue::NULL);
         while items.next_element::<IgnoredAny>()?.is_some() {}
