@@ -1,4 +1,4 @@
-//! What events do to the register, and whom they are shown to.
+//! What events change in the register, and which connections they are shown to.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,19 +7,21 @@ use super::register::{Chat, Hearing, Present, Register};
 use super::{Lost, Recipient, Shown, Way};
 use crate::model::{ChatId, ConnectionId, Event, Hearers, Route, Stream, UserId};
 
-/// From how many on those who hear of a chat are kept from event to event.
+/// A chat that so many connections hear keeps their list from event to event; for fewer it is
+/// gathered anew.
 const KEPT_FROM: usize = 16;
 
 impl Register {
-    /// Takes from an event what has to be so before it is shown: what it gives, and what it takes
-    /// from those who are not to see it. Returns whether it is to be shown.
+    /// Changes what must be changed before the event is shown: what it gives somebody, and what it
+    /// takes from those who must not see it. Returns whether to show it.
     pub(super) fn apply_before(&mut self, event: &Event, lost: &mut Lost) -> bool {
         match event {
             Event::ChatCreated(chat) => {
                 chat.users.iter().for_each(|user_id| self.add_member(chat.id, user_id));
             }
             Event::MemberJoined { chat_id, user_id } => self.add_member(*chat_id, user_id),
-            // Those who may not see it any more are not to see what it has become.
+            // A connection that may not see the chat any more must not see what it has become,
+            // either.
             Event::ChatUpdated(chat) if chat.private => {
                 self.evict(chat.id, lost, |chat, present| {
                     let user_id = present.visit.user_id.as_ref();
@@ -32,7 +34,7 @@ impl Register {
             Event::NickConnected { nick, user_id, by, anonymous } => {
                 self.add_nick(nick, user_id, *by, *anonymous);
             }
-            // It may have come by another node before, of which this one hears only now.
+            // The nick may have come in by another node, and this node may hear of that only now.
             Event::ChannelJoined { chat_id, nick, .. } => {
                 return self.enter_channel(*chat_id, nick);
             }
@@ -56,7 +58,8 @@ impl Register {
         true
     }
 
-    /// Takes from those who have seen the event what it takes from them.
+    /// Changes what must be changed after the event was shown: what it takes from those who have
+    /// seen it.
     pub(super) fn apply_after(&mut self, event: &Event, lost: &mut Lost) {
         match event {
             Event::MemberLeft { chat_id, user_id, sees } => {
@@ -92,7 +95,8 @@ impl Register {
         });
     }
 
-    /// Takes those out of a room who lose the right to be there. Nothing is kept from the service.
+    /// Takes connections that lose the right to be in a room out of it. The service stays: nothing
+    /// is kept from it.
     fn evict(&mut self, chat_id: ChatId, lost: &mut Lost, loses: impl Fn(&Chat, &Present) -> bool) {
         let Some(chat) = self.chats.get(&chat_id) else {
             return;
@@ -109,8 +113,8 @@ impl Register {
         }
     }
 
-    /// Takes a user who is protected now from the connections that have not proved to be theirs,
-    /// and takes these out of the rooms where they are as the user.
+    /// A user is protected now: connections that have not proved to be this user act as them no
+    /// more, and leave the rooms where they were as this user.
     fn protect(&mut self, user_id: &UserId, by: Option<ConnectionId>, lost: &mut Lost) {
         let connections = self.users.get(user_id).into_iter().flat_map(|user| &user.connections);
         let anonymous = connections.filter(|(id, acting)| acting.anonymous && Some(**id) != by);
@@ -123,7 +127,7 @@ impl Register {
                 let chat = self.chats.get(&chat_id);
                 let present = chat.and_then(|chat| chat.present.get(&id));
                 let as_user = |it: &Present| it.visit.user_id.as_ref() == Some(user_id);
-                // A channel is left with the connection, which ends.
+                // The connection of a channel ends, and leaves the channel with that.
                 if present.is_some_and(|present| as_user(present) && !present.channel) {
                     self.leave(id, chat_id);
                     lost.rooms.push((id, chat_id));
@@ -132,7 +136,7 @@ impl Register {
         }
     }
 
-    /// Shows an event to those who hear of it by its streams.
+    /// Shows an event to the connections that hear its streams.
     pub(super) fn tell(&mut self, event: &Event, unflushed: &mut Vec<Arc<dyn Recipient>>) {
         let Route { home, mirrors, hearers, .. } = event.route();
         for stream in [home].iter().chain(&mirrors) {
@@ -161,7 +165,7 @@ impl Register {
         unflushed: &mut Vec<Arc<dyn Recipient>>,
     ) {
         let (in_room, as_member) = (Shown::new(event, Way::Room), Shown::new(event, Way::Member));
-        // A nick that has lost the channel already is told that it is out.
+        // A nick that is out of the channel already is told so.
         if let Event::ChannelLeft { nick, .. } = event
             && let Some(nick) = self.nicks.get(nick)
             && self.present(nick.connection, chat_id).is_none()
@@ -199,14 +203,15 @@ impl Register {
         }
     }
 
-    /// Whom an event of a chat is shown to: the connections in its room, and the others of members.
+    /// The connections that hear a chat's events: those in its room, and the other connections of
+    /// its members.
     fn gather(&self, chat_id: ChatId) -> Hearing {
         let Some(chat) = self.chats.get(&chat_id) else {
             return Hearing::default();
         };
         let in_room = chat.present.values().filter(|present| present.confirmed);
         let in_room = in_room.map(|present| present.recipient.clone()).collect();
-        // Only a connection that acts as several users can come up twice.
+        // Only a connection that acts as several users can be listed twice.
         let mut seen = HashSet::new();
         let acting = chat.members.iter().filter_map(|user_id| self.users.get(user_id));
         let acting = acting.flat_map(|user| &user.connections).filter(|(id, acting)| {

@@ -1,18 +1,18 @@
 //! Who is connected, as whom, and hears what: one register for all doors.
 //!
-//! It knows connections, users and chats by their ids, and of each connection a [`Recipient`]. It
-//! knows no bytes and decides nothing: what an [event](crate::model::Event) gives or takes stands in
-//! the event, whom it is shown to in its [route](crate::model::Event::route).
+//! It knows the ids of connections, users and chats, and a [`Recipient`] for each connection. It
+//! knows no bytes and makes no rules: an [event](crate::model::Event) says what it gives and takes,
+//! and its [route](crate::model::Event::route) says who hears it.
 //!
 //! What it promises:
 //!
-//! - An event changes the register and is shown in one step: who joins by it sees it, who has lost a
-//!   chat by it sees nothing of the chat after it, and no two connections see two events in different
-//!   orders.
-//! - A connection is shown an event once for each [`Way`] in which it hears of it.
-//! - A right that is read from the store and lost meanwhile is not given: it is asked for first
-//!   ([`act_as`](Audience::act_as), [`enter`](Audience::enter)), and what an event takes from the
-//!   connection until it is [confirmed](Audience::confirm_user) is gone.
+//! - An event changes the register and is shown in one step. A user who joins by it sees it, a user
+//!   who loses the chat by it sees nothing of the chat after it, and all connections see events in
+//!   the same order.
+//! - A connection is shown an event once for each [`Way`] in which it hears it.
+//! - A right that is lost while it is read from the store is not given. A connection first asks
+//!   ([`act_as`](Audience::act_as), [`enter`](Audience::enter)), then the store is read, then it is
+//!   [confirmed](Audience::confirm_user); an event in between can take away what was asked for.
 
 mod events;
 mod register;
@@ -28,24 +28,24 @@ use register::Register;
 pub use register::Visit;
 pub use shown::{Shown, Way};
 
-/// What is known of a connection: how to show it an event.
+/// What the audience knows of a connection: how to show it an event.
 ///
 /// `show`, `lose_user` and `restart` are called while the register is locked: they wait for nothing
 /// and do not call the audience.
 pub trait Recipient: Send + Sync {
     fn id(&self) -> ConnectionId;
 
-    /// Queues what the client is to see of an event. Returns whether it has to be
-    /// [flushed](Recipient::flush).
+    /// Queues what the client is to see of an event. Returns whether it must be
+    /// [flushed](Recipient::flush) afterwards.
     fn show(&self, shown: &Shown<'_>) -> bool;
 
     /// Sends what is queued, and closes the connection of a client that is too far behind.
     fn flush(&self);
 
-    /// The connection acts as a user no more, who is protected now or could not be learnt of.
+    /// The connection acts as this user no more, because the user is protected now.
     fn lose_user(&self, user_id: &UserId);
 
-    /// Others have taken this node for dead: the client is to come again.
+    /// The other nodes have taken this one for dead: the client must reconnect.
     fn restart(&self);
 
     /// The server ends.
@@ -55,18 +55,18 @@ pub trait Recipient: Send + Sync {
 /// What an event has taken from connections.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// These are in the rooms of these chats no more.
+    /// Connections that are not in the rooms of these chats any more.
     pub rooms: Vec<(ConnectionId, ChatId)>,
-    /// These are in the chats' channels no more, of which their nicks are to be taken out.
+    /// Connections that are not in these channels any more; their nicks still have to be taken out.
     pub channels: Vec<(ConnectionId, ChatId)>,
 }
 
-/// The connections that have something to be flushed.
+/// The connections that must be flushed.
 #[derive(Default)]
 pub struct Unflushed(Vec<Arc<dyn Recipient>>);
 
 impl Unflushed {
-    /// Sends what has been shown since the last time. It must be called without any lock.
+    /// Flushes them all. Call it without holding any lock.
     pub fn flush(&mut self) {
         self.0.drain(..).for_each(|recipient| recipient.flush());
     }
@@ -86,8 +86,8 @@ impl Audience {
         self.lock().add(recipient)
     }
 
-    /// A connection has closed. Returns whether it was in a room, of which it has to be taken out;
-    /// never while the server ends.
+    /// A connection has closed. Returns whether it was in a room and must be taken out of it; false
+    /// while the server ends.
     pub fn remove(&self, id: ConnectionId) -> bool {
         self.lock().remove(id)
     }
@@ -98,21 +98,21 @@ impl Audience {
         self.lock().reset(id)
     }
 
-    /// Takes no more connections, and tells those there are that the server ends.
+    /// Takes no more connections, and tells the open ones that the server ends.
     pub fn stop(&self) {
         let recipients = self.lock().stop();
         recipients.iter().for_each(|recipient| recipient.finish());
     }
 
-    /// Lets go of all connections.
+    /// Forgets all connections.
     pub fn close(&self) {
         self.lock().clear();
     }
 
-    /// Asks for a connection to act as a user, which is `anonymous` if it has proved nothing; it
-    /// hears nothing of the user until that is [confirmed](Audience::confirm_user). Returns whether
-    /// it does not act as the user yet. Errors: `too_large` for a connection that acts as `max`
-    /// users; `unavailable` for one that has closed.
+    /// A connection asks to act as a user; it is `anonymous` if it has proved nothing. It hears
+    /// nothing of the user until that is [confirmed](Audience::confirm_user). Returns whether this
+    /// is new. Errors: `too_large` for a connection that acts as `max` users; `unavailable` for one
+    /// that has closed.
     pub fn act_as(
         &self,
         id: ConnectionId,
@@ -123,7 +123,7 @@ impl Audience {
         self.lock().act_as(id, user_id, anonymous, max)
     }
 
-    /// A connection may act as the user; `then` is done in the same moment. Errors:
+    /// Lets a connection act as the user, and calls `then` under the same lock. Errors:
     /// `unauthenticated` if an event has taken the user from it meanwhile.
     pub fn confirm_user(
         &self,
@@ -152,8 +152,8 @@ impl Audience {
         self.lock().lacks_chats(user_id)
     }
 
-    /// The chats of a user, as they were read after the connection came to act as the user.
-    /// Errors: `unauthenticated` if it does so no more.
+    /// Tells the chats of a user, as they were read after the connection came to act as the user.
+    /// Errors: `unauthenticated` if it does not any more.
     pub fn learn_chats(
         &self,
         id: ConnectionId,
@@ -163,10 +163,10 @@ impl Audience {
         self.lock().learn_chats(id, user_id, chats)
     }
 
-    /// Asks for a connection to be in the room of a chat; it hears nothing there until that is
-    /// [confirmed](Audience::confirm_room). Returns whether it is not there yet. Errors:
-    /// `too_large` for a connection that is in `max` rooms; `unauthenticated` for one that has lost
-    /// the visit's user; `unavailable` for one that has closed.
+    /// A connection asks to be in the room of a chat. It hears nothing there until that is
+    /// [confirmed](Audience::confirm_room). Returns whether this is new. Errors: `too_large` for a
+    /// connection that is in `max` rooms; `unauthenticated` for one that has lost the visit's user;
+    /// `unavailable` for one that has closed.
     pub fn enter(
         &self,
         id: ConnectionId,
@@ -177,7 +177,7 @@ impl Audience {
         self.lock().enter(id, chat_id, visit, max)
     }
 
-    /// A connection may be in the room. False if an event has taken that from it meanwhile.
+    /// Lets a connection hear the room. False if an event has taken it out meanwhile.
     pub fn confirm_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {
         self.lock().confirm_room(id, chat_id)
     }
@@ -198,17 +198,17 @@ impl Audience {
         present.is_some_and(|present| present.visit.user_id.as_ref() == Some(user_id))
     }
 
-    /// Whether a user as whom connections act is known to be a member of a chat.
+    /// Whether a user is known to be a member of a chat; only of users that connections act as.
     pub fn is_member(&self, chat_id: ChatId, user_id: &UserId) -> bool {
         self.lock().chats.get(&chat_id).is_some_and(|chat| chat.members.contains(user_id))
     }
 
-    /// Whether a connection is to hear of what everybody hears. Returns whether that is a change.
+    /// Sets whether a connection hears what everybody hears. Returns whether that is a change.
     pub fn set_hears_all(&self, id: ConnectionId, hears: bool) -> bool {
         self.lock().set_hears_all(id, hears)
     }
 
-    /// Takes from an event what it gives and takes, and shows it to whom it concerns.
+    /// Applies what an event gives and takes, and shows it to the connections that hear it.
     pub fn show(&self, event: &Event, unflushed: &mut Unflushed) -> Lost {
         let mut register = self.lock();
         let mut lost = Lost::default();
@@ -220,7 +220,7 @@ impl Audience {
     }
 
     fn lock(&self) -> MutexGuard<'_, Register> {
-        // What a panic left is whole enough to go on with.
+        // A panic leaves it whole enough to go on with.
         self.register.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

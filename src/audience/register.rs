@@ -1,4 +1,5 @@
-//! The data behind the audience's lock: connections, and what they act as and where they are.
+//! The data behind the audience's lock: connections, the users they act as, and the rooms they are
+//! in.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -21,14 +22,14 @@ pub(super) struct Register {
 
 pub(super) struct Connected {
     pub recipient: Arc<dyn Recipient>,
-    /// The users that it acts as, and whether that is confirmed.
+    /// The users it acts as, each with whether that is confirmed.
     users: HashMap<UserId, bool>,
     pub rooms: HashSet<ChatId>,
-    /// Whether it hears of what everybody hears, while it acts as a user.
+    /// Whether it hears what everybody hears, while it acts as a user.
     hears_all: bool,
 }
 
-/// A user as whom a connection acts.
+/// A user that a connection acts as.
 pub(super) struct User {
     _following: Following,
     pub connections: HashMap<ConnectionId, Acting>,
@@ -47,18 +48,19 @@ pub(super) struct Acting {
     pub confirmed: bool,
 }
 
-/// A chat of which somebody hears.
+/// A chat that some connection hears.
 pub(super) struct Chat {
     _following: Following,
-    /// The members as whom connections act.
+    /// The members that connections act as.
     pub members: HashSet<UserId>,
     /// The connections in its room.
     pub present: HashMap<ConnectionId, Present>,
-    /// Who hears of everything there, as it was last gathered; none once that has changed.
+    /// The connections that hear its events, as they were last gathered; none once that has
+    /// changed.
     pub hearing: Option<Hearing>,
 }
 
-/// Whom an event of a chat is shown to, each in one way.
+/// The connections that a chat's events are shown to, each listed once.
 #[derive(Default)]
 pub(super) struct Hearing {
     pub in_room: Vec<Arc<dyn Recipient>>,
@@ -69,12 +71,12 @@ pub(super) struct Hearing {
 pub(super) struct Present {
     pub recipient: Arc<dyn Recipient>,
     pub visit: Visit,
-    /// Whether it is there as a nick in a channel, which takes a membership.
+    /// Whether it is there as a nick in a channel, for which its user must be a member.
     pub channel: bool,
     pub confirmed: bool,
 }
 
-/// As whom a connection comes into a room.
+/// The user as which a connection comes into a room.
 #[derive(Clone, Debug)]
 pub struct Visit {
     /// None for nobody in particular.
@@ -94,7 +96,7 @@ impl Connected {
         self.hears_all && self.users.values().any(|confirmed| *confirmed)
     }
 
-    /// Whether it acts as more than one user, and may hear of an event as each of them.
+    /// Whether it acts as more than one user: then it may be listed once for each.
     pub fn acts_as_several(&self) -> bool {
         self.users.len() > 1
     }
@@ -206,7 +208,7 @@ impl Register {
         Ok(())
     }
 
-    /// With a user's last connection, what is known of the user goes.
+    /// Forgets the user with their last connection.
     pub fn forget_user(&mut self, id: ConnectionId, user_id: &UserId) {
         if let Some(connected) = self.connections.get_mut(&id) {
             connected.users.remove(user_id);
@@ -246,7 +248,8 @@ impl Register {
     ) -> Result<(), Error> {
         let user = self.users.get_mut(user_id).filter(|user| user.connections.contains_key(&id));
         let user = user.ok_or(Error::NO_USER)?;
-        // Another connection has told, maybe what is newer; the events have kept that up to date.
+        // Another connection has told the chats already, and events have kept them up to date
+        // since.
         if mem::replace(&mut user.known, true) {
             return Ok(());
         }
@@ -285,7 +288,7 @@ impl Register {
             channel: false,
             confirmed: false,
         });
-        // Who came as nobody may say later who they are.
+        // A connection that came as nobody may say later which user it is.
         present.visit.user_id = present.visit.user_id.take().or(visit.user_id);
         Ok(new)
     }
@@ -347,7 +350,8 @@ impl Register {
         }
     }
 
-    /// A nick has connected by a connection of this node.
+    /// A nick has connected. If its connection is this node's, the connection acts as the nick's
+    /// user.
     pub(super) fn add_nick(
         &mut self,
         nick: &Handle,
@@ -361,7 +365,7 @@ impl Register {
         }
     }
 
-    /// Returns the connection of a nick that was here; it acts as nobody now.
+    /// Forgets a nick; returns its connection if that was this node's, which acts as nobody now.
     pub(super) fn remove_nick(&mut self, nick: &Handle) -> Option<Arc<dyn Recipient>> {
         let Nick { connection, .. } = self.nicks.remove(nick)?;
         self.reset(connection);
@@ -391,7 +395,7 @@ impl Register {
         }
     }
 
-    /// A chat of which somebody more is about to hear; it is followed from now on.
+    /// A chat that one more connection is about to hear; this node follows it from now on.
     fn chat(
         &mut self,
         chat_id: ChatId,
@@ -407,7 +411,7 @@ impl Register {
         chat
     }
 
-    /// Lets go of a chat of which nobody hears any more.
+    /// Forgets a chat that no connection hears any more.
     fn tidy(&mut self, chat_id: ChatId) {
         let unheard = |chat: &Chat| chat.members.is_empty() && chat.present.is_empty();
         if self.chats.get(&chat_id).is_some_and(unheard) {
@@ -415,7 +419,8 @@ impl Register {
         }
     }
 
-    /// A connection acts as a user of these chats from now on, or does so no more.
+    /// A connection has come to act as the user, or has ceased to: the lists of the user's chats
+    /// are gathered anew.
     fn forget_hearing(&mut self, user_id: &UserId) {
         let chats = self.users.get(user_id).into_iter().flat_map(|user| &user.chats);
         for chat_id in chats {

@@ -5,24 +5,24 @@ use std::cell::RefCell;
 
 use crate::model::Event;
 
-/// How a connection comes to hear of an event.
+/// How a connection comes to hear an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// It acts as a member of the chat.
     Member,
     /// It is in the chat's room.
     Room,
-    /// It acts as the user whom the event concerns.
+    /// It acts as the user that the event is about.
     User,
-    /// Everybody hears of it.
+    /// Everybody hears it.
     Everyone,
 }
 
-/// An event as it is shown to those who hear of it in one way.
+/// An event as it is shown to all connections that hear it in one way.
 pub struct Shown<'a> {
     pub event: &'a Event,
     pub way: Way,
-    /// What the doors have made of it: one frame for each of their types, or none.
+    /// What each door has rendered, by the type of its frames; none if it shows nothing.
     frames: RefCell<Vec<(TypeId, Box<dyn Any>)>>,
 }
 

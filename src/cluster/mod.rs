@@ -1,6 +1,7 @@
-//! Redis: what the nodes of a cluster share beside the database. It owns the connections, what the
-//! nodes tell each other, and what all of them count and know: who is in which room, who is alive,
-//! how much each user has asked. Nothing of it is durable, and nobody waits long for it.
+//! Redis: what the nodes of a cluster share beside the database. It owns the connections to Redis,
+//! what the nodes tell each other, and what they count and know together: who is in which room,
+//! which nodes are alive, how often each user has asked. Nothing in Redis is durable, and nobody
+//! waits long for it.
 //!
 //! - [`pubsub`]: events on their way from node to node
 //! - [`presence`]: who is in which room
@@ -82,7 +83,7 @@ impl Redis {
         self.interrupted.swap(false, Ordering::AcqRel)
     }
 
-    /// Takes what it answered to what it is asked every second.
+    /// Notes what it answered to the request of every second.
     fn note_result(&self, result: &RedisResult<()>) {
         self.note_answer(result.is_ok());
         self.refuses.store(result.as_ref().is_err_and(is_refusal), Ordering::Release);
@@ -100,7 +101,8 @@ impl Redis {
         format!("{}{name}", self.prefix)
     }
 
-    /// What Redis answers; none if it does not, and then at once until it does again.
+    /// What Redis answers; none if it does not. From then on none is returned at once, until it
+    /// answers again.
     async fn ask<T>(
         &self,
         ask: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,

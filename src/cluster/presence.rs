@@ -7,7 +7,7 @@
 //!
 //! - `room:<chat>` maps the users who are in a room to their profiles
 //! - `holders:<chat>:<user>` is the set of those who hold the user there
-//! - `held:<holder>` is the set of whom one holds, and where
+//! - `held:<holder>` is the set of the users that one holds, and where
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +57,7 @@ static LEAVE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// By whom a user is held in a room.
+/// What holds a user in a room: a node, or the rooms API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// A node, by connections to it.
@@ -176,7 +176,7 @@ impl Redis {
         Some(holders.iter().any(|other| *other != holder.to_string()))
     }
 
-    /// Whom somebody holds in rooms; none if Redis does not answer.
+    /// The users that a holder holds in rooms; none if Redis does not answer.
     pub async fn list_held(&self, holder: Holder) -> Option<Vec<(ChatId, UserId)>> {
         let key = self.held(holder);
         let pairs: Vec<String> = self.ask(async |mut redis| redis.smembers(key).await).await?;

@@ -4,7 +4,7 @@
 //! subscribed to it, at most once. Nobody waits for Redis: what cannot be published at once is
 //! dropped, and then, as soon as something can be again, every node hears [`Heard::Missed`]. A node
 //! that could not listen hears [`Heard::Subscribed`] again when it can, and [`Heard::Missed`] now
-//! and then until it does. Whoever hears these looks in the store for what there was.
+//! and then until it does. The follower then looks in the store for what it has missed.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -32,7 +32,7 @@ const PING: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(4);
 /// The pause between tries to listen.
 const RETRY: Duration = Duration::from_millis(300);
-/// How often who cannot listen looks for what it has missed.
+/// How often a node that cannot listen looks for what it has missed.
 const LOOK: Duration = Duration::from_secs(2);
 /// How much may wait, either way.
 const WAITING: usize = 8192;
@@ -289,7 +289,7 @@ impl Listener {
                         false => self.read(message.get_payload_bytes()),
                     };
                     if let Some(heard) = heard {
-                        // Who is too far behind begins anew.
+                        // A node that is too far behind begins anew.
                         self.hearing.try_send(heard).map_err(|_| closed())?;
                     }
                 }

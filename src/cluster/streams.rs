@@ -16,10 +16,10 @@ use super::{Heard, Link, Moved, Redis};
 use crate::error::Error;
 use crate::model::{Event, Position, Stream};
 
-/// How many may wait until what they follow has its place.
+/// So many tasks may wait until what they follow has its position.
 const WAITING: usize = 1024;
 
-/// How long one waits for that; it takes longer where the store does not answer.
+/// How long a task waits for that; it takes longer if the store does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For how long a stream is remembered that nobody follows.
@@ -32,10 +32,10 @@ const ABOUT_TO_BE_FOLLOWED: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 pub struct Streams(Option<Arc<Shared>>);
 
-/// Whoever waits until a stream is followed from where it is now.
+/// A task that waits until a stream has its position.
 pub type Asker = oneshot::Sender<Result<(), Error>>;
 
-/// What those who follow streams share with the one who shows their events.
+/// What the users of [`Streams`] share with the follower, which shows the events.
 pub struct Shared {
     map: Mutex<Map>,
     pub link: Link,
@@ -45,7 +45,7 @@ pub struct Shared {
 #[derive(Default)]
 struct Map {
     streams: HashMap<Stream, Followed>,
-    /// Those whose place is still to be found.
+    /// The streams whose position must still be found.
     new: Vec<Stream>,
 }
 
@@ -72,7 +72,7 @@ impl Followed {
         Followed { followers: 0, next, passed, shown, touched, expected: None, heard: false }
     }
 
-    /// Whether nothing of it may be missed: it is followed, or the doors are about to.
+    /// Whether nothing of it may be missed: it is followed, or the doors are about to follow it.
     fn is_owed(&self) -> bool {
         let expected = self.expected.is_some_and(|shown| shown.elapsed() < ABOUT_TO_BE_FOLLOWED);
         self.followers > 0 || expected
@@ -80,14 +80,14 @@ impl Followed {
 
     /// Notes that an event is shown in its turn; false if that is past.
     fn take_turn(&mut self, number: i64) -> bool {
-        // Of a stream that nobody follows some may not have come, or come later.
+        // Events of a stream that nobody follows may not have come, or may come later.
         if !self.is_owed()
             && let Some(next) = self.next.take_if(|next| number > *next)
         {
             self.passed.start = next;
             self.shown.clear();
         }
-        // What was shown before its place was lost is not shown again.
+        // What was shown before its position was lost is not shown again.
         if number < self.next.unwrap_or(self.passed.start) {
             return false;
         }
@@ -105,8 +105,8 @@ impl Followed {
 pub struct Following(Option<(Arc<Shared>, Stream)>);
 
 impl Streams {
-    /// Those of one of several nodes, and what its follower takes: what other nodes tell, and
-    /// whoever waits for a place.
+    /// The streams of one of several nodes, and what its follower takes: what other nodes tell, and
+    /// the tasks that wait for a position.
     pub fn start(
         redis: &Redis,
         node: Uuid,
@@ -121,7 +121,7 @@ impl Streams {
     /// shown to the doors, by whichever node it is committed.
     pub fn follow(&self, stream: Stream) -> Following {
         self.begin(stream, |followed| {
-            // Whoever comes now is not owed what was before.
+            // A client that comes now need not be shown what was before.
             if !followed.is_owed()
                 && let Some(next) = followed.next.take()
             {
@@ -173,7 +173,7 @@ impl Streams {
         }
     }
 
-    /// Waits until all that is followed has its place: nothing that is committed from now on is
+    /// Waits until all that is followed has its position: nothing that is committed from then on is
     /// missed. Errors: `unavailable`.
     pub async fn positioned(&self) -> Result<(), Error> {
         let Some(shared) = &self.0 else {
@@ -218,8 +218,8 @@ impl Shared {
         }
     }
 
-    /// The same of an event that stands elsewhere than where it was found, and that may have come
-    /// into being before its stream was followed. None is shown twice, as far as it is remembered.
+    /// The same for an event that was found by a mirror, and that may have been committed before
+    /// its home stream was followed. None is shown twice, as far as that is remembered.
     pub fn take_at_home(&self, home: &Position) -> bool {
         let mut map = self.map();
         let Some(followed) = map.streams.get_mut(&home.stream) else {
@@ -251,7 +251,7 @@ impl Shared {
         }
     }
 
-    /// The streams whose place is still to be found.
+    /// Takes the streams whose position must still be found.
     pub fn take_new(&self) -> Vec<Stream> {
         mem::take(&mut self.map().new)
     }

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for whoever has to check or sign something with it.
+    /// The text itself, to check or sign something with it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

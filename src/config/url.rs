@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Url(String);
 
 impl Url {
-    /// The whole of it, for whoever connects.
+    /// The whole of it, to connect by.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Access is a value: whoever holds one of these has been checked, and a function that needs the
+//! Access is a value: code that holds one of these has checked it, and a function that needs the
 //! right takes it as a parameter.
 //!
 //! A chat that is neither private nor a team's is public: anyone may see it. A team's chat may be
@@ -82,7 +82,7 @@ impl Reader {
         }
     }
 
-    /// Who is in a direct chat never changes. Errors: `forbidden`.
+    /// For what would change who is in a chat. Errors: `forbidden` for a direct chat.
     pub fn refuse_direct(&self) -> Result<(), Error> {
         refuse_direct(self.direct)
     }
@@ -112,15 +112,15 @@ impl Member {
         }
     }
 
-    /// Who is in a direct chat never changes. Errors: `forbidden`.
+    /// For what would change who is in a chat. Errors: `forbidden` for a direct chat.
     pub fn refuse_direct(&self) -> Result<(), Error> {
         refuse_direct(self.direct)
     }
 }
 
 impl Owner {
-    /// Errors: `not_found`; `forbidden` for who may see the chat and is not its owner, and for a
-    /// direct chat, which has none.
+    /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is not its owner, and
+    /// for a direct chat, which has none.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Owner, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         let standing = visible(found, actor.service)?;
@@ -133,7 +133,7 @@ impl Owner {
 }
 
 impl TeamMember {
-    /// Errors: `not_found` at `field`, also for who is not in the team.
+    /// Errors: `not_found` at `field`, also for an actor who is not in the team.
     pub async fn check_in(
         tx: &mut Tx,
         team_id: TeamId,

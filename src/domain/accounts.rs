@@ -30,9 +30,9 @@ impl App {
         if self.registration == Registration::Closed {
             return Err(Error::Forbidden("nobody can sign up here"));
         }
-        // Before it is said what others have, which else could be asked for as often as one likes.
+        // Before the answer says what other users have: that must not be asked without a limit.
         self.admit_sign_up(address)?;
-        // Before the password is hashed, which costs the most; it may be taken meanwhile.
+        // Before the password is hashed, which costs the most. A name may still be taken meanwhile.
         refuse_taken(self.store.find_taken(new).await?)?;
         let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
@@ -45,8 +45,8 @@ impl App {
         self.issue_token(tx, user.id, None).await
     }
 
-    /// A new token for who knows the password. Errors: `unauthenticated`; `rate_limited` after too
-    /// many failures of the user or from the address; `unavailable`.
+    /// A new token for a client that knows the password. Errors: `unauthenticated`; `rate_limited`
+    /// after too many failures of the user or from the address; `unavailable`.
     pub async fn log_in(
         &self,
         username: &str,
@@ -58,9 +58,9 @@ impl App {
         self.issue_token(tx, user_id, None).await
     }
 
-    /// Gives a nick a password, which protects it: one that is nobody's, or the actor's own. The
-    /// connection `id` has proved then to be that user. Errors: `forbidden` if nobody may sign up;
-    /// `conflict` for somebody else's; `unavailable`.
+    /// Gives a nick a password, which protects it. The nick must be the actor's own or nobody's.
+    /// After this the connection `id` has proved to be that user. Errors: `forbidden` if nobody may
+    /// sign up; `conflict` for somebody else's; `unavailable`.
     pub async fn register_nick(
         &self,
         id: ConnectionId,
@@ -121,7 +121,7 @@ impl App {
     /// `unauthenticated`, also once that has expired.
     pub async fn refresh_token(&self, refresh_token: &str) -> Result<Token, Error> {
         let hash = digest(refresh_token);
-        // What is no refresh token is refused without a turn to write.
+        // A wrong refresh token is refused without a transaction.
         let known = self.store.is_refresh_token(&hash).await?;
         let mut tx = match known {
             true => self.store.begin().await?,
@@ -133,7 +133,7 @@ impl App {
     }
 
     /// Ends the token that the connection came with, and all its connections. Errors: `forbidden`
-    /// for what is no token of this server's.
+    /// for a connection without a token of this server.
     pub async fn end_token(&self, connection: &Connection) -> Result<(), Error> {
         let access_key_id = connection
             .access_key_id()
@@ -147,8 +147,8 @@ impl App {
         Ok(())
     }
 
-    /// Commits a new token of the user, and the end of the one that it is in place of; the oldest
-    /// ends, too, if there are too many.
+    /// Commits a new token of the user, and the end of the token that it replaces. If the user has
+    /// too many, the oldest ends, too.
     async fn issue_token(
         &self,
         mut tx: Tx,
@@ -173,7 +173,7 @@ impl App {
 /// Protects the actor's own user, who gets a password.
 async fn protect(tx: &mut Tx, actor: Option<&Actor>, user: User) -> Result<UserId, Error> {
     let own = actor.is_some_and(|actor| *actor.user_id() == user.id);
-    // Whom the host application knows comes with its tokens.
+    // A user of the host application comes with its tokens.
     if !own || user.protected || user.external_id.is_some() {
         return Err(Error::conflict("user", "another user has this nick"));
     }

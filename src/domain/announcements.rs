@@ -1,5 +1,5 @@
-//! Public chats are announced to everybody who is connected: on each node up to 20 a second. The
-//! next one that is announced says how many were not.
+//! New public chats are announced to everybody who is connected, at most 20 a second on each node.
+//! The next announcement says how many were left out.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ impl Announcements {
         Announcements { limiter, missed: AtomicU64::new(0) }
     }
 
-    /// How a new chat is announced; none if it is not public, or has to be left out.
+    /// The announcement of a new chat; none if the chat is not public, or is left out.
     pub fn announce(&self, chat: &Chat) -> Option<Event> {
         if chat.private || chat.team_id.is_some() {
             return None;

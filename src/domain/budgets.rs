@@ -46,7 +46,7 @@ impl App {
     /// Counts messages that the viewer has read.
     pub(super) async fn count_read(&self, viewer: &Viewer, messages: &[Message]) {
         let bytes = messages.iter().map(Message::size).sum();
-        // What has been read is given out, however much it was.
+        // What has been read is given out, even if it was too much.
         let _ = self.spend(&self.rates.bytes.read, viewer, bytes, true).await;
     }
 
@@ -77,7 +77,7 @@ impl App {
                 }
             }
         }
-        // Not for what its user is refused: others at the address have no part in that.
+        // Not if the user's own budget refuses it: others at the address have no part in that.
         budgets.of_address.take(&network, bytes);
         Ok(())
     }

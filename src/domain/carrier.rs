@@ -1,5 +1,6 @@
-//! Takes what this node commits, and, where there are other nodes, what [they do](super::follower),
-//! to the clients: first what follows from it, then what they see of it.
+//! Carries events to the clients of this node: those that it commits and, where there are other
+//! nodes, [theirs](super::follower). Before clients see an event, what the domain remembers of it
+//! is brought up to date.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ use crate::audience::{Audience, Unflushed};
 use crate::cluster::Moved;
 use crate::model::{ChatId, Committed, Event};
 
-/// How many events are shown before they are sent, if so many have been committed together.
+/// At most so many events are shown before they are sent.
 pub(super) const AT_ONCE: usize = 512;
 
 /// The one way to the clients of this node.
@@ -37,10 +38,11 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    /// What follows from the events comes out of the receiver.
+    /// The consequences of events come out of the receiver.
     pub fn new(audience: Audience) -> (Carrier, mpsc::UnboundedReceiver<Consequence>) {
-        // Not bounded: what takes from it commits, and commits wait for this one. What is in it
-        // stands for connections and members, which are.
+        // Not bounded: its receiver commits, and commits wait for the carrier, so that the two
+        // would wait for each other. What it holds is bounded by the connections and members that
+        // there are.
         let (consequences, followed) = mpsc::unbounded_channel();
         let carrier = Carrier {
             audience,
@@ -74,10 +76,11 @@ impl Carrier {
         }
     }
 
-    /// Shows an event to those whom it concerns; they get it when it is [flushed](Carrier::flush).
+    /// Shows an event to the connections that hear it; they get it when it is
+    /// [flushed](Carrier::flush).
     pub fn show(&self, event: &Event) {
         if let Event::TokenEnded { access_key_id, .. } = event {
-            // The token has no connections after it.
+            // Connections with this token end.
             self.leases.end(access_key_id);
         }
         self.nick_lists.note(event);
@@ -86,7 +89,7 @@ impl Carrier {
         let lost = self.audience.show(event, &mut unflushed);
         drop(unflushed);
         for consequence in Consequence::of(event, lost) {
-            // Where the server ends, nothing follows any more.
+            // It fails only when the server ends; then nothing needs to follow.
             let _ = self.consequences.send(consequence);
         }
         if let Event::ChatCreated(chat) = event
@@ -96,7 +99,8 @@ impl Carrier {
         }
     }
 
-    /// Shows that somebody has come into a room or left it, a large one with others together.
+    /// Shows that somebody has come into a room or left it. In a large room that is gathered for a
+    /// second.
     pub fn show_moved(self: &Arc<Self>, moved: Moved) {
         // Until it is shown, so that the counts come in order.
         let mut crowds = lock(&self.crowds);

@@ -13,9 +13,9 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// The actor's nick comes into a channel, which is made at first use. Errors: `conflict` for
-    /// who is in it already, `not_found` for one that has become private, `too_large` for who is
-    /// in as many as may be, or has as many chats.
+    /// The actor's nick comes into a channel, which is made at first use. Errors: `conflict` for a
+    /// nick that is in it already, `not_found` for a channel that has become private, `too_large`
+    /// for a nick in too many channels or a user with too many chats.
     pub async fn join_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
         let _turn = self.nicks.turn.lock().await;
         let nick = self.check_newcomer(actor, channel)?;
@@ -50,8 +50,8 @@ impl App {
         Ok(())
     }
 
-    /// The actor's nick leaves a channel, and the user its chat. Errors: `conflict` for who is
-    /// not in it.
+    /// The actor's nick leaves a channel, and the user its chat. Errors: `conflict` for a nick that
+    /// is not in it.
     pub async fn leave_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
         let _turn = self.nicks.turn.lock().await;
         let (nick, chat_id) = self
@@ -66,8 +66,8 @@ impl App {
         Ok(())
     }
 
-    /// Takes a connection out of a channel whose chat its user has ceased to be a member of. Who
-    /// is one again joins the channel again.
+    /// Takes a connection out of a channel because its user is not a member of the chat any more. A
+    /// user who is a member again joins the channel again.
     pub(super) async fn lose_channel(&self, connection: ConnectionId, chat_id: ChatId) {
         let _turn = self.nicks.turn.lock().await;
         let Some((nick, channel)) = self.nicks.seats().get(connection).and_then(|seat| {
@@ -88,8 +88,8 @@ impl App {
         self.stand_aside(connection, &channel, chat_id).await;
     }
 
-    /// Says something in a channel that the actor's nick is in. Errors: `forbidden` for who is
-    /// not; those of [`new_message`](App::new_message).
+    /// Says something in a channel that the actor's nick is in. Errors: `forbidden` for a nick that
+    /// is not; those of [`new_message`](App::new_message).
     pub async fn say(&self, actor: &Actor, channel: &ChannelName, body: Body) -> Result<(), Error> {
         let (_, chat_id) =
             self.place_in(actor, channel).ok_or(Error::Forbidden("join the channel first"))?;
@@ -111,8 +111,8 @@ impl App {
         self.nicks_in(chat_id).await
     }
 
-    /// The nick of who may come into one more channel, this one. Errors: `unauthenticated`,
-    /// `conflict`, `too_large`.
+    /// The actor's nick, if it may come into this channel besides those that it is in. Errors:
+    /// `unauthenticated`, `conflict`, `too_large`.
     fn check_newcomer(&self, actor: &Actor, channel: &ChannelName) -> Result<Handle, Error> {
         let seats = self.nicks.seats();
         let seat = seats.get(actor.connection).ok_or(Error::NO_USER)?;

@@ -81,8 +81,8 @@ impl App {
         Ok(chat)
     }
 
-    /// Ends the actor's membership. Errors: `not_found`; `conflict` for who is no member;
-    /// `forbidden` for a direct chat.
+    /// Ends the actor's membership. Errors: `not_found`; `conflict` for an actor who is not a
+    /// member; `forbidden` for a direct chat.
     pub async fn leave_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
@@ -99,7 +99,7 @@ impl App {
     }
 
     /// Changes the name, the description or the privacy; an empty description clears it. Errors:
-    /// `not_found`, `forbidden` for who is not the owner.
+    /// `not_found`, `forbidden` for an actor who is not the owner.
     pub async fn update_chat(
         &self,
         actor: &Actor,
@@ -116,8 +116,8 @@ impl App {
         Ok(chat)
     }
 
-    /// Ends another's membership. Errors: `not_found`, `forbidden` for who is not the owner,
-    /// `conflict` for oneself or who is no member.
+    /// Ends another's membership. Errors: `not_found`, `forbidden` for an actor who is not the
+    /// owner, `conflict` for oneself or a user who is not a member.
     pub async fn remove_member(
         &self,
         actor: &Actor,
@@ -134,7 +134,7 @@ impl App {
     }
 
     /// Marks the chat as read up to `seq`, or all of it. What has been read stays read. Errors:
-    /// `not_found`, `forbidden` for who is no member.
+    /// `not_found`, `forbidden` for an actor who is not a member.
     pub async fn mark_read(
         &self,
         actor: &Actor,
@@ -152,13 +152,13 @@ impl App {
         loop {
             match self.store.mark_read(mark.clone()).await {
                 Ok(Marked::Read(read)) => return Ok(read),
-                // Counted outside the transaction, which others wait for.
+                // Counted outside the transaction: others wait for that.
                 Ok(Marked::Uncounted { after, to }) => {
                     let _share = self.share_of(&Viewer::from(actor)).await?;
                     let own = self.store.count_own(chat_id, &mark.user_id, after, to).await?;
                     mark.passed = Some(Passed { after, to, own });
                 }
-                // The service reads what it likes, but has nothing to mark without a member.
+                // The service may read the chat, but without a member there is nothing to mark.
                 Err(Error::NotFound { .. }) => {
                     Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
                     return Err(Error::NO_MEMBER);
@@ -180,8 +180,8 @@ fn changed(chat: Chat, change: ChatChange) -> Chat {
     }
 }
 
-/// A chat with so many users in its room, who are counted before the transaction begins: nobody
-/// else writes while it is open. Errors: `not_found`.
+/// A chat, with the number of users in its room. That is counted before the transaction begins,
+/// because nobody else writes while it is open. Errors: `not_found`.
 pub(super) async fn find_chat(
     tx: &mut Tx,
     chat_id: ChatId,
@@ -191,7 +191,8 @@ pub(super) async fn find_chat(
     Ok(Chat { participants, ..chat })
 }
 
-/// Makes the actor a member; the event of it, if they were none. Errors: `not_found`, `forbidden`.
+/// Makes the actor a member; returns the event if they were not one. Errors: `not_found`,
+/// `forbidden`.
 pub(super) async fn join(
     tx: &mut Tx,
     actor: &Actor,

@@ -55,8 +55,8 @@ impl Cluster {
         self.is_steady() && self.redis.count_rooms(&[chat_id]).await.is_some_and(|it| it == [0])
     }
 
-    /// Whether what Redis holds is all: no node is missing, or was until lately, or has somebody
-    /// in a room who is not there.
+    /// Whether Redis knows everybody in all rooms: no node is missing or was until lately, and none
+    /// has somebody in a room whom Redis does not know.
     pub async fn hears_all_nodes(&self, tx: &mut Tx) -> Result<bool, Error> {
         match self.redis.count_nodes().await {
             Some(nodes) => tx.are_all_nodes_heard(nodes).await,
@@ -136,7 +136,7 @@ impl App {
         }
         // One that has not answered may have lost something, whatever its epoch.
         if cluster.redis.take_presence_missed() || !whole || interrupted {
-            // Where Redis has lost who was there, nobody has heard that they were gone.
+            // If Redis lost who was there, no client heard that they were gone.
             let restored = async {
                 self.hold_rooms().await;
                 self.restore_presence(cluster, kept).await
@@ -244,7 +244,7 @@ impl App {
         restored.inspect_err(|error| error.warn("who is in rooms was not read")).ok()?
     }
 
-    /// The same for the users of the rooms API, each of whom stays where they are meanwhile.
+    /// The same for the users of the rooms API. Each stays where they are meanwhile.
     async fn restore_seated(&self, cluster: &Cluster) -> Result<Option<()>, Error> {
         let seated = self.store.list_seated().await?;
         let Some(held) = cluster.redis.list_held(Holder::Lobby).await else {
@@ -274,8 +274,8 @@ impl App {
             if cluster.redis.enter_room(entry).await.is_none() {
                 return Ok(None);
             }
-            // They stayed there all the while: PostgreSQL ends a transaction that is idle for too
-            // long.
+            // Checks that they stayed all the while: PostgreSQL ends a transaction that is idle for
+            // too long.
             tx.find_seat(user_id).await?;
         }
         Ok(Some(()))

@@ -1,6 +1,6 @@
-//! What follows from events: who has lost a chat leaves its room, and a room that is empty then is
-//! deleted. It is begun in the order of the events, and not waited for: it may commit something, and
-//! commits wait for what shows events.
+//! What follows from events: a connection that has lost a chat leaves its room, and a room that is
+//! empty then is deleted. This is begun in the order of the events, but the carrier does not wait
+//! for it: a consequence may commit something, and commits wait for the carrier.
 
 use std::sync::Weak;
 
@@ -10,13 +10,13 @@ use super::App;
 use crate::audience::Lost;
 use crate::model::{ChatId, ConnectionId, Event, UserId};
 
-/// What an event makes necessary.
+/// What must be done because of an event.
 pub(super) enum Consequence {
-    /// A connection is to be taken out of a chat's room, unless it has come back.
+    /// Take a connection out of a chat's room, unless it has come back.
     LeaveRoom(ConnectionId, ChatId),
-    /// The nick of a connection is to be taken out of a channel.
+    /// Take the nick of a connection out of a channel.
     LeaveChannel(ConnectionId, ChatId),
-    /// A user is a member no more, and is not to be in the chat's room by the rooms API.
+    /// A user is not a member any more: take them out of the chat's room in the rooms API, too.
     Recall(ChatId, UserId),
 }
 
@@ -36,13 +36,13 @@ impl Consequence {
     }
 }
 
-/// Does what follows, until the server is gone.
+/// Draws the consequences, until the server is gone.
 pub(super) async fn run(app: Weak<App>, mut followed: mpsc::UnboundedReceiver<Consequence>) {
     while let Some(consequence) = followed.recv().await {
         let Some(app) = app.upgrade() else {
             return;
         };
-        // None waits for another, of which the store may be in the way.
+        // Each in a task of its own: one that waits for the store must not hold up the others.
         app.work.clone().spawn(async move { app.draw(consequence).await });
     }
 }

@@ -1,5 +1,5 @@
-//! Large rooms: who comes and goes is told together, once a second, and not one by one, so that a
-//! room that fills up does not cost the square of its size.
+//! Large rooms: who comes and goes is told once a second, all together. Told one by one, a room
+//! that fills up would cost the square of its size.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,33 +7,33 @@ use std::time::Duration;
 use crate::cluster::Moved;
 use crate::model::{ChatId, Event, Profile, UserId};
 
-/// A room of more participants is a large one.
+/// A room with more participants than this is large.
 const LARGE: usize = 200;
 
-/// How many of those who have come, and of those who have gone, are named.
+/// At most so many users who have come, and so many who have gone, are named.
 const NAMED: usize = 50;
 
 /// How long changes are gathered.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
 
-/// What has changed in large rooms and has not been told yet.
+/// Changes in large rooms that have not been told yet.
 #[derive(Default)]
 pub(super) struct Crowds(HashMap<ChatId, Crowd>);
 
 #[derive(Default)]
 struct Crowd {
     participants: usize,
-    /// None for those who have gone.
+    /// None for a user who has gone.
     moved: HashMap<UserId, Option<Profile>>,
 }
 
-/// What is to be done about a user who has come into a room or has gone.
+/// How to tell that a user has come into a room or has gone.
 pub(super) enum Telling {
-    /// It is told at once.
+    /// At once.
     Now(Event),
-    /// It is told with what comes until [`EVERY`] is over: then the crowd is [taken](Crowds::take).
+    /// Together with what comes until [`EVERY`] is over: then [take](Crowds::take) it.
     After(ChatId),
-    /// It is told with what came before.
+    /// With what came before: somebody will take it.
     With,
 }
 
@@ -52,7 +52,7 @@ impl Crowds {
         crowd.participants = participants;
         let user_id = user.id.clone();
         let now = joined.then_some(user);
-        // Who has come and gone meanwhile has not moved.
+        // A user who has come and gone in the meantime has not moved.
         let before = crowd.moved.remove(&user_id);
         if before.is_none_or(|before| before.is_some() == now.is_some()) {
             crowd.moved.insert(user_id, now);

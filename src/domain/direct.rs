@@ -12,7 +12,7 @@ use crate::store::Tx;
 
 impl App {
     /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself;
-    /// `too_large` for a new one of who has as many chats as may be.
+    /// `too_large` for a new one if the actor has as many chats as one user may.
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
         let users = pair(actor, user_id, "user.id")?;
         if self.store.find_direct_chat(&users).await?.is_none() {
@@ -86,7 +86,7 @@ impl App {
             limit: usize::try_from(per_page).unwrap_or_default(),
         };
         let share = self.share_of(&viewer).await?;
-        // A page has its number, so that it cannot be cut by its bytes.
+        // Pages are counted, so that one must not be cut by its bytes.
         let messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
         drop(share);
         self.count_read(&viewer, &messages).await;
@@ -126,7 +126,8 @@ impl App {
     }
 }
 
-/// The two in the order of their ids, as a new chat lists its members.
+/// The two users in the order of their ids, as a new chat lists its members. Errors: `conflict` for
+/// oneself.
 fn pair(actor: &Actor, other: &UserId, field: &'static str) -> Result<[UserId; 2], Error> {
     let mut users = [actor.user_id.clone(), other.clone()];
     users.sort_unstable();

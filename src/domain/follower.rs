@@ -1,10 +1,10 @@
-//! Follows what all nodes commit, stream by stream.
+//! Takes what all nodes commit, stream by stream, and shows it to this node's clients.
 //!
-//! What it promises: the events of a stream that is followed are shown to the doors once each and
-//! in the order of their numbers. What is committed here is shown at once, whatever has become of
-//! Redis; if others have committed something before it that has not been heard of, that is fetched
-//! from the store first. What the store has forgotten meanwhile, after an hour, is lost to this
-//! node's clients until they ask; the log says so.
+//! What it promises: each event of a stream that this node follows is shown once, in the order of
+//! the numbers. What this node commits is shown at once, with or without Redis; if others have
+//! committed something before it that has not been heard of, that is fetched from the store and
+//! shown first. The store forgets events after an hour. What this node has missed by then is lost
+//! to its clients until they ask; the log says so.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::model::{Committed, Event, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
 
-/// How long Redis may take until a stream is heard.
+/// How long to wait for Redis until a stream is heard.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How many events one look at the store brings, and how many streams it asks for.
 const PAGE: usize = 1000;
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often streams are forgotten that nobody follows.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
 
-/// Those who wait until streams are heard.
+/// Tasks that wait until streams are heard.
 struct Waiting {
     askers: Vec<Asker>,
     streams: Vec<Stream>,
@@ -76,7 +76,7 @@ impl Follower {
                 }
                 _ = patience.tick(), if !waiting.is_empty() => {}
                 _ = forget.tick() => follower.shared.forget(),
-                // What a node has committed and not told of, as it has died, say.
+                // Finds what a node has committed and not told, because it died, say.
                 _ = look.tick() => follower.catch_up(follower.shared.list_next(None)).await,
             }
             follower.carrier.flush(None);
@@ -112,12 +112,12 @@ impl AtWork {
         for mirror in &kept.mirrors {
             self.is_due(mirror).await;
         }
-        // It may make a client follow the stream: what other streams tell of, or a member's return
-        // to a channel.
+        // Some events make a client follow the stream: those that other streams mirror, and a
+        // member's return to a channel.
         let lets_in = !kept.mirrors.is_empty() || matches!(event, Event::ChannelJoined { .. });
         let due = match lets_in {
             true => self.is_due_at_home(&kept.position).await,
-            // An earlier one, which has not come yet, may let somebody in who is to be shown this one.
+            // An earlier event that has not come yet may let a user in who must be shown this one.
             false => self.is_due(&kept.position).await,
         };
         if due {
@@ -145,16 +145,16 @@ impl AtWork {
                     self.show_at_home(packet.home, event).await;
                 }
             }
-            // One for each user whom it concerns: it is fetched once.
+            // There is a packet for each mirror: the event is fetched once.
             Ok(None) if packet.home.is_some_and(|home| self.shared.has_shown(&home)) => {
                 self.is_due(&packet.position).await;
             }
-            // What is not understood is passed over there.
+            // An event that is not understood is passed over there.
             Ok(None) | Err(_) => self.fill_up_to(&packet.position).await,
         }
     }
 
-    /// Shows what has been missed of these streams, from these places on.
+    /// Shows what has been missed of these streams, from these numbers on.
     async fn catch_up(&self, streams: Vec<(Stream, i64)>) {
         for streams in streams.chunks(PAGE) {
             let names: Vec<_> = streams.iter().map(|(stream, _)| stream.clone()).collect();
@@ -165,14 +165,15 @@ impl AtWork {
         }
     }
 
-    /// Whether an event is still to be shown, once those before it in its stream have been.
+    /// Shows what comes before an event in its stream; returns whether the event itself must still
+    /// be shown.
     async fn is_due(&self, position: &Position) -> bool {
         self.fill_before(position).await;
         self.shared.take(position)
     }
 
-    /// The same of an event that another stream has told of, or that is this node's own: it may be
-    /// what makes a client follow the stream.
+    /// The same for an event that came by a mirror, or that is this node's own: it may be what
+    /// makes a client follow the stream.
     async fn is_due_at_home(&self, home: &Position) -> bool {
         self.fill_before(home).await;
         self.shared.take_at_home(home)
@@ -183,8 +184,9 @@ impl AtWork {
         self.fill_up_to(&Position { stream: position.stream.clone(), number }).await;
     }
 
-    /// Shows what is missing of a stream up to a place in it. What stands there of another stream
-    /// may be missing something in turn; that one's events stand nowhere else.
+    /// Shows what is missing of a stream up to a position. An event there may be a mirror of
+    /// another stream, of which something may be missing in turn; events of that one mirror
+    /// nothing.
     async fn fill_up_to(&self, last: &Position) {
         let stream = &last.stream;
         while let Some(next) = self.shared.next_of(stream).filter(|next| *next <= last.number) {
@@ -201,7 +203,8 @@ impl AtWork {
                 self.shared.skip_to(stream, first);
             }
             for StoredEvent { position, home, event } in events {
-                // What has been forgotten at home was of a chat that nobody here has followed.
+                // An event that its home stream has forgotten was of a chat that nobody here has
+                // followed.
                 if let (true, Some(event)) = (self.shared.take(&position), event) {
                     Box::pin(self.show_at_home(home, event)).await;
                 }
@@ -209,8 +212,7 @@ impl AtWork {
         }
     }
 
-    /// Shows an event that is due in a stream, unless it stands in another, where it has been
-    /// shown already.
+    /// Shows an event that is due in a stream, unless it has been shown in its home stream already.
     async fn show_at_home(&self, home: Option<Position>, event: Event) {
         let due = match home {
             Some(home) => self.is_due_at_home(&home).await,
@@ -221,8 +223,8 @@ impl AtWork {
         }
     }
 
-    /// Finds where the streams are now that have come to be followed, and answers those who wait
-    /// for that if it cannot be found.
+    /// Finds the latest number of the streams that this node has begun to follow. If that fails,
+    /// the askers are answered with the error.
     async fn position_new(&self, askers: Vec<Asker>) -> Option<Waiting> {
         let streams = self.shared.take_new();
         for page in streams.chunks(PAGE) {
@@ -242,8 +244,8 @@ impl AtWork {
         Some(Waiting { askers, streams, since: Instant::now() })
     }
 
-    /// Whether what is not kept, who comes into a room and who leaves it, is heard too. Nobody
-    /// waits long for Redis.
+    /// Whether an asker may go on: the streams are heard, so that what is not stored comes too, or
+    /// Redis has taken too long.
     fn need_not_wait(&self, waiting: &Waiting) -> bool {
         self.shared.are_heard(&waiting.streams) || waiting.since.elapsed() >= PATIENCE
     }
@@ -253,7 +255,7 @@ impl AtWork {
         &'a self,
         read: impl Fn(&'a EventReader) -> F,
     ) -> Vec<T> {
-        // What was shown before does not wait for the store.
+        // What has been shown so far need not wait for the store.
         self.carrier.flush(None);
         loop {
             match read(&self.reader).await {

@@ -1,5 +1,5 @@
-//! Coming to hear of things: a connection opens, acts as users, goes into rooms. The
-//! [audience](crate::audience) knows who does; here is who may.
+//! How a connection comes to hear things: it opens, acts as users, goes into rooms. The
+//! [audience](crate::audience) knows what each connection hears; this module says what it may hear.
 
 use std::sync::Arc;
 
@@ -28,13 +28,13 @@ impl App {
         }
     }
 
-    /// Takes no more connections, and tells those there are that the server ends.
+    /// Takes no more connections, and tells the open ones that the server ends.
     pub fn finish_connections(&self) {
         self.carrier.audience.stop();
     }
 
-    /// Makes a connection act as a user and hear of all the user's chats; `then` is done in the
-    /// moment from which it does. Returns whether it did not before. Errors: those of
+    /// Makes a connection act as a user and hear all the user's chats; `then` is called at the
+    /// moment from which it does. Returns whether this is new. Errors: those of
     /// [`claim`](App::claim); `too_large` for a connection of too many users; `unavailable` for one
     /// that has closed.
     pub async fn act_as(
@@ -63,17 +63,17 @@ impl App {
         acting.map(|()| new)
     }
 
-    /// Makes a connection hear of the direct messages of the user whom it has proved to be.
+    /// Makes a connection hear the direct messages of the user that it has proved to be.
     pub fn hear_direct(&self, connection: &Connection) {
         if let Some(user_id) = connection.user_id() {
             self.carrier.audience.set_user(connection.id(), user_id);
         }
     }
 
-    /// Puts a connection into a chat's room, as a user whom it acts as or as nobody in particular.
-    /// With a user's first connection the user joins; one that is there already stays as whom it
-    /// came. Errors: `not_found`; `too_large` for a connection in too many rooms; `unauthenticated`
-    /// for one that has lost the user; `unavailable`.
+    /// Puts a connection into a chat's room, as a user that it acts as or as nobody in particular.
+    /// With a user's first connection the user joins. A connection that is there already stays the
+    /// user that it came as. Errors: `not_found`; `too_large` for a connection in too many rooms;
+    /// `unauthenticated` for a connection that has lost the user; `unavailable`.
     pub async fn subscribe(
         &self,
         connection: ConnectionId,
@@ -99,7 +99,7 @@ impl App {
             self.leave_lost_room(connection, chat_id).await;
         }
         let room = entered?;
-        // It may have closed, or lost the right, before it was known to be in the room.
+        // It may have closed, or lost the right, before it was put into the room.
         if !audience.is_in_room(connection, chat_id) {
             self.leave_lost_room(connection, chat_id).await;
             return Err(Error::no_chat());
@@ -116,7 +116,7 @@ impl App {
         chat_id: ChatId,
     ) -> Result<Room, Error> {
         if !self.carrier.audience.leave(connection, chat_id) {
-            // What they may not see does not exist for them.
+            // A chat that they may not see does not exist for them.
             self.see_room(viewer, chat_id).await?;
             return Err(Error::conflict("channel", "is not subscribed to"));
         }
@@ -129,8 +129,7 @@ impl App {
         self.carrier.audience.is_in_room(connection, chat_id)
     }
 
-    /// Whether a connection hears of what everybody hears of from now on. Returns whether that is
-    /// a change.
+    /// Sets whether a connection hears what everybody hears. Returns whether that is a change.
     pub fn set_hears_all(&self, connection: ConnectionId, hears: bool) -> bool {
         self.carrier.audience.set_hears_all(connection, hears)
     }

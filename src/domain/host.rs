@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::model::{Event, Name, Photo, User, UserId};
 
 impl App {
-    /// The user that the host application's token is of, made at first sight. What cannot be
-    /// updated of a protected user now keeps nobody out.
+    /// The user that the host application's token is of, made at first sight. If a protected user
+    /// cannot be updated now, their token still lets them in.
     pub(super) async fn user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
         let Some(user) = self.store.find_user_by_external_id(&claims.external_id).await? else {
             return self.keep_user_of_host(claims).await;
@@ -42,7 +42,7 @@ impl App {
     }
 }
 
-/// The user as the token describes them, if that is the newer word, and protected.
+/// The user as the token describes them, if that is newer than what is stored, and protected.
 fn changed_by(claims: &HostClaims, user: &User) -> User {
     let newer = claims.issued_at.is_some_and(|issued_at| issued_at > user.modified_at);
     let (name, photo) = match newer {

@@ -1,4 +1,4 @@
-//! What no request does: every node looks now and then for what has been left behind.
+//! Housekeeping: every node looks now and then for what has been left behind.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::clock;
 use crate::error::Error;
 
 const EVERY: Duration = Duration::from_secs(30);
-/// How long an empty ephemeral chat stays that could not be deleted, or whose room was full when
-/// the server ended: so long its users have to come back.
+/// How long an empty ephemeral chat stays if it could not be deleted, or if its room was not empty
+/// when the server ended: its users have this long to come back.
 const EMPTY: Duration = Duration::from_secs(60);
 /// For how long a committed event is kept at least, for other nodes and for the event log.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
@@ -32,7 +32,7 @@ pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
         match purging.await {
             Ok(Ok(Some(to))) => {
                 purged_to = Some(to);
-                // Half of the time is the others'.
+                // Others get half of the time.
                 sleep(begun.elapsed()).await;
             }
             Ok(Ok(None)) => {
@@ -111,7 +111,7 @@ impl App {
                 return Ok(());
             }
             for node in self.store.list_nick_nodes().await? {
-                // Redis has lost it, and with it that it is dead.
+                // Redis has lost the node, and so cannot say that it is dead.
                 if node != self.node && cluster.redis.is_alive(node).await == Some(false) {
                     self.remove_node(cluster, node).await?;
                 }

@@ -1,6 +1,6 @@
 //! Who a connection is: nobody in particular, a user by a token of theirs, or the service by its
-//! key. It owns what a credential proves and whom a connection may act as; a credential's form is
-//! read by [`Keys`](super::keys).
+//! key. It owns what a credential proves and which users a connection may act as;
+//! [`Keys`](super::keys) reads a credential's form.
 
 use std::future;
 use std::net::IpAddr;
@@ -71,7 +71,7 @@ impl Connection {
         matches!(self.identity, Identity::Proven(_))
     }
 
-    /// As whom it looks at chats until it says that it acts as a user.
+    /// How it looks at chats until it acts as a user.
     pub fn viewer(&self) -> Viewer {
         Viewer {
             user_id: self.user_id().cloned(),
@@ -80,14 +80,14 @@ impl Connection {
         }
     }
 
-    /// When its token expires or is revoked: then the door closes it. Without a token that is
-    /// never.
+    /// Returns when its token expires or is revoked: then the door closes it. Without a token it
+    /// never returns.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let end = match &self.identity {
             Identity::User { expires_at, .. } => Some(*expires_at),
             Identity::Proven(_) | Identity::Anonymous | Identity::Service => None,
         };
-        // Without a lease it is a token of its own, that nobody cancels.
+        // Without a lease: a new one, which nobody cancels.
         let revoked =
             self.lease.as_ref().map_or_else(CancellationToken::new, |lease| lease.ended.clone());
         let expired = async move {
@@ -148,9 +148,9 @@ impl App {
         }
     }
 
-    /// Follows what concerns a user whom a connection acts as, or is about to; when it returns,
-    /// all that comes is heard of here. Errors: `unauthenticated` for a token that has been revoked
-    /// on another node meanwhile; those of [`claim`](App::claim); `unavailable`.
+    /// Makes this node follow a user that a connection acts as, or is about to; from its return on
+    /// all events of the user are heard here. Errors: `unauthenticated` for a token that has been
+    /// revoked on another node meanwhile; those of [`claim`](App::claim); `unavailable`.
     pub async fn follow_user(
         &self,
         connection: &Connection,
@@ -205,7 +205,7 @@ impl App {
         access_key_id: String,
         credential: &str,
     ) -> Result<Connection, Error> {
-        // Before the store is asked: a token that is revoked meanwhile ends this one too.
+        // Before the store is asked: a token that is revoked meanwhile ends this connection, too.
         let lease = self.carrier.leases.enter(anonymous.id, access_key_id);
         let key = self.store.find_token_key(&lease.access_key_id).await?;
         let (user_id, expires_at, lease) = match key {
@@ -228,7 +228,7 @@ impl App {
 pub(super) const NOT_YOURS: Error = Error::Forbidden("you have proved to be another user");
 
 impl Connection {
-    /// Whoever has just proved to be this user, for as long as they stay connected.
+    /// A connection that has just proved to be this user, for as long as it is open.
     pub(super) fn proven(id: ConnectionId, user_id: UserId, address: IpAddr) -> Connection {
         Connection { id, identity: Identity::Proven(user_id), lease: None, address }
     }

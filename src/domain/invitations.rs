@@ -11,9 +11,9 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// Asks a user into a chat. Errors: `not_found`; `forbidden` for who is no member, and for a
-    /// direct chat; `conflict` for a user who is a member, has been asked and has not answered, or
-    /// has been asked by too many; `too_large` if the actor has asked too many.
+    /// Asks a user into a chat. Errors: `not_found`; `forbidden` for an actor who is not a member,
+    /// and for a direct chat; `conflict` for a user who is a member, has been asked and has not
+    /// answered, or has been asked by too many; `too_large` if the actor has asked too many.
     pub async fn invite(
         &self,
         actor: &Actor,

@@ -1,6 +1,6 @@
 //! Credentials: the service's key, tokens signed with a user's own key, tokens of the host
-//! application. It owns what they look like and how they are checked; who is behind them it does
-//! not know.
+//! application. It owns what they look like and how they are checked; it does not know the users
+//! behind them.
 //!
 //! The algorithm is pinned: a user's key and the host's secret sign HS256, and a public key signs
 //! by the one algorithm that it is made for. `none` and all others are refused.
@@ -39,7 +39,8 @@ pub(super) struct Keys {
     api_key: Option<Secret>,
     host_secret: Option<DecodingKey>,
     host_keys: Option<Arc<KeySet>>,
-    /// Whom the host application's tokens must be meant for and come from; anyone if it is empty.
+    /// The audience and the issuer that the host application's tokens must name; any if it is
+    /// empty.
     audience: Vec<String>,
     issuer: Vec<String>,
 }
@@ -210,7 +211,7 @@ impl Keys {
         })
     }
 
-    /// Compared in a time that does not tell how much of it is right.
+    /// The comparison takes the same time however much of it is right.
     fn is_api_key(&self, credential: &str) -> bool {
         self.api_key
             .as_ref()
@@ -222,7 +223,7 @@ fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY;
     validation.validate_nbf = true;
-    // Whom else the host application's tokens are meant for is its own affair, unless it is said.
+    // Without a setting, the host application's tokens may be meant for anybody.
     validation.validate_aud = false;
     validation
 }
@@ -237,7 +238,7 @@ fn of_seconds(seconds: f64) -> Time {
     Time::from_micros((seconds * 1e6) as i64)
 }
 
-/// The library counts whole seconds: it would let in who is closed at once.
+/// The library counts whole seconds: it would let a connection in that is closed at once.
 fn ahead(end: Time) -> Result<Time, Fault> {
     match end > clock::now() {
         true => Ok(end),

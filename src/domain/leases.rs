@@ -1,4 +1,4 @@
-//! Which connections came with which token, so that they end with it.
+//! Leases: which connections came with which token, so that they end with it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

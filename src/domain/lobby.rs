@@ -1,5 +1,5 @@
 //! The rooms API's lobby: who is logged in there, and in which room; what is said in the rooms is
-//! in [`history`](super::history). A call may come to any node, so that the seats are in the store.
+//! in [`history`](super::history). A call may come to any node, so the seats are in the store.
 //!
 //! A call that moves a user locks the seat, then the chats, then the presence.
 
@@ -99,7 +99,7 @@ impl App {
         let name = Name::of_room(&user.name, &self.limits);
         let chat = Chat {
             ephemeral: true,
-            // The one who is about to enter.
+            // The user who is about to enter.
             participants: 1,
             ..Chat::new(name, user.id.clone(), vec![user.id.clone()])
         };
@@ -112,9 +112,9 @@ impl App {
         Ok(chat_id)
     }
 
-    /// Moves the actor into another chat's room, as a member of the chat. Errors: `conflict` for
-    /// who is not in `room`, or in the other one already; `not_found`; `forbidden` for a direct
-    /// chat of others; `too_large` if the actor has as many chats as one user may.
+    /// Moves the actor into another chat's room, as a member of the chat. Errors: `conflict` for an
+    /// actor who is not in `room`, or is in the other one already; `not_found`; `forbidden` for a
+    /// direct chat of others; `too_large` if the actor has as many chats as one user may.
     pub async fn change_room(
         &self,
         actor: &Actor,
@@ -142,7 +142,7 @@ impl App {
     }
 
     /// Moves the actor from `room` into the waiting room, or from there out of the lobby. Returns
-    /// whether they are logged in still. Errors: `conflict` for who is not there.
+    /// whether they are logged in still. Errors: `conflict` for an actor who is not there.
     pub async fn go_back(&self, actor: &Actor, room: Option<ChatId>) -> Result<bool, Error> {
         let mut tx = self.begin_as(actor).await?;
         let seat = seat_in(&mut tx, &actor.user_id, room).await?;
@@ -166,7 +166,7 @@ impl App {
         Ok(self.count_in(chat_id).await)
     }
 
-    /// After a start of the only node, all who were in rooms are there again.
+    /// After the start of a single node: everybody who was in a room is there again.
     pub(super) async fn restore_seats(&self) -> Result<(), Error> {
         let mut presence = self.presence.lock().await;
         for seated in self.store.list_seated().await? {
@@ -176,7 +176,7 @@ impl App {
     }
 
     /// Moves a user into the waiting room who is in a chat's room and no member of the chat any
-    /// more. It must not be waited for by who takes the events.
+    /// more. What carries events must not wait for it.
     pub(super) async fn recall(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         let in_room = |seat: &Seat| seat.chat_id == Some(chat_id);
         if !self.store.find_seat(user_id).await?.as_ref().is_some_and(in_room) {
@@ -194,7 +194,7 @@ impl App {
         Ok(())
     }
 
-    /// Logs out who has not called for too long.
+    /// Logs out users who have not called for too long.
     pub(super) async fn log_out_idle(&self) {
         let before = clock::ago(self.limits.lobby_timeout);
         let idle = self.store.list_idle_seats(before).await;
@@ -223,7 +223,8 @@ impl App {
         Ok(())
     }
 
-    /// The seat of who says to be in `room`, or in the waiting room. Errors: `conflict`.
+    /// The seat of an actor who says to be in `room`, or in the waiting room. Errors: `conflict` if
+    /// they are not.
     pub(super) async fn seat(&self, user_id: &UserId, room: Option<ChatId>) -> Result<Seat, Error> {
         let seat = right_seat(self.store.find_seat(user_id).await?, room)?;
         // Not at every call: it is a commit.

@@ -7,8 +7,8 @@ use crate::model::{Body, ChatId, ClientId, MessagePage, MessageQuery, MessageTyp
 use crate::model::{NewMessage, Sent};
 
 impl App {
-    /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for
-    /// who is no member, `conflict` for a `client_id` that belongs to another message,
+    /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for an
+    /// actor who is not a member, `conflict` for a `client_id` that belongs to another message,
     /// `rate_limited`, `unavailable`.
     pub async fn new_message(
         &self,
@@ -20,8 +20,8 @@ impl App {
     ) -> Result<Sent, Error> {
         self.admit_message(actor, body.as_ref().len()).await?;
         let user_id = actor.user_id.clone();
-        // The writer looks up membership, for a whole batch at once, where nothing can change it
-        // before the message is in. What it refuses is told apart here.
+        // The ledger looks up membership for a whole batch, in the transaction that appends. It
+        // refuses all non-members alike; whether they may see the chat is told apart here.
         let message = NewMessage {
             chat_id,
             user_id,

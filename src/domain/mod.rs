@@ -77,14 +77,15 @@ pub use prepared::Prepared;
 pub use rates::Network;
 pub use rooms::Room;
 
-/// Who asks: a user, on one connection that [may act](App::claim) as that user.
+/// Who asks: a user, on a connection that [may act](App::claim) as this user.
 #[derive(Clone, Debug)]
 pub struct Actor {
     user_id: UserId,
     connection: ConnectionId,
-    /// Whether it is the service that acts as the user: then nothing is kept from it.
+    /// Whether it is the service that acts as the user: it may see and do everything.
     service: bool,
-    /// Whether the connection has proved nothing: then it loses a user who becomes protected.
+    /// Whether the connection has proved nothing: then it may not act as the user any more once the
+    /// user is protected.
     anonymous: bool,
     /// Where it comes from.
     address: IpAddr,
@@ -135,19 +136,19 @@ pub struct App {
     streams: Streams,
     _everyone: Following,
     presence: Mutex<Presence>,
-    /// Told when an ephemeral chat has ended.
+    /// Notified when an ephemeral chat has ended.
     ended: Arc<Notify>,
-    /// Set once the server ends: then rooms are empty for its ending.
+    /// Set once the server ends: rooms that are empty then are empty because of that.
     ending: AtomicBool,
     nicks: Nicks,
-    /// By which its part of what all nodes share is told from the others'.
+    /// This node's id among all nodes, new at each start.
     node: Uuid,
-    /// None for the only node.
+    /// None for a single node.
     cluster: Option<Cluster>,
     rates: Arc<Rates>,
     shares: Shares,
     event_log: Option<EventLog>,
-    /// What goes on beside the requests and is to be finished.
+    /// Work beside the requests that a shutdown waits for.
     work: TaskTracker,
 }
 
@@ -233,15 +234,13 @@ impl App {
         &self.limits
     }
 
-    /// Waits until all that has been committed here so far has been shown to the clients of this
-    /// node.
+    /// Waits until this node's clients have been shown all that it has committed so far.
     pub async fn settled(&self) {
         self.carrier.shown(self.store.last_committed()).await;
     }
 
-    /// Whether requests can be served now, as those of the other nodes are. Errors: the store cannot
-    /// be written, or Redis does not take this node's password. While it is merely away, a node goes
-    /// on without it.
+    /// Whether this node can serve requests now. Errors: the store cannot be written, or Redis does
+    /// not take this node's password. A node goes on without Redis while it is away.
     pub async fn ready(&self) -> Result<(), Error> {
         if self.cluster.as_ref().is_some_and(|cluster| cluster.redis.is_refused()) {
             return Err(Error::Unavailable(None));
@@ -249,8 +248,8 @@ impl App {
         self.store.ping().await
     }
 
-    /// Opens a transaction for the actor. Errors: `unauthenticated` for nobody in particular whose
-    /// user has become protected since it claimed them.
+    /// Opens a transaction for the actor. Errors: `unauthenticated` for an anonymous connection
+    /// whose user has become protected since.
     async fn begin_as(&self, actor: &Actor) -> Result<Tx, Error> {
         let mut tx = self.store.begin().await?;
         if actor.anonymous && tx.is_protected(&actor.user_id).await? {
@@ -259,12 +258,14 @@ impl App {
         Ok(tx)
     }
 
-    /// Until the database was taken away from under the server, which stores nothing any more.
+    /// Returns when the database file was deleted or replaced; the server stores nothing any more
+    /// then.
     pub async fn database_lost(&self) {
         self.store.lost().await;
     }
 
-    /// The server ends: users who leave a room from now on may come back after the next start.
+    /// The server ends. Rooms that users leave from now on are kept for their return after the next
+    /// start.
     pub fn begin_end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
@@ -273,7 +274,7 @@ impl App {
         self.ending.load(Ordering::Relaxed)
     }
 
-    /// Finishes what has begun and closes the store; each step may take as long as `deadline`.
+    /// Finishes what has begun and closes the store; each step takes at most `deadline`.
     pub async fn close(&self, deadline: Duration) {
         let leaving = async {
             if tokio::time::timeout(deadline, self.leave_cluster()).await.is_err() {
@@ -303,7 +304,8 @@ async fn refuse_without_accounts(config: &Config, store: &Store) -> Result<(), S
     }
 }
 
-/// Opens the store of the only node, where after a start nobody is connected, or of one of several.
+/// Opens the store. For a single node nobody is connected after a start, so that what depends on
+/// connections is deleted.
 async fn open_store(
     config: &Config,
     keeping: Keeping,
@@ -319,7 +321,7 @@ async fn open_store(
     Ok((store, committed))
 }
 
-/// Deletes what lasts no longer than somebody is connected.
+/// Deletes what lasts only while somebody is connected.
 async fn delete_transient(store: &Store) -> Result<(), Error> {
     let mut tx = store.begin().await?;
     tx.delete_all_nicks().await?;

@@ -1,5 +1,5 @@
-//! Lists of nicks as they are asked for: each is read once for all who ask, until a nick comes into
-//! it or goes.
+//! Lists of nicks, kept for whoever asks: a list is read from the store once, and again after a
+//! nick has come into it or gone.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::cluster::Following;
 use crate::error::Error;
 use crate::model::{ChatId, Event, Handle, Stream};
 
-/// Of how many channels the lists are kept.
+/// The lists of so many channels are kept.
 const MAX_CHANNELS: usize = 100;
 
 /// The lists that have been asked for.
@@ -24,15 +24,15 @@ pub(super) struct NickLists {
 
 #[derive(Default)]
 struct List {
-    /// How often it has changed, on whichever node.
+    /// How often it has changed, on any node.
     changes: AtomicU64,
-    /// The nicks as they were after so many changes.
+    /// The nicks, and after how many changes they were read.
     read: Mutex<Option<(u64, Arc<[Handle]>)>>,
 }
 
 struct OfChannel {
     list: List,
-    /// Its changes are heard of here, too, when nobody of this node is in it.
+    /// So that its changes are heard even when no nick of this node is in it.
     _following: Following,
 }
 
@@ -59,14 +59,14 @@ impl List {
 }
 
 impl NickLists {
-    /// Notes what an event changes, before anybody hears of it: a client that asks then does not get
-    /// an older list.
+    /// Notes what an event changes. It is called before clients see the event: one that asks then
+    /// does not get an older list.
     pub fn note(&self, event: &Event) {
         match event {
             Event::NickConnected { .. } => self.all.note_change(),
             Event::NickGone { .. } => {
                 self.all.note_change();
-                // It leaves its channels without a word.
+                // It leaves its channels, and there is no event for each.
                 self.channels().values().for_each(|channel| channel.list.note_change());
             }
             Event::ChannelJoined { chat_id, .. } | Event::ChannelLeft { chat_id, .. } => {
@@ -90,7 +90,7 @@ impl App {
         self.carrier.nick_lists.all.get(|| self.store.list_nicks(self.limits.max_page_bytes)).await
     }
 
-    /// The same of a channel.
+    /// The same for a channel.
     pub(super) async fn nicks_in(&self, chat_id: ChatId) -> Result<Arc<[Handle]>, Error> {
         let known = self.carrier.nick_lists.channels().get(&chat_id).cloned();
         let channel = match known {

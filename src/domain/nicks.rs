@@ -15,8 +15,8 @@ use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password};
 /// Who is connected under which nick, and in which channels.
 #[derive(Default)]
 pub(super) struct Nicks {
-    /// Held by whoever changes the seats, from the first look at them until the events are on
-    /// their way: events come in the order of the changes.
+    /// Held while the seats are changed, from the first look at them until the events are on their
+    /// way: events come in the order of the changes.
     pub turn: Mutex<()>,
     seats: std::sync::Mutex<Seats>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Seat {
 
 impl App {
     /// Who a connection is that asks for a nick: by the nick's password if one is given, otherwise
-    /// as before. Who came by a password is nobody in particular without it. Errors: those of
+    /// as before. A connection that came by a password is anonymous without it. Errors: those of
     /// [`connect`](App::connect) and of [`log_in`](App::log_in).
     pub async fn connect_as(
         &self,
@@ -56,10 +56,10 @@ impl App {
     }
 
     /// Connects under a nick, which stands for the user with this handle; one that is nobody's is
-    /// given to the user of the connection's token, or to a new user. The nick that the
-    /// connection had before goes, and leaves its channels. Returns the nick as the user spells it.
-    /// Errors: `unauthenticated`,
-    /// `forbidden` for who may not act as the user; `conflict` for a nick that is connected.
+    /// given to the user of the connection's token, or to a new user. The nick that the connection
+    /// had before goes, and leaves its channels. Returns the nick as the user spells it. Errors:
+    /// `unauthenticated`, `forbidden` for a connection that may not act as the user; `conflict` for
+    /// a nick that is connected.
     pub async fn take_nick(
         &self,
         connection: &Connection,
@@ -117,7 +117,7 @@ impl App {
             return;
         }
         if let Err(error) = self.free_nick(connection).await {
-            // It is looked for again.
+            // Housekeeping looks for it again.
             error.warn("a nick is not free yet");
         }
         self.leave_all_rooms(connection).await;
@@ -132,7 +132,8 @@ impl App {
     /// Frees the nicks of this node's connections that have ended when the store did not answer.
     pub(super) async fn free_nicks(&self) -> Result<(), Error> {
         for connection in self.store.list_nick_connections(self.node).await? {
-            // Who has the turn has taken a seat with the nick.
+            // With the turn: a task that takes a nick has taken its seat, too, when it gives the
+            // turn back.
             let _turn = self.nicks.turn.lock().await;
             if self.nicks.seats().get(connection).is_none() {
                 self.free_nick(connection).await?;
@@ -149,7 +150,7 @@ impl App {
 }
 
 impl Nicks {
-    /// The seats as they are now. Whoever changes them has the turn.
+    /// The seats as they are now. A task that changes them must have the turn.
     pub fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -11,7 +11,7 @@ use crate::model::{ChatId, ConnectionId, Profile, Seat, UserId};
 #[derive(Default)]
 pub(super) struct Presence {
     rooms: HashMap<ChatId, Present>,
-    /// The rooms that a connection is in, and as whom.
+    /// The rooms that a connection is in, and as which user.
     connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
 }
 
@@ -30,20 +30,20 @@ struct Participant {
     shared: bool,
 }
 
-/// What came of putting somebody into a room.
+/// The result of putting somebody into a room.
 #[derive(PartialEq, Eq)]
 pub(super) enum Put {
     In,
-    /// They are, and the other nodes do not know yet.
+    /// They are in, and the other nodes do not know yet.
     Unshared,
-    /// They are not, as nobody was there.
+    /// They are not in, because nobody was there.
     Out,
 }
 
 impl App {
-    /// Puts a user into a room of a chat, ephemeral or not; if it must be so, only if somebody is
-    /// there already, by whichever node. The presence is held until the event is on its way: events
-    /// come in the order of the changes.
+    /// Puts a user into a room of a chat, ephemeral or not; with `only_if_occupied` only if
+    /// somebody is there already, on any node. The presence is held until the event is on its way:
+    /// events come in the order of the changes.
     pub(super) async fn put_in(
         &self,
         presence: &mut Presence,
@@ -64,7 +64,7 @@ impl App {
                     presence.leave(chat_id, connection);
                     return Put::Out;
                 }
-                // They hear of it when Redis answers again.
+                // The other nodes hear of it when Redis answers again.
                 None => presence.set_shared(chat_id, &user.id, false),
             }
         }
@@ -102,9 +102,9 @@ impl App {
         ephemeral && participants == 0 && self.cluster.is_none()
     }
 
-    /// Puts a user of the rooms API into a room, where there are other nodes, without a word.
-    /// Returns how many are there then if the user was not. The transaction keeps the chat from
-    /// being deleted, and the seat after it.
+    /// Where there are other nodes: puts a user of the rooms API into a room in Redis, without an
+    /// event. Returns how many are there then if the user was not. The transaction keeps the chat
+    /// from being deleted, and the seat after it.
     pub(super) async fn enter_seated(&self, chat_id: ChatId, user: &Profile) -> Option<usize> {
         let cluster = self.cluster.as_ref()?;
         let holder = Holder::Lobby;
@@ -137,7 +137,7 @@ impl App {
         }
     }
 
-    /// What Redis holds may not be so: it is put right soon.
+    /// What Redis holds may be wrong: the next heartbeat puts it right.
     pub(super) fn note_presence_missed(&self) {
         if let Some(cluster) = &self.cluster {
             cluster.redis.note_presence_missed();

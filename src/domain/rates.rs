@@ -130,7 +130,7 @@ impl App {
         self.admit_writing(&Viewer::from(actor), bytes).await
     }
 
-    /// Counts what the actor says without a trace, on this node, unless it is the service. Errors:
+    /// Counts a signal of the actor's on this node, unless it is the service's. Errors:
     /// `rate_limited`.
     pub(super) fn admit_signal(&self, actor: &Actor) -> Result<(), Error> {
         match actor.service {
@@ -139,8 +139,8 @@ impl App {
         }
     }
 
-    /// Counts something of which everybody who is connected hears, unless it is by the service.
-    /// Errors: `rate_limited`.
+    /// Counts something that everybody who is connected hears, unless it is the service's. Errors:
+    /// `rate_limited`.
     pub(super) async fn admit_announcement(&self, viewer: &Viewer) -> Result<(), Error> {
         if viewer.service {
             return Ok(());
@@ -177,7 +177,7 @@ impl Rates {
         }
     }
 
-    /// Forgets who has not come for a minute, until the rates are dropped.
+    /// Forgets keys that have not come for a minute, until the rates are dropped.
     pub async fn forget_idle(rates: Weak<Rates>) {
         let mut minutes = tokio::time::interval(MINUTE);
         loop {
@@ -202,7 +202,8 @@ impl Rates {
     }
 }
 
-/// What one client has to itself of the network: an IPv4 address, or the /64 of an IPv6 address.
+/// The part of the network that counts as one client: an IPv4 address, or the /64 of an IPv6
+/// address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
 

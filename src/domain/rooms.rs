@@ -1,5 +1,5 @@
-//! Rooms: who is in a chat now. But for the seats of the rooms API it is not stored: the clients of
-//! a node that has ended are in no room until they come back. An ephemeral chat lives as long as
+//! Rooms: who is in a chat now. Only the seats of the rooms API are stored: the other clients of a
+//! node that has ended are in no room until they come back. An ephemeral chat lives as long as
 //! somebody is in its room, or may be.
 
 use super::access::Reader;
@@ -50,8 +50,8 @@ impl App {
         Ok(Visitor { reader, profile })
     }
 
-    /// Follows a chat that a user, or nobody in particular, is about to be in the room of; when it
-    /// returns, all that comes is heard of here. Errors: `not_found`, `unavailable`.
+    /// Makes this node follow a chat whose room a viewer is about to enter; from its return on all
+    /// events of the chat are heard here. Errors: `not_found`, `unavailable`.
     pub(super) async fn follow_chat(
         &self,
         viewer: &Viewer,
@@ -66,8 +66,9 @@ impl App {
         Ok(following)
     }
 
-    /// A connection is in a room from now on. With a user's first one the user joins. One that is
-    /// in it already stays as whom it came. Errors: `not_found` for a chat deleted since.
+    /// A connection is in a room from now on. With a user's first one the user joins. A connection
+    /// that is in it already stays the user that it came as. Errors: `not_found` for a chat deleted
+    /// since.
     pub(super) async fn enter_room(
         &self,
         visitor: Visitor,
@@ -75,8 +76,8 @@ impl App {
     ) -> Result<Room, Error> {
         let Visitor { reader: Reader { chat_id, ephemeral, .. }, profile } = visitor;
         let mut presence = self.presence.lock().await;
-        // An ephemeral chat of an empty room may have been deleted meanwhile. On the only node that
-        // takes the presence.
+        // An ephemeral chat with an empty room may have been deleted meanwhile. A single node
+        // deletes it with the presence held, as it is here.
         if ephemeral
             && self.cluster.is_none()
             && presence.count(chat_id) == 0
@@ -100,12 +101,12 @@ impl App {
         Ok(self.look_back(chat_id).await)
     }
 
-    /// Keeps an ephemeral chat for a connection that is in its room without the other nodes'
-    /// knowing. Errors: `not_found`, `unavailable`; then it is there no more.
+    /// Keeps an ephemeral chat for a connection that is in its room while the other nodes do not
+    /// know. Errors: `not_found`, `unavailable`; then the connection is out of the room again.
     async fn keep_for(&self, chat_id: ChatId, connection: ConnectionId) -> Result<(), Error> {
         let keep = async {
             self.store.hold_rooms().await?;
-            // A deletion of the chat that began before is waited for.
+            // This waits for a deletion of the chat that began before.
             match self.store.begin().await?.keep_chat(chat_id).await? {
                 true => Ok(()),
                 false => Err(Error::no_chat()),
@@ -118,8 +119,8 @@ impl App {
         kept
     }
 
-    /// Puts a user into the room of an ephemeral chat where nobody seems to be, if it may be that
-    /// this only seems so. Errors: `not_found`.
+    /// Puts a user into the room of an ephemeral chat where nobody seems to be, if somebody may be
+    /// there all the same. Errors: `not_found`.
     async fn come_back(
         &self,
         chat_id: ChatId,
@@ -133,7 +134,8 @@ impl App {
         let mut presence = self.presence.lock().await;
         let put = self.put_in(&mut presence, (chat_id, true), connection, user, false).await;
         drop(presence);
-        // It was kept all the while: PostgreSQL ends a transaction that is idle for too long.
+        // Checks that the chat was kept all the while: PostgreSQL ends a transaction that is idle
+        // for too long.
         let kept = tx.keep_chat(chat_id).await;
         drop(tx);
         if !matches!(kept, Ok(true)) {
@@ -146,7 +148,7 @@ impl App {
         }
     }
 
-    /// Whether somebody may be in a room which is empty to Redis: the rooms API knows of somebody,
+    /// Whether somebody may be in a room that is empty in Redis: the rooms API knows of somebody,
     /// or a node is missing or was until lately. The transaction keeps the chat.
     pub(super) async fn may_be_occupied(
         &self,
@@ -213,9 +215,11 @@ impl App {
             if !tx.keep_chat(chat_id).await? || self.may_be_occupied(chat_id, &mut tx).await? {
                 return Ok(());
             }
-            // After the transaction, always: whoever has one open may ask for the presence.
+            // Always lock the transaction first, then the presence: code with an open transaction
+            // may ask for the presence.
             let presence = self.presence.lock().await;
-            // A connection that enters an empty room goes there first, and then looks for the chat.
+            // A connection that enters an empty room enters first, and looks for the chat after
+            // that.
             if presence.count(chat_id) > 0 || !self.seems_empty(chat_id).await {
                 return Ok(());
             }
@@ -230,7 +234,7 @@ impl App {
         }
     }
 
-    /// Who is in a room. It checks nothing: it is for a connection that has just been in it.
+    /// Who is in a room. It checks no right: it is for a connection that has just entered or left.
     pub(super) async fn look_back(&self, chat_id: ChatId) -> Room {
         let shared = match &self.cluster {
             Some(cluster) => cluster.redis.list_room(chat_id, Room::MAX_USERS).await,

@@ -1,5 +1,5 @@
-//! Shares of the readers. The connections that the store reads by are few: whoever asks for much
-//! waits for their own earlier reads, and not everybody else.
+//! Shares of the readers. The store has few connections to read by. A user who asks for much waits
+//! for their own earlier reads, and nobody else does.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,22 +17,22 @@ use crate::model::UserId;
 /// the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who has a share.
+/// What has a share: a user, or an address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Holder {
     User(UserId),
-    /// All who are nobody in particular there.
+    /// All anonymous clients at an address.
     Network(Network),
 }
 
-/// Who reads now, and who waits for that.
+/// The reads that go on, and those that wait.
 pub(super) struct Shares {
     /// How many reads of one holder go on at the same time.
     size: usize,
     taken: Mutex<HashMap<Holder, Arc<Semaphore>>>,
 }
 
-/// A reader, as long as it is held. Whoever holds one must not ask for another.
+/// A reader, as long as it is held. Code that holds one must not ask for another.
 pub(super) struct Share<'a> {
     shares: &'a Shares,
     holder: Holder,
@@ -85,7 +85,7 @@ impl Drop for Share<'_> {
         // It refers to the semaphore, too.
         self.permit = None;
         let mut taken = self.shares.taken();
-        // This one and the one in the list: nobody else reads or waits.
+        // One reference is this, one is the list's: nobody else reads or waits.
         if Arc::strong_count(&self.semaphore) == 2 {
             taken.remove(&self.holder);
         }

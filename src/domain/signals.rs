@@ -1,4 +1,4 @@
-//! Signals: what a member sends to those who are connected now, and nobody keeps.
+//! Signals: JSON that a member sends to those who are connected now. Nothing of it is stored.
 
 use super::access::Speaker;
 use super::{Actor, App};
@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::model::{ChatId, Event, UserId};
 
 impl App {
-    /// Sends `data`, any JSON, to these users of a chat, or to all who hear of it. Errors:
-    /// `not_found`; `forbidden` for who is no member; `rate_limited`.
+    /// Sends `data`, any JSON, to these users of a chat, or to all who hear the chat. Errors:
+    /// `not_found`; `forbidden` for an actor who is not a member; `rate_limited`.
     pub async fn signal(
         &self,
         actor: &Actor,
@@ -35,8 +35,8 @@ impl App {
         }
     }
 
-    /// Shows what is not stored to those who hear of it, on all nodes: once or, where Redis does not
-    /// answer, only here.
+    /// Shows an event that is not stored, here and on the other nodes; only here if Redis does not
+    /// answer.
     pub(super) fn tell(&self, event: Event) {
         self.carrier.show(&event);
         self.carrier.flush(None);

@@ -50,8 +50,8 @@ impl App {
         self.store.list_teams(&actor.user_id, max, max_bytes).await
     }
 
-    /// Adds a user to one of the actor's teams. Errors: `not_found`; `conflict` for who is in it,
-    /// and for a team that is as large as a chat can be made.
+    /// Adds a user to one of the actor's teams. Errors: `not_found`; `conflict` for a user who is
+    /// in it, and for a team that is as large as a chat can be made.
     pub async fn add_to_team(
         &self,
         actor: &Actor,
@@ -75,7 +75,7 @@ impl App {
 
     /// Takes a user out of one of the actor's teams, and so out of all the team's chats: the
     /// creator and the service anyone, others themselves. Errors: `not_found`, `forbidden`;
-    /// `conflict` for who is not in the team.
+    /// `conflict` for a user who is not in the team.
     pub async fn remove_from_team(
         &self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! Who is writing something at the moment. It ends with a message, or by itself.
+//! Who is typing. It ends with a message, or by itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use super::{Actor, App};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Name, UserId};
 
-/// After so long without another word it ends.
+/// Typing ends so long after the last request.
 const LASTS: Duration = Duration::from_secs(6);
 
-/// What is said again is told again after so long.
+/// A repeated request is told again after so long.
 const REPEATED: Duration = Duration::from_secs(2);
 
-/// Those who are writing by a connection of this node.
+/// The users who are typing, by connections of this node.
 #[derive(Default)]
 pub(super) struct Typists(Mutex<HashMap<(ChatId, UserId), Typist>>);
 
@@ -28,7 +28,7 @@ struct Typist {
 }
 
 impl Typists {
-    /// Has sent what they were writing: that needs no word.
+    /// A user who has sent a message has stopped; their clients know by the message.
     pub fn note(&self, event: &Event) {
         if let Event::MessageSent(posted) = event {
             let message = &posted.message;
@@ -36,7 +36,8 @@ impl Typists {
         }
     }
 
-    /// Has gone on writing. Returns the name if it is to be told; none for who has only begun.
+    /// A user goes on typing. Returns none if they were not typing; else the user's name, if others
+    /// should be told again.
     fn go_on(&self, key: &(ChatId, UserId)) -> Option<Option<Name>> {
         let (mut typists, now) = (self.lock(), Instant::now());
         let typist = typists.get_mut(key)?;
@@ -71,8 +72,8 @@ impl Typists {
 }
 
 impl App {
-    /// The actor is writing something in a chat, or has stopped. Errors: `not_found`; `forbidden`
-    /// for who is no member; `rate_limited`.
+    /// The actor is typing in a chat, or has stopped. Errors: `not_found`; `forbidden` for an actor
+    /// who is not a member; `rate_limited`.
     pub async fn typing(
         self: &Arc<Self>,
         actor: &Actor,

@@ -15,10 +15,10 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 impl App {
     /// Fetches the user with this `external_id` or `id` and updates the rest, or makes one.
     ///
-    /// A known `external_id` decides, whatever `id` says, unless that is another user's. An
-    /// unknown one is given to the user that `id` names, if that has none yet. Errors:
-    /// `conflict`; those of [`claim`](App::claim) for a user whom the connection may not act as;
-    /// `rate_limited` after too many bytes of photos and messages.
+    /// A known `external_id` decides, whatever `id` says, unless that is another user's. An unknown
+    /// one is given to the user that `id` names, if that has none yet. Errors: `conflict`; those of
+    /// [`claim`](App::claim) for a user that the connection may not act as; `rate_limited` after
+    /// too many bytes of photos and messages.
     pub async fn create_user(&self, connection: &Connection, new: NewUser) -> Result<User, Error> {
         if let Some(user) = self.find_unchanged(&new).await? {
             connection.may_act_as(&user.id, user.protected)?;
@@ -31,7 +31,7 @@ impl App {
         let user = match find(&mut tx, &new).await? {
             Some(user) => {
                 connection.may_act_as(&user.id, user.protected)?;
-                // It is the host application's word who its users are.
+                // The host application says who its users are.
                 if connection.user_id().is_some()
                     && user.external_id.is_none()
                     && new.external_id.is_some()
@@ -74,8 +74,8 @@ pub(super) async fn find_user(tx: &mut Tx, id: &UserId) -> Result<User, Error> {
     tx.find_user(id).await?.ok_or_else(Error::no_user)
 }
 
-/// Makes a handle that is nobody's that of the user whom the connection has proved to be, or of a
-/// new one. Errors: `forbidden` for a user who has another; `conflict` for one that is an id.
+/// Gives a free handle to the user that the connection has proved to be, or to a new user. Errors:
+/// `forbidden` for a user who has another; `conflict` for one that is an id.
 pub(super) async fn give_handle(
     tx: &mut Tx,
     connection: &Connection,
@@ -96,7 +96,7 @@ pub(super) async fn give_handle(
     Ok(user)
 }
 
-/// Makes a user of whom nothing is known but the nick. Errors: `conflict` for one that is an id.
+/// Makes a user with nothing but a nick. Errors: `conflict` for one that is an id.
 pub(super) async fn insert_nick(
     tx: &mut Tx,
     nick: &Handle,
@@ -125,7 +125,7 @@ async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
     };
     let by_id = match (&new.id, &by_external_id) {
         (Some(id), None) => tx.find_user_to_change(id).await?,
-        // Only one is changed: two nodes that kept two users could wait for each other.
+        // Only one is changed: two nodes that lock two users each could wait for each other.
         (Some(id), Some(_)) => tx.find_user(id).await?,
         (None, _) => None,
     };
@@ -162,8 +162,8 @@ fn refuse_unseen(name: &Name) -> Result<(), Error> {
     name.check_seen().map_err(|problem| problem.at("user.name"))
 }
 
-/// Keeps the handle that a protected user gives up from others for a while, who would be taken for
-/// this user. Any other is free at once.
+/// Keeps the handle that a protected user gives up from others for a while, because they would be
+/// taken for this user. Any other handle is free at once.
 async fn release_handle(tx: &mut Tx, user: &User, changed: &User) -> Result<(), Error> {
     let form = |user: &User| user.handle.as_ref().map(Handle::folded);
     match &user.handle {

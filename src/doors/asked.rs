@@ -1,5 +1,5 @@
-//! What a request has that nobody asks it for: a misspelled name, mostly. While the server listens
-//! on a loopback address, its client is told; elsewhere that is not looked for.
+//! Fields of a request that the server does not know: misspelled names, mostly. While the server
+//! listens on a loopback address, the client is told of them; elsewhere nobody looks for them.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -9,16 +9,16 @@ use serde_json::value::RawValue;
 use super::json::{Json, Object};
 use crate::error::Error;
 
-/// Of how many names that nobody knows a client is told.
+/// A client is told of at most so many unknown names.
 const MAX_WARNINGS: usize = 5;
 
-/// How many are looked at for that.
+/// At most so many are looked at.
 const MAX_LOOKED_AT: usize = 100;
 
-/// How many characters of such a name are repeated.
+/// So many characters of such a name are repeated.
 const MAX_NAME: usize = 40;
 
-/// The dotted paths of all that a request was asked for, there or not.
+/// The dotted paths of all fields that were looked for in a request, whether they are there or not.
 #[derive(Default)]
 pub struct Asked(Mutex<BTreeSet<String>>);
 
@@ -27,9 +27,9 @@ impl Asked {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
     }
 
-    /// A sentence for each field of the request that it was not asked for. One that was refused as
-    /// it was read was not asked for everything: then there is a sentence for what may be meant by
-    /// the refused field alone.
+    /// A sentence for each unknown field of the request. If the request was refused while it was
+    /// read, not all its fields were looked for: then only fields that may be meant for the refused
+    /// one get a sentence.
     pub fn warnings(&self, body: &RawValue, error: Option<&Error>) -> Vec<String> {
         let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unknown = Vec::new();
@@ -48,15 +48,15 @@ impl Asked {
     }
 }
 
-/// A member that was not asked for.
+/// A field that nobody looked for.
 struct Unknown {
     path: String,
-    /// Whether it is of a thing that is named by its `id`, such as a chat that is given back as it
-    /// came: that has more than is asked for, and is told of misspellings alone.
+    /// Whether it is part of a thing with an `id`, such as a chat that is given back as it came.
+    /// Such a thing has more fields than a request needs, so only misspellings are told.
     of_thing: bool,
 }
 
-/// Adds the object's members that were not asked for, and of those within them.
+/// Adds the object's unknown fields, and those of the objects within it.
 fn find_unknown(
     object: &Object<'_>,
     parent: &str,
@@ -72,7 +72,7 @@ fn find_unknown(
             "" => shortened(&name),
             parent => format!("{parent}.{}", shortened(&name)),
         };
-        // With a dot it would be taken for the member of a member.
+        // A name with a dot in it would be taken for a path.
         if name.contains('.') || !asked.contains(&path) {
             if unknown.iter().all(|unknown| unknown.path != path) {
                 unknown.push(Unknown { path, of_thing });
@@ -85,7 +85,7 @@ fn find_unknown(
     });
 }
 
-/// Whether a member of what is at this path was asked for.
+/// Whether some field of the object at this path was looked for.
 fn has_members(path: &str, asked: &BTreeSet<String>) -> bool {
     let first = format!("{path}.");
     asked.range(first.clone()..).next().is_some_and(|next| next.starts_with(&first))
@@ -106,8 +106,8 @@ fn sentence(path: &str, meant: Option<&str>) -> String {
 }
 
 impl Unknown {
-    /// What it is probably meant for: a path that differs in case and punctuation alone, as
-    /// `chatId` does from `chat.id`; or else the nearest beside it, or one of this name elsewhere.
+    /// The path that is probably meant: one that differs only in case and punctuation, as `chatId`
+    /// does from `chat.id`; or else the nearest name beside it; or else the same name elsewhere.
     fn meant_by<'a>(&self, asked: &'a BTreeSet<String>) -> Option<&'a str> {
         let others = || asked.iter().map(String::as_str).filter(|other| *other != self.path);
         let (parent, name) = split(&self.path);
@@ -123,7 +123,7 @@ impl Unknown {
     }
 }
 
-/// Which of these names is probably meant by one that is none of them.
+/// The one of these names that is probably meant by another name, if any is near.
 pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let name = folded(name);
     let near = names.iter().map(|other| (edits(&name, &folded(other)), *other));
@@ -140,7 +140,7 @@ fn folded(path: &str) -> String {
     path.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// How many edits there may be from a name.
+/// How many edits away from a name another may be.
 fn allowed(name: &str) -> usize {
     match name.len() {
         0..=3 => 1,

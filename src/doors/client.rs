@@ -1,4 +1,4 @@
-//! Who sent a request, as far as the network knows.
+//! The client that sent a request, as far as the network knows it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str;
@@ -8,15 +8,17 @@ use axum::http::request::Parts;
 
 use crate::error::Error;
 
-/// What the accept loop knows of who sent a request; every request carries it in its extensions.
+/// What the accept loop knows of the client that sent a request; every request carries it in its
+/// extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// An IPv4 address that came in the clothes of IPv6 is an IPv4 address here.
+    /// An IPv4 address that is written as an IPv6 address is an IPv4 address here.
     pub address: IpAddr,
 }
 
 impl Client {
-    /// Who sent this request. None comes to a door without it. Errors: `internal`.
+    /// The client that sent this request. Every request that comes to a door has one. Errors:
+    /// `internal`.
     pub fn of_request(parts: &Parts) -> Result<Client, Error> {
         parts.extensions.get::<Client>().copied().ok_or(Error::Internal(None))
     }

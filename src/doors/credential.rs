@@ -5,10 +5,10 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 
 use super::upgrade::offered_token;
 
-/// The token or key in `Authorization: Bearer …`, or else in the subprotocol after `bearer`, or else
-/// in the query's `access_token`. A header of another scheme is meant for somebody else, such as a
-/// proxy. What is there and is no token is given as it is, so that who brings it is not taken for
-/// nobody in particular.
+/// The token or key in `Authorization: Bearer …`, or else in the subprotocol after `bearer`, or
+/// else in the query's `access_token`. A header of another scheme is meant for somebody else, such
+/// as a proxy. What is there but is not a token is returned as it is, so that its client is refused
+/// and not taken for an anonymous one.
 pub fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let in_header = headers.get_all(AUTHORIZATION).iter().find_map(in_header);
     let offered = || offered_token(headers).map(str::to_owned);

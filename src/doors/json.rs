@@ -1,5 +1,5 @@
-//! Reads a client's JSON one level at a time. What nobody asks for is passed over as text and is
-//! never made a tree, which would take ninety times the room; nor is it read to any depth.
+//! Reads a client's JSON one level at a time. What the server does not need is passed over as text.
+//! It is never made a tree, which would take ninety times the room, and never read in depth.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// Of how many members of an object the names are remembered: more than any request has.
+/// The names of so many members of an object are remembered: more than any request has.
 const MAX_NAMED: usize = 100;
 
 /// A value, read as far as its outermost level.

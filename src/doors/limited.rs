@@ -1,10 +1,10 @@
-//! Clients that are refused as too many and go on all the same: each refusal costs something, too.
+//! Clients that are `rate_limited` and go on all the same: each refusal costs something, too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Error;
 
-/// How many of a client's latest requests were refused so.
+/// How many of a client's latest requests in a row were refused.
 pub struct Limited {
     refused: AtomicUsize,
     max: usize,

@@ -1,4 +1,4 @@
-//! When to come back, as it is told to those who are refused for now.
+//! When to try again, as a client that is refused for now is told.
 
 use std::time::Duration;
 

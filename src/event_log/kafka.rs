@@ -76,7 +76,7 @@ impl Topic {
         match created.map_err(trouble)?.pop() {
             Some(Ok(_)) => tracing::info!(topic = self.name, "made the topic of the event log"),
             None | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {}
-            // Who may not make a topic may still write to one; if there is none, that fails.
+            // A user who may not make a topic may still write to one; if there is none, that fails.
             Some(Err((_, code))) => {
                 tracing::debug!(%code, topic = self.name, "could not make the topic");
             }

@@ -8,7 +8,7 @@ use crate::store::Backlog;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Keeps the metrics current, whether the log can be written or not and whoever writes it.
+/// Keeps the metrics current, whether or not the log can be written, and whichever node writes it.
 pub(super) async fn measure(backlog: Backlog) -> Infallible {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

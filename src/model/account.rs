@@ -60,13 +60,13 @@ impl Password {
         Password(Secret::from(text))
     }
 
-    /// The text itself, for whoever hashes it.
+    /// The text itself, to be hashed.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 }
 
-/// Who wants to sign up.
+/// What a client says to sign up.
 #[derive(Debug)]
 pub struct NewAccount {
     pub username: Handle,

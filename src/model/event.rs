@@ -1,9 +1,8 @@
-//! What the doors of every node hear of.
+//! Events: what was done, as all doors of all nodes hear it.
 //!
-//! Events have places in streams: those of a chat, those of a user, those of everyone. In each they
-//! have the numbers 1, 2, 3…, so that a node that follows a stream knows what it has missed. As
-//! JSON, as here, they go to the other nodes and into the event log; `docs/events.md` describes
-//! them.
+//! Events have positions in streams: of a chat, of a user, or of everyone. In each stream they have
+//! the numbers 1, 2, 3…, so that a node that follows a stream knows what it has missed. As JSON, as
+//! here, they go to the other nodes and into the event log; `docs/events.md` describes them.
 
 use std::fmt;
 
@@ -21,7 +20,7 @@ use super::{
 pub struct Committed {
     /// Its number among what this node has committed: 1, 2, 3…
     pub number: u64,
-    /// What the store keeps of it, if there is anyone to keep it for.
+    /// What the store keeps of it; none without other nodes and event log.
     pub kept: Option<Kept>,
     pub event: Event,
 }
@@ -29,9 +28,9 @@ pub struct Committed {
 /// An event as it is kept.
 #[derive(Debug)]
 pub struct Kept {
-    /// Its place in its own stream.
+    /// Its position in its home stream.
     pub position: Position,
-    /// Its places in the others that tell of it.
+    /// Its positions in the streams that mirror it.
     pub mirrors: Vec<Position>,
     /// The event as JSON.
     pub json: Box<RawValue>,
@@ -47,7 +46,7 @@ pub enum Stream {
     Everyone,
 }
 
-/// The place of an event in a stream.
+/// The position of an event: its stream and its number there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     pub stream: Stream,
@@ -70,8 +69,8 @@ pub enum Event {
         chat_id: ChatId,
         user_id: UserId,
     },
-    /// A member has left, or someone is no member of the chat's team any more; who may still see
-    /// the chat or not.
+    /// A member has left, or someone is no member of the chat's team any more; `sees` says whether
+    /// they may still see the chat.
     MemberLeft {
         chat_id: ChatId,
         user_id: UserId,
@@ -96,8 +95,8 @@ pub enum Event {
     ChatDeleted {
         chat_id: ChatId,
     },
-    /// A user has become protected: from now on only who has proved to be them acts as them, as
-    /// the connection `by` has.
+    /// A user has become protected: from now on only connections that have proved to be this user
+    /// act as them; `by` has.
     UserProtected {
         user_id: UserId,
         #[serde(skip)]
@@ -167,8 +166,8 @@ pub enum Event {
         name: Name,
         on: bool,
     },
-    /// A member sends something that is not kept: `data` is any JSON. It is for these users of the
-    /// chat, or for all.
+    /// A member sends something that is not kept: `data` is any JSON. `to` names the users of the
+    /// chat that it is for; without it, it is for all.
     Signalled {
         chat_id: ChatId,
         user_id: UserId,
@@ -179,19 +178,19 @@ pub enum Event {
     },
 }
 
-/// Where an event stands, who else hears of it, and who has caused it.
+/// Where an event belongs, who hears it, and which connection has caused it.
 pub struct Route {
-    /// The stream that it is of.
+    /// The stream that it belongs to.
     pub home: Stream,
-    /// The other streams that tell of it: for those who do not follow its own, or not yet.
+    /// The other streams that tell of it, for those who do not follow its home, or not yet.
     pub mirrors: Vec<Stream>,
     /// The connection that has caused it, where that matters.
     pub by: Option<ConnectionId>,
-    /// Who of those who hear of the chat.
+    /// Which of those who hear the chat hear it.
     pub hearers: Hearers,
 }
 
-/// Who of those who hear of a chat hears of an event.
+/// Which of those who hear a chat hear an event.
 pub enum Hearers {
     All,
     Only(Vec<UserId>),
@@ -214,7 +213,7 @@ impl Route {
 }
 
 impl Event {
-    /// Who hears of it. What they are shown is the doors' concern.
+    /// Who hears it. What they are shown is for the doors to say.
     pub fn route(&self) -> Route {
         let of_chat = |chat_id: &ChatId| Route::of(Stream::Chat(*chat_id));
         let of_user = |user_id: &UserId| Route::of(Stream::User(user_id.clone()));

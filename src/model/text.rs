@@ -6,7 +6,7 @@ use super::{ExternalId, Handle};
 use crate::config::Limits;
 use crate::error::Error;
 
-/// Why a text was refused. Whoever knows the field's path makes an [`Error`] of it.
+/// Why a text was refused. The reader, which knows the field's path, makes an [`Error`] of it.
 #[derive(Debug)]
 pub enum Problem {
     Invalid(&'static str),
@@ -72,7 +72,7 @@ pub(super) fn no_control(text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Refuses what others could not see, or not as it is.
+/// Refuses a text that others could not see, or not as it is.
 fn seen(text: &str) -> Result<(), Problem> {
     printable(text)?;
     if find_invisible(text).is_some() {
@@ -184,14 +184,14 @@ impl From<&ChannelName> for Name {
 }
 
 impl From<&Handle> for Name {
-    /// What a user is called of whom nothing is known but the nick.
+    /// The name of a user with nothing but a nick.
     fn from(nick: &Handle) -> Name {
         Name(nick.as_ref().to_owned())
     }
 }
 
 impl From<&ExternalId> for Name {
-    /// What a user is called of whom nothing else is known.
+    /// The name of a user about whom nothing else is known.
     fn from(id: &ExternalId) -> Name {
         Name(id.as_ref().to_owned())
     }
@@ -214,7 +214,7 @@ impl Name {
         Ok(Name(text.to_owned()))
     }
 
-    /// Refuses what others could not see, or not as it is.
+    /// Refuses a text that others could not see, or not as it is.
     pub fn check_seen(&self) -> Result<(), Problem> {
         seen(&self.0)
     }

@@ -18,7 +18,7 @@ pub struct User {
 }
 
 impl User {
-    /// A new user of whom nothing is known but the name.
+    /// A new user with nothing but a name.
     pub fn new(name: Name) -> User {
         let now = clock::now();
         User {
@@ -34,8 +34,8 @@ impl User {
     }
 }
 
-/// What a client says of a user whom it wants made or fetched; it brings one of the two ids at
-/// least.
+/// What a client says of a user that it wants made or fetched. It brings at least one of the two
+/// ids.
 #[derive(Debug)]
 pub struct NewUser {
     pub external_id: Option<ExternalId>,

@@ -153,7 +153,7 @@ fn make_folder(file: &Path) -> io::Result<(PathBuf, File)> {
 fn delete_parts_in(place: &Path) {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()).filter(|path| is_part(path)) {
-        // Who makes a backup has it locked.
+        // A backup that is being made has it locked.
         if let Ok(lock) = File::open(&folder)
             && lock.try_lock().is_ok()
         {
@@ -176,8 +176,8 @@ fn is_part(folder: &Path) -> bool {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Who is interrupted may have begun a file that was not there a moment ago. Without the
-        // folder no other one can begin.
+        // A backup that is interrupted may have begun a file that was not there a moment ago.
+        // Without the folder it cannot begin another.
         while let Err(error) = fs::remove_dir_all(&self.folder) {
             if error.kind() != io::ErrorKind::DirectoryNotEmpty {
                 return;

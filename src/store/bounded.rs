@@ -1,5 +1,5 @@
-//! PostgreSQL's connections and transactions, bounded in time. The server bounds what it does, but
-//! a server that is gone says nothing: then nothing but this ends the waiting.
+//! PostgreSQL's connections and transactions, bounded in time. PostgreSQL bounds what it does
+//! itself. But if its machine is gone it says nothing, and only the bounds here end the waiting.
 
 use std::io;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ type Rows<'e> = BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>;
 pub(super) struct Pool {
     inner: PgPool,
     pub lock: Arc<DatabaseLock>,
-    /// Held by who finds out why there is no connection.
+    /// Held while a task finds out why there is no connection.
     explaining: Arc<Mutex<()>>,
 }
 

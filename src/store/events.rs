@@ -1,5 +1,5 @@
-//! The `streams` and `events` tables: what has been committed lately, for the other nodes and for
-//! the event log: an outbox. They are written only if there is one of these.
+//! The `streams` and `events` tables: the outbox. They hold what has been committed lately, for the
+//! other nodes and the event log, and are written only if there are other nodes or an event log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ struct Row<'a> {
 /// An event that was kept, as another node reads it.
 pub struct StoredEvent {
     pub position: Position,
-    /// Where the event stands itself, if that is in another stream.
+    /// The event's position in its home stream, if that is another one.
     pub home: Option<Position>,
     /// None if it has been forgotten, or is not understood.
     pub event: Option<Event>,
@@ -47,7 +47,8 @@ struct EventRow {
 }
 
 impl EventRow {
-    /// Where the event stands itself, if that is elsewhere, and the event, if it is known still.
+    /// The event's position in its home stream, if that is another one, and the event, if it is
+    /// still known.
     fn read(self) -> Result<(Option<Position>, Option<Event>), Error> {
         let home = self.home_stream.zip(self.home_number);
         let home = home.map(|(stream, number)| read_position(&stream, number)).transpose()?;
@@ -87,7 +88,7 @@ impl EventReader {
         rows.into_iter().map(|(stream, number)| read_position(&stream, number)).collect()
     }
 
-    /// What stands in a stream from a number on, in order; at most `limit`, and none after the one
+    /// The events of a stream from a number on, in order: at most `limit`, and none after the one
     /// that reaches 4 MiB. An event may take half a MiB.
     pub async fn list_events(
         &self,
@@ -146,7 +147,7 @@ impl Store {
         EventReader { db: self.db.clone() }
     }
 
-    /// What the nodes on this database find each other by. A file has but one.
+    /// The id by which the nodes on this database find each other. A file has only one node.
     pub async fn find_cluster_id(&self) -> Result<Uuid, Error> {
         match &self.db {
             Db::Sqlite(_) => Err(Error::Internal(None)),

@@ -1,5 +1,5 @@
-//! Names from before they were folded and looked at for what is invisible: they stay as they are.
-//! The folded forms are filled in before anybody is served.
+//! Names that were stored before names were folded and checked for invisible characters: they stay
+//! as they are. Their folded forms are filled in before anybody is served.
 //!
 //! Of several handles or email addresses that fold to the same, the first by the user's id gets the
 //! form. The others are found by their own spelling alone.
@@ -14,10 +14,10 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::model::{Handle, Name, fold};
 
-/// A user of whom something is not folded: the id, the handle and the email address.
+/// A user with something that is not folded: the id, the handle and the email address.
 type Unfolded = (String, Option<String>, Option<String>);
 
-/// Users and forms of theirs.
+/// Users, and folded forms of theirs.
 type Forms = (Vec<String>, Vec<String>);
 
 impl Store {

@@ -1,4 +1,4 @@
-//! Whether the database can be used: asked by whoever sends clients to this node.
+//! Whether the database can be used; a balancer that sends clients to this node asks.
 
 use super::{Store, Transaction, Tx, on};
 use crate::error::Error;

@@ -110,7 +110,7 @@ struct Exit {
     last_turn: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// Whom committed events are kept for.
+/// Who needs committed events to be stored: other nodes, the event log, or nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeping {
     pub for_nodes: bool,
@@ -224,13 +224,13 @@ impl Store {
         Ok((Store { db, ledger, last_number, to_log }, events))
     }
 
-    /// Whether the database is certain to hold nothing: it is a file that is not there.
+    /// Whether the database certainly holds nothing, because its file is not there.
     pub fn is_new(url: &Url) -> bool {
         url.is_file() && sqlite::is_missing(url.expose())
     }
 
-    /// Makes sure that this node has its lock of the database still. Errors: another node is there
-    /// that this one does not hear.
+    /// Makes sure that this node still has its lock of the database. Errors: another node uses the
+    /// database, and the two do not hear each other.
     pub async fn ensure_lock(&self) -> Result<(), sqlx::Error> {
         match &self.db {
             Db::Postgres(pool) => pool.lock.ensure().await,
@@ -240,8 +240,8 @@ impl Store {
     }
 
     /// Keeps all nodes from deleting rooms that seem to be empty, until
-    /// [`release_rooms`](Store::release_rooms) or the end of this node: somebody may be in one
-    /// without their knowing.
+    /// [`release_rooms`](Store::release_rooms) or the end of this node: somebody may be in one of
+    /// them and the other nodes do not know.
     pub async fn hold_rooms(&self) -> Result<(), Error> {
         match &self.db {
             Db::Postgres(pool) => Ok(pool.lock.hold_rooms().await?),
@@ -249,7 +249,7 @@ impl Store {
         }
     }
 
-    /// This node keeps them no more from that, if `all_is_known`.
+    /// Ends that, if `all_is_known`.
     pub async fn release_rooms(&self, all_is_known: impl FnOnce() -> bool) -> Result<(), Error> {
         match &self.db {
             Db::Postgres(pool) => Ok(pool.lock.release_rooms(all_is_known).await?),
@@ -257,7 +257,7 @@ impl Store {
         }
     }
 
-    /// How many of the connections that are read by one user may have at the same time.
+    /// How many of the reading connections one user may use at the same time.
     pub fn readers_for_one(&self) -> usize {
         match &self.db {
             Db::Sqlite(_) => sqlite::READERS_FOR_ONE,
@@ -285,7 +285,7 @@ impl Store {
         self.last_number.load(Ordering::Acquire)
     }
 
-    /// Until the database was taken away from under the server, which cannot go on then.
+    /// Returns when the database file was deleted or replaced; the server cannot go on then.
     pub async fn lost(&self) {
         match &self.db {
             Db::Sqlite(pools) => pools.files.lost().await,

@@ -1,4 +1,5 @@
-//! PostgreSQL: its settings, and a lock that keeps nodes apart which do not hear of each other.
+//! PostgreSQL: its settings, and a lock that keeps nodes that do not hear each other from sharing a
+//! database.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,20 +102,21 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
 /// The number of a [`DatabaseLock`].
 pub(super) const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
 
-/// The number of the lock of a node in whose rooms somebody may be without the others' knowing.
+/// The number of the lock that a node holds while somebody may be in its rooms and the others do
+/// not know.
 pub(super) const ROOMS: i64 = i64::from_be_bytes(*b"chinroom");
 
-/// What keeps a node that believes to be the only one, and so does not hear of others, from sharing
-/// a database with others: a lock, which PostgreSQL holds as long as the connection is there.
+/// A lock that keeps a single node, which does not hear others, from sharing a database with
+/// others. PostgreSQL holds it as long as the connection is open.
 #[derive(Debug)]
 pub(super) struct DatabaseLock {
     options: PgConnectOptions,
     /// Whether this node is to be the only one.
     exclusive: bool,
-    /// None once it was lost. Who locks or unlocks takes it out meanwhile: where nobody knows what
-    /// it has locked, as it did not answer, it is closed.
+    /// None once it was lost. Code that locks or unlocks takes it out meanwhile. If it does not
+    /// answer, nobody knows what it has locked, and it is closed.
     locked: Mutex<Option<Locked>>,
-    /// Whether the lock of the rooms is held, or is to be. Only who has `locked` changes it.
+    /// Whether the lock of the rooms is held, or is to be. It is changed only with `locked` held.
     rooms: AtomicBool,
 }
 
@@ -186,20 +188,21 @@ impl DatabaseLock {
         Ok(())
     }
 
-    /// Says to all nodes, as long as the connection is there, that somebody may be in a room of
-    /// this one without their knowing.
+    /// Tells all nodes, as long as the connection is open, that somebody may be in a room by this
+    /// node and they do not know.
     pub async fn hold_rooms(&self) -> Result<(), sqlx::Error> {
         let mut place = self.locked.lock().await;
         self.rooms.store(true, Ordering::Relaxed);
         self.ensure_locked(&mut place).await
     }
 
-    /// Says so no more, if `all_is_known` when nobody else can be about to say it.
+    /// Ends that, if `all_is_known` once nobody else can be about to begin it.
     pub async fn release_rooms(
         &self,
         all_is_known: impl FnOnce() -> bool,
     ) -> Result<(), sqlx::Error> {
-        // Mostly nobody says so; then who waits for PostgreSQL is not waited for.
+        // Mostly there is nothing to end; then this does not wait for a task that waits for
+        // PostgreSQL.
         if !self.rooms.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -109,7 +109,7 @@ impl Tx {
         Ok(user)
     }
 
-    /// A user whom nobody else changes until the transaction ends; so it is with those below.
+    /// A user that nobody else changes until the transaction ends; so it is with those below.
     pub async fn find_user_to_change(&mut self, id: &UserId) -> Result<Option<User>, Error> {
         self.find_user_by("select * from users where id = $1", id.as_ref()).await
     }

@@ -1,5 +1,5 @@
-//! What a client may send, by its `type`. A request that somebody is told of is answered by that;
-//! the others have answers of their own.
+//! What a client may send, by its `type`. A request that others are told of is answered by the same
+//! frame; the others have answers of their own.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::doors::websocket::Closing;
 use crate::error::Error;
 use crate::model::{Body, ChannelName, Handle, Password};
 
-/// Does what a request asks. Errors: `unauthenticated` for who has not logged in and does not do
-/// so now; `invalid` for an unknown `type`.
+/// Does what a request asks. Errors: `unauthenticated` for a connection that has not logged in,
+/// unless it does so now; `invalid` for an unknown `type`.
 pub async fn obey(session: &Arc<Session>, kind: i64, packet: &Input<'_>) -> Result<(), Error> {
     match (kind, session.login()) {
         (frames::REGISTER, login) => register(session, login.ok(), packet).await,

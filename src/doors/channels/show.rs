@@ -18,7 +18,7 @@ pub fn show(event: &Event, way: Way) -> Option<Frame> {
             Place::Chat | Place::Direct { .. } => return None,
         },
         (Event::NickConnected { nick, .. }, Way::Everyone) => frames::of_nick(frames::LOG_IN, nick),
-        // Who has taken another nick is told, too.
+        // The connection that has taken another nick is told, too.
         (Event::NickGone { nick, .. }, Way::Everyone) => frames::of_nick(frames::LOG_OUT, nick),
         (Event::ChannelJoined { channel, nick, .. }, Way::Room) => {
             frames::of_channel(frames::JOIN, channel, nick)

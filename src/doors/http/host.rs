@@ -1,6 +1,6 @@
-//! Under which names the server is served. A page's owner can have its name lead to the address of
-//! another server (DNS rebinding): what the page then asks looks like a request of that server's
-//! own page, and only `Host` still tells its name.
+//! Under which names the server is served. The owner of a page can point its name to the address of
+//! another server (DNS rebinding). A request of the page then looks like one of that server's own
+//! page; only `Host` still says the page's name.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -78,7 +78,8 @@ pub(super) fn is_loopback(host: &str) -> bool {
     is_address || host == "localhost" || host.ends_with(".localhost")
 }
 
-/// Refuses requests to other names with 421. A request that names no host is no browser's.
+/// Refuses requests to other names with 421. A request that names no host does not come from a
+/// browser.
 pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let of_target = request.uri().authority().map(|authority| Some(authority.as_str()));
     let of_headers = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());

@@ -38,7 +38,8 @@ pub use serve::Listener;
 /// few hours.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
 
-/// Whom requests must come from and go to.
+/// The gates before all doors: which origins requests may come from, and which names they may go
+/// to.
 pub struct Gates {
     hosts: Hosts,
     origins: Origins,

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 /// The bytes of a body for which it may take a second longer.
 const BYTES_PER_SECOND: usize = 16 << 10;
 
-/// What a client is told whose body was not waited for.
+/// What a client with too slow a body is told.
 const WHY: &str = "the body came too slowly\n";
 
 /// A body that ends in an error if it comes too slowly.
@@ -26,13 +26,13 @@ struct Paced {
     body: Body,
     allowed: Duration,
     came: usize,
-    /// When somebody began to read it, and what wakes them at its deadline.
+    /// When somebody began to read it, and what wakes the reader at the deadline.
     begun: Option<(Instant, Pin<Box<Sleep>>)>,
     too_slow: Arc<AtomicBool>,
 }
 
 impl Paced {
-    /// Whether the deadline has passed; if not, whoever reads is woken then.
+    /// Whether the deadline has passed; if not, the reader is woken at it.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let longer = Duration::from_secs((self.came / BYTES_PER_SECOND) as u64);
         let allowed = self.allowed + longer;

@@ -118,7 +118,7 @@ async fn accept(
             }
         };
         let peer = Client { address: peer.ip().to_canonical() };
-        // Behind proxies it is theirs; the client's comes with the head of a request.
+        // Behind proxies this is a proxy's address; the client's comes with the head of a request.
         if config.trusted_proxies == 0 {
             match places.seat(peer) {
                 Some(seat) => permit.keep(seat),
@@ -165,7 +165,7 @@ fn is_of_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// A client that stops reading, or vanishes, is found out by what it does not acknowledge.
+/// A client that stops reading, or vanishes, is noticed by what it does not acknowledge.
 fn tune(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -184,8 +184,8 @@ async fn serve(
 ) {
     let limits = &config.limits;
     let header_timeout = limits.handshake_timeout;
-    // What hyper finds too large it refuses without a word: a credential as large as a body still
-    // comes to the gate that says why.
+    // hyper refuses what is too large for it without saying why. So even a credential as large as a
+    // body is let through to the gate that says why.
     let max_head = limits.max_frame.saturating_add(ROOM_IN_HEAD);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = Client::of(peer.address, request.headers(), config.trusted_proxies);

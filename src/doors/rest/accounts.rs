@@ -115,7 +115,7 @@ pub async fn register(
     Body(body): Body,
 ) -> Result<Envelope<Registered>, Refusal> {
     let (new, password) = read_account(&body, hub.app.limits())?;
-    // It may be large, and who signs up waits for a while.
+    // It may be large, and signing up takes a while.
     drop(body);
     let token =
         hub.app.register(&new, password, client.address).await.map_err(|error| match error {

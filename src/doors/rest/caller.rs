@@ -18,7 +18,7 @@ use crate::model::ConnectionId;
 /// Anyone; the request is counted for the address that it comes from.
 pub struct Guest(pub Client);
 
-/// A user by their token; or whom the service names by `?user=`.
+/// A user by their token, or the user that the service names by `?user=`.
 pub struct Caller {
     pub actor: Actor,
 }

@@ -144,7 +144,7 @@ impl Recipient for Live {
     }
 
     fn show(&self, shown: &Shown<'_>) -> bool {
-        // Who has sent a message is not told of it.
+        // The connection that has sent a message is not shown it.
         if matches!(shown.event, Event::MessageSent(posted) if posted.by == self.outlet.id) {
             return false;
         }

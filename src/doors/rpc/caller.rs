@@ -18,7 +18,7 @@ use crate::doors::{failure, retry};
 use crate::error::Error;
 use crate::model::ConnectionId;
 
-/// Whoever the credential of a request says; without one, nobody in particular.
+/// The connection that a request's credential proves; an anonymous one without a credential.
 #[derive(Clone)]
 pub struct Caller {
     pub connection: Arc<Connection>,

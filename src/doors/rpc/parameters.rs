@@ -71,8 +71,8 @@ impl Request {
         Input::new(&self.parameters, self.app.limits())
     }
 
-    /// The state at `key`, of a user whom the caller may act as. Errors: `conflict` also for a
-    /// user there is not, who is not logged in either.
+    /// The state at `key`, of a user that the caller may act as. Errors: `conflict` also for a user
+    /// that does not exist, as for one who is not logged in.
     pub async fn state(&self, key: &'static str) -> Result<Claimed, Error> {
         let state = self.input()?.object(key)?;
         let username = state.text("UserId", |text, _| Ok(text.to_owned()))?;

@@ -209,8 +209,8 @@ fn give_ack(packet: &mut Packet, message: &str) {
     }
 }
 
-/// What `auth.token` says in a client. One that is no text or cannot be read is no valid token,
-/// either.
+/// The client's `auth.token`. One that is not a text, or cannot be read, is returned as it is: an
+/// invalid token.
 fn token(payload: Option<Value>) -> Option<String> {
     let Value::Str(payload, _) = payload? else {
         return None;

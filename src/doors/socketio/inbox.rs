@@ -53,7 +53,7 @@ impl Inbox {
         Ok(!std::mem::replace(&mut state.running, true))
     }
 
-    /// The next task; whoever asks stops if there is none.
+    /// The next task. If there is none, the caller must stop: the next push asks for a new task.
     pub fn next(&self) -> Option<Task> {
         let mut state = self.lock();
         let next = state.waiting.pop_front();

@@ -67,7 +67,7 @@ const PATH: &str = "/socket.io";
 /// Small, as every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 512;
 
-/// How often it is looked whether clients have taken their last answers.
+/// How often to look whether clients have taken their last answers.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The door's running parts.
@@ -141,8 +141,8 @@ impl Door {
     }
 
     /// Waits until the requests already taken are answered, and closes every socket, at most for
-    /// `deadline`. Of requests that wait too long none is begun: a message that is stored has its
-    /// answer.
+    /// `deadline`. Requests that wait too long are not begun: so every message that is stored is
+    /// answered.
     pub async fn close(&self, deadline: Duration) {
         let hub = &self.hub;
         let until = Instant::now() + deadline;

@@ -143,7 +143,7 @@ pub(super) fn refusal(protocol: ProtocolVersion, error: &Error) -> Str {
     }
 }
 
-/// The packet that keeps a client out of a namespace that there is not; the parser does not write
+/// The packet that keeps a client out of a namespace that does not exist; the parser does not write
 /// it as old clients expect it.
 pub(super) fn no_namespace(protocol: ProtocolVersion, namespace: Str) -> Str {
     let why = "Invalid namespace";

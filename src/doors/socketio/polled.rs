@@ -52,7 +52,7 @@ pub(super) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    // The engine refuses a session that there is not, and reads no body for it.
+    // The engine refuses a session that does not exist, and reads no body for it.
     let Some(socket) = parameter(&request, "sid").and_then(|sid| hub.open.get(sid)) else {
         request.extensions_mut().insert(Heard::default());
         return next.run(request).await;

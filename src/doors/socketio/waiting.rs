@@ -1,5 +1,6 @@
-//! The bytes of the requests that wait, over all sockets, and whose they are: where there is no
-//! room for more, who has most of it gives way, and not whoever happens to come.
+//! The bytes of the requests that wait, over all sockets, and whose they are. Where there is no
+//! room for more, the user or address with the most gives way, and not the one that happens to
+//! come.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +9,8 @@ use super::session::Session;
 use crate::domain::Network;
 use crate::model::{ConnectionId, UserId};
 
-/// Whose requests wait: those of whoever has proved to be a user, from wherever, or else of all
-/// that come from one address.
+/// Whose requests wait: a user's, from any address, if the socket has proved to be theirs; else
+/// those of one address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Holder {
     User(UserId),

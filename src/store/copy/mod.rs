@@ -68,7 +68,8 @@ pub enum CopyStep {
 }
 
 /// Copies a SQLite database that nobody uses into an empty PostgreSQL database, or goes on with
-/// that, and compares them in the end. Whoever writes to the target meanwhile spoils the copy.
+/// that, and compares them in the end. A program that writes to the target meanwhile spoils the
+/// copy.
 pub async fn copy(from: &Url, to: &Url, mut report: impl FnMut(CopyStep)) -> Result<(), CopyError> {
     let mut source = Source::open(from).await?;
     let unread = CopyError::of(from);

@@ -13,11 +13,11 @@ use crate::config::Url;
 use crate::error::CopyError;
 use crate::store::postgres::{self, LOCK, MIGRATIONS};
 
-/// A load may take any time, but not that of others.
+/// A load may take long, but must not hold up others.
 const BOUNDS: [(&str, &str); 3] =
     [("statement_timeout", "0"), ("lock_timeout", "30s"), ("tcp_user_timeout", "10s")];
 
-/// How long who has been ended may need to end.
+/// How long a session that was told to end may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A database that no server and no other copy uses as long as this is there.

@@ -32,7 +32,7 @@ struct Call<'a> {
     body: Input<'a>,
 }
 
-/// Writes what takes the table of events.
+/// Writes the functions that use the table of events.
 macro_rules! events {
     ($($name:literal => $function:path,)*) => {
         /// Answers the request `event`, and notes what its body is asked for; an event that is none
@@ -48,7 +48,7 @@ macro_rules! events {
             let call = || {
                 let body = Input::new(body, app.limits())?.noting(asked);
                 if let Some(asked) = asked {
-                    // Known to all, though one that is refused may not have come to it.
+                    // Every event knows it, even if the request is refused before it is read.
                     asked.note("user".to_owned());
                 }
                 Ok::<_, Error>(Call { session, connection, app, body })
@@ -59,7 +59,7 @@ macro_rules! events {
             }
         }
 
-        /// What the log calls an event: a client cannot make up names there.
+        /// What the log calls an event: a client cannot write names of its own there.
         pub(super) fn name(event: &str) -> &'static str {
             match event {
                 $($name => $name,)*
@@ -118,13 +118,14 @@ impl Call<'_> {
         self.body.optional_text("before", |text, _| read(text).ok_or(invalid))
     }
 
-    /// Who asks: the request's `user`, whom the socket acts as from now on, or else its latest.
+    /// The actor: the request's `user`, as which the socket acts from now on, or else its latest
+    /// user.
     async fn actor(&self) -> Result<Actor, Error> {
         self.claim_user().await?;
         self.latest_actor()
     }
 
-    /// The same for what nobody in particular may do too.
+    /// The same for requests that need no user.
     async fn viewer(&self) -> Result<Viewer, Error> {
         self.claim_user().await?;
         Ok(self.session.viewer(self.connection))
@@ -137,12 +138,12 @@ impl Call<'_> {
         }
     }
 
-    /// Who asks where the request's `user` is somebody else: the socket's latest.
+    /// The actor of a request whose `user` is somebody else: the socket's latest user.
     fn latest_actor(&self) -> Result<Actor, Error> {
         self.session.latest_actor().ok_or(Error::NO_USER)
     }
 
-    /// The request's `user` where it is not the one who asks.
+    /// The request's `user` where that is not the actor.
     fn other_user(&self) -> Result<UserId, Error> {
         self.body.object("user")?.id("id", UserId::parse)
     }
