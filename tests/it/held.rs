@@ -51,7 +51,7 @@ impl Held {
         sqlx::query_scalar(sql).fetch_one(&mut self.looker).await.unwrap()
     }
 
-    /// Ends the connections of whoever waits.
+    /// Ends the connections that wait.
     pub async fn cut_off(&mut self) {
         self.count(&format!("select count(pg_terminate_backend(pid)) {WAITING}")).await;
     }

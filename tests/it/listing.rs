@@ -1,4 +1,4 @@
-//! The lists of who has many chats.
+//! The lists of a user who has many chats.
 
 use serde_json::{Value, json};
 

@@ -23,7 +23,7 @@ impl Live {
         let mut request = format!("ws://{address}/api/ws").into_client_request().unwrap();
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
-        // Little is on its way to who does not read.
+        // Little is on its way to a client that does not read.
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(64 << 10).unwrap();
         let stream = socket.connect(address).await.unwrap();

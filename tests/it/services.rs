@@ -122,7 +122,7 @@ impl Services {
         variables[variable(name)].to_owned()
     }
 
-    /// The certificate of who has signed theirs.
+    /// The certificate of the authority that has signed theirs.
     pub fn authority(&self) -> PathBuf {
         self.directory.path().join("tls/ca.pem")
     }

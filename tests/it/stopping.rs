@@ -1,4 +1,4 @@
-//! A server that stops under load: whoever asked has an answer to all that is stored.
+//! A server that stops under load: a client has an answer to everything of its that is stored.
 
 use std::collections::HashMap;
 

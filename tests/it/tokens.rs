@@ -97,7 +97,7 @@ async fn the_packets_token_goes_before_the_handshakes() {
     }
 }
 
-/// What others see of who has this token.
+/// What others see of the user with this token.
 async fn profile(server: &TestServer, token: &str) -> Value {
     let mut client = server.connect_with(token).await;
     let body = json!({ "chat": { "name": "own" }, "users": [] });

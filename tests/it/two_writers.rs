@@ -147,7 +147,7 @@ async fn two_who_want_each_others_nicks_do_not_block_each_other() {
     }
 }
 
-/// What a connection is told first, but for who leaves.
+/// What a connection is told first, without those who leave.
 async fn greeted(chatter: &mut Chatter) -> Value {
     loop {
         let frame = chatter.next().await;
@@ -455,8 +455,8 @@ async fn who_speaks_in_a_room_and_leaves_it_blocks_nobody() {
     join(comes_and_goes, speaks).await;
 }
 
-/// A chat is locked before who is in it and who is invited: whoever took them the other way round
-/// could wait for somebody who waits for them.
+/// A chat is locked before its members and invitations: a transaction that took them the other way
+/// round could wait for one that waits for it.
 #[tokio::test]
 async fn whoever_changes_a_chat_waits_for_it_first() {
     let Some(postgres) = services::postgres() else { return };
