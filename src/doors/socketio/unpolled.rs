@@ -44,6 +44,7 @@ impl Drop for Unpolled {
 
 /// The packet, counted until the engine lets go of it. With it come the sockets that have to be
 /// [cut](Slow::cut), as there is no room for it; `session` may be among them.
+#[expect(unsafe_code, reason = "a `Str` with an owner cannot be made otherwise")]
 pub(super) fn counted(
     packet: Str,
     kind: Kind,
