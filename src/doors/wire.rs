@@ -360,7 +360,7 @@ impl State {
             && self.partial.len() >= length
         {
             let rest = self.partial.split_off(length);
-            let frame = std::mem::replace(&mut self.partial, rest);
+            let frame = mem::replace(&mut self.partial, rest);
             if is_marker(&frame) {
                 self.queue.extend(self.held.take().into_iter().flatten());
                 continue;
