@@ -31,6 +31,7 @@ async fn pair_on(url: &str) -> Option<[TestServer; 2]> {
         config.limits.messages_per_user = 0;
         config.limits.requests_per_user = 0;
         config.limits.requests_per_address = 0;
+        config.limits.announcements_per_user = 0;
     };
     let one = TestServer::on(TempDir::new().unwrap(), on_it).await;
     let other = TestServer::on(TempDir::new().unwrap(), on_it).await;
