@@ -1,5 +1,6 @@
--- A batch of messages and marks is written by two calls, as each is a round trip. The plans are made
--- once for each connection: their arrays say nothing that a new plan would profit from.
+-- A batch of messages and marks is written by two calls, as each is a round trip. Planning takes
+-- longer than the rest, so each connection plans once, whatever is in the arrays, and always by keys:
+-- what is quicker in small tables would be slow when they have grown.
 
 -- Locks the chats of what is asked for, [chat, user, client_id or null] each, in the order of their
 -- ids, and then looks: a statement sees what was committed before it began, and not what its locks
@@ -31,7 +32,12 @@ returns table (
     created_at bigint,
     modified_at bigint
 )
-language plpgsql set plan_cache_mode = force_generic_plan as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
 #variable_conflict use_column
 declare
     chats_asked uuid[];
@@ -73,7 +79,12 @@ create function keep_events(
     are_logged boolean
 )
 returns table (name text, last bigint)
-language plpgsql set plan_cache_mode = force_generic_plan as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
 begin
     return query
     with advanced as (
@@ -128,7 +139,12 @@ create function write_batch(
     are_logged boolean
 )
 returns table (name text, last bigint)
-language plpgsql set plan_cache_mode = force_generic_plan as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
 begin
     with appended as (
         insert into messages

@@ -3,15 +3,15 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
 use super::batch::Placed;
 use super::bounded::{PgTransaction, Pool};
 use super::chats::Head;
-use super::events::Outgoing;
 use super::known::{ActorRow, Known};
+use super::outgoing::Outgoing;
+use super::sqlite::json;
 use crate::error::Error;
 use crate::model::{Kept, Mark, Message, NewMessage};
 
@@ -41,9 +41,9 @@ pub(super) async fn begin_batch(
     messages: &[NewMessage],
     marks: &[Mark],
 ) -> Result<(PgTransaction, Found), Error> {
-    let messages = messages.iter().map(|it| json!([it.chat_id, it.user_id, it.client_id]));
-    let marks = marks.iter().map(|it| json!([it.chat_id, it.user_id, null]));
-    let asked = serde_json::Value::from_iter(messages.chain(marks)).to_string();
+    let messages = messages.iter().map(|it| (it.chat_id, &it.user_id, it.client_id.as_ref()));
+    let marks = marks.iter().map(|it| (it.chat_id, &it.user_id, None));
+    let asked = json(messages.chain(marks));
     let look = format!(
         "select * from begin_batch(convert_from(decode('{}', 'hex'), 'UTF8')::json)",
         hex(asked.as_bytes())

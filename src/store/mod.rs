@@ -18,6 +18,7 @@ mod copy;
 mod direct;
 mod ended;
 mod events;
+mod exit;
 mod files;
 mod folding;
 mod handles;
@@ -30,6 +31,7 @@ mod locks;
 mod members;
 mod messages;
 mod nicks;
+mod outgoing;
 mod postgres;
 mod rows;
 mod seats;
@@ -39,17 +41,17 @@ mod tokens;
 mod unlogged;
 mod users;
 
-use std::iter;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
-use crate::model::{Committed, Event, Kept, Mark, Marked, NewMessage, Sent};
+use crate::model::{Committed, Mark, Marked, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
+use exit::Exit;
 use ledger::Ledger;
 use rows::SqliteWriter;
 use sqlite::SqlitePools;
@@ -59,6 +61,7 @@ pub use alone::LedgerAlone;
 pub use backup::{Backup, backup};
 pub use copy::{CopyStep, copy};
 pub use events::{EventReader, StoredEvent};
+pub use exit::Keeping;
 pub use ledger::Tx;
 pub use members::Standing;
 pub use unlogged::{Backlog, LogTurn, Unlogged};
@@ -100,93 +103,6 @@ macro_rules! on {
 }
 use on;
 
-/// Where committed events leave.
-struct Exit {
-    committed: mpsc::Sender<Committed>,
-    last_number: Arc<AtomicU64>,
-    keeping: Keeping,
-    to_log: Arc<Notify>,
-    /// Ends with the turn that was taken last.
-    last_turn: Mutex<Option<oneshot::Receiver<()>>>,
-}
-
-/// Who needs committed events to be stored: other nodes, the event log, or nobody.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Keeping {
-    pub for_nodes: bool,
-    pub for_log: bool,
-}
-
-/// A place in the order in which events leave. It must not be dropped before its turn has come.
-struct Turn {
-    before: Option<oneshot::Receiver<()>>,
-    _end: oneshot::Sender<()>,
-}
-
-impl Turn {
-    async fn comes(&mut self) {
-        if let Some(before) = self.before.take() {
-            // Nothing is sent: the turn before ends when it is dropped.
-            let _ = before.await;
-        }
-    }
-}
-
-impl Exit {
-    /// Whether events that are kept have no log to go to; none if they are not kept.
-    fn are_logged(&self) -> Option<bool> {
-        (self.keeping.for_nodes || self.keeping.for_log).then_some(!self.keeping.for_log)
-    }
-
-    /// Stores events in the transaction that they are of, for those who read them from there.
-    async fn keep(&self, tx: &mut Tx, events: &[Event]) -> Result<Vec<Kept>, Error> {
-        match self.are_logged() {
-            Some(logged) => tx.insert_events(events, logged).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// Commits one of several transactions that are open at the same time, and sends its events on
-    /// their way. It must not be cancelled.
-    ///
-    /// The turn is taken while the transaction holds its locks, so that one that has waited for
-    /// these, or has seen what this one has written, gets a later turn: its events come later.
-    async fn commit(
-        &self,
-        tx: PgTransaction,
-        events: Vec<Event>,
-        kept: Vec<Kept>,
-    ) -> Result<(), Error> {
-        let mut turn = self.take_turn();
-        let committed = tx.commit().await;
-        turn.comes().await;
-        committed?;
-        self.send(events, kept).await;
-        Ok(())
-    }
-
-    fn take_turn(&self) -> Turn {
-        let (end, ended) = oneshot::channel();
-        // Nothing panics while it is held.
-        let mut last = self.last_turn.lock().unwrap_or_else(PoisonError::into_inner);
-        Turn { before: last.replace(ended), _end: end }
-    }
-
-    /// Sends events that are committed, and were kept or not, on their way.
-    async fn send(&self, events: Vec<Event>, kept: Vec<Kept>) {
-        if self.keeping.for_log && !events.is_empty() {
-            self.to_log.notify_one();
-        }
-        let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
-        for (event, kept) in events.into_iter().zip(kept) {
-            let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
-            if self.committed.send(Committed { number, kept, event }).await.is_err() {
-                tracing::debug!("an event was committed after the server stopped listening");
-            }
-        }
-    }
-}
-
 /// The one store of a server.
 pub struct Store {
     db: Db,
@@ -210,13 +126,7 @@ impl Store {
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
-        let exit = Exit {
-            committed,
-            last_number: last_number.clone(),
-            keeping,
-            to_log: to_log.clone(),
-            last_turn: Mutex::default(),
-        };
+        let exit = Exit::new(committed, last_number.clone(), keeping, to_log.clone());
         let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten)?;
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);

@@ -48,7 +48,7 @@ async fn nobody_waits_for_a_chat_of_others_that_is_locked() {
     }
     assert_eq!(held.count(waiting).await, 2, "they did not wait");
     held.let_go().await;
-    assert_eq!(speaker.answer(said).await["message"]["seq"], 1);
+    assert_eq!(speaker.answer(said).await["seq"], 1);
     assert_eq!(changer.answer(changed).await["chat"]["name"], "wait");
     server.shutdown().await;
 }
@@ -66,7 +66,7 @@ async fn a_member_hears_all_that_is_said_while_they_are_one() {
     let over = AtomicBool::new(false);
     let speaking = join_all(speakers.iter_mut().map(async |speaker| {
         while !over.load(Relaxed) {
-            speaker.say(&chat, "on and on").await;
+            speaker.done("new-message", message(&chat, "on and on")).await;
         }
     }));
     let moving = async {

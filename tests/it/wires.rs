@@ -1,9 +1,9 @@
 //! The way out of a WebSocket, against a client that reads as it likes.
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the doors use the rest")]
 #[path = "../../src/doors/unsent.rs"]
 mod unsent;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the doors use the rest")]
 #[path = "../../src/doors/wire.rs"]
 mod wire;
 

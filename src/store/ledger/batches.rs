@@ -17,16 +17,15 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::Entry;
 use super::group::{Group, MAX_GROUP, answer};
-use super::is_away;
+use super::{Entry, is_away};
 use crate::error::Error;
 use crate::model::ChatId;
 use crate::store::Exit;
 use crate::store::batch::{self, Written};
 use crate::store::bounded::Pool;
 use crate::store::calls::{begin_batch, write_batch};
-use crate::store::events::Outgoing;
+use crate::store::outgoing::Outgoing;
 
 /// How long a batch waits after the one before it was begun.
 const PACE: Duration = Duration::from_millis(10);

@@ -1,0 +1,109 @@
+//! Where committed events leave, in the order of the commits.
+
+use std::iter;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::Tx;
+use super::bounded::PgTransaction;
+use crate::error::Error;
+use crate::model::{Committed, Event, Kept};
+
+/// Where committed events leave.
+pub(super) struct Exit {
+    committed: mpsc::Sender<Committed>,
+    last_number: Arc<AtomicU64>,
+    keeping: Keeping,
+    to_log: Arc<Notify>,
+    /// Ends with the turn that was taken last.
+    last_turn: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+/// Who needs committed events to be stored: other nodes, the event log, or nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keeping {
+    pub for_nodes: bool,
+    pub for_log: bool,
+}
+
+/// A place in the order in which events leave. It must not be dropped before its turn has come.
+struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    _end: oneshot::Sender<()>,
+}
+
+impl Turn {
+    async fn comes(&mut self) {
+        if let Some(before) = self.before.take() {
+            // Nothing is sent: the turn before ends when it is dropped.
+            let _ = before.await;
+        }
+    }
+}
+
+impl Exit {
+    /// Events leave by `committed`; whoever writes the event log is told by `to_log`.
+    pub fn new(
+        committed: mpsc::Sender<Committed>,
+        last_number: Arc<AtomicU64>,
+        keeping: Keeping,
+        to_log: Arc<Notify>,
+    ) -> Exit {
+        Exit { committed, last_number, keeping, to_log, last_turn: Mutex::default() }
+    }
+
+    /// Whether events that are kept have no log to go to; none if they are not kept.
+    pub fn are_logged(&self) -> Option<bool> {
+        (self.keeping.for_nodes || self.keeping.for_log).then_some(!self.keeping.for_log)
+    }
+
+    /// Stores events in the transaction that they are of, for those who read them from there.
+    pub async fn keep(&self, tx: &mut Tx, events: &[Event]) -> Result<Vec<Kept>, Error> {
+        match self.are_logged() {
+            Some(logged) => tx.insert_events(events, logged).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Commits one of several transactions that are open at the same time, and sends its events on
+    /// their way. It must not be cancelled.
+    ///
+    /// The turn is taken while the transaction holds its locks, so that one that has waited for
+    /// these, or has seen what this one has written, gets a later turn: its events come later.
+    pub async fn commit(
+        &self,
+        tx: PgTransaction,
+        events: Vec<Event>,
+        kept: Vec<Kept>,
+    ) -> Result<(), Error> {
+        let mut turn = self.take_turn();
+        let committed = tx.commit().await;
+        turn.comes().await;
+        committed?;
+        self.send(events, kept).await;
+        Ok(())
+    }
+
+    fn take_turn(&self) -> Turn {
+        let (end, ended) = oneshot::channel();
+        // Nothing panics while it is held.
+        let mut last = self.last_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Turn { before: last.replace(ended), _end: end }
+    }
+
+    /// Sends events that are committed, and were kept or not, on their way.
+    pub async fn send(&self, events: Vec<Event>, kept: Vec<Kept>) {
+        if self.keeping.for_log && !events.is_empty() {
+            self.to_log.notify_one();
+        }
+        let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
+        for (event, kept) in events.into_iter().zip(kept) {
+            let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
+            if self.committed.send(Committed { number, kept, event }).await.is_err() {
+                tracing::debug!("an event was committed after the server stopped listening");
+            }
+        }
+    }
+}
