@@ -5,7 +5,8 @@
 //! or the database is far away, does not keep those of other chats waiting.
 //!
 //! PostgreSQL pays for a transaction rather than for a message. So where messages come faster than
-//! they are written, a batch is begun every [`PACE`] only; whoever comes alone does not wait.
+//! they are written, a batch is begun every [`PACE`] only, and one beside another after [`BESIDE`];
+//! a message that comes alone does not wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -30,6 +31,10 @@ use crate::store::outgoing::Outgoing;
 /// How long a batch waits after the one before it was begun.
 const PACE: Duration = Duration::from_millis(10);
 
+/// The same if that one is still being written: then it takes long, and what would be written beside
+/// it would only make both smaller.
+const BESIDE: Duration = Duration::from_millis(50);
+
 /// As many do not wait, if nothing else is being written: more would hardly make them cheaper.
 const WORTH_IT: usize = 32;
 
@@ -47,8 +52,8 @@ pub(super) struct Batches {
     underway: JoinSet<bool>,
     /// Which of them a chat is in.
     chats: HashMap<ChatId, Id>,
-    /// When the next may begin.
-    next: Instant,
+    /// When the latest was begun; none if the next need not wait.
+    begun: Option<Instant>,
 }
 
 impl Batches {
@@ -59,8 +64,8 @@ impl Batches {
         capacity: usize,
     ) -> Batches {
         let (waiting, underway) = (VecDeque::new(), JoinSet::new());
-        let (chats, next) = (HashMap::new(), Instant::now());
-        Batches { pool, exit, queue, waiting, capacity, underway, chats, next }
+        let (chats, begun) = (HashMap::new(), None);
+        Batches { pool, exit, queue, waiting, capacity, underway, chats, begun }
     }
 
     /// Until the queue is closed and empty, and all is answered.
@@ -69,6 +74,7 @@ impl Batches {
         while open || !self.waiting.is_empty() || !self.underway.is_empty() {
             let has_room = self.waiting.len() < self.capacity;
             let may_begin = !self.waiting.is_empty() && self.underway.len() < AT_ONCE;
+            let next = self.next();
             tokio::select! {
                 biased;
                 count = self.queue.recv_many(&mut received, MAX_GROUP), if open && has_room => {
@@ -76,11 +82,17 @@ impl Batches {
                     self.waiting.extend(received.drain(..));
                 }
                 Some(ended) = self.underway.join_next_with_id() => self.note_end(ended),
-                () = sleep_until(self.next), if may_begin => {}
+                () = sleep_until(next), if may_begin => {}
                 () = closing.cancelled(), if !self.queue.is_closed() => self.queue.close(),
             }
             self.begin();
         }
+    }
+
+    /// When the next may begin.
+    fn next(&self) -> Instant {
+        let pace = if self.underway.is_empty() { PACE } else { BESIDE };
+        self.begun.map_or_else(Instant::now, |begun| begun + pace)
     }
 
     /// Begins a batch if it is time.
@@ -89,11 +101,11 @@ impl Batches {
         let is_worth_it = self.underway.is_empty() && self.waiting.len() >= WORTH_IT;
         if self.waiting.is_empty()
             || self.underway.len() >= AT_ONCE
-            || (now < self.next && !is_worth_it)
+            || (now < self.next() && !is_worth_it)
         {
             return;
         }
-        self.next = now + PACE;
+        self.begun = Some(now);
         let group = self.next_group();
         if !group.has_batch() {
             return;
@@ -130,7 +142,7 @@ impl Batches {
             self.refuse_waiting();
         }
         if self.waiting.is_empty() && self.underway.is_empty() {
-            self.next = Instant::now();
+            self.begun = None;
         }
     }
 
