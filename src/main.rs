@@ -94,7 +94,7 @@ async fn copy(from: &Url, to: &Url) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Whoever started the program may have closed its output.
+/// Says it on the standard output, which may have been closed.
 fn say(what: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{what}");
 }

@@ -2,6 +2,10 @@
 //!
 //! A node follows the streams of what its clients may hear of: their chats, their users, and what
 //! is for everyone. On a single node there is nothing to follow: what is committed is all there is.
+//!
+//! It keeps numbers and shows nothing. [`Streams`] is for those who want a stream followed;
+//! [`Shared`] is the same for the one task that shows the events, the domain's follower. That asks
+//! of each event whether it is its turn, so that none is shown twice and none left out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -51,12 +55,12 @@ struct Map {
 
 struct Followed {
     followers: usize,
-    /// The number of the event that is to be shown next; none until it is known. What is before
-    /// `passed` has been shown even then.
+    /// The position: the number of the event that is to be shown next; none until it is known.
     next: Option<i64>,
-    /// Those before it that had not been shown when it got its place, and those of them that have
-    /// been shown since, because another stream told of them.
+    /// The numbers that were passed over when it got its position, as nobody here followed it when
+    /// they were committed. All before them have been shown.
     passed: Range<i64>,
+    /// Those of `passed` that have been shown since, because another stream told of them.
     shown: BTreeSet<i64>,
     /// When it was last shown to the doors.
     touched: Instant,
@@ -273,7 +277,7 @@ impl Shared {
         streams.iter().all(|stream| map.streams.get(stream).is_none_or(is_heard))
     }
 
-    /// It could not be found.
+    /// The positions of these could not be found.
     pub fn put_back_new(&self, new: Vec<Stream>) {
         self.map().new.extend(new);
     }

@@ -89,8 +89,8 @@ impl Reader {
 }
 
 impl Speaker {
-    /// Errors: `not_found`; `forbidden` for who may see the chat and is no member. In a direct chat
-    /// nobody but its two users speaks, not even the service.
+    /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member. In a
+    /// direct chat nobody but its two users speaks, not even the service.
     pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
         let standing = visible(found, actor.service)?;
@@ -102,7 +102,7 @@ impl Speaker {
 }
 
 impl Member {
-    /// Errors: `not_found`; `forbidden` for who may see the chat and is no member.
+    /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         let standing = visible(found, actor.service)?;

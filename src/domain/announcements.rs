@@ -1,5 +1,6 @@
 //! New public chats are announced to everybody who is connected, at most 20 a second on each node.
-//! The next announcement says how many were left out.
+//! The next announcement says how many were left out. How many may be made is in
+//! [`rates`](super::rates).
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};

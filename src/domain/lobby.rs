@@ -258,7 +258,7 @@ impl App {
         goal: Option<Destination>,
         mut events: Vec<Event>,
     ) -> Result<(), Error> {
-        // Before the presence, as whoever has a chat locked may wait for that.
+        // Before the presence, as a transaction that has a chat locked may wait for that.
         if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
             tx.lock_chats(&[chat_id]).await?;
         }

@@ -1,5 +1,5 @@
-//! Lists of nicks, kept for whoever asks: a list is read from the store once, and again after a
-//! nick has come into it or gone.
+//! Lists of nicks, kept for all who ask: a list is read from the store once, and again after a nick
+//! has come into it or gone.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -28,7 +28,7 @@ use crate::model::UserId;
 /// else anyone could lock its owner out.
 const EVERYWHERE: u32 = 10;
 
-/// How many times as many announcements as one user may make may come from one address.
+/// How many times as many announcements may come from one address as one user may make.
 const USERS_OF_AN_ADDRESS: u32 = 10;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -43,8 +43,8 @@ pub(super) struct Rates {
     announcements_per_user: Rate<UserId>,
     announcements_per_address: Rate<Network>,
     announcements_per_node: Rate<()>,
-    /// By the hash of the account, so that long names cost no more than short ones.
     sign_ups_per_address: Rate<Network>,
+    /// By the hash of the account, so that long names cost no more than short ones.
     failed_logins_per_account: Failures<u64>,
     /// Of an account and an address.
     failed_logins_per_pair: Failures<(u64, Network)>,

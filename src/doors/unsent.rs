@@ -1,6 +1,6 @@
 //! The bytes that sockets have been sent and have not taken yet, over all sockets of all doors.
-//! Where there is no room for more, the socket that holds most is cut off, and not whoever happens
-//! to be sent something next.
+//! Where there is no room for more, the socket that holds most is cut off, and not the one that
+//! happens to be sent something next.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -44,7 +44,7 @@ pub struct Share {
     id: u64,
     bytes: AtomicUsize,
     ended: AtomicBool,
-    /// Who waits until it holds few.
+    /// The task that waits until it holds few.
     waiting: AtomicWaker,
 }
 

@@ -1,7 +1,7 @@
 //! What goes out on one WebSocket, beneath the library that speaks the protocol.
 //!
-//! A frame is written by whoever sends it, together with what else waits, in one system call, and
-//! no task is woken for that. Its body is shared with the other sockets that get it. What the
+//! The task that sends a frame also writes it, together with what else waits, in one system call;
+//! no other task is woken for that. Its body is shared with the other sockets that get it. What the
 //! kernel does not take waits here; the wire itself is woken when there is room again. What it
 //! promises:
 //!
@@ -88,7 +88,7 @@ struct State {
     disowned: bool,
     /// A close frame is queued or out.
     closing: bool,
-    /// Much was dropped at the end.
+    /// It has ended, and much was dropped then.
     lost: bool,
 }
 
@@ -294,7 +294,7 @@ impl Slow for Wire {
     fn cut(&self) {
         let mut state = self.lock();
         if let Some(out) = &state.out {
-            // Whoever reads learns of it; an error means that the client is gone already.
+            // The task that reads learns of it; an error means that the client is gone already.
             let _ = SockRef::from(out.as_ref()).shutdown(Shutdown::Both);
         }
         state.end();

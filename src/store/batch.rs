@@ -41,7 +41,8 @@ pub(super) struct Placed {
     pub written: Written,
 }
 
-/// Appends messages, then marks chats as read: on a file, in the transaction of a group.
+/// Appends messages, then marks chats as read, in the transaction of a group. It is for a file
+/// only: PostgreSQL's batches are written by two [calls](super::calls).
 pub(super) async fn write(
     tx: &mut Tx,
     messages: Vec<NewMessage>,
@@ -90,7 +91,7 @@ impl Placed {
         chats.iter().filter_map(|id| Some(&self.known.chats.get(id)?.head)).collect()
     }
 
-    /// How far those have read who have read on.
+    /// The members who have read on, each with how far.
     pub fn readings(&self) -> Vec<(ChatId, &UserId, &Reading)> {
         let readings = self.changed.iter().filter_map(|(chat_id, user_id)| {
             Some((*chat_id, user_id, self.known.chats.get(chat_id)?.members.get(user_id)?))

@@ -54,7 +54,7 @@ pub(super) async fn begin_batch(
     Ok((tx, found))
 }
 
-/// Nothing that somebody says ends a quoted text so.
+/// In hexadecimal digits: so no text of a client can end the quotes that it stands in.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string does not fail.

@@ -21,7 +21,7 @@ pub(super) struct Exit {
     last_turn: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// Who needs committed events to be stored: other nodes, the event log, or nobody.
+/// For what committed events are stored: for other nodes, for the event log, or for neither.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeping {
     pub for_nodes: bool,
@@ -44,7 +44,7 @@ impl Turn {
 }
 
 impl Exit {
-    /// Events leave by `committed`; whoever writes the event log is told by `to_log`.
+    /// Events leave by `committed`; the writer of the event log is told by `to_log`.
     pub fn new(
         committed: mpsc::Sender<Committed>,
         last_number: Arc<AtomicU64>,

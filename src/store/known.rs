@@ -90,7 +90,7 @@ impl Known {
         }
     }
 
-    /// Those of whom something is unknown; in a direct chat of both of its users.
+    /// The actors of whom something is unknown, and in a direct chat both users.
     fn unknown<'a>(
         &'a self,
         actors: &HashSet<(ChatId, &'a UserId)>,

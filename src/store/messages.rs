@@ -1,4 +1,5 @@
-//! The `messages` table. It is written by the [ledger](super::ledger) alone.
+//! The `messages` table, as it is read. The [ledger](super::ledger) alone writes it: on SQLite by
+//! [rows](super::rows), on PostgreSQL by [calls](super::calls).
 
 use futures_util::TryStreamExt;
 

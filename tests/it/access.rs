@@ -126,7 +126,7 @@ async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
         let (event, kind) = (row[0], row[1]);
         assert!(seen.insert((event, kind)), "{event} {kind} stands there twice");
         for (actor, expected) in header.iter().zip(&row).skip(2) {
-            // Who has no token is not let in where one is needed.
+            // A client without a token is not let in where one is needed.
             if *actor == "nobody" && access == Access::Token {
                 continue;
             }

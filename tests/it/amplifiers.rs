@@ -49,7 +49,7 @@ async fn who_comes_into_a_large_room_is_told_with_others() {
     }
     assert_eq!((named, there), (20, LARGE + 20));
 
-    // Who comes and goes meanwhile has not moved; the others have.
+    // A guest who goes and comes back meanwhile has not moved; the others have.
     let mut gone = guests.pop().unwrap();
     gone.done("unsubscribe", channel(&chat)).await;
     let mut back = guests.pop().unwrap();

@@ -106,7 +106,7 @@ async fn an_address_has_so_many_seats_in_the_lobby() {
     assert_eq!(error["data"]["code"], "too_large", "{error}");
     let key = "Authorization: Bearer the service's key\r\n";
     server.call_as(key, "NewUser", json!(["dan"])).await;
-    // Who leaves makes room.
+    // A user who leaves makes room.
     for seat in [state("dan", "0"), room.clone(), state("bob", "0")] {
         server.call("LeaveRoom", json!([seat])).await;
     }

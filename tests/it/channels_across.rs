@@ -124,7 +124,8 @@ async fn who_is_no_member_any_more_is_out_of_the_channel() {
         bob.join("here", "bob").await;
         assert_eq!(ann.next().await, of_channel(4, "here", "bob"));
     }
-    // Who comes back to the chat at once is out of the channel none the less, and may join again.
+    // A user who comes back to the chat at once is out of the channel all the same, and may join
+    // it again.
     bobs.request("leave-chat", of_chat(&chat)).await;
     bobs.done("join-chat", of_chat(&chat)).await;
     for client in [&mut ann, &mut bob] {

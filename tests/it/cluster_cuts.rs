@@ -208,7 +208,7 @@ const ROOMS: &[u8; 8] = b"chinroom";
 /// The lock that each node has of the database.
 const DATABASE: &[u8; 8] = b" chinwag";
 
-/// Who has a lock in this database.
+/// The backends that have a lock in this database.
 async fn holders(postgres: &mut PgConnection, lock: &[u8; 8]) -> Vec<i32> {
     let holders = sqlx::query_scalar(
         "select pid from pg_locks where locktype = 'advisory' and granted

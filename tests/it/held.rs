@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::soon;
 
-/// Whoever waits for a lock.
+/// The backends that wait for a lock.
 const WAITING: &str = "from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'";
 

@@ -29,7 +29,7 @@ pub struct Answer {
     pub json: Value,
 }
 
-/// Who has signed up, with a token.
+/// A user who has signed up, with a token.
 pub struct Account {
     pub username: String,
     pub token: Value,
@@ -125,7 +125,7 @@ impl Request<'_> {
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n"
         );
         let (mut read, mut write) = TcpStream::connect(host).await.unwrap().into_split();
-        // Who is refused while still sending cannot send the rest.
+        // A client that is refused while it still sends cannot send the rest.
         let sending = tokio::spawn(async move {
             let _ = write.write_all(&[head.into_bytes(), body].concat()).await;
             write

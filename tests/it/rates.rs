@@ -62,7 +62,7 @@ async fn handshakes_over_the_limit_of_an_address_are_429() {
         let seconds = format!("retry-after: {}\r\n", wait.div_ceil(1000));
         assert!(head.contains(&seconds), "{head}");
     }
-    // Who is in stays in, and may go on by polling.
+    // A client that is in stays in, and may go on by polling.
     ann.ask("list-chats", json!({})).await;
     let next = server.get(&format!("{POLLING}&sid={sid}"), "").await;
     assert!(next.starts_with("HTTP/1.1 200 "), "{next}");

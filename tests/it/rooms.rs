@@ -173,7 +173,7 @@ async fn public_chats_are_announced_on_the_system_channel() {
     assert_eq!(announced["room"]["name"], "public");
     assert_eq!(ann.next_of("chatroom").await, announced, "its creator hears of it too");
 
-    // Who has not said who they are has heard of nothing.
+    // A client that has not said who it is has heard of nothing.
     let user = json!({ "external_id": "eve", "name": "eve", "photo": "" });
     nobody.done("create-user", json!({ "user": user })).await;
     nobody.nothing_more().await;

@@ -14,7 +14,7 @@ fn signal(chat: &str, data: Value) -> Value {
     json!({ "chat": { "id": chat }, "data": data })
 }
 
-/// What those see who see somebody typing.
+/// What others are pushed of somebody who is typing.
 fn seen(chat: &str, of: &Client, name: &str, on: bool) -> Value {
     json!({ "chat": { "id": chat }, "user": { "id": of.id, "name": name }, "on": on })
 }

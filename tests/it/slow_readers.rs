@@ -66,7 +66,7 @@ async fn pages_are_read_when_the_socket_can_take_them() {
     assert!(asked < (READERS as u64 * PAGES) as f64, "the system has taken all of it");
     // A page for each, and as much again for what is being made or was.
     assert!(most < READERS * (3 << 20), "{most}");
-    // Others are served, and who reads on gets everything.
+    // Others are served, and a reader that goes on gets everything.
     let all = async {
         ann.say(&chat, "between").await;
         for reader in &mut readers[..3] {
@@ -77,7 +77,7 @@ async fn pages_are_read_when_the_socket_can_take_them() {
         }
     };
     soon("they get everything", all).await;
-    // Nothing is kept for who is gone.
+    // Nothing is kept for readers that are gone.
     drop(readers);
     let gone = async {
         while metric(&server, "chinwag_unsent_bytes").await > 0.0 {

@@ -43,7 +43,7 @@ async fn a_handle_is_one_in_all_spellings() {
                 (&error["code"], &error["field"]),
                 (&json!("conflict"), &json!("user.handle"))
             );
-            // Who has it may spell it otherwise, and is asked for by any.
+            // Its owner may spell it otherwise, and is found by any spelling.
             let answer = client.done("create-user", user(&owner, other)).await;
             assert_eq!(answer["user"]["handle"], *other);
         }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::steps::{NO_ID, channel, of_chat, of_chat_and};
 use crate::support::{Client, TestServer, message};
 
-/// Who has a user of their own. On the last two requests are made: another member and a stranger.
+/// The actors with a user of their own. On the last two requests are made: another member and a
+/// stranger.
 const USERS: [&str; 9] =
     ["owner", "member", "guest", "mate", "invited", "removed", "outsider", "another", "stranger"];
 

@@ -215,7 +215,7 @@ async fn what_is_unread_is_counted(place: Place) {
     ann.done("new-message", message(&chat, "hello")).await;
     assert_eq!((listed(&mut ann).await, listed(&mut bob).await), (0, 2));
     assert_eq!(read(&mut bob, None).await, (6, 0));
-    // Who comes later has read what was said before.
+    // A user who comes later has read what was said before.
     let mut eve = user(&server, "eve").await;
     let invited = bob.invite(&chat, "eve").await;
     let accept = json!({ "invitation": { "id": invited["id"] } });

@@ -154,7 +154,7 @@ async fn its_chats_are_for_its_members() {
     assert_eq!(ann.next("new-message").await, said);
     assert_eq!(bob.next("chat-message").await["id"], said["id"]);
 
-    // Who comes into the team comes into its chats.
+    // A user who comes into the team may join its chats.
     let error = eve.refused("join-chat", of_chat(chat)).await;
     assert_error(&error, "not_found", Some("chat.id"));
     bob.done("add-to-team", of_team_and(&team, &eve.id)).await;

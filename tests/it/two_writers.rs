@@ -137,7 +137,7 @@ async fn two_who_want_each_others_nicks_do_not_block_each_other() {
     let refused = async |chatter: &mut Chatter, nick: &str| {
         chatter.tell(of_nick(2, nick)).await;
         let mut frame = chatter.next().await;
-        // Who else has come is told first.
+        // The others who have come are told first.
         while frame["type"] == 2 {
             frame = chatter.next().await;
         }
@@ -222,7 +222,7 @@ async fn all_that_is_said_through_both_is_there_in_order() {
         }
     };
     join_all(senders.into_iter().map(send)).await;
-    // Whoever has taken no pushes meanwhile may have been disconnected.
+    // A client that has taken no pushes meanwhile may have been disconnected.
     let messages = history(&mut nodes[0].user("ann").await, &chat).await;
     assert_eq!(messages.len(), SENDERS * EACH);
     for (at, message) in messages.iter().enumerate() {
@@ -364,7 +364,7 @@ async fn speak(client: &mut Client, chats: &[String], first: usize) {
     }
     for ack in asked {
         let said = client.answer(ack).await;
-        // Who is not in the chats for a while may not speak there.
+        // A user who is not in the chats for a while may not speak there.
         let code = said["error"]["code"].as_str();
         assert!(matches!(code, None | Some("not_found" | "forbidden")), "{said}");
     }

@@ -139,7 +139,7 @@ async fn frames_stay_whole_and_in_order() {
     }
 }
 
-/// A push says when it is the first that waits for a flush, and whoever pushes relies on it.
+/// A push says when it is the first that waits for a flush; callers rely on that.
 #[tokio::test]
 async fn what_is_flushed_when_a_push_asks_for_it_goes_out_also_after_a_full_buffer() {
     let unsent = Unsent::new(usize::MAX);

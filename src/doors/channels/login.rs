@@ -24,7 +24,7 @@ const INVALID: Closing = Closing { code: 4400, reason: "invalid" };
 const CONFLICT: Closing = Closing { code: 4409, reason: "conflict" };
 const UNAVAILABLE: Closing = Closing { code: 1013, reason: "try again later" };
 
-/// Who wants to connect, and under which nick.
+/// A client that wants to connect, and under which nick.
 pub struct Opening {
     client: Client,
     nick: Option<Handle>,

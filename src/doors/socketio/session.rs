@@ -31,7 +31,7 @@ use crate::model::{ConnectionId, Event, UserId};
 /// How Engine.IO marks a packet that is a message.
 const MESSAGE: u8 = b'4';
 
-/// What a polling client that has so much to fetch is sent no more.
+/// A polling client that has so many bytes to fetch is disconnected instead of being sent more.
 const MAX_UNPOLLED: usize = 1 << 20;
 
 /// How long a client that is closed may take for what was sent before.
@@ -249,7 +249,7 @@ impl Recipient for Session {
     }
 
     fn show(&self, shown: &Shown<'_>) -> bool {
-        // Who has read, or has sent a signal, has the answer already.
+        // The connection that has read, or has sent a signal, has the answer already.
         if matches!(shown.event, Event::ChatRead { by, .. } | Event::Signalled { by, .. } if *by == self.id)
         {
             return false;

@@ -1,7 +1,7 @@
 //! SQLite's statements run in place: on the connection's own handle, by the thread that asks. The
 //! driver has a thread for each connection, and each statement crosses to it and back, which costs
-//! more than most statements do: 10 to 20 µs. What writes runs so, as each job of a transaction is
-//! a few short statements; what may take long, as reading does, is left to the driver.
+//! more than most statements do: 10 to 20 µs. So the statements of jobs run in place, as they are
+//! few and short. What may take long, such as reading a page, is left to the driver.
 //!
 //! To sqlx it is a database of its own, so that the one SQL text of a statement serves it, too.
 

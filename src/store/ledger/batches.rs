@@ -35,7 +35,7 @@ const PACE: Duration = Duration::from_millis(10);
 /// it would only make both smaller.
 const BESIDE: Duration = Duration::from_millis(50);
 
-/// As many do not wait, if nothing else is being written: more would hardly make them cheaper.
+/// So many do not wait, if nothing else is being written: more would hardly make each cheaper.
 const WORTH_IT: usize = 32;
 
 /// How many batches are written at the same time.
@@ -95,7 +95,8 @@ impl Batches {
         self.begun.map_or_else(Instant::now, |begun| begun + pace)
     }
 
-    /// Begins a batch if it is time.
+    /// Begins a batch if it is time. If all chats that wait are being written to, it is time again
+    /// only after another pause.
     fn begin(&mut self) {
         let now = Instant::now();
         let is_worth_it = self.underway.is_empty() && self.waiting.len() >= WORTH_IT;

@@ -26,14 +26,14 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Whoever ends waits for `tasks`, which know of all that has begun.
+    /// `tasks` know of all that has begun: the end of the ledger waits for them.
     pub fn new(pool: Pool, exit: Arc<Exit>, tasks: TaskTracker) -> Jobs {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         Jobs { pool, exit, places, away: Arc::default(), tasks }
     }
 
     /// Waits for a place and opens a transaction. A task carries it to its end, whatever becomes of
-    /// who has asked for it.
+    /// the asker.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let _begun = self.tasks.token();
         let place = tokio::select! {

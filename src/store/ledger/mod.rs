@@ -12,8 +12,8 @@
 //! next group, so that messages do not wait for them.
 //!
 //! On PostgreSQL transactions run beside each other: [batches] of messages and marks, each chat in
-//! one at a time, and [jobs], each in a transaction of its own. Other nodes write there too; whoever
-//! writes takes [locks](super::locks) in one order.
+//! one at a time, and [jobs], each in a transaction of its own. Other nodes write there too; all
+//! transactions take [locks](super::locks) in one order.
 
 mod batches;
 mod group;
@@ -197,7 +197,7 @@ async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<D
     (Tx { inner: transaction.clone().lock_owned().await, outcome }, receiver)
 }
 
-/// Whoever it was lent to has given it back.
+/// Takes a transaction back from a job that has let go of it.
 fn take_back(transaction: Arc<Mutex<Transaction>>) -> Result<Transaction, Error> {
     Ok(Arc::into_inner(transaction).ok_or(Error::Internal(None))?.into_inner())
 }

@@ -212,7 +212,7 @@ async fn run(
     Ok(done)
 }
 
-/// Waits until SQLite's driver has done with what it was last asked, whoever waited for that.
+/// Waits until SQLite's driver has done with what it was last asked, even if nobody waits for that.
 async fn settle(transaction: &mut Transaction) -> Result<(), Error> {
     if let Transaction::Sqlite(writer) = transaction {
         writer.ping().await?;
