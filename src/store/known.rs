@@ -164,7 +164,7 @@ impl Tx {
              left join users u on u.id = j.value ->> 1",
         )
         .bind(json(pairs.iter()))
-        .fetch_all(&mut **inner)
+        .fetch_all(inner.in_place())
         .await?;
         Ok(rows)
     }
