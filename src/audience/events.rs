@@ -1,6 +1,7 @@
 //! What events change in the register, and which connections they are shown to.
 
 use std::collections::HashSet;
+use std::slice;
 use std::sync::Arc;
 
 use super::register::{Chat, Hearing, Present, Register};
@@ -175,32 +176,30 @@ impl Register {
         }
         let hearing = self.chats.get_mut(&chat_id).and_then(|chat| chat.hearing.take());
         let hearing = hearing.unwrap_or_else(|| self.gather(chat_id));
-        match hearers {
-            Hearers::All => {
-                show(hearing.in_room.iter(), &in_room, unflushed);
-                show(hearing.members.iter(), &as_member, unflushed);
-            }
-            Hearers::AllBut(user_id) => {
-                let user = self.users.get(user_id).map(|user| &user.connections);
-                let other = |it: &&Arc<dyn Recipient>| {
-                    user.is_none_or(|connections| !connections.contains_key(&it.id()))
-                };
-                show(hearing.in_room.iter().filter(other), &in_room, unflushed);
-                show(hearing.members.iter().filter(other), &as_member, unflushed);
-            }
-            Hearers::Only(users) => {
-                let users = users.iter().filter_map(|user_id| self.users.get(user_id));
-                let ids: HashSet<_> = users.flat_map(|user| user.connections.keys()).collect();
-                let named = |it: &&Arc<dyn Recipient>| ids.contains(&it.id());
-                show(hearing.in_room.iter().filter(named), &in_room, unflushed);
-                show(hearing.members.iter().filter(named), &as_member, unflushed);
-            }
-        }
+        let named = self.connections_of(hearers);
+        let hears = |recipient: &&Arc<dyn Recipient>| match hearers {
+            Hearers::All => true,
+            Hearers::AllBut(_) => !named.contains(&recipient.id()),
+            Hearers::Only(_) => named.contains(&recipient.id()),
+        };
+        show(hearing.in_room.iter().filter(hears), &in_room, unflushed);
+        show(hearing.members.iter().filter(hears), &as_member, unflushed);
         if let Some(chat) = self.chats.get_mut(&chat_id)
             && hearing.in_room.len() + hearing.members.len() >= KEPT_FROM
         {
             chat.hearing = Some(hearing);
         }
+    }
+
+    /// The connections that act as the users who are named.
+    fn connections_of(&self, hearers: &Hearers) -> HashSet<ConnectionId> {
+        let users = match hearers {
+            Hearers::All => &[],
+            Hearers::AllBut(user_id) => slice::from_ref(user_id),
+            Hearers::Only(users) => users.as_slice(),
+        };
+        let users = users.iter().filter_map(|user_id| self.users.get(user_id));
+        users.flat_map(|user| user.connections.keys().copied()).collect()
     }
 
     /// The connections that hear a chat's events: those in its room, and the other connections of
