@@ -1,5 +1,6 @@
 //! Limits: what clients may send, how much and how often.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Args;
@@ -167,6 +168,10 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_ANNOUNCEMENTS_PER_NODE", default_value_t = Limits::default().announcements_per_node)]
     pub announcements_per_node: u32,
 
+    /// New public chats that a node announces in a second; the others are left out
+    #[arg(long, env = "CHINWAG_ANNOUNCED_PER_SECOND", default_value_t = Limits::default().announced_per_second)]
+    pub announced_per_second: NonZeroU32,
+
     /// Bytes of messages and photos that one user may send in a minute, through all nodes; 0 for any
     /// number
     #[arg(long, env = "CHINWAG_WRITTEN_BYTES_PER_USER", default_value_t = Limits::default().written_bytes_per_user)]
@@ -269,6 +274,7 @@ impl Default for Limits {
             signals_per_user: 1200,
             announcements_per_user: 60,
             announcements_per_node: 1200,
+            announced_per_second: const { NonZeroU32::new(20).unwrap() },
             written_bytes_per_user: 64 << 20,
             written_bytes_per_address: 512 << 20,
             read_bytes_per_user: 256 << 20,

@@ -9,16 +9,14 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::model::{Chat, Event};
 
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
-
 pub(super) struct Announcements {
     limiter: DefaultDirectRateLimiter,
     missed: AtomicU64,
 }
 
 impl Announcements {
-    pub fn new() -> Announcements {
-        let limiter = RateLimiter::direct(Quota::per_second(PER_SECOND));
+    pub fn new(per_second: NonZeroU32) -> Announcements {
+        let limiter = RateLimiter::direct(Quota::per_second(per_second));
         Announcements { limiter, missed: AtomicU64::new(0) }
     }
 

@@ -3,6 +3,7 @@
 //! is brought up to date.
 
 use std::mem;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
@@ -39,7 +40,10 @@ pub(super) struct Carrier {
 
 impl Carrier {
     /// The consequences of events come out of the receiver.
-    pub fn new(audience: Audience) -> (Carrier, mpsc::UnboundedReceiver<Consequence>) {
+    pub fn new(
+        audience: Audience,
+        announced_per_second: NonZeroU32,
+    ) -> (Carrier, mpsc::UnboundedReceiver<Consequence>) {
         // Not bounded: its receiver commits, and commits wait for the carrier, so that the two
         // would wait for each other. What it holds is bounded by the connections and members that
         // there are.
@@ -49,7 +53,7 @@ impl Carrier {
             leases: Leases::default(),
             nick_lists: NickLists::default(),
             typists: Typists::default(),
-            announcements: Announcements::new(),
+            announcements: Announcements::new(announced_per_second),
             crowds: Mutex::default(),
             consequences,
             unflushed: Mutex::default(),

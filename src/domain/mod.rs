@@ -170,7 +170,8 @@ impl App {
             }
             None => (None, Streams::default(), None),
         };
-        let (carrier, followed) = Carrier::new(Audience::new(streams.clone()));
+        let (carrier, followed) =
+            Carrier::new(Audience::new(streams.clone()), config.limits.announced_per_second);
         let carrier = Arc::new(carrier);
         tokio::spawn(carrier.clone().run(committed, follower));
         let everyone = streams.follow(Stream::Everyone);

@@ -74,7 +74,7 @@ impl Batches {
         while open || !self.waiting.is_empty() || !self.underway.is_empty() {
             let has_room = self.waiting.len() < self.capacity;
             let may_begin = !self.waiting.is_empty() && self.underway.len() < AT_ONCE;
-            let next = self.next();
+            let next = self.next().unwrap_or_else(Instant::now);
             tokio::select! {
                 biased;
                 count = self.queue.recv_many(&mut received, MAX_GROUP), if open && has_room => {
@@ -89,10 +89,10 @@ impl Batches {
         }
     }
 
-    /// When the next may begin.
-    fn next(&self) -> Instant {
+    /// When the next may begin, if it has to wait.
+    fn next(&self) -> Option<Instant> {
         let pace = if self.underway.is_empty() { PACE } else { BESIDE };
-        self.begun.map_or_else(Instant::now, |begun| begun + pace)
+        self.begun.map(|begun| begun + pace)
     }
 
     /// Begins a batch if it is time. If all chats that wait are being written to, it is time again
@@ -102,7 +102,7 @@ impl Batches {
         let is_worth_it = self.underway.is_empty() && self.waiting.len() >= WORTH_IT;
         if self.waiting.is_empty()
             || self.underway.len() >= AT_ONCE
-            || (now < self.next() && !is_worth_it)
+            || (self.next().is_some_and(|next| now < next) && !is_worth_it)
         {
             return;
         }
