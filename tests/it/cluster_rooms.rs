@@ -121,6 +121,7 @@ async fn a_room_stays_when_the_node_of_all_who_are_in_it_ends() {
         config.redis_url = Some(redis.as_str().into());
         config.limits.requests_per_user = 0;
         config.limits.requests_per_address = 0;
+        config.limits.announcements_per_user = 0;
     };
     let one = TestServer::on(TempDir::new().unwrap(), of_cluster).await;
     let other = TestServer::on(TempDir::new().unwrap(), of_cluster).await;
