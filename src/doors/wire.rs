@@ -130,6 +130,8 @@ pub fn wire(
     max_bytes: usize,
     held: bool,
 ) -> (Arc<Wire>, Io) {
+    // A copy, as what was read would keep the whole buffer that it was read into.
+    let read = Bytes::copy_from_slice(&read);
     let (stream, out) = stream.into_split();
     let held = held.then(VecDeque::new);
     let state = Mutex::new(State { out: Some(out), held, ..State::default() });
