@@ -131,7 +131,8 @@ impl Audience {
         user_id: &UserId,
         then: impl FnOnce(),
     ) -> Result<(), Error> {
-        self.lock().confirm_user(id, user_id)?;
+        let mut register = self.lock();
+        register.confirm_user(id, user_id)?;
         then();
         Ok(())
     }

@@ -153,7 +153,7 @@ impl Door {
         let rest = until.saturating_duration_since(Instant::now());
         tasks::finish(&hub.work, rest, "requests of Socket.IO").await;
         let taken = async {
-            while hub.open.sessions().iter().any(|session| session.has_unsent()) {
+            while hub.open.sessions().iter().any(|session| session.has_answers()) {
                 sleep(LOOK).await;
             }
         };

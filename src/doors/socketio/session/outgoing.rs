@@ -56,7 +56,7 @@ impl Session {
             return Ok(false);
         }
         let pushed = match self.wire.get() {
-            Some(wire) => wire.push(Some(MESSAGE), packet.into(), kind).map_err(|_| Overflow),
+            Some(wire) => push_to(wire, packet, kind),
             None => self.push_before_wire(packet, kind),
         };
         pushed.inspect_err(|_| self.closing.store(true, Ordering::Release))
@@ -67,7 +67,7 @@ impl Session {
         // One after the other: what goes out through the engine comes before the marker.
         let mut offered = lock(&self.offered);
         if let Some(wire) = self.wire.get() {
-            return wire.push(Some(MESSAGE), packet.into(), kind).map_err(|_| Overflow);
+            return push_to(wire, packet, kind);
         }
         let Some(socket) = self.socket.upgrade() else {
             return Ok(false);
@@ -77,7 +77,7 @@ impl Session {
         {
             let wire = self.wire.get_or_init(|| wire);
             socket.emit(Wire::marker()).map_err(|_| Overflow)?;
-            return wire.push(Some(MESSAGE), packet.into(), kind).map_err(|_| Overflow);
+            return push_to(wire, packet, kind);
         }
         match self.emit(&socket, packet, kind) {
             true => Ok(false),
@@ -117,7 +117,7 @@ impl Session {
     }
 
     /// Whether there is an answer that it has not taken.
-    pub fn has_unsent(&self) -> bool {
+    pub fn has_answers(&self) -> bool {
         self.unpolled.any() || self.wire.get().is_some_and(|wire| wire.has_answers())
     }
 
@@ -155,4 +155,8 @@ impl Slow for Session {
             wire.cut();
         }
     }
+}
+
+fn push_to(wire: &Wire, packet: Str, kind: Kind) -> Result<bool, Overflow> {
+    wire.push(Some(MESSAGE), packet.into(), kind).map_err(|_| Overflow)
 }
