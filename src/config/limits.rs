@@ -129,8 +129,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_UNSENT_BYTES", default_value_t = Limits::default().max_unsent_bytes)]
     pub max_unsent_bytes: usize,
 
-    /// Bytes that all sockets together may leave unread; if there are more, those with the most are
-    /// disconnected, the largest first
+    /// Bytes that all sockets together may leave unread, or have sent of messages that they do not
+    /// end; if there are more, those with the most are disconnected, the largest first
     #[arg(long, env = "CHINWAG_MAX_UNSENT_TOTAL", default_value_t = Limits::default().max_unsent_total)]
     pub max_unsent_total: usize,
 

@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::rates::Network;
 use crate::error::Error;
@@ -29,18 +30,40 @@ const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IGhlcmU$\
 pub(super) struct Passwords {
     waiting: Mutex<HashMap<Network, usize>>,
     at_once: Semaphore,
+    work: mpsc::Sender<Work>,
 }
+
+type Work = Box<dyn FnOnce() + Send>;
 
 impl Default for Passwords {
     fn default() -> Passwords {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        Passwords { waiting: Mutex::default(), at_once: Semaphore::new((processors / 2).max(1)) }
+        let at_once = (processors / 2).max(1);
+        let (work, queue) = mpsc::channel::<Work>();
+        let queue = Arc::new(Mutex::new(queue));
+        // Threads of their own: a hash takes 19 MiB, which the allocator keeps for the thread that
+        // had it, and the runtime has hundreds of threads for work that blocks.
+        for _ in 0..at_once {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                while let Some(work) = next(&queue) {
+                    // A defect in one must not take the thread from the others.
+                    let _ = catch_unwind(AssertUnwindSafe(work));
+                }
+            });
+        }
+        Passwords { waiting: Mutex::default(), at_once: Semaphore::new(at_once), work }
     }
+}
+
+/// What is to be done next; none once nobody asks for anything any more.
+fn next(queue: &Mutex<mpsc::Receiver<Work>>) -> Option<Work> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 /// The right to hash one password now.
 pub(super) struct Turn<'a> {
-    _place: Place<'a>,
+    place: Place<'a>,
     _at_once: SemaphorePermit<'a>,
 }
 
@@ -55,7 +78,7 @@ impl Passwords {
     pub async fn turn(&self, address: IpAddr) -> Result<Turn<'_>, Error> {
         let place = self.place(Network::of(address)).ok_or(Error::Unavailable(None))?;
         let at_once = self.at_once.acquire().await.map_err(|_| Error::Unavailable(None))?;
-        Ok(Turn { _place: place, _at_once: at_once })
+        Ok(Turn { place, _at_once: at_once })
     }
 
     fn place(&self, network: Network) -> Option<Place<'_>> {
@@ -91,14 +114,14 @@ impl Turn<'_> {
     /// The hash, in the PHC string format.
     pub async fn hash(self, password: Password) -> Result<String, Error> {
         let hash = move || Argon2::default().hash_password(password.expose().as_bytes());
-        let hash = aside(hash).await?;
+        let hash = self.aside(hash).await?;
         hash.map(|hash| hash.to_string()).map_err(|_| Error::Internal(None))
     }
 
     /// Whether the password is the one of this hash; without a hash it is not, after the same
     /// time.
     pub async fn verify(self, password: Password, hash: Option<String>) -> Result<bool, Error> {
-        aside(move || {
+        self.aside(move || {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(NOBODYS);
             let verified = Argon2::default().verify_password(password.expose().as_bytes(), hash);
@@ -106,9 +129,19 @@ impl Turn<'_> {
         })
         .await
     }
-}
 
-/// Off the threads that serve messages.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Internal(None))
+    /// Off the threads that serve messages.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let work = move || {
+            // Nobody waits for it once the server ends.
+            let _ = answer.send(work());
+        };
+        // The threads live as long as this.
+        let _ = self.place.passwords.work.send(Box::new(work));
+        answered.await.map_err(|_| Error::Internal(None))
+    }
 }

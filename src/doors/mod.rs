@@ -2,6 +2,7 @@
 //! what it returns; it also renders events for its clients. Doors do not know each other or the
 //! store.
 
+mod arriving;
 mod asked;
 mod channels;
 mod client;

@@ -1,4 +1,5 @@
-//! The bytes that sockets have been sent and have not taken yet, over all sockets of all doors.
+//! The bytes that sockets have been sent and have not taken yet, and those of messages that they
+//! have begun to send, over all sockets of all doors.
 //! Where there is no room for more, the socket that holds most is cut off, and not the one that
 //! happens to be sent something next.
 
@@ -135,6 +136,19 @@ impl Share {
         self.waiting.wake();
     }
 
+    /// So many bytes more have come of a message that is not whole yet. They count for all sockets
+    /// together, and do not keep this one from being answered. Returns what
+    /// [`add`](Share::add) does.
+    #[must_use]
+    pub fn hold(&self, bytes: usize, slow: &Weak<dyn Slow>) -> Vec<Weak<dyn Slow>> {
+        self.all.add(self.id, bytes, slow)
+    }
+
+    /// So many bytes of those that were [held](Share::hold) are not held any more.
+    pub fn release(&self, bytes: usize) {
+        self.all.remove(self.id, bytes);
+    }
+
     /// The socket takes nothing more, and nobody is to wait for it.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
@@ -144,10 +158,19 @@ impl Share {
     /// Waits until the socket has taken most of what it was sent; false if it has ended before.
     /// One task may wait.
     pub async fn taken(&self) -> bool {
+        let state = || (self.bytes() < FEW, self.ended.load(Ordering::Acquire));
         poll_fn(|cx| {
-            self.waiting.register(cx.waker());
-            let (taken, ended) = (self.bytes() < FEW, self.ended.load(Ordering::Acquire));
-            if taken || ended { Poll::Ready(taken) } else { Poll::Pending }
+            let (mut taken, mut ended) = state();
+            if !taken && !ended {
+                self.waiting.register(cx.waker());
+                (taken, ended) = state();
+            }
+            if !taken && !ended {
+                return Poll::Pending;
+            }
+            // A waker keeps the memory of its task, which may end long before the connection.
+            self.waiting.take();
+            Poll::Ready(taken)
         })
         .await
     }

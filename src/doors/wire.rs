@@ -31,6 +31,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Handle;
 
+use super::arriving::Arriving;
 use super::unsent::{FEW, Share, Slow};
 
 /// A text is one frame.
@@ -44,7 +45,7 @@ const MAX_OF_LIBRARY: usize = 64 << 10;
 /// How many pieces of frames go out at once.
 const PIECES: usize = 64;
 
-/// The longest head of a frame, and one byte of what the library would have written before a text.
+/// The longest head of a frame that goes out, and one byte of what the library would have written before a text.
 const MAX_HEAD: usize = 11;
 
 /// The message that the library is given for a marker: no text of a client or a server begins so.
@@ -118,6 +119,9 @@ pub struct Io {
     stream: OwnedReadHalf,
     /// What was read before.
     read: Bytes,
+    arriving: Arriving,
+    /// Bytes of a message that is not whole yet, as far as the share knows of them.
+    held: usize,
 }
 
 /// The wire of a connection that has just become a WebSocket, of whose bytes some are `read`
@@ -137,7 +141,7 @@ pub fn wire(
     let state = Mutex::new(State { out: Some(out), held, ..State::default() });
     let new = |this: &Weak<Wire>| Wire { state, share, max_frames, max_bytes, this: this.clone() };
     let wire = Arc::new_cyclic(new);
-    (wire.clone(), Io { wire, stream, read })
+    (wire.clone(), Io { wire, stream, read, arriving: Arriving::default(), held: 0 })
 }
 
 impl Wire {
@@ -442,18 +446,40 @@ fn is_marker(frame: &[u8]) -> bool {
     frame.len() <= 3 + MARKER.len() && frame[0] == TEXT && frame.ends_with(MARKER.as_bytes())
 }
 
+impl Io {
+    /// Counts what the library has to keep of a message that is not whole yet. What is small does
+    /// not count.
+    fn count(&mut self, read: &[u8]) {
+        let message = self.arriving.take(read);
+        let held = if message < FEW { 0 } else { message };
+        let before = mem::replace(&mut self.held, held);
+        if held > before {
+            let wire: Weak<dyn Slow> = self.wire.this.clone();
+            let too_many = self.wire.share.hold(held - before, &wire);
+            for slow in too_many.iter().filter_map(Weak::upgrade) {
+                slow.cut();
+            }
+        } else if held < before {
+            self.wire.share.release(before - held);
+        }
+    }
+}
+
 impl AsyncRead for Io {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         if !self.read.is_empty() {
             let length = self.read.len().min(buffer.remaining());
             buffer.put_slice(&self.read.split_to(length));
-            return Poll::Ready(Ok(()));
+        } else if let Poll::Pending = Pin::new(&mut self.stream).poll_read(cx, buffer)? {
+            return Poll::Pending;
         }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        self.count(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -501,6 +527,7 @@ impl AsyncWrite for Io {
 
 impl Drop for Io {
     fn drop(&mut self) {
+        self.wire.share.release(self.held);
         self.wire.end();
     }
 }

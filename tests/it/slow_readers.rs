@@ -3,9 +3,14 @@
 use std::fs;
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::program::Running;
 use crate::support::{TestServer, soon};
@@ -82,6 +87,42 @@ async fn pages_are_read_when_the_socket_can_take_them() {
     let gone = async {
         while metric(&server, "chinwag_unsent_bytes").await > 0.0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    soon("nothing is kept", gone).await;
+}
+
+/// A message that never ends is kept by the library: it counts as what is not read does.
+#[tokio::test]
+async fn messages_that_never_end_have_a_budget() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0", "--max-unsent-total=2097152"]);
+    });
+    let server = TestServer::apart(directory, running);
+    let mut clients = Vec::new();
+    for at in 0..9 {
+        let path = match at % 2 {
+            0 => "socket.io/?EIO=4&transport=websocket".to_owned(),
+            _ => format!("chat/login/nick{at}"),
+        };
+        let url = format!("ws://{}/{path}", server.address());
+        let (mut client, _) = connect_async(url).await.unwrap();
+        let begun = Frame::message(vec![b'x'; 400 << 10], OpCode::Data(Data::Text), false);
+        client.send(Message::Frame(begun)).await.unwrap();
+        clients.push(client);
+    }
+    let cut = async {
+        while metric(&server, "chinwag_sockets_cut_total").await < 4.0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    soon("those that are too many are cut off", cut).await;
+    assert!(metric(&server, "chinwag_unsent_bytes").await <= (2 << 20) as f64);
+    drop(clients);
+    let gone = async {
+        while metric(&server, "chinwag_unsent_bytes").await > 0.0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     soon("nothing is kept", gone).await;

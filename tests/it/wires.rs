@@ -1,5 +1,7 @@
 //! The way out of a WebSocket, against a client that reads as it likes.
 
+#[path = "../../src/doors/arriving.rs"]
+mod arriving;
 #[allow(dead_code, reason = "the doors use the rest")]
 #[path = "../../src/doors/unsent.rs"]
 mod unsent;
@@ -18,6 +20,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::support::soon;
+use arriving::Arriving;
 use unsent::{Slow, Unsent};
 use wire::{Io, Kind, Wire, wire};
 
@@ -58,6 +61,56 @@ fn numbered(kind: char, number: u64, length: u64) -> String {
 
 fn push(wire: &Wire, text: &str) -> bool {
     wire.push(Some(b'4'), Bytes::copy_from_slice(text.as_bytes()), Kind::Push).is_ok()
+}
+
+/// Whatever the reads are cut into: only a message that is not whole yet has bytes.
+#[test]
+fn a_message_arrives_until_it_is_whole() {
+    let mut dice = Dice(7);
+    for _ in 0..200 {
+        let mut bytes = Vec::new();
+        for at in 0..3 {
+            let length = LENGTHS[dice.below(6) as usize] as usize;
+            // A text, or a part of one; in between a ping; then another part, or the last.
+            part(&mut bytes, if at == 0 { 0x01 } else { 0x00 }, length);
+            part(&mut bytes, 0x89, 4);
+        }
+        part(&mut bytes, 0x80, 126);
+        part(&mut bytes, 0x82, 65_536);
+        part(&mut bytes, 0x01, 70_000);
+        part(&mut bytes, 0x8a, 0);
+        part(&mut bytes, 0x00, 10);
+        let mut arriving = Arriving::default();
+        let mut left = &bytes[..];
+        let mut held = 0;
+        while !left.is_empty() {
+            let (read, rest) = left.split_at(1 + dice.below(left.len() as u64) as usize);
+            held = arriving.take(read);
+            left = rest;
+        }
+        assert_eq!(held, 70_010);
+        // The last part ends it.
+        part(&mut bytes, 0x80, 3);
+        assert_eq!(arriving.take(&bytes[bytes.len() - 9..]), 0);
+    }
+}
+
+/// A masked frame with this first byte.
+fn part(bytes: &mut Vec<u8>, first: u8, length: usize) {
+    bytes.push(first);
+    match length {
+        0..126 => bytes.push(0x80 | length as u8),
+        126..0x1_0000 => {
+            bytes.push(0xfe);
+            bytes.extend((length as u16).to_be_bytes());
+        }
+        _ => {
+            bytes.push(0xff);
+            bytes.extend((length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend([0x81; 4]);
+    bytes.extend(vec![0x81; length]);
 }
 
 const LENGTHS: [u64; 6] = [0, 10, 120, 130, 5000, 70_000];

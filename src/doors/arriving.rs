@@ -1,0 +1,75 @@
+//! How much of a message has come that is not whole yet: a WebSocket library keeps what has come
+//! until the rest does, which may be never.
+
+/// What follows the first two bytes of a frame's head, at most: the length and the mask.
+const MAX_HEAD: usize = 14;
+const FIN: u8 = 0x80;
+/// Frames with this bit control the connection; they may stand between the parts of a message.
+const CONTROL: u8 = 0x08;
+const MASKED: u8 = 0x80;
+
+/// Where a client is in what it sends.
+#[derive(Default)]
+pub struct Arriving {
+    head: [u8; MAX_HEAD],
+    head_length: usize,
+    /// Bytes of the present frame that have yet to come.
+    rest: u64,
+    /// Bytes of the present message that have come.
+    message: usize,
+}
+
+impl Arriving {
+    /// Takes what has been read. Returns the bytes of the message that is not whole yet, those of
+    /// its earlier frames included.
+    pub fn take(&mut self, mut bytes: &[u8]) -> usize {
+        while !bytes.is_empty() {
+            if self.rest > 0 {
+                let here = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len());
+                bytes = &bytes[here..];
+                self.rest -= here as u64;
+                if !self.is_control() {
+                    self.message = self.message.saturating_add(here);
+                }
+            } else {
+                self.head[self.head_length] = bytes[0];
+                self.head_length += 1;
+                bytes = &bytes[1..];
+                let Some(length) = self.length() else { continue };
+                self.rest = length;
+            }
+            if self.rest == 0 {
+                self.end_frame();
+            }
+        }
+        self.message
+    }
+
+    /// The length that the head says, once the head is whole.
+    fn length(&self) -> Option<u64> {
+        let head = &self.head[..self.head_length];
+        let second = head.get(1)?;
+        let bytes = match second & !MASKED {
+            126 => 2..4,
+            127 => 2..10,
+            _ => 1..2,
+        };
+        let mask = if second & MASKED == 0 { 0 } else { 4 };
+        if head.len() < bytes.end + mask {
+            return None;
+        }
+        let length = head[bytes].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        Some(if second & !MASKED < 126 { length & 0x7f } else { length })
+    }
+
+    fn is_control(&self) -> bool {
+        self.head[0] & CONTROL != 0
+    }
+
+    fn end_frame(&mut self) {
+        self.head_length = 0;
+        if self.head[0] & FIN != 0 && !self.is_control() {
+            self.message = 0;
+        }
+    }
+}
