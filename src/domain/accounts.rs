@@ -36,8 +36,10 @@ impl App {
         refuse_taken(self.store.find_taken(new).await?)?;
         let hash = self.passwords.turn(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
-        let names = [new.username.as_ref(), new.email.as_ref(), new.phone_number.as_ref()];
-        tx.lock_names(&names).await?;
+        let email = new.email.as_ref().map(AsRef::as_ref);
+        let phone_number = new.phone_number.as_ref().map(AsRef::as_ref);
+        let names = [Some(new.username.as_ref()), email, phone_number];
+        tx.lock_names(&Vec::from_iter(names.into_iter().flatten())).await?;
         refuse_taken(tx.find_taken(new).await?)?;
         let user = user_of(new, &self.limits);
         tx.insert_user(&user).await?;
@@ -194,11 +196,12 @@ fn refuse_taken(taken: Taken) -> Result<(), Error> {
 }
 
 fn user_of(new: &NewAccount, limits: &Limits) -> User {
-    User {
-        handle: Some(new.username.clone()),
-        protected: true,
-        ..User::new(Name::joined(&new.first_name, " ", &new.last_name, limits))
-    }
+    let name = match (&new.first_name, &new.last_name) {
+        (Some(first), Some(last)) => Name::joined(first, " ", last, limits),
+        (Some(name), None) | (None, Some(name)) => name.clone(),
+        (None, None) => Name::from(&new.username),
+    };
+    User { handle: Some(new.username.clone()), protected: true, ..User::new(name) }
 }
 
 const BAD_REFRESH_TOKEN: Error = Error::unauthenticated("this refresh token is not valid");

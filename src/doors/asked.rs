@@ -1,9 +1,11 @@
 //! Fields of a request that the server does not know: misspelled names, mostly. While the server
 //! listens on a loopback address, the client is told of them; elsewhere nobody looks for them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::json::{Json, Object};
@@ -45,6 +47,17 @@ impl Asked {
             .filter(|(_, meant)| refused.is_none_or(|field| field.is_some() && field == *meant));
         let told = of_refused.filter(|(unknown, meant)| !unknown.of_thing || meant.is_some());
         told.take(MAX_WARNINGS).map(|(unknown, meant)| sentence(&unknown.path, meant)).collect()
+    }
+}
+
+/// An answer, which is an object as JSON, with these warnings.
+pub fn warned<'a>(answer: &'a str, warnings: &[String]) -> Cow<'a, str> {
+    match answer.strip_suffix('}').filter(|_| !warnings.is_empty()) {
+        Some(members) => {
+            let comma = if members == "{" { "" } else { "," };
+            format!(r#"{members}{comma}"warnings":{}}}"#, json!(warnings)).into()
+        }
+        None => answer.into(),
     }
 }
 

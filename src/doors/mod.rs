@@ -7,12 +7,14 @@ mod asked;
 mod channels;
 mod client;
 mod credential;
+mod events;
 mod failure;
 pub mod http;
 mod input;
 mod json;
 mod limited;
 mod places;
+mod requests;
 mod rest;
 mod retry;
 mod rpc;
@@ -40,6 +42,7 @@ pub struct Doors {
     channels: channels::Door,
     rest: rest::Door,
     rpc: rpc::Door,
+    events: events::Door,
 }
 
 impl Doors {
@@ -50,15 +53,18 @@ impl Doors {
         let (channels, channels_routes) = channels::Door::open(app);
         let (rest, rest_routes) = rest::Door::open(app);
         let (rpc, rpc_routes) = rpc::Door::open(app);
+        let (events, events_routes) = events::Door::open(app, gates.loopback());
         let router = http::routes(app, config)
             .merge(socketio_routes)
             .merge(channels_routes)
             .merge(rest_routes)
-            .merge(rpc_routes);
+            .merge(rpc_routes)
+            .merge(events_routes);
         let router = router.layer(middleware::from_fn(upgrade::agree)).layer(Extension(unsent));
         let router = http::guarded(router, config, gates);
         let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
-        (Doors { app: app.clone(), socketio, channels, rest, rpc }, router)
+        let router = router.layer(middleware::from_fn(events::explained));
+        (Doors { app: app.clone(), socketio, channels, rest, rpc, events }, router)
     }
 
     /// Takes no more requests of sockets, answers those that were taken, and closes the sockets,
@@ -70,6 +76,10 @@ impl Doors {
 
     /// Waits until all requests already taken are answered, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
-        tokio::join!(self.rest.close(deadline), self.rpc.close(deadline));
+        tokio::join!(
+            self.rest.close(deadline),
+            self.rpc.close(deadline),
+            self.events.close(deadline)
+        );
     }
 }

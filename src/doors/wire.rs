@@ -475,7 +475,7 @@ impl AsyncRead for Io {
         if !self.read.is_empty() {
             let length = self.read.len().min(buffer.remaining());
             buffer.put_slice(&self.read.split_to(length));
-        } else if let Poll::Pending = Pin::new(&mut self.stream).poll_read(cx, buffer)? {
+        } else if Pin::new(&mut self.stream).poll_read(cx, buffer)?.is_pending() {
             return Poll::Pending;
         }
         self.count(&buffer.filled()[before..]);

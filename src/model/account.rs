@@ -66,14 +66,14 @@ impl Password {
     }
 }
 
-/// What a client says to sign up.
+/// What a client says to sign up, besides the password.
 #[derive(Debug)]
 pub struct NewAccount {
     pub username: Handle,
-    pub first_name: Name,
-    pub last_name: Name,
-    pub email: Email,
-    pub phone_number: PhoneNumber,
+    pub first_name: Option<Name>,
+    pub last_name: Option<Name>,
+    pub email: Option<Email>,
+    pub phone_number: Option<PhoneNumber>,
 }
 
 /// A key of a user: what they sign their tokens with.

@@ -47,7 +47,7 @@ impl Store {
         let taken = on!(Db self, |pool| {
             sqlx::query_as(FIND_TAKEN)
                 .bind(&new.username)
-                .bind(fold(new.email.as_ref()))
+                .bind(new.email.as_ref().map(|email| fold(email.as_ref())))
                 .bind(&new.phone_number)
                 .bind(new.username.folded())
                 .bind(clock::now())
@@ -75,7 +75,7 @@ impl Tx {
         let taken = on!(Tx self, |connection| {
             sqlx::query_as(FIND_TAKEN)
                 .bind(&new.username)
-                .bind(fold(new.email.as_ref()))
+                .bind(new.email.as_ref().map(|email| fold(email.as_ref())))
                 .bind(&new.phone_number)
                 .bind(new.username.folded())
                 .bind(clock::now())
@@ -120,7 +120,7 @@ impl Tx {
             .bind(&new.email)
             .bind(&new.phone_number)
             .bind(password_hash)
-            .bind(fold(new.email.as_ref()))
+            .bind(new.email.as_ref().map(|email| fold(email.as_ref())))
             .execute(connection)
             .await?;
         });

@@ -61,6 +61,7 @@ mod names;
 mod nodes;
 mod order;
 mod outage;
+mod over_http;
 mod owners;
 mod pages;
 mod polled;

@@ -68,7 +68,7 @@ fn links_between_pages_lead_somewhere() {
 #[test]
 fn the_protocol_names_all_that_clients_send_and_get() {
     let page = read("docs/protocol.md");
-    let table = read("src/doors/socketio/requests/mod.rs");
+    let table = read("src/doors/requests/mod.rs");
     let requests = quoted(between(&table, "\nevents! {", "\n}"), &["    \""]);
     assert!(requests.len() > 20);
     all_in(between(&page, "\n## Requests\n", "\n## "), requests);

@@ -253,3 +253,27 @@ async fn a_wrong_password_and_an_unknown_user_are_told_alike() {
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
 }
+
+#[tokio::test]
+async fn an_account_needs_a_username_and_a_password_alone() {
+    let server = TestServer::start().await;
+    let account = json!({ "username": "ann", "password": PASSWORD, "email": " " });
+    let made = server.post("/api/accounts", account.clone()).await.data();
+    let fields = ["email", "first_name", "last_name", "phone_number"];
+    assert!(fields.iter().all(|field| made[0][field].is_null()), "{made}");
+    assert_eq!(made[0]["username"], "ann");
+    // Whoever gives nothing has nothing that another could have taken.
+    let body = json!({ "username": "bob", "password": PASSWORD, "first_name": "Bob" });
+    let bob = server.post("/api/accounts", body).await.data();
+    assert_eq!(bob[0]["first_name"], "Bob");
+    let taken = server.post("/api/accounts", account).await;
+    assert_eq!(taken.refused(400, "User error")["error"], "another user has this username");
+    let body = json!({ "username": "1", "email": "nonsense" });
+    let wrong = server.post("/api/accounts", body).await;
+    let errors = wrong.refused(400, "Form error");
+    let wrong: Vec<_> = errors.as_object().unwrap().keys().collect();
+    assert_eq!(wrong, ["email", "password", "username"]);
+    let token = server.log_in("ann", PASSWORD).await.data()[0]["access_token"].clone();
+    let users = server.request("POST", "/api/events/list-chats").bearer(token.as_str().unwrap());
+    assert_eq!(users.json(&json!({})).send().await.status, 200);
+}

@@ -1,4 +1,4 @@
-//! `/api/register` and `/api/auth_token`: accounts and their tokens.
+//! `/api/register`, `/api/accounts` and `/api/auth_token`: accounts and their tokens.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::caller::{Guest, connect};
 use super::envelope::{Envelope, Refusal};
 use crate::clock::Time;
 use crate::config::Limits;
+use crate::doors::client::Client;
 use crate::doors::credential::credential;
 use crate::error::Error;
 use crate::model::{Email, Handle, Name, NewAccount, Password, PhoneNumber, Token, UserId};
@@ -37,6 +38,24 @@ pub struct NewAccountForm {
     phone: String,
 }
 
+/// Who wants to sign up with little more than a name. All is trimmed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what `NewAccount` is read from")]
+pub struct ShortAccountForm {
+    #[schema(pattern = r"^[A-Za-z]\w{1,31}$")]
+    username: String,
+    #[schema(min_length = 10, max_length = 1024, format = Password)]
+    password: String,
+    #[schema(max_length = 255)]
+    first_name: Option<String>,
+    #[schema(max_length = 255)]
+    last_name: Option<String>,
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    #[schema(pattern = r"^\+?\d{1,31}$")]
+    phone: Option<String>,
+}
+
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what a login is read from")]
 pub struct Login {
@@ -54,10 +73,11 @@ pub struct Refresh {
 /// A new account and its first token.
 #[derive(Serialize, ToSchema)]
 pub struct Registered {
-    email: String,
-    first_name: String,
-    last_name: String,
-    phone_number: String,
+    /// Null if it was not given, as the next three.
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    phone_number: Option<String>,
     token: TokenView,
     username: String,
 }
@@ -114,7 +134,35 @@ pub async fn register(
     Guest(client): Guest,
     Body(body): Body,
 ) -> Result<Envelope<Registered>, Refusal> {
-    let (new, password) = read_account(&body, hub.app.limits())?;
+    sign_up(&hub, client, body, true).await
+}
+
+/// Sign up with a username and a password; all else may be left out. It needs no credential.
+#[utoipa::path(post, path = "/api/accounts", tag = "accounts",
+    request_body(content((ShortAccountForm = "application/json"),
+        (ShortAccountForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = Envelope<Registered>),
+        (status = 400, description = "`Form error`: why by field; or `User error`: what is taken"),
+        (status = 403, description = "nobody can sign up here"),
+        (status = 429, description = "too many requests"),
+    ))]
+pub async fn create_account(
+    State(hub): State<Arc<Hub>>,
+    Guest(client): Guest,
+    Body(body): Body,
+) -> Result<Envelope<Registered>, Refusal> {
+    sign_up(&hub, client, body, false).await
+}
+
+/// Signs somebody up who gives all there is to know if it is to be `complete`.
+async fn sign_up(
+    hub: &Hub,
+    client: Client,
+    body: Box<RawValue>,
+    complete: bool,
+) -> Result<Envelope<Registered>, Refusal> {
+    let (new, password) = read_account(&body, hub.app.limits(), complete)?;
     // It may be large, and signing up takes a while.
     drop(body);
     let token =
@@ -122,15 +170,18 @@ pub async fn register(
             Error::Conflict { why, .. } => Refusal::user(&why),
             error => Refusal::from(error),
         })?;
-    let text = |text: &dyn AsRef<str>| text.as_ref().to_owned();
     Ok(Envelope::of(Registered {
-        email: text(&new.email),
-        first_name: text(&new.first_name),
-        last_name: text(&new.last_name),
-        phone_number: text(&new.phone_number),
+        email: new.email.as_ref().map(text),
+        first_name: new.first_name.as_ref().map(text),
+        last_name: new.last_name.as_ref().map(text),
+        phone_number: new.phone_number.as_ref().map(text),
         token: token.into(),
         username: text(&new.username),
     }))
+}
+
+fn text(text: &impl AsRef<str>) -> String {
+    text.as_ref().to_owned()
 }
 
 /// Log in: a new token for a username and its password.
@@ -206,23 +257,20 @@ pub async fn log_out(
     Ok(Envelope::empty())
 }
 
-fn read_account(body: &RawValue, limits: &Limits) -> Result<(NewAccount, Password), Refusal> {
+fn read_account(
+    body: &RawValue,
+    limits: &Limits,
+    complete: bool,
+) -> Result<(NewAccount, Password), Refusal> {
     let mut form = Form::read(body, limits)?;
-    let first_name = form.text("first_name", Name::parse);
-    let last_name = form.text("last_name", Name::parse);
+    let first_name = form.text_if("first_name", complete, Name::parse);
+    let last_name = form.text_if("last_name", complete, Name::parse);
     let username = form.text("username", Handle::parse_username);
     let password = form.text("password", Password::parse);
-    let email = form.text("email", Email::parse);
-    let phone_number = form.text("phone", PhoneNumber::parse);
-    match (first_name, last_name, username, password, email, phone_number) {
-        (
-            Some(first_name),
-            Some(last_name),
-            Some(username),
-            Some(password),
-            Some(email),
-            Some(phone_number),
-        ) => {
+    let email = form.text_if("email", complete, Email::parse);
+    let phone_number = form.text_if("phone", complete, PhoneNumber::parse);
+    match (username, password) {
+        (Some(username), Some(password)) if form.is_right() => {
             let account = NewAccount { username, first_name, last_name, email, phone_number };
             Ok((account, password))
         }

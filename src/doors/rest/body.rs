@@ -78,6 +78,28 @@ impl<'a> Form<'a> {
         text.map_err(|error| self.wrong(field, &why(&error))).ok()
     }
 
+    /// The same of a field that may be left out, or empty, unless it is `required`.
+    pub fn text_if<T>(
+        &mut self,
+        field: &str,
+        required: bool,
+        parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
+    ) -> Option<T> {
+        if required {
+            return self.text(field, parse);
+        }
+        let parse = |text: &str, limits: &Limits| match text.trim() {
+            "" => Ok(None),
+            text => parse(text, limits).map(Some),
+        };
+        let text = self.input.optional_text(field, parse);
+        text.map_err(|error| self.wrong(field, &why(&error))).ok().flatten().flatten()
+    }
+
+    pub fn is_right(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     pub fn wrong(&mut self, field: &str, why: &str) {
         self.errors.insert(field.to_owned(), why.into());
     }

@@ -1,11 +1,14 @@
 //! `/api/openapi.json`: the door described for programs. Each endpoint says of itself what it
 //! answers; here is what holds for all.
 
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{self, Content, PathItem, Ref, RefOr};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{self, Content, ObjectBuilder, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{accounts, live, threads};
+use crate::doors::requests::EVENTS;
 
 /// What a refusal looks like: the schema of an envelope of anything.
 const REFUSAL: &str = "Envelope_Value";
@@ -13,7 +16,7 @@ const REFUSAL: &str = "Envelope_Value";
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Chinwag: accounts and direct messages",
+        title = "Chinwag",
         description = "Every answer comes in the same envelope, whose `error.code` is the HTTP \
             status. A token, or the service's key, is given as `Authorization: Bearer …`, or as \
             `access_token` in the query.\n\n\
@@ -26,9 +29,13 @@ const REFUSAL: &str = "Envelope_Value";
     tags(
         (name = "accounts", description = "Signing up, and tokens"),
         (name = "direct messages", description = "What two users say to each other"),
+        (name = "events", description = "The events of Socket.IO over HTTP: what they take and \
+            answer is in docs/protocol.md. They have no envelope; a refusal is `{error: {code, \
+            message, field?, retry_after_ms?}}`. `actor: {id}` says who acts."),
     ),
     paths(
         accounts::register,
+        accounts::create_account,
         accounts::log_in,
         accounts::refresh,
         accounts::log_out,
@@ -36,7 +43,7 @@ const REFUSAL: &str = "Envelope_Value";
         threads::list_thread,
         live::open,
     ),
-    modifiers(&BearerToken, &Refusals)
+    modifiers(&BearerToken, &Refusals, &Events)
 )]
 pub struct Description;
 
@@ -47,6 +54,32 @@ impl Modify for BearerToken {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+    }
+}
+
+/// The events, which have a path each.
+struct Events;
+
+impl Modify for Events {
+    fn modify(&self, openapi: &mut openapi::OpenApi) {
+        let content = || Content::new(Some(ObjectBuilder::new()));
+        let body = || RequestBodyBuilder::new().content("application/json", content()).build();
+        let answer = |what: &str| {
+            let answer = ResponseBuilder::new().description(what);
+            answer.content("application/json", content()).build()
+        };
+        for row in EVENTS.iter().filter(|row| !row.is_of_socket()) {
+            let operation = OperationBuilder::new()
+                .tag("events")
+                .summary(Some(row.does))
+                .operation_id(Some(row.event))
+                .request_body(Some(body()))
+                .response("200", answer("done: what the acknowledgement would say"))
+                .response("default", answer("refused: `{error}`, with the status of its code"))
+                .security(SecurityRequirement::new("token", [""; 0]));
+            let path = format!("/api/events/{}", row.event);
+            openapi.paths.add_path_operation(path, vec![HttpMethod::Post], operation.build());
+        }
     }
 }
 

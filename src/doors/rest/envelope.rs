@@ -169,7 +169,8 @@ impl IntoResponse for Refusal {
 
 /// Puts what the gates before the door refuse, and what leads nowhere in it, into the envelope.
 pub async fn around(request: Request, next: Next) -> Response {
-    let own = request.uri().path().starts_with("/api/");
+    let path = request.uri().path();
+    let own = path.starts_with("/api/") && !path.starts_with("/api/events/");
     let response = next.run(request).await;
     let status = response.status();
     let json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");

@@ -49,6 +49,7 @@ impl Door {
         let description = Description::openapi();
         let router = Router::new()
             .route("/api/register", post(accounts::register))
+            .route("/api/accounts", post(accounts::create_account))
             .route("/api/auth_token", post(accounts::log_in).delete(accounts::log_out))
             .route("/api/auth_token/refresh", post(accounts::refresh))
             .route("/api/inbox", get(threads::list_inbox))

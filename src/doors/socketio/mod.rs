@@ -10,14 +10,13 @@
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
 //!   requests, and [`waiting`] counts what waits over all sockets
-//! - [`requests`]: the table of events, a function for each
 //! - [`show`]: what they are shown of each event
 //! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
 //! - [`switching`]: how a request becomes a WebSocket
 //! - [`pulse`]: old clients that are busy count as alive; [`frames`] tells where a WebSocket's end
 //! - [`unpolled`]: counts what a polling client has yet to fetch
-//! - [`views`], [`packets`]: what goes over the wire
+//! - [`packets`]: what goes over the wire
 
 mod engine;
 mod frames;
@@ -26,12 +25,10 @@ mod open;
 mod packets;
 mod polled;
 mod pulse;
-mod requests;
 mod session;
 mod show;
 mod switching;
 mod unpolled;
-mod views;
 mod waiting;
 
 use std::sync::Arc;

@@ -13,8 +13,8 @@ use socketioxide_core::packet::Packet;
 use socketioxide_core::parser::Parse;
 use socketioxide_parser_common::CommonParser;
 
-use crate::doors::failure;
 use crate::doors::json::Text;
+use crate::doors::{asked, failure};
 use crate::error::Error;
 
 /// How much of an event's name is read: more than any event's has.
@@ -78,24 +78,6 @@ pub(super) fn ack_before(packet: &str, data: &str) -> Option<i64> {
     digits.parse().ok()
 }
 
-/// What a request is answered with.
-pub(super) struct Answer {
-    pub json: String,
-    /// Whether the asker's socket also gets it as a push: then it needs no event of its own.
-    pub pushed: bool,
-}
-
-impl Answer {
-    pub fn new(body: &impl Serialize) -> Result<Answer, Error> {
-        let json = to_json(body)?;
-        Ok(Answer { json, pushed: false })
-    }
-
-    pub fn pushed(self, pushed: bool) -> Answer {
-        Answer { pushed, ..self }
-    }
-}
-
 pub(super) fn to_json(body: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(body).map_err(|_| Error::Internal(None))
 }
@@ -113,12 +95,7 @@ pub(super) fn push(name: &str, body: &impl Serialize) -> Result<Str, Error> {
 
 /// A packet that answers the request `ack`, with these warnings.
 pub(super) fn ack(ack: i64, body: &str, warnings: &[String]) -> Str {
-    let data = match body.strip_suffix('}') {
-        Some(members) if !warnings.is_empty() => {
-            format!(r#"[{members},"warnings":{}}}]"#, json!(warnings))
-        }
-        _ => format!("[{body}]"),
-    };
+    let data = format!("[{}]", asked::warned(body, warnings));
     encode(Packet::ack("/", Value::Str(data.into(), None), ack))
 }
 

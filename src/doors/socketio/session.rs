@@ -11,18 +11,20 @@ use std::time::Duration;
 
 use engineioxide::Str;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
-use super::packets::{self, Answer};
+use super::packets;
 use super::waiting::Holder;
-use super::{Hub, requests, show, unpolled};
+use super::{Hub, show, unpolled};
 use crate::domain::{Actor, Connection, Network, Recipient, Shown, Viewer};
 use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
 use crate::doors::places::Seat;
+use crate::doors::requests::{self, Answer, Asker, Named};
 use crate::doors::unsent::Share;
 use crate::doors::wire::Wire;
 use crate::error::Error;
@@ -194,7 +196,8 @@ impl Session {
             self.hub.app.admit_request(&viewer).await?;
             // What is not admitted is not read, either.
             let body = packets::body(data)?;
-            requests::answer(self, connection, &self.hub.app, event, body, asked.as_ref()).await
+            let asker = Asking { session: self, connection };
+            requests::answer(&asker, &self.hub.app, event, body, asked.as_ref()).await
         };
         // A defect in one request must not take the socket's later ones with it.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
@@ -240,6 +243,36 @@ impl Session {
     /// Ends being this user, if that is the latest.
     pub fn unset_latest(&self, user_id: &UserId) {
         lock(&self.latest).take_if(|actor| actor.user_id() == user_id);
+    }
+}
+
+/// A session that asks for something, on the connection that it has let in.
+struct Asking<'a> {
+    session: &'a Session,
+    connection: &'a Connection,
+}
+
+impl Asker for Asking<'_> {
+    fn connection(&self) -> &Connection {
+        self.connection
+    }
+
+    fn act(&self, named: Named) -> BoxFuture<'_, Result<Option<Actor>, Error>> {
+        Box::pin(async move {
+            match named {
+                Named::Nobody => {}
+                Named::User(user_id) => self.session.act_as(&user_id).await?,
+                Named::Actor(user_id) => {
+                    let actor = self.session.hub.app.claim(self.connection, &user_id).await?;
+                    return Ok(Some(actor));
+                }
+            }
+            Ok(self.session.latest_actor())
+        })
+    }
+
+    fn hears_as(&self, user_id: &UserId) -> bool {
+        self.session.latest_actor().is_some_and(|actor| actor.user_id() == user_id)
     }
 }
 

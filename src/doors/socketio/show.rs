@@ -3,9 +3,13 @@
 use engineioxide::Str;
 
 use super::packets;
-use super::views::{Announcement, ChatView, InvitationView, MessageView, OfChat, OfInvitation};
-use super::views::{ParticipantView, ParticipantsView, ReadView, SignalView, TypingView};
 use crate::domain::Way;
+use crate::doors::requests::views::{
+    Announcement, ChatView, InvitationView, MessageView, OfChat, OfInvitation,
+};
+use crate::doors::requests::views::{
+    ParticipantView, ParticipantsView, ReadView, SignalView, TypingView,
+};
 use crate::error::Error;
 use crate::model::{Chat, Event, Invitation, Posted};
 

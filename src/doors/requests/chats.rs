@@ -1,8 +1,8 @@
 //! Chats, and one's own part in them.
 
-use super::{Call, cursor};
-use crate::doors::socketio::packets::Answer;
-use crate::doors::socketio::views::{ChatView, Chats, OfChat, ReadView};
+use super::views::{ChatView, Chats, OfChat, ReadView};
+use super::{Answer, Call, cursor};
+use crate::domain::Actor;
 use crate::error::Error;
 use crate::model::{Chat, ChatChange, Description, Name, NewChat, UserId, parse_id};
 
@@ -17,12 +17,12 @@ pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
     let users = call.body.ids("users", call.app.limits().max_chat_users, UserId::parse)?;
     let actor = call.actor().await?;
     let chat = call.app.create_chat(&actor, new, users).await?;
-    pushed_chat(&chat)
+    pushed_chat(&call, &actor, &chat)
 }
 
 pub async fn open_direct(call: Call<'_>) -> Result<Answer, Error> {
     let user_id = call.other_user()?;
-    let actor = call.latest_actor()?;
+    let actor = call.actor().await?;
     chat_answer(&call.app.open_direct(&actor, &user_id).await?)
 }
 
@@ -44,7 +44,7 @@ pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
     };
     let actor = call.actor().await?;
     let chat = call.app.update_chat(&actor, chat_id, change).await?;
-    pushed_chat(&chat)
+    pushed_chat(&call, &actor, &chat)
 }
 
 pub async fn join_chat(call: Call<'_>) -> Result<Answer, Error> {
@@ -69,14 +69,14 @@ pub async fn mark_read(call: Call<'_>) -> Result<Answer, Error> {
 
 pub async fn remove_member(call: Call<'_>) -> Result<Answer, Error> {
     let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
-    let actor = call.latest_actor()?;
+    let actor = call.actor().await?;
     let chat = call.app.remove_member(&actor, chat_id, user_id).await?;
-    pushed_chat(&chat)
+    pushed_chat(&call, &actor, &chat)
 }
 
-/// The answer that all members get as a push.
-fn pushed_chat(chat: &Chat) -> Result<Answer, Error> {
-    Ok(chat_answer(chat)?.pushed(true))
+/// The answer that all members get as a push, the actor's sockets included.
+fn pushed_chat(call: &Call<'_>, actor: &Actor, chat: &Chat) -> Result<Answer, Error> {
+    Ok(chat_answer(chat)?.pushed(call.asker.hears_as(actor.user_id())))
 }
 
 fn chat_answer(chat: &Chat) -> Result<Answer, Error> {

@@ -1,8 +1,7 @@
 //! `list-messages`, `new-message`
 
-use super::Call;
-use crate::doors::socketio::packets::Answer;
-use crate::doors::socketio::views::{After, Before, MessageView, Messages};
+use super::views::{After, Before, MessageView, Messages};
+use super::{Answer, Call};
 use crate::error::Error;
 use crate::model::{Body, ClientId, MessageQuery, MessageType, Problem};
 
@@ -37,7 +36,7 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     let actor = call.actor().await?;
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id).await?;
     // In the room the push has another name.
-    let subscribed = call.app.is_subscribed(call.session.id, chat_id);
-    let pushed = sent.fresh && !subscribed;
+    let subscribed = call.app.is_subscribed(call.asker.connection().id(), chat_id);
+    let pushed = sent.fresh && !subscribed && call.asker.hears_as(actor.user_id());
     Ok(Answer::new(&MessageView::from(&*sent.message))?.pushed(pushed))
 }

@@ -1,8 +1,7 @@
 //! `create-user`
 
-use super::Call;
-use crate::doors::socketio::packets::Answer;
-use crate::doors::socketio::views::{OfUser, UserView};
+use super::views::{OfUser, UserView};
+use super::{Answer, Call, Named};
 use crate::error::Error;
 use crate::model::{ExternalId, Handle, Name, NewUser, Photo, UserId};
 
@@ -18,7 +17,9 @@ pub async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
     if new.external_id.is_none() && new.id.is_none() {
         return Err(user.invalid("external_id", "or user.id is required"));
     }
-    let user = call.app.create_user(call.connection, new).await?;
-    call.session.act_as(&user.id).await?;
+    let user = call.app.create_user(call.asker.connection(), new).await?;
+    if !matches!(call.named()?, Named::Actor(_)) {
+        call.asker.act(Named::User(user.id.clone())).await?;
+    }
     Answer::new(&OfUser { user: UserView::from(&user) })
 }

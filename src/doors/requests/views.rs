@@ -13,7 +13,7 @@ use crate::model::{InvitationId, ListedChat, Message, MessageId, Name, Photo, Pr
 use crate::model::{Team, TeamId, User, UserId};
 
 #[derive(Serialize)]
-pub(super) struct UserView<'a> {
+pub struct UserView<'a> {
     external_id: &'a Option<ExternalId>,
     id: &'a UserId,
     handle: &'a Option<Handle>,
@@ -38,7 +38,7 @@ impl<'a> From<&'a User> for UserView<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct ChatView<'a> {
+pub struct ChatView<'a> {
     id: ChatId,
     name: &'a Name,
     description: &'a Option<Description>,
@@ -86,7 +86,7 @@ impl<'a> From<&'a ListedChat> for ChatView<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct MessageView<'a> {
+pub struct MessageView<'a> {
     id: MessageId,
     msg: &'a str,
     #[serde(rename = "type")]
@@ -103,7 +103,7 @@ pub(super) struct MessageView<'a> {
 
 /// A message as those hear it who are in the room.
 #[derive(Serialize)]
-pub(super) struct ChannelMessage<'a> {
+pub struct ChannelMessage<'a> {
     #[serde(flatten)]
     message: &'a MessageView<'a>,
     channel: &'a str,
@@ -133,7 +133,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct ReadView {
+pub struct ReadView {
     id: ChatId,
     read_seq: i64,
     unread: i64,
@@ -147,19 +147,19 @@ impl From<&ReadState> for ReadView {
 
 /// `{user}`
 #[derive(Serialize)]
-pub(super) struct OfUser<'a> {
+pub struct OfUser<'a> {
     pub user: UserView<'a>,
 }
 
 /// `{chat}`
 #[derive(Serialize)]
-pub(super) struct OfChat<T> {
+pub struct OfChat<T> {
     pub chat: T,
 }
 
 /// A page of chats; `next` is given back as `before`.
 #[derive(Serialize)]
-pub(super) struct Chats<'a> {
+pub struct Chats<'a> {
     pub chats: Vec<ChatView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -167,7 +167,7 @@ pub(super) struct Chats<'a> {
 
 /// A page of messages, and the query of the page that follows or comes before.
 #[derive(Serialize)]
-pub(super) struct Messages<'a> {
+pub struct Messages<'a> {
     pub messages: Vec<MessageView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<After>,
@@ -176,23 +176,23 @@ pub(super) struct Messages<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct After {
+pub struct After {
     pub after_seq: i64,
 }
 
 #[derive(Serialize)]
-pub(super) struct Before {
+pub struct Before {
     pub before_seq: i64,
 }
 
 /// The name of a chat's channel.
-pub(super) fn channel_name(chat_id: ChatId) -> String {
+pub fn channel_name(chat_id: ChatId) -> String {
     format!("room-{chat_id}")
 }
 
 /// A new public chat, as the system channel tells of it.
 #[derive(Serialize)]
-pub(super) struct Announcement<'a> {
+pub struct Announcement<'a> {
     channel: &'static str,
     request_type: &'static str,
     room: ChatView<'a>,
@@ -210,18 +210,18 @@ impl<'a> Announcement<'a> {
 }
 
 /// The name of the system channel.
-pub(super) const SYSTEM: &str = "system";
+pub const SYSTEM: &str = "system";
 
 /// A channel, and for a room who is in it.
 #[derive(Serialize)]
-pub(super) struct ChannelView {
+pub struct ChannelView {
     pub channel: String,
     #[serde(flatten)]
     pub room: Option<RoomView>,
 }
 
 #[derive(Serialize)]
-pub(super) struct RoomView {
+pub struct RoomView {
     participants: usize,
     users: Vec<Profile>,
 }
@@ -234,7 +234,7 @@ impl From<Room> for RoomView {
 
 /// A user who has come into a room or left it.
 #[derive(Serialize)]
-pub(super) struct ParticipantView<'a> {
+pub struct ParticipantView<'a> {
     channel: String,
     room: String,
     user: &'a Profile,
@@ -254,7 +254,7 @@ impl<'a> ParticipantView<'a> {
 
 /// Users who have come into a large room and left it.
 #[derive(Serialize)]
-pub(super) struct ParticipantsView<'a> {
+pub struct ParticipantsView<'a> {
     channel: String,
     room: String,
     participants: usize,
@@ -287,7 +287,7 @@ impl<'a> ParticipantsView<'a> {
 
 /// A member who is writing something, or has stopped.
 #[derive(Serialize)]
-pub(super) struct TypingView<'a> {
+pub struct TypingView<'a> {
     chat: OfId<ChatId>,
     user: Named<'a, &'a UserId>,
     on: bool,
@@ -301,7 +301,7 @@ impl<'a> TypingView<'a> {
 
 /// What a member sends that is not kept.
 #[derive(Serialize)]
-pub(super) struct SignalView<'a> {
+pub struct SignalView<'a> {
     chat: OfId<ChatId>,
     user: OfId<&'a UserId>,
     data: &'a RawValue,
@@ -316,7 +316,7 @@ impl<'a> SignalView<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct InvitationView<'a> {
+pub struct InvitationView<'a> {
     id: InvitationId,
     status: &'static str,
     chat: Named<'a, ChatId>,
@@ -347,20 +347,20 @@ impl<'a> From<&'a Invitation> for InvitationView<'a> {
 
 /// `{invitation}`
 #[derive(Serialize)]
-pub(super) struct OfInvitation<'a> {
+pub struct OfInvitation<'a> {
     pub invitation: InvitationView<'a>,
 }
 
 /// `{invitations, next?}`
 #[derive(Serialize)]
-pub(super) struct Invitations<'a> {
+pub struct Invitations<'a> {
     pub invitations: Vec<InvitationView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
 #[derive(Serialize)]
-pub(super) struct TeamView<'a> {
+pub struct TeamView<'a> {
     id: TeamId,
     name: &'a Name,
     slug: &'a str,
@@ -386,12 +386,12 @@ impl<'a> From<&'a Team> for TeamView<'a> {
 
 /// `{team}`
 #[derive(Serialize)]
-pub(super) struct OfTeam<'a> {
+pub struct OfTeam<'a> {
     pub team: TeamView<'a>,
 }
 
 /// `{teams}`
 #[derive(Serialize)]
-pub(super) struct Teams<'a> {
+pub struct Teams<'a> {
     pub teams: Vec<TeamView<'a>>,
 }

@@ -1,8 +1,7 @@
 //! Teams: made, listed, entered, left.
 
-use super::Call;
-use crate::doors::socketio::packets::Answer;
-use crate::doors::socketio::views::{OfTeam, TeamView, Teams};
+use super::views::{OfTeam, TeamView, Teams};
+use super::{Answer, Call};
 use crate::error::Error;
 use crate::model::{Name, Team, TeamId, UserId, parse_id};
 
@@ -22,13 +21,13 @@ pub async fn list_teams(call: Call<'_>) -> Result<Answer, Error> {
 
 pub async fn add_to_team(call: Call<'_>) -> Result<Answer, Error> {
     let (team_id, user_id) = (call.team_id()?, call.other_user()?);
-    let actor = call.latest_actor()?;
+    let actor = call.actor().await?;
     answer(&call.app.add_to_team(&actor, team_id, user_id).await?)
 }
 
 pub async fn remove_from_team(call: Call<'_>) -> Result<Answer, Error> {
     let (team_id, user_id) = (call.team_id()?, call.other_user()?);
-    let actor = call.latest_actor()?;
+    let actor = call.actor().await?;
     answer(&call.app.remove_from_team(&actor, team_id, user_id).await?)
 }
 

@@ -1,9 +1,8 @@
 //! `subscribe`, `unsubscribe`: being in a room, and hearing of the system.
 
-use super::Call;
+use super::views::{ChannelView, RoomView, SYSTEM, channel_name};
+use super::{Answer, Call};
 use crate::domain::Room;
-use crate::doors::socketio::packets::Answer;
-use crate::doors::socketio::views::{ChannelView, RoomView, SYSTEM, channel_name};
 use crate::error::Error;
 use crate::model::{ChatId, Problem, parse_id};
 
@@ -15,7 +14,7 @@ enum Channel {
 pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
     let channel = call.channel()?;
     let viewer = call.viewer().await?;
-    let (app, id) = (call.app, call.session.id);
+    let (app, id) = (call.app, call.asker.connection().id());
     let Channel::Room(chat_id) = channel else {
         app.set_hears_all(id, true);
         return system_answer();
@@ -26,7 +25,7 @@ pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
 pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
     let channel = call.channel()?;
     let viewer = call.viewer().await?;
-    let (app, id) = (call.app, call.session.id);
+    let (app, id) = (call.app, call.asker.connection().id());
     let Channel::Room(chat_id) = channel else {
         return match app.set_hears_all(id, false) {
             true => system_answer(),

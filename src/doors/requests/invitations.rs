@@ -1,14 +1,13 @@
 //! Invitations: made, listed, answered.
 
-use super::{Call, cursor};
-use crate::doors::socketio::packets::Answer;
-use crate::doors::socketio::views::{InvitationView, Invitations, OfInvitation};
+use super::views::{InvitationView, Invitations, OfInvitation};
+use super::{Answer, Call, cursor};
 use crate::error::Error;
 use crate::model::{Invitation, InvitationId, parse_id};
 
 pub async fn invite(call: Call<'_>) -> Result<Answer, Error> {
     let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
-    let actor = call.latest_actor()?;
+    let actor = call.actor().await?;
     answer(&call.app.invite(&actor, chat_id, user_id).await?)
 }
 
