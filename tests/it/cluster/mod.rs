@@ -1,0 +1,12 @@
+//! Several nodes on one PostgreSQL and one Redis.
+
+mod access;
+mod cuts;
+mod doors;
+mod joining;
+mod kill;
+mod once;
+mod postgres;
+mod redis;
+mod rooms;
+mod sharing;

@@ -1,0 +1,4 @@
+//! The event log in Kafka.
+
+mod records;
+pub mod schema;

@@ -1,0 +1,4 @@
+//! What the sources and the pages must be, read from them.
+
+pub mod imports;
+mod pages;

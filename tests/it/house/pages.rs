@@ -1,0 +1,164 @@
+//! What the pages and comments say of the sources: the files and functions that they name are
+//! there, links lead somewhere, and the protocol names all that clients send and get.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::house::imports::sources;
+
+/// What a comment that names a file ends with.
+const ENDINGS: [&str; 7] = [".rs", ".md", ".sql", ".json", ".mjs", ".toml", ".yaml"];
+
+#[test]
+fn what_the_architecture_names_is_there() {
+    let (page, sources) = (read("docs/ARCHITECTURE.md"), sources());
+    let names = code_in(&page);
+    assert!(names.len() > 100);
+    let gone: Vec<_> = names.into_iter().filter(|name| !is_there(name, &sources)).collect();
+    assert!(gone.is_empty(), "docs/ARCHITECTURE.md names what is not there: {gone:?}");
+}
+
+#[test]
+fn files_that_comments_name_are_there() {
+    let (root, mut gone) = (root(), Vec::new());
+    for (path, text) in sources() {
+        let of_source = root.join("src").join(&path);
+        let places = [root, &root.join("src"), of_source.parent().unwrap()];
+        let comments = text.lines().map(str::trim_start).filter(|line| line.starts_with("//"));
+        let words = comments.flat_map(|line| line.split(|c: char| " `()[],;".contains(c)));
+        for word in words.map(|word| word.trim_end_matches(['.', ':', '?'])) {
+            let is_file = word.contains('/') && ENDINGS.iter().any(|end| word.ends_with(end));
+            let is_elsewhere = word.starts_with('/') || word.contains("://");
+            if is_file && !is_elsewhere && !places.iter().any(|place| place.join(word).exists()) {
+                gone.push(format!("{} names {word}", path.display()));
+            }
+        }
+    }
+    assert!(gone.is_empty(), "{gone:#?}");
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut pages = Vec::new();
+    for folder in ["", "docs", "tests/bench", "tests/mutations", "tests/services"] {
+        let files = fs::read_dir(root().join(folder)).unwrap();
+        let files = files.map(|file| Path::new(folder).join(file.unwrap().file_name()));
+        pages.extend(files.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    assert!(pages.len() > 5);
+    for page in pages {
+        let text = read(&page);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            let from = page.display();
+            assert!(root().join(&target).exists(), "{from} links to {link}");
+            let has = heading.is_empty() || headings(&read(&target)).any(|it| it == heading);
+            assert!(has, "{from} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn the_protocol_names_all_that_clients_send_and_get() {
+    let page = read("docs/protocol.md");
+    let table = read("src/doors/requests/mod.rs");
+    let requests = quoted(between(&table, "\nevents! {", "\n}"), &["    \""]);
+    assert!(requests.len() > 20);
+    all_in(between(&page, "\n## Requests\n", "\n## "), requests);
+    let show = read("src/doors/socketio/show.rs");
+    let pushes = quoted(&show, &["packets::push(\"", "of_chat(\""]);
+    assert!(pushes.len() > 10);
+    all_in(between(&page, "\n## Pushes\n", "\n## "), pushes);
+    let error = read("src/error.rs");
+    let codes = quoted(between(&error, "pub fn code(", "\n    }\n"), &["=> \""]);
+    assert_eq!(codes.len(), 9);
+    all_in(between(&page, "\n## Asking and being answered\n", "\n## "), codes);
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What stands between backticks, outside blocks of code.
+fn code_in(page: &str) -> Vec<&str> {
+    let blocks = page.split("```").step_by(2);
+    blocks.flat_map(|text| text.split('`').skip(1).step_by(2)).collect()
+}
+
+/// Whether there is what a name seems to name: a path, or a function or variant after `::`. Other
+/// words name nothing that could be looked for.
+fn is_there(name: &str, sources: &[(PathBuf, String)]) -> bool {
+    if name.contains('/') && !name.starts_with('/') {
+        return root().join(name).exists();
+    }
+    match name.split_once("::") {
+        Some((owner, item)) if owner.starts_with(char::is_uppercase) => {
+            sources.iter().any(|(_, text)| has_item(text, owner, item))
+        }
+        Some((module, item)) => {
+            let of_module = |path: &Path| {
+                path.ends_with(format!("{module}.rs")) || path.ends_with(format!("{module}/mod.rs"))
+            };
+            sources.iter().any(|(path, text)| of_module(path) && has_function(text, item))
+        }
+        None => true,
+    }
+}
+
+/// Whether a type or trait has a function or a variant in one of its blocks.
+fn has_item(text: &str, owner: &str, item: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut within = false;
+    text.lines().any(|line| {
+        if !line.starts_with([' ', '}']) && !line.is_empty() {
+            let opens = ["impl", "enum ", "trait "].iter().any(|kind| line.contains(kind));
+            within = opens && line.split(|c| !is_word(c)).any(|word| word == owner);
+        }
+        let line = line.trim_start();
+        let is_variant =
+            line.strip_prefix(item).is_some_and(|rest| rest.starts_with([',', ' ', '(']));
+        within && (is_variant || has_function(line, item))
+    })
+}
+
+fn has_function(text: &str, name: &str) -> bool {
+    text.contains(&format!("fn {name}(")) || text.contains(&format!("fn {name}<"))
+}
+
+/// The headings of a page as links name them.
+fn headings(page: &str) -> impl Iterator<Item = String> {
+    page.lines().filter(|line| line.starts_with('#')).map(|line| {
+        let kept = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    })
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("there is no {start:?}"));
+    rest.split_once(end).map_or(rest, |(within, _)| within)
+}
+
+/// What stands in quotes that are opened by one of these.
+fn quoted<'a>(text: &'a str, opened_by: &[&str]) -> Vec<&'a str> {
+    let parts = opened_by.iter().flat_map(|opening| text.split(opening).skip(1));
+    parts.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+fn all_in(section: &str, names: Vec<&str>) {
+    for name in names {
+        assert!(section.contains(&format!("`{name}`")), "docs/protocol.md lacks {name}");
+    }
+}

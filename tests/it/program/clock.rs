@@ -1,0 +1,122 @@
+//! What a clock that jumps does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::TestServer;
+use crate::support::program::Running;
+use crate::support::signing::{SECRET, now, signed};
+
+/// Laid over a program, it adds the seconds in the file `CLOCK_AHEAD` to the time of day.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile long *ahead;
+
+__attribute__((constructor)) static void begin(void) {
+    int file = open(getenv("CLOCK_AHEAD"), O_RDONLY);
+    ahead = mmap(0, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);
+    close(file);
+}
+
+int clock_gettime(clockid_t id, struct timespec *time) {
+    int failed = syscall(SYS_clock_gettime, id, time);
+    if (!failed && id == CLOCK_REALTIME && ahead) time->tv_sec += *ahead;
+    return failed;
+}
+"#;
+
+/// The clock of a server.
+pub struct Clock {
+    file: PathBuf,
+}
+
+impl Clock {
+    /// One that goes right until it is set.
+    fn lay_over(directory: &Path, command: &mut Command) -> Clock {
+        let (source, shim) = (directory.join("clock.c"), directory.join("clock.so"));
+        fs::write(&source, SHIM).unwrap();
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(source);
+        assert!(compiler.status().unwrap().success(), "it takes a C compiler");
+        let clock = Clock { file: directory.join("ahead") };
+        fs::write(&clock.file, 0_i64.to_ne_bytes()).unwrap();
+        command.env("LD_PRELOAD", shim).env("CLOCK_AHEAD", &clock.file);
+        clock
+    }
+
+    /// Sets it to so many seconds before the right time.
+    fn set_ahead(&self, seconds: i64) {
+        use std::os::unix::fs::FileExt;
+        let file = fs::OpenOptions::new().write(true).open(&self.file).unwrap();
+        file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
+    }
+}
+
+fn server() -> (TestServer, Clock) {
+    let directory = TempDir::new().unwrap();
+    let mut clock = None;
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]).env("CHINWAG_JWT_SECRET", SECRET);
+        clock = Some(Clock::lay_over(directory.path(), command));
+    });
+    (TestServer::apart(directory, running), clock.unwrap())
+}
+
+#[tokio::test]
+async fn a_connection_whose_token_has_ended_by_a_jump_is_closed() {
+    let (server, clock) = server();
+    let token = |seconds: i64| signed(&json!({ "sub": "ann", "exp": now() + seconds }));
+    let mut ending = server.connect_with(&token(3600)).await;
+    let mut lasting = server.connect_with(&token(30 * 3600)).await;
+    clock.set_ahead(2 * 3600);
+    ending.closed().await;
+    lasting.done("list-chats", json!({})).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_connection_lasts_as_long_as_its_token_says() {
+    let (server, clock) = server();
+    clock.set_ahead(3600);
+    // To the server it ends in a moment; before it does, the clock is put right.
+    let token = signed(&json!({ "sub": "ann", "exp": now() + 3600 - 27 }));
+    let mut lasting = server.connect_with(&token).await;
+    clock.set_ahead(0);
+    let soon_over = signed(&json!({ "sub": "bob", "exp": now() - 24 }));
+    server.connect_with(&soon_over).await.closed().await;
+    lasting.done("list-chats", json!({})).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_message_does_not_follow_the_clock_a_day_ahead() {
+    let (server, clock) = server();
+    let mut ann =
+        server.connect_with(&signed(&json!({ "sub": "ann", "exp": now() + 86_400 * 90 }))).await;
+    let chat = ann.chat("ours", true, &[]).await;
+    let time = |message: &Value| message["created_at"].as_str().unwrap().to_owned();
+    let first = time(&ann.say(&chat, "in time").await);
+    clock.set_ahead(40 * 86_400);
+    let second = time(&ann.say(&chat, "forty days ahead").await);
+    // An hour may be a correction.
+    clock.set_ahead(3600);
+    let third = time(&ann.say(&chat, "an hour ahead").await);
+    clock.set_ahead(0);
+    let fourth = time(&ann.say(&chat, "in time again").await);
+    assert!(first < second && second < third, "{first} {second} {third}");
+    assert_eq!(first[..8], second[..8], "{first} {second}");
+    // Times never fall within a chat.
+    assert_eq!(third, fourth);
+    server.shutdown().await;
+}

@@ -1,0 +1,159 @@
+//! What the program says of itself: in its log, and by its metrics.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::program::Running;
+use crate::support::{Client, soon};
+
+/// Starts and ends it with this `RUST_LOG`; returns what was logged.
+fn log_with(filter: &str) -> String {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", filter);
+    });
+    running.end("TERM").1
+}
+
+#[test]
+fn a_filter_that_is_not_understood_is_named_and_not_used() {
+    for (filter, word) in
+        [("inof", "`inof`"), ("warn,inof", "`inof`"), ("chinwag=inof", "level filter")]
+    {
+        let log = log_with(filter);
+        let said = log.lines().next().unwrap();
+        assert!(said.starts_with("chinwag: RUST_LOG is not understood"), "{log}");
+        assert!(said.contains(word) && log.contains("shutting down"), "{log}");
+    }
+    for (filter, ends) in [
+        ("", true),
+        ("info", true),
+        ("WARN", false),
+        ("off", false),
+        ("chinwag", true),
+        ("warn,chinwag=info", true),
+        ("sqlx=debug", false),
+    ] {
+        let log = log_with(filter);
+        assert!(!log.contains("understood"), "{filter}: {log}");
+        assert_eq!(log.contains("shutting down"), ends, "{filter}: {log}");
+    }
+}
+
+#[test]
+fn its_first_line_has_the_version() {
+    let log = log_with("");
+    let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(first["fields"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// Asks; the answer is in the stream.
+fn get(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+}
+
+fn read(mut answer: TcpStream) -> String {
+    let mut text = String::new();
+    answer.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn what_is_counted_begins_with_0() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]);
+    });
+    let metrics = read(get(running.address, "/metrics"));
+    for name in ["requests_total", "unavailable_total", "messages_total", "message_batches_total"] {
+        let (help, value) = (format!("# HELP chinwag_{name} "), format!("\nchinwag_{name} 0\n"));
+        assert!(metrics.contains(&help) && metrics.contains(&value), "{metrics}");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let build = format!("chinwag_build_info{{version=\"{version}\"}} 1\n");
+    for line in ["\nchinwag_sockets 0\n", "\nchinwag_events_fetched_total 0\n", &build] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+}
+
+#[test]
+fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
+    const WARNING: &str = "the limit of open files is below --max-connections";
+    let directory = TempDir::new().unwrap();
+    let start = |connections: &str| {
+        Running::with(directory.path(), |command| {
+            command.args(["--listen", "127.0.0.1:0", "--max-connections", connections]);
+        })
+    };
+    assert!(start("100000000").end("TERM").1.contains(WARNING));
+
+    let running = start("100");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let [soft, hard, _] = *Vec::from_iter(files.split_whitespace()) else { panic!("{files}") };
+    assert_eq!(soft, hard, "it may have more");
+    let files = fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap().count() + 3;
+    let limit = ["--pid", &running.id().to_string(), &format!("--nofile={files}:")];
+    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
+    let mut idle: Vec<_> = (0..3).map(|_| TcpStream::connect(running.address).unwrap()).collect();
+    let waiting: Vec<_> = (0..5).map(|_| get(running.address, "/healthz")).collect();
+    idle.pop();
+    // Each has the place of the one before it, and there is none for the next one meanwhile.
+    for answer in waiting {
+        assert!(read(answer).ends_with("ok\n"));
+    }
+    let (_, log) = running.end("TERM");
+    assert!(!log.contains(WARNING), "{log}");
+    assert_eq!(log.matches("a connection could not be accepted").count(), 1, "{log}");
+}
+
+/// The fields of the lines with this message.
+pub fn fields(log: &str, message: &str) -> Vec<Value> {
+    // The last line may be half written yet.
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let fields = lines.map(|mut line| line["fields"].take());
+    fields.filter(|fields| fields["message"] == message).collect()
+}
+
+#[tokio::test]
+async fn refusals_of_one_cause_are_one_line_a_second_with_their_count() {
+    let directory = TempDir::new().unwrap();
+    let log = directory.path().join("log");
+    let running = Running::with(directory.path(), |command| {
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("RUST_LOG", "info,chinwag=debug")
+            .stderr(File::create(&log).unwrap());
+    });
+    let mut client = Client::connect(running.address).await;
+    for number in 0..300 {
+        client.refused("list-chats", json!({})).await;
+        client.refused(&format!("no-such-event-{number}"), json!({})).await;
+    }
+    let counted = |code: &str| {
+        let log = fs::read_to_string(&log).unwrap();
+        let lines = fields(&log, "request refused");
+        let of_cause = lines.iter().filter(|fields| fields["code"] == code);
+        let times = of_cause.map(|fields| fields["times"].as_u64().unwrap());
+        (times.clone().count(), times.sum::<u64>())
+    };
+    // What came within the second is logged at its end, although nothing more happens.
+    let all = soon("the rest is logged", async {
+        while counted("unauthenticated").1 < 300 || counted("invalid").1 < 300 {
+            tokio::task::yield_now().await;
+        }
+        (counted("unauthenticated"), counted("invalid"))
+    });
+    let (unauthenticated, invalid) = all.await;
+    assert_eq!((unauthenticated.1, invalid.1), (300, 300));
+    assert!(unauthenticated.0 < 100 && invalid.0 < 100, "{unauthenticated:?} {invalid:?}");
+    tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
+    assert!(!fs::read_to_string(&log).unwrap().contains("no-such-event"));
+}

@@ -1,0 +1,13 @@
+//! The program: its settings, its log, its start and its end.
+
+mod clock;
+pub mod housekeeping;
+mod kills;
+mod listening;
+pub mod logs;
+mod readiness;
+mod running;
+mod secrets;
+mod starting;
+mod stopping;
+mod tls;

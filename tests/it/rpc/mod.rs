@@ -1,0 +1,6 @@
+//! The rooms API over JSON-RPC.
+
+mod access;
+mod calls;
+mod crossing;
+mod rooms;

@@ -1,0 +1,34 @@
+//! Chats and users over Socket.IO, and its protocol: what each request does, and what is refused.
+
+mod access;
+mod amplifiers;
+mod caps;
+mod chats;
+mod direct;
+mod fairness;
+mod invitations;
+mod key_set;
+mod listing;
+mod messages;
+mod names;
+mod order;
+mod owners;
+mod polled;
+mod presence;
+mod protection;
+mod rates;
+mod reading;
+mod refusals;
+mod requests;
+mod revocation;
+mod rooms;
+mod service;
+mod signals;
+mod socket;
+mod spelling;
+mod teams;
+mod token_faults;
+pub mod tokens;
+mod unreadable;
+mod users;
+mod warnings;

@@ -1,0 +1,40 @@
+//! A token that is ended is ended at once, for what its connections have asked already too.
+
+use serde_json::json;
+
+use crate::support::http::Account;
+use crate::support::{Client, TestServer};
+
+const MANY: usize = 1000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_socket_has_queued_is_not_done_any_more() {
+    let server = TestServer::start().await;
+    let (bob, eve) = (server.sign_up("bob").await, server.sign_up("eve").await);
+    let mut sender = server.connect_with(bob.access()).await;
+    let mut reader = server.connect_with(eve.access()).await;
+    let opened = sender.done("open-direct", json!({ "user": { "id": eve.id() } })).await;
+    let chat = opened["chat"]["id"].as_str().unwrap();
+    let request = json!({ "chat": { "id": chat }, "message": { "value": "x", "type": "text" } });
+    let packet = format!("42{}", json!(["new-message", request]));
+    sender.send_many((0..MANY).map(|_| packet.clone())).await;
+    reader.next_of("new-message").await;
+
+    end_token(&server, &bob).await;
+    let at_the_end = latest(&mut reader, chat).await;
+    sender.closed().await;
+    assert!(at_the_end < MANY as u64, "it was too late to tell");
+    // One may have been in hand.
+    assert!(latest(&mut reader, chat).await <= at_the_end + 1);
+    server.shutdown().await;
+}
+
+async fn end_token(server: &TestServer, account: &Account) {
+    server.request("DELETE", "/api/auth_token").bearer(account.access()).send().await.data();
+}
+
+async fn latest(reader: &mut Client, chat: &str) -> u64 {
+    let query = json!({ "chat": { "id": chat }, "query": { "limit": 1 } });
+    let page = reader.done("list-messages", query).await;
+    page["messages"][0]["seq"].as_u64().unwrap()
+}

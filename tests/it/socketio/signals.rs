@@ -1,0 +1,141 @@
+//! What leaves no trace: who is typing, and signals.
+
+use serde_json::{Value, json};
+
+use crate::support::nodes::Nodes;
+use crate::support::steps::{channel, of_chat};
+use crate::support::{Client, TestServer, assert_error};
+
+fn typing(chat: &str, on: bool) -> Value {
+    json!({ "chat": { "id": chat }, "on": on })
+}
+
+fn signal(chat: &str, data: Value) -> Value {
+    json!({ "chat": { "id": chat }, "data": data })
+}
+
+/// What others are pushed of somebody who is typing.
+fn seen(chat: &str, of: &Client, name: &str, on: bool) -> Value {
+    json!({ "chat": { "id": chat }, "user": { "id": of.id, "name": name }, "on": on })
+}
+
+#[tokio::test]
+async fn others_see_who_is_typing_until_it_ends() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let mut tab = server.user("ann").await;
+    let chat = ann.make_private(&mut [&mut bob, &mut tab]).await;
+    let mut guest = server.user("guest").await;
+
+    assert_eq!(ann.done("typing", of_chat(&chat)).await, json!({}));
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
+    // At once again: it is known.
+    ann.done("typing", typing(&chat, true)).await;
+    ann.done("typing", typing(&chat, false)).await;
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
+    // It has ended already.
+    ann.done("typing", typing(&chat, false)).await;
+
+    // A message ends it without a word.
+    ann.done("typing", typing(&chat, true)).await;
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
+    ann.say(&chat, "hello").await;
+    bob.next("new-message").await;
+    ann.done("typing", typing(&chat, false)).await;
+
+    // And so does time.
+    ann.done("typing", typing(&chat, true)).await;
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
+
+    bob.nothing_more().await;
+    tab.next("new-message").await;
+    tab.nothing_more().await;
+    guest.nothing_more().await;
+}
+
+#[tokio::test]
+async fn signals_reach_those_who_are_there() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let (mut tab, mut cat) = (server.user("ann").await, server.user("cat").await);
+    let chat = ann.make_private(&mut [&mut bob, &mut cat, &mut tab]).await;
+    bob.done("subscribe", channel(&chat)).await;
+    for client in [&mut ann, &mut bob, &mut tab, &mut cat] {
+        client.next("participant-join").await;
+    }
+
+    let data = json!({ "x": 1.50, "deep": [[{}]], "text": "\u{0}é" });
+    assert_eq!(ann.done("signal", signal(&chat, data.clone())).await, json!({}));
+    let told = json!({ "chat": { "id": chat }, "user": { "id": ann.id }, "data": data });
+    for client in [&mut bob, &mut tab, &mut cat] {
+        assert_eq!(client.next("signal").await, told);
+    }
+    for data in [json!(null), json!(0), json!("x"), json!([])] {
+        let mut to_bob = signal(&chat, data.clone());
+        to_bob["to"] = json!([bob.id, "nobody"]);
+        ann.done("signal", to_bob).await;
+        assert_eq!(bob.next("signal").await["data"], data);
+        assert_eq!(tab.next("signal").await["data"], data, "one's own other sockets get it");
+    }
+    for client in [&mut ann, &mut bob, &mut tab, &mut cat] {
+        client.nothing_more().await;
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_send_a_message_may_not_signal() {
+    let server = TestServer::with_limits(|limits| limits.max_data = 100).await;
+    let (mut ann, mut eve) = (server.user("ann").await, server.user("eve").await);
+    let public = ann.chat("public", false, &[]).await;
+    let private = ann.chat("private", true, &[]).await;
+    for (chat, code) in [(&public, "forbidden"), (&private, "not_found")] {
+        for body in [signal(chat, json!(1)), typing(chat, true)] {
+            let event = if body.get("data").is_some() { "signal" } else { "typing" };
+            assert_eq!(eve.refused(event, body).await["code"], code);
+        }
+    }
+    ann.nothing_more().await;
+
+    let error = ann.refused("signal", of_chat(&public)).await;
+    assert_error(&error, "invalid", Some("data"));
+    let error = ann.refused("signal", signal(&public, json!("x".repeat(100)))).await;
+    assert_error(&error, "too_large", Some("data"));
+    let error = ann.refused("typing", json!({ "chat": { "id": public }, "on": 1 })).await;
+    assert_error(&error, "invalid", Some("on"));
+    let error =
+        ann.refused("signal", json!({ "chat": { "id": public }, "data": 1, "to": 1 })).await;
+    assert_error(&error, "invalid", Some("to"));
+    let mut nobody = server.connect().await;
+    let error = nobody.refused("typing", of_chat(&public)).await;
+    assert_error(&error, "unauthenticated", None);
+}
+
+#[tokio::test]
+async fn what_leaves_no_trace_has_a_limit_of_its_own() {
+    let server = TestServer::with_limits(|limits| limits.signals_per_user = 2).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("chat", true, &[]).await;
+    ann.done("typing", of_chat(&chat)).await;
+    ann.done("signal", signal(&chat, json!(1))).await;
+    assert_error(&ann.refused("typing", of_chat(&chat)).await, "rate_limited", None);
+    assert_error(&ann.refused("signal", signal(&chat, json!(1))).await, "rate_limited", None);
+    ann.say(&chat, "messages have another").await;
+}
+
+#[tokio::test]
+async fn other_nodes_are_told() {
+    let Some(nodes) = Nodes::start(2).await else {
+        return;
+    };
+    let mut ann = nodes[0].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    ann.done("typing", of_chat(&chat)).await;
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
+    ann.done("signal", signal(&chat, json!("from afar"))).await;
+    assert_eq!(bob.next("signal").await["data"], "from afar");
+    ann.done("typing", typing(&chat, false)).await;
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
+    ann.nothing_more().await;
+}

@@ -1,0 +1,12 @@
+//! The database: what is written, copied and kept, whatever happens to it.
+
+pub mod backup;
+mod beside;
+pub mod copy;
+mod copy_broken;
+mod ledger;
+mod lost_file;
+mod outage;
+mod promises;
+mod statements;
+mod two_writers;

@@ -1,0 +1,261 @@
+//! Every SQL statement of the store, read from its sources and prepared on both schemas: one that
+//! no other test runs is not wrong for long.
+
+use std::collections::HashMap;
+use std::fs;
+use std::iter::Peekable;
+use std::path::{Path, PathBuf};
+use std::str::Chars;
+
+use sqlx::migrate::Migrator;
+use sqlx::{AssertSqlSafe, Connection, Database, Executor, SqlSafeStr};
+use tempfile::TempDir;
+
+use crate::support::{database, services};
+
+/// Somewhat fewer than there are: with less the reading of the sources is broken.
+const AT_LEAST: usize = 70;
+
+#[tokio::test]
+async fn all_can_be_prepared_on_sqlite() {
+    let directory = TempDir::new().unwrap();
+    let url = format!("{}?mode=rwc", database::sqlite_in(directory.path()));
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    migrations("sqlite").await.run(&mut connection).await.unwrap();
+    prepare_all::<sqlx::Sqlite>(&mut connection, Dialect::Sqlite).await;
+}
+
+#[tokio::test]
+async fn all_can_be_prepared_on_postgres() {
+    let Some(url) = services::postgres() else { return };
+    let url = services::database(&url).await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    migrations("postgres").await.run(&mut connection).await.unwrap();
+    prepare_all::<sqlx::Postgres>(&mut connection, Dialect::Postgres).await;
+}
+
+/// A page of a user's chats is read from an index, in its order, and not sorted out of all.
+#[tokio::test]
+async fn a_list_of_chats_is_a_run_of_an_index() {
+    let directory = TempDir::new().unwrap();
+    let url = format!("{}?mode=rwc", database::sqlite_in(directory.path()));
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    migrations("sqlite").await.run(&mut connection).await.unwrap();
+    let statements = statements();
+    let lists = statements.iter().filter(|it| it.sql.starts_with("with page as"));
+    let lists: Vec<_> = lists.map(|it| format!("explain query plan {}", it.sql)).collect();
+    assert_eq!(lists.len(), 1, "the list of chats");
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(AssertSqlSafe(lists[0].clone())).fetch_all(&mut connection).await.unwrap();
+    let steps: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).collect();
+    let first = steps.iter().position(|step| step.starts_with("SEARCH")).expect("an index");
+    let run = "SEARCH members USING COVERING INDEX members_by_activity \
+               (user_id=? AND (active_at,chat_id)<(?,?))";
+    // What is sorted comes after the limit.
+    assert!(steps[first] == run && steps[first + 1].starts_with("SCAN"), "{steps:#?}");
+}
+
+/// Fails if one of those that are for this dialect, or for any, cannot be prepared.
+async fn prepare_all<DB: Database>(connection: &mut DB::Connection, dialect: Dialect)
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let mut wrong = Vec::new();
+    let statements = statements();
+    let statements = statements.iter().filter(|it| it.only.is_none_or(|only| only == dialect));
+    let statements = Vec::from_iter(statements);
+    for Statement { file, sql, .. } in &statements {
+        let text = AssertSqlSafe(sql.clone()).into_sql_str();
+        if let Err(error) = connection.prepare(text).await {
+            wrong.push(format!("{}: {error}\n{sql}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    let count = statements.len();
+    assert!(count >= AT_LEAST, "only {count} statements were found");
+}
+
+async fn migrations(dialect: &str) -> Migrator {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(dialect);
+    Migrator::new(folder).await.unwrap()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+struct Statement {
+    file: PathBuf,
+    /// The dialect that it is written in; none for all.
+    only: Option<Dialect>,
+    sql: String,
+}
+
+fn statements() -> Vec<Statement> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    // What copies a database makes its statements itself.
+    files.filter(|file| file.is_file()).flat_map(|file| statements_in(&file)).collect()
+}
+
+/// The texts in a source that begin as statements do. What was named last before one, in its
+/// function, says what it is for: the arm of a dialect, or `on!`.
+fn statements_in(file: &Path) -> Vec<Statement> {
+    let tokens = tokens(&fs::read_to_string(file).unwrap());
+    let source = Source { macros: macros(&tokens), tokens };
+    let is = |name: &str| file.ends_with(name);
+    let of_file = match () {
+        () if is("postgres.rs") || is("bounded.rs") || is("calls.rs") => Some(Dialect::Postgres),
+        () if is("rows.rs") => Some(Dialect::Sqlite),
+        () => None,
+    };
+    let (mut found, mut only, mut at) = (Vec::new(), None, 0);
+    while at < source.tokens.len() {
+        match (&source.tokens[at], source.tokens.get(at + 1)) {
+            (Token::Word(word), Some(Token::Mark('('))) if word == "Sqlite" => {
+                only = Some(Dialect::Sqlite);
+            }
+            (Token::Word(word), Some(Token::Mark('('))) if word == "Postgres" => {
+                only = Some(Dialect::Postgres);
+            }
+            (Token::Word(word), _) if ["fn", "const", "on"].contains(&word.as_str()) => only = None,
+            (Token::Word(word), _) if word == "macro_rules" => {
+                at = source.end_of_macro(at);
+                continue;
+            }
+            _ => {}
+        }
+        let Some((sql, end)) = source.text(at, "") else {
+            at += 1;
+            continue;
+        };
+        let first = sql.split_whitespace().next().unwrap_or_default();
+        if ["select", "insert", "update", "delete", "with"].contains(&first) {
+            let only = only.or(of_file);
+            found.push(Statement { file: file.to_owned(), only, sql });
+        }
+        at = end;
+    }
+    found
+}
+
+struct Source {
+    tokens: Vec<Token>,
+    /// Where the bodies of the macros begin that are texts.
+    macros: HashMap<String, usize>,
+}
+
+impl Source {
+    /// The text that begins at a token, if one does, and what comes after it: a literal, a
+    /// `concat!`, a macro of this source, or in a macro's body its argument.
+    fn text(&self, at: usize, argument: &str) -> Option<(String, usize)> {
+        match self.tokens.get(at)? {
+            Token::Text(text) => Some((text.clone(), at + 1)),
+            Token::Mark('$') => Some((argument.to_owned(), at + 2)),
+            Token::Word(name) if self.tokens.get(at + 1) == Some(&Token::Mark('!')) => {
+                let body = self.macros.get(name);
+                if name != "concat" && body.is_none() {
+                    return None;
+                }
+                let (mut at, mut text) = (at + 3, String::new());
+                while let Some((part, end)) = self.text(at, argument) {
+                    text.push_str(&part);
+                    at = end + usize::from(self.tokens.get(end) == Some(&Token::Mark(',')));
+                }
+                let text = match body {
+                    Some(body) => self.text(*body, &text)?.0,
+                    None => text,
+                };
+                Some((text, at + 1))
+            }
+            _ => None,
+        }
+    }
+
+    fn end_of_macro(&self, at: usize) -> usize {
+        let (mut at, mut depth) = (at + 3, 0);
+        loop {
+            match self.tokens[at] {
+                Token::Mark('{') => depth += 1,
+                Token::Mark('}') => depth -= 1,
+                _ => {}
+            }
+            at += 1;
+            if depth == 0 {
+                return at;
+            }
+        }
+    }
+}
+
+/// Each macro's name and where the body of its only arm begins: after `=> {`.
+fn macros(tokens: &[Token]) -> HashMap<String, usize> {
+    let is_definition = |at: &usize| tokens[*at] == Token::Word("macro_rules".into());
+    let definitions = (0..tokens.len()).filter(is_definition);
+    let definition = |at: usize| {
+        let Token::Word(name) = &tokens[at + 2] else { panic!("a macro without a name") };
+        let arrow = (at..).find(|at| tokens[*at] == Token::Mark('>')).unwrap();
+        (name.clone(), arrow + 2)
+    };
+    definitions.map(definition).collect()
+}
+
+#[derive(Debug, PartialEq)]
+enum Token {
+    Word(String),
+    Text(String),
+    Mark(char),
+}
+
+/// The words, string literals and marks of a source, without comments.
+fn tokens(source: &str) -> Vec<Token> {
+    let (mut tokens, mut rest) = (Vec::new(), source.chars().peekable());
+    while let Some(c) = rest.next() {
+        match c {
+            '/' if rest.peek() == Some(&'/') => {
+                rest.by_ref().take_while(|c| *c != '\n').for_each(drop)
+            }
+            '"' => tokens.push(Token::Text(literal(&mut rest))),
+            // A character, or a lifetime: neither is of interest, but a quote in the former.
+            '\'' => {
+                let mut ahead = rest.clone();
+                let character = [ahead.next(), ahead.next(), ahead.next()];
+                match character {
+                    [Some('\\'), _, Some('\'')] => _ = rest.nth(2),
+                    [_, Some('\''), _] => _ = rest.nth(1),
+                    _ => {}
+                }
+            }
+            c if c.is_alphanumeric() || c == '_' => {
+                let mut word = String::from(c);
+                while let Some(c) = rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
+                    word.push(c);
+                }
+                tokens.push(Token::Word(word));
+            }
+            c if c.is_whitespace() => {}
+            c => tokens.push(Token::Mark(c)),
+        }
+    }
+    tokens
+}
+
+/// The rest of a string literal, up to its closing quote.
+fn literal(rest: &mut Peekable<Chars<'_>>) -> String {
+    let mut text = String::new();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => return text,
+            '\\' => match rest.next() {
+                Some('n') => text.push('\n'),
+                Some('\n') => while rest.next_if(|c| c.is_whitespace()).is_some() {},
+                Some(c @ ('"' | '\'' | '\\')) => text.push(c),
+                other => panic!("what is \\{other:?}?"),
+            },
+            c => text.push(c),
+        }
+    }
+    panic!("a literal that does not end")
+}

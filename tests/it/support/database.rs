@@ -1,0 +1,90 @@
+//! Which database a server under test has: a file in its directory, or with
+//! `CHINWAG_TEST_STORE=postgres` a database of its own of the test PostgreSQL.
+
+use std::path::Path;
+use std::{env, fs, thread};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::runtime::Runtime;
+
+use crate::support::services;
+
+/// Whether the tests run on PostgreSQL.
+pub fn is_postgres() -> bool {
+    match env::var("CHINWAG_TEST_STORE").as_deref() {
+        Ok("postgres") => true,
+        Ok("sqlite") | Err(_) => false,
+        Ok(other) => panic!("CHINWAG_TEST_STORE is sqlite or postgres, and not {other}"),
+    }
+}
+
+/// Whether the tests run on PostgreSQL, where one that is about the file is not to run; it says
+/// so.
+pub fn is_no_file(test: &str) -> bool {
+    if is_postgres() {
+        println!("{test} was SKIPPED: it is about the SQLite file");
+    }
+    is_postgres()
+}
+
+/// The URL of the database that belongs to a directory; the same one every time.
+pub fn url_in(directory: &Path) -> String {
+    match is_postgres() {
+        true => postgres_in(directory),
+        false => sqlite_in(directory),
+    }
+}
+
+pub fn sqlite_in(directory: &Path) -> String {
+    format!("sqlite:{}", directory.join("chat.db").display())
+}
+
+/// What ends with a server: its database, unless a file is it.
+pub struct Lease {
+    url: Option<String>,
+}
+
+impl Lease {
+    pub fn of(directory: &Path) -> Lease {
+        Lease { url: fs::read_to_string(directory.join(URL_FILE)).ok() }
+    }
+
+    /// Leaves the database for the next server on its directory.
+    pub fn keep(mut self) {
+        self.url = None;
+    }
+}
+
+impl Drop for Lease {
+    /// The test PostgreSQL has room for the connections of some servers, and not of all.
+    fn drop(&mut self) {
+        let Some(url) = self.url.take() else { return };
+        let dropped = blocking(async move {
+            let (server, name) = url.rsplit_once('/').unwrap();
+            let mut connection = PgConnection::connect(&format!("{server}/postgres")).await?;
+            let drop = AssertSqlSafe(format!("drop database {name} with (force)"));
+            sqlx::raw_sql(drop).execute(&mut connection).await?;
+            connection.close().await
+        });
+        if let Err(error) = dropped {
+            eprintln!("the database of a test was left: {error}");
+        }
+    }
+}
+
+const URL_FILE: &str = "database-url";
+
+fn postgres_in(directory: &Path) -> String {
+    let file = directory.join(URL_FILE);
+    fs::read_to_string(&file).unwrap_or_else(|_| {
+        let server = services::postgres().expect("a PostgreSQL for CHINWAG_TEST_STORE=postgres");
+        let url = blocking(async move { services::database(&server).await });
+        fs::write(&file, &url).unwrap();
+        url
+    })
+}
+
+/// In a thread of its own: who waits may be in a runtime, where nothing may block.
+fn blocking<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    thread::spawn(move || Runtime::new().unwrap().block_on(future)).join().unwrap()
+}

@@ -1,0 +1,98 @@
+//! The program, run as operators run it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use super::database;
+
+/// It is ended where it starts and should not: then it has another status than expected.
+pub fn program() -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["20", env!("CARGO_BIN_EXE_chinwag")]);
+    command
+}
+
+pub fn output(arguments: &[&str]) -> (Output, String) {
+    let output = program().args(arguments).output().unwrap();
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    (output, String::from_utf8(text).unwrap())
+}
+
+/// A running program.
+pub struct Running {
+    pub child: Child,
+    pub address: SocketAddr,
+    pub first_line: String,
+}
+
+impl Drop for Running {
+    /// A test that fails leaves no server behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+impl Running {
+    pub fn start(directory: &Path) -> Running {
+        Running::with(directory, |command| {
+            command.args(["--listen", "127.0.0.1:0"]);
+        })
+    }
+
+    /// With further arguments and variables; one of them says where it listens.
+    pub fn with(directory: &Path, change: impl FnOnce(&mut Command)) -> Running {
+        let database = database::url_in(directory);
+        // A disk that is full must be an error to it and not a signal. `IGNORED` names further
+        // signals that it is to ignore, as `nohup` does.
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"trap "" XFSZ $IGNORED; exec "$0" "$@""#, env!("CARGO_BIN_EXE_chinwag")])
+            .env("CHINWAG_DATABASE_URL", database)
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
+        let mut first_line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first_line).unwrap();
+        let address = first_line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+        Running { address: address.parse().unwrap(), child, first_line }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
+        send(signal, &self.child);
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal, waits for the end, and returns what was logged.
+    pub fn end(self, signal: &str) -> (ExitStatus, String) {
+        send(signal, &self.child);
+        self.wait()
+    }
+
+    /// Waits for the end, and returns what was logged.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let mut log = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut log).unwrap();
+        }
+        (self.child.wait().unwrap(), log)
+    }
+}
+
+pub fn send(signal: &str, child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+}
