@@ -29,7 +29,7 @@ pub use pubsub::{Heard, Link, Moved, Packet};
 pub use streams::{Asker, Following, Shared, Streams};
 
 /// How long Redis may take to answer: less than PostgreSQL lets a transaction be idle meanwhile.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const REDIS_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// A connection to Redis that comes back by itself. The names of everything begin with the same
 /// prefix, so that several clusters can share a Redis.
@@ -54,8 +54,8 @@ impl Redis {
         let client = Client::open(url)?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(REDIS_TIMEOUT))
+            .set_response_timeout(Some(REDIS_TIMEOUT));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
         Ok(Redis {
             client,

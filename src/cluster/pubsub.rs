@@ -24,7 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{PATIENCE, Redis};
+use super::{REDIS_TIMEOUT, Redis};
 use crate::model::{ChatId, Event, Kept, Position, Profile, Stream};
 
 /// How often a node talks to itself, and how long it may hear nothing before it listens anew.
@@ -262,7 +262,7 @@ impl Listener {
 
     /// Listens as long as that works.
     async fn listen(&self, silent: &mut bool) -> Result<Infallible, RedisError> {
-        let connected = timeout(PATIENCE, self.redis.client.get_async_pubsub()).await;
+        let connected = timeout(REDIS_TIMEOUT, self.redis.client.get_async_pubsub()).await;
         let (mut sink, mut stream) = connected.map_err(late)??.split();
         let streams = {
             let mut lists = self.subscriptions.lock();
@@ -270,7 +270,7 @@ impl Listener {
             Vec::from_iter(lists.streams.iter().cloned())
         };
         let fixed = [self.own.clone(), self.redis.key(MISSED)];
-        timeout(PATIENCE, sink.subscribe(&fixed[..])).await.map_err(late)??;
+        timeout(REDIS_TIMEOUT, sink.subscribe(&fixed[..])).await.map_err(late)??;
         self.subscribe(&mut sink, streams).await?;
         if mem::replace(silent, false) {
             tracing::info!("the other nodes are heard again");
@@ -317,14 +317,14 @@ impl Listener {
             changes.into_iter().partition(|stream| lists.streams.contains(stream))
         };
         for gone in gone.chunks(TOPICS) {
-            timeout(PATIENCE, sink.unsubscribe(self.topics(gone))).await.map_err(late)??;
+            timeout(REDIS_TIMEOUT, sink.unsubscribe(self.topics(gone))).await.map_err(late)??;
         }
         self.subscribe(sink, come).await
     }
 
     async fn subscribe(&self, sink: &mut PubSubSink, streams: Vec<Stream>) -> RedisResult<()> {
         for streams in streams.chunks(TOPICS) {
-            timeout(PATIENCE, sink.subscribe(self.topics(streams))).await.map_err(late)??;
+            timeout(REDIS_TIMEOUT, sink.subscribe(self.topics(streams))).await.map_err(late)??;
             let _ = self.hearing.send(Heard::Subscribed(streams.to_vec())).await;
         }
         Ok(())

@@ -24,7 +24,7 @@ use crate::model::{Event, Position, Stream};
 const WAITING: usize = 1024;
 
 /// How long a task waits for that; it takes longer if the store does not answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For how long a stream is remembered that nobody follows.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -188,7 +188,7 @@ impl Streams {
             shared.askers.send(asker).await.map_err(|_| Error::Unavailable(None))?;
             answer.await.map_err(|_| Error::Unavailable(None))?
         };
-        let in_time = tokio::time::timeout(PATIENCE, positioned).await;
+        let in_time = tokio::time::timeout(POSITION_TIMEOUT, positioned).await;
         in_time.unwrap_or(Err(Error::Unavailable(None)))
     }
 }

@@ -19,7 +19,7 @@ use crate::model::{Committed, Event, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
 
 /// How long to wait for Redis until a stream is heard.
-const PATIENCE: Duration = Duration::from_millis(200);
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(200);
 /// How many events one look at the store brings, and how many streams it asks for.
 const PAGE: usize = 1000;
 /// The pause before the store is asked again.
@@ -56,8 +56,9 @@ impl Follower {
         let follower = AtWork { carrier, reader, shared };
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut look = tokio::time::interval(LOOK_EVERY);
-        let (mut patience, mut waiting) = (tokio::time::interval(PATIENCE), Vec::new());
-        for interval in [&mut forget, &mut look, &mut patience] {
+        let (mut check_waiting, mut waiting) =
+            (tokio::time::interval(SUBSCRIBE_TIMEOUT), Vec::new());
+        for interval in [&mut forget, &mut look, &mut check_waiting] {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
@@ -74,7 +75,7 @@ impl Follower {
                     }
                     waiting.extend(follower.position_new(askers).await);
                 }
-                _ = patience.tick(), if !waiting.is_empty() => {}
+                _ = check_waiting.tick(), if !waiting.is_empty() => {}
                 _ = forget.tick() => follower.shared.forget(),
                 // Finds what a node has committed and not told, because it died, say.
                 _ = look.tick() => follower.catch_up(follower.shared.list_next(None)).await,
@@ -247,7 +248,7 @@ impl AtWork {
     /// Whether an asker may go on: the streams are heard, so that what is not stored comes too, or
     /// Redis has taken too long.
     fn need_not_wait(&self, waiting: &Waiting) -> bool {
-        self.shared.are_heard(&waiting.streams) || waiting.since.elapsed() >= PATIENCE
+        self.shared.are_heard(&waiting.streams) || waiting.since.elapsed() >= SUBSCRIBE_TIMEOUT
     }
 
     /// Asks the store until it answers, or is closed.

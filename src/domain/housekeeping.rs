@@ -17,7 +17,7 @@ const EMPTY: Duration = Duration::from_secs(60);
 /// For how long a committed event is kept at least, for other nodes and for the event log.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 /// How long the database may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Deletes what is left of the chats that have ended, until the server is gone.
 pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
@@ -92,7 +92,7 @@ pub(super) async fn keep_lobby(app: Weak<App>) {
 
 impl App {
     async fn ensure_lock(&self) {
-        match timeout(PATIENCE, self.store.ensure_lock()).await {
+        match timeout(DATABASE_TIMEOUT, self.store.ensure_lock()).await {
             Ok(Ok(())) => {}
             Ok(Err(error @ sqlx::Error::Configuration(_))) => {
                 tracing::error!(%error, "the lock of the database is another server's");

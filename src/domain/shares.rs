@@ -15,7 +15,7 @@ use crate::model::UserId;
 
 /// How long a read waits for those before it: while the store is silent, they wait for it one after
 /// the other.
-const PATIENCE: Duration = Duration::from_secs(10);
+const READER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What has a share: a user, or an address.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -68,7 +68,7 @@ impl Shares {
         let new = || Arc::new(Semaphore::new(self.size));
         let semaphore = self.taken().entry(holder.clone()).or_insert_with(new).clone();
         let mut share = Share { shares: self, holder, semaphore, permit: None };
-        let permit = timeout(PATIENCE, share.semaphore.clone().acquire_owned()).await;
+        let permit = timeout(READER_TIMEOUT, share.semaphore.clone().acquire_owned()).await;
         // It is never closed.
         share.permit = permit.map_err(|_| Error::Unavailable(None))?.ok();
         Ok(share)

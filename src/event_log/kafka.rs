@@ -22,7 +22,7 @@ const PARTITIONS: i32 = 12;
 const MAX_RECORD: &str = "4194304";
 
 /// How long the brokers may take to say that the topic is there.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TOPIC_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the log goes.
 pub struct Topic {
@@ -69,7 +69,7 @@ impl Topic {
         let admin = AdminClient::from_config_and_context(&self.client, Quiet).map_err(trouble)?;
         let topic = NewTopic::new(&self.name, PARTITIONS, TopicReplication::Fixed(-1))
             .set("max.message.bytes", MAX_RECORD);
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let options = AdminOptions::new().request_timeout(Some(TOPIC_TIMEOUT));
         let created = admin.create_topics(&[topic], &options).await;
         // Its end takes a while and would block.
         std::thread::spawn(move || drop(admin));

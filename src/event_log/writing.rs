@@ -26,7 +26,7 @@ const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(
 const HOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// For how long Kafka may take nothing until another node has a try.
-const PATIENCE: Duration = Duration::from_secs(60);
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why the log could not be written on.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(super) enum Trouble {
         expect(dead_code, reason = "without Kafka it has no errors")
     )]
     Kafka(String),
-    #[error("Kafka has taken nothing for {PATIENCE:?}")]
+    #[error("Kafka has taken nothing for {KAFKA_TIMEOUT:?}")]
     Stalled,
 }
 
@@ -106,7 +106,7 @@ impl Writing {
     ) -> Result<(), Trouble> {
         let mut written = Vec::with_capacity(events.len());
         let result = {
-            let mut writing = pin!(timeout(PATIENCE, producer.write(events, &mut written)));
+            let mut writing = pin!(timeout(KAFKA_TIMEOUT, producer.write(events, &mut written)));
             loop {
                 tokio::select! {
                     done = &mut writing => break done.unwrap_or(Err(Trouble::Stalled)),

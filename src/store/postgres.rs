@@ -21,7 +21,7 @@ const CONNECTIONS: u32 = 10;
 pub(super) const READERS_FOR_ONE: usize = 3;
 
 /// How long to wait for a connection, new or of the pool, and for a [`DatabaseLock`].
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -72,7 +72,7 @@ pub(super) async fn open(url: &str, exclusive: bool) -> Result<Pool, sqlx::Error
     let settings = PgPoolOptions::new()
         .min_connections(1)
         .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE);
+        .acquire_timeout(CONNECT_TIMEOUT);
     Pool::connect(settings, options.options(BOUNDS), lock).await
 }
 
@@ -96,7 +96,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
 
 /// Connects once, and says what stands against it.
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    within(PATIENCE, options.connect()).await
+    within(CONNECT_TIMEOUT, options.connect()).await
 }
 
 /// The number of a [`DatabaseLock`].
@@ -148,7 +148,7 @@ impl DatabaseLock {
             ("tcp_user_timeout", "10s"),
         ];
         let options = options.options(signs_of_life);
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + CONNECT_TIMEOUT;
         let connection = loop {
             // The one before this may be ending still.
             match lock(&options, exclusive).await? {
@@ -181,7 +181,7 @@ impl DatabaseLock {
         if self.rooms.load(Ordering::Relaxed) && !locked.rooms {
             // All nodes may have it at once, so nobody waits for it.
             let lock = sqlx::query("select pg_advisory_lock_shared($1)").bind(ROOMS);
-            within(PATIENCE, lock.execute(&mut locked.connection)).await?;
+            within(CONNECT_TIMEOUT, lock.execute(&mut locked.connection)).await?;
             locked.rooms = true;
         }
         *place = Some(locked);
@@ -213,7 +213,7 @@ impl DatabaseLock {
         self.rooms.store(false, Ordering::Relaxed);
         if let Some(mut locked) = place.take_if(|locked| locked.rooms) {
             let unlock = sqlx::query("select pg_advisory_unlock_shared($1)").bind(ROOMS);
-            within(PATIENCE, unlock.execute(&mut locked.connection)).await?;
+            within(CONNECT_TIMEOUT, unlock.execute(&mut locked.connection)).await?;
             locked.rooms = false;
             *place = Some(locked);
         }
@@ -234,7 +234,7 @@ impl DatabaseLock {
         if *since > begun_at {
             return None;
         }
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + CONNECT_TIMEOUT;
         while Instant::now() < until {
             let status = sqlx::query_scalar("select pg_xact_status($1::text::xid8)").bind(id);
             let status: Result<Option<String>, _> =
@@ -261,7 +261,7 @@ async fn lock(
         false => "select pg_try_advisory_lock_shared($1)",
     };
     let answer = sqlx::query_scalar(sql).bind(LOCK).fetch_one(&mut connection);
-    let locked: bool = within(PATIENCE, answer).await?;
+    let locked: bool = within(CONNECT_TIMEOUT, answer).await?;
     Ok(locked.then_some(connection))
 }
 

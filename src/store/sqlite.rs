@@ -28,9 +28,9 @@ pub(super) const READERS_FOR_ONE: usize = 1;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// How long writers may wait for readers when the log is cut. A backup reads for far longer: until
 /// it is done, the log grows.
-const READERS_PATIENCE: Duration = Duration::from_millis(100);
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the server before this may take to let go of the file.
-const SERVER_PATIENCE: Duration = Duration::from_secs(5);
+const FILE_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGE_SIZE: i64 = 4096;
 /// A write-ahead log of more pages than this (64 MiB) is cut while nobody writes.
 const MAX_LOG_PAGES: i64 = 16_384;
@@ -67,7 +67,7 @@ impl SqlitePools {
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
         // They have read something by now, so that there is a log.
         let files = Arc::new(Files::of(options.get_filename())?);
-        let checkpointer = pool(1).connect_with(options.busy_timeout(READERS_PATIENCE)).await?;
+        let checkpointer = pool(1).connect_with(options.busy_timeout(CHECKPOINT_TIMEOUT)).await?;
         Ok(SqlitePools { writer, readers, checkpointer, files, lock })
     }
 
@@ -124,7 +124,7 @@ async fn lock(database: &Path) -> Result<File, sqlx::Error> {
         let why = format!("{}: {error}", name.display());
         sqlx::Error::Configuration(why.into())
     })?;
-    let until = Instant::now() + SERVER_PATIENCE;
+    let until = Instant::now() + FILE_LOCK_TIMEOUT;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),

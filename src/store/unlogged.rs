@@ -27,7 +27,7 @@ const LOCK: i64 = i64::from_be_bytes(*b"eventlog");
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// A database that says nothing for so long is lost, and the turn with it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How the database finds out that the node that has the turn is gone without a word.
 const KEEPALIVE: [(&str, &str); 3] =
@@ -256,5 +256,5 @@ impl Tx {
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
-    Ok(timeout(PATIENCE, answer).await.map_err(|_| Error::Unavailable(None))??)
+    Ok(timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| Error::Unavailable(None))??)
 }

@@ -13,7 +13,7 @@ use crate::domain::App;
 /// An answer holds for so long: anyone may ask, and to find out takes a turn of the ledger.
 const HOLDS: Duration = Duration::from_secs(1);
 /// A store that takes longer to answer is not ready.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was found out last, by one check at a time.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Readiness {
 pub(super) async fn answer(
     State(readiness): State<Readiness>,
 ) -> Result<&'static str, (StatusCode, &'static str)> {
-    match timeout(PATIENCE, readiness.check()).await {
+    match timeout(CHECK_TIMEOUT, readiness.check()).await {
         Ok(true) => Ok("ready\n"),
         Ok(false) | Err(_) => {
             Err((StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n"))

@@ -14,7 +14,7 @@ use crate::error::CopyError;
 use crate::store::sqlite::{self, MIGRATIONS};
 
 /// How long another process may take to let go of the file.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Rows that the driver reads ahead; each may be half a megabyte.
 const AHEAD: usize = 32;
@@ -34,7 +34,7 @@ impl Source {
         // A server, even an idle one, holds a lock that an exclusive one does not suffer.
         let options = sqlite::existing(url)?
             .locking_mode(SqliteLockingMode::Exclusive)
-            .busy_timeout(PATIENCE)
+            .busy_timeout(LOCK_TIMEOUT)
             .row_buffer_size(AHEAD);
         let failed = |error| refusal(url, error);
         let mut connection = options.connect().await.map_err(&failed)?;

@@ -18,7 +18,7 @@ const BOUNDS: [(&str, &str); 3] =
     [("statement_timeout", "0"), ("lock_timeout", "30s"), ("tcp_user_timeout", "10s")];
 
 /// How long a session that was told to end may take to end.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SESSION_END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A database that no server and no other copy uses as long as this is there.
 pub struct Target {
@@ -57,7 +57,7 @@ impl Target {
 
     /// Takes the lock that servers hold; false if there is one.
     async fn claim(&mut self) -> Result<bool, sqlx::Error> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + SESSION_END_TIMEOUT;
         loop {
             let lock = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(LOCK);
             let locked = lock.fetch_one(&mut self.connection).await?;
