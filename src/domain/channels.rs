@@ -17,7 +17,7 @@ impl App {
     /// nick that is in it already, `not_found` for a channel that has become private, `too_large`
     /// for a nick in too many channels or a user with too many chats.
     pub async fn join_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
-        let _turn = self.nicks.turn.lock().await;
+        let _changing = self.nicks.change_lock.lock().await;
         let nick = self.check_newcomer(actor, channel)?;
         let profile = self.store.find_profile(&actor.user_id).await?;
         let known = self.store.find_channel(channel).await?;
@@ -40,8 +40,8 @@ impl App {
         tx.insert_nick_channel(&nick, chat_id).await?;
         let joined = Event::ChannelJoined { chat_id, channel: channel.clone(), nick };
         tx.commit(event.into_iter().chain([joined])).await?;
-        if let Some(seat) = self.nicks.seats().get_mut(actor.connection) {
-            seat.channels.insert(channel.clone(), chat_id);
+        if let Some(held) = self.nicks.held().get_mut(actor.connection) {
+            held.channels.insert(channel.clone(), chat_id);
         }
         if let Some(profile) = profile {
             let mut presence = self.presence.lock().await;
@@ -53,26 +53,26 @@ impl App {
     /// The actor's nick leaves a channel, and the user its chat. Errors: `conflict` for a nick that
     /// is not in it.
     pub async fn leave_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
-        let _turn = self.nicks.turn.lock().await;
+        let _changing = self.nicks.change_lock.lock().await;
         let (nick, chat_id) = self
-            .place_in(actor, channel)
+            .nick_and_chat(actor, channel)
             .ok_or(Error::conflict("channel", "you are not in this channel"))?;
         let mut tx = self.begin_as(actor).await?;
         let member_left = leave(&mut tx, chat_id, &actor.user_id).await?;
         tx.delete_nick_channel(&nick, chat_id).await?;
         let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
         tx.commit([left].into_iter().chain(member_left)).await?;
-        self.stand_aside(actor.connection, channel, chat_id).await;
+        self.forget_channel(actor.connection, channel, chat_id).await;
         Ok(())
     }
 
     /// Takes a connection out of a channel because its user is not a member of the chat any more. A
     /// user who is a member again joins the channel again.
     pub(super) async fn lose_channel(&self, connection: ConnectionId, chat_id: ChatId) {
-        let _turn = self.nicks.turn.lock().await;
-        let Some((nick, channel)) = self.nicks.seats().get(connection).and_then(|seat| {
-            let (channel, _) = seat.channels.iter().find(|(_, id)| **id == chat_id)?;
-            Some((seat.nick.clone(), channel.clone()))
+        let _changing = self.nicks.change_lock.lock().await;
+        let Some((nick, channel)) = self.nicks.held().get(connection).and_then(|held| {
+            let (channel, _) = held.channels.iter().find(|(_, id)| **id == chat_id)?;
+            Some((held.nick.clone(), channel.clone()))
         }) else {
             return;
         };
@@ -85,14 +85,14 @@ impl App {
         if let Err(error) = put_out.await {
             error.warn("a nick is still listed in a channel");
         }
-        self.stand_aside(connection, &channel, chat_id).await;
+        self.forget_channel(connection, &channel, chat_id).await;
     }
 
     /// Says something in a channel that the actor's nick is in. Errors: `forbidden` for a nick that
     /// is not; those of [`new_message`](App::new_message).
     pub async fn say(&self, actor: &Actor, channel: &ChannelName, body: Body) -> Result<(), Error> {
         let (_, chat_id) =
-            self.place_in(actor, channel).ok_or(Error::Forbidden("join the channel first"))?;
+            self.nick_and_chat(actor, channel).ok_or(Error::Forbidden("join the channel first"))?;
         let sent = self.new_message(actor, chat_id, MessageType::Text, body, None).await;
         sent.map(drop).map_err(|error| at(error, "dest"))
     }
@@ -114,27 +114,32 @@ impl App {
     /// The actor's nick, if it may come into this channel besides those that it is in. Errors:
     /// `unauthenticated`, `conflict`, `too_large`.
     fn check_newcomer(&self, actor: &Actor, channel: &ChannelName) -> Result<Handle, Error> {
-        let seats = self.nicks.seats();
-        let seat = seats.get(actor.connection).ok_or(Error::NO_USER)?;
-        if seat.channels.contains_key(channel) {
+        let nicks = self.nicks.held();
+        let held = nicks.get(actor.connection).ok_or(Error::NO_USER)?;
+        if held.channels.contains_key(channel) {
             return Err(Error::conflict("channel", "you are in this channel already"));
         }
         let max = self.limits.max_socket_rooms;
-        if seat.channels.len() >= max {
+        if held.channels.len() >= max {
             return Err(Error::TooLarge { field: "channel".into(), max, unit: "channels" });
         }
-        Ok(seat.nick.clone())
+        Ok(held.nick.clone())
     }
 
-    fn place_in(&self, actor: &Actor, channel: &ChannelName) -> Option<(Handle, ChatId)> {
-        let seats = self.nicks.seats();
-        let seat = seats.get(actor.connection)?;
-        Some((seat.nick.clone(), *seat.channels.get(channel)?))
+    fn nick_and_chat(&self, actor: &Actor, channel: &ChannelName) -> Option<(Handle, ChatId)> {
+        let nicks = self.nicks.held();
+        let held = nicks.get(actor.connection)?;
+        Some((held.nick.clone(), *held.channels.get(channel)?))
     }
 
-    async fn stand_aside(&self, connection: ConnectionId, channel: &ChannelName, chat_id: ChatId) {
-        if let Some(seat) = self.nicks.seats().get_mut(connection) {
-            seat.channels.remove(channel);
+    async fn forget_channel(
+        &self,
+        connection: ConnectionId,
+        channel: &ChannelName,
+        chat_id: ChatId,
+    ) {
+        if let Some(held) = self.nicks.held().get_mut(connection) {
+            held.channels.remove(channel);
         }
         self.leave_room(connection, chat_id).await;
     }

@@ -1,5 +1,5 @@
-//! Nicks: who is connected to the channels, each under a name of their own, on whichever node. The
-//! store knows all of them; here are those of this node's connections.
+//! Nicks: the names under which clients are connected to the channels. The store knows the nicks of
+//! all nodes; here are those of this node's connections.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,22 +12,22 @@ use super::{Actor, App, Connection, Viewer};
 use crate::error::Error;
 use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password};
 
-/// Who is connected under which nick, and in which channels.
+/// The nicks of this node's connections.
 #[derive(Default)]
 pub(super) struct Nicks {
-    /// Held while the seats are changed, from the first look at them until the events are on their
-    /// way: events come in the order of the changes.
-    pub turn: Mutex<()>,
-    seats: std::sync::Mutex<Seats>,
+    /// Locked while the nicks are changed, from the first look at them until the events are on
+    /// their way: events come in the order of the changes.
+    pub change_lock: Mutex<()>,
+    held: std::sync::Mutex<HeldNicks>,
 }
 
 #[derive(Default)]
-pub(super) struct Seats {
-    connections: HashMap<ConnectionId, Seat>,
+pub(super) struct HeldNicks {
+    connections: HashMap<ConnectionId, HeldNick>,
 }
 
 /// A connection's nick and its channels.
-pub(super) struct Seat {
+pub(super) struct HeldNick {
     pub nick: Handle,
     actor: Actor,
     pub channels: HashMap<ChannelName, ChatId>,
@@ -65,14 +65,14 @@ impl App {
         connection: &Connection,
         nick: &Handle,
     ) -> Result<(Actor, Handle), Error> {
-        let actor = self.nicks.seats().get(connection.id()).map(|seat| seat.actor.clone());
+        let actor = self.nicks.held().get(connection.id()).map(|held| held.actor.clone());
         if let Some(actor) = actor {
             self.admit_announcement(&Viewer::from(&actor)).await?;
         }
-        let _turn = self.nicks.turn.lock().await;
+        let _changing = self.nicks.change_lock.lock().await;
         let mut tx = self.store.begin().await?;
         // The old one too, which others may be asking for while this one waits for theirs.
-        let old = self.nicks.seats().get(connection.id()).map(|seat| seat.nick.clone());
+        let old = self.nicks.held().get(connection.id()).map(|held| held.nick.clone());
         let names = [Some(nick), old.as_ref()].into_iter().flatten().map(AsRef::as_ref);
         tx.lock_names(&Vec::from_iter(names)).await?;
         let user = match tx.find_user_by_handle(nick).await? {
@@ -88,7 +88,7 @@ impl App {
         if !tx.insert_nick(nick, connection.id(), self.node).await? {
             return Err(Error::conflict("user", "this nick is connected already"));
         }
-        let mut events = self.nicks.seats().farewell(connection.id());
+        let mut events = self.nicks.held().leaving_events(connection.id());
         events.push(Event::NickConnected {
             nick: nick.clone(),
             user_id: user.id.clone(),
@@ -97,7 +97,7 @@ impl App {
         });
         tx.commit(events).await?;
         let actor = connection.actor(user.id);
-        self.nicks.seats().sit(actor.clone(), nick);
+        self.nicks.held().insert(actor.clone(), nick);
         self.leave_all_rooms(connection.id()).await;
         Ok((actor, nick.clone()))
     }
@@ -112,8 +112,8 @@ impl App {
 
     /// A connection gives up its nick, if it had one, which is free then.
     pub async fn leave_nick(&self, connection: ConnectionId) {
-        let _turn = self.nicks.turn.lock().await;
-        if self.nicks.seats().stand_up(connection).is_none() {
+        let _changing = self.nicks.change_lock.lock().await;
+        if self.nicks.held().remove(connection).is_none() {
             return;
         }
         if let Err(error) = self.free_nick(connection).await {
@@ -132,10 +132,9 @@ impl App {
     /// Frees the nicks of this node's connections that have ended when the store did not answer.
     pub(super) async fn free_nicks(&self) -> Result<(), Error> {
         for connection in self.store.list_nick_connections(self.node).await? {
-            // With the turn: a task that takes a nick has taken its seat, too, when it gives the
-            // turn back.
-            let _turn = self.nicks.turn.lock().await;
-            if self.nicks.seats().get(connection).is_none() {
+            // Under the lock: a task that takes a nick inserts it here before it unlocks.
+            let _changing = self.nicks.change_lock.lock().await;
+            if self.nicks.held().get(connection).is_none() {
                 self.free_nick(connection).await?;
             }
         }
@@ -150,24 +149,24 @@ impl App {
 }
 
 impl Nicks {
-    /// The seats as they are now. A task that changes them must have the turn.
-    pub fn seats(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The nicks as they are now. A task that changes them must hold the `change_lock`.
+    pub fn held(&self) -> MutexGuard<'_, HeldNicks> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seats {
-    pub fn get(&self, connection: ConnectionId) -> Option<&Seat> {
+impl HeldNicks {
+    pub fn get(&self, connection: ConnectionId) -> Option<&HeldNick> {
         self.connections.get(&connection)
     }
 
-    pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Seat> {
+    pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut HeldNick> {
         self.connections.get_mut(&connection)
     }
 
     /// The events of a connection that gives its nick up, if it has one.
-    fn farewell(&self, connection: ConnectionId) -> Vec<Event> {
-        let Some(Seat { nick, channels, .. }) = self.get(connection) else {
+    fn leaving_events(&self, connection: ConnectionId) -> Vec<Event> {
+        let Some(HeldNick { nick, channels, .. }) = self.get(connection) else {
             return Vec::new();
         };
         let left = channels.iter().map(|(channel, chat_id)| Event::ChannelLeft {
@@ -178,13 +177,13 @@ impl Seats {
         left.chain([Event::NickGone { nick: nick.clone(), lost: false }]).collect()
     }
 
-    fn sit(&mut self, actor: Actor, nick: &Handle) {
+    fn insert(&mut self, actor: Actor, nick: &Handle) {
         let connection = actor.connection;
-        let seat = Seat { nick: nick.clone(), actor, channels: HashMap::new() };
-        self.connections.insert(connection, seat);
+        let held = HeldNick { nick: nick.clone(), actor, channels: HashMap::new() };
+        self.connections.insert(connection, held);
     }
 
-    fn stand_up(&mut self, connection: ConnectionId) -> Option<Seat> {
+    fn remove(&mut self, connection: ConnectionId) -> Option<HeldNick> {
         self.connections.remove(&connection)
     }
 }

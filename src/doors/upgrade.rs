@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::credential::parameter;
-use super::places::Permit;
+use super::slots::Permit;
 use super::unsent::{Share, Unsent};
 use super::websocket::{self, Socket};
 use super::wire::{self, Io, Wire};

@@ -9,8 +9,8 @@ mod origin;
 mod pace;
 mod pages;
 mod ready;
-mod seats;
 mod serve;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +95,7 @@ pub fn guarded(router: Router, config: &Config, gates: Gates) -> Router {
         .layer(middleware::from_fn_with_state(limits.body_timeout, pace::check))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limits.request_timeout))
         .layer(middleware::from_fn(head::check))
-        .layer(middleware::from_fn(seats::check))
+        .layer(middleware::from_fn(slots::check))
         .layer(cors)
         .layer(middleware::from_fn_with_state(gates.origins, origin::check))
         .layer(middleware::from_fn_with_state(gates.hosts, host::check))

@@ -21,10 +21,10 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::bound::Bound;
-use super::seats;
+use super::slots;
 use crate::config::{Config, Limits};
 use crate::doors::client::Client;
-use crate::doors::places::{Permit, Places};
+use crate::doors::slots::{Permit, Slots};
 
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
@@ -99,12 +99,12 @@ async fn accept(
     stop: CancellationToken,
     connections: TaskTracker,
 ) {
-    let places = Places::of(&config.limits);
+    let free = Slots::of(&config.limits);
     let mut said_at: Option<Instant> = None;
-    let mut turn = 0;
-    while let Some(mut permit) = places.place().await {
-        turn += 1;
-        let (stream, peer) = match next(&listeners, turn).await {
+    let mut round = 0;
+    while let Some(mut permit) = free.take().await {
+        round += 1;
+        let (stream, peer) = match next(&listeners, round).await {
             Ok(accepted) => accepted,
             // The client went away before it was accepted.
             Err(error) if is_of_connection(&error) => continue,
@@ -120,8 +120,8 @@ async fn accept(
         let peer = Client { address: peer.ip().to_canonical() };
         // Behind proxies this is a proxy's address; the client's comes with the head of a request.
         if config.trusted_proxies == 0 {
-            match places.seat(peer) {
-                Some(seat) => permit.keep(seat),
+            match free.take_of_address(peer) {
+                Some(slot) => permit.keep(slot),
                 None => {
                     refuse(&stream);
                     continue;
@@ -132,16 +132,16 @@ async fn accept(
             tracing::debug!(%error, "a connection closed at once");
             continue;
         }
-        let (router, config, places) = (router.clone(), config.clone(), places.clone());
-        connections.spawn(serve(stream, peer, router, config, places, permit, stop.clone()));
+        let (router, config, free) = (router.clone(), config.clone(), free.clone());
+        connections.spawn(serve(stream, peer, router, config, free, permit, stop.clone()));
     }
 }
 
 /// The next connection to any of these; a busy one does not keep the others waiting, as another is
-/// asked first each `turn`.
-async fn next(listeners: &[TcpListener], turn: usize) -> io::Result<(TcpStream, SocketAddr)> {
+/// asked first each `round`.
+async fn next(listeners: &[TcpListener], round: usize) -> io::Result<(TcpStream, SocketAddr)> {
     future::poll_fn(|cx| {
-        let (asked_last, asked_first) = listeners.split_at(turn % listeners.len().max(1));
+        let (asked_last, asked_first) = listeners.split_at(round % listeners.len().max(1));
         let mut polled = asked_first.iter().chain(asked_last).map(|it| it.poll_accept(cx));
         polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
@@ -150,7 +150,7 @@ async fn next(listeners: &[TcpListener], turn: usize) -> io::Result<(TcpStream, 
 
 /// Says why a connection is closed, as far as there is room for it: nobody waits for one too many.
 fn refuse(stream: &TcpStream) {
-    let (why, length) = (seats::WHY, seats::WHY.len());
+    let (why, length) = (slots::WHY, slots::WHY.len());
     let answer = format!(
         "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nCache-Control: no-store\r\n\
          Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{why}"
@@ -178,7 +178,7 @@ async fn serve(
     peer: Client,
     router: Router,
     config: Arc<Config>,
-    places: Arc<Places>,
+    free: Arc<Slots>,
     permit: Permit,
     stop: CancellationToken,
 ) {
@@ -191,7 +191,7 @@ async fn serve(
         let client = Client::of(peer.address, request.headers(), config.trusted_proxies);
         request.extensions_mut().insert(client);
         if config.trusted_proxies > 0 {
-            request.extensions_mut().insert(places.clone());
+            request.extensions_mut().insert(free.clone());
         }
         // What becomes a WebSocket outlives this service, and keeps its permit.
         if request.headers().contains_key(UPGRADE) {

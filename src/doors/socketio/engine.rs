@@ -60,13 +60,13 @@ impl EngineIoHandler for Engine {
         let Ok(client) = Client::of_request(&socket.req_parts) else {
             return socket.close(DisconnectReason::ClosingServer);
         };
-        let Some(seat) = self.hub.places.seat(client) else {
+        let Some(slot) = self.hub.slots.take_of_address(client) else {
             return socket.close(DisconnectReason::ClosingServer);
         };
         let (hub, weak) = (self.hub.clone(), Arc::downgrade(&socket));
         let wire = socket.req_parts.extensions.get::<Arc<Wire>>();
         let share = wire.map_or_else(|| hub.unsent.share(), |wire| wire.share().clone());
-        let session = Session::new(hub, weak, client.address, seat, share);
+        let session = Session::new(hub, weak, client.address, slot, share);
         // Before anything can close it, so that `on_disconnect` finds it. A connection has one
         // `on_connect`: the cell is empty.
         let _ = socket.data.session.set(session.clone());

@@ -49,8 +49,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
 use crate::doors::client::Client;
-use crate::doors::places::Places;
 use crate::doors::retry;
+use crate::doors::slots::Slots;
 use crate::doors::tasks;
 use crate::doors::unsent::Unsent;
 use crate::doors::upgrade;
@@ -79,8 +79,8 @@ struct Hub {
     warns: bool,
     open: Open,
     unsent: Arc<Unsent>,
-    /// Polling sockets keep no connection: they have seats of their own.
-    places: Arc<Places>,
+    /// Polling sockets keep no connection: they have slots of their own.
+    slots: Arc<Slots>,
     /// The requests being handled, and the sockets that are leaving rooms.
     work: TaskTracker,
     waiting: Waiting,
@@ -99,7 +99,7 @@ impl Door {
             warns,
             open: Open::default(),
             unsent: unsent.clone(),
-            places: Places::of(app.limits()),
+            slots: Slots::of(app.limits()),
             work: TaskTracker::new(),
             waiting: Waiting::new(app.limits().max_pending_bytes),
             stopping: CancellationToken::new(),

@@ -23,8 +23,8 @@ use crate::domain::{Actor, Connection, Network, Recipient, Shown, Viewer};
 use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
-use crate::doors::places::Seat;
 use crate::doors::requests::{self, Answer, Asker, Named};
+use crate::doors::slots::AddressSlot;
 use crate::doors::unsent::Share;
 use crate::doors::wire::Wire;
 use crate::error::Error;
@@ -70,7 +70,7 @@ pub(super) struct Session {
     /// The user that requests without one act as.
     latest: Mutex<Option<Actor>>,
     /// One of those that its address may have.
-    _seat: Arc<Seat>,
+    _slot: Arc<AddressSlot>,
 }
 
 impl Session {
@@ -78,7 +78,7 @@ impl Session {
         hub: Arc<Hub>,
         socket: Weak<EngineSocket>,
         address: IpAddr,
-        seat: Arc<Seat>,
+        slot: Arc<AddressSlot>,
         share: Arc<Share>,
     ) -> Arc<Session> {
         let max_pending = hub.app.limits().max_pending;
@@ -100,7 +100,7 @@ impl Session {
             connection: Mutex::default(),
             ending: Mutex::default(),
             latest: Mutex::default(),
-            _seat: seat,
+            _slot: slot,
         })
     }
 

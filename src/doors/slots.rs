@@ -9,46 +9,46 @@ use super::client::Client;
 use crate::config::Limits;
 use crate::domain::Network;
 
-/// The connections that may be open.
-pub struct Places {
+/// The slots for open connections: so many in all, and so many for each address.
+pub struct Slots {
     all: Arc<Semaphore>,
     per_address: usize,
     taken: Mutex<HashMap<Network, usize>>,
 }
 
-/// A connection's share of those that may be open. A request that asks to become a WebSocket
+/// The slot of an open connection. A request that asks to become a WebSocket
 /// carries it in its extensions, as the WebSocket outlives what has accepted the connection.
 #[derive(Clone)]
 pub struct Permit {
-    _place: Arc<OwnedSemaphorePermit>,
-    /// None where the client's address is not known from the connection, until it is.
-    seat: Option<Arc<Seat>>,
+    _slot: Arc<OwnedSemaphorePermit>,
+    /// None while the client's address is not known.
+    of_address: Option<Arc<AddressSlot>>,
 }
 
-/// One of those that an address may have. It is free again when this is dropped.
-pub struct Seat {
+/// One of the slots of an address. Dropped, it is free again.
+pub struct AddressSlot {
     network: Network,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
 }
 
-impl Places {
-    pub fn of(limits: &Limits) -> Arc<Places> {
-        Arc::new(Places {
+impl Slots {
+    pub fn of(limits: &Limits) -> Arc<Slots> {
+        Arc::new(Slots {
             all: Arc::new(Semaphore::new(limits.max_connections)),
             per_address: limits.max_connections_per_address(),
             taken: Mutex::default(),
         })
     }
 
-    /// Waits for a connection's place.
-    pub async fn place(&self) -> Option<Permit> {
+    /// Waits for a free slot.
+    pub async fn take(&self) -> Option<Permit> {
         // None if the semaphore were closed, which it never is.
-        let place = self.all.clone().acquire_owned().await.ok()?;
-        Some(Permit { _place: Arc::new(place), seat: None })
+        let slot = self.all.clone().acquire_owned().await.ok()?;
+        Some(Permit { _slot: Arc::new(slot), of_address: None })
     }
 
-    /// A client's seat; none if its address has as many as it may.
-    pub fn seat(self: &Arc<Self>, client: Client) -> Option<Arc<Seat>> {
+    /// A slot of the client's address; none if all of them are taken.
+    pub fn take_of_address(self: &Arc<Self>, client: Client) -> Option<Arc<AddressSlot>> {
         let network = Network::of(client.address);
         let mut taken = self.taken();
         let count = taken.entry(network.clone()).or_default();
@@ -56,7 +56,7 @@ impl Places {
             return None;
         }
         *count += 1;
-        Some(Arc::new(Seat { network, places: self.clone() }))
+        Some(Arc::new(AddressSlot { network, slots: self.clone() }))
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
@@ -66,15 +66,15 @@ impl Places {
 }
 
 impl Permit {
-    /// The connection keeps this seat as long as its place.
-    pub fn keep(&mut self, seat: Arc<Seat>) {
-        self.seat = Some(seat);
+    /// Keeps a slot of the client's address as long as the connection is open.
+    pub fn keep(&mut self, slot: Arc<AddressSlot>) {
+        self.of_address = Some(slot);
     }
 }
 
-impl Drop for Seat {
+impl Drop for AddressSlot {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.slots.taken();
         if let Some(count) = taken.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
