@@ -10,7 +10,7 @@ use axum::Router;
 use crate::config::{Access, Config};
 use crate::domain::{App, Prepared};
 use crate::doors::Doors;
-use crate::doors::http::{self, Bound, Gates, Listener, Place};
+use crate::doors::http::{self, Bound, Gates, ListenAddress, Listener};
 use crate::error::StartError;
 
 /// How long each step of a shutdown may take: six of them stay under ten seconds.
@@ -37,11 +37,11 @@ impl Server {
         if config.database_url.is_nameless() {
             return Err(StartError::NamelessDatabase(config.database_url));
         }
-        let places = look_up(&config.listen).await?;
-        let exposed = places.iter().find(|place| !place.is_loopback());
+        let listen = look_up(&config.listen).await?;
+        let exposed = listen.iter().find(|address| !address.is_loopback());
         if config.access.is_none() {
-            if let Some(place) = exposed {
-                return Err(StartError::Exposed(place.to_string()));
+            if let Some(address) = exposed {
+                return Err(StartError::Exposed(address.to_string()));
             }
             if config.trusted_proxies > 0 {
                 return Err(StartError::ExposedByProxy);
@@ -50,7 +50,7 @@ impl Server {
         let gates = Gates::of(&config, exposed.is_none())?;
         let prepared = Prepared::of(&config)?;
         // Before the database is touched; connections are refused until it is ready.
-        let chat = bind(&places)?;
+        let chat = bind(&listen)?;
         let metrics = config.metrics_listen.map(|address| bind(&[address.into()])).transpose()?;
         let app = App::start(&config, prepared).await?;
         let metrics_routes = http::metrics_routes(&gates);
@@ -114,21 +114,21 @@ impl Server {
 }
 
 /// Errors: a name that leads nowhere, or no name at all.
-async fn look_up(listen: &[String]) -> Result<Vec<Place>, StartError> {
-    let mut places = Vec::new();
-    for name in listen {
-        let found = Place::look_up(name).await;
+async fn look_up(names: &[String]) -> Result<Vec<ListenAddress>, StartError> {
+    let mut listen = Vec::new();
+    for name in names {
+        let found = ListenAddress::look_up(name).await;
         let cannot = |source| StartError::Listen { address: name.clone(), source };
-        places.push(found.map_err(cannot)?);
+        listen.push(found.map_err(cannot)?);
     }
-    match places.is_empty() {
+    match listen.is_empty() {
         true => Err(StartError::ListensNowhere),
-        false => Ok(places),
+        false => Ok(listen),
     }
 }
 
-fn bind(places: &[Place]) -> Result<Bound, StartError> {
-    Bound::to(places).map_err(cannot_listen)
+fn bind(listen: &[ListenAddress]) -> Result<Bound, StartError> {
+    Bound::to(listen).map_err(cannot_listen)
 }
 
 fn serve(bound: Bound, router: Router, config: &Config) -> Result<Listener, StartError> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::slice;
 use std::sync::Arc;
 
-use super::register::{Chat, Hearing, Present, Register};
+use super::register::{Chat, Hearing, Register, Subscriber};
 use super::{Lost, Recipient, Shown, Way};
 use crate::model::{ChatId, ConnectionId, Event, Hearers, Route, Stream, UserId};
 
@@ -24,11 +24,11 @@ impl Register {
             // A connection that may not see the chat any more must not see what it has become,
             // either.
             Event::ChatUpdated(chat) if chat.private => {
-                self.evict(chat.id, lost, |chat, present| {
-                    let user_id = present.visit.user_id.as_ref();
+                self.evict(chat.id, lost, |chat, subscriber| {
+                    let user_id = subscriber.visit.user_id.as_ref();
                     let member = user_id.is_some_and(|user_id| chat.members.contains(user_id));
                     // A nick in a channel is that of a member.
-                    !present.channel && !member
+                    !subscriber.as_nick && !member
                 });
             }
             Event::UserProtected { user_id, by } => self.protect(user_id, *by, lost),
@@ -73,8 +73,8 @@ impl Register {
                 let chat = self.chats.get(chat_id);
                 let members = Vec::from_iter(chat.into_iter().flat_map(|it| &it.members).cloned());
                 members.iter().for_each(|user_id| self.remove_member(*chat_id, user_id));
-                let present = self.chats.get(chat_id).into_iter().flat_map(|it| it.present.keys());
-                for id in Vec::from_iter(present.copied()) {
+                let ids = self.chats.get(chat_id).into_iter().flat_map(|it| it.subscribers.keys());
+                for id in Vec::from_iter(ids.copied()) {
                     self.leave(id, *chat_id);
                     lost.rooms.push((id, *chat_id));
                 }
@@ -91,23 +91,29 @@ impl Register {
 
     fn end_membership(&mut self, chat_id: ChatId, user_id: &UserId, sees: bool, lost: &mut Lost) {
         self.remove_member(chat_id, user_id);
-        self.evict(chat_id, lost, |_, present| {
-            present.visit.user_id.as_ref() == Some(user_id) && (present.channel || !sees)
+        self.evict(chat_id, lost, |_, subscriber| {
+            subscriber.visit.user_id.as_ref() == Some(user_id) && (subscriber.as_nick || !sees)
         });
     }
 
     /// Takes connections that lose the right to be in a room out of it. The service stays: nothing
     /// is kept from it.
-    fn evict(&mut self, chat_id: ChatId, lost: &mut Lost, loses: impl Fn(&Chat, &Present) -> bool) {
+    fn evict(
+        &mut self,
+        chat_id: ChatId,
+        lost: &mut Lost,
+        loses: impl Fn(&Chat, &Subscriber) -> bool,
+    ) {
         let Some(chat) = self.chats.get(&chat_id) else {
             return;
         };
-        let evicted = chat.present.iter();
-        let evicted = evicted.filter(|(_, present)| !present.visit.service && loses(chat, present));
-        let evicted = Vec::from_iter(evicted.map(|(id, present)| (*id, present.channel)));
-        for (id, channel) in evicted {
+        let evicted = chat.subscribers.iter();
+        let evicted =
+            evicted.filter(|(_, subscriber)| !subscriber.visit.service && loses(chat, subscriber));
+        let evicted = Vec::from_iter(evicted.map(|(id, subscriber)| (*id, subscriber.as_nick)));
+        for (id, as_nick) in evicted {
             self.leave(id, chat_id);
-            match channel {
+            match as_nick {
                 true => lost.channels.push((id, chat_id)),
                 false => lost.rooms.push((id, chat_id)),
             }
@@ -126,10 +132,10 @@ impl Register {
             let rooms = self.connections.get(&id).into_iter().flat_map(|it| &it.rooms).copied();
             for chat_id in Vec::from_iter(rooms) {
                 let chat = self.chats.get(&chat_id);
-                let present = chat.and_then(|chat| chat.present.get(&id));
-                let as_user = |it: &Present| it.visit.user_id.as_ref() == Some(user_id);
+                let subscriber = chat.and_then(|chat| chat.subscribers.get(&id));
+                let as_user = |it: &Subscriber| it.visit.user_id.as_ref() == Some(user_id);
                 // The connection of a channel ends, and leaves the channel with that.
-                if present.is_some_and(|present| as_user(present) && !present.channel) {
+                if subscriber.is_some_and(|subscriber| as_user(subscriber) && !subscriber.as_nick) {
                     self.leave(id, chat_id);
                     lost.rooms.push((id, chat_id));
                 }
@@ -169,7 +175,7 @@ impl Register {
         // A nick that is out of the channel already is told so.
         if let Event::ChannelLeft { nick, .. } = event
             && let Some(nick) = self.nicks.get(nick)
-            && self.present(nick.connection, chat_id).is_none()
+            && self.subscriber(nick.connection, chat_id).is_none()
         {
             let connected = self.connections.get(&nick.connection);
             show(connected.into_iter().map(|it| &it.recipient), &in_room, unflushed);
@@ -208,14 +214,15 @@ impl Register {
         let Some(chat) = self.chats.get(&chat_id) else {
             return Hearing::default();
         };
-        let in_room = chat.present.values().filter(|present| present.confirmed);
-        let in_room = in_room.map(|present| present.recipient.clone()).collect();
+        let in_room = chat.subscribers.values().filter(|subscriber| subscriber.confirmed);
+        let in_room = in_room.map(|subscriber| subscriber.recipient.clone()).collect();
         // Only a connection that acts as several users can be listed twice.
         let mut seen = HashSet::new();
         let acting = chat.members.iter().filter_map(|user_id| self.users.get(user_id));
         let acting = acting.flat_map(|user| &user.connections).filter(|(id, acting)| {
             let several = || self.connections.get(id).is_some_and(|it| it.acts_as_several());
-            let in_room = || chat.present.get(id).is_some_and(|present| present.confirmed);
+            let in_room =
+                || chat.subscribers.get(id).is_some_and(|subscriber| subscriber.confirmed);
             acting.confirmed && !in_room() && (!several() || seen.insert(**id))
         });
         let members = acting.map(|(_, acting)| acting.recipient.clone()).collect();

@@ -189,14 +189,14 @@ impl Audience {
     }
 
     pub fn is_in_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {
-        self.lock().present(id, chat_id).is_some()
+        self.lock().subscriber(id, chat_id).is_some()
     }
 
     /// Whether a connection is in a room as this user.
     pub fn is_in_room_as(&self, id: ConnectionId, chat_id: ChatId, user_id: &UserId) -> bool {
         let register = self.lock();
-        let present = register.present(id, chat_id);
-        present.is_some_and(|present| present.visit.user_id.as_ref() == Some(user_id))
+        let subscriber = register.subscriber(id, chat_id);
+        subscriber.is_some_and(|subscriber| subscriber.visit.user_id.as_ref() == Some(user_id))
     }
 
     /// Whether a user is known to be a member of a chat; only of users that connections act as.

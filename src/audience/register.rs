@@ -54,7 +54,7 @@ pub(super) struct Chat {
     /// The members that connections act as.
     pub members: HashSet<UserId>,
     /// The connections in its room.
-    pub present: HashMap<ConnectionId, Present>,
+    pub subscribers: HashMap<ConnectionId, Subscriber>,
     /// The connections that hear its events, as they were last gathered; none once that has
     /// changed.
     pub hearing: Option<Hearing>,
@@ -68,11 +68,11 @@ pub(super) struct Hearing {
 }
 
 /// A connection in a room, or that has asked to be there.
-pub(super) struct Present {
+pub(super) struct Subscriber {
     pub recipient: Arc<dyn Recipient>,
     pub visit: Visit,
     /// Whether it is there as a nick in a channel, for which its user must be a member.
-    pub channel: bool,
+    pub as_nick: bool,
     pub confirmed: bool,
 }
 
@@ -281,25 +281,25 @@ impl Register {
         }
         let new = connected.rooms.insert(chat_id);
         let recipient = connected.recipient.clone();
-        let present = self.chat(chat_id, Streams::follow).present.entry(id);
-        let present = present.or_insert(Present {
+        let subscriber = self.chat(chat_id, Streams::follow).subscribers.entry(id);
+        let subscriber = subscriber.or_insert(Subscriber {
             recipient,
             visit: Visit { user_id: None, service: visit.service },
-            channel: false,
+            as_nick: false,
             confirmed: false,
         });
         // A connection that came as nobody may say later which user it is.
-        present.visit.user_id = present.visit.user_id.take().or(visit.user_id);
+        subscriber.visit.user_id = subscriber.visit.user_id.take().or(visit.user_id);
         Ok(new)
     }
 
     pub fn confirm_room(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
         let chat = self.chats.get_mut(&chat_id);
-        let Some(chat) = chat.filter(|chat| chat.present.contains_key(&id)) else {
+        let Some(chat) = chat.filter(|chat| chat.subscribers.contains_key(&id)) else {
             return false;
         };
         chat.hearing = None;
-        chat.present.get_mut(&id).map(|present| present.confirmed = true).is_some()
+        chat.subscribers.get_mut(&id).map(|subscriber| subscriber.confirmed = true).is_some()
     }
 
     pub fn leave(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
@@ -309,16 +309,16 @@ impl Register {
         let Some(chat) = self.chats.get_mut(&chat_id) else {
             return false;
         };
-        let was_in = chat.present.remove(&id).is_some();
+        let was_in = chat.subscribers.remove(&id).is_some();
         chat.hearing = None;
         self.tidy(chat_id);
         was_in
     }
 
     /// A connection that is in a room.
-    pub fn present(&self, id: ConnectionId, chat_id: ChatId) -> Option<&Present> {
-        let present = self.chats.get(&chat_id)?.present.get(&id)?;
-        present.confirmed.then_some(present)
+    pub fn subscriber(&self, id: ConnectionId, chat_id: ChatId) -> Option<&Subscriber> {
+        let subscriber = self.chats.get(&chat_id)?.subscribers.get(&id)?;
+        subscriber.confirmed.then_some(subscriber)
     }
 
     pub fn set_hears_all(&mut self, id: ConnectionId, hears: bool) -> bool {
@@ -384,9 +384,9 @@ impl Register {
         connected.rooms.insert(chat_id);
         let recipient = connected.recipient.clone();
         let visit = Visit { user_id, service: false };
-        let present = Present { recipient, visit, channel: true, confirmed: true };
+        let subscriber = Subscriber { recipient, visit, as_nick: true, confirmed: true };
         let chat = self.chat(chat_id, Streams::follow_on);
-        chat.present.insert(connection, present).is_none()
+        chat.subscribers.insert(connection, subscriber).is_none()
     }
 
     pub(super) fn leave_channel(&mut self, chat_id: ChatId, nick: &Handle) {
@@ -404,7 +404,7 @@ impl Register {
         let chat = self.chats.entry(chat_id).or_insert_with(|| Chat {
             _following: follow(&self.streams, Stream::Chat(chat_id)),
             members: HashSet::new(),
-            present: HashMap::new(),
+            subscribers: HashMap::new(),
             hearing: None,
         });
         chat.hearing = None;
@@ -413,7 +413,7 @@ impl Register {
 
     /// Forgets a chat that no connection hears any more.
     fn tidy(&mut self, chat_id: ChatId) {
-        let unheard = |chat: &Chat| chat.members.is_empty() && chat.present.is_empty();
+        let unheard = |chat: &Chat| chat.members.is_empty() && chat.subscribers.is_empty();
         if self.chats.get(&chat_id).is_some_and(unheard) {
             self.chats.remove(&chat_id);
         }

@@ -25,7 +25,7 @@ pub struct Config {
     /// is a free one, the same for all. `localhost` is both 127.0.0.1 and `[::1]`. Without it, if
     /// the variable PORT is set, the server is on that port of 0.0.0.0
     #[arg(long, env = "CHINWAG_LISTEN", default_values_t = Config::default().listen,
-        value_delimiter = ',', value_parser = place)]
+        value_delimiter = ',', value_parser = listen_address)]
     pub listen: Vec<String>,
 
     /// Where everything is kept: sqlite:FILE, made at the first start, or
@@ -168,7 +168,7 @@ impl Default for Config {
     }
 }
 
-fn place(text: &str) -> Result<String, String> {
+fn listen_address(text: &str) -> Result<String, String> {
     let why = "must be a name or an address, and a port, such as localhost:3000 or 127.0.0.1:3000";
     match text.trim().rsplit_once(':') {
         Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),

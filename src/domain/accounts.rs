@@ -34,7 +34,7 @@ impl App {
         self.admit_sign_up(address)?;
         // Before the password is hashed, which costs the most. A name may still be taken meanwhile.
         refuse_taken(self.store.find_taken(new).await?)?;
-        let hash = self.passwords.turn(address).await?.hash(password).await?;
+        let hash = self.passwords.permit(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
         let email = new.email.as_ref().map(AsRef::as_ref);
         let phone_number = new.phone_number.as_ref().map(AsRef::as_ref);
@@ -75,7 +75,7 @@ impl App {
             return Err(Error::Forbidden("nobody can sign up here"));
         }
         self.admit_sign_up(address)?;
-        let hash = self.passwords.turn(address).await?.hash(password).await?;
+        let hash = self.passwords.permit(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
         tx.lock_names(&[nick.as_ref()]).await?;
         let (user_id, known) = match tx.find_user_by_handle(nick).await? {
@@ -108,10 +108,10 @@ impl App {
         address: IpAddr,
     ) -> Result<UserId, Error> {
         let (user_id, hash) = self.store.find_password(username).await?.unzip();
-        let turn = self.passwords.turn(address).await?;
+        let permit = self.passwords.permit(address).await?;
         let account = fold(username);
         self.admit_login(&account, address)?;
-        let right = turn.verify(password, hash).await?;
+        let right = permit.verify(password, hash).await?;
         let Some(user_id) = user_id.filter(|_| right) else {
             self.failed_login(&account, address)?;
             return Err(Error::unauthenticated("wrong username or password"));

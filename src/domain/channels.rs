@@ -104,7 +104,7 @@ impl App {
         channel: &ChannelName,
     ) -> Result<Arc<[Handle]>, Error> {
         let viewer = Viewer::from(actor);
-        let _share = self.share_of(&viewer).await?;
+        let _permit = self.read_permit(&viewer).await?;
         let chat_id = self.store.find_channel(channel).await?.ok_or_else(no_channel)?;
         let reader = Reader::check(&self.store, chat_id, &viewer).await;
         reader.map_err(|error| at(error, "channel"))?;

@@ -57,9 +57,9 @@ impl App {
         limit: usize,
     ) -> Result<ChatPage, Error> {
         let max_bytes = self.limits.max_page_bytes;
-        let share = self.share_of(&Viewer::from(actor)).await?;
+        let permit = self.read_permit(&Viewer::from(actor)).await?;
         let mut page = self.store.list_chats(&actor.user_id, before, limit, max_bytes).await?;
-        drop(share);
+        drop(permit);
         let ids: Vec<_> = page.chats.iter().map(|listed| listed.chat.id).collect();
         let counts = self.count_in_each(&ids).await;
         for (listed, participants) in page.chats.iter_mut().zip(counts) {
@@ -154,7 +154,7 @@ impl App {
                 Ok(Marked::Read(read)) => return Ok(read),
                 // Counted outside the transaction: others wait for that.
                 Ok(Marked::Uncounted { after, to }) => {
-                    let _share = self.share_of(&Viewer::from(actor)).await?;
+                    let _permit = self.read_permit(&Viewer::from(actor)).await?;
                     let own = self.store.count_own(chat_id, &mark.user_id, after, to).await?;
                     mark.passed = Some(Passed { after, to, own });
                 }

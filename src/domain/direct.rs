@@ -57,7 +57,7 @@ impl App {
         page: i64,
         per_page: i64,
     ) -> Result<Vec<Thread>, Error> {
-        let _share = self.share_of(&Viewer::from(actor)).await?;
+        let _permit = self.read_permit(&Viewer::from(actor)).await?;
         self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page)).await
     }
 
@@ -85,10 +85,10 @@ impl App {
             before_seq: Some(last.saturating_add(1)),
             limit: usize::try_from(per_page).unwrap_or_default(),
         };
-        let share = self.share_of(&viewer).await?;
+        let permit = self.read_permit(&viewer).await?;
         // Pages are counted, so that one must not be cut by its bytes.
         let messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
-        drop(share);
+        drop(permit);
         self.count_read(&viewer, &messages).await;
         let (own, others) =
             (self.username_of(&actor.user_id).await?, self.username_of(&other).await?);

@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const FORGET_EVERY: Duration = Duration::from_secs(30);
 
 /// Tasks that wait until streams are heard.
-struct Waiting {
+struct WaitingAskers {
     askers: Vec<Asker>,
     streams: Vec<Stream>,
     since: Instant,
@@ -226,7 +226,7 @@ impl AtWork {
 
     /// Finds the latest number of the streams that this node has begun to follow. If that fails,
     /// the askers are answered with the error.
-    async fn position_new(&self, askers: Vec<Asker>) -> Option<Waiting> {
+    async fn position_new(&self, askers: Vec<Asker>) -> Option<WaitingAskers> {
         let streams = self.shared.take_new();
         for page in streams.chunks(PAGE) {
             match self.reader.list_last_numbers(page).await {
@@ -242,12 +242,12 @@ impl AtWork {
                 }
             }
         }
-        Some(Waiting { askers, streams, since: Instant::now() })
+        Some(WaitingAskers { askers, streams, since: Instant::now() })
     }
 
     /// Whether an asker may go on: the streams are heard, so that what is not stored comes too, or
     /// Redis has taken too long.
-    fn need_not_wait(&self, waiting: &Waiting) -> bool {
+    fn need_not_wait(&self, waiting: &WaitingAskers) -> bool {
         self.shared.are_heard(&waiting.streams) || waiting.since.elapsed() >= SUBSCRIBE_TIMEOUT
     }
 

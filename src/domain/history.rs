@@ -82,11 +82,11 @@ impl App {
         };
         let viewer = Viewer::from(actor);
         self.admit_reading(&viewer).await?;
-        let share = self.share_of(&viewer).await?;
+        let permit = self.read_permit(&viewer).await?;
         let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, &viewer).await?;
         let max_bytes = self.limits.max_history_bytes;
         let messages = self.store.list_messages(chat_id, &query, max_bytes).await?.messages;
-        drop(share);
+        drop(permit);
         self.count_read(&viewer, &messages).await;
         let authors = messages.iter().map(|message| &message.user_id).collect::<HashSet<_>>();
         let names = self.store.list_usernames(&authors).await?;

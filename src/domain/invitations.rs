@@ -56,7 +56,7 @@ impl App {
         before: Option<(Time, InvitationId)>,
         limit: usize,
     ) -> Result<InvitationPage, Error> {
-        let _share = self.shares.of_user(user_id).await?;
+        let _permit = self.readers.of_user(user_id).await?;
         self.store.list_invitations(user_id, before, limit).await
     }
 

@@ -157,7 +157,7 @@ impl App {
 
     /// How many users are in a chat's room, or in the waiting room. Errors: `not_found`.
     pub async fn count_users(&self, viewer: &Viewer, room: Option<ChatId>) -> Result<usize, Error> {
-        let _share = self.share_of(viewer).await?;
+        let _permit = self.read_permit(viewer).await?;
         let Some(chat_id) = room else {
             let waiting = self.store.count_waiting_seats().await?;
             return Ok(usize::try_from(waiting).unwrap_or_default());

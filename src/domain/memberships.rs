@@ -18,7 +18,7 @@ impl App {
         if actor.service {
             return Ok(());
         }
-        let _share = self.share_of(&Viewer::from(actor)).await?;
+        let _permit = self.read_permit(&Viewer::from(actor)).await?;
         let (user_id, max) = (&actor.user_id, self.limits.max_chats_per_user);
         if self.store.count_chats(user_id, max).await? < max {
             return Ok(());

@@ -50,10 +50,10 @@ impl App {
         query: &MessageQuery,
     ) -> Result<MessagePage, Error> {
         self.admit_reading(viewer).await?;
-        let share = self.share_of(viewer).await?;
+        let permit = self.read_permit(viewer).await?;
         let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
         let page = self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await?;
-        drop(share);
+        drop(permit);
         self.count_read(viewer, &page.messages).await;
         Ok(page)
     }

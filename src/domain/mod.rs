@@ -36,8 +36,8 @@ mod passwords;
 mod prepared;
 mod presence;
 mod rates;
+mod readers;
 mod rooms;
-mod shares;
 mod signals;
 mod teams;
 mod typing;
@@ -68,7 +68,7 @@ use nicks::Nicks;
 use passwords::Passwords;
 use presence::Presence;
 use rates::Rates;
-use shares::Shares;
+use readers::Readers;
 
 pub use crate::audience::{Recipient, Shown, Way};
 pub use crate::cluster::Following;
@@ -146,7 +146,7 @@ pub struct App {
     /// None for a single node.
     cluster: Option<Cluster>,
     rates: Arc<Rates>,
-    shares: Shares,
+    readers: Readers,
     event_log: Option<EventLog>,
     /// Work beside the requests that a shutdown waits for.
     work: TaskTracker,
@@ -179,7 +179,7 @@ impl App {
         let rates = Arc::new(Rates::new(&config.limits));
         tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
         let event_log = topic.map(|topic| EventLog::start(topic, store.backlog()));
-        let shares = Shares::of(store.readers_for_one());
+        let readers = Readers::of(store.readers_for_one());
         let app = Arc::new(App {
             access,
             registration: config.registration,
@@ -197,7 +197,7 @@ impl App {
             node,
             cluster,
             rates,
-            shares,
+            readers,
             event_log,
             work: TaskTracker::new(),
         });
@@ -236,7 +236,7 @@ impl App {
     }
 
     /// Waits until this node's clients have been shown all that it has committed so far.
-    pub async fn settled(&self) {
+    pub async fn wait_until_shown(&self) {
         self.carrier.shown(self.store.last_committed()).await;
     }
 

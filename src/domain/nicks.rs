@@ -143,7 +143,7 @@ impl App {
 
     /// The connected nicks, sorted, as many as fit on a page.
     pub async fn list_nicks(&self, actor: &Actor) -> Result<Arc<[Handle]>, Error> {
-        let _share = self.share_of(&Viewer::from(actor)).await?;
+        let _permit = self.read_permit(&Viewer::from(actor)).await?;
         self.nicks().await
     }
 }

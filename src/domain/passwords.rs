@@ -62,26 +62,26 @@ fn next(queue: &Mutex<mpsc::Receiver<Work>>) -> Option<Work> {
 }
 
 /// The right to hash one password now.
-pub(super) struct Turn<'a> {
-    place: Place<'a>,
+pub(super) struct HashPermit<'a> {
+    counted: Counted<'a>,
     _at_once: SemaphorePermit<'a>,
 }
 
-/// A place among those who wait; dropped, it is free again.
-struct Place<'a> {
+/// A password that is waiting or being hashed; dropped, it is counted no more.
+struct Counted<'a> {
     passwords: &'a Passwords,
     network: Network,
 }
 
 impl Passwords {
-    /// Waits for a turn. Errors: `unavailable` if too many do.
-    pub async fn turn(&self, address: IpAddr) -> Result<Turn<'_>, Error> {
-        let place = self.place(Network::of(address)).ok_or(Error::Unavailable(None))?;
+    /// Waits for a permit. Errors: `unavailable` if too many do.
+    pub async fn permit(&self, address: IpAddr) -> Result<HashPermit<'_>, Error> {
+        let counted = self.count(Network::of(address)).ok_or(Error::Unavailable(None))?;
         let at_once = self.at_once.acquire().await.map_err(|_| Error::Unavailable(None))?;
-        Ok(Turn { place, _at_once: at_once })
+        Ok(HashPermit { counted, _at_once: at_once })
     }
 
-    fn place(&self, network: Network) -> Option<Place<'_>> {
+    fn count(&self, network: Network) -> Option<Counted<'_>> {
         let mut waiting = self.lock();
         let all: usize = waiting.values().sum();
         let own = waiting.get(&network).copied().unwrap_or_default();
@@ -89,7 +89,7 @@ impl Passwords {
             return None;
         }
         waiting.insert(network.clone(), own + 1);
-        Some(Place { passwords: self, network })
+        Some(Counted { passwords: self, network })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
@@ -98,7 +98,7 @@ impl Passwords {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let mut waiting = self.passwords.lock();
         if let Some(own) = waiting.get_mut(&self.network) {
@@ -110,7 +110,7 @@ impl Drop for Place<'_> {
     }
 }
 
-impl Turn<'_> {
+impl HashPermit<'_> {
     /// The hash, in the PHC string format.
     pub async fn hash(self, password: Password) -> Result<String, Error> {
         let hash = move || Argon2::default().hash_password(password.expose().as_bytes());
@@ -141,7 +141,7 @@ impl Turn<'_> {
             let _ = answer.send(work());
         };
         // The threads live as long as this.
-        let _ = self.place.passwords.work.send(Box::new(work));
+        let _ = self.counted.passwords.work.send(Box::new(work));
         answered.await.map_err(|_| Error::Internal(None))
     }
 }

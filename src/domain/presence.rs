@@ -10,14 +10,14 @@ use crate::model::{ChatId, ConnectionId, Profile, Seat, UserId};
 /// Who is in every room, with which connections.
 #[derive(Default)]
 pub(super) struct Presence {
-    rooms: HashMap<ChatId, Present>,
+    rooms: HashMap<ChatId, Room>,
     /// The rooms that a connection is in, and as which user.
     connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
 }
 
 /// Who is in one room.
 #[derive(Default)]
-struct Present {
+struct Room {
     users: BTreeMap<UserId, Participant>,
     /// Whether the chat is deleted with its last participant.
     ephemeral: bool,
@@ -210,7 +210,7 @@ impl Presence {
 
     /// Who is in which room, and whether the other nodes know.
     pub fn list(&self) -> Vec<(ChatId, Profile, bool)> {
-        let of_room = |(chat_id, room): (&ChatId, &Present)| {
+        let of_room = |(chat_id, room): (&ChatId, &Room)| {
             let entry = |user: &Participant| (*chat_id, user.profile.clone(), user.shared);
             room.users.values().map(entry).collect::<Vec<_>>()
         };

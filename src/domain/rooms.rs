@@ -41,7 +41,7 @@ impl App {
         viewer: &Viewer,
         chat_id: ChatId,
     ) -> Result<Visitor, Error> {
-        let _share = self.share_of(viewer).await?;
+        let _permit = self.read_permit(viewer).await?;
         let reader = Reader::check(&self.store, chat_id, viewer).await?;
         let profile = match viewer.user_id() {
             Some(user_id) => self.store.find_profile(user_id).await?,

@@ -46,7 +46,7 @@ impl App {
     /// The actor's teams, longest first; at most a page of them.
     pub async fn list_teams(&self, actor: &Actor) -> Result<Vec<Team>, Error> {
         let (max, max_bytes) = (self.limits.max_page, self.limits.max_page_bytes);
-        let _share = self.share_of(&Viewer::from(actor)).await?;
+        let _permit = self.read_permit(&Viewer::from(actor)).await?;
         self.store.list_teams(&actor.user_id, max, max_bytes).await
     }
 

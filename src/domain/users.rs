@@ -63,7 +63,7 @@ impl App {
 
     /// The chats that a user is a member of. Errors: `not_found` if there is no such user.
     pub(super) async fn chats_of(&self, user_id: &UserId) -> Result<Vec<ChatId>, Error> {
-        let _share = self.shares.of_user(user_id).await?;
+        let _permit = self.readers.of_user(user_id).await?;
         let chats = self.store.list_chat_ids(user_id).await?;
         chats.ok_or_else(Error::no_user)
     }

@@ -23,18 +23,18 @@ pub trait Slow: Send + Sync {
 /// What all sockets hold.
 pub struct Unsent {
     max: usize,
-    holders: Mutex<Holders>,
+    sockets: Mutex<Sockets>,
 }
 
 #[derive(Default)]
-struct Holders {
+struct Sockets {
     total: usize,
     last_id: u64,
-    by_id: HashMap<u64, Holder>,
+    by_id: HashMap<u64, SocketBytes>,
 }
 
 /// A socket that holds something.
-struct Holder {
+struct SocketBytes {
     bytes: usize,
     slow: Weak<dyn Slow>,
 }
@@ -52,16 +52,16 @@ pub struct Share {
 impl Unsent {
     /// All sockets may hold `max` bytes together.
     pub fn new(max: usize) -> Arc<Unsent> {
-        Arc::new(Unsent { max, holders: Mutex::default() })
+        Arc::new(Unsent { max, sockets: Mutex::default() })
     }
 
     /// The share of a new socket, which holds nothing.
     pub fn share(self: &Arc<Self>) -> Arc<Share> {
-        let mut holders = self.lock();
-        holders.last_id += 1;
+        let mut sockets = self.lock();
+        sockets.last_id += 1;
         Arc::new(Share {
             all: self.clone(),
-            id: holders.last_id,
+            id: sockets.last_id,
             bytes: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
@@ -70,13 +70,13 @@ impl Unsent {
 
     fn add(&self, id: u64, bytes: usize, slow: &Weak<dyn Slow>) -> Vec<Weak<dyn Slow>> {
         metrics::gauge!("chinwag_unsent_bytes").increment(bytes as f64);
-        let mut holders = self.lock();
-        let new = || Holder { bytes: 0, slow: slow.clone() };
-        holders.by_id.entry(id).or_insert_with(new).bytes += bytes;
-        holders.total += bytes;
+        let mut sockets = self.lock();
+        let new = || SocketBytes { bytes: 0, slow: slow.clone() };
+        sockets.by_id.entry(id).or_insert_with(new).bytes += bytes;
+        sockets.total += bytes;
         let mut too_many = Vec::new();
-        while holders.total > self.max
-            && let Some(largest) = holders.take_largest()
+        while sockets.total > self.max
+            && let Some(largest) = sockets.take_largest()
         {
             metrics::gauge!("chinwag_unsent_bytes").decrement(largest.bytes as f64);
             metrics::counter!("chinwag_sockets_cut_total").increment(1);
@@ -86,33 +86,33 @@ impl Unsent {
     }
 
     fn remove(&self, id: u64, bytes: usize) {
-        let mut holders = self.lock();
-        let Some(holder) = holders.by_id.get_mut(&id) else {
+        let mut sockets = self.lock();
+        let Some(socket) = sockets.by_id.get_mut(&id) else {
             // It has been cut off.
             return;
         };
-        let bytes = bytes.min(holder.bytes);
-        holder.bytes -= bytes;
-        if holder.bytes == 0 {
-            holders.by_id.remove(&id);
+        let bytes = bytes.min(socket.bytes);
+        socket.bytes -= bytes;
+        if socket.bytes == 0 {
+            sockets.by_id.remove(&id);
         }
-        holders.total -= bytes;
+        sockets.total -= bytes;
         metrics::gauge!("chinwag_unsent_bytes").decrement(bytes as f64);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Holders> {
+    fn lock(&self) -> MutexGuard<'_, Sockets> {
         // Nothing panics while it is held.
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Holders {
-    fn take_largest(&mut self) -> Option<Holder> {
-        let (id, _) = self.by_id.iter().max_by_key(|(_, holder)| holder.bytes)?;
+impl Sockets {
+    fn take_largest(&mut self) -> Option<SocketBytes> {
+        let (id, _) = self.by_id.iter().max_by_key(|(_, socket)| socket.bytes)?;
         let id = *id;
-        let holder = self.by_id.remove(&id)?;
-        self.total -= holder.bytes;
-        Some(holder)
+        let socket = self.by_id.remove(&id)?;
+        self.total -= socket.bytes;
+        Some(socket)
     }
 }
 

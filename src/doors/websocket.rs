@@ -50,7 +50,7 @@ impl Closing {
 }
 
 /// What a client sends.
-pub enum Frame {
+pub enum Received {
     Text(tungstenite::Utf8Bytes),
     Binary,
 }
@@ -140,7 +140,7 @@ pub async fn serve<F: Future<Output = ()>>(
     socket: Socket,
     outlet: &Outlet,
     limits: &Limits,
-    handle: impl Fn(Frame) -> F,
+    handle: impl Fn(Received) -> F,
 ) {
     metrics::gauge!("chinwag_sockets").increment(1);
     let (mut sink, mut stream) = socket.stream.split();
@@ -172,7 +172,7 @@ async fn read<F: Future<Output = ()>>(
     stream: &mut SplitStream<WebSocketStream<Io>>,
     outlet: &Outlet,
     limits: &Limits,
-    handle: impl Fn(Frame) -> F,
+    handle: impl Fn(Received) -> F,
 ) {
     let patience = limits.ping_interval + limits.ping_timeout;
     let why = loop {
@@ -194,8 +194,8 @@ async fn read<F: Future<Output = ()>>(
             () = outlet.finishing.cancelled() => break Closing::SHUTDOWN,
         };
         let frame = match message {
-            Ok(Some(Ok(Message::Text(text)))) => Frame::Text(text),
-            Ok(Some(Ok(Message::Binary(_)))) => Frame::Binary,
+            Ok(Some(Ok(Message::Text(text)))) => Received::Text(text),
+            Ok(Some(Ok(Message::Binary(_)))) => Received::Binary,
             // Single frames come only where they are asked for.
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => continue,
             Ok(Some(Ok(Message::Close(_))) | None) => break Closing::NORMAL,

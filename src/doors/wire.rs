@@ -181,7 +181,7 @@ impl Wire {
         let mut state = self.lock();
         state.unflushed = false;
         self.write(&mut state);
-        self.settle(state);
+        self.unlock(state);
     }
 
     /// What this socket holds.
@@ -241,8 +241,8 @@ impl Wire {
         }
     }
 
-    /// Counts what is left and tells the library if its own is out.
-    fn settle(&self, mut state: MutexGuard<'_, State>) {
+    /// Unlocks the state: counts what is left, and tells the library if its own is out.
+    fn unlock(&self, mut state: MutexGuard<'_, State>) {
         let (before, after) = (state.counted, state.bytes);
         state.counted = after;
         let mut too_many = Vec::new();
@@ -271,13 +271,13 @@ impl Wire {
         let mut state = self.lock();
         state.blocked = false;
         self.write(&mut state);
-        self.settle(state);
+        self.unlock(state);
     }
 
     fn end(&self) {
         let mut state = self.lock();
         state.end();
-        self.settle(state);
+        self.unlock(state);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -304,7 +304,7 @@ impl Slow for Wire {
             let _ = SockRef::from(out.as_ref()).shutdown(Shutdown::Both);
         }
         state.end();
-        self.settle(state);
+        self.unlock(state);
     }
 }
 
@@ -499,7 +499,7 @@ impl AsyncWrite for Io {
         }
         state.take(bytes);
         self.wire.write(&mut state);
-        self.wire.settle(state);
+        self.wire.unlock(state);
         Poll::Ready(Ok(bytes.len()))
     }
 

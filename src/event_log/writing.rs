@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::kafka::{Producer, Topic};
 use crate::error::Error;
-use crate::store::{Backlog, LogTurn, Unlogged};
+use crate::store::{Backlog, LogLock, Unlogged};
 
 /// The most events of one batch.
 const MAX_BATCH: i64 = 4000;
@@ -22,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// When there is another try after trouble, and after more of it.
 const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
-/// How often a node asks whether the turn is still its own while it waits for Kafka.
-const HOLD_EVERY: Duration = Duration::from_secs(1);
+/// How often a node asks whether it still holds the lock while it waits for Kafka.
+const CHECK_LOCK_EVERY: Duration = Duration::from_secs(1);
 
 /// For how long Kafka may take nothing until another node has a try.
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// Writes the log whenever it is this node's turn, until it is closed.
+    /// Writes the log whenever this node holds the lock, until it is closed.
     pub async fn run(self) {
         let mut failing = false;
         while let Err(trouble) = self.write_on(&mut failing).await {
@@ -69,20 +69,19 @@ impl Writing {
     /// Writes until the log is closed and complete. After trouble everything begins anew, with
     /// the first event that is not marked as written.
     async fn write_on(&self, failing: &mut bool) -> Result<(), Trouble> {
-        let Some(turn) = self.closing.run_until_cancelled(self.backlog.take_log_turn()).await
-        else {
+        let Some(lock) = self.closing.run_until_cancelled(self.backlog.lock_log()).await else {
             return Ok(());
         };
-        let mut turn = turn?;
+        let mut lock = lock?;
         let Some(producer) = self.closing.run_until_cancelled(self.topic.open()).await else {
             return Ok(());
         };
         let producer = producer?;
         loop {
-            turn.hold().await?;
+            lock.check().await?;
             let events = self.backlog.list_unlogged(MAX_BATCH, MAX_BATCH_LENGTH).await?;
             if !events.is_empty() {
-                self.write(&producer, &mut turn, &events).await?;
+                self.write(&producer, &mut lock, &events).await?;
                 if std::mem::take(failing) {
                     tracing::info!("the event log is written again");
                 }
@@ -101,7 +100,7 @@ impl Writing {
     async fn write(
         &self,
         producer: &Producer,
-        turn: &mut LogTurn,
+        lock: &mut LogLock,
         events: &[Unlogged],
     ) -> Result<(), Trouble> {
         let mut written = Vec::with_capacity(events.len());
@@ -110,7 +109,7 @@ impl Writing {
             loop {
                 tokio::select! {
                     done = &mut writing => break done.unwrap_or(Err(Trouble::Stalled)),
-                    () = sleep(HOLD_EVERY) => turn.hold().await?,
+                    () = sleep(CHECK_LOCK_EVERY) => lock.check().await?,
                 }
             }
         };

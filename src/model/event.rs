@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, Name, Place, Posted, Profile,
+    ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, Name, Posted, Profile,
     ReadState, UserId, read_id,
 };
 
@@ -226,11 +226,11 @@ impl Event {
             Event::MemberRemoved { chat, user_id } => of_chat(&chat.id).told_to([user_id]),
             Event::MemberJoined { chat_id, user_id }
             | Event::MemberLeft { chat_id, user_id, .. } => of_chat(chat_id).told_to([user_id]),
-            Event::MessageSent(Posted { message, place, by, .. }) => {
+            Event::MessageSent(Posted { message, chat_kind, by, .. }) => {
                 let of_chat = of_chat(&message.chat_id).caused_by(*by);
-                match place {
-                    Place::Direct { to, .. } => of_chat.told_to([&message.user_id, to]),
-                    Place::Chat | Place::Channel(_) => of_chat,
+                match chat_kind {
+                    ChatKind::Direct { to, .. } => of_chat.told_to([&message.user_id, to]),
+                    ChatKind::Chat | ChatKind::Channel(_) => of_chat,
                 }
             }
             Event::Invited(it) => of_chat(&it.chat_id).told_to([&it.invitee_id]),

@@ -77,7 +77,9 @@ pub struct Posted {
     pub message: Arc<Message>,
     /// Who sent it.
     pub author: Username,
-    pub place: Place,
+    /// What kind of chat it was sent in.
+    #[serde(rename = "place")]
+    pub chat_kind: ChatKind,
     /// The connection that sent it.
     #[serde(skip)]
     pub by: ConnectionId,
@@ -90,10 +92,10 @@ pub struct Signed {
     pub author: Username,
 }
 
-/// What kind of chat a message was sent in.
+/// The kind of a chat, with what clients are shown of it beside a message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum ChatKind {
     Chat,
     Channel(ChannelName),
     /// The chat of two; `to` is the one who did not send the message.

@@ -22,7 +22,7 @@ pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationPage, InvitationStatus};
 pub use letters::fold;
 pub use message::{
-    Message, MessagePage, MessageQuery, MessageType, NewMessage, Place, Posted, Sent, Signed,
+    ChatKind, Message, MessagePage, MessageQuery, MessageType, NewMessage, Posted, Sent, Signed,
 };
 pub use seat::Seat;
 pub use team::Team;

@@ -17,7 +17,7 @@ use super::{Transaction, Tx};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{
-    ChatId, ClientId, Event, Mark, Marked, Message, MessageId, NewMessage, Place, Posted,
+    ChatId, ChatKind, ClientId, Event, Mark, Marked, Message, MessageId, NewMessage, Posted,
     ReadState, Sent, UserId,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Written {
 }
 
 /// What a batch changes, to be stored.
-pub(super) struct Placed {
+pub(super) struct Numbered {
     pub known: Known,
     pub fresh: Vec<Arc<Message>>,
     /// The members who have read on, if only what they have sent.
@@ -53,23 +53,23 @@ pub(super) async fn write(
     let actors = actors.chain(marks.iter().map(|mark| (mark.chat_id, &mark.user_id)));
     known.learn(tx, &actors.collect()).await?;
     let sent = tx.find_sent(messages.iter().filter_map(new_key).collect()).await?;
-    let placed = place(known, sent, messages, marks);
+    let numbered = number(known, sent, messages, marks);
     if let Transaction::Sqlite(writer) = &mut *tx.inner {
-        writer.insert_messages(&placed.fresh)?;
-        writer.update_heads(&placed.heads())?;
-        writer.update_readings(&placed.readings())?;
+        writer.insert_messages(&numbered.fresh)?;
+        writer.update_heads(&numbered.heads())?;
+        writer.update_readings(&numbered.readings())?;
     }
-    tx.remember(placed.known);
-    Ok(placed.written)
+    tx.remember(numbered.known);
+    Ok(numbered.written)
 }
 
-/// Gives each of a batch its place; `sent` is what was sent under its `client_id`s before.
-pub(super) fn place(
+/// Gives each message of a batch its `seq`; `sent` is what was sent under its `client_id`s before.
+pub(super) fn number(
     known: Known,
     sent: Vec<Message>,
     messages: Vec<NewMessage>,
     marks: Vec<Mark>,
-) -> Placed {
+) -> Numbered {
     let sent = sent.into_iter().map(Arc::new);
     let mut batch = Batch {
         known,
@@ -78,13 +78,13 @@ pub(super) fn place(
         events: Vec::new(),
         changed: HashSet::new(),
     };
-    let sent = messages.into_iter().map(|message| batch.place(message)).collect();
+    let sent = messages.into_iter().map(|message| batch.number(message)).collect();
     let marked = marks.into_iter().map(|mark| batch.mark(mark)).collect();
     let Batch { known, fresh, events, changed, .. } = batch;
-    Placed { known, fresh, changed, written: Written { sent, marked, events } }
+    Numbered { known, fresh, changed, written: Written { sent, marked, events } }
 }
 
-impl Placed {
+impl Numbered {
     /// The heads of the chats that get messages.
     pub fn heads(&self) -> Vec<&Head> {
         let chats: HashSet<_> = self.fresh.iter().map(|message| message.chat_id).collect();
@@ -113,7 +113,7 @@ impl Written {
     }
 }
 
-/// A batch being given its places.
+/// A batch whose messages are being numbered.
 struct Batch {
     known: Known,
     /// What was sent under the `client_id`s of the batch.
@@ -125,7 +125,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn place(&mut self, new: NewMessage) -> Result<Sent, Error> {
+    fn number(&mut self, new: NewMessage) -> Result<Sent, Error> {
         let chat = self.known.chats.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
         // In a direct chat nobody but its two users speaks.
         let of_member = new.of_member || chat.pair.is_some();
@@ -141,7 +141,7 @@ impl Batch {
             return Err(Error::NO_USER);
         }
         let author = user.username.clone();
-        let place = place_in(chat, &self.known.users, &new.user_id)?;
+        let chat_kind = kind_of(chat, &self.known.users, &new.user_id)?;
         let head = &mut chat.head;
         head.last_seq += 1;
         // Times never fall within a chat, whatever the clock does.
@@ -165,7 +165,7 @@ impl Batch {
             self.sent.insert(key, message.clone());
         }
         self.fresh.push(message.clone());
-        let posted = Posted { message: message.clone(), author, place, by: new.by };
+        let posted = Posted { message: message.clone(), author, chat_kind, by: new.by };
         self.events.push(Event::MessageSent(posted));
         Ok(Sent { message, fresh: true })
     }
@@ -199,17 +199,17 @@ impl Batch {
     }
 }
 
-fn place_in(
+fn kind_of(
     chat: &KnownChat,
     users: &HashMap<UserId, KnownUser>,
     sender: &UserId,
-) -> Result<Place, Error> {
+) -> Result<ChatKind, Error> {
     let Some([one, other]) = &chat.pair else {
-        return Ok(chat.head.channel_name.clone().map_or(Place::Chat, Place::Channel));
+        return Ok(chat.head.channel_name.clone().map_or(ChatKind::Chat, ChatKind::Channel));
     };
     let to = if one == sender { other } else { one };
     let to_name = users.get(to).ok_or_else(Error::no_user)?.username.clone();
-    Ok(Place::Direct { to: to.clone(), to_name })
+    Ok(ChatKind::Direct { to: to.clone(), to_name })
 }
 
 fn new_key(new: &NewMessage) -> Option<Key> {

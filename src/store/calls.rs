@@ -6,7 +6,7 @@ use std::fmt::Write;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
-use super::batch::Placed;
+use super::batch::Numbered;
 use super::bounded::{PgTransaction, Pool};
 use super::chats::Head;
 use super::known::{ActorRow, Known};
@@ -67,12 +67,12 @@ fn hex(bytes: &[u8]) -> String {
 /// event log to wait for.
 pub(super) async fn write_batch(
     tx: &mut PgTransaction,
-    placed: &Placed,
+    numbered: &Numbered,
     outgoing: Outgoing,
     logged: bool,
 ) -> Result<Vec<Kept>, Error> {
-    let Placed { fresh, .. } = placed;
-    let (heads, readings) = (placed.heads(), placed.readings());
+    let Numbered { fresh, .. } = numbered;
+    let (heads, readings) = (numbered.heads(), numbered.readings());
     let write = sqlx::query_as(
         "select * from write_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
              $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",

@@ -64,7 +64,7 @@ pub use events::{EventReader, StoredEvent};
 pub use exit::Keeping;
 pub use ledger::Tx;
 pub use members::Standing;
-pub use unlogged::{Backlog, LogTurn, Unlogged};
+pub use unlogged::{Backlog, LogLock, Unlogged};
 
 /// How many committed events may wait to be taken; then commits wait too.
 const COMMITTED_EVENTS: usize = 1024;

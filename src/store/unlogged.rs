@@ -1,4 +1,4 @@
-//! What the event log has yet to get of the `events` table, whose turn it is to write it, and the
+//! What the event log has yet to get of the `events` table, which node writes it, and the
 //! end of what has been there for long enough.
 
 use std::sync::Arc;
@@ -20,16 +20,16 @@ const MAX_LAG: i64 = 100_000;
 /// How many events are forgotten in one transaction: others wait for it.
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
-/// Any number that says what the lock of a [`LogTurn`] is for.
+/// Any number that says what the lock of a [`LogLock`] is for.
 const LOCK: i64 = i64::from_be_bytes(*b"eventlog");
 
-/// How often a node asks whether the turn has become free.
+/// How often a node asks whether the lock has become free.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// A database that says nothing for so long is lost, and the turn with it.
+/// A database that says nothing for so long is lost, and the lock with it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the database finds out that the node that has the turn is gone without a word.
+/// How the database finds out that the node that holds the lock is gone without a word.
 const KEEPALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
 
@@ -54,13 +54,13 @@ pub struct LogLag {
     pub oldest: Option<Time>,
 }
 
-/// The turn to write the log, which one node has at a time; on a file there is but one node.
-/// Dropped, it is the next node's.
-pub struct LogTurn(Option<PgConnection>);
+/// The lock under which one node at a time writes the log; on a file there is but one node.
+/// Dropped, it is free for the next node.
+pub struct LogLock(Option<PgConnection>);
 
-impl LogTurn {
-    /// Finds out that the turn is still this node's. Errors: it may not be.
-    pub async fn hold(&mut self) -> Result<(), Error> {
+impl LogLock {
+    /// Checks that this node still holds the lock. Errors: it may not.
+    pub async fn check(&mut self) -> Result<(), Error> {
         if let Some(connection) = &mut self.0 {
             in_time(connection.ping()).await?;
         }
@@ -84,11 +84,11 @@ impl Store {
 }
 
 impl Backlog {
-    /// Waits until it is this node's turn to write the log. Should the connection to the database
-    /// be lost, another node gets the turn; until this one notices, both write the same.
-    pub async fn take_log_turn(&self) -> Result<LogTurn, Error> {
+    /// Waits until this node holds the lock to write the log. Should the connection to the database
+    /// be lost, another node gets the lock; until this one notices, both write the same.
+    pub async fn lock_log(&self) -> Result<LogLock, Error> {
         let Db::Postgres(pool) = &self.db else {
-            return Ok(LogTurn(None));
+            return Ok(LogLock(None));
         };
         // The lock is the connection's, so the connection must be nobody else's.
         let options = pool.connect_options().as_ref().clone().options(KEEPALIVE);
@@ -97,7 +97,7 @@ impl Backlog {
             let lock = sqlx::query_as("select pg_try_advisory_lock($1)").bind(LOCK);
             let (taken,) = in_time(lock.fetch_one(&mut connection)).await?;
             if taken {
-                return Ok(LogTurn(Some(connection)));
+                return Ok(LogLock(Some(connection)));
             }
             sleep(ASK_EVERY).await;
         }

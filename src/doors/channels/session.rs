@@ -8,14 +8,14 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::FutureExt;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::show::{self, Frame as Push};
+use super::show::{self, Push};
 use super::{Hub, frames, requests};
 use crate::config::Limits;
 use crate::domain::{Actor, Connection, Recipient, Shown, Viewer};
 use crate::doors::failure;
 use crate::doors::input::Input;
 use crate::doors::limited::Limited;
-use crate::doors::websocket::{Closing, Frame, Outlet};
+use crate::doors::websocket::{Closing, Outlet, Received};
 use crate::error::Error;
 use crate::model::{ConnectionId, Handle, UserId};
 
@@ -79,7 +79,7 @@ impl Session {
             }
         };
         self.log_in(connection, actor, nick);
-        self.hub.app.settled().await;
+        self.hub.app.wait_until_shown().await;
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl Session {
 
     /// Obeys one frame. What it changes has been pushed when it returns, so that the answer to
     /// the next comes after.
-    pub async fn handle(self: &Arc<Self>, frame: Frame) {
+    pub async fn handle(self: &Arc<Self>, frame: Received) {
         if matches!(&*self.state(), State::Out) {
             return;
         }
@@ -136,7 +136,7 @@ impl Session {
             self.hub.app.admit_request(&self.viewer()).await?;
             let (kind, packet) = packet?;
             requests::obey(self, kind, &packet).await?;
-            self.hub.app.settled().await;
+            self.hub.app.wait_until_shown().await;
             Ok(())
         };
         // A defect in one request must not keep the nick from being free again.
@@ -192,9 +192,9 @@ impl Recipient for Session {
 }
 
 /// A frame's `type`, and all of it.
-fn read<'a>(frame: &'a Frame, limits: &'a Limits) -> Result<(i64, Input<'a>), Error> {
+fn read<'a>(frame: &'a Received, limits: &'a Limits) -> Result<(i64, Input<'a>), Error> {
     let invalid = |why: String| Error::Invalid { field: None, why };
-    let Frame::Text(text) = frame else {
+    let Received::Text(text) = frame else {
         return Err(invalid("the request must be a text frame".into()));
     };
     let raw = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;

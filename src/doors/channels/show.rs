@@ -4,19 +4,21 @@ use axum::extract::ws::Utf8Bytes;
 
 use super::frames;
 use crate::domain::Way;
-use crate::model::{Event, Place, Posted};
+use crate::model::{ChatKind, Event, Posted};
 
-/// A frame of this door.
+/// A push of this door, as a frame.
 #[derive(Clone)]
-pub struct Frame(pub Utf8Bytes);
+pub struct Push(pub Utf8Bytes);
 
 /// The frame for those who hear of an event in this way, if they are shown anything.
-pub fn show(event: &Event, way: Way) -> Option<Frame> {
+pub fn show(event: &Event, way: Way) -> Option<Push> {
     let frame = match (event, way) {
-        (Event::MessageSent(Posted { message, author, place, .. }), Way::Room) => match place {
-            Place::Channel(channel) => frames::message(channel, &message.body, author),
-            Place::Chat | Place::Direct { .. } => return None,
-        },
+        (Event::MessageSent(Posted { message, author, chat_kind, .. }), Way::Room) => {
+            match chat_kind {
+                ChatKind::Channel(channel) => frames::message(channel, &message.body, author),
+                ChatKind::Chat | ChatKind::Direct { .. } => return None,
+            }
+        }
         (Event::NickConnected { nick, .. }, Way::Everyone) => frames::of_nick(frames::LOG_IN, nick),
         // The connection that has taken another nick is told, too.
         (Event::NickGone { nick, .. }, Way::Everyone) => frames::of_nick(frames::LOG_OUT, nick),
@@ -28,5 +30,5 @@ pub fn show(event: &Event, way: Way) -> Option<Frame> {
         }
         _ => return None,
     };
-    Some(Frame(frame))
+    Some(Push(frame))
 }

@@ -15,13 +15,13 @@ const BACKLOG: u32 = 4096;
 const TRIES: usize = 20;
 
 /// What one setting leads to: the addresses of a name, or one address. At least one of them.
-pub struct Place {
+pub struct ListenAddress {
     addresses: Vec<SocketAddr>,
 }
 
-impl Place {
+impl ListenAddress {
     /// What a name or an address and its port lead to. Errors: there is no such name.
-    pub async fn look_up(text: &str) -> io::Result<Place> {
+    pub async fn look_up(text: &str) -> io::Result<ListenAddress> {
         let text = text.trim();
         let addresses = match text.rsplit_once(':').map(|(name, port)| (name, port.parse::<u16>()))
         {
@@ -33,7 +33,7 @@ impl Place {
         };
         match addresses.is_empty() {
             true => Err(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
-            false => Ok(Place { addresses }),
+            false => Ok(ListenAddress { addresses }),
         }
     }
 
@@ -42,16 +42,16 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addresses: Vec<_> = self.addresses.iter().map(SocketAddr::to_string).collect();
         f.write_str(&addresses.join(" and "))
     }
 }
 
-impl From<SocketAddr> for Place {
-    fn from(address: SocketAddr) -> Place {
-        Place { addresses: vec![address] }
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> ListenAddress {
+        ListenAddress { addresses: vec![address] }
     }
 }
 
@@ -65,14 +65,14 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Takes all addresses; where a place has several, those that this machine has. Port 0 is a free
+    /// Takes all addresses; where a name has several, those that this machine has. Port 0 is a free
     /// port, the same one everywhere. Errors, with the address: it cannot be taken.
-    pub fn to(places: &[Place]) -> Result<Bound, (SocketAddr, io::Error)> {
+    pub fn to(listen: &[ListenAddress]) -> Result<Bound, (SocketAddr, io::Error)> {
         let mut tries = 0;
         loop {
             tries += 1;
             let mut bound = Bound::default();
-            match places.iter().try_for_each(|place| bound.take(place, places)) {
+            match listen.iter().try_for_each(|wanted| bound.take(wanted, listen)) {
                 // Free on the one address, the port is not on another.
                 Err((address, error))
                     if address.port() == 0
@@ -83,14 +83,18 @@ impl Bound {
         }
     }
 
-    fn take(&mut self, place: &Place, places: &[Place]) -> Result<(), (SocketAddr, io::Error)> {
+    fn take(
+        &mut self,
+        wanted: &ListenAddress,
+        listen: &[ListenAddress],
+    ) -> Result<(), (SocketAddr, io::Error)> {
         let mut missing = None;
-        for asked in &place.addresses {
+        for asked in &wanted.addresses {
             let mut address = *asked;
             if address.port() == 0 {
                 address.set_port(self.free_port);
             }
-            match bind(address, places) {
+            match bind(address, listen) {
                 _ if self.sockets.iter().any(|(bound, _)| *bound == address) => {}
                 Ok((bound, socket)) => {
                     if asked.port() == 0 {
@@ -105,7 +109,7 @@ impl Bound {
         let is_taken =
             |address: &SocketAddr| self.sockets.iter().any(|(bound, _)| bound.ip() == address.ip());
         match missing {
-            Some(error) if !place.addresses.iter().any(is_taken) => Err(error),
+            Some(error) if !wanted.addresses.iter().any(is_taken) => Err(error),
             _ => Ok(()),
         }
     }
@@ -121,13 +125,13 @@ impl Bound {
     }
 }
 
-fn bind(address: SocketAddr, places: &[Place]) -> io::Result<(SocketAddr, TcpSocket)> {
+fn bind(address: SocketAddr, listen: &[ListenAddress]) -> io::Result<(SocketAddr, TcpSocket)> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     // All addresses of IPv6 are those of IPv4 too, unless these are served beside them.
-    let mut others = places.iter().flat_map(|place| &place.addresses);
+    let mut others = listen.iter().flat_map(|wanted| &wanted.addresses);
     let is_beside = |other: &SocketAddr| {
         other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
     };

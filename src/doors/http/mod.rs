@@ -31,7 +31,7 @@ use host::Hosts;
 use origin::Origins;
 use ready::Readiness;
 
-pub use bound::{Bound, Place};
+pub use bound::{Bound, ListenAddress};
 pub use serve::Listener;
 
 /// For how long a browser need not ask again what a page may send. Browsers take no more than a

@@ -20,9 +20,9 @@ use crate::doors::failure;
 use crate::doors::input::Input;
 use crate::doors::limited::Limited;
 use crate::doors::upgrade::Upgrade;
-use crate::doors::websocket::{self, Closing, Frame, Outlet, Socket};
+use crate::doors::websocket::{self, Closing, Outlet, Received, Socket};
 use crate::error::Error;
-use crate::model::{Body, ConnectionId, Event, MessageType, Place, UserId, Username};
+use crate::model::{Body, ChatKind, ConnectionId, Event, MessageType, UserId, Username};
 
 /// A message as its two users hear of it.
 #[derive(Serialize)]
@@ -110,10 +110,10 @@ async fn close_at_end(connection: &Connection, outlet: &Outlet) {
     std::future::pending().await
 }
 
-async fn receive(hub: &Hub, connection: &Connection, frame: Frame) -> Result<(), Error> {
+async fn receive(hub: &Hub, connection: &Connection, frame: Received) -> Result<(), Error> {
     hub.app.admit_request(&connection.viewer()).await?;
     let unreadable = |why: String| Error::Invalid { field: None, why };
-    let Frame::Text(text) = frame else {
+    let Received::Text(text) = frame else {
         return Err(unreadable("the packet must be a text frame".into()));
     };
     let packet = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
@@ -170,7 +170,7 @@ fn show(event: &Event, way: Way) -> Option<Push> {
     let (Event::MessageSent(posted), Way::User) = (event, way) else {
         return None;
     };
-    let Place::Direct { to_name, .. } = &posted.place else {
+    let ChatKind::Direct { to_name, .. } = &posted.chat_kind else {
         return None;
     };
     let packet = Packet {

@@ -9,7 +9,7 @@
 //!
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
-//!   requests, and [`waiting`] counts what waits over all sockets
+//!   requests, and [`pending`] counts what waits over all sockets
 //! - [`show`]: what they are shown of each event
 //! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
@@ -23,13 +23,13 @@ mod frames;
 mod inbox;
 mod open;
 mod packets;
+mod pending;
 mod polled;
 mod pulse;
 mod session;
 mod show;
 mod switching;
 mod unpolled;
-mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +56,8 @@ use crate::doors::unsent::Unsent;
 use crate::doors::upgrade;
 use crate::error::Error;
 use open::Open;
+use pending::Pending;
 use switching::Switch;
-use waiting::Waiting;
 
 const PATH: &str = "/socket.io";
 
@@ -83,7 +83,7 @@ struct Hub {
     slots: Arc<Slots>,
     /// The requests being handled, and the sockets that are leaving rooms.
     work: TaskTracker,
-    waiting: Waiting,
+    pending: Pending,
     /// Once set, no more requests are taken.
     stopping: CancellationToken,
     /// Once set, requests that still wait are given up.
@@ -101,7 +101,7 @@ impl Door {
             unsent: unsent.clone(),
             slots: Slots::of(app.limits()),
             work: TaskTracker::new(),
-            waiting: Waiting::new(app.limits().max_pending_bytes),
+            pending: Pending::new(app.limits().max_pending_bytes),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         });

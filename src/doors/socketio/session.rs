@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
 use super::packets;
-use super::waiting::Holder;
+use super::pending::Requester;
 use super::{Hub, show, unpolled};
 use crate::domain::{Actor, Connection, Network, Recipient, Shown, Viewer};
 use crate::doors::asked::Asked;
@@ -130,7 +130,7 @@ impl Session {
             return;
         }
         let (size, max) = (task.size(), self.hub.app.limits().max_pending);
-        for largest in self.hub.waiting.add(self, self.holder(), size) {
+        for largest in self.hub.pending.add(self, self.requester(), size) {
             largest.give_up();
         }
         match self.inbox.push(task, max) {
@@ -139,7 +139,7 @@ impl Session {
             }
             Ok(false) => {}
             Err(Full) => {
-                self.hub.waiting.remove(self.id, size);
+                self.hub.pending.remove(self.id, size);
                 self.close();
             }
         }
@@ -153,21 +153,21 @@ impl Session {
 
     fn drop_requests(&self) {
         self.inbox.give_up();
-        self.hub.waiting.forget(self.id);
+        self.hub.pending.forget(self.id);
     }
 
     /// Whose requests these are.
-    fn holder(&self) -> Holder {
+    fn requester(&self) -> Requester {
         match self.connection().as_ref().and_then(|connection| connection.user_id()) {
-            Some(user_id) => Holder::User(user_id.clone()),
-            None => Holder::Network(Network::of(self.address)),
+            Some(user_id) => Requester::User(user_id.clone()),
+            None => Requester::Network(Network::of(self.address)),
         }
     }
 
     async fn work(self: Arc<Self>) {
         while let Some(task) = self.inbox.next() {
             let taken = self.taken().await;
-            self.hub.waiting.remove(self.id, task.size());
+            self.hub.pending.remove(self.id, task.size());
             if !taken || self.hub.stopped.is_cancelled() {
                 return self.drop_requests();
             }
@@ -209,7 +209,9 @@ impl Session {
         let packet = match (answer, ack) {
             (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json, &warnings),
             // The push is the answer; the next request's comes after it.
-            (Ok(Answer { pushed: true, .. }), None) => return self.hub.app.settled().await,
+            (Ok(Answer { pushed: true, .. }), None) => {
+                return self.hub.app.wait_until_shown().await;
+            }
             (Ok(answer), None) => packets::event(event, &answer.json),
             (Err(error), ack) => {
                 log(requests::name(event), &error);

@@ -176,16 +176,16 @@ async fn write(pool: Pool, exit: Arc<Exit>, mut group: Group) -> bool {
 async fn write_group(pool: &Pool, exit: &Exit, group: &mut Group) -> Result<Written, Error> {
     let (messages, marks) = (mem::take(&mut group.messages), mem::take(&mut group.marks));
     let (mut tx, found) = begin_batch(pool, &messages, &marks).await?;
-    let mut placed = batch::place(found.known, found.sent, messages, marks);
-    if placed.changes_nothing() {
-        return Ok(placed.written);
+    let mut numbered = batch::number(found.known, found.sent, messages, marks);
+    if numbered.changes_nothing() {
+        return Ok(numbered.written);
     }
-    let events = mem::take(&mut placed.written.events);
+    let events = mem::take(&mut numbered.written.events);
     let kept = match exit.are_logged() {
-        Some(logged) => write_batch(&mut tx, &placed, Outgoing::of(&events)?, logged).await?,
-        None => write_batch(&mut tx, &placed, Outgoing::default(), true).await?,
+        Some(logged) => write_batch(&mut tx, &numbered, Outgoing::of(&events)?, logged).await?,
+        None => write_batch(&mut tx, &numbered, Outgoing::default(), true).await?,
     };
     exit.commit(tx, events, kept).await?;
-    placed.written.count();
-    Ok(placed.written)
+    numbered.written.count();
+    Ok(numbered.written)
 }

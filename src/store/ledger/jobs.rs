@@ -19,7 +19,7 @@ const AT_ONCE: usize = 3;
 pub(super) struct Jobs {
     pool: Pool,
     exit: Arc<Exit>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// Told when the database is away: those who wait then do not each wait for it in turn.
     away: Arc<Notify>,
     tasks: TaskTracker,
@@ -28,24 +28,24 @@ pub(super) struct Jobs {
 impl Jobs {
     /// `tasks` know of all that has begun: the end of the ledger waits for them.
     pub fn new(pool: Pool, exit: Arc<Exit>, tasks: TaskTracker) -> Jobs {
-        let places = Arc::new(Semaphore::new(AT_ONCE));
-        Jobs { pool, exit, places, away: Arc::default(), tasks }
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
+        Jobs { pool, exit, permits, away: Arc::default(), tasks }
     }
 
-    /// Waits for a place and opens a transaction. A task carries it to its end, whatever becomes of
+    /// Waits for a permit and opens a transaction. A task carries it to its end, whatever becomes of
     /// the asker.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let _begun = self.tasks.token();
-        let place = tokio::select! {
+        let permit = tokio::select! {
             biased;
-            place = self.places.clone().acquire_owned() => place,
+            permit = self.permits.clone().acquire_owned() => permit,
             () = self.away.notified() => return Err(Error::Unavailable(None)),
         };
         let (answer, answered) = oneshot::channel();
         let jobs = self.clone();
         self.tasks.spawn(async move {
             // It is never closed.
-            let _place = place;
+            let _permit = permit;
             if jobs.run(answer).await.is_some_and(|error| is_away(&error)) {
                 jobs.away.notify_waiters();
             }

@@ -111,7 +111,7 @@ impl Writing {
                 Ok(Written::default())
             }
             Err(error) => {
-                settle(&mut *transaction.lock().await).await?;
+                wait_for_driver(&mut *transaction.lock().await).await?;
                 Err(error)
             }
         }
@@ -213,7 +213,7 @@ async fn run(
 }
 
 /// Waits until SQLite's driver has done with what it was last asked, even if nobody waits for that.
-async fn settle(transaction: &mut Transaction) -> Result<(), Error> {
+async fn wait_for_driver(transaction: &mut Transaction) -> Result<(), Error> {
     if let Transaction::Sqlite(writer) = transaction {
         writer.ping().await?;
     }

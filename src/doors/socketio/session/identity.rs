@@ -44,7 +44,7 @@ impl Session {
         self.entered.store(true, Ordering::Relaxed);
         if connection.user_id().is_some() {
             // Once it is in, who had claimed its user without a token has lost them.
-            self.hub.app.settled().await;
+            self.hub.app.wait_until_shown().await;
         }
         self.deliver(welcome);
         if let Some(user_id) = connection.user_id() {
