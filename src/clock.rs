@@ -75,7 +75,7 @@ pub async fn reaches(time: Time) {
     }
 }
 
-/// Tells those who wait for a time when the clock jumps, as when it is set, or when the machine
+/// Tells tasks that wait for a time when the clock jumps, as when it is set, or when the machine
 /// wakes up; for as long as it is to go on.
 pub async fn watch_for_jumps(go_on: impl Fn() -> bool) {
     let slew = SLEW.as_micros() as i64;

@@ -355,7 +355,7 @@ pub enum CopyError {
     AlreadyThere(PathBuf),
     #[error("{}: no such database", .0.display())]
     NoDatabase(PathBuf),
-    /// What has been written is not what has been read.
+    /// The backup differs from what was read.
     #[error("the backup is damaged, and the database with it: {0}")]
     Damaged(String),
     #[error("{0} is in use: stop the server first")]
@@ -366,7 +366,7 @@ pub enum CopyError {
     Older(Url),
     #[error("{0} is of a newer version of Chinwag: use that version's program")]
     Newer(Url),
-    /// Those who read the event log would miss something.
+    /// The readers of the event log would miss events.
     #[error(
         "{0} holds events that are not in Kafka yet: start the server on it with --kafka-brokers \
          until chinwag_event_log_lag_events is 0; or, for the log to go without them, run \

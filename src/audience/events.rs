@@ -13,8 +13,8 @@ use crate::model::{ChatId, ConnectionId, Event, Hearers, Route, Stream, UserId};
 const KEPT_FROM: usize = 16;
 
 impl Register {
-    /// Changes what must be changed before the event is shown: what it gives somebody, and what it
-    /// takes from those who must not see it. Returns whether to show it.
+    /// Makes the changes that come before the event is shown: it gives users a chat to hear, or
+    /// takes one from users that must not see the event. Returns whether to show it.
     pub(super) fn apply_before(&mut self, event: &Event, lost: &mut Lost) -> bool {
         match event {
             Event::ChatCreated(chat) => {
@@ -59,8 +59,8 @@ impl Register {
         true
     }
 
-    /// Changes what must be changed after the event was shown: what it takes from those who have
-    /// seen it.
+    /// Makes the changes that come after the event was shown: it takes a chat from users that have
+    /// seen the event.
     pub(super) fn apply_after(&mut self, event: &Event, lost: &mut Lost) {
         match event {
             Event::MemberLeft { chat_id, user_id, sees } => {

@@ -1,4 +1,4 @@
-//! Who is connected, as whom, and hears what: one register for all doors.
+//! The register of all doors: the connections, the users they act as, and the events they hear.
 //!
 //! It knows the ids of connections, users and chats, and a [`Recipient`] for each connection. It
 //! knows no bytes and makes no rules: an [event](crate::model::Event) says what it gives and takes,

@@ -1,10 +1,10 @@
 //! Redis: what the nodes of a cluster share beside the database. It owns the connections to Redis,
-//! what the nodes tell each other, and what they count and know together: who is in which room,
-//! which nodes are alive, how often each user has asked. Nothing in Redis is durable, and nobody
-//! waits long for it.
+//! what the nodes tell each other, and what they count and know together: the participants of
+//! rooms, which nodes are alive, how often each user has asked. Nothing in Redis is durable, and
+//! nobody waits long for it.
 //!
 //! - [`pubsub`]: events on their way from node to node
-//! - [`presence`]: who is in which room
+//! - [`presence`]: the participants of rooms
 //! - [`heartbeat`]: which nodes are alive
 //! - [`streams`]: which streams of events this node follows, and how far it has shown them
 //! - [`buckets`]: rate limits that hold for all nodes together

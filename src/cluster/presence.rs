@@ -1,13 +1,13 @@
-//! Who is in which room, as all nodes know it.
+//! The participants of each room, on all nodes.
 //!
-//! What it promises: of all who enter and leave a room, each learns whether the user came first or
-//! left last, anywhere; what is said of that comes to every node in the order in which it happened.
-//! It is as lasting as the nodes that keep it up: each has its own part, which it can put there
-//! again, and which any node can take away when that one is gone.
+//! What it promises: a node that lets a user enter or leave a room learns whether that is the
+//! user's first or last connection on any node, and every node hears of these changes in the order
+//! in which they happened. Nothing here is durable: each node restores its own part after Redis has
+//! lost it, and the other nodes remove the part of a node that is gone.
 //!
 //! - `room:<chat>` maps the users who are in a room to their profiles
-//! - `holders:<chat>:<user>` is the set of those who hold the user there
-//! - `held:<holder>` is the set of the users that one holds, and where
+//! - `holders:<chat>:<user>` is the set of the [holders](Holder) that keep the user there
+//! - `held:<holder>` is the set of the rooms and users that one holder keeps
 
 use std::collections::BTreeMap;
 use std::fmt;

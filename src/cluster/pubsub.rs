@@ -40,7 +40,7 @@ const WAITING: usize = 8192;
 const TOPICS: usize = 1000;
 /// The topic that every node subscribes to, beside its own.
 const MISSED: &str = "missed";
-/// Larger events are not sent to those who follow another stream: they fetch them.
+/// Larger events are not sent to nodes that follow another stream: they fetch them.
 const MAX_MIRRORED: usize = 16 << 10;
 
 /// What comes from the other nodes.

@@ -3,9 +3,10 @@
 //! A node follows the streams of what its clients may hear of: their chats, their users, and what
 //! is for everyone. On a single node there is nothing to follow: what is committed is all there is.
 //!
-//! It keeps numbers and shows nothing. [`Streams`] is for those who want a stream followed;
-//! [`Shared`] is the same for the one task that shows the events, the domain's follower. That asks
-//! of each event whether it is its turn, so that none is shown twice and none left out.
+//! It keeps numbers and shows nothing. [`Streams`] is for tasks that want a stream followed;
+//! [`Shared`] is the same for the one task that shows the events, the domain's follower. The
+//! follower asks for each event whether its number is next, so that none is shown twice and none
+//! left out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -82,7 +83,7 @@ impl Followed {
         self.followers > 0 || expected
     }
 
-    /// Notes that an event is shown in its turn; false if that is past.
+    /// Notes that an event is shown; false if its number has been shown or passed over before.
     fn take_turn(&mut self, number: i64) -> bool {
         // Events of a stream that nobody follows may not have come, or may come later.
         if !self.is_owed()
@@ -212,8 +213,8 @@ impl Drop for Following {
 }
 
 impl Shared {
-    /// Notes that an event is shown in its turn; false if that is past. Of a stream that is not
-    /// known all are shown.
+    /// Notes that an event is shown; false if its number has been shown or passed over before. Of a
+    /// stream that is not known all are shown.
     pub fn take(&self, position: &Position) -> bool {
         let mut map = self.map();
         match map.streams.get_mut(&position.stream) {

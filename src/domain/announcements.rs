@@ -1,4 +1,4 @@
-//! New public chats are announced to everybody who is connected, at most 20 a second on each node.
+//! New public chats are announced to every connected client, at most 20 a second on each node.
 //! The next announcement says how many were left out. How many may be made is in
 //! [`rates`](super::rates).
 

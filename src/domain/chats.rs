@@ -1,4 +1,4 @@
-//! Chats and who is in them.
+//! Chats and their members.
 
 use std::collections::BTreeSet;
 use std::iter;

@@ -158,7 +158,7 @@ impl App {
                     // It may have been moving users of the rooms API.
                     cluster.redis.note_presence_missed();
                 }
-                Err(error) => error.warn("what a dead node left is still there"),
+                Err(error) => error.warn("the presence and nicks of a lost node were not removed"),
             }
         }
     }
@@ -241,7 +241,7 @@ impl App {
             }
         }
         let restored = self.restore_seated(cluster).await;
-        restored.inspect_err(|error| error.warn("who is in rooms was not read")).ok()?
+        restored.inspect_err(|error| error.warn("the users in rooms could not be read")).ok()?
     }
 
     /// The same for the users of the rooms API. Each stays where they are meanwhile.

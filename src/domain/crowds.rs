@@ -1,5 +1,5 @@
-//! Large rooms: who comes and goes is told once a second, all together. Told one by one, a room
-//! that fills up would cost the square of its size.
+//! Large rooms: the users that come and go are told once a second, all together. Told one by one, a
+//! room that fills up would cost the square of its size.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -66,7 +66,7 @@ pub(super) async fn keep_house(app: Weak<App>) {
         let round = tokio::spawn(async move {
             app.ensure_lock().await;
             if let Err(error) = app.clean_up(started.elapsed() >= EMPTY).await {
-                error.warn("what was left behind is still there");
+                error.warn("housekeeping was not finished; it is tried again");
             }
         });
         if round.await.is_err() {
@@ -75,7 +75,7 @@ pub(super) async fn keep_house(app: Weak<App>) {
     }
 }
 
-/// Logs users of the rooms API out who have not called for too long, until the server ends.
+/// Logs out users of the rooms API that have not called for too long, until the server ends.
 pub(super) async fn keep_lobby(app: Weak<App>) {
     const SHORTEST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(60);
@@ -102,7 +102,7 @@ impl App {
         }
     }
 
-    /// Cleans up; chats of empty rooms too, if those who were there may be taken to be gone.
+    /// Cleans up; deletes the chats of empty rooms too, if their users have had time to come back.
     async fn clean_up(&self, empty_rooms: bool) -> Result<(), Error> {
         while self.store.backlog().forget_events(clock::ago(KEPT_FOR)).await? {}
         self.free_nicks().await?;

@@ -44,7 +44,7 @@ impl Connection {
         self.id
     }
 
-    /// Whose token it came with, or whose password.
+    /// The user of the token or password that it came with.
     pub fn user_id(&self) -> Option<&UserId> {
         match &self.identity {
             Identity::User { user_id, .. } | Identity::Proven(user_id) => Some(user_id),

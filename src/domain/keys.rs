@@ -83,7 +83,9 @@ impl Keys {
             }
         }
         if config.jwt_secret.as_ref().is_some_and(|secret| secret.expose().len() < KEY_BYTES) {
-            tracing::warn!("the JWT secret is short: it can be found by trying, from one token");
+            tracing::warn!(
+                "the JWT secret is short: anyone who has one token can find it by trying"
+            );
         }
         let host_keys = config.jwt_jwks.clone().map(KeySet::load).transpose()?;
         let unset =

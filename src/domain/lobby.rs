@@ -1,5 +1,6 @@
-//! The rooms API's lobby: who is logged in there, and in which room; what is said in the rooms is
-//! in [`history`](super::history). A call may come to any node, so the seats are in the store.
+//! The rooms API's lobby: the users that are logged in, each with a seat: in a room or in the
+//! waiting room. Messages in the rooms are in [`history`](super::history). A call may come to any
+//! node, so the seats are in the store.
 //!
 //! A call that moves a user locks the seat, then the chats, then the presence.
 
@@ -175,8 +176,8 @@ impl App {
         Ok(())
     }
 
-    /// Moves a user into the waiting room who is in a chat's room and no member of the chat any
-    /// more. What carries events must not wait for it.
+    /// Moves a user from a chat's room into the waiting room, if the user is no member of the chat
+    /// any more. The carrier must not wait for it.
     pub(super) async fn recall(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         let in_room = |seat: &Seat| seat.chat_id == Some(chat_id);
         if !self.store.find_seat(user_id).await?.as_ref().is_some_and(in_room) {
@@ -198,7 +199,7 @@ impl App {
     pub(super) async fn log_out_idle(&self) {
         let before = clock::ago(self.limits.lobby_timeout);
         let idle = self.store.list_idle_seats(before).await;
-        let idle = idle.inspect_err(|error| error.warn("the idle were not found"));
+        let idle = idle.inspect_err(|error| error.warn("idle users could not be listed"));
         for user_id in idle.unwrap_or_default() {
             if let Err(error) = self.log_out(&user_id, before).await {
                 error.warn("an idle user was not logged out");
@@ -313,7 +314,7 @@ impl App {
             // The move is done: what is not in Redis is put there by the next heartbeat.
             if let Err(error) = self.keep_seated(chat_id, &seat.user_id).await {
                 self.note_presence_missed();
-                error.warn("a user who may have come back into a room was not looked for");
+                error.warn("a user's place in a room could not be checked");
             }
         }
         if let Some(chat_id) = seat.chat_id.filter(|_| over) {

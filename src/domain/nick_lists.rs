@@ -1,4 +1,4 @@
-//! Lists of nicks, kept for all who ask: a list is read from the store once, and again after a nick
+//! Lists of nicks, kept for all clients: a list is read from the store once, and again after a nick
 //! has come into it or gone.
 
 use std::collections::HashMap;

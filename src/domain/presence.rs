@@ -1,5 +1,5 @@
-//! Who is in which room by the connections of this node, and, where there are other nodes, how
-//! that is shared with them.
+//! The participants of each room by the connections of this node, and, where there are other nodes,
+//! how they learn of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use super::App;
 use crate::cluster::{Entered, Entry, Holder, Left, Moved};
 use crate::model::{ChatId, ConnectionId, Profile, Seat, UserId};
 
-/// Who is in every room, with which connections.
+/// The participants of every room, with their connections.
 #[derive(Default)]
 pub(super) struct Presence {
     rooms: HashMap<ChatId, Room>,
@@ -15,7 +15,7 @@ pub(super) struct Presence {
     connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
 }
 
-/// Who is in one room.
+/// The participants of one room.
 #[derive(Default)]
 struct Room {
     users: BTreeMap<UserId, Participant>,
@@ -208,7 +208,7 @@ impl Presence {
         }
     }
 
-    /// Who is in which room, and whether the other nodes know.
+    /// All participants with their rooms, and whether the other nodes know.
     pub fn list(&self) -> Vec<(ChatId, Profile, bool)> {
         let of_room = |(chat_id, room): (&ChatId, &Room)| {
             let entry = |user: &Participant| (*chat_id, user.profile.clone(), user.shared);
@@ -230,14 +230,14 @@ impl Presence {
         self.rooms.get(&chat_id).is_some_and(|room| room.ephemeral)
     }
 
-    /// Who is in a room, by id: `max` of them at most.
+    /// The participants of a room, by id: `max` of them at most.
     pub fn list_in(&self, chat_id: ChatId, max: usize) -> Vec<Profile> {
         let participants = self.rooms.get(&chat_id).into_iter();
         let participants = participants.flat_map(|room| room.users.values());
         participants.take(max).map(|participant| participant.profile.clone()).collect()
     }
 
-    /// The user as whom a connection is in a room.
+    /// The user that a connection is in a room as.
     pub fn user_in(&self, connection: ConnectionId, chat_id: ChatId) -> Option<&UserId> {
         self.connections.get(&connection)?.get(&chat_id)
     }

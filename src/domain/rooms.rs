@@ -1,5 +1,5 @@
-//! Rooms: who is in a chat now. Only the seats of the rooms API are stored: the other clients of a
-//! node that has ended are in no room until they come back. An ephemeral chat lives as long as
+//! Rooms: the participants of a chat. Only the seats of the rooms API are stored: the other clients
+//! of a node that has ended are in no room until they come back. An ephemeral chat lives as long as
 //! somebody is in its room, or may be.
 
 use super::access::Reader;

@@ -1,4 +1,4 @@
-//! Signals: JSON that a member sends to those who are connected now. Nothing of it is stored.
+//! Signals: JSON that a member sends to connected clients. Nothing of it is stored.
 
 use super::access::Speaker;
 use super::{Actor, App};

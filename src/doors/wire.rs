@@ -124,8 +124,8 @@ pub struct Io {
     held: usize,
 }
 
-/// The wire of a connection that has just become a WebSocket, of whose bytes some are `read`
-/// already. What is pushed to it waits for the marker if it is to be `held`.
+/// The wire of a connection that has just become a WebSocket; `read` are the bytes that have been
+/// read from it already. What is pushed to it waits for the marker if it is to be `held`.
 pub fn wire(
     stream: TcpStream,
     read: Bytes,

@@ -1,6 +1,6 @@
 //! The log of committed events, which goes to Kafka. It owns what a record of the log is, when it
 //! is written and by which node; it knows nothing of what an event means. `docs/events.md` is its
-//! contract with those who read it.
+//! contract with its readers.
 //!
 //! What it promises: every event that was committed is written, those of a stream in their order.
 //! An event may be written again; after its first time nothing that follows it is missing. The

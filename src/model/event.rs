@@ -182,15 +182,15 @@ pub enum Event {
 pub struct Route {
     /// The stream that it belongs to.
     pub home: Stream,
-    /// The other streams that tell of it, for those who do not follow its home, or not yet.
+    /// The other streams that tell of it, for nodes that do not follow its home, or not yet.
     pub mirrors: Vec<Stream>,
     /// The connection that has caused it, where that matters.
     pub by: Option<ConnectionId>,
-    /// Which of those who hear the chat hear it.
+    /// The users that are shown it, among all that hear the chat.
     pub hearers: Hearers,
 }
 
-/// Which of those who hear a chat hear an event.
+/// The users that are shown an event, among all that hear its chat.
 pub enum Hearers {
     All,
     Only(Vec<UserId>),

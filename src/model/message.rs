@@ -75,7 +75,7 @@ impl Message {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Posted {
     pub message: Arc<Message>,
-    /// Who sent it.
+    /// The sender's name.
     pub author: Username,
     /// What kind of chat it was sent in.
     #[serde(rename = "place")]
@@ -85,7 +85,7 @@ pub struct Posted {
     pub by: ConnectionId,
 }
 
-/// A message with the name of who sent it.
+/// A message with its sender's name.
 #[derive(Debug)]
 pub struct Signed {
     pub message: Message,
@@ -98,7 +98,7 @@ pub struct Signed {
 pub enum ChatKind {
     Chat,
     Channel(ChannelName),
-    /// The chat of two; `to` is the one who did not send the message.
+    /// The chat of two; `to` is the receiver.
     Direct {
         to: UserId,
         to_name: Username,
@@ -118,7 +118,7 @@ pub struct NewMessage {
     pub by: ConnectionId,
     /// Whether its user must be a member of the chat; the service may send as anyone.
     pub of_member: bool,
-    /// Whether it is nobody in particular who sends it: then not as a protected user.
+    /// Whether the sender has proved nothing: then it must not be sent as a protected user.
     pub anonymous: bool,
 }
 

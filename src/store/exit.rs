@@ -28,7 +28,8 @@ pub struct Keeping {
     pub for_log: bool,
 }
 
-/// A place in the order in which events leave. It must not be dropped before its turn has come.
+/// One transaction's turn in the order in which events leave. It must not be dropped before it has
+/// come.
 struct Turn {
     before: Option<oneshot::Receiver<()>>,
     _end: oneshot::Sender<()>,
@@ -59,7 +60,7 @@ impl Exit {
         (self.keeping.for_nodes || self.keeping.for_log).then_some(!self.keeping.for_log)
     }
 
-    /// Stores events in the transaction that they are of, for those who read them from there.
+    /// Stores events in the transaction that made them, for the other nodes and the event log.
     pub async fn keep(&self, tx: &mut Tx, events: &[Event]) -> Result<Vec<Kept>, Error> {
         match self.are_logged() {
             Some(logged) => tx.insert_events(events, logged).await,

@@ -1,4 +1,4 @@
-//! Handles: whose each is, in whatever spelling, and the `released_handles` table.
+//! Handles: the user that has each, in any spelling, and the `released_handles` table.
 
 use super::{Tx, on};
 use crate::clock::{self, Time};

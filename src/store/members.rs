@@ -1,4 +1,4 @@
-//! The `members` table: who is in which chat, and how far they have read.
+//! The `members` table: the members of each chat, and how far they have read.
 
 use super::activity::{KEPT, SORTED};
 use super::sqlite::json;

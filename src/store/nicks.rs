@@ -1,4 +1,4 @@
-//! The `nicks` and `nick_channels` tables: who is connected to the channels, and in which.
+//! The `nicks` and `nick_channels` tables: the connected nicks, and the channels they are in.
 
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;

@@ -1,4 +1,4 @@
-//! The `seats` table: who is logged in to the rooms API, and in which room.
+//! The `seats` table: the users that are logged in to the rooms API, and their rooms.
 
 use super::{Store, Tx, on};
 use crate::clock::Time;
@@ -46,7 +46,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Some of those who have last called before a time.
+    /// Up to 1,000 users that have not called since a time.
     pub async fn list_idle_seats(&self, before: Time) -> Result<Vec<UserId>, Error> {
         let users = on!(Db self, |pool| {
             sqlx::query_scalar(
@@ -59,7 +59,7 @@ impl Store {
         Ok(users)
     }
 
-    /// Who is in rooms, and in which.
+    /// The users in rooms, with their rooms.
     pub async fn list_seated(&self) -> Result<Vec<Seated>, Error> {
         let seated = on!(Db self, |pool| {
             sqlx::query_as(
@@ -79,7 +79,7 @@ impl Store {
 pub struct Seated {
     pub chat_id: ChatId,
     pub ephemeral: bool,
-    /// What the user is there by.
+    /// The connection by which presence counts the user.
     pub connection: ConnectionId,
     #[sqlx(flatten)]
     pub user: Profile,
@@ -188,7 +188,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Whether anyone who is logged in is in a chat's room.
+    /// Whether any seat is in a chat's room.
     pub async fn is_seated(&mut self, chat_id: ChatId) -> Result<bool, Error> {
         let seated = on!(Tx self, |connection| {
             sqlx::query_scalar("select exists (select 1 from seats where chat_id = $1)")

@@ -78,7 +78,7 @@ impl SqlitePools {
         if self.files.is_lost()
             && let Err(error) = self.checkpoint("pragma wal_checkpoint(truncate)").await
         {
-            tracing::error!(%error, "before another file takes its place, delete the log, -wal");
+            tracing::error!(%error, "the lost file's log is left: delete FILE-wal before reusing its name");
         }
         self.checkpointer.close().await;
         self.readers.close().await;

@@ -1,5 +1,5 @@
-//! What the event log has yet to get of the `events` table, which node writes it, and the
-//! end of what has been there for long enough.
+//! The rows of the `events` table that the event log does not have yet, the lock under which one
+//! node writes them, and the deletion of old rows.
 
 use std::sync::Arc;
 use std::time::Duration;

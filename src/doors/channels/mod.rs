@@ -1,7 +1,7 @@
 //! Door 2: the channels' protocol, on a plain WebSocket (docs/protocol.md, "Channels").
 //!
 //! - [`login`]: a connection's life, from the nick in its address to the last frame
-//! - [`session`]: who a connection is now
+//! - [`session`]: a connection with its nick
 //! - [`requests`]: what a client may send, by its `type`
 //! - [`show`]: what they are shown of each event
 //! - [`frames`]: what goes over the wire

@@ -1,4 +1,4 @@
-//! One connection: who it is now, and its requests.
+//! One connection: its nick, and its requests.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -63,7 +63,7 @@ impl Session {
     }
 
     /// Connects under a nick, and has told everybody when it returns. Errors: those of
-    /// [`take_nick`](crate::domain::App::take_nick); then it stays who it was.
+    /// [`take_nick`](crate::domain::App::take_nick); then it keeps the nick that it had.
     pub async fn take_nick(
         self: &Arc<Self>,
         connection: Arc<Connection>,
@@ -105,7 +105,7 @@ impl Session {
         }))
     }
 
-    /// Ends a connection that is not any more who it was.
+    /// Ends a connection that may not act as its user any more.
     pub fn expel(&self, why: &'static str) {
         // It goes out with the last frame.
         self.outlet.push(frames::error(&Error::unauthenticated(why), None));

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::domain::App;
 
-/// An answer holds for so long: anyone may ask, and to find out takes a turn of the ledger.
+/// An answer holds for so long: anyone may ask, and finding out asks the ledger.
 const HOLDS: Duration = Duration::from_secs(1);
 /// A store that takes longer to answer is not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);

@@ -101,7 +101,7 @@ pub struct MessageView<'a> {
     modified_at: Time,
 }
 
-/// A message as those hear it who are in the room.
+/// A message as it is shown in the room.
 #[derive(Serialize)]
 pub struct ChannelMessage<'a> {
     #[serde(flatten)]
@@ -212,7 +212,7 @@ impl<'a> Announcement<'a> {
 /// The name of the system channel.
 pub const SYSTEM: &str = "system";
 
-/// A channel, and for a room who is in it.
+/// A channel, and for a room its participants.
 #[derive(Serialize)]
 pub struct ChannelView {
     pub channel: String,

@@ -2,7 +2,7 @@
 //!
 //! - [`calls`]: a body, the calls in it, and the answer to them
 //! - [`answers`]: results and errors
-//! - [`caller`]: who makes them
+//! - [`caller`]: the user or service that makes them
 //! - [`methods`]: a function for each method
 //! - [`parameters`]: what a call says
 

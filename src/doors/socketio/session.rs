@@ -1,4 +1,4 @@
-//! One socket: its queue of requests, whom it acts as, and what is sent to it.
+//! One socket: its queue of requests, the users it acts as, and what is sent to it.
 
 mod identity;
 mod outgoing;

@@ -13,7 +13,7 @@ use crate::doors::requests::views::{
 use crate::error::Error;
 use crate::model::{Chat, Event, Invitation, Posted};
 
-/// The packet for those who hear of an event in this way, if they are shown anything.
+/// The packet for connections that hear of an event in this way; none if they are shown nothing.
 pub(super) fn show(event: &Event, way: Way) -> Option<Str> {
     let packet = packet(event, way);
     packet.unwrap_or_else(|_| {

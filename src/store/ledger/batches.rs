@@ -147,7 +147,7 @@ impl Batches {
         }
     }
 
-    /// Those who wait one after the other do not each wait for a database that is gone.
+    /// All that wait fail at once when the database is gone.
     fn refuse_waiting(&mut self) {
         while let Ok(entry) = self.queue.try_recv() {
             self.waiting.push_back(entry);

@@ -20,7 +20,7 @@ pub(super) struct Jobs {
     pool: Pool,
     exit: Arc<Exit>,
     permits: Arc<Semaphore>,
-    /// Told when the database is away: those who wait then do not each wait for it in turn.
+    /// Told when the database is away: then all waiting jobs fail at once.
     away: Arc<Notify>,
     tasks: TaskTracker,
 }

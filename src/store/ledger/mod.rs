@@ -3,7 +3,7 @@
 //! - Nothing is answered before it is durable. If a commit fails, nothing of its transaction exists,
 //!   and all of it is answered with the error.
 //! - A job that fails, or is dropped, changes nothing, and those beside it go on.
-//! - Events leave in the order of the commits, before those who caused them are answered.
+//! - Events leave in the order of the commits, before the requests that caused them are answered.
 //!
 //! On SQLite one [task](writing) writes what is queued in groups. A group is what has been queued
 //! while the group before it was written. It shares a transaction, and so the fsync: its messages and
@@ -113,7 +113,7 @@ impl Ledger {
         }
     }
 
-    /// Returns an open transaction for a job, after those who asked before.
+    /// Returns an open transaction for a job, after the jobs that asked before.
     pub async fn begin(&self) -> Result<Tx, Error> {
         if let Some(jobs) = &self.jobs {
             return match self.closing.is_cancelled() {

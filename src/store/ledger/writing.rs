@@ -88,7 +88,7 @@ impl Writing {
         }
     }
 
-    /// Those who wait one after the other do not each wait for a database that is gone.
+    /// All that wait fail at once when the database is gone.
     fn refuse_waiting(&mut self) {
         self.waiting.extend(from_fn(|| self.queue.try_recv().ok()));
         let mut group = Group::default();

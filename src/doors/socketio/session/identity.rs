@@ -1,4 +1,4 @@
-//! Who a socket is: let into the namespace and out of it, and as whom it acts.
+//! A socket's way into the namespace and out of it, and the users that it acts as.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
