@@ -33,7 +33,7 @@ impl Server {
     /// from other machines and `config.access` is not set, nobody could ever connect, a secret, a
     /// file of keys, an origin or a name cannot be used, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
-        config.limits.check()?;
+        config.limits.check().map_err(StartError::Limit)?;
         if config.database_url.is_nameless() {
             return Err(StartError::NamelessDatabase(config.database_url));
         }

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::error::StartError;
-
 /// The most that a limit on a number of things can be.
 const MAX_COUNT: usize = u32::MAX as usize;
 
@@ -301,8 +299,8 @@ impl Limits {
     }
 
     /// Refuses limits that leave room for nothing, or for more than can be counted; flags are
-    /// checked as they are read, but a program sets what it likes.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
+    /// checked as they are read, but a program sets what it likes. Errors: the name of such a limit.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
         for (name, limit) in [
             ("max_batch", self.max_batch),
             ("max_chats_per_user", self.max_chats_per_user),
@@ -318,7 +316,7 @@ impl Limits {
             ("max_unwritten", self.max_unwritten),
         ] {
             if !(1..=MAX_COUNT).contains(&limit) {
-                return Err(StartError::Limit(name));
+                return Err(name);
             }
         }
         Ok(())

@@ -16,8 +16,6 @@ const EVERY: Duration = Duration::from_secs(30);
 const EMPTY: Duration = Duration::from_secs(60);
 /// For how long a committed event is kept at least, for other nodes and for the event log.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
-/// How long the database may take to answer.
-const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Deletes what is left of the chats that have ended, until the server is gone.
 pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
@@ -64,7 +62,7 @@ pub(super) async fn keep_house(app: Weak<App>) {
         };
         // In a task of its own, as a write that has begun is to be finished.
         let round = tokio::spawn(async move {
-            app.ensure_lock().await;
+            app.store.ensure_lock().await;
             if let Err(error) = app.clean_up(started.elapsed() >= EMPTY).await {
                 error.warn("housekeeping was not finished; it is tried again");
             }
@@ -91,17 +89,6 @@ pub(super) async fn keep_lobby(app: Weak<App>) {
 }
 
 impl App {
-    async fn ensure_lock(&self) {
-        match timeout(DATABASE_TIMEOUT, self.store.ensure_lock()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error @ sqlx::Error::Configuration(_))) => {
-                tracing::error!(%error, "the lock of the database is another server's");
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "the lock of the database is not held"),
-            Err(_) => tracing::warn!("the lock of the database is not held"),
-        }
-    }
-
     /// Cleans up; deletes the chats of empty rooms too, if their users have had time to come back.
     async fn clean_up(&self, empty_rooms: bool) -> Result<(), Error> {
         while self.store.backlog().forget_events(clock::ago(KEPT_FOR)).await? {}

@@ -19,6 +19,7 @@ mod direct;
 mod ended;
 mod events;
 mod exit;
+mod failures;
 mod files;
 mod folding;
 mod handles;
@@ -139,14 +140,12 @@ impl Store {
         url.is_file() && sqlite::is_missing(url.expose())
     }
 
-    /// Makes sure that this node still has its lock of the database. Errors: another node uses the
-    /// database, and the two do not hear each other.
-    pub async fn ensure_lock(&self) -> Result<(), sqlx::Error> {
-        match &self.db {
-            Db::Postgres(pool) => pool.lock.ensure().await,
-            // The process keeps it until it ends.
-            Db::Sqlite(_) => Ok(()),
+    /// Makes sure that this node still has its lock of the database, and logs if it has not.
+    pub async fn ensure_lock(&self) {
+        if let Db::Postgres(pool) = &self.db {
+            pool.lock.ensure_in_time().await;
         }
+        // The process keeps the lock of a file until it ends.
     }
 
     /// Keeps all nodes from deleting rooms that seem to be empty, until

@@ -9,7 +9,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::bounded::{Pool, SIGN_OF_LIFE, within};
 use super::copy::is_unfinished;
@@ -24,6 +24,9 @@ pub(super) const READERS_FOR_ONE: usize = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const RETRY: Duration = Duration::from_millis(100);
+
+/// How long the database may take until a node knows that it has its [`DatabaseLock`] still.
+const ENSURE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What keeps a statement, a lock or a lost client from holding up the others. A node that is cut
 /// off in the middle of a transaction holds its rows no longer than an idle transaction lasts.
@@ -161,8 +164,20 @@ impl DatabaseLock {
         Ok(DatabaseLock { options, exclusive, locked, rooms: AtomicBool::new(false) })
     }
 
-    /// Takes the lock again if the connection was lost, and that of the rooms with it.
-    pub async fn ensure(&self) -> Result<(), sqlx::Error> {
+    /// Takes the lock again if the connection was lost, and that of the rooms with it. Logs if
+    /// another server has it, with which this one does not share Redis, or if PostgreSQL is away.
+    pub async fn ensure_in_time(&self) {
+        match timeout(ENSURE_TIMEOUT, self.ensure()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error @ sqlx::Error::Configuration(_))) => {
+                tracing::error!(%error, "the lock of the database is another server's");
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "the lock of the database is not held"),
+            Err(_) => tracing::warn!("the lock of the database is not held"),
+        }
+    }
+
+    async fn ensure(&self) -> Result<(), sqlx::Error> {
         self.ensure_locked(&mut *self.locked.lock().await).await
     }
 

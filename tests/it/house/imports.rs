@@ -36,7 +36,7 @@ fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
         ("model", BASE),
         ("error", BASE),
         ("clock", BASE),
-        ("config", BASE),
+        ("config", &[]),
         ("logs", &[]),
     ])
 }
