@@ -119,6 +119,9 @@ impl Error {
     /// The actor may see the chat and would have to be a member.
     pub const NO_MEMBER: Error = Error::Forbidden("only members of the chat may do this");
 
+    /// The other user has blocked the actor.
+    pub const BLOCKED: Error = Error::Forbidden("this user has blocked you");
+
     /// The connection has not said which user it acts as.
     pub const NO_USER: Error = Error::unauthenticated("create or name a user first");
 

@@ -53,6 +53,8 @@ impl Register {
             | Event::ParticipantLeft { .. }
             | Event::ParticipantsMoved { .. }
             | Event::ChatAnnounced { .. }
+            | Event::UserUpdated { .. }
+            | Event::PresenceChanged { .. }
             | Event::Typing { .. }
             | Event::Signalled { .. } => {}
         }
@@ -145,6 +147,16 @@ impl Register {
 
     /// Shows an event to the connections that hear its streams.
     pub(super) fn tell(&mut self, event: &Event, unflushed: &mut Vec<Arc<dyn Recipient>>) {
+        match event {
+            Event::UserUpdated { user, direct_with, .. } => {
+                let told = direct_with.iter().chain([&user.id]);
+                return self.tell_watchers(&user.id, told, event, unflushed);
+            }
+            Event::PresenceChanged { user_id, .. } => {
+                return self.tell_watchers(user_id, [], event, unflushed);
+            }
+            _ => {}
+        }
         let Route { home, mirrors, hearers, .. } = event.route();
         for stream in [home].iter().chain(&mirrors) {
             match stream {
@@ -195,6 +207,24 @@ impl Register {
         {
             chat.hearing = Some(hearing);
         }
+    }
+
+    /// Shows what a user has become to the connections that watch the user, and to those that act as
+    /// the users who are `told`; to each once.
+    fn tell_watchers<'a>(
+        &self,
+        user_id: &UserId,
+        told: impl IntoIterator<Item = &'a UserId>,
+        event: &Event,
+        unflushed: &mut Vec<Arc<dyn Recipient>>,
+    ) {
+        let acting = told.into_iter().filter_map(|user_id| self.users.get(user_id));
+        let acting = acting.flat_map(|user| user.connections.values()).filter(|it| it.confirmed);
+        let acting = acting.map(|acting| &acting.recipient);
+        let mut seen = HashSet::new();
+        let all = self.watches.watchers(user_id).chain(acting);
+        let all = all.filter(|recipient| seen.insert(recipient.id()));
+        show(all, &Shown::new(event, Way::Watcher), unflushed);
     }
 
     /// The connections that act as the users who are named.

@@ -14,17 +14,22 @@
 //!   ([`act_as`](Audience::act_as), [`enter`](Audience::enter)), then the store is read, then it is
 //!   [confirmed](Audience::confirm_user); an event in between can take away what was asked for.
 
+mod comings;
 mod events;
 mod register;
 mod shown;
+mod watches;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::cluster::Streams;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, UserId};
 use register::Register;
 
+pub use comings::Moves;
 pub use register::Visit;
 pub use shown::{Shown, Way};
 
@@ -207,6 +212,47 @@ impl Audience {
     /// Sets whether a connection hears what everybody hears. Returns whether that is a change.
     pub fn set_hears_all(&self, id: ConnectionId, hears: bool) -> bool {
         self.lock().set_hears_all(id, hears)
+    }
+
+    /// A connection watches these users, too. Returns those that it did not watch before. Errors:
+    /// `too_large` for more than `max` in all; `unavailable` for one that has closed.
+    pub fn watch(
+        &self,
+        id: ConnectionId,
+        users: &[UserId],
+        max: usize,
+    ) -> Result<Vec<UserId>, Error> {
+        let mut register = self.lock();
+        let connected = register.connections.get(&id).ok_or(Error::Unavailable(None))?;
+        let recipient = connected.recipient.clone();
+        register.watches.begin(&recipient, users, max)
+    }
+
+    /// A connection watches these users no more.
+    pub fn unwatch(&self, id: ConnectionId, users: &[UserId]) {
+        self.lock().watches.stop(id, users);
+    }
+
+    /// Notified when users have come or gone: see [`take_moves`](Audience::take_moves).
+    pub fn moved(&self) -> Arc<Notify> {
+        self.lock().comings.moved.clone()
+    }
+
+    /// The users whose first connection has come or whose last one has gone since this was last
+    /// asked; with `all` also those who may be back at once.
+    pub fn take_moves(&self, all: bool) -> Moves {
+        self.lock().take_moves(all)
+    }
+
+    /// The users who are taken to have come, and not to have gone.
+    pub fn list_online(&self) -> Vec<UserId> {
+        self.lock().list_online()
+    }
+
+    /// Of each user, whether a connection acts as them.
+    pub fn are_online(&self, users: &[&UserId]) -> Vec<bool> {
+        let register = self.lock();
+        users.iter().map(|user_id| register.is_online(user_id)).collect()
     }
 
     /// Applies what an event gives and takes, and shows it to the connections that hear it.

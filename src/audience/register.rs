@@ -6,6 +6,8 @@ use std::mem;
 use std::sync::Arc;
 
 use super::Recipient;
+use super::comings::Comings;
+use super::watches::Watches;
 use crate::cluster::{Following, Streams};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Handle, Stream, UserId};
@@ -16,6 +18,8 @@ pub(super) struct Register {
     pub(super) users: HashMap<UserId, User>,
     pub(super) chats: HashMap<ChatId, Chat>,
     pub(super) nicks: HashMap<Handle, Nick>,
+    pub(super) watches: Watches,
+    pub(super) comings: Comings,
     /// Set once the server ends; from then on nobody connects.
     stopped: bool,
 }
@@ -34,6 +38,8 @@ pub(super) struct User {
     _following: Following,
     pub connections: HashMap<ConnectionId, Acting>,
     pub chats: HashSet<ChatId>,
+    /// Whether others have been told that the user is online.
+    pub online: bool,
     /// Whether `chats` has been read from the store.
     known: bool,
     /// The chats that the user has left while they were being read; none if they are not.
@@ -105,11 +111,13 @@ impl Connected {
 impl Register {
     pub fn new(streams: Streams) -> Register {
         Register {
+            watches: Watches::new(streams.clone()),
             streams,
             connections: HashMap::new(),
             users: HashMap::new(),
             chats: HashMap::new(),
             nicks: HashMap::new(),
+            comings: Comings::default(),
             stopped: false,
         }
     }
@@ -135,6 +143,7 @@ impl Register {
             return false;
         };
         connected.hears_all = true;
+        self.watches.end(id);
         let (users, rooms) = (mem::take(&mut connected.users), mem::take(&mut connected.rooms));
         for user_id in users.into_keys() {
             self.forget_user(id, &user_id);
@@ -155,6 +164,7 @@ impl Register {
         self.users.clear();
         self.chats.clear();
         self.nicks.clear();
+        self.watches.clear();
     }
 
     pub fn act_as(
@@ -192,6 +202,7 @@ impl Register {
             _following: self.streams.follow(Stream::User(user_id.clone())),
             connections: HashMap::new(),
             chats: HashSet::new(),
+            online: self.comings.comes_back(user_id),
             known: false,
             left: None,
         });
@@ -200,9 +211,11 @@ impl Register {
 
     pub fn confirm_user(&mut self, id: ConnectionId, user_id: &UserId) -> Result<(), Error> {
         let connected = self.connections.get_mut(&id).ok_or(Error::Unavailable(None))?;
-        let acting = self.users.get_mut(user_id).and_then(|user| user.connections.get_mut(&id));
-        let acting = acting.ok_or(Error::NO_USER)?;
-        acting.confirmed = true;
+        let user = self.users.get_mut(user_id).ok_or(Error::NO_USER)?;
+        user.connections.get_mut(&id).ok_or(Error::NO_USER)?.confirmed = true;
+        if !user.online {
+            self.comings.comes(user_id);
+        }
         connected.users.insert(user_id.clone(), true);
         self.forget_hearing(user_id);
         Ok(())
@@ -220,8 +233,9 @@ impl Register {
         if !user.connections.is_empty() {
             return self.forget_hearing(user_id);
         }
-        let chats = mem::take(&mut user.chats);
+        let (chats, online) = (mem::take(&mut user.chats), user.online);
         self.users.remove(user_id);
+        self.comings.goes(user_id, online);
         chats.into_iter().for_each(|chat_id| self.remove_member(chat_id, user_id));
     }
 

@@ -14,6 +14,8 @@ pub enum Way {
     Room,
     /// It acts as the user that the event is about.
     User,
+    /// It watches the user that the event is about, or acts as that user or as one who is to know.
+    Watcher,
     /// Everybody hears it.
     Everyone,
 }

@@ -5,12 +5,14 @@
 //!
 //! - [`pubsub`]: events on their way from node to node
 //! - [`presence`]: the participants of rooms
+//! - [`online`]: who is online
 //! - [`heartbeat`]: which nodes are alive
 //! - [`streams`]: which streams of events this node follows, and how far it has shown them
 //! - [`buckets`]: rate limits that hold for all nodes together
 
 mod buckets;
 mod heartbeat;
+mod online;
 mod presence;
 mod pubsub;
 mod streams;

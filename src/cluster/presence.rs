@@ -198,7 +198,7 @@ impl Redis {
         self.presence_missed.store(true, Ordering::Release);
     }
 
-    fn noted<T>(&self, answer: Option<T>) -> Option<T> {
+    pub(super) fn noted<T>(&self, answer: Option<T>) -> Option<T> {
         if answer.is_none() {
             self.note_presence_missed();
         }

@@ -233,6 +233,13 @@ async fn publish(
     }
 }
 
+/// What is to be published for every node to show, the one that publishes it too.
+pub(super) fn told_to_all(event: Event) -> String {
+    let told = Text::Told { node: Uuid::nil(), event };
+    // Texts, numbers and times: nothing in them can fail to serialize.
+    serde_json::to_string(&told).unwrap_or_default()
+}
+
 struct Listener {
     redis: Redis,
     subscriptions: Arc<Subscriptions>,

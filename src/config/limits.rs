@@ -157,6 +157,14 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_SIGNALS_PER_USER", default_value_t = Limits::default().signals_per_user)]
     pub signals_per_user: u32,
 
+    /// Times in a minute that one user's name, photo, handle and data may change; 0 for any number
+    #[arg(long, env = "CHINWAG_UPDATES_PER_USER", default_value_t = Limits::default().updates_per_user)]
+    pub updates_per_user: u32,
+
+    /// Users that one socket may watch
+    #[arg(long, env = "CHINWAG_MAX_WATCHED", default_value_t = Limits::default().max_watched)]
+    pub max_watched: usize,
+
     /// Acts of one user in a minute of which everybody hears, and ten times as many from one address:
     /// new public chats, rooms and channels, and changes of a nick; 0 for any number
     #[arg(long, env = "CHINWAG_ANNOUNCEMENTS_PER_USER", default_value_t = Limits::default().announcements_per_user)]
@@ -270,6 +278,8 @@ impl Default for Limits {
             requests_per_user: 6000,
             messages_per_user: 3000,
             signals_per_user: 1200,
+            updates_per_user: 60,
+            max_watched: 500,
             announcements_per_user: 60,
             announcements_per_node: 1200,
             announced_per_second: const { NonZeroU32::new(20).unwrap() },

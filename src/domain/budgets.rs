@@ -45,7 +45,11 @@ impl App {
 
     /// Counts messages that the viewer has read.
     pub(super) async fn count_read(&self, viewer: &Viewer, messages: &[Message]) {
-        let bytes = messages.iter().map(Message::size).sum();
+        self.count_bytes_read(viewer, messages.iter().map(Message::size).sum()).await;
+    }
+
+    /// The same for what else is as large.
+    pub(super) async fn count_bytes_read(&self, viewer: &Viewer, bytes: usize) {
         // What has been read is given out, even if it was too much.
         let _ = self.spend(&self.rates.bytes.read, viewer, bytes, true).await;
     }

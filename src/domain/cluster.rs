@@ -240,6 +240,7 @@ impl App {
                 self.delete_if_empty(chat_id, left).await;
             }
         }
+        self.restore_online(cluster, announce).await?;
         let restored = self.restore_seated(cluster).await;
         restored.inspect_err(|error| error.warn("the users in rooms could not be read")).ok()?
     }
@@ -295,6 +296,7 @@ impl App {
             let left = cluster.redis.leave_room(chat_id, &user_id, holder).await;
             self.delete_if_empty(chat_id, left.ok_or_else(unavailable)?).await;
         }
+        self.take_offline(cluster, node).await?;
         let mut tx = self.store.begin().await?;
         let gone = tx.delete_nicks_of(node).await?;
         tx.commit(gone.into_iter().map(|nick| Event::NickGone { nick, lost: true })).await?;

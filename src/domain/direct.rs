@@ -1,5 +1,6 @@
 //! Direct messages: the one private chat of two users, made at first use, and its threads.
 
+use super::blocks::{note_blocked, refuse_blocked};
 use super::chats::find_chat;
 use super::users::find_user;
 use super::{Actor, App, Viewer};
@@ -12,6 +13,7 @@ use crate::store::Tx;
 
 impl App {
     /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself;
+    /// `forbidden` for an actor whom the other has blocked;
     /// `too_large` for a new one if the actor has as many chats as one user may.
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
         let users = pair(actor, user_id, "user.id")?;
@@ -20,6 +22,7 @@ impl App {
         }
         let mut tx = self.begin_as(actor).await?;
         tx.lock_names(&users.each_ref().map(AsRef::as_ref)).await?;
+        refuse_blocked(&mut tx, actor, user_id).await?;
         if let Some(id) = tx.find_direct_chat_id(&users).await? {
             let chat = find_chat(&mut tx, id, 0).await?;
             drop(tx);
@@ -27,6 +30,7 @@ impl App {
         }
         let chat = self.new_direct(&mut tx, actor, users).await?;
         tx.insert_chat(&chat).await?;
+        note_blocked(&mut tx, chat.id, [&actor.user_id, user_id]).await?;
         tx.commit([Event::ChatCreated(chat.clone())]).await?;
         Ok(chat)
     }
@@ -128,7 +132,11 @@ impl App {
 
 /// The two users in the order of their ids, as a new chat lists its members. Errors: `conflict` for
 /// oneself.
-fn pair(actor: &Actor, other: &UserId, field: &'static str) -> Result<[UserId; 2], Error> {
+pub(super) fn pair(
+    actor: &Actor,
+    other: &UserId,
+    field: &'static str,
+) -> Result<[UserId; 2], Error> {
     let mut users = [actor.user_id.clone(), other.clone()];
     users.sort_unstable();
     match users[0] == users[1] {

@@ -36,8 +36,10 @@ impl App {
         };
         let changed = User { modified_at: clock::now(), ..changed_by(&claims, &user) };
         tx.update_user(&changed).await?;
-        let event = Event::UserProtected { user_id: user.id.clone(), by: None };
-        tx.commit((!user.protected).then_some(event)).await?;
+        let protected = Event::UserProtected { user_id: user.id.clone(), by: None };
+        let protected = (!user.protected).then_some(protected);
+        let updated = self.updated_unlike(&mut tx, &user, &changed, None).await?;
+        tx.commit(protected.into_iter().chain(updated)).await?;
         Ok(user.id)
     }
 }

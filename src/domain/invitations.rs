@@ -1,6 +1,7 @@
 //! Invitations: how one gets into a private chat.
 
 use super::access::Member;
+use super::blocks::refuse_blocked;
 use super::users::find_user;
 use super::{Actor, App};
 use crate::clock::{self, Time};
@@ -12,7 +13,7 @@ use crate::store::Tx;
 
 impl App {
     /// Asks a user into a chat. Errors: `not_found`; `forbidden` for an actor who is not a member,
-    /// and for a direct chat; `conflict` for a user who is a member, has been asked and has not
+    /// for a direct chat, and for one whom the invitee has blocked; `conflict` for a user who is a member, has been asked and has not
     /// answered, or has been asked by too many; `too_large` if the actor has asked too many.
     pub async fn invite(
         &self,
@@ -25,6 +26,7 @@ impl App {
         if !actor.service {
             self.refuse_many_invitations(&mut tx, &actor.user_id, &invitee_id).await?;
         }
+        refuse_blocked(&mut tx, actor, &invitee_id).await?;
         let invitation = ask_in(&mut tx, member, invitee_id).await?;
         tx.commit([Event::Invited(invitation.clone())]).await?;
         Ok(invitation)

@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod announcements;
+mod blocks;
 mod budgets;
 mod carrier;
 mod channels;
@@ -28,11 +29,14 @@ mod key_set;
 mod keys;
 mod leases;
 mod lobby;
+mod members;
 mod memberships;
 mod messages;
 mod nick_lists;
 mod nicks;
+mod online;
 mod passwords;
+mod people;
 mod prepared;
 mod presence;
 mod rates;
@@ -42,6 +46,7 @@ mod signals;
 mod teams;
 mod typing;
 mod users;
+mod watching;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -65,6 +70,7 @@ use cluster::Cluster;
 use key_set::KeySet;
 use keys::Keys;
 use nicks::Nicks;
+use online::LastSeen;
 use passwords::Passwords;
 use presence::Presence;
 use rates::Rates;
@@ -72,7 +78,10 @@ use readers::Readers;
 
 pub use crate::audience::{Recipient, Shown, Way};
 pub use crate::cluster::Following;
+pub use crate::store::People;
+pub use blocks::Blocked;
 pub use identity::Connection;
+pub use members::Members;
 pub use prepared::Prepared;
 pub use rates::Network;
 pub use rooms::Room;
@@ -136,6 +145,7 @@ pub struct App {
     streams: Streams,
     _everyone: Following,
     presence: Mutex<Presence>,
+    last_seen: LastSeen,
     /// Notified when an ephemeral chat has ended.
     ended: Arc<Notify>,
     /// Set once the server ends: rooms that are empty then are empty because of that.
@@ -191,6 +201,7 @@ impl App {
             streams,
             _everyone: everyone,
             presence: Mutex::default(),
+            last_seen: LastSeen::default(),
             ended: Arc::default(),
             ending: AtomicBool::default(),
             nicks: Nicks::default(),
@@ -211,6 +222,7 @@ impl App {
             tokio::spawn(key_set::follow(Arc::downgrade(keys)));
         }
         tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
+        tokio::spawn(online::follow(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
         tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::keep_lobby(Arc::downgrade(&app)));
@@ -288,6 +300,9 @@ impl App {
             }
         };
         tokio::join!(leaving, logging);
+        if tokio::time::timeout(deadline, self.write_all_last_seen()).await.is_err() {
+            tracing::warn!("when users were last seen was not written in time");
+        }
         self.work.close();
         if tokio::time::timeout(deadline, self.work.wait()).await.is_err() {
             tracing::warn!("what follows from the last events was not done in time");

@@ -40,6 +40,7 @@ pub(super) struct Rates {
     requests_per_user: Rate<UserId>,
     messages_per_user: Rate<UserId>,
     signals_per_user: Rate<UserId>,
+    updates_per_user: Rate<UserId>,
     announcements_per_user: Rate<UserId>,
     announcements_per_address: Rate<Network>,
     announcements_per_node: Rate<()>,
@@ -139,6 +140,11 @@ impl App {
         }
     }
 
+    /// Counts a change of a user on this node. Errors: `rate_limited`.
+    pub(super) fn admit_update(&self, user_id: &UserId) -> Result<(), Error> {
+        self.rates.updates_per_user.take(user_id)
+    }
+
     /// Counts something that everybody who is connected hears, unless it is the service's. Errors:
     /// `rate_limited`.
     pub(super) async fn admit_announcement(&self, viewer: &Viewer) -> Result<(), Error> {
@@ -163,6 +169,7 @@ impl Rates {
             requests_per_user: Rate::new(limits.requests_per_user),
             messages_per_user: Rate::new(limits.messages_per_user),
             signals_per_user: Rate::new(limits.signals_per_user),
+            updates_per_user: Rate::new(limits.updates_per_user),
             announcements_per_user: Rate::new(limits.announcements_per_user),
             announcements_per_address: Rate::new(
                 limits.announcements_per_user.saturating_mul(USERS_OF_AN_ADDRESS),
@@ -190,6 +197,7 @@ impl Rates {
             rates.requests_per_user.forget_idle();
             rates.messages_per_user.forget_idle();
             rates.signals_per_user.forget_idle();
+            rates.updates_per_user.forget_idle();
             rates.announcements_per_user.forget_idle();
             rates.announcements_per_address.forget_idle();
             rates.announcements_per_node.forget_idle();

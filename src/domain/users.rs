@@ -6,7 +6,7 @@ use super::identity::NOT_YOURS;
 use super::{App, Connection};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{ChatId, Handle, Name, NewUser, Photo, User, UserId};
+use crate::model::{ChatId, ConnectionId, Event, Handle, Name, NewUser, Photo, User, UserId};
 use crate::store::Tx;
 
 /// How long nobody else gets the handle that a protected user gives up: 30 days.
@@ -38,15 +38,37 @@ impl App {
                 {
                     return Err(Error::Forbidden("only the service may set your external_id"));
                 }
-                update(&mut tx, user, new).await?
+                let by = Some(connection.id());
+                let changed = change(&mut tx, user.clone(), changed_by(&new, &user)).await?;
+                let event = self.updated_unlike(&mut tx, &user, &changed, by).await?;
+                tx.commit(event).await?;
+                changed
             }
             None => {
                 connection.may_make_users()?;
-                insert(&mut tx, new).await?
+                let user = insert(&mut tx, new).await?;
+                tx.commit([]).await?;
+                user
             }
         };
-        tx.commit([]).await?;
         Ok(user)
+    }
+
+    /// The event of a user who is to be seen otherwise, if that is so. Errors: `rate_limited`.
+    pub(super) async fn updated_unlike(
+        &self,
+        tx: &mut Tx,
+        before: &User,
+        after: &User,
+        by: Option<ConnectionId>,
+    ) -> Result<Option<Event>, Error> {
+        let looks = |user: &User| (user.handle.clone(), user.name.clone(), user.photo.clone());
+        if looks(before) == looks(after) {
+            return Ok(None);
+        }
+        self.admit_update(&after.id)?;
+        let person = self.find_person(tx, &after.id).await?;
+        self.updated(tx, person, by).await.map(Some)
     }
 
     /// The user, if there is nothing to change: clients that come again do not wait for those who
@@ -139,8 +161,8 @@ async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
     }
 }
 
-async fn update(tx: &mut Tx, user: User, new: NewUser) -> Result<User, Error> {
-    let changed = changed_by(&new, &user);
+/// Stores what a user has become. Errors: `conflict` for a handle that another has.
+pub(super) async fn change(tx: &mut Tx, user: User, changed: User) -> Result<User, Error> {
     if changed == user {
         return Ok(user);
     }

@@ -16,7 +16,7 @@ use super::json::{Json, Object};
 use crate::clock::Time;
 use crate::config::Limits;
 use crate::error::Error;
-use crate::model::Problem;
+use crate::model::{Data, Problem};
 
 /// An object of a request, its path in it, and the limits that hold.
 pub struct Input<'a> {
@@ -137,6 +137,35 @@ impl<'a> Input<'a> {
             self.parsed(number_as_text(read(raw, &path)?), &path, &parse)
         };
         items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The objects of the list at `key`, if there is one; at most `max` of them.
+    pub fn optional_objects(&self, key: &str, max: usize) -> Result<Option<Vec<Input<'a>>>, Error> {
+        let items = match self.value(key)? {
+            None => return Ok(None),
+            Some(Json::List(list)) => list.items(max),
+            Some(other) => return Err(self.invalid(key, no("a list", &other))),
+        };
+        let unit = "items";
+        let items = items.ok_or_else(|| Error::TooLarge { field: self.path(key), max, unit })?;
+        let item = |(at, raw)| {
+            let key = format!("{key}.{at}");
+            match read(raw, &self.path(&key))? {
+                Json::Object(object) => Ok(self.inner(&key, Some(object))),
+                other => Err(self.invalid(&key, no("an object", &other))),
+            }
+        };
+        items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The JSON object at `key` that clients keep of something, if there is one. Errors: as of
+    /// [`data`](Input::data).
+    pub fn optional_data_object(&self, key: &str) -> Result<Option<Data>, Error> {
+        match self.value(key)? {
+            None => Ok(None),
+            Some(Json::Object(_)) => Ok(Some(Data::of(self.data(key)?))),
+            Some(other) => Err(self.invalid(key, no("an object", &other))),
+        }
     }
 
     /// Any JSON at `key`, as it was sent. Errors: `too_large`, and `invalid` for one that is nested

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelName, ChatId, ConnectionId, Description, Name, TeamId, UserId};
+use super::{ChannelName, ChatId, ConnectionId, Description, Name, Person, TeamId, UserId};
 use crate::clock::{self, Time};
 
 /// A chat, room, channel or thread.
@@ -132,4 +132,30 @@ pub enum Marked {
         after: i64,
         to: i64,
     },
+}
+
+/// What a member may do in a chat, more or less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Owner,
+    Member,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Owner => "owner",
+            Role::Member => "member",
+        }
+    }
+}
+
+/// A member of a chat as its readers see them.
+#[derive(Debug)]
+pub struct ListedMember {
+    pub user: Person,
+    pub role: Role,
+    pub joined_at: Time,
+    /// The member has read the messages up to this `seq`.
+    pub read_seq: i64,
 }

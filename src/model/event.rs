@@ -11,9 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, Name, Posted, Profile,
-    ReadState, UserId, read_id,
+    ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, Name, Person, Posted,
+    Profile, ReadState, UserId, read_id,
 };
+use crate::clock::Time;
 
 /// An event that this node has committed.
 #[derive(Debug)]
@@ -102,6 +103,14 @@ pub enum Event {
         #[serde(skip)]
         by: Option<ConnectionId>,
     },
+    /// A user is seen otherwise from now on: by another name, say. Those who have a direct chat with
+    /// the user are told, too.
+    UserUpdated {
+        user: Person,
+        direct_with: Vec<UserId>,
+        #[serde(skip)]
+        by: Option<ConnectionId>,
+    },
     /// A token was revoked; its connections end.
     TokenEnded {
         user_id: UserId,
@@ -158,6 +167,13 @@ pub enum Event {
     ChatAnnounced {
         chat: Chat,
         missed: u64,
+    },
+    /// The first connection that acts as a user has opened, or the last one has closed, on whichever
+    /// node.
+    PresenceChanged {
+        user_id: UserId,
+        online: bool,
+        last_seen: Time,
     },
     /// A member is writing something, or has stopped.
     Typing {
@@ -253,7 +269,12 @@ impl Event {
             }
             Event::ChatRead { user_id, by, .. } => of_user(user_id).caused_by(*by),
             Event::UserProtected { user_id, by } => of_user(user_id).caused_by(*by),
-            Event::TokenEnded { user_id, .. } => of_user(user_id),
+            Event::UserUpdated { user, direct_with, by } => {
+                of_user(&user.id).told_to(direct_with).caused_by(*by)
+            }
+            Event::TokenEnded { user_id, .. } | Event::PresenceChanged { user_id, .. } => {
+                of_user(user_id)
+            }
             Event::NickConnected { by, .. } => Route::of(Stream::Everyone).caused_by(*by),
             Event::NickGone { .. } | Event::ChatAnnounced { .. } => Route::of(Stream::Everyone),
         }
@@ -266,7 +287,9 @@ impl Event {
             (Event::ChatRead { by, .. } | Event::NickConnected { by, .. }, Some(connection)) => {
                 *by = connection;
             }
-            (Event::UserProtected { by, .. }, connection) => *by = connection,
+            (Event::UserProtected { by, .. } | Event::UserUpdated { by, .. }, connection) => {
+                *by = connection;
+            }
             _ => {}
         }
         self

@@ -15,7 +15,10 @@ mod user;
 pub use account::{
     DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
 };
-pub use chat::{Chat, ChatChange, ChatPage, ListedChat, Mark, Marked, NewChat, Passed, ReadState};
+pub use chat::{
+    Chat, ChatChange, ChatPage, ListedChat, ListedMember, Mark, Marked, NewChat, Passed, ReadState,
+    Role,
+};
 pub use event::{Committed, Event, Hearers, Kept, Position, Route, Stream};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
 pub use ids::{Username, parse_id, read_id};
@@ -26,5 +29,6 @@ pub use message::{
 };
 pub use seat::Seat;
 pub use team::Team;
-pub use text::{Body, ChannelName, ClientId, Description, Name, Photo, Problem};
-pub use user::{NewUser, Profile, User};
+pub use text::fold_beginning;
+pub use text::{Body, ChannelName, ClientId, Data, Description, Name, Photo, Problem};
+pub use user::{Naming, NewUser, Person, Profile, User, UserChange};

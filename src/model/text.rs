@@ -1,7 +1,11 @@
 //! Bounded texts: once one of these exists, its text has been checked, by this node or by the one
 //! that wrote it.
 
-use super::letters::{find_invisible, is_visible, is_word, without_invisible};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::letters::{find_invisible, fold, is_visible, is_word, without_invisible};
 use super::{ExternalId, Handle};
 use crate::config::Limits;
 use crate::error::Error;
@@ -169,6 +173,47 @@ bounded_text!(
     }
 );
 
+/// What clients keep of a thing: a JSON object of at most `Limits::max_data` bytes, as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Data(String);
+
+impl Data {
+    /// The text of an object, which its reader has checked.
+    pub fn of(object: &RawValue) -> Data {
+        Data(object.get().to_owned())
+    }
+
+    /// None if there is nothing in it.
+    pub fn kept(self) -> Option<Data> {
+        let inner = self.0.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        match inner.is_some_and(|inner| inner.trim().is_empty()) {
+            true => None,
+            false => Some(self),
+        }
+    }
+}
+
+impl AsRef<str> for Data {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// As the object that it is, and not as a text.
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data, D::Error> {
+        Ok(Data::of(&Box::<RawValue>::deserialize(deserializer)?))
+    }
+}
+
 impl ChannelName {
     /// Reads a name with or without the `#`s before it.
     pub fn parse_stripped(text: &str, limits: &Limits) -> Result<ChannelName, Problem> {
@@ -219,6 +264,12 @@ impl Name {
         seen(&self.0)
     }
 
+    /// What it is looked for by: its first characters, folded. One that is looked for begins with
+    /// what is looked for.
+    pub fn folded(&self) -> String {
+        fold_beginning(&self.0)
+    }
+
     /// Two names with something between them, cut to what a name may be.
     pub fn joined(one: &Name, between: &str, other: &Name, limits: &Limits) -> Name {
         Name(format!("{}{between}{}", one.0, other.0).chars().take(limits.max_name).collect())
@@ -228,6 +279,18 @@ impl Name {
     pub fn of_room(maker: &Name, limits: &Limits) -> Name {
         Name(format!("Room of {}", maker.0).chars().take(limits.max_name).collect())
     }
+}
+
+/// So many characters of a name are looked at when one is looked for.
+const LOOKED_AT: usize = 64;
+
+/// The beginning of a name or a handle, folded, as [`Name::folded`] has it.
+pub fn fold_beginning(text: &str) -> String {
+    let mut folded = fold(text);
+    if let Some((end, _)) = folded.char_indices().nth(LOOKED_AT) {
+        folded.truncate(end);
+    }
+    folded
 }
 
 impl Photo {

@@ -1,6 +1,6 @@
 //! Users.
 
-use super::{ExternalId, Handle, Name, Photo, UserId};
+use super::{Data, ExternalId, Handle, Name, Photo, UserId};
 use crate::clock::{self, Time};
 
 /// Someone who chats.
@@ -11,6 +11,8 @@ pub struct User {
     pub handle: Option<Handle>,
     pub name: Name,
     pub photo: Photo,
+    /// What clients keep of the user, if that is anything.
+    pub data: Option<Data>,
     /// Whether acting as this user takes a token: they have a password, or once came with one.
     pub protected: bool,
     pub created_at: Time,
@@ -27,6 +29,7 @@ impl User {
             handle: None,
             name,
             photo: Photo::none(),
+            data: None,
             protected: false,
             created_at: now,
             modified_at: now,
@@ -51,4 +54,57 @@ pub struct Profile {
     pub id: UserId,
     pub name: Name,
     pub photo: Photo,
+}
+
+/// How a user wants to be seen from now on; none where it stays.
+#[derive(Debug, Default)]
+pub struct UserChange {
+    pub name: Option<Name>,
+    pub photo: Option<Photo>,
+    pub handle: Option<Handle>,
+    pub data: Option<Data>,
+}
+
+impl UserChange {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        let name = self.name.as_ref().map_or(0, |name| name.as_ref().len());
+        let photo = self.photo.as_ref().map_or(0, |photo| photo.as_ref().len());
+        name + photo + self.data.as_ref().map_or(0, |data| data.as_ref().len())
+    }
+}
+
+/// A user as others see them.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
+pub struct Person {
+    pub id: UserId,
+    pub handle: Option<Handle>,
+    pub name: Name,
+    pub photo: Photo,
+    pub data: Option<Data>,
+    /// Whether a connection acts as the user, on any node.
+    #[sqlx(default)]
+    pub online: bool,
+    /// When one last did; none if that is not known.
+    #[sqlx(rename = "last_seen_at")]
+    pub last_seen: Option<Time>,
+}
+
+impl Person {
+    /// About how many bytes it takes on the wire.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 100;
+        let handle = self.handle.as_ref().map_or(0, |handle| handle.as_ref().len());
+        let data = self.data.as_ref().map_or(0, |data| data.as_ref().len());
+        let ids = self.id.as_ref().len() + handle + self.name.as_ref().len();
+        FIXED + ids + self.photo.as_ref().len() + data
+    }
+}
+
+/// How a client names a user in full.
+#[derive(Debug)]
+pub enum Naming {
+    Id(UserId),
+    ExternalId(ExternalId),
+    Handle(Handle),
 }

@@ -140,6 +140,10 @@ impl Batch {
         if new.anonymous && user.protected {
             return Err(Error::NO_USER);
         }
+        // Nothing keeps the service from speaking as a user.
+        if new.of_member && chat.members.get(&new.user_id).is_some_and(|it| it.blocked) {
+            return Err(Error::BLOCKED);
+        }
         let author = user.username.clone();
         let chat_kind = kind_of(chat, &self.known.users, &new.user_id)?;
         let head = &mut chat.head;

@@ -34,6 +34,7 @@ impl Store {
             tx.fold(&page).await?;
             tx.commit([]).await?;
         }
+        self.fold_beginnings().await?;
         let alike = self.count_unfolded().await?;
         if alike > 0 {
             tracing::warn!(
@@ -58,6 +59,24 @@ impl Store {
             .await
         })?;
         Ok(page)
+    }
+
+    /// Fills in what names are looked for by.
+    async fn fold_beginnings(&self) -> Result<(), Error> {
+        loop {
+            let page: Vec<(String, Name)> = on!(Db self, |pool| {
+                sqlx::query_as("select id, name from users where name_folded is null limit 1000")
+                    .fetch_all(pool)
+                    .await
+            })?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let (ids, forms) = page.iter().map(|(id, name)| (id, name.folded())).unzip();
+            let mut tx = self.begin().await?;
+            tx.update_beginnings(ids, forms).await?;
+            tx.commit([]).await?;
+        }
     }
 
     async fn count_unfolded(&self) -> Result<i64, Error> {
@@ -174,6 +193,37 @@ impl Tx {
                 )
                 .bind(emails.0)
                 .bind(emails.1)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tx {
+    async fn update_beginnings(
+        &mut self,
+        ids: Vec<&String>,
+        forms: Vec<String>,
+    ) -> Result<(), Error> {
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "update users set name_folded = j.value ->> 1 from json_each($1) j
+                     where users.id = j.value ->> 0",
+                )
+                .bind(json(ids.iter().zip(&forms)))
+                .execute(&mut **inner)
+                .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query(
+                    "update users set name_folded = form
+                     from unnest($1::text[], $2::text[]) forms (user_id, form) where id = user_id",
+                )
+                .bind(ids)
+                .bind(forms)
                 .execute(&mut **inner)
                 .await?;
             }

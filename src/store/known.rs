@@ -46,6 +46,7 @@ pub(super) struct ActorRow {
     /// None if they are no member; so it is with the next.
     read_seq: Option<i64>,
     own_unread: Option<i64>,
+    blocked: Option<bool>,
     /// None if there is no such user; so it is with the next.
     username: Option<Username>,
     protected: Option<bool>,
@@ -81,7 +82,8 @@ impl Known {
         if let (Some(chat), Some((read_seq, own_unread))) =
             (self.chats.get_mut(&row.chat_id), row.read_seq.zip(row.own_unread))
         {
-            let reading = Reading { read_seq, own_unread };
+            let blocked = row.blocked.unwrap_or(false);
+            let reading = Reading { read_seq, own_unread, blocked };
             let before = chat.members.insert(row.user_id.clone(), reading);
             self.members += usize::from(before.is_none());
         }
@@ -158,7 +160,7 @@ impl Tx {
         };
         let rows = sqlx::query_as(
             "select unhex(j.value ->> 0, '-') as chat_id, j.value ->> 1 as user_id,
-                 m.read_seq, m.own_unread, coalesce(u.handle, u.id) as username, u.protected
+                 m.read_seq, m.own_unread, m.blocked, coalesce(u.handle, u.id) as username, u.protected
              from json_each($1) j left join members m
              on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
              left join users u on u.id = j.value ->> 1",

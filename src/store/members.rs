@@ -45,6 +45,8 @@ pub(super) struct Reading {
     pub read_seq: i64,
     /// The member's own messages after that.
     pub own_unread: i64,
+    /// In a direct chat: whether the other has blocked the member.
+    pub blocked: bool,
 }
 
 impl Store {

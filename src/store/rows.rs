@@ -123,7 +123,7 @@ impl SqliteWriter {
             "update members set read_seq = ?3, own_unread = ?4
              where chat_id = ?1 and user_id = ?2",
         )?;
-        for (chat, user, Reading { read_seq, own_unread }) in readings {
+        for (chat, user, Reading { read_seq, own_unread, .. }) in readings {
             update.execute(params![bytes(chat), user.as_ref(), read_seq, own_unread])?;
         }
         Ok(())

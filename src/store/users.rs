@@ -154,8 +154,8 @@ impl Tx {
             sqlx::query(
                 "insert into users
                      (id, external_id, handle, name, photo, protected, created_at, modified_at,
-                      handle_folded)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                      handle_folded, name_folded, data)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             )
             .bind(&user.id)
             .bind(&user.external_id)
@@ -166,6 +166,8 @@ impl Tx {
             .bind(user.created_at)
             .bind(user.modified_at)
             .bind(user.handle.as_ref().map(Handle::folded))
+            .bind(user.name.folded())
+            .bind(&user.data)
             .execute(connection)
             .await?;
         });
@@ -179,7 +181,8 @@ impl Tx {
                 "update users
                  set external_id = $2, handle = $3, name = $4, photo = $5, protected = $6,
                      modified_at = $7,
-                     handle_folded = case when handle = $3 then handle_folded else $8 end
+                     handle_folded = case when handle = $3 then handle_folded else $8 end,
+                     name_folded = $9, data = $10
                  where id = $1",
             )
             .bind(&user.id)
@@ -190,6 +193,8 @@ impl Tx {
             .bind(user.protected)
             .bind(user.modified_at)
             .bind(user.handle.as_ref().map(Handle::folded))
+            .bind(user.name.folded())
+            .bind(&user.data)
             .execute(connection)
             .await?;
         });

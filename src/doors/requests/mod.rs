@@ -1,9 +1,13 @@
 //! The table of events: each reads its body, calls the function of the same name in the domain and
 //! encodes what that returns. It serves Socket.IO and HTTP alike (docs/protocol.md, "Requests").
 
+mod blocks;
 mod chats;
 mod invitations;
+mod members;
 mod messages;
+mod people;
+pub mod people_views;
 mod rooms;
 mod signals;
 mod teams;
@@ -71,6 +75,8 @@ enum User {
     Socket,
     /// Something else, or nothing.
     Other,
+    /// The same, of an event that concerns a socket.
+    SocketOther,
 }
 
 /// What a request is answered with.
@@ -97,6 +103,14 @@ macro_rules! events {
 
 events! {
     "create-user" (Other) "Make a user, or find one" => users::create_user,
+    "list-users" (Other) "List users by name, or by how their names begin" => people::list_users,
+    "update-user" (Other) "Change how one is seen" => people::update_user,
+    "watch-users" (SocketOther) "Hear when users come, go and change" => people::watch_users,
+    "unwatch-users" (SocketOther) "Hear no more of users" => people::unwatch_users,
+    "list-members" (Other) "List who is in a chat" => members::list_members,
+    "block-user" (Other) "Keep a user from reaching oneself" => blocks::block_user,
+    "unblock-user" (Other) "Let a user reach oneself again" => blocks::unblock_user,
+    "list-blocked" (Other) "List those one has blocked" => blocks::list_blocked,
     "create-chat" (Actor) "Make a chat with its first members" => chats::create_chat,
     "open-direct" (Other) "Find or make the one private chat of two users" => chats::open_direct,
     "list-chats" (Actor) "List one's chats, latest activity first" => chats::list_chats,
@@ -124,7 +138,7 @@ events! {
 impl Row {
     /// Whether it concerns a socket.
     pub fn is_of_socket(&self) -> bool {
-        matches!(self.user, User::Socket)
+        matches!(self.user, User::Socket | User::SocketOther)
     }
 }
 
@@ -190,6 +204,11 @@ impl Call<'_> {
         };
         let invalid = Problem::Invalid("must be the next of an earlier page");
         self.body.optional_text("before", |text, _| read(text).ok_or(invalid))
+    }
+
+    /// After whom a page of users begins: what an earlier one called `next`.
+    fn after_user(&self) -> Result<Option<UserId>, Error> {
+        self.body.optional_id("after", UserId::parse)
     }
 
     /// Whom the request names to act. Errors: `invalid`.

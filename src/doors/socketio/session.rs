@@ -284,9 +284,13 @@ impl Recipient for Session {
     }
 
     fn show(&self, shown: &Shown<'_>) -> bool {
-        // The connection that has read, or has sent a signal, has the answer already.
-        if matches!(shown.event, Event::ChatRead { by, .. } | Event::Signalled { by, .. } if *by == self.id)
-        {
+        // The connection that has caused it has the answer already.
+        let by = match shown.event {
+            Event::ChatRead { by, .. } | Event::Signalled { by, .. } => Some(*by),
+            Event::UserUpdated { by, .. } => *by,
+            _ => None,
+        };
+        if by == Some(self.id) {
             return false;
         }
         let packet = shown.frame(show::show);

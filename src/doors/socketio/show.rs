@@ -4,6 +4,7 @@ use engineioxide::Str;
 
 use super::packets;
 use crate::domain::Way;
+use crate::doors::requests::people_views::{OfPerson, PresenceView};
 use crate::doors::requests::views::{
     Announcement, ChatView, InvitationView, MessageView, OfChat, OfInvitation,
 };
@@ -56,6 +57,12 @@ fn packet(event: &Event, way: Way) -> Result<Option<Str>, Error> {
         ) => {
             let body = ParticipantsView::new(*chat_id, *participants, joined, left, *more);
             packets::push("participants", &body)?
+        }
+        (Event::UserUpdated { user, .. }, Way::Watcher) => {
+            packets::push("user-updated", &OfPerson::from(user))?
+        }
+        (Event::PresenceChanged { user_id, online, last_seen }, Way::Watcher) => {
+            packets::push("presence", &PresenceView::new(user_id, *online, *last_seen))?
         }
         (Event::Typing { chat_id, user_id, name, on }, Way::Member | Way::Room) => {
             packets::push("typing", &TypingView::new(*chat_id, user_id, name, *on))?

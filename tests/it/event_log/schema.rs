@@ -71,6 +71,9 @@ async fn messages(server: &TestServer) {
 }
 
 async fn users_and_tokens(server: &TestServer) {
+    let mut ann = server.user("ann").await;
+    let seen = json!({ "name": "Ann", "data": { "status": "here" } });
+    ann.done("update-user", json!({ "user": seen })).await;
     let account = server.sign_up("dora").await;
     server.sign_up("emil").await;
     let refresh = json!({ "refresh_token": account.token["refresh_token"] });
@@ -161,11 +164,12 @@ fn has_key(value: &Value, key: &str) -> bool {
 #[test]
 fn every_event_is_described() {
     /// What is not stored.
-    const EPHEMERAL: [&str; 6] = [
+    const EPHEMERAL: [&str; 7] = [
         "participant-joined",
         "participant-left",
         "participants-moved",
         "chat-announced",
+        "presence-changed",
         "typing",
         "signalled",
     ];

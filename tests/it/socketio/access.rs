@@ -33,6 +33,12 @@ new-message    team          ok      ok      ok      forbid  none    none    non
 new-message    private-team  ok      ok      ok      none    none    none    none     unauth  ok
 new-message    direct        ok      ok      none    none    none    none    none     unauth  forbid
 
+list-members   public        ok      ok      ok      ok      ok      ok      ok       ok      ok
+list-members   private       ok      ok      ok      none    none    none    none     none    ok
+list-members   team          ok      ok      ok      ok      none    none    none     none    ok
+list-members   private-team  ok      ok      ok      none    none    none    none     none    ok
+list-members   direct        ok      ok      none    none    none    none    none     none    ok
+
 typing         public        ok      ok      ok      forbid  forbid  forbid  forbid   unauth  ok
 typing         private       ok      ok      ok      none    none    none    none     unauth  ok
 typing         team          ok      ok      ok      forbid  none    none    none     unauth  ok
@@ -136,7 +142,7 @@ async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
             }
         }
     }
-    assert_eq!(seen.len(), 12 * 5, "a row is missing");
+    assert_eq!(seen.len(), 13 * 5, "a row is missing");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod amplifiers;
+mod blocks;
 mod caps;
 mod chats;
 mod direct;
@@ -9,10 +10,12 @@ mod fairness;
 mod invitations;
 mod key_set;
 mod listing;
+mod members;
 mod messages;
 mod names;
 mod order;
 mod owners;
+mod people;
 mod polled;
 mod presence;
 mod protection;
@@ -32,3 +35,4 @@ pub mod tokens;
 mod unreadable;
 mod users;
 mod warnings;
+mod watching;

@@ -96,7 +96,7 @@ async fn a_server_goes_on_with_the_copy() {
         "insert into chats (id, name, private, creator_id, last_seq, active_at, created_at,
              modified_at, ephemeral)
          select randomblob(16), 'short-lived', false, id, 1, 1, 1, 1, true from users limit 1;
-         insert into members select c.id, creator_id, 1, 0, 0, null from chats c where ephemeral;
+         insert into members select c.id, creator_id, 1, 0, 0, null, false from chats c where ephemeral;
          insert into messages select c.id, 1, randomblob(16), creator_id, 0, 'gone', null, 1, 1
          from chats c where ephemeral;",
     )

@@ -1,0 +1,37 @@
+//! Who is in a chat, as its readers see it.
+
+use super::access::Reader;
+use super::{App, Viewer};
+use crate::error::Error;
+use crate::model::{ChatId, ListedMember, UserId};
+
+/// A page of a chat's members.
+pub struct Members {
+    pub members: Vec<ListedMember>,
+    /// After whom the next page comes, if there is one.
+    pub next: Option<UserId>,
+}
+
+impl App {
+    /// The members of a chat, by id; `after` is a page's `next`. Errors: `not_found`;
+    /// `rate_limited` for a viewer who has read too much.
+    pub async fn list_members(
+        &self,
+        viewer: &Viewer,
+        chat_id: ChatId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Members, Error> {
+        self.admit_reading(viewer).await?;
+        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
+        let permit = self.read_permit(viewer).await?;
+        let max_bytes = self.limits.max_page_bytes;
+        let page = self.store.list_members(chat_id, after.as_ref(), limit, max_bytes);
+        let (mut members, more) = page.await?;
+        drop(permit);
+        self.count_bytes_read(viewer, members.iter().map(|it| it.user.size()).sum()).await;
+        self.see_online(members.iter_mut().map(|member| &mut member.user)).await;
+        let next = members.last().filter(|_| more).map(|member| member.user.id.clone());
+        Ok(Members { members, next })
+    }
+}

@@ -1,0 +1,232 @@
+//! Who is online: a user as whom some connection acts, by whichever door and node. The audience
+//! knows it of this node, and Redis the sum; each change is told to those who watch the user.
+//!
+//! It also owns when users were last seen. That is written a little later, many at a time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use super::App;
+use super::cluster::Cluster;
+use crate::clock::{self, Time};
+use crate::error::Error;
+use crate::model::{Event, Person, UserId};
+
+/// How often those who have gone are looked at, who may be back at once.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is written when users were last seen.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+/// How often it is written of one user.
+const WRITE_ONE_EVERY: Duration = Duration::from_secs(60);
+/// How many users one transaction writes of.
+const AT_ONCE: usize = 1000;
+/// How many users Redis is asked about at once.
+const ASKED_AT_ONCE: usize = 64;
+
+/// When users were last seen, as far as that is not written yet.
+#[derive(Default)]
+pub(super) struct LastSeen {
+    /// Held while it is told who has come and gone: the other nodes hear it in that order.
+    turn: Mutex<()>,
+    times: std::sync::Mutex<Times>,
+}
+
+#[derive(Default)]
+struct Times {
+    unwritten: HashMap<UserId, Time>,
+    /// When that of a user was last written, for as long as it matters.
+    written: HashMap<UserId, Instant>,
+}
+
+impl LastSeen {
+    fn note(&self, user_id: &UserId, at: Time) {
+        self.times().unwritten.insert(user_id.clone(), at);
+    }
+
+    /// Those that may be written now, or all.
+    fn take(&self, all: bool) -> Vec<(UserId, Time)> {
+        let mut times = self.times();
+        let Times { unwritten, written } = &mut *times;
+        written.retain(|_, at| at.elapsed() < WRITE_ONE_EVERY);
+        let due = unwritten.extract_if(|user_id, _| all || !written.contains_key(user_id));
+        let due = Vec::from_iter(due);
+        written.extend(due.iter().map(|(user_id, _)| (user_id.clone(), Instant::now())));
+        due
+    }
+
+    /// They could not be written.
+    fn put_back(&self, seen: &[(UserId, Time)]) {
+        let mut times = self.times();
+        for (user_id, at) in seen {
+            times.written.remove(user_id);
+            times.unwritten.entry(user_id.clone()).or_insert(*at);
+        }
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        // Nothing panics while it is held.
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells who comes and goes, until the server is gone.
+pub(super) async fn follow(app: Weak<App>) {
+    let Some(moved) = app.upgrade().map(|app| app.carrier.audience.moved()) else {
+        return;
+    };
+    let (mut written, mut more) = (Instant::now(), false);
+    loop {
+        let pause = if more { LOOK_EVERY } else { WRITE_EVERY };
+        // Those who come are told at once.
+        let _ = timeout(pause, moved.notified()).await;
+        let Some(app) = app.upgrade() else {
+            return;
+        };
+        let due = written.elapsed() >= WRITE_EVERY;
+        if due {
+            written = Instant::now();
+        }
+        // In a task of its own, as a write that has begun is to be finished.
+        let round = tokio::spawn(async move {
+            let more = app.tell_moves().await;
+            if due {
+                app.write_last_seen(false).await;
+            }
+            more
+        });
+        more = round.await.unwrap_or_else(|_| {
+            tracing::error!("who has come and gone was not told");
+            false
+        });
+    }
+}
+
+impl App {
+    /// Fills in who of these is online, and when they were last seen.
+    pub(super) async fn see_online<'a>(&self, people: impl IntoIterator<Item = &'a mut Person>) {
+        let mut people = Vec::from_iter(people);
+        let online = {
+            let users = Vec::from_iter(people.iter().map(|person| &person.id));
+            self.are_online(&users).await
+        };
+        let (now, times) = (clock::now(), self.last_seen.times());
+        for (person, online) in people.iter_mut().zip(online) {
+            let unwritten = times.unwritten.get(&person.id).copied();
+            person.online = online;
+            person.last_seen = if online { Some(now) } else { person.last_seen.max(unwritten) };
+        }
+    }
+
+    /// Of each user, whether they are online; while Redis does not answer, by this node.
+    async fn are_online(&self, users: &[&UserId]) -> Vec<bool> {
+        if let Some(cluster) = &self.cluster
+            && let Some(online) = cluster.redis.are_online(users).await
+        {
+            return online;
+        }
+        self.carrier.audience.are_online(users)
+    }
+
+    /// Tells who has come to this node and gone from it. Returns whether there are others who may be
+    /// back at once.
+    async fn tell_moves(&self) -> bool {
+        let _turn = self.last_seen.turn.lock().await;
+        let moves = self.carrier.audience.take_moves(false);
+        let now = clock::now();
+        let moved = moves.came.into_iter().map(|user_id| (user_id, true));
+        let moved = Vec::from_iter(moved.chain(moves.went.into_iter().map(|it| (it, false))));
+        for moved in moved.chunks(ASKED_AT_ONCE) {
+            join_all(moved.iter().map(|(user_id, online)| self.tell_move(user_id, *online, now)))
+                .await;
+            self.carrier.flush(None);
+        }
+        moves.more
+    }
+
+    async fn tell_move(&self, user_id: &UserId, online: bool, now: Time) {
+        let told = match &self.cluster {
+            None => None,
+            Some(cluster) if online => {
+                cluster.redis.come_online(user_id, self.node, now, true).await.map(|()| true)
+            }
+            Some(cluster) => cluster.redis.go_offline(user_id, self.node, now).await,
+        };
+        if told != Some(false) {
+            self.last_seen.note(user_id, now);
+        }
+        // Redis tells all nodes; the others hear of it later if it does not answer.
+        if told.is_none() {
+            let user_id = user_id.clone();
+            self.carrier.show(&Event::PresenceChanged { user_id, online, last_seen: now });
+        }
+    }
+
+    /// Puts this node's part of who is online into Redis again, and takes away what is there of it
+    /// and should not be. None if Redis does not answer.
+    pub(super) async fn restore_online(&self, cluster: &Cluster, announce: bool) -> Option<()> {
+        // Nobody comes or goes meanwhile.
+        let _turn = self.last_seen.turn.lock().await;
+        let (here, now) = (self.carrier.audience.list_online(), clock::now());
+        for users in here.chunks(ASKED_AT_ONCE) {
+            let coming = users
+                .iter()
+                .map(|user_id| cluster.redis.come_online(user_id, self.node, now, announce));
+            join_all(coming).await.into_iter().collect::<Option<()>>()?;
+        }
+        let here: HashSet<_> = here.into_iter().collect();
+        let known = cluster.redis.list_online(self.node).await?;
+        for user_id in known.iter().filter(|user_id| !here.contains(*user_id)) {
+            cluster.redis.go_offline(user_id, self.node, now).await?;
+        }
+        Some(())
+    }
+
+    /// Takes away those who were connected to a node that is gone. Errors: `unavailable`.
+    pub(super) async fn take_offline(&self, cluster: &Cluster, node: Uuid) -> Result<(), Error> {
+        let (unavailable, now) = (|| Error::Unavailable(None), clock::now());
+        let users = cluster.redis.list_online(node).await.ok_or_else(unavailable)?;
+        for users in users.chunks(ASKED_AT_ONCE) {
+            let going = users.iter().map(async |user_id| {
+                let last = cluster.redis.go_offline(user_id, node, now).await?;
+                if last {
+                    self.last_seen.note(user_id, now);
+                }
+                Some(())
+            });
+            join_all(going).await.into_iter().collect::<Option<()>>().ok_or_else(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Writes when users were last seen: those that may be written again, or all.
+    async fn write_last_seen(&self, all: bool) {
+        for seen in self.last_seen.take(all).chunks(AT_ONCE) {
+            if let Err(error) = self.store_last_seen(seen).await {
+                self.last_seen.put_back(seen);
+                error.warn("when users were last seen is not written yet");
+            }
+        }
+    }
+
+    async fn store_last_seen(&self, seen: &[(UserId, Time)]) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.update_last_seen(seen).await?;
+        tx.commit([]).await
+    }
+
+    /// The same when the server ends, also of those who are here still.
+    pub(super) async fn write_all_last_seen(&self) {
+        let (audience, now) = (&self.carrier.audience, clock::now());
+        let gone = audience.take_moves(true).went;
+        for user_id in gone.iter().chain(&audience.list_online()) {
+            self.last_seen.note(user_id, now);
+        }
+        self.write_last_seen(true).await;
+    }
+}
