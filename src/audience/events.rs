@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::slice;
 use std::sync::Arc;
 
-use super::register::{Chat, Hearing, Register, Subscriber};
+use super::register::{Acting, Chat, Hearing, Register, Subscriber};
 use super::{Lost, Recipient, Shown, Way};
 use crate::model::{ChatId, ConnectionId, Event, Hearers, Route, Stream, UserId};
 
@@ -54,6 +54,7 @@ impl Register {
             | Event::ParticipantsMoved { .. }
             | Event::ChatAnnounced { .. }
             | Event::UserUpdated { .. }
+            | Event::UserDeleted { .. }
             | Event::PresenceChanged { .. }
             | Event::Typing { .. }
             | Event::Signalled { .. } => {}
@@ -81,6 +82,7 @@ impl Register {
                     lost.rooms.push((id, *chat_id));
                 }
             }
+            Event::UserDeleted { user_id } => self.take_away(user_id, lost, |_, _| true),
             Event::NickGone { nick, lost } => {
                 if let Some(recipient) = self.remove_nick(nick).filter(|_| *lost) {
                     recipient.restart();
@@ -125,10 +127,21 @@ impl Register {
     /// A user is protected now: connections that have not proved to be this user act as them no
     /// more, and leave the rooms where they were as this user.
     fn protect(&mut self, user_id: &UserId, by: Option<ConnectionId>, lost: &mut Lost) {
+        self.take_away(user_id, lost, |id, acting| acting.anonymous && Some(id) != by);
+    }
+
+    /// Takes a user from those connections that lose them, and these out of the rooms where they
+    /// were as this user.
+    fn take_away(
+        &mut self,
+        user_id: &UserId,
+        lost: &mut Lost,
+        loses: impl Fn(ConnectionId, &Acting) -> bool,
+    ) {
         let connections = self.users.get(user_id).into_iter().flat_map(|user| &user.connections);
-        let anonymous = connections.filter(|(id, acting)| acting.anonymous && Some(**id) != by);
-        let anonymous = anonymous.map(|(id, acting)| (*id, acting.recipient.clone()));
-        for (id, recipient) in Vec::from_iter(anonymous) {
+        let losing = connections.filter(|(id, acting)| loses(**id, acting));
+        let losing = losing.map(|(id, acting)| (*id, acting.recipient.clone()));
+        for (id, recipient) in Vec::from_iter(losing) {
             self.forget_user(id, user_id);
             recipient.lose_user(user_id);
             let rooms = self.connections.get(&id).into_iter().flat_map(|it| &it.rooms).copied();

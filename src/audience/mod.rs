@@ -47,7 +47,7 @@ pub trait Recipient: Send + Sync {
     /// Sends what is queued, and closes the connection of a client that is too far behind.
     fn flush(&self);
 
-    /// The connection acts as this user no more, because the user is protected now.
+    /// The connection acts as this user no more, because the user is protected now, or deleted.
     fn lose_user(&self, user_id: &UserId);
 
     /// The other nodes have taken this one for dead: the client must reconnect.

@@ -93,6 +93,7 @@ impl App {
     async fn clean_up(&self, empty_rooms: bool) -> Result<(), Error> {
         while self.store.backlog().forget_events(clock::ago(KEPT_FOR)).await? {}
         self.free_nicks().await?;
+        self.finish_deletions().await?;
         if let Some(cluster) = &self.cluster {
             if !cluster.is_steady() {
                 return Ok(());

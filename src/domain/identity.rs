@@ -174,11 +174,10 @@ impl App {
     /// The connection acting as a user. Errors: `unauthenticated` for nobody in particular as a
     /// protected user, `forbidden` for another's token, `not_found`.
     pub async fn claim(&self, connection: &Connection, user_id: &UserId) -> Result<Actor, Error> {
-        if connection.user_id() != Some(user_id) {
-            let protected = self.store.find_protected(user_id).await?;
-            connection.may_act_as(user_id, protected.unwrap_or(false))?;
-            protected.ok_or_else(Error::no_user)?;
-        }
+        // One's own user may have been deleted.
+        let protected = self.store.find_protected(user_id).await?;
+        connection.may_act_as(user_id, protected.unwrap_or(false))?;
+        protected.ok_or_else(Error::no_user)?;
         Ok(connection.actor(user_id.clone()))
     }
 
@@ -191,6 +190,10 @@ impl App {
         field: &'static str,
     ) -> Result<Actor, Error> {
         match self.store.find_user_id(username).await? {
+            // It is there.
+            Some(user_id) if connection.user_id() == Some(&user_id) => {
+                Ok(connection.actor(user_id))
+            }
             Some(user_id) => self.claim(connection, &user_id).await,
             None if connection.user_id().is_some() => Err(NOT_YOURS),
             None => Err(Error::NotFound { field, why: "no such user".into() }),

@@ -207,7 +207,8 @@ impl App {
         }
     }
 
-    async fn log_out(&self, user_id: &UserId, before: Time) -> Result<(), Error> {
+    /// Logs a user out who has not called since.
+    pub(super) async fn log_out(&self, user_id: &UserId, before: Time) -> Result<(), Error> {
         let idle = |seat: &Seat| seat.last_use < before;
         let mut tx = self.store.begin().await?;
         if let Some(seat) = tx.find_seat(user_id).await?.filter(idle)

@@ -16,6 +16,7 @@ mod chats;
 mod cluster;
 mod consequences;
 mod crowds;
+mod deletions;
 mod direct;
 mod faults;
 mod follower;

@@ -10,7 +10,7 @@ use crate::model::{ChatId, ConnectionId, Event, Handle, Name, NewUser, Photo, Us
 use crate::store::Tx;
 
 /// How long nobody else gets the handle that a protected user gives up: 30 days.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl App {
     /// Fetches the user with this `external_id` or `id` and updates the rest, or makes one.

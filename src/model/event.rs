@@ -111,6 +111,10 @@ pub enum Event {
         #[serde(skip)]
         by: Option<ConnectionId>,
     },
+    /// A user was deleted: nobody acts as this user any more, nor ever will.
+    UserDeleted {
+        user_id: UserId,
+    },
     /// A token was revoked; its connections end.
     TokenEnded {
         user_id: UserId,
@@ -272,9 +276,9 @@ impl Event {
             Event::UserUpdated { user, direct_with, by } => {
                 of_user(&user.id).told_to(direct_with).caused_by(*by)
             }
-            Event::TokenEnded { user_id, .. } | Event::PresenceChanged { user_id, .. } => {
-                of_user(user_id)
-            }
+            Event::TokenEnded { user_id, .. }
+            | Event::UserDeleted { user_id }
+            | Event::PresenceChanged { user_id, .. } => of_user(user_id),
             Event::NickConnected { by, .. } => Route::of(Stream::Everyone).caused_by(*by),
             Event::NickGone { .. } | Event::ChatAnnounced { .. } => Route::of(Stream::Everyone),
         }

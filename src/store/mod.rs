@@ -16,6 +16,7 @@ mod bounded;
 mod calls;
 mod chats;
 mod copy;
+mod deletions;
 mod direct;
 mod ended;
 mod events;

@@ -49,7 +49,7 @@ impl Store {
     /// Whether a user is protected; none if there is no such user.
     pub async fn find_protected(&self, id: &UserId) -> Result<Option<bool>, Error> {
         let protected = on!(Db self, |pool| {
-            sqlx::query_scalar("select protected from users where id = $1")
+            sqlx::query_scalar("select protected from users where id = $1 and deletion is null")
                 .bind(id)
                 .fetch_optional(pool)
                 .await
@@ -76,7 +76,8 @@ impl Store {
         let id = on!(Db self, |pool| {
             sqlx::query_scalar(
                 "select id from users
-                 where handle = $1 or handle_folded = $2 or (id = $1 and handle is null)
+                 where handle = $1 or handle_folded = $2
+                     or (id = $1 and handle is null and deletion is null)
                  order by case $1 when handle then 0 when id then 1 else 2 end limit 1",
             )
             .bind(username)
@@ -101,7 +102,7 @@ impl Store {
 impl Tx {
     pub async fn find_user(&mut self, id: &UserId) -> Result<Option<User>, Error> {
         let user = on!(Tx self, |connection| {
-            sqlx::query_as("select * from users where id = $1")
+            sqlx::query_as("select * from users where id = $1 and deletion is null")
                 .bind(id)
                 .fetch_optional(connection)
                 .await
@@ -111,7 +112,8 @@ impl Tx {
 
     /// A user that nobody else changes until the transaction ends; so it is with those below.
     pub async fn find_user_to_change(&mut self, id: &UserId) -> Result<Option<User>, Error> {
-        self.find_user_by("select * from users where id = $1", id.as_ref()).await
+        let sql = "select * from users where id = $1 and deletion is null";
+        self.find_user_by(sql, id.as_ref()).await
     }
 
     pub async fn find_user_by_external_id(
@@ -207,7 +209,9 @@ impl Tx {
             Transaction::Sqlite(inner) => {
                 sqlx::query_scalar(
                     "select distinct value from json_each($1)
-                     where not exists (select 1 from users where users.id = value)",
+                     where not exists (
+                         select 1 from users where users.id = value and deletion is null
+                     )",
                 )
                 .bind(json(ids.iter()))
                 .fetch_all(inner.in_place())
@@ -216,7 +220,9 @@ impl Tx {
             Transaction::Postgres(inner) => {
                 sqlx::query_scalar(
                     "select distinct value from unnest($1::text[]) value
-                     where not exists (select 1 from users where users.id = value)",
+                     where not exists (
+                         select 1 from users where users.id = value and deletion is null
+                     )",
                 )
                 .bind(ids)
                 .fetch_all(&mut **inner)

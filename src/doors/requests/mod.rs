@@ -105,6 +105,7 @@ events! {
     "create-user" (Other) "Make a user, or find one" => users::create_user,
     "list-users" (Other) "List users by name, or by how their names begin" => people::list_users,
     "update-user" (Other) "Change how one is seen" => people::update_user,
+    "delete-user" (Other) "Delete oneself, or as the service any user" => people::delete_user,
     "watch-users" (SocketOther) "Hear when users come, go and change" => people::watch_users,
     "unwatch-users" (SocketOther) "Hear no more of users" => people::unwatch_users,
     "list-members" (Other) "List who is in a chat" => members::list_members,

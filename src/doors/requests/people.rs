@@ -1,6 +1,6 @@
-//! `list-users`, `update-user`, `watch-users`, `unwatch-users`
+//! `list-users`, `update-user`, `delete-user`, `watch-users`, `unwatch-users`
 
-use super::people_views::{OfPerson, PeopleView};
+use super::people_views::{OfId, OfPerson, PeopleView};
 use super::{Answer, Call};
 use crate::doors::input::Input;
 use crate::error::Error;
@@ -40,6 +40,28 @@ pub async fn update_user(call: Call<'_>) -> Result<Answer, Error> {
     };
     let actor = call.actor().await?;
     Answer::new(&OfPerson::from(&call.app.update_user(&actor, change).await?))
+}
+
+pub async fn delete_user(call: Call<'_>) -> Result<Answer, Error> {
+    let named = call.body.optional_object("user")?;
+    let named = named.map(|user| user.optional_id("id", UserId::parse)).transpose()?.flatten();
+    call.body.text("messages", |text, _| match text {
+        "keep" => Ok(()),
+        _ => Err(Problem::Invalid("must be keep")),
+    })?;
+    let viewer = call.viewer().await?;
+    let user_id = match named {
+        Some(user_id) if viewer.user_id() != Some(&user_id) => {
+            call.app.delete_user(&viewer, &user_id).await?;
+            user_id
+        }
+        Some(_) | None => {
+            let actor = call.actor().await?;
+            call.app.delete_self(&actor).await?;
+            actor.user_id().clone()
+        }
+    };
+    Answer::new(&OfId::from(&user_id))
 }
 
 pub async fn watch_users(call: Call<'_>) -> Result<Answer, Error> {

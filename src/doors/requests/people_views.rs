@@ -103,6 +103,18 @@ pub struct PresenceView<'a> {
     last_seen: Time,
 }
 
+/// `{user:{id}}`
+#[derive(Serialize)]
+pub struct OfId<'a> {
+    user: Id<'a>,
+}
+
+impl<'a> From<&'a UserId> for OfId<'a> {
+    fn from(id: &'a UserId) -> Self {
+        OfId { user: Id { id } }
+    }
+}
+
 #[derive(Serialize)]
 struct Id<'a> {
     id: &'a UserId,

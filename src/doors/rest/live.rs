@@ -155,8 +155,10 @@ impl Recipient for Live {
         self.outlet.flush();
     }
 
-    /// It has proved to be its user.
-    fn lose_user(&self, _: &UserId) {}
+    /// It has proved to be its user, who is deleted.
+    fn lose_user(&self, _: &UserId) {
+        self.outlet.close(Closing::UNAUTHENTICATED);
+    }
 
     fn restart(&self) {}
 

@@ -306,6 +306,10 @@ impl Recipient for Session {
 
     fn lose_user(&self, user_id: &UserId) {
         self.unset_latest(user_id);
+        if self.connection().is_some_and(|connection| connection.user_id() == Some(user_id)) {
+            // It has proved to be a user who is deleted, and is still to be told so.
+            self.close_after(tokio::time::sleep(FAREWELL));
+        }
     }
 
     fn restart(&self) {}

@@ -74,6 +74,8 @@ async fn users_and_tokens(server: &TestServer) {
     let mut ann = server.user("ann").await;
     let seen = json!({ "name": "Ann", "data": { "status": "here" } });
     ann.done("update-user", json!({ "user": seen })).await;
+    let mut zoe = server.user("zoe").await;
+    zoe.done("delete-user", json!({ "messages": "keep" })).await;
     let account = server.sign_up("dora").await;
     server.sign_up("emil").await;
     let refresh = json!({ "refresh_token": account.token["refresh_token"] });

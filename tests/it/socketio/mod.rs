@@ -5,6 +5,7 @@ mod amplifiers;
 mod blocks;
 mod caps;
 mod chats;
+mod deletions;
 mod direct;
 mod fairness;
 mod invitations;

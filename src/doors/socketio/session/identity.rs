@@ -62,8 +62,8 @@ impl Session {
         }
     }
 
-    fn close_after(self: &Arc<Self>, ended: impl Future<Output = ()> + Send + 'static) {
-        let session = Arc::downgrade(self);
+    pub(super) fn close_after(&self, ended: impl Future<Output = ()> + Send + 'static) {
+        let session = self.this.clone();
         let ending = tokio::spawn(async move {
             ended.await;
             if let Some(session) = session.upgrade() {
