@@ -25,7 +25,7 @@ pub fn now() -> Time {
 
 /// The time that was this long ago.
 pub fn ago(duration: Duration) -> Time {
-    Time(now().0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    now().before(duration)
 }
 
 /// The time that what is stored in order is given: the current time, but for a clock that has
@@ -131,6 +131,11 @@ impl Time {
     /// The next microsecond.
     pub fn next(self) -> Time {
         Time(self.0.saturating_add(1))
+    }
+
+    /// The time that is so much earlier.
+    pub fn before(self, duration: Duration) -> Time {
+        Time(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// The microseconds from this time to a later one, 0 to an earlier one.

@@ -100,6 +100,11 @@ impl Error {
         Error::NotFound { field: "chat.id", why: "no such chat".into() }
     }
 
+    /// There is no such message in the chat.
+    pub fn no_message(field: &'static str) -> Error {
+        Error::NotFound { field, why: "no such message in this chat".into() }
+    }
+
     /// There is no such team, for this actor.
     pub fn no_team(field: &'static str) -> Error {
         Error::NotFound { field, why: "no such team".into() }

@@ -43,6 +43,7 @@ impl Register {
             | Event::MemberLeft { .. }
             | Event::MemberRemoved { .. }
             | Event::MessageSent(_)
+            | Event::MessageChanged(_)
             | Event::ChatRead { .. }
             | Event::Invited(_)
             | Event::ChatDeleted { .. }

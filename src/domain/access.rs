@@ -29,7 +29,11 @@ pub(super) struct Member {
     pub chat_id: ChatId,
     pub user_id: UserId,
     direct: bool,
+    moderates: bool,
 }
+
+/// May take others' messages away and pin some: the owner of a chat, and the service.
+pub(super) struct Moderator;
 
 /// May say something in a chat.
 pub(super) struct Speaker;
@@ -93,6 +97,16 @@ impl Speaker {
     /// direct chat nobody but its two users speaks, not even the service.
     pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
+        Speaker::of(found, actor)
+    }
+
+    /// The same, in the transaction that needs it.
+    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
+        let found = tx.find_standing(chat_id, &actor.user_id).await?;
+        Speaker::of(found, actor)
+    }
+
+    fn of(found: Option<Standing>, actor: &Actor) -> Result<Speaker, Error> {
         let standing = visible(found, actor.service)?;
         match standing.member || (actor.service && !standing.direct) {
             true => Ok(Speaker),
@@ -107,7 +121,12 @@ impl Member {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         let standing = visible(found, actor.service)?;
         match standing.member || actor.service {
-            true => Ok(Member { chat_id, user_id: actor.user_id.clone(), direct: standing.direct }),
+            true => Ok(Member {
+                chat_id,
+                user_id: actor.user_id.clone(),
+                direct: standing.direct,
+                moderates: (standing.creator && !standing.direct) || actor.service,
+            }),
             false => Err(Error::NO_MEMBER),
         }
     }
@@ -115,6 +134,24 @@ impl Member {
     /// For what would change who is in a chat. Errors: `forbidden` for a direct chat.
     pub fn refuse_direct(&self) -> Result<(), Error> {
         refuse_direct(self.direct)
+    }
+}
+
+impl Moderator {
+    /// Errors: `forbidden`. In a direct chat nobody moderates but the service.
+    pub fn of(member: &Member) -> Result<Moderator, Error> {
+        match member.moderates {
+            true => Ok(Moderator),
+            false => Err(Error::Forbidden("only a moderator of the chat may do this")),
+        }
+    }
+
+    /// For what both may do in a direct chat. Errors: `forbidden`.
+    pub fn or_of_two(member: &Member) -> Result<Moderator, Error> {
+        match member.direct {
+            true => Ok(Moderator),
+            false => Moderator::of(member),
+        }
     }
 }
 

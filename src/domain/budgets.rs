@@ -10,10 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::rates::{MINUTE, Network, limited};
-use super::{App, Viewer};
+use super::{Actor, App, Viewer};
 use crate::config::Limits;
 use crate::error::Error;
-use crate::model::{Message, UserId};
+use crate::model::{Message, Signed, UserId};
 
 /// What is counted together.
 pub(super) struct Budgets {
@@ -43,9 +43,22 @@ impl App {
         self.spend(&self.rates.bytes.read, viewer, 0, false).await
     }
 
+    /// Errors: `rate_limited` if the actor has written too much before.
+    pub(super) async fn admit_more_writing(&self, viewer: &Viewer) -> Result<(), Error> {
+        self.spend(&self.rates.bytes.written, viewer, 0, false).await
+    }
+
+    /// Counts a message that the actor has had pushed anew, however little it took to ask for that.
+    pub(super) async fn count_change(&self, actor: &Actor, message: &Message) {
+        let viewer = Viewer::from(actor);
+        // It is pushed already, even if it was too much.
+        let _ = self.spend(&self.rates.bytes.written, &viewer, message.size(), true).await;
+    }
+
     /// Counts messages that the viewer has read.
-    pub(super) async fn count_read(&self, viewer: &Viewer, messages: &[Message]) {
-        self.count_bytes_read(viewer, messages.iter().map(Message::size).sum()).await;
+    pub(super) async fn count_read(&self, viewer: &Viewer, messages: &[Signed]) {
+        let bytes = messages.iter().map(|signed| signed.message.size()).sum();
+        self.count_bytes_read(viewer, bytes).await;
     }
 
     /// The same for what else is as large.

@@ -8,7 +8,7 @@ use super::chats::{join, leave};
 use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{
-    Body, ChannelName, Chat, ChatId, ConnectionId, Event, Handle, MessageType, Name,
+    Body, ChannelName, Chat, ChatId, ConnectionId, Event, Extras, Handle, MessageType, Name,
 };
 use crate::store::Tx;
 
@@ -93,7 +93,9 @@ impl App {
     pub async fn say(&self, actor: &Actor, channel: &ChannelName, body: Body) -> Result<(), Error> {
         let (_, chat_id) =
             self.nick_and_chat(actor, channel).ok_or(Error::Forbidden("join the channel first"))?;
-        let sent = self.new_message(actor, chat_id, MessageType::Text, body, None).await;
+        let sent = self
+            .new_message(actor, chat_id, MessageType::Text, body, None, Extras::default())
+            .await;
         sent.map(drop).map_err(|error| at(error, "dest"))
     }
 

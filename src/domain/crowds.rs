@@ -30,7 +30,7 @@ struct Crowd {
 /// How to tell that a user has come into a room or has gone.
 pub(super) enum Telling {
     /// At once.
-    Now(Event),
+    Now(Box<Event>),
     /// Together with what comes until [`EVERY`] is over: then [take](Crowds::take) it.
     After(ChatId),
     /// With what came before: somebody will take it.
@@ -43,10 +43,10 @@ impl Crowds {
         let waiting = self.0.contains_key(&chat_id);
         let most = if joined { participants } else { participants + 1 };
         if most <= LARGE && !waiting {
-            return Telling::Now(match joined {
+            return Telling::Now(Box::new(match joined {
                 true => Event::ParticipantJoined { chat_id, user, participants },
                 false => Event::ParticipantLeft { chat_id, user, participants },
-            });
+            }));
         }
         let crowd = self.0.entry(chat_id).or_default();
         crowd.participants = participants;

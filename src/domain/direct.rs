@@ -6,8 +6,8 @@ use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{
-    Body, Chat, DirectMessage, Event, Message, MessageQuery, MessageType, Name, Sent, Thread,
-    UserId, Username,
+    Body, Chat, DirectMessage, Event, Extras, MessageType, Name, Sent, Signed, Thread, UserId,
+    Username,
 };
 use crate::store::Tx;
 
@@ -50,7 +50,7 @@ impl App {
             Some((chat_id, _)) => chat_id,
             None => self.open_direct(actor, &to).await?.id,
         };
-        self.new_message(actor, chat_id, kind, body, None).await
+        self.new_message(actor, chat_id, kind, body, None, Extras::default()).await
     }
 
     /// A page of the actor's direct chats in which something has been said, latest first; pages
@@ -65,8 +65,8 @@ impl App {
         self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page)).await
     }
 
-    /// A page of the messages between the actor and the user of this name, newest first; pages
-    /// count from 1. Errors: `not_found`; `conflict` for oneself.
+    /// A page of the messages between the actor and the user of this name, newest first, without
+    /// those that are deleted; pages count from 1. Errors: `not_found`; `conflict` for oneself.
     pub async fn list_thread(
         &self,
         actor: &Actor,
@@ -81,29 +81,21 @@ impl App {
         let Some((chat_id, last_seq)) = self.store.find_direct_chat(&pair).await? else {
             return Ok(Vec::new());
         };
-        let last = last_seq.saturating_sub(skipped(page, per_page));
-        let query = MessageQuery {
-            from: None,
-            to: None,
-            after_seq: None,
-            before_seq: Some(last.saturating_add(1)),
-            limit: usize::try_from(per_page).unwrap_or_default(),
-        };
         let permit = self.read_permit(&viewer).await?;
-        // Pages are counted, so that one must not be cut by its bytes.
-        let messages = self.store.list_messages(chat_id, &query, usize::MAX).await?.messages;
+        let skipped = skipped(page, per_page);
+        let messages = self.store.list_undeleted(chat_id, last_seq, skipped, per_page).await?;
         drop(permit);
         self.count_read(&viewer, &messages).await;
         let (own, others) =
             (self.username_of(&actor.user_id).await?, self.username_of(&other).await?);
-        let named = |message: Message| {
+        let named = |Signed { message, .. }: Signed| {
             let (author, recipient) = match message.user_id == other {
                 true => (others.clone(), own.clone()),
                 false => (own.clone(), others.clone()),
             };
             DirectMessage { message, author, recipient }
         };
-        Ok(messages.into_iter().rev().map(named).collect())
+        Ok(messages.into_iter().map(named).collect())
     }
 
     /// What a user is called. Errors: `not_found`.

@@ -1,11 +1,9 @@
 //! What is said in the rooms of the rooms API: sent, picked up, read again.
 
-use std::collections::HashSet;
-
 use super::access::Reader;
 use super::{Actor, App, Viewer};
 use crate::error::Error;
-use crate::model::{Body, ChatId, Message, MessageQuery, MessageType, Sent, Signed};
+use crate::model::{Body, ChatId, Extras, MessageQuery, MessageType, Sent, Signed};
 
 impl App {
     /// Sends a message into the room that the actor is in. Errors: `conflict` for an
@@ -20,7 +18,8 @@ impl App {
         self.seat(&actor.user_id, room).await?;
         let waiting = || Error::conflict("user", "this user is in the waiting room");
         let chat_id = room.ok_or_else(waiting)?;
-        self.new_message(actor, chat_id, MessageType::Text, body, None).await
+        let extras = Extras::default();
+        self.new_message(actor, chat_id, MessageType::Text, body, None, extras).await
     }
 
     /// What has been said in the room since the actor entered it or last picked up, in order;
@@ -78,6 +77,7 @@ impl App {
             to: None,
             after_seq: Some(seq),
             before_seq: None,
+            only: None,
             limit: limit.min(self.limits.max_history),
         };
         let viewer = Viewer::from(actor);
@@ -88,12 +88,6 @@ impl App {
         let messages = self.store.list_messages(chat_id, &query, max_bytes).await?.messages;
         drop(permit);
         self.count_read(&viewer, &messages).await;
-        let authors = messages.iter().map(|message| &message.user_id).collect::<HashSet<_>>();
-        let names = self.store.list_usernames(&authors).await?;
-        let sign = |message: Message| {
-            let author = names.get(&message.user_id).cloned().ok_or_else(Error::no_user)?;
-            Ok(Signed { message, author })
-        };
-        messages.into_iter().map(sign).collect()
+        Ok(messages)
     }
 }

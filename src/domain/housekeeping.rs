@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(30);
 const EMPTY: Duration = Duration::from_secs(60);
 /// For how long a committed event is kept at least, for other nodes and for the event log.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+/// Of what was edited or deleted nothing is to be left after a minute.
+const ERASE_EVERY: Duration = Duration::from_secs(10);
 
 /// Deletes what is left of the chats that have ended, until the server is gone.
 pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
@@ -46,6 +48,27 @@ pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
                 tracing::error!("deleting the messages of deleted rooms has failed");
                 sleep(EVERY).await;
             }
+        }
+    }
+}
+
+/// Takes what was edited or deleted from wherever else it stands, until the server is gone.
+pub(super) async fn erase(app: Weak<App>) {
+    loop {
+        sleep(ERASE_EVERY).await;
+        let Some(app) = app.upgrade() else {
+            return;
+        };
+        // In a task of its own, as a write that has begun is to be finished.
+        let round = tokio::spawn(async move {
+            while app.store.erase_former_texts().await? {}
+            Ok::<_, Error>(())
+        });
+        match round.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if error.is_closed() => return,
+            Ok(Err(error)) => error.warn("what was edited or deleted is not erased everywhere yet"),
+            Err(_) => tracing::error!("erasing what was edited or deleted has failed"),
         }
     }
 }

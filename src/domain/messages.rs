@@ -3,13 +3,13 @@
 use super::access::Reader;
 use super::{Actor, App, Viewer};
 use crate::error::Error;
-use crate::model::{Body, ChatId, ClientId, MessagePage, MessageQuery, MessageType};
+use crate::model::{Body, ChatId, ClientId, Extras, MessagePage, MessageQuery, MessageType};
 use crate::model::{NewMessage, Sent};
 
 impl App {
     /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for an
     /// actor who is not a member, `conflict` for a `client_id` that belongs to another message,
-    /// `rate_limited`, `unavailable`.
+    /// `rate_limited`, `unavailable`, and those of what is wrong with the `extras`.
     pub async fn new_message(
         &self,
         actor: &Actor,
@@ -17,8 +17,9 @@ impl App {
         kind: MessageType,
         body: Body,
         client_id: Option<ClientId>,
+        extras: Extras,
     ) -> Result<Sent, Error> {
-        self.admit_message(actor, body.as_ref().len()).await?;
+        self.admit_message(actor, body.as_ref().len() + extras.size()).await?;
         let user_id = actor.user_id.clone();
         // The ledger looks up membership for a whole batch, in the transaction that appends. It
         // refuses all non-members alike; whether they may see the chat is told apart here.
@@ -28,12 +29,19 @@ impl App {
             kind,
             body,
             client_id,
+            reply: None,
+            mentions: None,
+            data: None,
             by: actor.connection,
             of_member: !actor.service,
             anonymous: actor.anonymous,
         };
-        match self.store.append_message(message).await {
-            Err(Error::NotFound { .. }) => {
+        let sent = match extras.is_empty() {
+            true => self.store.append_message(message).await,
+            false => self.send_with_extras(actor, message, extras).await,
+        };
+        match sent {
+            Err(Error::NotFound { field: "chat.id", .. }) => {
                 Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
                 Err(Error::NO_MEMBER)
             }

@@ -131,6 +131,16 @@ impl App {
         self.admit_writing(&Viewer::from(actor), bytes).await
     }
 
+    /// Counts a change of a message for the actor, as a message; its bytes are
+    /// [counted](App::count_change) when they are known. Errors: `rate_limited`.
+    pub(super) async fn admit_change(&self, actor: &Actor) -> Result<(), Error> {
+        if actor.service {
+            return Ok(());
+        }
+        self.take_one("messages", &self.rates.messages_per_user, &actor.user_id).await?;
+        self.admit_more_writing(&Viewer::from(actor)).await
+    }
+
     /// Counts a signal of the actor's on this node, unless it is the service's. Errors:
     /// `rate_limited`.
     pub(super) fn admit_signal(&self, actor: &Actor) -> Result<(), Error> {

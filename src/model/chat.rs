@@ -24,6 +24,9 @@ pub struct Chat {
     pub users: Vec<UserId>,
     /// The `seq` of the latest message, 0 while there is none.
     pub last_seq: i64,
+    /// The number of the latest change to a message, 0 while there is none.
+    #[serde(default)]
+    pub last_change: i64,
     /// How many users are in it now. The store does not know: 0 until the domain says so.
     pub participants: usize,
     pub created_at: Time,
@@ -49,6 +52,7 @@ impl Chat {
             creator_id,
             users,
             last_seq: 0,
+            last_change: 0,
             participants: 0,
             created_at: now,
             modified_at: now,

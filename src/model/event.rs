@@ -5,14 +5,15 @@
 //! here, they go to the other nodes and into the event log; `docs/events.md` describes them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, Name, Person, Posted,
-    Profile, ReadState, UserId, read_id,
+    Changed, ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, Message, Name,
+    Person, Posted, Profile, ReadState, UserId, read_id,
 };
 use crate::clock::Time;
 
@@ -83,6 +84,8 @@ pub enum Event {
         user_id: UserId,
     },
     MessageSent(Posted),
+    /// A message was edited, deleted, pinned, answered or reacted to.
+    MessageChanged(Changed),
     /// A member has read on; `by` is the connection that said so and has its answer already.
     ChatRead {
         user_id: UserId,
@@ -253,6 +256,7 @@ impl Event {
                     ChatKind::Chat | ChatKind::Channel(_) => of_chat,
                 }
             }
+            Event::MessageChanged(Changed { message, .. }) => of_chat(&message.chat_id),
             Event::Invited(it) => of_chat(&it.chat_id).told_to([&it.invitee_id]),
             Event::ChatDeleted { chat_id }
             | Event::ChannelJoined { chat_id, .. }
@@ -282,6 +286,16 @@ impl Event {
             Event::NickConnected { by, .. } => Route::of(Stream::Everyone).caused_by(*by),
             Event::NickGone { .. } | Event::ChatAnnounced { .. } => Route::of(Stream::Everyone),
         }
+    }
+
+    /// The event as if the message that it tells of had always said what it says `now`.
+    pub fn say_as(mut self, now: &Message) -> Event {
+        if let Event::MessageSent(Posted { message, .. })
+        | Event::MessageChanged(Changed { message, .. }) = &mut self
+        {
+            Arc::make_mut(message).say_as(now);
+        }
+        self
     }
 
     /// The event as this connection has caused it.

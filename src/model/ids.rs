@@ -3,10 +3,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use super::letters::{fold, is_word};
 use super::text::{Problem, at_most_chars, printable};
+use crate::clock::Time;
 use crate::config::Limits;
 
 /// Reads an id as a client writes it. A text that is no UUID names a thing that does not exist,
@@ -28,12 +29,6 @@ macro_rules! uuid_id {
         #[sqlx(transparent)]
         #[serde(transparent)]
         pub struct $name(Uuid);
-
-        impl $name {
-            pub fn new() -> Self {
-                Self(Uuid::now_v7())
-            }
-        }
 
         impl AsRef<[u8]> for $name {
             fn as_ref(&self) -> &[u8] {
@@ -63,6 +58,36 @@ uuid_id!(
     /// A message's id, a UUIDv7.
     MessageId
 );
+macro_rules! made_now {
+    ($($name:ident)*) => {$(
+        impl $name {
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+    )*};
+}
+
+made_now!(ChatId TeamId InvitationId);
+
+impl MessageId {
+    /// The id of a message of this time, by which it is found: there is no index of ids.
+    pub fn at(time: Time) -> MessageId {
+        let micros = u64::try_from(time.as_micros()).unwrap_or_default();
+        let (seconds, nanos) = (micros / 1_000_000, (micros % 1_000_000) * 1000);
+        let time = Timestamp::from_unix(NoContext, seconds, nanos as u32);
+        MessageId(Uuid::new_v7(time))
+    }
+
+    /// When the message was sent, to the millisecond; none if this is no message's id.
+    pub fn time(self) -> Option<Time> {
+        let time = self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?;
+        let (seconds, nanos) = time.to_unix();
+        let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::from(nanos / 1000))?;
+        i64::try_from(micros).ok().map(Time::from_micros)
+    }
+}
+
 uuid_id!(
     /// A team's id, a UUIDv7.
     TeamId
@@ -165,6 +190,18 @@ impl Handle {
 #[sqlx(transparent)]
 #[serde(transparent)]
 pub struct Username(String);
+
+impl From<&Handle> for Username {
+    fn from(handle: &Handle) -> Username {
+        Username(handle.as_ref().to_owned())
+    }
+}
+
+impl From<&UserId> for Username {
+    fn from(id: &UserId) -> Username {
+        Username(id.as_ref().to_owned())
+    }
+}
 
 impl AsRef<str> for Username {
     fn as_ref(&self) -> &str {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, ChannelName, ChatId, ClientId, ConnectionId, MessageId, UserId, Username};
+use super::{Author, Body, ChannelName, ChatId, ClientId, ConnectionId, Data, List, MessageId};
+use super::{Reaction, UserId, Username};
 use crate::clock::Time;
 
 /// What kind of thing a message's body is or points to.
@@ -53,12 +54,38 @@ pub struct Message {
     pub client_id: Option<ClientId>,
     pub created_at: Time,
     pub modified_at: Time,
+    /// The number of its latest change in the chat: 1, 2, 3…; none if it has not been changed, as
+    /// with all that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Time>,
+    /// Then its text is gone, and all that it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_at: Option<Time>,
+    /// The message of the chat that it answers, and the `seq` of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_id: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_seq: Option<i64>,
+    /// How many answer it, without those that are deleted; none for 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replies: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<List<UserId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reactions: Option<List<Reaction>>,
 }
 
 /// What became of a message that was sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub message: Arc<Message>,
+    pub author: Arc<Author>,
     /// Whether it is new, and not one that was sent before under the same `client_id`.
     pub fresh: bool,
 }
@@ -67,7 +94,56 @@ impl Message {
     /// About how many bytes it takes on the wire.
     pub fn size(&self) -> usize {
         const FIXED: usize = 350;
-        FIXED + self.body.as_ref().len()
+        const FIXED_OF_REACTION: usize = 40;
+        const OF_USER: usize = 40;
+        let mentions = self.mentions.iter().map(|List(users)| users.len() * OF_USER);
+        let reactions = self.reactions.iter().flat_map(|List(all)| all).map(|reaction| {
+            FIXED_OF_REACTION + reaction.reaction.as_ref().len() + reaction.users.len() * OF_USER
+        });
+        let data = self.data.as_ref().map_or(0, |data| data.as_ref().len());
+        let beside = mentions.chain(reactions).sum::<usize>() + data;
+        FIXED + self.body.as_ref().len() + beside
+    }
+
+    /// Leaves of a message what may stay of one that is deleted.
+    pub fn delete(&mut self, at: Time) {
+        self.body = Body::none();
+        self.deleted_at = Some(at);
+        (self.mentions, self.data, self.reactions, self.pinned_at) = (None, None, None, None);
+    }
+
+    /// What was said is what `now` says; the rest stays as it was.
+    pub fn say_as(&mut self, now: &Message) {
+        self.body = now.body.clone();
+        self.mentions = now.mentions.clone();
+        self.data = now.data.clone();
+        if now.deleted_at.is_some() {
+            self.reactions = None;
+        }
+    }
+}
+
+/// What a client says of a message beside its text.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
+    pub mentions: Vec<UserId>,
+    pub data: Option<Data>,
+}
+
+impl Extras {
+    /// How many users one message may mention.
+    pub const MAX_MENTIONS: usize = 50;
+
+    pub fn is_empty(&self) -> bool {
+        self.reply_to.is_none() && self.mentions.is_empty() && self.data.is_none()
+    }
+
+    /// About how many bytes they take on the wire.
+    pub fn size(&self) -> usize {
+        let mentions = self.mentions.iter().map(|id| id.as_ref().len()).sum::<usize>();
+        mentions + self.data.as_ref().map_or(0, |data| data.as_ref().len())
     }
 }
 
@@ -75,8 +151,10 @@ impl Message {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Posted {
     pub message: Arc<Message>,
-    /// The sender's name.
+    /// The sender's name where names are unique.
     pub author: Username,
+    /// Who sent it.
+    pub user: Arc<Author>,
     /// What kind of chat it was sent in.
     #[serde(rename = "place")]
     pub chat_kind: ChatKind,
@@ -85,11 +163,65 @@ pub struct Posted {
     pub by: ConnectionId,
 }
 
-/// A message with its sender's name.
-#[derive(Debug)]
+/// A message and its sender.
+#[derive(Debug, sqlx::FromRow)]
 pub struct Signed {
+    #[sqlx(flatten)]
     pub message: Message,
-    pub author: Username,
+    #[sqlx(flatten)]
+    pub author: Author,
+}
+
+impl Signed {
+    /// What is the name of who sent it where names are unique.
+    pub fn username(&self) -> Username {
+        self.author.username(&self.message.user_id)
+    }
+}
+
+/// A message that has been changed, as it is now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Changed {
+    pub message: Arc<Message>,
+    /// Who sent it.
+    pub user: Arc<Author>,
+    pub changed: Change,
+}
+
+/// What has been changed of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    Edited,
+    Deleted,
+    Reactions,
+    Pinned,
+    Replies,
+}
+
+/// What a client wants changed of a message's text; what is absent stays.
+#[derive(Debug)]
+pub struct Edit {
+    pub body: Option<Body>,
+    pub mentions: Option<Vec<UserId>>,
+    pub data: Option<Data>,
+}
+
+impl Edit {
+    /// Whether nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        self.body.is_none() && self.mentions.is_none() && self.data.is_none()
+    }
+}
+
+/// Messages of a chat that have been changed, in ascending order of `change`.
+#[derive(Debug)]
+pub struct ChangePage {
+    pub messages: Vec<Signed>,
+    /// The last `change` of the page, if there is more after it.
+    pub next: Option<i64>,
+    /// The number to keep at the end.
+    pub last_change: i64,
 }
 
 /// The kind of a chat, with what clients are shown of it beside a message.
@@ -114,6 +246,10 @@ pub struct NewMessage {
     pub kind: MessageType,
     pub body: Body,
     pub client_id: Option<ClientId>,
+    /// What is beside the text goes by a job of the ledger; so it is with the next two.
+    pub reply: Option<(MessageId, i64)>,
+    pub mentions: Option<List<UserId>>,
+    pub data: Option<Data>,
     /// The connection that sends it.
     pub by: ConnectionId,
     /// Whether its user must be a member of the chat; the service may send as anyone.
@@ -131,8 +267,17 @@ pub struct MessageQuery {
     pub to: Option<Time>,
     pub after_seq: Option<i64>,
     pub before_seq: Option<i64>,
+    pub only: Option<Only>,
     /// How many at most.
     pub limit: usize,
+}
+
+/// Which of a chat's messages alone are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum Only {
+    /// Those that answer this one.
+    Replies(MessageId),
+    Pinned,
 }
 
 impl MessageQuery {
@@ -145,7 +290,7 @@ impl MessageQuery {
 /// Messages in ascending order of `seq`.
 #[derive(Debug)]
 pub struct MessagePage {
-    pub messages: Vec<Message>,
+    pub messages: Vec<Signed>,
     /// The last `seq` of the page, if the query's times leave more after it.
     pub next: Option<i64>,
     /// The first `seq` of the page, if the query's times leave more before it.

@@ -7,7 +7,9 @@ mod ids;
 mod invitation;
 mod letters;
 mod message;
+mod reaction;
 mod seat;
+mod stored;
 mod team;
 mod text;
 mod user;
@@ -24,11 +26,12 @@ pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId,
 pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationPage, InvitationStatus};
 pub use letters::fold;
-pub use message::{
-    ChatKind, Message, MessagePage, MessageQuery, MessageType, NewMessage, Posted, Sent, Signed,
-};
+pub use message::{Change, ChangePage, Changed, ChatKind, Edit, Extras, Message, MessagePage};
+pub use message::{MessageQuery, MessageType, NewMessage, Only, Posted, Sent, Signed};
+pub use reaction::{Reaction, ReactionText};
 pub use seat::Seat;
+pub use stored::List;
 pub use team::Team;
 pub use text::fold_beginning;
 pub use text::{Body, ChannelName, ClientId, Data, Description, Name, Photo, Problem};
-pub use user::{Naming, NewUser, Person, Profile, User, UserChange};
+pub use user::{Author, Naming, NewUser, Person, Profile, User, UserChange};

@@ -18,7 +18,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    const BLANK: Problem = Problem::Invalid("must not be empty");
+    pub(super) const BLANK: Problem = Problem::Invalid("must not be empty");
     const CONTROL: Problem = Problem::Invalid("must not contain control characters");
     const INVISIBLE: Problem =
         Problem::Invalid("must not contain characters that are invisible or change the direction");
@@ -211,6 +211,13 @@ impl Serialize for Data {
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data, D::Error> {
         Ok(Data::of(&Box::<RawValue>::deserialize(deserializer)?))
+    }
+}
+
+impl Body {
+    /// What a message says that was deleted.
+    pub fn none() -> Body {
+        Body(String::new())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Users.
 
-use super::{Data, ExternalId, Handle, Name, Photo, UserId};
+use super::{Data, ExternalId, Handle, Name, Photo, UserId, Username};
 use crate::clock::{self, Time};
 
 /// Someone who chats.
@@ -107,4 +107,18 @@ pub enum Naming {
     Id(UserId),
     ExternalId(ExternalId),
     Handle(Handle),
+}
+
+/// What is shown of who sent a message.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
+pub struct Author {
+    pub handle: Option<Handle>,
+    pub name: Name,
+}
+
+impl Author {
+    /// What the user of this id is called where names are unique.
+    pub fn username(&self, id: &UserId) -> Username {
+        self.handle.as_ref().map_or_else(|| Username::from(id), Username::from)
+    }
 }

@@ -10,15 +10,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::calls::{look, write_batch};
 use super::chats::Head;
 use super::known::{Known, KnownChat, KnownUser};
 use super::members::Reading;
+use super::outgoing::Outgoing;
 use super::{Transaction, Tx};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{
-    ChatId, ChatKind, ClientId, Event, Mark, Marked, Message, MessageId, NewMessage, Posted,
-    ReadState, Sent, UserId,
+    Author, ChatId, ChatKind, ClientId, Event, Mark, Marked, Message, MessageId, NewMessage,
+    Posted, ReadState, Sent, UserId,
 };
 
 /// What makes a repeated message the same as an earlier one.
@@ -61,6 +63,37 @@ pub(super) async fn write(
     }
     tx.remember(numbered.known);
     Ok(numbered.written)
+}
+
+/// Appends one message in the transaction of a job, with what is beside its text; returns the event,
+/// if it is new.
+pub(super) async fn append(
+    tx: &mut Tx,
+    message: NewMessage,
+) -> Result<(Sent, Option<Event>), Error> {
+    let chat_id = message.chat_id;
+    let mut written = match &mut *tx.inner {
+        Transaction::Sqlite(_) => {
+            let written = write(tx, vec![message], Vec::new()).await;
+            // If the job fails, nothing of it is true.
+            tx.forget_chat(chat_id);
+            written?
+        }
+        Transaction::Postgres(inner) => {
+            let messages = [message];
+            let found = look(inner, &messages).await?;
+            let numbered = number(found.known, found.sent, messages.into(), Vec::new());
+            if !numbered.changes_nothing() {
+                write_batch(inner, &numbered, Outgoing::default(), true).await?;
+            }
+            numbered.written
+        }
+    };
+    let sent = written.sent.pop().unwrap_or(Err(Error::Internal(None)))?;
+    if sent.fresh {
+        tx.update_message(&sent.message).await?;
+    }
+    Ok((sent, written.events.pop()))
 }
 
 /// Gives each message of a batch its `seq`; `sent` is what was sent under its `client_id`s before.
@@ -134,7 +167,8 @@ impl Batch {
         }
         let key = new_key(&new);
         if let Some(first) = key.as_ref().and_then(|key| self.sent.get(key)) {
-            return repeated(first, &new);
+            let author = self.known.users.get(&new.user_id).ok_or_else(Error::no_user)?;
+            return repeated(first, &author.author, &new);
         }
         let user = self.known.users.get(&new.user_id).ok_or_else(Error::no_user)?;
         if new.anonymous && user.protected {
@@ -144,7 +178,7 @@ impl Batch {
         if new.of_member && chat.members.get(&new.user_id).is_some_and(|it| it.blocked) {
             return Err(Error::BLOCKED);
         }
-        let author = user.username.clone();
+        let author = user.author.clone();
         let chat_kind = kind_of(chat, &self.known.users, &new.user_id)?;
         let head = &mut chat.head;
         head.last_seq += 1;
@@ -155,7 +189,7 @@ impl Batch {
             self.changed.insert((new.chat_id, new.user_id.clone()));
         }
         let message = Arc::new(Message {
-            id: MessageId::new(),
+            id: MessageId::at(head.active_at),
             chat_id: new.chat_id,
             seq: head.last_seq,
             user_id: new.user_id,
@@ -164,14 +198,30 @@ impl Batch {
             client_id: new.client_id,
             created_at: head.active_at,
             modified_at: head.active_at,
+            change: None,
+            edited_at: None,
+            deleted_at: None,
+            pinned_at: None,
+            reply_id: new.reply.map(|(id, _)| id),
+            reply_seq: new.reply.map(|(_, seq)| seq),
+            replies: None,
+            mentions: new.mentions,
+            data: new.data,
+            reactions: None,
         });
         if let Some(key) = key {
             self.sent.insert(key, message.clone());
         }
         self.fresh.push(message.clone());
-        let posted = Posted { message: message.clone(), author, chat_kind, by: new.by };
+        let posted = Posted {
+            author: author.username(&message.user_id),
+            message: message.clone(),
+            user: author.clone(),
+            chat_kind,
+            by: new.by,
+        };
         self.events.push(Event::MessageSent(posted));
-        Ok(Sent { message, fresh: true })
+        Ok(Sent { message, author, fresh: true })
     }
 
     fn mark(&mut self, mark: Mark) -> Result<Marked, Error> {
@@ -212,7 +262,7 @@ fn kind_of(
         return Ok(chat.head.channel_name.clone().map_or(ChatKind::Chat, ChatKind::Channel));
     };
     let to = if one == sender { other } else { one };
-    let to_name = users.get(to).ok_or_else(Error::no_user)?.username.clone();
+    let to_name = users.get(to).ok_or_else(Error::no_user)?.author.username(to);
     Ok(ChatKind::Direct { to: to.clone(), to_name })
 }
 
@@ -224,9 +274,11 @@ fn key(message: &Message) -> Option<Key> {
     Some((message.chat_id, message.user_id.clone(), message.client_id.clone()?))
 }
 
-fn repeated(first: &Arc<Message>, new: &NewMessage) -> Result<Sent, Error> {
-    match first.body == new.body && first.kind == new.kind {
-        true => Ok(Sent { message: first.clone(), fresh: false }),
+fn repeated(first: &Arc<Message>, author: &Arc<Author>, new: &NewMessage) -> Result<Sent, Error> {
+    let same = first.body == new.body && first.kind == new.kind;
+    // What was said first is not known any more of one that was edited or deleted.
+    match same || first.edited_at.is_some() || first.deleted_at.is_some() {
+        true => Ok(Sent { message: first.clone(), author: author.clone(), fresh: false }),
         false => {
             Err(Error::conflict("message.client_id", "this client_id belongs to another message"))
         }

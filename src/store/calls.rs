@@ -24,6 +24,12 @@ pub(super) struct Found {
 }
 
 impl Found {
+    fn of(rows: &[PgRow]) -> Result<Found, Error> {
+        let mut found = Found::default();
+        rows.iter().try_for_each(|row| found.add(row))?;
+        Ok(found)
+    }
+
     fn add(&mut self, row: &PgRow) -> Result<(), Error> {
         self.known.add_head(Head::from_row(row)?);
         self.known.add_actor(ActorRow::from_row(row)?);
@@ -41,17 +47,25 @@ pub(super) async fn begin_batch(
     messages: &[NewMessage],
     marks: &[Mark],
 ) -> Result<(PgTransaction, Found), Error> {
-    let messages = messages.iter().map(|it| (it.chat_id, &it.user_id, it.client_id.as_ref()));
-    let marks = marks.iter().map(|it| (it.chat_id, &it.user_id, None));
-    let asked = json(messages.chain(marks));
+    let asked = asked(messages, marks);
     let look = format!(
         "select * from begin_batch(convert_from(decode('{}', 'hex'), 'UTF8')::json)",
         hex(asked.as_bytes())
     );
     let (tx, rows) = PgTransaction::begin_with(pool, &look).await?;
-    let mut found = Found::default();
-    rows.iter().try_for_each(|row| found.add(row))?;
-    Ok((tx, found))
+    Ok((tx, Found::of(&rows)?))
+}
+
+/// The same in the transaction of a job.
+pub(super) async fn look(tx: &mut PgTransaction, messages: &[NewMessage]) -> Result<Found, Error> {
+    let look = sqlx::query("select * from begin_batch($1::text::json)").bind(asked(messages, &[]));
+    Found::of(&look.fetch_all(tx).await?)
+}
+
+fn asked(messages: &[NewMessage], marks: &[Mark]) -> String {
+    let messages = messages.iter().map(|it| (it.chat_id, &it.user_id, it.client_id.as_ref()));
+    let marks = marks.iter().map(|it| (it.chat_id, &it.user_id, None));
+    json(messages.chain(marks))
 }
 
 /// In hexadecimal digits: so no text of a client can end the quotes that it stands in.

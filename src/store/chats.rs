@@ -19,7 +19,7 @@ use crate::model::{
 macro_rules! chat_columns {
     () => {
         "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct,
-         c.channel_name, c.ephemeral, c.team_id, c.creator_id, c.last_seq, c.active_at,
+         c.channel_name, c.ephemeral, c.team_id, c.creator_id, c.last_seq, c.last_change, c.active_at,
          c.created_at, c.modified_at, (
              select string_agg(user_id, '\n') from (
                  select user_id from members where chat_id = c.id
@@ -68,6 +68,7 @@ struct ChatRow {
     team_id: Option<TeamId>,
     creator_id: UserId,
     last_seq: i64,
+    last_change: i64,
     created_at: Time,
     modified_at: Time,
     users: Option<String>,
@@ -96,6 +97,7 @@ impl From<ChatRow> for Chat {
             creator_id: row.creator_id,
             users: users.lines().map(UserId::stored).collect(),
             last_seq: row.last_seq,
+            last_change: row.last_change,
             participants: 0,
             created_at: row.created_at,
             modified_at: row.modified_at,

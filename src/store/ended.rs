@@ -42,6 +42,12 @@ impl Store {
                 .await?
         });
         let mut tx = self.begin().await?;
+        if let Some(last) = last {
+            on!(Tx tx, |connection| {
+                let delete = sqlx::query(DELETE_REACTIONS).bind(chat_id).bind(after).bind(last);
+                delete.execute(connection).await?;
+            });
+        }
         on!(Tx tx, |connection| {
             let delete = match last {
                 Some(last) => sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last),
@@ -58,6 +64,9 @@ const LAST_OF_SLICE: &str = "
     select max(seq) from (
         select seq from messages where chat_id = $1 and seq > $2 order by seq limit $3
     ) slice";
+
+const DELETE_REACTIONS: &str =
+    "delete from reactions where chat_id = $1 and seq > $2 and seq <= $3";
 
 const DELETE_SLICE: &str = "delete from messages where chat_id = $1 and seq > $2 and seq <= $3";
 

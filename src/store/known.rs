@@ -6,13 +6,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
+use std::sync::Arc;
 
 use super::chats::Head;
 use super::members::Reading;
 use super::sqlite::json;
 use super::{Transaction, Tx};
 use crate::error::Error;
-use crate::model::{ChatId, UserId, Username};
+use crate::model::{Author, ChatId, Handle, Name, UserId};
 
 /// How many chats, or users, are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 50_000;
@@ -34,7 +35,7 @@ pub(super) struct KnownChat {
 }
 
 pub(super) struct KnownUser {
-    pub username: Username,
+    pub author: Arc<Author>,
     pub protected: bool,
 }
 
@@ -48,7 +49,8 @@ pub(super) struct ActorRow {
     own_unread: Option<i64>,
     blocked: Option<bool>,
     /// None if there is no such user; so it is with the next.
-    username: Option<Username>,
+    name: Option<Name>,
+    handle: Option<Handle>,
     protected: Option<bool>,
 }
 
@@ -87,8 +89,9 @@ impl Known {
             let before = chat.members.insert(row.user_id.clone(), reading);
             self.members += usize::from(before.is_none());
         }
-        if let Some((username, protected)) = row.username.zip(row.protected) {
-            self.users.insert(row.user_id, KnownUser { username, protected });
+        if let Some((name, protected)) = row.name.zip(row.protected) {
+            let author = Arc::new(Author { handle: row.handle, name });
+            self.users.insert(row.user_id, KnownUser { author, protected });
         }
     }
 
@@ -160,7 +163,7 @@ impl Tx {
         };
         let rows = sqlx::query_as(
             "select unhex(j.value ->> 0, '-') as chat_id, j.value ->> 1 as user_id,
-                 m.read_seq, m.own_unread, m.blocked, coalesce(u.handle, u.id) as username, u.protected
+                 m.read_seq, m.own_unread, m.blocked, u.name, u.handle, u.protected
              from json_each($1) j left join members m
              on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
              left join users u on u.id = j.value ->> 1",

@@ -1,14 +1,19 @@
-//! The `messages` table, as it is read. The [ledger](super::ledger) alone writes it: on SQLite by
-//! [rows](super::rows), on PostgreSQL by [calls](super::calls).
+//! The `messages` table, as it is read. The [ledger](super::ledger) alone appends to it: on SQLite by
+//! [rows](super::rows), on PostgreSQL by [calls](super::calls). What becomes of a message later is
+//! written by [changes](super::changes).
 
-use futures_util::TryStreamExt;
+use std::time::Duration;
 
-use super::batch::Key;
+use futures_util::{Stream, TryStreamExt};
+
+use super::batch::{self, Key};
+use super::replies::Bounds;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, Message, MessagePage, MessageQuery};
+use crate::model::{ChatId, Event, Message, MessageId, MessagePage, MessageQuery, NewMessage};
+use crate::model::{Sent, Signed};
 
 /// The `seq` of a chat's first message of this time or later, or the one after its last message. It
 /// is found by bisection: within a chat times never fall as `seq` rises.
@@ -26,15 +31,43 @@ const FIND_SEQ: &str = "
     )
     select low from search where low = high";
 
-const LIST_EARLIEST: &str = "
-    select * from messages where chat_id = $1 and seq between $2 and $3 order by seq limit $4";
+/// Messages with who sent them.
+macro_rules! signed {
+    ($rest:literal) => {
+        concat!(
+            "select m.*, u.handle, u.name from messages m join users u on u.id = m.user_id
+             where m.chat_id = $1 and ",
+            $rest
+        )
+    };
+}
+pub(super) use signed;
 
-const LIST_LATEST: &str = "
-    select * from messages where chat_id = $1 and seq between $2 and $3 order by seq desc limit $4";
+const LIST_EARLIEST: &str = signed!("m.seq between $2 and $3 order by m.seq limit $4");
+
+const LIST_LATEST: &str = signed!("m.seq between $2 and $3 order by m.seq desc limit $4");
+
+/// A message by its id, among those that follow a `seq`.
+const FIND_MESSAGE: &str = signed!(
+    "m.seq = (
+         select seq from (
+             select seq, id from messages where chat_id = $1 and seq >= $2 order by seq limit $4
+         ) near
+         where id = $3 limit 1
+     )"
+);
+
+/// So many are looked at for one of an id, of which the time is known: as many as are sent to a chat
+/// in a millisecond.
+const NEAR: i64 = 1024;
+
+/// By how much the time of a message's id may be off: until ids were made of the message's time, each
+/// had that of the moment after.
+const OFF: Duration = Duration::from_secs(1);
 
 impl Store {
     /// The messages of a chat that match `query`, and no more than fit into `max_bytes` after the
-    /// first.
+    /// first. Errors: `not_found` for replies to what is none of the chat's messages.
     pub async fn list_messages(
         &self,
         chat_id: ChatId,
@@ -44,32 +77,53 @@ impl Store {
         let (first, last) = self.find_range(chat_id, query.from, query.to).await?;
         let from = query.after_seq.map_or(first, |seq| first.max(seq.saturating_add(1)));
         let to = query.before_seq.map_or(last, |seq| last.min(seq.saturating_sub(1)));
+        if let Some(only) = query.only {
+            let bounds = Bounds { first, last, from, to };
+            return self.list_only(chat_id, only, query, bounds, max_bytes).await;
+        }
         let sql = if query.is_forward() { LIST_EARLIEST } else { LIST_LATEST };
-        let (mut messages, mut bytes) = (Vec::new(), 0);
-        on!(Db self, |pool| {
-            let mut rows = sqlx::query_as::<_, Message>(sql)
+        let mut messages = on!(Db self, |pool| {
+            let rows = sqlx::query_as(sql)
                 .bind(chat_id)
                 .bind(from)
                 .bind(to)
                 .bind(query.limit as i64)
                 .fetch(pool);
-            while let Some(message) = rows.try_next().await? {
-                bytes += message.size();
-                if bytes > max_bytes && !messages.is_empty() {
-                    break;
-                }
-                messages.push(message);
-            }
+            page_of(rows, max_bytes).await?
         });
         if !query.is_forward() {
             messages.reverse();
         }
         // Of an empty page, the bounds that left it empty.
-        let start = messages.first().map_or(from, |message| message.seq);
-        let end = messages.last().map_or(to, |message| message.seq);
+        let start = messages.first().map_or(from, |it| it.message.seq);
+        let end = messages.last().map_or(to, |it| it.message.seq);
         let previous = (start > first && first <= last).then_some(start);
         let next = (end < last && first <= last).then_some(end);
         Ok(MessagePage { messages, next, previous })
+    }
+
+    /// A message of a chat.
+    pub async fn find_message(
+        &self,
+        chat_id: ChatId,
+        id: MessageId,
+    ) -> Result<Option<Signed>, Error> {
+        for from in times_of(id) {
+            let seq = self.find_seq(chat_id, from).await?;
+            let found = on!(Db self, |pool| {
+                sqlx::query_as(FIND_MESSAGE)
+                    .bind(chat_id)
+                    .bind(seq)
+                    .bind(id)
+                    .bind(NEAR)
+                    .fetch_optional(pool)
+                    .await?
+            });
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// The first and the last `seq` of a chat between two times; an empty range if nothing is.
@@ -109,7 +163,63 @@ impl Store {
     }
 }
 
+/// No more of these rows than fit into `max_bytes` after the first.
+pub(super) async fn page_of(
+    mut rows: impl Stream<Item = Result<Signed, sqlx::Error>> + Unpin,
+    max_bytes: usize,
+) -> Result<Vec<Signed>, sqlx::Error> {
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    while let Some(signed) = rows.try_next().await? {
+        bytes += signed.message.size();
+        if bytes > max_bytes && !messages.is_empty() {
+            break;
+        }
+        messages.push(signed);
+    }
+    Ok(messages)
+}
+
+/// From when on a message of this id is looked for; nowhere if there can be none.
+fn times_of(id: MessageId) -> impl Iterator<Item = Time> {
+    id.time().into_iter().flat_map(|time| [time, time.before(OFF)])
+}
+
 impl Tx {
+    /// A message of a chat.
+    pub async fn find_message(
+        &mut self,
+        chat_id: ChatId,
+        id: MessageId,
+    ) -> Result<Option<Signed>, Error> {
+        for from in times_of(id) {
+            let seq: Option<i64> = on!(Tx self, |connection| {
+                let find = sqlx::query_scalar(FIND_SEQ).bind(chat_id).bind(from);
+                find.fetch_optional(connection).await?
+            });
+            let found = on!(Tx self, |connection| {
+                sqlx::query_as(FIND_MESSAGE)
+                    .bind(chat_id)
+                    .bind(seq.unwrap_or(1))
+                    .bind(id)
+                    .bind(NEAR)
+                    .fetch_optional(connection)
+                    .await?
+            });
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Appends one message with what is beside its text; see [`batch::append`].
+    pub async fn append_message(
+        &mut self,
+        message: NewMessage,
+    ) -> Result<(Sent, Option<Event>), Error> {
+        batch::append(self, message).await
+    }
+
     /// The messages that were sent under these `client_id`s, on a file.
     pub(super) async fn find_sent(&mut self, keys: Vec<Key>) -> Result<Vec<Message>, Error> {
         let Transaction::Sqlite(writer) = &mut *self.inner else {

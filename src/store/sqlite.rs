@@ -57,12 +57,17 @@ impl SqlitePools {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", (MAX_LOG_PAGES * PAGE_SIZE).to_string())
+            // What is deleted is overwritten.
+            .pragma("secure_delete", "on")
             .pragma("wal_autocheckpoint", "0");
         let lock = Arc::new(lock(options.get_filename()).await?);
         make_private(options.get_filename());
         // The ledger's thread uses the connection beside the driver's.
         let writer = pool(1).connect_with(options.clone().serialized(true)).await?;
         MIGRATIONS.run(&writer).await?;
+        // A server that has crashed may have left something there that was to be erased.
+        let cut = sqlx::query("pragma wal_checkpoint(truncate)");
+        cut.execute(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
         // They have read something by now, so that there is a log.
@@ -88,10 +93,15 @@ impl SqlitePools {
         }
     }
 
-    /// Copies the log into the file and cuts it. Nobody may write meanwhile.
-    pub async fn cut_log(&self) {
-        if let Err(error) = self.checkpoint("pragma wal_checkpoint(truncate)").await {
-            tracing::warn!(%error, "checkpoint failed");
+    /// Copies the log into the file and cuts it; returns whether it is cut, or readers have kept it
+    /// from that. Nobody may write meanwhile.
+    pub async fn cut_log(&self) -> bool {
+        match self.checkpoint("pragma wal_checkpoint(truncate)").await {
+            Ok(pages) => pages == 0,
+            Err(error) => {
+                tracing::warn!(%error, "checkpoint failed");
+                false
+            }
         }
     }
 

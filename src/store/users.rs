@@ -1,40 +1,13 @@
 //! The `users` table.
 
-use std::collections::{HashMap, HashSet};
-
 use sqlx::AssertSqlSafe;
 
 use super::sqlite::json;
-use super::{Db, Store, Transaction, Tx, is_storable, on};
+use super::{Store, Transaction, Tx, is_storable, on};
 use crate::error::Error;
 use crate::model::{ExternalId, Handle, Profile, User, UserId, Username, fold};
 
 impl Store {
-    /// What these users are called.
-    pub async fn list_usernames(
-        &self,
-        ids: &HashSet<&UserId>,
-    ) -> Result<HashMap<UserId, Username>, Error> {
-        let names: Vec<_> = match &self.db {
-            Db::Sqlite(pools) => {
-                sqlx::query_as(
-                    "select id, coalesce(handle, id) from users
-                     where id in (select value from json_each($1))",
-                )
-                .bind(json(ids.iter()))
-                .fetch_all(&pools.readers)
-                .await?
-            }
-            Db::Postgres(pool) => {
-                sqlx::query_as("select id, coalesce(handle, id) from users where id = any($1)")
-                    .bind(Vec::from_iter(ids))
-                    .fetch_all(pool)
-                    .await?
-            }
-        };
-        Ok(names.into_iter().collect())
-    }
-
     /// What others see of a user.
     pub async fn find_profile(&self, id: &UserId) -> Result<Option<Profile>, Error> {
         let profile = on!(Db self, |pool| {

@@ -1,9 +1,14 @@
 //! `list-messages`, `new-message`
 
-use super::views::{After, Before, MessageView, Messages};
+use std::collections::HashSet;
+
+use super::views::messages::{MessageView, Messages};
 use super::{Answer, Call};
+use crate::doors::input::Input;
 use crate::error::Error;
-use crate::model::{Body, ClientId, MessageQuery, MessageType, Problem};
+use crate::model::{
+    Body, ClientId, Extras, MessageId, MessageQuery, MessageType, Only, Problem, UserId, parse_id,
+};
 
 pub async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
     let chat_id = call.chat_id()?;
@@ -14,15 +19,22 @@ pub async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
         to,
         after_seq: query.optional_number("after_seq", 0)?,
         before_seq: query.optional_number("before_seq", 0)?,
+        only: only(&query)?,
         limit: query.limit()?,
     };
     let viewer = call.viewer().await?;
     let page = call.app.list_messages(&viewer, chat_id, &query).await?;
-    Answer::new(&Messages {
-        messages: page.messages.iter().map(MessageView::from).collect(),
-        next: page.next.map(|after_seq| After { after_seq }),
-        previous: page.previous.map(|before_seq| Before { before_seq }),
-    })
+    Answer::new(&Messages::from(&page))
+}
+
+fn only(query: &Input<'_>) -> Result<Option<Only>, Error> {
+    let reply_to = query.optional_text("reply_to", parse_id)?;
+    let pinned = query.optional_bool("pinned")?.unwrap_or(false);
+    match reply_to {
+        Some(_) if pinned => Err(query.invalid("pinned", "must not stand beside reply_to")),
+        Some(id) => Ok(Some(Only::Replies(id))),
+        None => Ok(pinned.then_some(Only::Pinned)),
+    }
 }
 
 pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
@@ -33,10 +45,34 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     })?;
     let body = message.text("value", Body::parse)?;
     let client_id = message.optional_id("client_id", ClientId::parse)?;
+    let extras = Extras {
+        reply_to: reply_to(&message)?,
+        mentions: mentions(&message)?.unwrap_or_default(),
+        data: message.optional_data_object("data")?,
+    };
     let actor = call.actor().await?;
-    let sent = call.app.new_message(&actor, chat_id, kind, body, client_id).await?;
+    let sent = call.app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;
     // In the room the push has another name.
     let subscribed = call.app.is_subscribed(call.asker.connection().id(), chat_id);
     let pushed = sent.fresh && !subscribed && call.asker.hears_as(actor.user_id());
-    Ok(Answer::new(&MessageView::from(&*sent.message))?.pushed(pushed))
+    Ok(Answer::new(&MessageView::new(&sent.message, &sent.author))?.pushed(pushed))
+}
+
+fn reply_to(message: &Input<'_>) -> Result<Option<MessageId>, Error> {
+    let reply_to = message.optional_object("reply_to")?;
+    reply_to.map(|reply_to| reply_to.text("id", parse_id)).transpose()
+}
+
+/// The users that a message mentions, each once, if it says so.
+pub(super) fn mentions(message: &Input<'_>) -> Result<Option<Vec<UserId>>, Error> {
+    const MAX: usize = Extras::MAX_MENTIONS;
+    let mentions =
+        message.optional_ids("mentions", MAX, UserId::parse).map_err(|error| match error {
+            Error::TooLarge { field, .. } => {
+                Error::invalid(field, format!("must name {MAX} users at most"))
+            }
+            error => error,
+        })?;
+    let mut seen = HashSet::new();
+    Ok(mentions.map(|ids| ids.into_iter().filter(|id| seen.insert(id.clone())).collect()))
 }

@@ -2,6 +2,7 @@
 //! encodes what that returns. It serves Socket.IO and HTTP alike (docs/protocol.md, "Requests").
 
 mod blocks;
+mod changes;
 mod chats;
 mod invitations;
 mod members;
@@ -122,6 +123,11 @@ events! {
     "remove-member" (Other) "End another's membership" => chats::remove_member,
     "list-messages" (Actor) "List a chat's messages, in the order sent" => messages::list_messages,
     "new-message" (Actor) "Send a message" => messages::new_message,
+    "edit-message" (Other) "Change what a message says" => changes::edit_message,
+    "delete-message" (Other) "Delete what a message says" => changes::delete_message,
+    "react" (Other) "Say something to a message in a word" => changes::react,
+    "pin-message" (Other) "Pin a message of a chat" => changes::pin_message,
+    "list-changes" (Other) "List the messages that were changed" => changes::list_changes,
     "typing" (Other) "Say that one is writing, or has stopped" => signals::typing,
     "signal" (Other) "Send something that is not kept" => signals::signal,
     "subscribe" (Socket) "Be in a chat's room, or hear of the system" => rooms::subscribe,

@@ -1,15 +1,15 @@
 //! The bodies of answers and pushes, as they go over the wire.
 
+pub mod messages;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::clock::Time;
 use crate::domain::Room;
 use crate::error::Error;
-use crate::model::{
-    ChannelName, Chat, ChatId, ClientId, Description, ExternalId, Handle, Invitation,
-};
-use crate::model::{InvitationId, ListedChat, Message, MessageId, Name, Photo, Profile, ReadState};
+use crate::model::{ChannelName, Chat, ChatId, Description, ExternalId, Handle, Invitation};
+use crate::model::{InvitationId, ListedChat, Name, Photo, Profile, ReadState};
 use crate::model::{Team, TeamId, User, UserId};
 
 #[derive(Serialize)]
@@ -51,6 +51,8 @@ pub struct ChatView<'a> {
     users: Option<&'a [UserId]>,
     participants: usize,
     last_seq: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_change: Option<i64>,
     created_at: Time,
     modified_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +73,7 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             users: Some(&chat.users),
             participants: chat.participants,
             last_seq: chat.last_seq,
+            last_change: Some(chat.last_change).filter(|change| *change > 0),
             created_at: chat.created_at,
             modified_at: chat.modified_at,
             unread: None,
@@ -82,53 +85,6 @@ impl<'a> From<&'a ListedChat> for ChatView<'a> {
     fn from(listed: &'a ListedChat) -> Self {
         let unread = Some(listed.unread);
         ChatView { unread, ..ChatView::from(&listed.chat) }
-    }
-}
-
-#[derive(Serialize)]
-pub struct MessageView<'a> {
-    id: MessageId,
-    msg: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    user_id: &'a UserId,
-    chat_id: ChatId,
-    room: String,
-    seq: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<&'a ClientId>,
-    created_at: Time,
-    modified_at: Time,
-}
-
-/// A message as it is shown in the room.
-#[derive(Serialize)]
-pub struct ChannelMessage<'a> {
-    #[serde(flatten)]
-    message: &'a MessageView<'a>,
-    channel: &'a str,
-}
-
-impl MessageView<'_> {
-    pub fn on_channel(&self) -> ChannelMessage<'_> {
-        ChannelMessage { message: self, channel: &self.room }
-    }
-}
-
-impl<'a> From<&'a Message> for MessageView<'a> {
-    fn from(message: &'a Message) -> Self {
-        MessageView {
-            id: message.id,
-            msg: message.body.as_ref(),
-            kind: message.kind.as_str(),
-            user_id: &message.user_id,
-            chat_id: message.chat_id,
-            room: channel_name(message.chat_id),
-            seq: message.seq,
-            client_id: message.client_id.as_ref(),
-            created_at: message.created_at,
-            modified_at: message.modified_at,
-        }
     }
 }
 
@@ -163,26 +119,6 @@ pub struct Chats<'a> {
     pub chats: Vec<ChatView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-/// A page of messages, and the query of the page that follows or comes before.
-#[derive(Serialize)]
-pub struct Messages<'a> {
-    pub messages: Vec<MessageView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<After>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Before>,
-}
-
-#[derive(Serialize)]
-pub struct After {
-    pub after_seq: i64,
-}
-
-#[derive(Serialize)]
-pub struct Before {
-    pub before_seq: i64,
 }
 
 /// The name of a chat's channel.

@@ -25,7 +25,9 @@ struct MessageView {
 }
 
 impl From<Signed> for MessageView {
-    fn from(Signed { message, author }: Signed) -> MessageView {
+    fn from(signed: Signed) -> MessageView {
+        let author = signed.username();
+        let message = signed.message;
         MessageView {
             timestamp: message.created_at.as_micros() / 1000,
             author,

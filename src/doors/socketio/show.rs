@@ -5,9 +5,8 @@ use engineioxide::Str;
 use super::packets;
 use crate::domain::Way;
 use crate::doors::requests::people_views::{OfPerson, PresenceView};
-use crate::doors::requests::views::{
-    Announcement, ChatView, InvitationView, MessageView, OfChat, OfInvitation,
-};
+use crate::doors::requests::views::messages::{ChangedView, MessageView};
+use crate::doors::requests::views::{Announcement, ChatView, InvitationView, OfChat, OfInvitation};
 use crate::doors::requests::views::{
     ParticipantView, ParticipantsView, ReadView, SignalView, TypingView,
 };
@@ -33,11 +32,14 @@ fn packet(event: &Event, way: Way) -> Result<Option<Str>, Error> {
         (Event::MemberRemoved { chat, .. }, Way::Member | Way::Room) => {
             of_chat("remove-member", chat)?
         }
-        (Event::MessageSent(Posted { message, .. }), Way::Member) => {
-            packets::push("new-message", &MessageView::from(&**message))?
+        (Event::MessageSent(Posted { message, user, .. }), Way::Member) => {
+            packets::push("new-message", &MessageView::new(message, user))?
         }
-        (Event::MessageSent(Posted { message, .. }), Way::Room) => {
-            packets::push("chat-message", &MessageView::from(&**message).on_channel())?
+        (Event::MessageSent(Posted { message, user, .. }), Way::Room) => {
+            packets::push("chat-message", &MessageView::new(message, user).on_channel())?
+        }
+        (Event::MessageChanged(changed), Way::Member | Way::Room) => {
+            packets::push("message-changed", &ChangedView::from(changed))?
         }
         (Event::ChatRead { read, .. }, Way::User) => {
             packets::push("mark-read", &OfChat { chat: ReadView::from(read) })?

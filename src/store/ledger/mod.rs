@@ -42,8 +42,8 @@ enum Entry {
     Message(NewMessage, Answer<Sent>),
     Mark(Mark, Answer<Marked>),
     Job(Answer<Tx>),
-    /// Cut SQLite's log while nobody writes.
-    CutLog,
+    /// Cut SQLite's log while nobody writes, and say whether it is cut.
+    CutLog(oneshot::Sender<bool>),
 }
 
 impl Entry {
@@ -51,7 +51,7 @@ impl Entry {
         match self {
             Entry::Message(message, _) => Some(message.chat_id),
             Entry::Mark(mark, _) => Some(mark.chat_id),
-            Entry::Job(_) | Entry::CutLog => None,
+            Entry::Job(_) | Entry::CutLog(_) => None,
         }
     }
 }
@@ -128,10 +128,11 @@ impl Ledger {
         }
     }
 
-    /// Has SQLite's log cut between two groups.
-    pub async fn cut_log(&self) {
+    /// Has SQLite's log cut between two groups; returns whether it is.
+    pub async fn cut_log(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
         // A ledger that has ended leaves that to the last connection.
-        let _ = self.queue.send(Entry::CutLog).await;
+        self.queue.send(Entry::CutLog(answer)).await.is_ok() && answered.await.unwrap_or(false)
     }
 
     /// False once the task has ended, as it does when the store is closed.

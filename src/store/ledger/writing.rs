@@ -59,8 +59,10 @@ impl Writing {
 
     /// Writes the group that begins with an entry.
     async fn write_from(&mut self, first: Entry) {
-        if let Entry::CutLog = first {
-            return self.pools.cut_log().await;
+        if let Entry::CutLog(answer) = first {
+            // One that waits no more needs no answer.
+            let _ = answer.send(self.pools.cut_log().await);
+            return;
         }
         let mut group = Group::default();
         group.add(first);

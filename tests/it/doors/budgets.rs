@@ -173,3 +173,28 @@ async fn zero_turns_the_budgets_off() {
         assert!(ann.ask("list-messages", of_chat(&chat)).await.get("error").is_none());
     }
 }
+
+/// A small request has a large message pushed anew.
+#[tokio::test]
+async fn a_change_counts_as_the_message_that_it_pushes() {
+    let server = TestServer::with_limits(|limits| limits.written_bytes_per_user = 8000).await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.chat("long", true, &[&bob.id]).await;
+    let said = ann.say(&chat, &"x".repeat(4000)).await;
+    let mut body = json!({ "chat": { "id": chat }, "message": { "id": said["id"] } });
+    let mut taken = 0;
+    let error = loop {
+        body["reaction"] = json!(taken.to_string());
+        let answer = bob.ask("react", body.clone()).await;
+        match answer.get("error") {
+            Some(error) => break error.clone(),
+            None => taken += 1,
+        }
+    };
+    assert_limited(&error);
+    assert!((1..=3).contains(&taken), "{taken}");
+    // So it is with the answer to one.
+    let mut answer = message(&chat, "short");
+    answer["message"]["reply_to"] = json!({ "id": said["id"] });
+    assert_limited(&bob.refused("new-message", answer).await);
+}

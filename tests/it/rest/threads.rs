@@ -244,3 +244,38 @@ async fn other_chats_are_no_threads() {
     bob.1.is_open().await;
     alice.1.is_open().await;
 }
+
+/// What is edited on Socket.IO is read as it is now, and what is deleted there is left out.
+#[tokio::test]
+async fn a_thread_is_as_its_messages_are_now() {
+    let server = TestServer::with(with_key).await;
+    let [mut bob, mut alice] = bob_and_alice(&server).await;
+    send_many(&mut bob, &mut alice, 25).await;
+    let mut client = server.connect_with(bob.0.access()).await;
+    let chats = client.done("list-chats", json!({})).await;
+    let chat = chats["chats"][0]["id"].clone();
+    let said = client.done("list-messages", json!({ "chat": { "id": chat } })).await;
+    for at in [24, 22, 20, 3] {
+        let deleted = json!({ "id": said["messages"][at]["id"] });
+        client.done("delete-message", json!({ "chat": { "id": chat }, "message": deleted })).await;
+    }
+    let edited = json!({ "id": said["messages"][23]["id"], "value": "edited" });
+    client.done("edit-message", json!({ "chat": { "id": chat }, "message": edited })).await;
+    let mut pages = Vec::new();
+    for page in 1..=3 {
+        let path = format!("/api/thread/alice?page={page}");
+        let answer = server.request("GET", &path).bearer(bob.0.access()).send().await;
+        pages.extend(values(&answer.data(), "message").into_iter().map(str::to_owned));
+    }
+    let expected = (1..=25).rev().filter(|number| ![25, 23, 21, 4].contains(number));
+    let expected = expected.map(|at: i32| match at {
+        24 => "edited".to_owned(),
+        at => at.to_string(),
+    });
+    assert_eq!(pages, Vec::from_iter(expected));
+    let inbox = server.request("GET", "/api/inbox").bearer(bob.0.access()).send().await;
+    assert_eq!(values(&inbox.data(), "latest_message"), [""]);
+    // Nothing was sent of it.
+    alice.1.say("alice", "bob", "and you?").await;
+    assert_eq!(bob.1.next().await["message"], "and you?");
+}

@@ -17,7 +17,7 @@ use crate::support::{TestServer, message};
 /// owner, the member and the mate are in the team; the guest is a member of the chat who is
 /// not. The invited user has not answered yet. The removed one was a guest. Nobody has not said
 /// who they are. The service acts as one more outsider. In a direct chat are the owner and the
-/// member, and it stays so.
+/// member, and it stays so. Messages that are changed are the owner's.
 const TABLE: &str = "
 request        chat          owner   member  guest   mate    invited removed outsider nobody  service
 
@@ -32,6 +32,36 @@ new-message    private       ok      ok      ok      none    none    none    non
 new-message    team          ok      ok      ok      forbid  none    none    none     unauth  ok
 new-message    private-team  ok      ok      ok      none    none    none    none     unauth  ok
 new-message    direct        ok      ok      none    none    none    none    none     unauth  forbid
+
+edit-message   public        ok      forbid  forbid  forbid  forbid  forbid  forbid   unauth  ok
+edit-message   private       ok      forbid  forbid  none    none    none    none     unauth  ok
+edit-message   team          ok      forbid  forbid  forbid  none    none    none     unauth  ok
+edit-message   private-team  ok      forbid  forbid  none    none    none    none     unauth  ok
+edit-message   direct        ok      forbid  none    none    none    none    none     unauth  ok
+
+delete-message public        ok      forbid  forbid  forbid  forbid  forbid  forbid   unauth  ok
+delete-message private       ok      forbid  forbid  none    none    none    none     unauth  ok
+delete-message team          ok      forbid  forbid  forbid  none    none    none     unauth  ok
+delete-message private-team  ok      forbid  forbid  none    none    none    none     unauth  ok
+delete-message direct        ok      forbid  none    none    none    none    none     unauth  ok
+
+pin-message    public        ok      forbid  forbid  forbid  forbid  forbid  forbid   unauth  ok
+pin-message    private       ok      forbid  forbid  none    none    none    none     unauth  ok
+pin-message    team          ok      forbid  forbid  forbid  none    none    none     unauth  ok
+pin-message    private-team  ok      forbid  forbid  none    none    none    none     unauth  ok
+pin-message    direct        ok      ok      none    none    none    none    none     unauth  ok
+
+react          public        ok      ok      ok      forbid  forbid  forbid  forbid   unauth  ok
+react          private       ok      ok      ok      none    none    none    none     unauth  ok
+react          team          ok      ok      ok      forbid  none    none    none     unauth  ok
+react          private-team  ok      ok      ok      none    none    none    none     unauth  ok
+react          direct        ok      ok      none    none    none    none    none     unauth  forbid
+
+list-changes   public        ok      ok      ok      ok      ok      ok      ok       ok      ok
+list-changes   private       ok      ok      ok      none    none    none    none     none    ok
+list-changes   team          ok      ok      ok      ok      none    none    none     none    ok
+list-changes   private-team  ok      ok      ok      none    none    none    none     none    ok
+list-changes   direct        ok      ok      none    none    none    none    none     none    ok
 
 list-members   public        ok      ok      ok      ok      ok      ok      ok       ok      ok
 list-members   private       ok      ok      ok      none    none    none    none     none    ok
@@ -120,6 +150,7 @@ async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
         with_credentials(access)(config);
         // One owner makes a chat for each cell.
         config.limits.announcements_per_user = 0;
+        config.limits.messages_per_user = 0;
     });
     let server = server.await;
     let mut stage = set(&server).await;
@@ -142,7 +173,7 @@ async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
             }
         }
     }
-    assert_eq!(seen.len(), 13 * 5, "a row is missing");
+    assert_eq!(seen.len(), 18 * 5, "a row is missing");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -2,11 +2,14 @@
 
 mod access;
 mod amplifiers;
+mod away;
 mod blocks;
 mod caps;
+pub mod changes;
 mod chats;
 mod deletions;
 mod direct;
+mod extras;
 mod fairness;
 mod invitations;
 mod key_set;

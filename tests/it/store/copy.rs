@@ -66,7 +66,12 @@ async fn fill(server: &TestServer) -> String {
         body["message"]["client_id"] = at.to_string().into();
         ann.done("new-message", body).await;
     }
-    cat.done("new-message", message(&chat, &"long ".repeat(100_000))).await;
+    let long = cat.done("new-message", message(&chat, &"long ".repeat(100_000))).await;
+    let of_long = json!({ "chat": { "id": chat }, "message": { "id": long["id"] } });
+    let mut reaction = of_long.clone();
+    reaction["reaction"] = "\u{1f600}".into();
+    ann.done("react", reaction).await;
+    ann.done("pin-message", of_long).await;
     cat.done("mark-read", json!({ "chat": { "id": chat }, "seq": 2 })).await;
     let team = ann.make_team("Ground Crew", &[&cat.id]).await;
     let of_team = json!({ "name": "of the team", "description": "", "team": { "id": team } });
@@ -97,7 +102,9 @@ async fn a_server_goes_on_with_the_copy() {
              modified_at, ephemeral)
          select randomblob(16), 'short-lived', false, id, 1, 1, 1, 1, true from users limit 1;
          insert into members select c.id, creator_id, 1, 0, 0, null, false from chats c where ephemeral;
-         insert into messages select c.id, 1, randomblob(16), creator_id, 0, 'gone', null, 1, 1
+         insert into messages
+             (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
+         select c.id, 1, randomblob(16), creator_id, 0, 'gone', null, 1, 1
          from chats c where ephemeral;",
     )
     .await;

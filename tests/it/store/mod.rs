@@ -4,6 +4,7 @@ pub mod backup;
 mod beside;
 pub mod copy;
 mod copy_broken;
+mod erasure;
 mod ledger;
 mod lost_file;
 mod outage;

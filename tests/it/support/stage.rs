@@ -87,8 +87,30 @@ impl Stage {
         opened["chat"]["id"].take().as_str().unwrap().to_owned()
     }
 
-    fn body(&self, event: &str, chat: &str) -> Value {
+    /// The id of a new message of the owner's, for requests about one.
+    async fn message(&mut self, event: &str, chat: &str) -> Value {
         match event {
+            "edit-message" | "delete-message" | "react" | "pin-message" => {
+                self.owner().done("new-message", message(chat, "mine")).await["id"].take()
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn body(&self, event: &str, chat: &str, message_id: &Value) -> Value {
+        let of_message = json!({ "chat": { "id": chat }, "message": { "id": message_id } });
+        match event {
+            "edit-message" => {
+                let changed = json!({ "id": message_id, "value": "x" });
+                json!({ "chat": { "id": chat }, "message": changed })
+            }
+            "delete-message" | "pin-message" => of_message,
+            "react" => {
+                let mut body = of_message;
+                body["reaction"] = json!("+1");
+                body
+            }
+            "list-changes" => json!({ "chat": { "id": chat }, "after": 0 }),
             "new-message" => message(chat, "hello"),
             "signal" => json!({ "chat": { "id": chat }, "data": 1 }),
             "update-chat" => json!({ "chat": { "id": chat, "name": "new" } }),
@@ -102,7 +124,9 @@ impl Stage {
     /// Makes a request and says in the table's words what it came to.
     pub async fn play(&mut self, event: &str, kind: &str, actor: &str) -> String {
         let chat = self.chat(kind).await;
-        let (body, of_none) = (self.body(event, &chat), self.body(event, NO_ID));
+        let message_id = self.message(event, &chat).await;
+        let body = self.body(event, &chat, &message_id);
+        let of_none = self.body(event, NO_ID, &message_id);
         let client = self.actors.get_mut(actor).unwrap();
         let error = client.ask(event, body).await["error"].take();
         if kind == "direct" && event == "subscribe" && error.is_null() {

@@ -1,0 +1,183 @@
+//! What becomes of messages after they were sent: edited and deleted, each with a change number, by
+//! which a client that was away finds what it has missed.
+
+use super::access::{Member, Moderator, Reader};
+use super::{Actor, App, Viewer};
+use crate::clock::{self, Time};
+use crate::error::Error;
+use crate::model::{
+    Change, ChangePage, Changed, ChatId, Edit, Event, List, Message, MessageId, Signed, UserId,
+};
+use crate::store::Tx;
+
+impl App {
+    /// Changes what a message says; what is absent stays. Errors: `not_found`; `forbidden` for an
+    /// actor who did not send it, or is no member; `conflict` for one that is deleted; `invalid` for
+    /// mentions of others than members; `rate_limited`.
+    pub async fn edit_message(
+        &self,
+        actor: &Actor,
+        chat_id: ChatId,
+        id: MessageId,
+        edit: Edit,
+    ) -> Result<Changed, Error> {
+        self.admit_change(actor).await?;
+        let mut tx = self.begin_as(actor).await?;
+        Member::check_in(&mut tx, chat_id, actor).await?;
+        let mut signed = find_message(&mut tx, chat_id, id).await?;
+        if signed.message.user_id != actor.user_id && !actor.service {
+            return Err(Error::Forbidden("only who has sent a message may edit it"));
+        }
+        refuse_deleted(&signed.message, "message.id")?;
+        refuse_strangers(&mut tx, chat_id, edit.mentions.as_deref().unwrap_or_default()).await?;
+        apply(&mut signed.message, edit);
+        let now = clock::stamp();
+        signed.message.edited_at = Some(now);
+        tx.update_body(&signed.message).await?;
+        tx.insert_erasure(&signed.message).await?;
+        let changed = record(&mut tx, signed, Change::Edited, now).await?;
+        tx.commit([Event::MessageChanged(changed.clone())]).await?;
+        self.count_change(actor, &changed.message).await;
+        Ok(changed)
+    }
+
+    /// Deletes what a message says; that it was there stays. A message that is deleted already stays
+    /// as it is. Errors: `not_found`; `forbidden` for an actor who neither sent it nor moderates;
+    /// `rate_limited`.
+    pub async fn delete_message(
+        &self,
+        actor: &Actor,
+        chat_id: ChatId,
+        id: MessageId,
+    ) -> Result<Changed, Error> {
+        self.admit_change(actor).await?;
+        let mut tx = self.begin_as(actor).await?;
+        let member = Member::check_in(&mut tx, chat_id, actor).await?;
+        let mut signed = find_message(&mut tx, chat_id, id).await?;
+        if signed.message.user_id != actor.user_id {
+            Moderator::of(&member)?;
+        }
+        if signed.message.deleted_at.is_some() {
+            return Ok(unchanged(signed, Change::Deleted));
+        }
+        let now = clock::stamp();
+        signed.message.delete(now);
+        tx.update_body(&signed.message).await?;
+        tx.delete_reactions(&signed.message).await?;
+        tx.insert_erasure(&signed.message).await?;
+        let deleted = record(&mut tx, signed, Change::Deleted, now).await?;
+        let answered = count_reply(&mut tx, &deleted.message, -1).await?;
+        let events = [Some(deleted.clone()), answered.clone()].into_iter().flatten();
+        tx.commit(events.map(Event::MessageChanged)).await?;
+        for changed in answered.iter().chain([&deleted]) {
+            self.count_change(actor, &changed.message).await;
+        }
+        Ok(deleted)
+    }
+
+    /// The messages of a chat that were changed after this number, for anyone if the chat is public.
+    /// Errors: `not_found`, `rate_limited`.
+    pub async fn list_changes(
+        &self,
+        viewer: &Viewer,
+        chat_id: ChatId,
+        after: i64,
+        limit: usize,
+    ) -> Result<ChangePage, Error> {
+        self.admit_reading(viewer).await?;
+        let permit = self.read_permit(viewer).await?;
+        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
+        let max_bytes = self.limits.max_page_bytes;
+        let page = self.store.list_changes(chat_id, after, limit, max_bytes).await?;
+        drop(permit);
+        self.count_read(viewer, &page.messages).await;
+        Ok(page)
+    }
+}
+
+fn apply(message: &mut Message, edit: Edit) {
+    if let Some(body) = edit.body {
+        message.body = body;
+    }
+    if let Some(mentions) = edit.mentions {
+        message.mentions = List::of(mentions);
+    }
+    if let Some(data) = edit.data {
+        message.data = data.kept();
+    }
+}
+
+/// Errors: `not_found`.
+pub(super) async fn find_message(
+    tx: &mut Tx,
+    chat_id: ChatId,
+    id: MessageId,
+) -> Result<Signed, Error> {
+    let found = tx.find_message(chat_id, id).await?;
+    found.ok_or_else(|| Error::no_message("message.id"))
+}
+
+/// Errors: `conflict`.
+pub(super) fn refuse_deleted(message: &Message, field: &'static str) -> Result<(), Error> {
+    match message.deleted_at {
+        Some(_) => Err(Error::conflict(field, "this message is deleted")),
+        None => Ok(()),
+    }
+}
+
+/// Errors: `invalid`, naming those of the mentioned users who are no members.
+pub(super) async fn refuse_strangers(
+    tx: &mut Tx,
+    chat_id: ChatId,
+    mentions: &[UserId],
+) -> Result<(), Error> {
+    if mentions.is_empty() {
+        return Ok(());
+    }
+    let strangers = tx.list_strangers(chat_id, mentions).await?;
+    match strangers.is_empty() {
+        true => Ok(()),
+        false => {
+            let why = format!("must name members of the chat, not {}", strangers.join(", "));
+            Err(Error::invalid("message.mentions", why))
+        }
+    }
+}
+
+/// Gives a change its number and stores what is beside the message's text. It is pushed once that is
+/// committed.
+pub(super) async fn record(
+    tx: &mut Tx,
+    mut signed: Signed,
+    changed: Change,
+    now: Time,
+) -> Result<Changed, Error> {
+    let message = &mut signed.message;
+    message.change = Some(tx.next_change(message.chat_id).await?);
+    message.modified_at = now;
+    tx.update_message(message).await?;
+    Ok(unchanged(signed, changed))
+}
+
+/// A message that is already as it was to become.
+pub(super) fn unchanged(signed: Signed, changed: Change) -> Changed {
+    let Signed { message, author } = signed;
+    Changed { message: message.into(), user: author.into(), changed }
+}
+
+/// Adds to the replies of the message that this one answers, if it does.
+pub(super) async fn count_reply(
+    tx: &mut Tx,
+    reply: &Message,
+    more: i64,
+) -> Result<Option<Changed>, Error> {
+    let Some(seq) = reply.reply_seq else {
+        return Ok(None);
+    };
+    let Some(mut signed) = tx.find_message_at(reply.chat_id, seq).await? else {
+        return Ok(None);
+    };
+    let replies = signed.message.replies.unwrap_or_default() + more;
+    signed.message.replies = Some(replies).filter(|replies| *replies > 0);
+    record(tx, signed, Change::Replies, clock::stamp()).await.map(Some)
+}

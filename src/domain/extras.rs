@@ -1,0 +1,53 @@
+//! Messages with something beside their text: an answer to another message, mentions, data. They are
+//! rarer than plain ones, and go by a job of the ledger, which may look at what they name.
+
+use super::changes::{count_reply, refuse_deleted, refuse_strangers};
+use super::{Actor, App};
+use crate::error::Error;
+use crate::model::{Data, Event, Extras, List, NewMessage, Sent};
+
+impl App {
+    /// Errors: `not_found` for a chat that the actor is no member of, and for an answer to what is
+    /// none of its messages; `conflict` for an answer to a deleted one; `invalid` for mentions of
+    /// others than members.
+    pub(super) async fn send_with_extras(
+        &self,
+        actor: &Actor,
+        message: NewMessage,
+        extras: Extras,
+    ) -> Result<Sent, Error> {
+        let chat_id = message.chat_id;
+        let mut tx = self.begin_as(actor).await?;
+        tx.lock_chats(&[chat_id]).await?;
+        let answered = match extras.reply_to {
+            Some(id) => tx.find_message(chat_id, id).await?,
+            None => None,
+        };
+        let new = NewMessage {
+            reply: answered.as_ref().map(|it| (it.message.id, it.message.seq)),
+            mentions: List::of(extras.mentions),
+            data: extras.data.and_then(Data::kept),
+            ..message
+        };
+        // What is wrong with what it names does not matter if it was sent before.
+        let (sent, event) = tx.append_message(new).await?;
+        let Some(event) = event else {
+            return Ok(sent);
+        };
+        if extras.reply_to.is_some() {
+            let answered = answered.ok_or_else(|| Error::no_message("message.reply_to"))?;
+            refuse_deleted(&answered.message, "message.reply_to")?;
+        }
+        let mentions = sent.message.mentions.iter().flat_map(|List(users)| users);
+        let mentions = Vec::from_iter(mentions.cloned());
+        refuse_strangers(&mut tx, chat_id, &mentions).await?;
+        let answered = count_reply(&mut tx, &sent.message, 1).await?;
+        let changed = answered.clone().map(Event::MessageChanged);
+        tx.commit([event].into_iter().chain(changed)).await?;
+        metrics::counter!("chinwag_messages_total").increment(1);
+        if let Some(answered) = answered {
+            self.count_change(actor, &answered.message).await;
+        }
+        Ok(sent)
+    }
+}

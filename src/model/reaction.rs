@@ -1,0 +1,38 @@
+//! Reactions: what users say to a message in a word or a picture.
+
+use serde::{Deserialize, Serialize};
+
+use super::UserId;
+use super::text::{Problem, bounded_text, no_control};
+use crate::config::Limits;
+
+bounded_text!(
+    /// What a user says to a message: 1 to [`MAX_BYTES`] bytes of text.
+    ReactionText,
+    |text, _| {
+        if text.len() > MAX_BYTES {
+            return Err(Problem::TooLarge { max: MAX_BYTES, unit: "bytes" });
+        }
+        if text.trim().is_empty() {
+            return Err(Problem::BLANK);
+        }
+        no_control(text)
+    }
+);
+
+const MAX_BYTES: usize = 64;
+
+/// All who say the same to a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reaction {
+    pub reaction: ReactionText,
+    pub count: i64,
+    /// Some of them, at most [`Reaction::MAX_USERS`].
+    pub users: Vec<UserId>,
+}
+
+impl Reaction {
+    /// How many different ones a message may have.
+    pub const MAX_DIFFERENT: usize = 20;
+    pub const MAX_USERS: usize = 20;
+}

@@ -1,0 +1,154 @@
+//! Taking what was edited or deleted from wherever else it stands: the `events` that have told of it,
+//! and the file's log. The `erasures` table says what is still to be done.
+
+use sqlx::FromRow;
+
+use super::sqlite::json;
+use super::{Db, Store, Transaction, Tx, on};
+use crate::error::Error;
+use crate::model::{ChatId, Event, Message, MessageId, Stream};
+
+/// How many are done in one round.
+const AT_ONCE: i64 = 100;
+
+#[derive(FromRow)]
+struct Erasure {
+    id: i64,
+    chat_id: ChatId,
+    seq: i64,
+    message_id: MessageId,
+}
+
+impl Store {
+    /// Does what is to be done, and returns whether there may be more of it. Errors: also if readers
+    /// keep the file's log from being cut; then it is to be tried again.
+    pub async fn erase_former_texts(&self) -> Result<bool, Error> {
+        let erasures: Vec<Erasure> = on!(Db self, |pool| {
+            sqlx::query_as("select * from erasures order by id limit $1")
+                .bind(AT_ONCE)
+                .fetch_all(pool)
+                .await?
+        });
+        if erasures.is_empty() {
+            return Ok(false);
+        }
+        for erasure in &erasures {
+            self.erase_from_events(erasure).await?;
+        }
+        if let Db::Sqlite(_) = &self.db
+            && !self.ledger.cut_log().await
+        {
+            return Err(Error::Unavailable(None));
+        }
+        // What is to be done anew meanwhile has another id.
+        let mut tx = self.begin().await?;
+        tx.delete_erasures(erasures.iter().map(|it| it.id).collect()).await?;
+        tx.commit([]).await?;
+        Ok(erasures.len() as i64 == AT_ONCE)
+    }
+
+    /// Makes the events tell of a message as it is now.
+    async fn erase_from_events(&self, erasure: &Erasure) -> Result<(), Error> {
+        // Looked up first, so that nobody who writes waits for a long look. An event begins so.
+        let begins = |event: &str| {
+            let id = erasure.message_id;
+            format!(r#"{{"event":"{event}","data":{{"message":{{"id":"{id}"%"#)
+        };
+        let ids: Vec<i64> = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select id from events where stream = $1 and (event like $2 or event like $3)",
+            )
+            .bind(Stream::Chat(erasure.chat_id).to_string())
+            .bind(begins("message-sent"))
+            .bind(begins("message-changed"))
+            .fetch_all(pool)
+            .await?
+        });
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        tx.lock_chats(&[erasure.chat_id]).await?;
+        let Some(now) = tx.find_message_at(erasure.chat_id, erasure.seq).await? else {
+            return Ok(());
+        };
+        for (id, event) in tx.list_texts(&ids).await? {
+            let event: Event = serde_json::from_str(&event).map_err(unreadable)?;
+            let event = event.say_as(&now.message);
+            tx.update_event(id, &serde_json::to_string(&event).map_err(unreadable)?).await?;
+        }
+        tx.commit([]).await
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> Error {
+    super::events::unreadable(&error.to_string())
+}
+
+impl Tx {
+    /// Has the former text of a message taken from wherever else it stands.
+    pub async fn insert_erasure(&mut self, message: &Message) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("insert into erasures (chat_id, seq, message_id) values ($1, $2, $3)")
+                .bind(message.chat_id)
+                .bind(message.seq)
+                .bind(message.id)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    async fn delete_erasures(&mut self, ids: Vec<i64>) -> Result<(), Error> {
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query("delete from erasures where id in (select value from json_each($1))")
+                    .bind(json(ids.iter()))
+                    .execute(inner.in_place())
+                    .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query("delete from erasures where id = any($1)")
+                    .bind(ids)
+                    .execute(&mut **inner)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// These events, as they are kept.
+    async fn list_texts(&mut self, ids: &[i64]) -> Result<Vec<(i64, String)>, Error> {
+        let texts = match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_as(
+                    "select id, event from events
+                     where id in (select value from json_each($1)) and event is not null",
+                )
+                .bind(json(ids.iter()))
+                .fetch_all(inner.in_place())
+                .await?
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query_as(
+                    "select id, event from events where id = any($1) and event is not null",
+                )
+                .bind(ids)
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(texts)
+    }
+
+    async fn update_event(&mut self, id: i64, event: &str) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("update events set event = $2 where id = $1")
+                .bind(id)
+                .bind(event)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+}

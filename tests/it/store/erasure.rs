@@ -1,0 +1,140 @@
+//! What was edited or deleted is gone from the database within a minute.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::time::{Instant, sleep};
+
+use crate::socketio::changes::{edit, of_message};
+use crate::support::database::is_no_file;
+use crate::support::nodes::Nodes;
+use crate::support::services;
+use crate::support::{Client, TestServer, message};
+
+/// How long it may take.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+/// Texts that stand nowhere else, of various lengths.
+fn text(at: usize) -> String {
+    let length = [10, 100, 700, 3000][at % 4];
+    format!("secret-{at:05}-{}", "x".repeat(length))
+}
+
+/// Says `count` texts in several chats and edits or deletes every second one; returns the numbers of
+/// those that are gone, and of those that stay.
+async fn make_secrets(ann: &mut Client, count: usize) -> (Vec<usize>, Vec<usize>) {
+    let mut chats = Vec::new();
+    for at in 0..5 {
+        chats.push(ann.chat(&at.to_string(), true, &[]).await);
+    }
+    let mut said = Vec::new();
+    for at in 0..count {
+        let chat = &chats[at * 7 % chats.len()];
+        let mut body = message(chat, &text(at));
+        if at % 8 == 0 {
+            body["message"]["data"] = json!({ "of": text(at) });
+        }
+        said.push((chat, ann.done("new-message", body).await));
+    }
+    let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    for (at, (chat, said)) in said.iter().enumerate() {
+        match at % 4 {
+            0 => drop(ann.done("delete-message", of_message(chat, said)).await),
+            2 => {
+                // Also what an edit has said is gone with the next.
+                let once = ann.done("edit-message", edit(chat, said, &text(count + at))).await;
+                ann.done("edit-message", edit(chat, &once, "harmless")).await;
+                gone.push(count + at);
+            }
+            _ => {
+                kept.push(at);
+                continue;
+            }
+        }
+        gone.push(at);
+    }
+    (gone, kept)
+}
+
+/// Which of these texts stand in the files of a database.
+fn found_in(directory: &Path, numbers: &[usize]) -> Vec<usize> {
+    let mut found = Vec::new();
+    for file in ["chat.db", "chat.db-wal"] {
+        let bytes = fs::read(directory.join(file)).unwrap_or_default();
+        let bytes = String::from_utf8_lossy(&bytes);
+        let is_there = |at: &&usize| bytes.contains(&format!("secret-{at:05}"));
+        found.extend(numbers.iter().filter(is_there).copied());
+    }
+    found
+}
+
+#[tokio::test]
+async fn nothing_of_it_is_left_in_the_file_or_its_log() {
+    if is_no_file("nothing_of_it_is_left_in_the_file_or_its_log") {
+        return;
+    }
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let (gone, kept) = make_secrets(&mut ann, 400).await;
+    let begun = Instant::now();
+    loop {
+        let left = found_in(server.directory.path(), &gone);
+        if left.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < A_MINUTE, "{left:?} of {} are left", gone.len());
+        sleep(Duration::from_millis(500)).await;
+    }
+    assert!(found_in(server.directory.path(), &kept).len() >= kept.len());
+}
+
+#[tokio::test]
+async fn no_row_of_postgres_holds_it() {
+    let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
+    let database = services::database(&postgres).await;
+    let nodes = Nodes::on(&database, &redis, 2, |_| {}).await;
+    let mut ann = nodes[0].user("ann").await;
+    let (gone, kept) = make_secrets(&mut ann, 40).await;
+    let mut connection = PgConnection::connect(&database).await.unwrap();
+    let begun = Instant::now();
+    loop {
+        let rows = all_rows(&mut connection).await;
+        let is_there = |at: &&usize| rows.contains(&format!("secret-{at:05}"));
+        assert!(kept.iter().all(|at| is_there(&at)));
+        let left = Vec::from_iter(gone.iter().filter(is_there));
+        if left.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < A_MINUTE, "{left:?} of {} are left", gone.len());
+        sleep(Duration::from_millis(500)).await;
+    }
+    // What is left of the events can still be read.
+    let events: Vec<String> =
+        sqlx::query_scalar("select event from events where event like '%\"message-%'")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    for event in events {
+        let event: Value = serde_json::from_str(&event).unwrap();
+        assert!(event["data"]["message"]["body"].is_string(), "{event}");
+    }
+}
+
+/// Every row of every table, as text.
+async fn all_rows(connection: &mut PgConnection) -> String {
+    let tables: Vec<String> =
+        sqlx::query_scalar("select tablename::text from pg_tables where schemaname = 'public'")
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+    let mut all = String::new();
+    for table in tables {
+        let sql = AssertSqlSafe(format!("select row_to_json(t)::text from {table} t"));
+        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await.unwrap();
+        rows.iter().for_each(|row| all.push_str(row));
+    }
+    all
+}
