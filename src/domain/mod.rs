@@ -43,6 +43,7 @@ mod people;
 mod pins;
 mod prepared;
 mod presence;
+mod public_chats;
 mod rates;
 mod reactions;
 mod readers;

@@ -93,6 +93,23 @@ pub struct ChatPage {
     pub next: Option<(Time, ChatId)>,
 }
 
+/// A public chat in the list of all.
+#[derive(Debug)]
+pub struct PublicChat {
+    /// Its users are not read.
+    pub chat: Chat,
+    /// How many members it has.
+    pub members: i64,
+}
+
+/// Public chats, latest activity first.
+#[derive(Debug)]
+pub struct PublicChatPage {
+    pub chats: Vec<PublicChat>,
+    /// Where the next page begins, when there is one: the activity and the id of the last chat.
+    pub next: Option<(Time, ChatId)>,
+}
+
 /// How far a member has read a chat.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ReadState {

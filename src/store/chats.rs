@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::direct::direct_pair;
+use super::public_chats::folded_name;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
@@ -57,8 +58,8 @@ const LIST_CHATS: &str = concat!(
 );
 
 #[derive(FromRow)]
-struct ChatRow {
-    id: ChatId,
+pub(super) struct ChatRow {
+    pub id: ChatId,
     name: Name,
     description: Option<Description>,
     private: bool,
@@ -105,13 +106,13 @@ impl From<ChatRow> for Chat {
     }
 }
 
-impl ListedChatRow {
+impl ChatRow {
     /// About how many bytes it takes on the wire.
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         const FIXED: usize = 300;
-        let description = self.chat.description.as_ref().map_or(0, |d| d.as_ref().len());
-        let users = self.chat.users.as_ref().map_or(0, String::len);
-        FIXED + self.chat.name.as_ref().len() + description + users
+        let description = self.description.as_ref().map_or(0, |d| d.as_ref().len());
+        let users = self.users.as_ref().map_or(0, String::len);
+        FIXED + self.name.as_ref().len() + description + users
     }
 }
 
@@ -157,7 +158,7 @@ impl Store {
                 .bind(limit as i64 + 1)
                 .fetch(pool);
             while let Some(row) = rows.try_next().await? {
-                bytes += row.size();
+                bytes += row.chat.size();
                 if chats.len() == limit || (bytes > max_bytes && !chats.is_empty()) {
                     next = last;
                     break;
@@ -237,7 +238,8 @@ impl Tx {
     pub async fn update_chat(&mut self, chat: &Chat) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
-                "update chats set name = $2, description = $3, private = $4, modified_at = $5
+                "update chats set name = $2, description = $3, private = $4, modified_at = $5,
+                     name_folded = $6
                  where id = $1",
             )
             .bind(chat.id)
@@ -245,6 +247,7 @@ impl Tx {
             .bind(&chat.description)
             .bind(chat.private)
             .bind(chat.modified_at)
+            .bind(folded_name(chat))
             .execute(connection)
             .await?;
         });
@@ -256,8 +259,9 @@ impl Tx {
         on!(Tx self, |connection| {
             sqlx::query(
                 "insert into chats (id, name, description, private, direct_pair, channel_name,
-                     ephemeral, team_id, creator_id, last_seq, active_at, created_at, modified_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
+                     ephemeral, team_id, creator_id, last_seq, active_at, created_at, modified_at,
+                     name_folded)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)",
             )
             .bind(chat.id)
             .bind(&chat.name)
@@ -271,6 +275,7 @@ impl Tx {
             .bind(chat.last_seq)
             .bind(chat.created_at)
             .bind(chat.modified_at)
+            .bind(folded_name(chat))
             .execute(connection)
             .await?;
         });

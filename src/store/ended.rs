@@ -94,7 +94,8 @@ impl Tx {
         self.forget_chat(id);
         let ended = on!(Tx self, |connection| {
             sqlx::query(
-                "update chats set ended = true where id = $1 and ephemeral and not ended",
+                "update chats set ended = true, name_folded = null, member_count = 0
+                 where id = $1 and ephemeral and not ended",
             )
             .bind(id)
             .execute(connection)

@@ -35,6 +35,7 @@ impl Store {
             tx.commit([]).await?;
         }
         self.fold_beginnings().await?;
+        self.fold_public_names().await?;
         let alike = self.count_unfolded().await?;
         if alike > 0 {
             tracing::warn!(

@@ -137,6 +137,16 @@ impl Tx {
         self.forget_all();
         on!(Tx self, |connection| {
             sqlx::query(
+                "update chats set member_count = member_count - 1
+                 where team_id = $1 and id in (select chat_id from members where user_id = $2)",
+            )
+            .bind(team_id)
+            .bind(user_id)
+            .execute(connection)
+            .await?;
+        });
+        on!(Tx self, |connection| {
+            sqlx::query(
                 "delete from members
                  where user_id = $2 and chat_id in (select id from chats where team_id = $1)",
             )
@@ -238,18 +248,32 @@ impl Tx {
             .await?
             .rows_affected(),
         };
+        self.count_members(chat_id, done as i64).await?;
         Ok(done)
     }
 
-    pub async fn delete_member(&mut self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
-        self.forget_chat(chat_id);
+    /// A chat has got so many members more, or less.
+    async fn count_members(&mut self, chat_id: ChatId, more: i64) -> Result<(), Error> {
         on!(Tx self, |connection| {
-            sqlx::query("delete from members where chat_id = $1 and user_id = $2")
+            sqlx::query("update chats set member_count = member_count + $2 where id = $1")
                 .bind(chat_id)
-                .bind(user_id)
+                .bind(more)
                 .execute(connection)
                 .await?;
         });
         Ok(())
+    }
+
+    pub async fn delete_member(&mut self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
+        self.forget_chat(chat_id);
+        let done = on!(Tx self, |connection| {
+            sqlx::query("delete from members where chat_id = $1 and user_id = $2")
+                .bind(chat_id)
+                .bind(user_id)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        self.count_members(chat_id, -(done as i64)).await
     }
 }

@@ -42,6 +42,7 @@ mod people;
 mod postgres;
 mod reactions;
 mod replies;
+mod public_chats;
 mod rows;
 mod seats;
 mod sqlite;

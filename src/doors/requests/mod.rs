@@ -9,6 +9,7 @@ mod members;
 mod messages;
 mod people;
 pub mod people_views;
+mod public_chats;
 mod rooms;
 mod signals;
 mod teams;
@@ -116,6 +117,7 @@ events! {
     "create-chat" (Actor) "Make a chat with its first members" => chats::create_chat,
     "open-direct" (Other) "Find or make the one private chat of two users" => chats::open_direct,
     "list-chats" (Actor) "List one's chats, latest activity first" => chats::list_chats,
+    "list-public-chats" (Actor) "List the public chats, latest activity first" => public_chats::list_public_chats,
     "update-chat" (Actor) "Change a chat's name, description or privacy" => chats::update_chat,
     "join-chat" (Actor) "Become a member of a public chat" => chats::join_chat,
     "leave-chat" (Actor) "End one's membership of a chat" => chats::leave_chat,

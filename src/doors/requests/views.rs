@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::domain::Room;
 use crate::error::Error;
 use crate::model::{ChannelName, Chat, ChatId, Description, ExternalId, Handle, Invitation};
-use crate::model::{InvitationId, ListedChat, Name, Photo, Profile, ReadState};
+use crate::model::{InvitationId, ListedChat, Name, Photo, Profile, PublicChat, ReadState};
 use crate::model::{Team, TeamId, User, UserId};
 
 #[derive(Serialize)]
@@ -49,6 +49,8 @@ pub struct ChatView<'a> {
     user: &'a UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
     users: Option<&'a [UserId]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<i64>,
     participants: usize,
     last_seq: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +73,7 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             team_id: chat.team_id,
             user: &chat.creator_id,
             users: Some(&chat.users),
+            members: None,
             participants: chat.participants,
             last_seq: chat.last_seq,
             last_change: Some(chat.last_change).filter(|change| *change > 0),
@@ -85,6 +88,13 @@ impl<'a> From<&'a ListedChat> for ChatView<'a> {
     fn from(listed: &'a ListedChat) -> Self {
         let unread = Some(listed.unread);
         ChatView { unread, ..ChatView::from(&listed.chat) }
+    }
+}
+
+impl<'a> From<&'a PublicChat> for ChatView<'a> {
+    fn from(listed: &'a PublicChat) -> Self {
+        let members = Some(listed.members);
+        ChatView { users: None, members, ..ChatView::from(&listed.chat) }
     }
 }
 

@@ -23,6 +23,7 @@ mod people;
 mod polled;
 mod presence;
 mod protection;
+mod public_chats;
 mod rates;
 mod reading;
 mod refusals;

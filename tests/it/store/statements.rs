@@ -37,22 +37,36 @@ async fn all_can_be_prepared_on_postgres() {
 /// A page of a user's chats is read from an index, in its order, and not sorted out of all.
 #[tokio::test]
 async fn a_list_of_chats_is_a_run_of_an_index() {
-    let directory = TempDir::new().unwrap();
-    let url = format!("{}?mode=rwc", database::sqlite_in(directory.path()));
-    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    migrations("sqlite").await.run(&mut connection).await.unwrap();
-    let statements = statements();
-    let lists = statements.iter().filter(|it| it.sql.starts_with("with page as"));
-    let lists: Vec<_> = lists.map(|it| format!("explain query plan {}", it.sql)).collect();
-    assert_eq!(lists.len(), 1, "the list of chats");
-    let plan: Vec<(i64, i64, i64, String)> =
-        sqlx::query_as(AssertSqlSafe(lists[0].clone())).fetch_all(&mut connection).await.unwrap();
-    let steps: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).collect();
+    let steps = steps_of("with page as").await;
     let first = steps.iter().position(|step| step.starts_with("SEARCH")).expect("an index");
     let run = "SEARCH members USING COVERING INDEX members_by_activity \
                (user_id=? AND (active_at,chat_id)<(?,?))";
     // What is sorted comes after the limit.
     assert!(steps[first] == run && steps[first + 1].starts_with("SCAN"), "{steps:#?}");
+}
+
+/// Public chats are read in the order of their activity, or those of a name and no others.
+#[tokio::test]
+async fn a_list_of_public_chats_is_a_run_of_an_index() {
+    let steps = steps_of("c.name_folded is not null").await;
+    assert_eq!(steps, ["SEARCH c USING INDEX chats_public ((active_at,id)<(?,?))"]);
+    let steps = steps_of("c.name_folded >= $4").await;
+    let run = "SEARCH c USING INDEX chats_public_by_name (name_folded>? AND name_folded<?)";
+    assert_eq!(steps[0], run, "{steps:#?}");
+}
+
+/// How SQLite takes the one statement in which this stands.
+async fn steps_of(part: &str) -> Vec<String> {
+    let directory = TempDir::new().unwrap();
+    let url = format!("{}?mode=rwc", database::sqlite_in(directory.path()));
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    migrations("sqlite").await.run(&mut connection).await.unwrap();
+    let found = statements().into_iter().filter(|it| it.sql.contains(part));
+    let found: Vec<_> = found.map(|it| format!("explain query plan {}", it.sql)).collect();
+    assert_eq!(found.len(), 1, "{part}");
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(AssertSqlSafe(found[0].clone())).fetch_all(&mut connection).await.unwrap();
+    plan.into_iter().map(|(.., step)| step).collect()
 }
 
 /// Fails if one of those that are for this dialect, or for any, cannot be prepared.
