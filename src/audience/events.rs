@@ -1,7 +1,6 @@
 //! What events change in the register, and which connections they are shown to.
 
 use std::collections::HashSet;
-use std::slice;
 use std::sync::Arc;
 
 use super::register::{Acting, Chat, Hearing, Register, Subscriber};
@@ -45,6 +44,7 @@ impl Register {
             | Event::MessageSent(_)
             | Event::MessageChanged(_)
             | Event::ChatRead { .. }
+            | Event::MembershipUpdated { .. }
             | Event::Invited(_)
             | Event::ChatDeleted { .. }
             | Event::TokenEnded { .. }
@@ -58,6 +58,7 @@ impl Register {
             | Event::UserDeleted { .. }
             | Event::PresenceChanged { .. }
             | Event::Typing { .. }
+            | Event::MemberRead { .. }
             | Event::Signalled { .. } => {}
         }
         true
@@ -208,11 +209,11 @@ impl Register {
         }
         let hearing = self.chats.get_mut(&chat_id).and_then(|chat| chat.hearing.take());
         let hearing = hearing.unwrap_or_else(|| self.gather(chat_id));
-        let named = self.connections_of(hearers);
+        let named = self.connections_of(chat_id, hearers);
         let hears = |recipient: &&Arc<dyn Recipient>| match hearers {
             Hearers::All => true,
             Hearers::AllBut(_) => !named.contains(&recipient.id()),
-            Hearers::Only(_) => named.contains(&recipient.id()),
+            Hearers::Only(_) | Hearers::OtherMembers(_) => named.contains(&recipient.id()),
         };
         show(hearing.in_room.iter().filter(hears), &in_room, unflushed);
         show(hearing.members.iter().filter(hears), &as_member, unflushed);
@@ -242,13 +243,18 @@ impl Register {
     }
 
     /// The connections that act as the users who are named.
-    fn connections_of(&self, hearers: &Hearers) -> HashSet<ConnectionId> {
+    fn connections_of(&self, chat_id: ChatId, hearers: &Hearers) -> HashSet<ConnectionId> {
         let users = match hearers {
-            Hearers::All => &[],
-            Hearers::AllBut(user_id) => slice::from_ref(user_id),
-            Hearers::Only(users) => users.as_slice(),
+            Hearers::All => Vec::new(),
+            Hearers::AllBut(user_id) => vec![user_id],
+            Hearers::Only(users) => Vec::from_iter(users),
+            Hearers::OtherMembers(user_id) => {
+                let chat = self.chats.get(&chat_id);
+                let members = chat.into_iter().flat_map(|chat| &chat.members);
+                members.filter(|member| *member != user_id).collect()
+            }
         };
-        let users = users.iter().filter_map(|user_id| self.users.get(user_id));
+        let users = users.into_iter().filter_map(|user_id| self.users.get(user_id));
         users.flat_map(|user| user.connections.keys().copied()).collect()
     }
 

@@ -50,9 +50,14 @@ impl App {
 
     /// Counts a message that the actor has had pushed anew, however little it took to ask for that.
     pub(super) async fn count_change(&self, actor: &Actor, message: &Message) {
+        self.count_bytes_pushed(actor, message.size()).await;
+    }
+
+    /// The same for what else is as large.
+    pub(super) async fn count_bytes_pushed(&self, actor: &Actor, bytes: usize) {
         let viewer = Viewer::from(actor);
         // It is pushed already, even if it was too much.
-        let _ = self.spend(&self.rates.bytes.written, &viewer, message.size(), true).await;
+        let _ = self.spend(&self.rates.bytes.written, &viewer, bytes, true).await;
     }
 
     /// Counts messages that the viewer has read.

@@ -14,6 +14,7 @@ use super::crowds::{self, Crowds, Telling};
 use super::follower::Follower;
 use super::leases::Leases;
 use super::nick_lists::NickLists;
+use super::receipts::Receipts;
 use super::typing::Typists;
 use crate::audience::{Audience, Unflushed};
 use crate::cluster::Moved;
@@ -28,6 +29,7 @@ pub(super) struct Carrier {
     pub leases: Leases,
     pub nick_lists: NickLists,
     pub typists: Typists,
+    pub receipts: Receipts,
     announcements: Announcements,
     crowds: Mutex<Crowds>,
     consequences: mpsc::UnboundedSender<Consequence>,
@@ -53,6 +55,7 @@ impl Carrier {
             leases: Leases::default(),
             nick_lists: NickLists::default(),
             typists: Typists::default(),
+            receipts: Receipts::default(),
             announcements: Announcements::new(announced_per_second),
             crowds: Mutex::default(),
             consequences,

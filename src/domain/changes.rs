@@ -30,7 +30,11 @@ impl App {
         }
         refuse_deleted(&signed.message, "message.id")?;
         refuse_strangers(&mut tx, chat_id, edit.mentions.as_deref().unwrap_or_default()).await?;
+        let mentions_others = edit.mentions.is_some();
         apply(&mut signed.message, edit);
+        if mentions_others {
+            tx.replace_mentions(&signed.message).await?;
+        }
         let now = clock::stamp();
         signed.message.edited_at = Some(now);
         tx.update_body(&signed.message).await?;
@@ -62,6 +66,7 @@ impl App {
         }
         let now = clock::stamp();
         signed.message.delete(now);
+        tx.replace_mentions(&signed.message).await?;
         tx.update_body(&signed.message).await?;
         tx.delete_reactions(&signed.message).await?;
         tx.insert_erasure(&signed.message).await?;

@@ -8,9 +8,7 @@ use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{
-    Chat, ChatChange, ChatId, ChatPage, Event, Mark, Marked, NewChat, Passed, ReadState, UserId,
-};
+use crate::model::{Chat, ChatChange, ChatId, ChatPage, Event, NewChat, UserId};
 use crate::store::Tx;
 
 impl App {
@@ -49,17 +47,21 @@ impl App {
         Ok(chat)
     }
 
-    /// The actor's chats, latest activity first; `before` is a page's `next`.
+    /// The actor's chats, latest activity first; `before` is a page's `next`. Errors:
+    /// `rate_limited`.
     pub async fn list_chats(
         &self,
         actor: &Actor,
         before: Option<(Time, ChatId)>,
         limit: usize,
     ) -> Result<ChatPage, Error> {
-        let max_bytes = self.limits.max_page_bytes;
-        let permit = self.read_permit(&Viewer::from(actor)).await?;
+        let (viewer, max_bytes) = (Viewer::from(actor), self.limits.max_page_bytes);
+        self.admit_reading(&viewer).await?;
+        let permit = self.read_permit(&viewer).await?;
         let mut page = self.store.list_chats(&actor.user_id, before, limit, max_bytes).await?;
         drop(permit);
+        let read = page.last_messages.values().map(|signed| signed.message.size());
+        self.count_bytes_read(&viewer, read.sum()).await;
         let ids: Vec<_> = page.chats.iter().map(|listed| listed.chat.id).collect();
         let counts = self.count_in_each(&ids).await;
         for (listed, participants) in page.chats.iter_mut().zip(counts) {
@@ -131,41 +133,6 @@ impl App {
         let chat = find_chat(&mut tx, chat_id, participants).await?;
         tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id }]).await?;
         Ok(chat)
-    }
-
-    /// Marks the chat as read up to `seq`, or all of it. What has been read stays read. Errors:
-    /// `not_found`, `forbidden` for an actor who is not a member.
-    pub async fn mark_read(
-        &self,
-        actor: &Actor,
-        chat_id: ChatId,
-        seq: Option<i64>,
-    ) -> Result<ReadState, Error> {
-        let mut mark = Mark {
-            chat_id,
-            user_id: actor.user_id.clone(),
-            seq,
-            passed: None,
-            by: actor.connection,
-            anonymous: actor.anonymous,
-        };
-        loop {
-            match self.store.mark_read(mark.clone()).await {
-                Ok(Marked::Read(read)) => return Ok(read),
-                // Counted outside the transaction: others wait for that.
-                Ok(Marked::Uncounted { after, to }) => {
-                    let _permit = self.read_permit(&Viewer::from(actor)).await?;
-                    let own = self.store.count_own(chat_id, &mark.user_id, after, to).await?;
-                    mark.passed = Some(Passed { after, to, own });
-                }
-                // The service may read the chat, but without a member there is nothing to mark.
-                Err(Error::NotFound { .. }) => {
-                    Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
-                    return Err(Error::NO_MEMBER);
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Chats, and what their members see of them.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelName, ChatId, ConnectionId, Description, Name, Person, TeamId, UserId};
+use super::{ChannelName, ChatId, ConnectionId, Description, Name, Person, Signed, TeamId, UserId};
 use crate::clock::{self, Time};
 
 /// A chat, room, channel or thread.
@@ -36,6 +38,14 @@ pub struct Chat {
 impl Chat {
     /// How many members a chat names: 1,000 and its creator. A public one may have more.
     pub const MAX_USERS: i64 = 1001;
+
+    /// About how many bytes it takes on the wire.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 300;
+        let description = self.description.as_ref().map_or(0, |text| text.as_ref().len());
+        let users: usize = self.users.iter().map(|id| id.as_ref().len() + 3).sum();
+        FIXED + self.name.as_ref().len() + description + users
+    }
 
     /// A new public chat of these members, who stand in the order of their ids.
     pub fn new(name: Name, creator_id: UserId, users: Vec<UserId>) -> Chat {
@@ -77,18 +87,51 @@ pub struct ChatChange {
     pub private: Option<bool>,
 }
 
-/// A chat in the list of one of its members.
-#[derive(Debug)]
+/// A chat as one of its members has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListedChat {
     pub chat: Chat,
+    pub membership: Membership,
+}
+
+/// What a member has of a chat for themself.
+#[derive(Clone, Copy, Debug, sqlx::FromRow, Serialize, Deserialize)]
+pub struct Membership {
     /// Messages of others that the member has not read.
     pub unread: i64,
+    /// How many of them mention the member.
+    pub mentions: i64,
+    /// Whether it is left out of what is counted as unread.
+    pub muted: bool,
+    pub pinned: bool,
+    /// Whether it is put away until the next message.
+    pub archived: bool,
+}
+
+/// What a member wants changed of that; what is absent stays.
+#[derive(Clone, Copy, Debug)]
+pub struct MembershipChange {
+    pub muted: Option<bool>,
+    pub pinned: Option<bool>,
+    pub archived: Option<bool>,
+}
+
+/// What is unread in all chats of a user.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Unread {
+    /// In how many of them anything is.
+    pub chats: i64,
+    pub messages: i64,
+    /// How many of these mention the user.
+    pub mentions: i64,
 }
 
 /// Chats of a user, latest activity first.
 #[derive(Debug)]
 pub struct ChatPage {
     pub chats: Vec<ListedChat>,
+    /// The latest message of each that has one.
+    pub last_messages: HashMap<ChatId, Signed>,
     /// Where the next page begins, when there is one: the activity and the id of the last chat.
     pub next: Option<(Time, ChatId)>,
 }
@@ -147,12 +190,13 @@ pub struct Passed {
 /// What became of a [`Mark`].
 #[derive(Clone, Copy, Debug)]
 pub enum Marked {
-    Read(ReadState),
-    /// Nothing yet: it takes a count of the member's own messages after one `seq` up to another.
-    Uncounted {
-        after: i64,
-        to: i64,
+    Read {
+        read: ReadState,
+        /// Whether the member has read on by it.
+        moved: bool,
     },
+    /// Nothing yet: it takes a count of the member's own messages after one `seq` up to another.
+    Uncounted { after: i64, to: i64 },
 }
 
 /// What a member may do in a chat, more or less.
@@ -177,6 +221,6 @@ pub struct ListedMember {
     pub user: Person,
     pub role: Role,
     pub joined_at: Time,
-    /// The member has read the messages up to this `seq`.
+    /// The member has read the messages up to this `seq`, even if some count as unread again.
     pub read_seq: i64,
 }

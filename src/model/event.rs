@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Changed, ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, Message, Name,
-    Person, Posted, Profile, ReadState, UserId, read_id,
+    Changed, ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, ListedChat,
+    Message, Name, Person, Posted, Profile, ReadState, UserId, read_id,
 };
 use crate::clock::Time;
 
@@ -90,6 +90,15 @@ pub enum Event {
     ChatRead {
         user_id: UserId,
         read: ReadState,
+        #[serde(skip)]
+        by: ConnectionId,
+    },
+    /// A member has muted, pinned or archived a chat, or has taken that back; `by` is the
+    /// connection that said so and has its answer already.
+    MembershipUpdated {
+        user_id: UserId,
+        #[serde(flatten)]
+        listed: ListedChat,
         #[serde(skip)]
         by: ConnectionId,
     },
@@ -189,6 +198,12 @@ pub enum Event {
         name: Name,
         on: bool,
     },
+    /// A member has read a chat up to here, further than ever before.
+    MemberRead {
+        chat_id: ChatId,
+        user_id: UserId,
+        read_seq: i64,
+    },
     /// A member sends something that is not kept: `data` is any JSON. `to` names the users of the
     /// chat that it is for; without it, it is for all.
     Signalled {
@@ -218,6 +233,8 @@ pub enum Hearers {
     All,
     Only(Vec<UserId>),
     AllBut(UserId),
+    /// The chat's members but this one, and nobody else in its room.
+    OtherMembers(UserId),
 }
 
 impl Route {
@@ -267,6 +284,9 @@ impl Event {
             Event::Typing { chat_id, user_id, .. } => {
                 Route { hearers: Hearers::AllBut(user_id.clone()), ..of_chat(chat_id) }
             }
+            Event::MemberRead { chat_id, user_id, .. } => {
+                Route { hearers: Hearers::OtherMembers(user_id.clone()), ..of_chat(chat_id) }
+            }
             Event::Signalled { chat_id, user_id, to, by, .. } => {
                 let hearers = match to {
                     // One's own other sockets get it, too.
@@ -275,7 +295,9 @@ impl Event {
                 };
                 Route { hearers, ..of_chat(chat_id).caused_by(*by) }
             }
-            Event::ChatRead { user_id, by, .. } => of_user(user_id).caused_by(*by),
+            Event::ChatRead { user_id, by, .. } | Event::MembershipUpdated { user_id, by, .. } => {
+                of_user(user_id).caused_by(*by)
+            }
             Event::UserProtected { user_id, by } => of_user(user_id).caused_by(*by),
             Event::UserUpdated { user, direct_with, by } => {
                 of_user(&user.id).told_to(direct_with).caused_by(*by)
@@ -302,9 +324,12 @@ impl Event {
     pub fn caused_by(mut self, connection: Option<ConnectionId>) -> Event {
         match (&mut self, connection) {
             (Event::MessageSent(posted), Some(connection)) => posted.by = connection,
-            (Event::ChatRead { by, .. } | Event::NickConnected { by, .. }, Some(connection)) => {
-                *by = connection;
-            }
+            (
+                Event::ChatRead { by, .. }
+                | Event::MembershipUpdated { by, .. }
+                | Event::NickConnected { by, .. },
+                Some(connection),
+            ) => *by = connection,
             (Event::UserProtected { by, .. } | Event::UserUpdated { by, .. }, connection) => {
                 *by = connection;
             }

@@ -18,8 +18,8 @@ pub use account::{
     DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
 };
 pub use chat::{
-    Chat, ChatChange, ChatPage, ListedChat, ListedMember, Mark, Marked, NewChat, Passed, PublicChat,
-    PublicChatPage, ReadState, Role,
+    Chat, ChatChange, ChatPage, ListedChat, ListedMember, Mark, Marked, Membership,
+    MembershipChange, NewChat, Passed, PublicChat, PublicChatPage, ReadState, Role, Unread,
 };
 pub use event::{Committed, Event, Hearers, Kept, Position, Route, Stream};
 pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};

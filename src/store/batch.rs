@@ -92,6 +92,7 @@ pub(super) async fn append(
     let sent = written.sent.pop().unwrap_or(Err(Error::Internal(None)))?;
     if sent.fresh {
         tx.update_message(&sent.message).await?;
+        tx.insert_mentions(&sent.message).await?;
     }
     Ok((sent, written.events.pop()))
 }
@@ -245,11 +246,12 @@ impl Batch {
         }
         let unread = last - reading.read_seq - reading.own_unread;
         let read = ReadState { chat_id, read_seq: reading.read_seq, unread };
-        if seq > before {
+        let moved = seq > before;
+        if moved {
             self.changed.insert((chat_id, user_id.clone()));
             self.events.push(Event::ChatRead { user_id, read, by });
         }
-        Ok(Marked::Read(read))
+        Ok(Marked::Read { read, moved })
     }
 }
 

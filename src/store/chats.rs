@@ -13,7 +13,7 @@ use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{
-    ChannelName, Chat, ChatId, ChatPage, Description, ListedChat, Name, TeamId, UserId,
+    ChannelName, Chat, ChatId, ChatPage, Description, ListedChat, Membership, Name, TeamId, UserId,
 };
 
 /// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
@@ -51,7 +51,15 @@ const LIST_CHATS: &str = concat!(
      )
      select ",
     chat_columns!(),
-    ", c.last_seq - own.read_seq - own.own_unread as unread
+    ", c.last_seq - own.read_seq - own.own_unread as unread, (
+             select count(*) from mentions
+             where user_id = $1 and chat_id = c.id and seq > own.read_seq
+         ) as mentions, own.muted, own.pinned,
+         coalesce(own.archived_seq >= c.last_seq, false) as archived, coalesce((
+             select octet_length(body) + octet_length(coalesce(data, ''))
+                 + octet_length(coalesce(reactions, ''))
+             from messages where chat_id = c.id and seq = c.last_seq
+         ), 0) as last_size
      from page join chats c on c.id = page.chat_id
      join members own on own.chat_id = page.chat_id and own.user_id = $1
      order by page.active_at desc, page.chat_id desc"
@@ -59,7 +67,7 @@ const LIST_CHATS: &str = concat!(
 
 #[derive(FromRow)]
 pub(super) struct ChatRow {
-    pub id: ChatId,
+    id: ChatId,
     name: Name,
     description: Option<Description>,
     private: bool,
@@ -79,8 +87,11 @@ pub(super) struct ChatRow {
 struct ListedChatRow {
     #[sqlx(flatten)]
     chat: ChatRow,
+    #[sqlx(flatten)]
+    membership: Membership,
     active_at: Time,
-    unread: i64,
+    /// About how many bytes its latest message takes.
+    last_size: i64,
 }
 
 impl From<ChatRow> for Chat {
@@ -103,16 +114,6 @@ impl From<ChatRow> for Chat {
             created_at: row.created_at,
             modified_at: row.modified_at,
         }
-    }
-}
-
-impl ChatRow {
-    /// About how many bytes it takes on the wire.
-    pub fn size(&self) -> usize {
-        const FIXED: usize = 300;
-        let description = self.description.as_ref().map_or(0, |d| d.as_ref().len());
-        let users = self.users.as_ref().map_or(0, String::len);
-        FIXED + self.name.as_ref().len() + description + users
     }
 }
 
@@ -158,17 +159,19 @@ impl Store {
                 .bind(limit as i64 + 1)
                 .fetch(pool);
             while let Some(row) = rows.try_next().await? {
-                bytes += row.chat.size();
+                let chat = Chat::from(row.chat);
+                bytes += chat.size() + usize::try_from(row.last_size).unwrap_or_default();
                 if chats.len() == limit || (bytes > max_bytes && !chats.is_empty()) {
                     next = last;
                     break;
                 }
-                last = Some((row.active_at, row.chat.id));
-                let unread = row.unread;
-                chats.push(ListedChat { chat: row.chat.into(), unread });
+                last = Some((row.active_at, chat.id));
+                chats.push(ListedChat { chat, membership: row.membership });
             }
         });
-        Ok(ChatPage { chats, next })
+        let places = chats.iter().map(|it| (it.chat.id, it.chat.last_seq)).collect();
+        let last_messages = self.list_last_messages(places).await?;
+        Ok(ChatPage { chats, last_messages, next })
     }
 
     /// Whether a chat is deleted with its last participant.

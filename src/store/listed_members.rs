@@ -47,7 +47,9 @@ impl Store {
         on!(Db self, |pool| {
             let mut rows = sqlx::query_as::<_, MemberRow>(
                 "select u.id, u.handle, u.name, u.photo, u.data, u.last_seen_at,
-                     m.joined_at, m.read_seq,
+                     m.joined_at, case
+                         when m.receipt_seq > m.read_seq then m.receipt_seq else m.read_seq
+                     end as read_seq,
                      c.creator_id = m.user_id and c.direct_pair is null as creator
                  from members m join chats c on c.id = m.chat_id join users u on u.id = m.user_id
                  where m.chat_id = $1 and m.user_id > $2 order by m.user_id limit $3",

@@ -254,6 +254,9 @@ impl Tx {
 
     /// A chat has got so many members more, or less.
     async fn count_members(&mut self, chat_id: ChatId, more: i64) -> Result<(), Error> {
+        if more == 0 {
+            return Ok(());
+        }
         on!(Tx self, |connection| {
             sqlx::query("update chats set member_count = member_count + $2 where id = $1")
                 .bind(chat_id)

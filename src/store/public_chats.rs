@@ -72,13 +72,14 @@ impl Store {
             }
             let mut rows = query.fetch(pool);
             while let Some(row) = rows.try_next().await? {
-                bytes += row.chat.size();
+                let chat = Chat::from(row.chat);
+                bytes += chat.size();
                 if chats.len() == limit || (bytes > max_bytes && !chats.is_empty()) {
                     next = last;
                     break;
                 }
-                last = Some((row.active_at, row.chat.id));
-                chats.push(PublicChat { chat: row.chat.into(), members: row.member_count });
+                last = Some((row.active_at, chat.id));
+                chats.push(PublicChat { chat, members: row.member_count });
             }
         });
         Ok(PublicChatPage { chats, next })

@@ -1,6 +1,6 @@
 //! Chats, and one's own part in them.
 
-use super::views::{ChatView, Chats, OfChat, ReadView};
+use super::views::{ChatView, Chats, OfChat};
 use super::{Answer, Call, cursor};
 use crate::domain::Actor;
 use crate::error::Error;
@@ -30,7 +30,8 @@ pub async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
     let (limit, before) = (call.body.limit()?, call.before()?);
     let actor = call.actor().await?;
     let page = call.app.list_chats(&actor, before, limit).await?;
-    let chats = page.chats.iter().map(ChatView::from).collect();
+    let last = |chat: &Chat| page.last_messages.get(&chat.id);
+    let chats = page.chats.iter().map(|it| ChatView::from(it).with_last(last(&it.chat))).collect();
     Answer::new(&Chats { chats, next: page.next.map(cursor) })
 }
 
@@ -57,14 +58,6 @@ pub async fn leave_chat(call: Call<'_>) -> Result<Answer, Error> {
     let chat_id = call.chat_id()?;
     let actor = call.actor().await?;
     chat_answer(&call.app.leave_chat(&actor, chat_id).await?)
-}
-
-pub async fn mark_read(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let seq = call.body.optional_number("seq", 0)?;
-    let actor = call.actor().await?;
-    let read = call.app.mark_read(&actor, chat_id, seq).await?;
-    Answer::new(&OfChat { chat: ReadView::from(&read) })
 }
 
 pub async fn remove_member(call: Call<'_>) -> Result<Answer, Error> {

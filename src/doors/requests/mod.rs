@@ -10,6 +10,7 @@ mod messages;
 mod people;
 pub mod people_views;
 mod public_chats;
+mod reading;
 mod rooms;
 mod signals;
 mod teams;
@@ -121,7 +122,9 @@ events! {
     "update-chat" (Actor) "Change a chat's name, description or privacy" => chats::update_chat,
     "join-chat" (Actor) "Become a member of a public chat" => chats::join_chat,
     "leave-chat" (Actor) "End one's membership of a chat" => chats::leave_chat,
-    "mark-read" (Actor) "Say how far one has read" => chats::mark_read,
+    "mark-read" (Actor) "Say how far one has read" => reading::mark_read,
+    "count-unread" (Actor) "Count what is unread in all one's chats" => reading::count_unread,
+    "update-membership" (Actor) "Mute, pin or archive a chat for oneself" => reading::update_membership,
     "remove-member" (Other) "End another's membership" => chats::remove_member,
     "list-messages" (Actor) "List a chat's messages, in the order sent" => messages::list_messages,
     "new-message" (Actor) "Send a message" => messages::new_message,

@@ -5,11 +5,15 @@ pub mod messages;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use messages::MessageView;
+
 use crate::clock::Time;
 use crate::domain::Room;
 use crate::error::Error;
 use crate::model::{ChannelName, Chat, ChatId, Description, ExternalId, Handle, Invitation};
-use crate::model::{InvitationId, ListedChat, Name, Photo, Profile, PublicChat, ReadState};
+use crate::model::{
+    InvitationId, ListedChat, Membership, Name, Photo, Profile, PublicChat, ReadState, Signed,
+};
 use crate::model::{Team, TeamId, User, UserId};
 
 #[derive(Serialize)]
@@ -58,7 +62,31 @@ pub struct ChatView<'a> {
     created_at: Time,
     modified_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    unread: Option<i64>,
+    last_message: Option<MessageView<'a>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    own: Option<OwnView>,
+}
+
+/// What is one's own of a chat.
+#[derive(Serialize)]
+struct OwnView {
+    unread: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    mentions: i64,
+    #[serde(skip_serializing_if = "is_false")]
+    muted: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pinned: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    archived: bool,
+}
+
+fn is_zero(it: &i64) -> bool {
+    *it == 0
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 impl<'a> From<&'a Chat> for ChatView<'a> {
@@ -79,15 +107,24 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             last_change: Some(chat.last_change).filter(|change| *change > 0),
             created_at: chat.created_at,
             modified_at: chat.modified_at,
-            unread: None,
+            last_message: None,
+            own: None,
         }
     }
 }
 
 impl<'a> From<&'a ListedChat> for ChatView<'a> {
     fn from(listed: &'a ListedChat) -> Self {
-        let unread = Some(listed.unread);
-        ChatView { unread, ..ChatView::from(&listed.chat) }
+        let Membership { unread, mentions, muted, pinned, archived } = listed.membership;
+        let own = Some(OwnView { unread, mentions, muted, pinned, archived });
+        ChatView { own, ..ChatView::from(&listed.chat) }
+    }
+}
+
+impl<'a> ChatView<'a> {
+    /// With its latest message, if there is one.
+    pub fn with_last(self, message: Option<&'a Signed>) -> Self {
+        ChatView { last_message: message.map(MessageView::from), ..self }
     }
 }
 
@@ -228,6 +265,20 @@ impl<'a> ParticipantsView<'a> {
         let left = left.iter().map(|id| OfId { id }).collect();
         let more = more.then_some(true);
         ParticipantsView { channel, room, participants, joined, left, more }
+    }
+}
+
+/// How far another member has read.
+#[derive(Serialize)]
+pub struct ReceiptView<'a> {
+    chat: OfId<ChatId>,
+    user: OfId<&'a UserId>,
+    read_seq: i64,
+}
+
+impl<'a> ReceiptView<'a> {
+    pub fn new(chat_id: ChatId, user_id: &'a UserId, read_seq: i64) -> Self {
+        ReceiptView { chat: OfId { id: chat_id }, user: OfId { id: user_id }, read_seq }
     }
 }
 

@@ -286,7 +286,9 @@ impl Recipient for Session {
     fn show(&self, shown: &Shown<'_>) -> bool {
         // The connection that has caused it has the answer already.
         let by = match shown.event {
-            Event::ChatRead { by, .. } | Event::Signalled { by, .. } => Some(*by),
+            Event::ChatRead { by, .. }
+            | Event::MembershipUpdated { by, .. }
+            | Event::Signalled { by, .. } => Some(*by),
             Event::UserUpdated { by, .. } => *by,
             _ => None,
         };

@@ -8,7 +8,7 @@ use crate::doors::requests::people_views::{OfPerson, PresenceView};
 use crate::doors::requests::views::messages::{ChangedView, MessageView};
 use crate::doors::requests::views::{Announcement, ChatView, InvitationView, OfChat, OfInvitation};
 use crate::doors::requests::views::{
-    ParticipantView, ParticipantsView, ReadView, SignalView, TypingView,
+    ParticipantView, ParticipantsView, ReadView, ReceiptView, SignalView, TypingView,
 };
 use crate::error::Error;
 use crate::model::{Chat, Event, Invitation, Posted};
@@ -43,6 +43,12 @@ fn packet(event: &Event, way: Way) -> Result<Option<Str>, Error> {
         }
         (Event::ChatRead { read, .. }, Way::User) => {
             packets::push("mark-read", &OfChat { chat: ReadView::from(read) })?
+        }
+        (Event::MembershipUpdated { listed, .. }, Way::User) => {
+            packets::push("update-membership", &OfChat { chat: ChatView::from(listed) })?
+        }
+        (Event::MemberRead { chat_id, user_id, read_seq }, Way::Member | Way::Room) => {
+            packets::push("read", &ReceiptView::new(*chat_id, user_id, *read_seq))?
         }
         (Event::Invited(invitation), Way::User) => invited(invitation)?,
         (Event::ParticipantJoined { chat_id, user, participants }, Way::Member | Way::Room) => {

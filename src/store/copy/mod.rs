@@ -25,13 +25,14 @@ pub(super) use target::is_unfinished;
 /// The tables that are copied, each after those it refers to, and which of their rows. The others
 /// are of a running server: nobody is in an ephemeral chat without one, and the events have been
 /// written to the log. Their numbers go on.
-const TABLES: [(&str, &str); 12] = [
+const TABLES: [(&str, &str); 13] = [
     ("users", "true"),
     ("teams", "true"),
     ("chats", "not ephemeral"),
     ("members", "chat_id not in (select id from chats where ephemeral)"),
     ("messages", "chat_id not in (select id from chats where ephemeral)"),
     ("reactions", "chat_id not in (select id from chats where ephemeral)"),
+    ("mentions", "chat_id not in (select id from chats where ephemeral)"),
     ("team_members", "true"),
     ("invitations", "chat_id not in (select id from chats where ephemeral)"),
     ("tokens", "true"),

@@ -27,6 +27,7 @@ async fn what_is_done_on_one_node_is_told_on_the_others() {
         assert_eq!(client.next("new-message").await, said);
     }
     let read = bob.done("mark-read", of_chat(&chat)).await;
+    assert_eq!(ann.next("read").await["read_seq"], 1);
     assert_eq!(tab.next("mark-read").await, read);
     let change = json!({ "chat": { "id": chat, "name": "new" } });
     let changed = ann.done("update-chat", change).await;

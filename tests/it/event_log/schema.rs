@@ -79,6 +79,7 @@ async fn messages(server: &TestServer) {
     let image = json!({ "value": "https://example.com/1.png", "type": "img" });
     ann.done("new-message", json!({ "chat": { "id": chat }, "message": image })).await;
     bob.done("mark-read", json!({ "chat": { "id": chat }, "seq": 1 })).await;
+    bob.done("update-membership", json!({ "chat": { "id": chat }, "archived": true })).await;
     let body = json!({ "user": { "id": bob.id } });
     let direct = ann.done("open-direct", body).await["chat"]["id"].as_str().unwrap().to_owned();
     ann.done("new-message", message(&direct, "between us")).await;
@@ -187,6 +188,7 @@ fn every_event_is_described() {
         "chat-announced",
         "presence-changed",
         "typing",
+        "member-read",
         "signalled",
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -10,7 +10,7 @@ use crate::support::stage::Stage;
 use crate::support::steps::{channel, of_chat, of_chat_and};
 use crate::support::{TestServer, message};
 
-/// What each request comes to: `ok`, `forbid` (`forbidden`), `none` (`not_found`), `confl`
+/// What each request comes to, where `mark-unread` is a `mark-read` that goes back: `ok`, `forbid` (`forbidden`), `none` (`not_found`), `confl`
 /// (`conflict`) or `unauth` (`unauthenticated`).
 ///
 /// A chat does not exist for those who get `none`: they get the same for the id of no chat. The
@@ -86,6 +86,18 @@ mark-read      private       ok      ok      ok      none    none    none    non
 mark-read      team          ok      ok      ok      forbid  none    none    none     unauth  forbid
 mark-read      private-team  ok      ok      ok      none    none    none    none     unauth  forbid
 mark-read      direct        ok      ok      none    none    none    none    none     unauth  forbid
+
+update-membership public     ok      ok      ok      forbid  forbid  forbid  forbid   unauth  forbid
+update-membership private    ok      ok      ok      none    none    none    none     unauth  forbid
+update-membership team       ok      ok      ok      forbid  none    none    none     unauth  forbid
+update-membership private-team ok    ok      ok      none    none    none    none     unauth  forbid
+update-membership direct     ok      ok      none    none    none    none    none     unauth  forbid
+
+mark-unread    public        ok      ok      ok      forbid  forbid  forbid  forbid   unauth  forbid
+mark-unread    private       ok      ok      ok      none    none    none    none     unauth  forbid
+mark-unread    team          ok      ok      ok      forbid  none    none    none     unauth  forbid
+mark-unread    private-team  ok      ok      ok      none    none    none    none     unauth  forbid
+mark-unread    direct        ok      ok      none    none    none    none    none     unauth  forbid
 
 join-chat      public        ok      ok      ok      ok      ok      ok      ok       unauth  ok
 join-chat      private       ok      ok      ok      none    none    none    none     unauth  ok
@@ -173,7 +185,7 @@ async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
             }
         }
     }
-    assert_eq!(seen.len(), 18 * 5, "a row is missing");
+    assert_eq!(seen.len(), 20 * 5, "a row is missing");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::rpc::room_of;
-use crate::support::steps::{of_chat, of_chat_and};
-use crate::support::{Client, TestServer, assert_error};
+use crate::support::steps::{channel, of_chat, of_chat_and};
+use crate::support::{Client, TestServer, assert_error, message, soon};
 
 /// What a request lists.
 async fn listed(client: &mut Client, body: Value) -> Value {
@@ -32,8 +32,8 @@ async fn whoever_may_connect_finds_the_public_chats() {
     let second = ann.chat("ärzte", false, &[]).await;
     assert_eq!(each(&mut nobody, json!({}), "id").await, [second.as_str(), first.as_str()]);
 
-    ann.done("new-message", crate::support::message(&first, "hello")).await;
-    ann.done("subscribe", json!({ "channel": format!("room-{first}") })).await;
+    ann.done("new-message", message(&first, "hello")).await;
+    ann.done("subscribe", channel(&first)).await;
     let chats = listed(&mut nobody, json!({})).await;
     assert_eq!(chats[0]["id"], json!(first), "its activity is the latest");
     assert_eq!(chats[0]["members"], 2);
@@ -50,7 +50,8 @@ async fn whoever_may_connect_finds_the_public_chats() {
         ("our", vec![]),
         ("  ", vec![&first, &second]),
     ] {
-        assert_eq!(each(&mut nobody, json!({ "text": text }), "id").await, found, "{text}");
+        let listed = each(&mut nobody, json!({ "text": text }), "id").await;
+        assert_eq!(json!(listed), json!(found), "{text}");
     }
 
     // What becomes private, or is called something else, is not found any more.
@@ -104,14 +105,10 @@ async fn members_are_counted() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.chat("open", false, &[]).await;
-    let mut steps: Vec<(i64, &str, Value)> = vec![
-        (2, "join-chat", of_chat(&chat)),
-        (2, "join-chat", of_chat(&chat)),
-        (1, "leave-chat", of_chat(&chat)),
-        (2, "join-chat", of_chat(&chat)),
-    ];
-    for (members, event, body) in steps.drain(..) {
-        bob.done(event, body).await;
+    for (members, event) in
+        [(2, "join-chat"), (2, "join-chat"), (1, "leave-chat"), (2, "join-chat")]
+    {
+        bob.done(event, of_chat(&chat)).await;
         assert_eq!(each(&mut ann, json!({}), "members").await, [members], "after {event}");
     }
     ann.done("remove-member", of_chat_and(&chat, &bob.id)).await;
@@ -127,5 +124,5 @@ async fn a_room_that_has_ended_is_not_listed() {
     assert_eq!(each(&mut nobody, json!({}), "id").await, [room.as_str()]);
     server.call("LeaveRoom", json!([zoe])).await;
     let gone = async { while listed(&mut nobody, json!({})).await != json!([]) {} };
-    crate::support::soon("the room ends", gone).await;
+    soon("the room ends", gone).await;
 }

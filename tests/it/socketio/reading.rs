@@ -178,6 +178,7 @@ async fn the_other_sockets_of_the_user_see_what_is_read() {
     ann.say(&chat, "1").await;
     let (mut tab1, mut tab2) = (server.user("bob").await, server.user("bob").await);
     let answer = tab1.ask("mark-read", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(ann.next("read").await["read_seq"], 1);
     assert_eq!(tab2.next("mark-read").await, answer);
     tab1.nothing_more().await;
     ann.nothing_more().await;

@@ -64,6 +64,7 @@ async fn fill(server: &TestServer) -> String {
     for at in 0..5 {
         let mut body = message(&chat, &format!("number {at}"));
         body["message"]["client_id"] = at.to_string().into();
+        body["message"]["mentions"] = json!([cat.id]);
         ann.done("new-message", body).await;
     }
     let long = cat.done("new-message", message(&chat, &"long ".repeat(100_000))).await;
@@ -73,6 +74,8 @@ async fn fill(server: &TestServer) -> String {
     ann.done("react", reaction).await;
     ann.done("pin-message", of_long).await;
     cat.done("mark-read", json!({ "chat": { "id": chat }, "seq": 2 })).await;
+    let muted = json!({ "chat": { "id": chat }, "muted": true, "archived": true });
+    cat.done("update-membership", muted).await;
     let team = ann.make_team("Ground Crew", &[&cat.id]).await;
     let of_team = json!({ "name": "of the team", "description": "", "team": { "id": team } });
     ann.done("create-chat", json!({ "chat": of_team, "users": [] })).await;
@@ -101,7 +104,8 @@ async fn a_server_goes_on_with_the_copy() {
         "insert into chats (id, name, private, creator_id, last_seq, active_at, created_at,
              modified_at, ephemeral)
          select randomblob(16), 'short-lived', false, id, 1, 1, 1, 1, true from users limit 1;
-         insert into members select c.id, creator_id, 1, 0, 0, null, false from chats c where ephemeral;
+         insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
+         select c.id, creator_id, 1, 0, 0 from chats c where ephemeral;
          insert into messages
              (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
          select c.id, 1, randomblob(16), creator_id, 0, 'gone', null, 1, 1

@@ -114,6 +114,8 @@ impl Stage {
             "new-message" => message(chat, "hello"),
             "signal" => json!({ "chat": { "id": chat }, "data": 1 }),
             "update-chat" => json!({ "chat": { "id": chat, "name": "new" } }),
+            "update-membership" => json!({ "chat": { "id": chat }, "muted": true }),
+            "mark-unread" => json!({ "chat": { "id": chat }, "seq": 1, "unread": true }),
             "remove-member" => of_chat_and(chat, &self.id("another")),
             "invite" => of_chat_and(chat, &self.id("stranger")),
             "subscribe" | "unsubscribe" => channel(chat),
@@ -127,6 +129,7 @@ impl Stage {
         let message_id = self.message(event, &chat).await;
         let body = self.body(event, &chat, &message_id);
         let of_none = self.body(event, NO_ID, &message_id);
+        let event = if event == "mark-unread" { "mark-read" } else { event };
         let client = self.actors.get_mut(actor).unwrap();
         let error = client.ask(event, body).await["error"].take();
         if kind == "direct" && event == "subscribe" && error.is_null() {

@@ -1,0 +1,10 @@
+-- Whom messages mention, but for who has sent them.
+create table mentions (
+    chat_id blob not null,
+    seq bigint not null,
+    user_id text not null,
+    primary key (chat_id, seq, user_id),
+    foreign key (chat_id, seq) references messages (chat_id, seq) on delete cascade
+) without rowid;
+
+create index mentions_of on mentions (user_id, chat_id, seq);
