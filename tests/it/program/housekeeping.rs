@@ -146,6 +146,7 @@ async fn a_long_history_goes_little_by_little_on_sqlite() {
     let directory = TempDir::new().unwrap();
     let url = database::sqlite_in(directory.path());
     let insert = "insert into messages
+            (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
         with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 2000)
         select id, n, randomblob(16), creator_id, 0, 'x', null, 1, 1
         from chats, numbers where ephemeral";
@@ -158,6 +159,7 @@ async fn a_long_history_goes_little_by_little_on_postgres() {
     let url = services::database(&postgres).await;
     // PostgreSQL gives up a statement that takes too long.
     let insert = "insert into messages
+            (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
             select id, n, gen_random_uuid(), creator_id, 0, 'x', null, 1, 1
             from chats, generate_series(1, 2000) n where ephemeral;
         create or replace function refuse() returns trigger language plpgsql as $$ begin
