@@ -198,8 +198,15 @@ async fn assert_tables(directory: &TempDir, said: &str) {
     let sql = "select name from sqlite_master where type = 'table' order by name";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
     let left = tables.iter().filter(|table| !said.contains(&format!("read {table}: ")));
-    let of_a_server =
-        ["_sqlx_migrations", "events", "nick_channels", "nicks", "seats", "sqlite_sequence"];
+    let of_a_server = [
+        "_sqlx_migrations",
+        "erasures",
+        "events",
+        "nick_channels",
+        "nicks",
+        "seats",
+        "sqlite_sequence",
+    ];
     // A server looks through what was copied as well.
     assert_eq!(Vec::from_iter(left), [&of_a_server[..], &["unchecked"]].concat());
 }
