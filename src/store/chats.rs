@@ -55,11 +55,11 @@ const LIST_CHATS: &str = concat!(
              select count(*) from mentions
              where user_id = $1 and chat_id = c.id and seq > own.read_seq
          ) as mentions, own.muted, own.pinned,
-         coalesce(own.archived_seq >= c.last_seq, false) as archived, coalesce((
+         coalesce(own.archived_seq >= c.last_seq, false) as archived, cast(coalesce((
              select octet_length(body) + octet_length(coalesce(data, ''))
                  + octet_length(coalesce(reactions, ''))
              from messages where chat_id = c.id and seq = c.last_seq
-         ), 0) as last_size
+         ), 0) as bigint) as last_size
      from page join chats c on c.id = page.chat_id
      join members own on own.chat_id = page.chat_id and own.user_id = $1
      order by page.active_at desc, page.chat_id desc"
