@@ -57,21 +57,14 @@ impl App {
         self.admit_change(actor).await?;
         let mut tx = self.begin_as(actor).await?;
         let member = Member::check_in(&mut tx, chat_id, actor).await?;
-        let mut signed = find_message(&mut tx, chat_id, id).await?;
+        let signed = find_message(&mut tx, chat_id, id).await?;
         if signed.message.user_id != actor.user_id {
             Moderator::of(&member)?;
         }
         if signed.message.deleted_at.is_some() {
             return Ok(unchanged(signed, Change::Deleted));
         }
-        let now = clock::stamp();
-        signed.message.delete(now);
-        tx.replace_mentions(&signed.message).await?;
-        tx.update_body(&signed.message).await?;
-        tx.delete_reactions(&signed.message).await?;
-        tx.insert_erasure(&signed.message).await?;
-        let deleted = record(&mut tx, signed, Change::Deleted, now).await?;
-        let answered = count_reply(&mut tx, &deleted.message, -1).await?;
+        let (deleted, answered) = delete(&mut tx, signed).await?;
         let events = [Some(deleted.clone()), answered.clone()].into_iter().flatten();
         tx.commit(events.map(Event::MessageChanged)).await?;
         for changed in answered.iter().chain([&deleted]) {
@@ -98,6 +91,23 @@ impl App {
         self.count_read(viewer, &page.messages).await;
         Ok(page)
     }
+}
+
+/// Deletes what a message says, and returns that and what has become of the message that it
+/// answered.
+pub(super) async fn delete(
+    tx: &mut Tx,
+    mut signed: Signed,
+) -> Result<(Changed, Option<Changed>), Error> {
+    let now = clock::stamp();
+    signed.message.delete(now);
+    tx.replace_mentions(&signed.message).await?;
+    tx.update_body(&signed.message).await?;
+    tx.delete_reactions(&signed.message).await?;
+    tx.insert_erasure(&signed.message).await?;
+    let deleted = record(tx, signed, Change::Deleted, now).await?;
+    let answered = count_reply(tx, &deleted.message, -1).await?;
+    Ok((deleted, answered))
 }
 
 fn apply(message: &mut Message, edit: Edit) {

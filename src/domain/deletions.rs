@@ -1,34 +1,91 @@
-//! Deleting users: what is theirs goes, what they have said stays, by nobody in particular. The id
-//! is never given out again.
+//! Deleting users: what is theirs goes; what they have said stays, by nobody in particular, or is
+//! erased, little by little. The id is never given out again.
 
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+use super::changes;
 use super::chats::{find_chat, leave};
 use super::users::KEPT;
 use super::{Actor, App, Viewer};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{Chat, ChatId, Event, Name, UserId};
+use crate::model::{Chat, ChatId, Event, MessageId, Name, UserId};
 use crate::store::Tx;
 
 /// So many chats are left before the request is answered; housekeeping does the rest.
 const AT_ONCE: i64 = 100;
 
+/// How often messages are looked for that a server has left when it ended.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// How far the messages of a user are erased.
+struct Erasing {
+    user_id: UserId,
+    after: (ChatId, i64),
+}
+
+/// Erases what deleted users have said, until the server is gone.
+pub(super) async fn erase(app: Weak<App>, deleted: Arc<Notify>) {
+    let mut erasing = None;
+    loop {
+        let Some(strong) = app.upgrade() else {
+            return;
+        };
+        let begun = Instant::now();
+        // In a task of its own, as a write that has begun is to be finished.
+        let run = tokio::spawn(async move { strong.erase_some(erasing).await });
+        erasing = match run.await {
+            Ok(Ok(Some(more))) => {
+                // Others get half of the time.
+                sleep(begun.elapsed()).await;
+                Some(more)
+            }
+            Ok(Ok(None)) => {
+                let _ = timeout(EVERY, deleted.notified()).await;
+                None
+            }
+            Ok(Err(error)) if error.is_closed() => return,
+            Ok(Err(error)) => {
+                error.warn("messages of deleted users are still there");
+                sleep(EVERY).await;
+                None
+            }
+            Err(_) => {
+                tracing::error!("erasing the messages of deleted users has failed");
+                sleep(EVERY).await;
+                None
+            }
+        };
+    }
+}
+
 impl App {
-    /// Deletes the actor. Errors: `unauthenticated` for one who has become protected since;
-    /// `not_found`.
-    pub async fn delete_self(&self, actor: &Actor) -> Result<(), Error> {
+    /// Deletes the actor; with `erase` also what they have said. Errors: `unauthenticated` for one
+    /// who has become protected since; `not_found`.
+    pub async fn delete_self(&self, actor: &Actor, erase: bool) -> Result<(), Error> {
         let tx = self.begin_as(actor).await?;
-        self.delete(tx, &actor.user_id).await
+        self.delete(tx, &actor.user_id, erase).await
     }
 
     /// Deletes any user, for the service. Errors: `forbidden` for others; `not_found`.
-    pub async fn delete_user(&self, viewer: &Viewer, user_id: &UserId) -> Result<(), Error> {
+    pub async fn delete_user(
+        &self,
+        viewer: &Viewer,
+        user_id: &UserId,
+        erase: bool,
+    ) -> Result<(), Error> {
         if !viewer.service {
             return Err(Error::Forbidden("only the service may delete other users"));
         }
-        self.delete(self.store.begin().await?, user_id).await
+        self.delete(self.store.begin().await?, user_id, erase).await
     }
 
-    async fn delete(&self, mut tx: Tx, user_id: &UserId) -> Result<(), Error> {
+    async fn delete(&self, mut tx: Tx, user_id: &UserId, erase: bool) -> Result<(), Error> {
         let user = tx.find_user_to_change(user_id).await?.ok_or_else(Error::no_user)?;
         let now = clock::now();
         if let Some(handle) = user.handle.as_ref().filter(|_| user.protected) {
@@ -37,11 +94,16 @@ impl App {
         }
         let tokens = tx.delete_oldest_tokens(user_id, 0).await?;
         tx.delete_ties(user_id).await?;
-        tx.delete_profile(user_id, now).await?;
+        tx.delete_profile(user_id, now, erase).await?;
         let ended = |access_key_id| Event::TokenEnded { user_id: user_id.clone(), access_key_id };
         let ended = tokens.into_iter().map(ended);
         tx.commit(ended.chain([Event::UserDeleted { user_id: user_id.clone() }])).await?;
-        self.finish_deletion(user_id).await
+        if !erase {
+            return self.finish_deletion(user_id).await;
+        }
+        self.leave_some(user_id).await?;
+        self.deleted.notify_one();
+        Ok(())
     }
 
     /// Goes on where a deletion was cut short.
@@ -52,19 +114,68 @@ impl App {
         Ok(())
     }
 
-    /// Takes a deleted user out of some chats, or says that this is done.
+    /// Takes a deleted user out of some chats, and notes it if that was all.
     async fn finish_deletion(&self, user_id: &UserId) -> Result<(), Error> {
+        match self.leave_some(user_id).await? {
+            true => self.end_deletion(user_id).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn end_deletion(&self, user_id: &UserId) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.end_deletion(user_id).await?;
+        tx.commit([]).await
+    }
+
+    /// Erases some messages of a deleted user, from where that ended before; none if there are none
+    /// left, of anybody.
+    async fn erase_some(&self, erasing: Option<Erasing>) -> Result<Option<Erasing>, Error> {
+        let erasing = match erasing {
+            Some(erasing) => Some(erasing),
+            None => self.store.find_being_erased().await?.map(|user_id| {
+                let after = (ChatId::from(Uuid::nil()), 0);
+                Erasing { user_id, after }
+            }),
+        };
+        let Some(Erasing { user_id, after }) = erasing else {
+            return Ok(None);
+        };
+        if !self.leave_some(&user_id).await? {
+            return Ok(Some(Erasing { user_id, after }));
+        }
+        let said = self.store.list_said(&user_id, after).await?;
+        for (chat_id, id) in said.messages {
+            self.erase_message(chat_id, id).await?;
+        }
+        let Some(after) = said.last else {
+            self.end_deletion(&user_id).await?;
+            return Box::pin(self.erase_some(None)).await;
+        };
+        Ok(Some(Erasing { user_id, after }))
+    }
+
+    async fn erase_message(&self, chat_id: ChatId, id: MessageId) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.lock_chats(&[chat_id]).await?;
+        let found = tx.find_message(chat_id, id).await?;
+        // The chat may have been deleted meanwhile.
+        let Some(signed) = found.filter(|it| it.message.deleted_at.is_none()) else {
+            return Ok(());
+        };
+        let (deleted, answered) = changes::delete(&mut tx, signed).await?;
+        let events = [Some(deleted), answered].into_iter().flatten();
+        tx.commit(events.map(Event::MessageChanged)).await
+    }
+
+    /// Takes a deleted user out of some chats; whether that was all.
+    async fn leave_some(&self, user_id: &UserId) -> Result<bool, Error> {
         self.log_out(user_id, clock::after(KEPT)).await?;
         let chats = self.store.list_some_chats(user_id, AT_ONCE).await?;
         for chat_id in &chats {
             self.leave_for_good(user_id, *chat_id).await?;
         }
-        if chats.len() < AT_ONCE as usize {
-            let mut tx = self.store.begin().await?;
-            tx.end_deletion(user_id).await?;
-            tx.commit([]).await?;
-        }
-        Ok(())
+        Ok(chats.len() < AT_ONCE as usize)
     }
 
     async fn leave_for_good(&self, user_id: &UserId, chat_id: ChatId) -> Result<(), Error> {

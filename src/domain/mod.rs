@@ -156,6 +156,8 @@ pub struct App {
     last_seen: LastSeen,
     /// Notified when an ephemeral chat has ended.
     ended: Arc<Notify>,
+    /// Notified when a user is deleted whose messages are to be erased.
+    deleted: Arc<Notify>,
     /// Set once the server ends: rooms that are empty then are empty because of that.
     ending: AtomicBool,
     nicks: Nicks,
@@ -211,6 +213,7 @@ impl App {
             presence: Mutex::default(),
             last_seen: LastSeen::default(),
             ended: Arc::default(),
+            deleted: Arc::default(),
             ending: AtomicBool::default(),
             nicks: Nicks::default(),
             node,
@@ -230,6 +233,7 @@ impl App {
             tokio::spawn(key_set::follow(Arc::downgrade(keys)));
         }
         tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
+        tokio::spawn(deletions::erase(Arc::downgrade(&app), app.deleted.clone()));
         tokio::spawn(online::follow(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
         tokio::spawn(housekeeping::erase(Arc::downgrade(&app)));

@@ -3,7 +3,17 @@
 use super::{Store, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ChatId, UserId};
+use crate::model::{ChatId, MessageId, UserId};
+
+/// How many messages are looked at in one run.
+const RUN: i64 = 5000;
+
+/// Those of a user in a run of all messages.
+pub struct Said {
+    pub messages: Vec<(ChatId, MessageId)>,
+    /// Where the run ends; none if there is nothing more.
+    pub last: Option<(ChatId, i64)>,
+}
 
 /// What everybody sees of a deleted user.
 const NAME: &str = "Deleted user";
@@ -12,11 +22,44 @@ impl Store {
     /// Users who are deleted and whose memberships are still to go: a few of them.
     pub async fn list_being_deleted(&self) -> Result<Vec<UserId>, Error> {
         let users = on!(Db self, |pool| {
-            sqlx::query_scalar("select id from users where deletion > 0 order by id limit 100")
+            sqlx::query_scalar("select id from users where deletion = 1 order by id limit 100")
                 .fetch_all(pool)
                 .await
         })?;
         Ok(users)
+    }
+
+    /// A user who is deleted and whose messages are still to be erased.
+    pub async fn find_being_erased(&self) -> Result<Option<UserId>, Error> {
+        let user = on!(Db self, |pool| {
+            sqlx::query_scalar("select id from users where deletion > 1 order by id limit 1")
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(user)
+    }
+
+    /// What a user has said and not deleted, in the next run of all messages.
+    pub async fn list_said(
+        &self,
+        user_id: &UserId,
+        (chat_id, seq): (ChatId, i64),
+    ) -> Result<Said, Error> {
+        let run: Vec<(ChatId, i64, Option<MessageId>)> = on!(Db self, |pool| {
+            sqlx::query_as(
+                "select chat_id, seq, case when user_id = $1 and deleted_at is null then id end
+                 from messages where (chat_id, seq) > ($2, $3) order by chat_id, seq limit $4",
+            )
+            .bind(user_id)
+            .bind(chat_id)
+            .bind(seq)
+            .bind(RUN)
+            .fetch_all(pool)
+            .await
+        })?;
+        let last = run.last().map(|(chat_id, seq, _)| (*chat_id, *seq));
+        let own = run.into_iter().filter_map(|(chat_id, _, id)| Some((chat_id, id?)));
+        Ok(Said { messages: own.collect(), last })
     }
 
     /// The next of the chats that a user is a member of: `limit` at most.
@@ -40,8 +83,14 @@ impl Store {
 }
 
 impl Tx {
-    /// Takes everything from a user but the id and what was said. Memberships are still to go.
-    pub async fn delete_profile(&mut self, user_id: &UserId, now: Time) -> Result<(), Error> {
+    /// Takes everything from a user but the id and what was said. Memberships are still to go, and
+    /// with `erase` messages.
+    pub async fn delete_profile(
+        &mut self,
+        user_id: &UserId,
+        now: Time,
+        erase: bool,
+    ) -> Result<(), Error> {
         self.forget_user(user_id);
         on!(Tx self, |connection| {
             sqlx::query(
@@ -50,12 +99,13 @@ impl Tx {
                      name_folded = '', photo = '', data = null, first_name = null,
                      last_name = null, email = null, email_folded = null, phone_number = null,
                      password_hash = null, protected = true, last_seen_at = null,
-                     modified_at = $3, deletion = 1
+                     modified_at = $3, deletion = $4
                  where id = $1",
             )
             .bind(user_id)
             .bind(NAME)
             .bind(now)
+            .bind(if erase { 2_i16 } else { 1 })
             .execute(connection)
             .await?;
         });

@@ -45,19 +45,20 @@ pub async fn update_user(call: Call<'_>) -> Result<Answer, Error> {
 pub async fn delete_user(call: Call<'_>) -> Result<Answer, Error> {
     let named = call.body.optional_object("user")?;
     let named = named.map(|user| user.optional_id("id", UserId::parse)).transpose()?.flatten();
-    call.body.text("messages", |text, _| match text {
-        "keep" => Ok(()),
-        _ => Err(Problem::Invalid("must be keep")),
+    let erase = call.body.text("messages", |text, _| match text {
+        "keep" => Ok(false),
+        "erase" => Ok(true),
+        _ => Err(Problem::Invalid("must be keep or erase")),
     })?;
     let viewer = call.viewer().await?;
     let user_id = match named {
         Some(user_id) if viewer.user_id() != Some(&user_id) => {
-            call.app.delete_user(&viewer, &user_id).await?;
+            call.app.delete_user(&viewer, &user_id, erase).await?;
             user_id
         }
         Some(_) | None => {
             let actor = call.actor().await?;
-            call.app.delete_self(&actor).await?;
+            call.app.delete_self(&actor, erase).await?;
             actor.user_id().clone()
         }
     };

@@ -136,3 +136,47 @@ async fn only_the_service_deletes_others() {
     assert_error(&error, "not_found", Some("user.id"));
     ann.done("list-chats", json!({})).await;
 }
+
+#[tokio::test]
+async fn what_was_said_is_erased_if_that_is_wanted() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    assert_erased(&mut ann, &mut bob).await;
+}
+
+#[tokio::test]
+async fn what_was_said_is_erased_on_two_nodes() {
+    let Some(nodes) = Nodes::start(2).await else { return };
+    let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
+    assert_erased(&mut ann, &mut bob).await;
+}
+
+async fn assert_erased(ann: &mut Client, bob: &mut Client) {
+    let chat = ann.make_public(&mut [bob]).await;
+    let left = bob.make_public(&mut [ann]).await;
+    for text in ["one", "two"] {
+        ann.say(&chat, text).await;
+    }
+    bob.done("new-message", message(&chat, "mine")).await;
+    // From a chat that she has left, too.
+    ann.done("new-message", message(&left, "before I go")).await;
+    ann.done("leave-chat", of_chat(&left)).await;
+
+    let id = ann.id.clone();
+    ann.done("delete-user", json!({ "messages": "erase" })).await;
+    for _ in 0..3 {
+        let changed = bob.next_of("message-changed").await;
+        assert_eq!((&changed["changed"], &changed["user_id"]), (&json!("deleted"), &json!(id)));
+        assert_eq!(changed["msg"], "");
+    }
+    for (chat, changes) in [(&chat, 2), (&left, 1)] {
+        let listed = bob.done("list-messages", of_chat(chat)).await;
+        for message in listed["messages"].as_array().unwrap() {
+            let text = if message["user_id"] == id.as_str() { "" } else { "mine" };
+            assert_eq!(message["msg"], text, "{message}");
+        }
+        let body = json!({ "chat": { "id": chat }, "after": 0 });
+        let changed = bob.done("list-changes", body).await;
+        assert_eq!(changed["last_change"], changes, "{changed}");
+    }
+}
