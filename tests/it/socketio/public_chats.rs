@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::socketio::spelling::execute;
 use crate::support::rpc::room_of;
 use crate::support::steps::{channel, of_chat, of_chat_and};
 use crate::support::{Client, TestServer, assert_error, message, soon};
@@ -125,4 +126,18 @@ async fn a_room_that_has_ended_is_not_listed() {
     server.call("LeaveRoom", json!([zoe])).await;
     let gone = async { while listed(&mut nobody, json!({})).await != json!([]) {} };
     soon("the room ends", gone).await;
+}
+
+#[tokio::test]
+async fn chats_of_before_are_found() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let public = ann.chat("\u{c9}t\u{e9}", false, &[]).await;
+    ann.chat("\u{e9}tage", true, &[]).await;
+    // As a server of before this has left them.
+    let directory = server.shutdown().await;
+    execute(&directory, "update chats set name_folded = null").await;
+    let server = TestServer::on(directory, |_| {}).await;
+    let mut nobody = server.connect().await;
+    assert_eq!(each(&mut nobody, json!({ "text": "\u{e9}t" }), "id").await, [public.as_str()]);
 }

@@ -179,7 +179,7 @@ async fn channels_are_not() {
 }
 
 /// Runs SQL on a database that no server has.
-async fn execute(directory: &TempDir, sql: &str) {
+pub async fn execute(directory: &TempDir, sql: &str) {
     let url = database::url_in(directory.path());
     let sql = AssertSqlSafe(sql.to_owned());
     match database::is_postgres() {
