@@ -3,6 +3,7 @@
 
 use sqlx::FromRow;
 
+use super::rows::NEIGHBOURS;
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
@@ -35,16 +36,39 @@ impl Store {
         for erasure in &erasures {
             self.erase_from_events(erasure).await?;
         }
-        if let Db::Sqlite(_) = &self.db
-            && !self.ledger.cut_log().await
-        {
-            return Err(Error::Unavailable(None));
+        if let Db::Sqlite(_) = &self.db {
+            self.erase_from_pages(&erasures).await?;
+            if !self.ledger.cut_log().await {
+                return Err(Error::Unavailable(None));
+            }
         }
         // What is to be done anew meanwhile has another id.
         let mut tx = self.begin().await?;
         tx.delete_erasures(erasures.iter().map(|it| it.id).collect()).await?;
         tx.commit([]).await?;
         Ok(erasures.len() as i64 == AT_ONCE)
+    }
+
+    /// Takes what SQLite has left of messages on the pages of a file.
+    async fn erase_from_pages(&self, erasures: &[Erasure]) -> Result<(), Error> {
+        let mut done: Option<&Erasure> = None;
+        let mut places = Vec::from_iter(erasures);
+        places.sort_unstable_by_key(|it| (it.chat_id, it.seq));
+        for place in places {
+            let is_done = done.is_some_and(|done| {
+                done.chat_id == place.chat_id && place.seq - done.seq < NEIGHBOURS / 2
+            });
+            if is_done {
+                continue;
+            }
+            let mut tx = self.begin().await?;
+            if let Transaction::Sqlite(writer) = &mut *tx.inner {
+                writer.rewrite_around(place.chat_id, place.seq)?;
+            }
+            tx.commit([]).await?;
+            done = Some(place);
+        }
+        Ok(())
     }
 
     /// Makes the events tell of a message as it is now.

@@ -9,7 +9,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
@@ -20,6 +21,12 @@ use super::known::Known;
 use super::members::Reading;
 use crate::error::Error;
 use crate::model::{ChatId, Message, UserId};
+
+/// How many messages on either side are written anew: those of a few pages.
+pub(super) const NEIGHBOURS: i64 = 30;
+
+/// A row of more bytes stays where it is: most of it is on pages of its own.
+const MAX_MOVED: usize = 8 << 10;
 
 /// The one connection that writes. Dropped in the middle of a transaction, it rolls back.
 pub(super) struct SqliteWriter {
@@ -99,6 +106,40 @@ impl SqliteWriter {
         Ok(())
     }
 
+    /// Writes the messages around one anew: where rows were moved from page to page, SQLite overwrites
+    /// what is deleted later, and not the copies that were left behind. A page that is emptied is
+    /// overwritten as a whole.
+    pub fn rewrite_around(&self, chat: ChatId, seq: i64) -> Result<(), Error> {
+        const BEFORE: &str = "select * from messages where (chat_id, seq) < (?1, ?2)
+             order by chat_id desc, seq desc limit ?3";
+        const FROM_THERE: &str = "select * from messages where (chat_id, seq) >= (?1, ?2)
+             order by chat_id, seq limit ?3";
+        let mut rows = Vec::new();
+        for sql in [BEFORE, FROM_THERE] {
+            let mut find = self.rows().prepare_cached(sql)?;
+            let columns = find.column_count();
+            let values = |row: &Row<'_>| (0..columns).map(|at| row.get(at)).collect();
+            let found = find.query_map(params![bytes(&chat), seq, NEIGHBOURS], values)?;
+            let found: Vec<Vec<Value>> = found.collect::<Result<_, _>>()?;
+            rows.extend(found.into_iter().filter(|row| size(row) <= MAX_MOVED));
+        }
+        let mut delete =
+            self.rows().prepare_cached("delete from messages where chat_id = ?1 and seq = ?2")?;
+        for row in &rows {
+            delete.execute(params_from_iter(&row[..2]))?;
+        }
+        let Some(columns) = rows.first().map(Vec::len) else {
+            return Ok(());
+        };
+        let places = vec!["?"; columns].join(", ");
+        let insert = format!("replace into messages values ({places})");
+        let mut insert = self.rows().prepare_cached(&insert)?;
+        for row in &rows {
+            insert.execute(params_from_iter(row))?;
+        }
+        Ok(())
+    }
+
     /// Moves chats on, and the copies of their activity where there are any.
     pub fn update_heads(&self, heads: &[&Head]) -> Result<(), Error> {
         let mut update = self
@@ -128,6 +169,16 @@ impl SqliteWriter {
         }
         Ok(())
     }
+}
+
+/// About how many bytes a row has.
+fn size(row: &[Value]) -> usize {
+    let size = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(bytes) => bytes.len(),
+        _ => 8,
+    };
+    row.iter().map(size).sum()
 }
 
 fn bytes(id: &impl AsRef<[u8]>) -> &[u8] {
