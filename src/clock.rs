@@ -107,6 +107,9 @@ pub fn after(duration: Duration) -> Time {
 }
 
 impl Time {
+    /// After all other times; it is not to be written as a date.
+    pub const FOREVER: Time = Time(i64::MAX);
+
     /// Reads an RFC 3339 text of any offset; digits after the microseconds are dropped.
     pub fn parse(text: &str) -> Option<Time> {
         let time = DateTime::parse_from_rfc3339(text).ok()?;
@@ -134,6 +137,11 @@ impl Time {
     }
 
     /// The time that is so much earlier.
+    /// How long it is from another time to this one; nothing if that is later.
+    pub fn since(self, other: Time) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(other.0)).unwrap_or_default())
+    }
+
     pub fn before(self, duration: Duration) -> Time {
         Time(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }

@@ -43,9 +43,12 @@ impl Register {
             | Event::MemberRemoved { .. }
             | Event::MessageSent(_)
             | Event::MessageChanged(_)
+            | Event::MessageTouched { .. }
             | Event::ChatRead { .. }
             | Event::MembershipUpdated { .. }
             | Event::Invited(_)
+            | Event::MemberChanged { .. }
+            | Event::MessageReported(_)
             | Event::ChatDeleted { .. }
             | Event::TokenEnded { .. }
             | Event::NickGone { .. }
@@ -183,7 +186,9 @@ impl Register {
                     show(acting, &Shown::new(event, Way::User), unflushed);
                 }
                 Stream::Everyone => {
-                    let all = self.connections.values().filter(|it| it.hears_all());
+                    // What the service hears, its connections need not ask for.
+                    let service = matches!(hearers, Hearers::Service);
+                    let all = self.connections.values().filter(|it| service || it.hears_all());
                     let all = all.map(|it| &it.recipient);
                     show(all, &Shown::new(event, Way::Everyone), unflushed);
                 }
@@ -214,6 +219,7 @@ impl Register {
             Hearers::All => true,
             Hearers::AllBut(_) => !named.contains(&recipient.id()),
             Hearers::Only(_) | Hearers::OtherMembers(_) => named.contains(&recipient.id()),
+            Hearers::Service => false,
         };
         show(hearing.in_room.iter().filter(hears), &in_room, unflushed);
         show(hearing.members.iter().filter(hears), &as_member, unflushed);
@@ -245,9 +251,8 @@ impl Register {
     /// The connections that act as the users who are named.
     fn connections_of(&self, chat_id: ChatId, hearers: &Hearers) -> HashSet<ConnectionId> {
         let users = match hearers {
-            Hearers::All => Vec::new(),
-            Hearers::AllBut(user_id) => vec![user_id],
-            Hearers::Only(users) => Vec::from_iter(users),
+            Hearers::All | Hearers::Service => Vec::new(),
+            Hearers::AllBut(users) | Hearers::Only(users) => Vec::from_iter(users),
             Hearers::OtherMembers(user_id) => {
                 let chat = self.chats.get(&chat_id);
                 let members = chat.into_iter().flat_map(|chat| &chat.members);

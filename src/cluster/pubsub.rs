@@ -61,7 +61,7 @@ pub enum Heard {
 enum Text {
     Packet(Packet),
     Moved(Moved),
-    Told { node: Uuid, event: Event },
+    Told { node: Uuid, event: Box<Event> },
 }
 
 /// An event of another node's, at one of its places.
@@ -156,7 +156,8 @@ impl Link {
     /// Tells the other nodes of what is not stored: they hear of it once or never.
     pub fn tell(&self, event: Event) {
         let node = self.node;
-        self.hand_over(vec![(event.route().home, Text::Told { node, event })]);
+        let home = event.route().home;
+        self.hand_over(vec![(home, Text::Told { node, event: Box::new(event) })]);
     }
 
     fn hand_over(&self, texts: Vec<(Stream, Text)>) {
@@ -235,7 +236,7 @@ async fn publish(
 
 /// What is to be published for every node to show, the one that publishes it too.
 pub(super) fn told_to_all(event: Event) -> String {
-    let told = Text::Told { node: Uuid::nil(), event };
+    let told = Text::Told { node: Uuid::nil(), event: Box::new(event) };
     // Texts, numbers and times: nothing in them can fail to serialize.
     serde_json::to_string(&told).unwrap_or_default()
 }
@@ -309,7 +310,7 @@ impl Listener {
         match serde_json::from_slice(text) {
             Ok(Text::Packet(packet)) => (packet.node != self.node).then_some(Heard::Packet(packet)),
             Ok(Text::Moved(moved)) => Some(Heard::Moved(moved)),
-            Ok(Text::Told { node, event }) => (node != self.node).then_some(Heard::Told(event)),
+            Ok(Text::Told { node, event }) => (node != self.node).then_some(Heard::Told(*event)),
             Err(error) => {
                 tracing::error!(%error, "another node is not understood");
                 None

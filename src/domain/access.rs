@@ -7,7 +7,7 @@
 
 use super::{Actor, Viewer};
 use crate::error::Error;
-use crate::model::{ChatId, Team, TeamId, UserId};
+use crate::model::{ChatId, Role, Team, TeamId, UserId};
 use crate::store::{Standing, Store, Tx};
 
 /// May see a chat and its history.
@@ -17,10 +17,10 @@ pub(super) struct Reader {
     /// The `seq` of the chat's last message.
     pub last_seq: i64,
     pub member: bool,
-    /// Whether the chat exists for them if they are no member, too.
-    pub sees_as_stranger: bool,
     /// Whether they have been asked into the chat and have not answered.
     pub invited: bool,
+    /// They see what was sent after this `seq`.
+    pub seen_after: i64,
     direct: bool,
 }
 
@@ -28,17 +28,23 @@ pub(super) struct Reader {
 pub(super) struct Member {
     pub chat_id: ChatId,
     pub user_id: UserId,
+    /// They see what was sent after this `seq`.
+    pub seen_after: i64,
     direct: bool,
-    moderates: bool,
+    role: Role,
+    service: bool,
 }
 
-/// May take others' messages away and pin some: the owner of a chat, and the service.
-pub(super) struct Moderator;
+/// May decide what others say in a chat, and who says it: a moderator, the owner, and the service.
+pub(super) struct Moderator {
+    /// A member with this role or a higher one is not theirs to decide about.
+    equal: Option<Role>,
+}
 
 /// May say something in a chat.
 pub(super) struct Speaker;
 
-/// Has made a chat and is a member of it.
+/// Owns a chat: its creator, or whom it was handed to.
 pub(super) struct Owner {
     pub chat_id: ChatId,
     pub user_id: UserId,
@@ -61,26 +67,36 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// The `seq` after which they see what was sent. A stranger has not joined.
+    fn seen_after(&self, service: bool) -> i64 {
+        match self.since_joining && !service {
+            true => self.joined_seq.unwrap_or(self.last_seq),
+            false => 0,
+        }
+    }
+}
+
 impl Reader {
     /// Errors: `not_found`.
     pub async fn check(store: &Store, chat_id: ChatId, viewer: &Viewer) -> Result<Reader, Error> {
         let found = store.find_standing(chat_id, viewer.user_id()).await?;
-        Ok(Reader::of(chat_id, visible(found, viewer.service)?))
+        Ok(Reader::of(chat_id, visible(found, viewer.service)?, viewer.service))
     }
 
     /// The same, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Reader, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
-        Ok(Reader::of(chat_id, visible(found, actor.service)?))
+        Ok(Reader::of(chat_id, visible(found, actor.service)?, actor.service))
     }
 
-    fn of(chat_id: ChatId, standing: Standing) -> Reader {
+    fn of(chat_id: ChatId, standing: Standing, service: bool) -> Reader {
         Reader {
+            seen_after: standing.seen_after(service),
             chat_id,
             ephemeral: standing.ephemeral,
             last_seq: standing.last_seq,
             member: standing.member,
-            sees_as_stranger: standing.sees_as_stranger(),
             invited: standing.invited,
             direct: standing.direct,
         }
@@ -124,8 +140,10 @@ impl Member {
             true => Ok(Member {
                 chat_id,
                 user_id: actor.user_id.clone(),
+                seen_after: standing.seen_after(actor.service),
                 direct: standing.direct,
-                moderates: (standing.creator && !standing.direct) || actor.service,
+                role: standing.role,
+                service: actor.service,
             }),
             false => Err(Error::NO_MEMBER),
         }
@@ -138,19 +156,35 @@ impl Member {
 }
 
 impl Moderator {
+    /// Errors: as of [`Member::check_in`]; `forbidden`, as [`of`](Moderator::of) says.
+    pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Moderator, Error> {
+        let member = Member::check_in(tx, chat_id, actor).await?;
+        member.refuse_direct()?;
+        Moderator::of(&member)
+    }
+
     /// Errors: `forbidden`. In a direct chat nobody moderates but the service.
     pub fn of(member: &Member) -> Result<Moderator, Error> {
-        match member.moderates {
-            true => Ok(Moderator),
-            false => Err(Error::Forbidden("only a moderator of the chat may do this")),
+        match member.role {
+            _ if member.service => Ok(Moderator { equal: None }),
+            Role::Member => Err(Error::Forbidden("only a moderator of the chat may do this")),
+            role => Ok(Moderator { equal: Some(role) }),
         }
     }
 
     /// For what both may do in a direct chat. Errors: `forbidden`.
     pub fn or_of_two(member: &Member) -> Result<Moderator, Error> {
         match member.direct {
-            true => Ok(Moderator),
+            true => Ok(Moderator { equal: None }),
             false => Moderator::of(member),
+        }
+    }
+
+    /// Errors: `forbidden` for somebody who moderates as well, or more.
+    pub fn refuse_equal(&self, role: Role) -> Result<(), Error> {
+        match self.equal.is_some_and(|equal| role >= equal) {
+            true => Err(Error::Forbidden("this member moderates the chat as you do")),
+            false => Ok(()),
         }
     }
 }
@@ -162,7 +196,7 @@ impl Owner {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         let standing = visible(found, actor.service)?;
         refuse_direct(standing.direct)?;
-        match (standing.member && standing.creator) || actor.service {
+        match standing.role == Role::Owner || actor.service {
             true => Ok(Owner { chat_id, user_id: actor.user_id.clone() }),
             false => Err(Error::Forbidden("only the owner of the chat may do this")),
         }
@@ -194,5 +228,13 @@ fn refuse_direct(direct: bool) -> Result<(), Error> {
 }
 
 fn visible(standing: Option<Standing>, service: bool) -> Result<Standing, Error> {
-    standing.filter(|standing| standing.sees() || service).ok_or_else(Error::no_chat)
+    let standing = standing.filter(|standing| standing.sees() || service);
+    let standing = standing.ok_or_else(Error::no_chat)?;
+    match standing.banned && !service {
+        true if standing.sees_as_stranger() => {
+            Err(Error::Forbidden("you are banned from this chat"))
+        }
+        true => Err(Error::no_chat()),
+        false => Ok(standing),
+    }
 }

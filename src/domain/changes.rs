@@ -23,8 +23,8 @@ impl App {
     ) -> Result<Changed, Error> {
         self.admit_change(actor).await?;
         let mut tx = self.begin_as(actor).await?;
-        Member::check_in(&mut tx, chat_id, actor).await?;
-        let mut signed = find_message(&mut tx, chat_id, id).await?;
+        let member = Member::check_in(&mut tx, chat_id, actor).await?;
+        let mut signed = find_message(&mut tx, chat_id, member.seen_after, id).await?;
         if signed.message.user_id != actor.user_id && !actor.service {
             return Err(Error::Forbidden("only who has sent a message may edit it"));
         }
@@ -40,7 +40,7 @@ impl App {
         tx.update_body(&signed.message).await?;
         tx.insert_erasure(&signed.message).await?;
         let changed = record(&mut tx, signed, Change::Edited, now).await?;
-        tx.commit([Event::MessageChanged(changed.clone())]).await?;
+        tx.commit(told(&changed)).await?;
         self.count_change(actor, &changed.message).await;
         Ok(changed)
     }
@@ -57,7 +57,7 @@ impl App {
         self.admit_change(actor).await?;
         let mut tx = self.begin_as(actor).await?;
         let member = Member::check_in(&mut tx, chat_id, actor).await?;
-        let signed = find_message(&mut tx, chat_id, id).await?;
+        let signed = find_message(&mut tx, chat_id, member.seen_after, id).await?;
         if signed.message.user_id != actor.user_id {
             Moderator::of(&member)?;
         }
@@ -65,8 +65,7 @@ impl App {
             return Ok(unchanged(signed, Change::Deleted));
         }
         let (deleted, answered) = delete(&mut tx, signed).await?;
-        let events = [Some(deleted.clone()), answered.clone()].into_iter().flatten();
-        tx.commit(events.map(Event::MessageChanged)).await?;
+        tx.commit([&deleted].into_iter().chain(&answered).flat_map(told)).await?;
         for changed in answered.iter().chain([&deleted]) {
             self.count_change(actor, &changed.message).await;
         }
@@ -84,9 +83,10 @@ impl App {
     ) -> Result<ChangePage, Error> {
         self.admit_reading(viewer).await?;
         let permit = self.read_permit(viewer).await?;
-        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
+        let Reader { chat_id, seen_after, .. } =
+            Reader::check(&self.store, chat_id, viewer).await?;
         let max_bytes = self.limits.max_page_bytes;
-        let page = self.store.list_changes(chat_id, after, limit, max_bytes).await?;
+        let page = self.store.list_changes(chat_id, seen_after, after, limit, max_bytes).await?;
         drop(permit);
         self.count_read(viewer, &page.messages).await;
         Ok(page)
@@ -122,13 +122,15 @@ fn apply(message: &mut Message, edit: Edit) {
     }
 }
 
-/// Errors: `not_found`.
+/// A message for those who see what was sent after `seen_after`. Errors: `not_found`.
 pub(super) async fn find_message(
     tx: &mut Tx,
     chat_id: ChatId,
+    seen_after: i64,
     id: MessageId,
 ) -> Result<Signed, Error> {
     let found = tx.find_message(chat_id, id).await?;
+    let found = found.filter(|signed| signed.message.seq > seen_after);
     found.ok_or_else(|| Error::no_message("message.id"))
 }
 
@@ -171,13 +173,24 @@ pub(super) async fn record(
     message.change = Some(tx.next_change(message.chat_id).await?);
     message.modified_at = now;
     tx.update_message(message).await?;
-    Ok(unchanged(signed, changed))
+    let seen_by = tx.list_who_see(message.chat_id, message.seq).await?;
+    Ok(Changed { seen_by, ..unchanged(signed, changed) })
+}
+
+/// The events of a change: one for those who see the message, and one for those who do not.
+pub(super) fn told(changed: &Changed) -> Vec<Event> {
+    let Changed { message, seen_by, .. } = changed;
+    let touched = seen_by.clone().zip(message.change).map(|(seen_by, change)| {
+        let (chat_id, message_id, seq) = (message.chat_id, message.id, message.seq);
+        Event::MessageTouched { chat_id, message_id, seq, change, seen_by }
+    });
+    [Event::MessageChanged(changed.clone())].into_iter().chain(touched).collect()
 }
 
 /// A message that is already as it was to become.
 pub(super) fn unchanged(signed: Signed, changed: Change) -> Changed {
     let Signed { message, author } = signed;
-    Changed { message: message.into(), user: author.into(), changed }
+    Changed { message: message.into(), user: author.into(), changed, seen_by: None }
 }
 
 /// Adds to the replies of the message that this one answers, if it does.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::access::Reader;
-use super::chats::{join, leave};
+use super::chats::join;
 use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{
@@ -58,7 +58,7 @@ impl App {
             .nick_and_chat(actor, channel)
             .ok_or(Error::conflict("channel", "you are not in this channel"))?;
         let mut tx = self.begin_as(actor).await?;
-        let member_left = leave(&mut tx, chat_id, &actor.user_id).await?;
+        let member_left = self.leave(&mut tx, chat_id, &actor.user_id).await?;
         tx.delete_nick_channel(&nick, chat_id).await?;
         let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
         tx.commit([left].into_iter().chain(member_left)).await?;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::iter;
 
-use super::access::{Owner, Reader, TeamMember};
+use super::access::{Moderator, Owner, Reader, TeamMember};
 use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{Chat, ChatChange, ChatId, ChatPage, Event, NewChat, UserId};
+use crate::model::{Chat, ChatChange, ChatId, ChatPage, Data, Event, NewChat, Role, UserId};
 use crate::store::Tx;
 
 impl App {
@@ -93,15 +93,15 @@ impl App {
         if !reader.member {
             return Err(Error::conflict("chat.id", "you are not a member of this chat"));
         }
-        let sees = reader.sees_as_stranger;
-        let left = end_membership(&mut tx, chat_id, &actor.user_id, sees).await?;
+        let left = self.leave(&mut tx, chat_id, &actor.user_id).await?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
-        tx.commit([left]).await?;
+        tx.commit(left).await?;
         Ok(chat)
     }
 
-    /// Changes the name, the description or the privacy; an empty description clears it. Errors:
-    /// `not_found`, `forbidden` for an actor who is not the owner.
+    /// Changes what is said of a chat and what holds in it; an empty description clears it, as
+    /// empty data do. Errors: `not_found`, `forbidden` for an actor who does not moderate the chat,
+    /// and as to its privacy for one who does not own it.
     pub async fn update_chat(
         &self,
         actor: &Actor,
@@ -110,9 +110,12 @@ impl App {
     ) -> Result<Chat, Error> {
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
-        let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
-        let chat = find_chat(&mut tx, owner.chat_id, participants).await?;
-        let chat = changed(chat, change);
+        if change.private.is_some() {
+            Owner::check_in(&mut tx, chat_id, actor).await?;
+        } else {
+            Moderator::check_in(&mut tx, chat_id, actor).await?;
+        }
+        let chat = changed(find_chat(&mut tx, chat_id, participants).await?, change);
         tx.update_chat(&chat).await?;
         tx.commit([Event::ChatUpdated(chat.clone())]).await?;
         Ok(chat)
@@ -129,10 +132,52 @@ impl App {
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
-        remove(&mut tx, &owner, &user_id).await?;
+        self.remove(&mut tx, &owner, &user_id).await?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
         tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id }]).await?;
         Ok(chat)
+    }
+
+    /// Ends a chat, with all that was said in it. Errors: `not_found`, `forbidden` for an actor who
+    /// is not the owner, and for a direct chat.
+    pub async fn delete_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<(), Error> {
+        let mut tx = self.begin_as(actor).await?;
+        Owner::check_in(&mut tx, chat_id, actor).await?;
+        tx.end_chat(chat_id).await?;
+        tx.commit([Event::ChatDeleted { chat_id }]).await?;
+        self.ended.notify_one();
+        Ok(())
+    }
+
+    /// Ends a membership; the events of it, if there was one. A chat without its owner passes on.
+    pub(super) async fn leave(
+        &self,
+        tx: &mut Tx,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<Vec<Event>, Error> {
+        let standing = tx.find_standing(chat_id, user_id).await?;
+        let Some(standing) = standing.filter(|standing| standing.member) else {
+            return Ok(Vec::new());
+        };
+        let left = end_membership(tx, chat_id, user_id, standing.sees_as_stranger()).await?;
+        let passed_on = match standing.role {
+            Role::Owner => self.pass_on(tx, chat_id, user_id).await?,
+            Role::Moderator | Role::Member => None,
+        };
+        Ok([left].into_iter().chain(passed_on).collect())
+    }
+
+    async fn remove(&self, tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Error> {
+        find_user(tx, user_id).await?;
+        if *user_id == owner.user_id {
+            let why = "leave the chat instead of removing yourself";
+            return Err(Error::conflict("user.id", why));
+        }
+        match self.leave(tx, owner.chat_id, user_id).await?.is_empty() {
+            false => Ok(()),
+            true => Err(Error::conflict("user.id", "is not a member of this chat")),
+        }
     }
 }
 
@@ -142,6 +187,10 @@ fn changed(chat: Chat, change: ChatChange) -> Chat {
         name: change.name.unwrap_or(chat.name),
         description: description.filter(|text| !text.as_ref().is_empty()),
         private: change.private.unwrap_or(chat.private),
+        data: change.data.or(chat.data).and_then(Data::kept),
+        frozen: change.frozen.unwrap_or(chat.frozen),
+        slow_mode: change.slow_mode.unwrap_or(chat.slow_mode),
+        since_joining: change.since_joining.unwrap_or(chat.since_joining),
         modified_at: clock::now(),
         ..chat
     }
@@ -186,33 +235,6 @@ pub(super) async fn enter(
         tx.settle_invitation(chat_id, user_id).await?;
     }
     Ok(Some(Event::MemberJoined { chat_id, user_id: user_id.clone() }))
-}
-
-/// Ends a membership; the event of it, if there was one.
-pub(super) async fn leave(
-    tx: &mut Tx,
-    chat_id: ChatId,
-    user_id: &UserId,
-) -> Result<Option<Event>, Error> {
-    match tx.find_standing(chat_id, user_id).await? {
-        Some(standing) if standing.member => {
-            let sees = standing.sees_as_stranger();
-            Ok(Some(end_membership(tx, chat_id, user_id, sees).await?))
-        }
-        Some(_) | None => Ok(None),
-    }
-}
-
-async fn remove(tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Error> {
-    find_user(tx, user_id).await?;
-    if *user_id == owner.user_id {
-        let why = "leave the chat instead of removing yourself";
-        return Err(Error::conflict("user.id", why));
-    }
-    match leave(tx, owner.chat_id, user_id).await? {
-        Some(_) => Ok(()),
-        None => Err(Error::conflict("user.id", "is not a member of this chat")),
-    }
 }
 
 /// With the membership go the invitations of and by the member, which would be a way back; `sees`

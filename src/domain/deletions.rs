@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::changes;
-use super::chats::{find_chat, leave};
+use super::chats::find_chat;
 use super::users::KEPT;
 use super::{Actor, App, Viewer};
 use crate::clock;
@@ -164,8 +164,7 @@ impl App {
             return Ok(());
         };
         let (deleted, answered) = changes::delete(&mut tx, signed).await?;
-        let events = [Some(deleted), answered].into_iter().flatten();
-        tx.commit(events.map(Event::MessageChanged)).await
+        tx.commit([&deleted].into_iter().chain(&answered).flat_map(changes::told)).await
     }
 
     /// Takes a deleted user out of some chats; whether that was all.
@@ -182,7 +181,7 @@ impl App {
         // Not while the transaction is open.
         let participants = self.count_in(chat_id).await;
         let mut tx = self.store.begin().await?;
-        let left = leave(&mut tx, chat_id, user_id).await?;
+        let left = self.leave(&mut tx, chat_id, user_id).await?;
         let renamed = self.rename_direct(&mut tx, chat_id, participants).await?;
         tx.commit(left.into_iter().chain(renamed)).await
     }

@@ -1,10 +1,11 @@
 //! Messages with something beside their text: an answer to another message, mentions, data. They are
 //! rarer than plain ones, and go by a job of the ledger, which may look at what they name.
 
-use super::changes::{count_reply, refuse_deleted, refuse_strangers};
+use super::access::Reader;
+use super::changes::{count_reply, refuse_deleted, refuse_strangers, told};
 use super::{Actor, App};
 use crate::error::Error;
-use crate::model::{Data, Event, Extras, List, NewMessage, Sent};
+use crate::model::{Data, Extras, List, NewMessage, Sent};
 
 impl App {
     /// Errors: `not_found` for a chat that the actor is no member of, and for an answer to what is
@@ -20,7 +21,11 @@ impl App {
         let mut tx = self.begin_as(actor).await?;
         tx.lock_chats(&[chat_id]).await?;
         let answered = match extras.reply_to {
-            Some(id) => tx.find_message(chat_id, id).await?,
+            Some(id) => {
+                let Reader { seen_after, .. } = Reader::check_in(&mut tx, chat_id, actor).await?;
+                let found = tx.find_message(chat_id, id).await?;
+                found.filter(|signed| signed.message.seq > seen_after)
+            }
             None => None,
         };
         let new = NewMessage {
@@ -42,8 +47,7 @@ impl App {
         let mentions = Vec::from_iter(mentions.cloned());
         refuse_strangers(&mut tx, chat_id, &mentions).await?;
         let answered = count_reply(&mut tx, &sent.message, 1).await?;
-        let changed = answered.clone().map(Event::MessageChanged);
-        tx.commit([event].into_iter().chain(changed)).await?;
+        tx.commit([event].into_iter().chain(answered.iter().flat_map(told))).await?;
         metrics::counter!("chinwag_messages_total").increment(1);
         if let Some(answered) = answered {
             self.count_change(actor, &answered.message).await;

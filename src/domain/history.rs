@@ -83,9 +83,11 @@ impl App {
         let viewer = Viewer::from(actor);
         self.admit_reading(&viewer).await?;
         let permit = self.read_permit(&viewer).await?;
-        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, &viewer).await?;
+        let Reader { chat_id, seen_after, .. } =
+            Reader::check(&self.store, chat_id, &viewer).await?;
         let max_bytes = self.limits.max_history_bytes;
-        let messages = self.store.list_messages(chat_id, &query, max_bytes).await?.messages;
+        let page = self.store.list_messages(chat_id, seen_after, &query, max_bytes).await?;
+        let messages = page.messages;
         drop(permit);
         self.count_read(&viewer, &messages).await;
         Ok(messages)

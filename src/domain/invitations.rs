@@ -117,6 +117,9 @@ async fn ask_in(tx: &mut Tx, member: Member, invitee_id: UserId) -> Result<Invit
     if standing.as_ref().is_some_and(|standing| standing.member) {
         return Err(Error::conflict("user.id", "is a member already"));
     }
+    if standing.as_ref().is_some_and(|standing| standing.banned) {
+        return Err(Error::Forbidden("this user is banned from the chat"));
+    }
     if standing.is_some_and(|standing| standing.invited) {
         return Err(Error::conflict("user.id", "has been invited already"));
     }

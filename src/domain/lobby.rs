@@ -5,7 +5,7 @@
 //! A call that moves a user locks the seat, then the chats, then the presence.
 
 use super::access::Reader;
-use super::chats::{enter, leave};
+use super::chats::enter;
 use super::presence::Presence;
 use super::rates::Network;
 use super::users::{find_user, give_handle};
@@ -289,7 +289,7 @@ impl App {
                 if !tx.is_in_channel(&seat.user_id, chat_id).await?
                     && !self.is_elsewhere(&presence, chat_id, &seat).await
                 {
-                    events.extend(leave(&mut tx, chat_id, &seat.user_id).await?);
+                    events.extend(self.leave(&mut tx, chat_id, &seat.user_id).await?);
                 }
             }
             tx.update_seat(&moved).await?;

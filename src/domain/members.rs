@@ -4,6 +4,7 @@ use super::access::Reader;
 use super::{App, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, ListedMember, UserId};
+use crate::store::Tx;
 
 /// A page of a chat's members.
 pub struct Members {
@@ -33,5 +34,18 @@ impl App {
         self.see_online(members.iter_mut().map(|member| &mut member.user)).await;
         let next = members.last().filter(|_| more).map(|member| member.user.id.clone());
         Ok(Members { members, next })
+    }
+
+    /// A member in a transaction. Errors: `internal` for who is none.
+    pub(super) async fn find_member(
+        &self,
+        tx: &mut Tx,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<ListedMember, Error> {
+        let member = tx.find_member(chat_id, user_id).await?;
+        let mut member = member.ok_or(Error::Internal(None))?;
+        self.see_online([&mut member.user]).await;
+        Ok(member)
     }
 }

@@ -59,8 +59,10 @@ impl App {
     ) -> Result<MessagePage, Error> {
         self.admit_reading(viewer).await?;
         let permit = self.read_permit(viewer).await?;
-        let Reader { chat_id, .. } = Reader::check(&self.store, chat_id, viewer).await?;
-        let page = self.store.list_messages(chat_id, query, self.limits.max_page_bytes).await?;
+        let Reader { chat_id, seen_after, .. } =
+            Reader::check(&self.store, chat_id, viewer).await?;
+        let max_bytes = self.limits.max_page_bytes;
+        let page = self.store.list_messages(chat_id, seen_after, query, max_bytes).await?;
         drop(permit);
         self.count_read(viewer, &page.messages).await;
         Ok(page)

@@ -1,11 +1,11 @@
 //! Pins: the messages of a chat that are to be seen first.
 
 use super::access::{Member, Moderator};
-use super::changes::{find_message, record, refuse_deleted, unchanged};
+use super::changes::{find_message, record, refuse_deleted, told, unchanged};
 use super::{Actor, App};
 use crate::clock;
 use crate::error::Error;
-use crate::model::{Change, Changed, ChatId, Event, MessageId};
+use crate::model::{Change, Changed, ChatId, MessageId};
 
 /// How many messages of one chat may be pinned.
 const MAX_PINNED: i64 = 100;
@@ -25,7 +25,7 @@ impl App {
         let mut tx = self.begin_as(actor).await?;
         let member = Member::check_in(&mut tx, chat_id, actor).await?;
         Moderator::or_of_two(&member)?;
-        let mut signed = find_message(&mut tx, chat_id, id).await?;
+        let mut signed = find_message(&mut tx, chat_id, member.seen_after, id).await?;
         refuse_deleted(&signed.message, "message.id")?;
         if signed.message.pinned_at.is_some() == on {
             return Ok(unchanged(signed, Change::Pinned));
@@ -36,7 +36,7 @@ impl App {
         let now = clock::stamp();
         signed.message.pinned_at = on.then_some(now);
         let changed = record(&mut tx, signed, Change::Pinned, now).await?;
-        tx.commit([Event::MessageChanged(changed.clone())]).await?;
+        tx.commit(told(&changed)).await?;
         self.count_change(actor, &changed.message).await;
         Ok(changed)
     }

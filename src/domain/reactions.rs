@@ -1,12 +1,12 @@
 //! Reactions: what users say to a message in a word or a picture.
 
-use super::access::Speaker;
-use super::changes::{find_message, record, refuse_deleted, unchanged};
+use super::access::{Reader, Speaker};
+use super::changes::{find_message, record, refuse_deleted, told, unchanged};
 use super::{Actor, App};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{
-    Change, Changed, ChatId, Event, List, Message, MessageId, Reaction, ReactionText, UserId,
+    Change, Changed, ChatId, List, Message, MessageId, Reaction, ReactionText, UserId,
 };
 use crate::store::Tx;
 
@@ -24,8 +24,9 @@ impl App {
     ) -> Result<Changed, Error> {
         self.admit_change(actor).await?;
         let mut tx = self.begin_as(actor).await?;
+        let Reader { seen_after, .. } = Reader::check_in(&mut tx, chat_id, actor).await?;
         Speaker::check_in(&mut tx, chat_id, actor).await?;
-        let mut signed = find_message(&mut tx, chat_id, id).await?;
+        let mut signed = find_message(&mut tx, chat_id, seen_after, id).await?;
         refuse_deleted(&signed.message, "message.id")?;
         let user_id = &actor.user_id;
         let is_change = match on {
@@ -40,7 +41,7 @@ impl App {
             false => take_back(&mut tx, &mut signed.message, &reaction, user_id).await?,
         }
         let changed = record(&mut tx, signed, Change::Reactions, clock::stamp()).await?;
-        tx.commit([Event::MessageChanged(changed.clone())]).await?;
+        tx.commit(told(&changed)).await?;
         self.count_change(actor, &changed.message).await;
         Ok(changed)
     }

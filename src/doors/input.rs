@@ -18,6 +18,8 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::model::{Data, Problem};
 
+const NO_TIME: Problem = Problem::Invalid("must be a time such as 2026-01-31T12:00:00Z");
+
 /// An object of a request, its path in it, and the limits that hold.
 pub struct Input<'a> {
     /// None for one that is not there.
@@ -213,10 +215,14 @@ impl<'a> Input<'a> {
         to: &str,
     ) -> Result<(Option<Time>, Option<Time>), Error> {
         let time = |key, parse: fn(&str) -> Option<Time>| {
-            let invalid = Problem::Invalid("must be a time such as 2026-01-31T12:00:00Z");
-            self.optional_text(key, |text, _| parse(text).ok_or(invalid))
+            self.optional_text(key, |text, _| parse(text).ok_or(NO_TIME))
         };
         Ok((time(from, Time::parse)?, time(to, Time::parse_last)?))
+    }
+
+    /// The time at `key`, RFC 3339, if there is one.
+    pub fn optional_time(&self, key: &str) -> Result<Option<Time>, Error> {
+        self.optional_text(key, |text, _| Time::parse(text).ok_or(NO_TIME))
     }
 
     /// How many items a page may have: `limit`, lowered to the maximum, which it also defaults

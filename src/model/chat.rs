@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelName, ChatId, ConnectionId, Description, Name, Person, Signed, TeamId, UserId};
+use super::{
+    ChannelName, ChatId, ConnectionId, Data, Description, Name, Person, Signed, TeamId, UserId,
+};
 use crate::clock::{self, Time};
 
 /// A chat, room, channel or thread.
@@ -29,6 +31,18 @@ pub struct Chat {
     /// The number of the latest change to a message, 0 while there is none.
     #[serde(default)]
     pub last_change: i64,
+    /// What clients keep of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
+    /// Whether moderators alone may send.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub frozen: bool,
+    /// In how many seconds a member may send once; 0 for any number of times.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slow_mode: i64,
+    /// Whether members see only what was sent since they joined.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub since_joining: bool,
     /// How many users are in it now. The store does not know: 0 until the domain says so.
     pub participants: usize,
     pub created_at: Time,
@@ -63,6 +77,10 @@ impl Chat {
             users,
             last_seq: 0,
             last_change: 0,
+            data: None,
+            frozen: false,
+            slow_mode: 0,
+            since_joining: false,
             participants: 0,
             created_at: now,
             modified_at: now,
@@ -85,6 +103,19 @@ pub struct ChatChange {
     pub name: Option<Name>,
     pub description: Option<Description>,
     pub private: Option<bool>,
+    pub data: Option<Data>,
+    pub frozen: Option<bool>,
+    /// In seconds; 0 ends it.
+    pub slow_mode: Option<i64>,
+    pub since_joining: Option<bool>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_zero(count: &i64) -> bool {
+    *count == 0
 }
 
 /// A chat as one of its members has it.
@@ -97,6 +128,7 @@ pub struct ListedChat {
 /// What a member has of a chat for themself.
 #[derive(Clone, Copy, Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub struct Membership {
+    pub role: Role,
     /// Messages of others that the member has not read.
     pub unread: i64,
     /// How many of them mention the member.
@@ -199,28 +231,54 @@ pub enum Marked {
     Uncounted { after: i64, to: i64 },
 }
 
-/// What a member may do in a chat, more or less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a member may do in a chat, the least first. A direct chat has members alone.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i16)]
 pub enum Role {
-    Owner,
-    Member,
+    Member = 0,
+    Moderator = 1,
+    Owner = 2,
 }
 
 impl Role {
+    pub fn parse(text: &str) -> Option<Role> {
+        [Role::Member, Role::Moderator, Role::Owner].into_iter().find(|role| role.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
-            Role::Owner => "owner",
             Role::Member => "member",
+            Role::Moderator => "moderator",
+            Role::Owner => "owner",
         }
     }
 }
 
-/// A member of a chat as its readers see them.
+/// That a user may not enter a chat.
 #[derive(Debug)]
+pub struct Ban {
+    pub user: Person,
+    /// None for good.
+    pub until: Option<Time>,
+    pub by: UserId,
+    pub created_at: Time,
+}
+
+/// A member of a chat as its readers see them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListedMember {
     pub user: Person,
     pub role: Role,
     pub joined_at: Time,
     /// The member has read the messages up to this `seq`, even if some count as unread again.
     pub read_seq: i64,
+    /// Whether the member may send nothing,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub muted: bool,
+    /// until then; none for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<Time>,
 }

@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 use super::{
     Changed, ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, ListedChat,
-    Message, Name, Person, Posted, Profile, ReadState, UserId, read_id,
+    ListedMember, Message, MessageId, Name, Person, Posted, Profile, ReadState, Report, UserId,
+    read_id,
 };
 use crate::clock::Time;
 
@@ -83,9 +84,25 @@ pub enum Event {
         chat: Chat,
         user_id: UserId,
     },
+    /// A member's role was changed, or whether the member may send.
+    MemberChanged {
+        chat_id: ChatId,
+        member: ListedMember,
+    },
     MessageSent(Posted),
     /// A message was edited, deleted, pinned, answered or reacted to.
     MessageChanged(Changed),
+    /// The same for those who do not see the message itself: they have joined since, and are not
+    /// among those who see it.
+    MessageTouched {
+        chat_id: ChatId,
+        message_id: MessageId,
+        seq: i64,
+        change: i64,
+        seen_by: Vec<UserId>,
+    },
+    /// A user has told of a message that it should not be there.
+    MessageReported(Box<Report>),
     /// A member has read on; `by` is the connection that said so and has its answer already.
     ChatRead {
         user_id: UserId,
@@ -232,7 +249,9 @@ pub struct Route {
 pub enum Hearers {
     All,
     Only(Vec<UserId>),
-    AllBut(UserId),
+    AllBut(Vec<UserId>),
+    /// Nobody but connections with the API key, wherever they are.
+    Service,
     /// The chat's members but this one, and nobody else in its room.
     OtherMembers(UserId),
 }
@@ -273,16 +292,26 @@ impl Event {
                     ChatKind::Chat | ChatKind::Channel(_) => of_chat,
                 }
             }
-            Event::MessageChanged(Changed { message, .. }) => of_chat(&message.chat_id),
+            Event::MessageChanged(Changed { message, seen_by, .. }) => {
+                let hearers = seen_by.clone().map_or(Hearers::All, Hearers::Only);
+                Route { hearers, ..of_chat(&message.chat_id) }
+            }
+            Event::MessageTouched { chat_id, seen_by, .. } => {
+                Route { hearers: Hearers::AllBut(seen_by.clone()), ..of_chat(chat_id) }
+            }
             Event::Invited(it) => of_chat(&it.chat_id).told_to([&it.invitee_id]),
+            Event::MessageReported(_) => {
+                Route { hearers: Hearers::Service, ..Route::of(Stream::Everyone) }
+            }
             Event::ChatDeleted { chat_id }
+            | Event::MemberChanged { chat_id, .. }
             | Event::ChannelJoined { chat_id, .. }
             | Event::ChannelLeft { chat_id, .. }
             | Event::ParticipantJoined { chat_id, .. }
             | Event::ParticipantLeft { chat_id, .. }
             | Event::ParticipantsMoved { chat_id, .. } => of_chat(chat_id),
             Event::Typing { chat_id, user_id, .. } => {
-                Route { hearers: Hearers::AllBut(user_id.clone()), ..of_chat(chat_id) }
+                Route { hearers: Hearers::AllBut(vec![user_id.clone()]), ..of_chat(chat_id) }
             }
             Event::MemberRead { chat_id, user_id, .. } => {
                 Route { hearers: Hearers::OtherMembers(user_id.clone()), ..of_chat(chat_id) }
@@ -312,6 +341,9 @@ impl Event {
 
     /// The event as if the message that it tells of had always said what it says `now`.
     pub fn say_as(mut self, now: &Message) -> Event {
+        if let Event::MessageReported(report) = &mut self {
+            Arc::make_mut(&mut report.message).say_as(now);
+        }
         if let Event::MessageSent(Posted { message, .. })
         | Event::MessageChanged(Changed { message, .. }) = &mut self
         {

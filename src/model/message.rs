@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Author, Body, ChannelName, ChatId, ClientId, ConnectionId, Data, List, MessageId};
-use super::{Reaction, UserId, Username};
+use super::{
+    Author, Body, ChannelName, Chat, ChatId, ClientId, ConnectionId, Data, List, MessageId, Person,
+    Reaction, Reason, UserId, Username,
+};
 use crate::clock::Time;
 
 /// What kind of thing a message's body is or points to.
@@ -186,6 +188,20 @@ pub struct Changed {
     /// Who sent it.
     pub user: Arc<Author>,
     pub changed: Change,
+    /// Who sees the message, where those who have joined since do not; none where all do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_by: Option<Vec<UserId>>,
+}
+
+/// That a user says of a message that it should not be there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    pub message: Arc<Message>,
+    /// Who sent it.
+    pub author: Arc<Author>,
+    pub chat: Chat,
+    pub user: Person,
+    pub reason: Option<Reason>,
 }
 
 /// What has been changed of a message.

@@ -18,7 +18,7 @@ pub use account::{
     DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
 };
 pub use chat::{
-    Chat, ChatChange, ChatPage, ListedChat, ListedMember, Mark, Marked, Membership,
+    Ban, Chat, ChatChange, ChatPage, ListedChat, ListedMember, Mark, Marked, Membership,
     MembershipChange, NewChat, Passed, PublicChat, PublicChatPage, ReadState, Role, Unread,
 };
 pub use event::{Committed, Event, Hearers, Kept, Position, Route, Stream};
@@ -27,11 +27,11 @@ pub use ids::{Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationPage, InvitationStatus};
 pub use letters::fold;
 pub use message::{Change, ChangePage, Changed, ChatKind, Edit, Extras, Message, MessagePage};
-pub use message::{MessageQuery, MessageType, NewMessage, Only, Posted, Sent, Signed};
+pub use message::{MessageQuery, MessageType, NewMessage, Only, Posted, Report, Sent, Signed};
 pub use reaction::{Reaction, ReactionText};
 pub use seat::Seat;
 pub use stored::List;
 pub use team::Team;
 pub use text::fold_beginning;
-pub use text::{Body, ChannelName, ClientId, Data, Description, Name, Photo, Problem};
+pub use text::{Body, ChannelName, ClientId, Data, Description, Name, Photo, Problem, Reason};
 pub use user::{Author, Naming, NewUser, Person, Profile, User, UserChange};

@@ -125,6 +125,15 @@ bounded_text!(
     }
 );
 bounded_text!(
+    /// Why a message should not be there: at most `Limits::max_description` characters.
+    Reason,
+    |text, limits| {
+        at_most_chars(text, limits.max_description)?;
+        no_nul(text)
+    }
+);
+
+bounded_text!(
     /// What a chat is about: at most `Limits::max_description` characters.
     Description,
     |text, limits| {

@@ -9,18 +9,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::calls::{look, write_batch};
 use super::chats::Head;
 use super::known::{Known, KnownChat, KnownUser};
-use super::members::Reading;
+use super::members::KnownMember;
 use super::outgoing::Outgoing;
 use super::{Transaction, Tx};
 use crate::clock;
 use crate::error::Error;
 use crate::model::{
     Author, ChatId, ChatKind, ClientId, Event, Mark, Marked, Message, MessageId, NewMessage,
-    Posted, ReadState, Sent, UserId,
+    Posted, ReadState, Role, Sent, UserId,
 };
 
 /// What makes a repeated message the same as an earlier one.
@@ -126,7 +127,7 @@ impl Numbered {
     }
 
     /// The members who have read on, each with how far.
-    pub fn readings(&self) -> Vec<(ChatId, &UserId, &Reading)> {
+    pub fn readings(&self) -> Vec<(ChatId, &UserId, &KnownMember)> {
         let readings = self.changed.iter().filter_map(|(chat_id, user_id)| {
             Some((*chat_id, user_id, self.known.chats.get(chat_id)?.members.get(user_id)?))
         });
@@ -176,8 +177,10 @@ impl Batch {
             return Err(Error::NO_USER);
         }
         // Nothing keeps the service from speaking as a user.
-        if new.of_member && chat.members.get(&new.user_id).is_some_and(|it| it.blocked) {
-            return Err(Error::BLOCKED);
+        if new.of_member
+            && let Some(member) = chat.members.get(&new.user_id)
+        {
+            may_send(&chat.head, member)?;
         }
         let author = user.author.clone();
         let chat_kind = kind_of(chat, &self.known.users, &new.user_id)?;
@@ -187,6 +190,9 @@ impl Batch {
         head.active_at = head.active_at.max(clock::stamp());
         if let Some(reading) = chat.members.get_mut(&new.user_id) {
             reading.own_unread += 1;
+            if head.slow_mode > 0 {
+                reading.sent_at = Some(clock::now());
+            }
             self.changed.insert((new.chat_id, new.user_id.clone()));
         }
         let message = Arc::new(Message {
@@ -252,6 +258,29 @@ impl Batch {
             self.events.push(Event::ChatRead { user_id, read, by });
         }
         Ok(Marked::Read { read, moved })
+    }
+}
+
+/// Errors: `forbidden` for a member who is blocked or muted, and in a frozen chat for one who does
+/// not moderate it; `rate_limited` in a slow one.
+fn may_send(head: &Head, member: &KnownMember) -> Result<(), Error> {
+    if member.blocked {
+        return Err(Error::BLOCKED);
+    }
+    let now = clock::now();
+    if member.muted_until.is_some_and(|until| until > now) {
+        return Err(Error::Forbidden("you are muted in this chat"));
+    }
+    if member.role > Role::Member {
+        return Ok(());
+    }
+    if head.frozen {
+        return Err(Error::Forbidden("this chat is frozen: moderators alone may send"));
+    }
+    let pause = Duration::from_secs(head.slow_mode.unsigned_abs());
+    match member.sent_at.and_then(|at| pause.checked_sub(now.since(at))) {
+        Some(retry_after) if !retry_after.is_zero() => Err(Error::RateLimited { retry_after }),
+        _ => Ok(()),
     }
 }
 

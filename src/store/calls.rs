@@ -89,7 +89,7 @@ pub(super) async fn write_batch(
     let (heads, readings) = (numbered.heads(), numbered.readings());
     let write = sqlx::query_as(
         "select * from write_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-             $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
+             $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)",
     )
     .bind(Vec::from_iter(fresh.iter().map(|m| m.chat_id)))
     .bind(Vec::from_iter(fresh.iter().map(|m| m.seq)))
@@ -106,7 +106,8 @@ pub(super) async fn write_batch(
     .bind(Vec::from_iter(readings.iter().map(|(chat_id, ..)| *chat_id)))
     .bind(Vec::from_iter(readings.iter().map(|(_, user_id, _)| *user_id)))
     .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.read_seq)))
-    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.own_unread)));
+    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.own_unread)))
+    .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.sent_at)));
     let last = outgoing.bind(write, logged).fetch_all(tx).await?;
     Ok(outgoing.placed(last))
 }

@@ -8,16 +8,18 @@ use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::{ChangePage, ChatId, List, Message, Signed, UserId};
 
-const LIST_CHANGES: &str = signed!("m.change > $2 and m.change <= $3 order by m.change limit $4");
+const LIST_CHANGES: &str =
+    signed!("m.change > $2 and m.change <= $3 and m.seq > $5 order by m.change limit $4");
 
 const FIND_AT: &str = signed!("m.seq = $2");
 
 impl Store {
-    /// The messages of a chat that were changed after this number, each once, in the order of their
-    /// latest changes: at most `limit`, and no more than fit into `max_bytes` after the first.
+    /// The messages of a chat after the `seq` `seen_after` that were changed after this number, each
+    /// once, in the order of their latest changes: at most `limit`, and no more than fit into `max_bytes` after the first.
     pub async fn list_changes(
         &self,
         chat_id: ChatId,
+        seen_after: i64,
         after: i64,
         limit: usize,
         max_bytes: usize,
@@ -36,6 +38,7 @@ impl Store {
                 .bind(after)
                 .bind(last_change)
                 .bind(limit as i64)
+                .bind(seen_after)
                 .fetch(pool);
             page_of(rows, max_bytes).await?
         });
@@ -110,6 +113,32 @@ impl Tx {
             .await
         })?;
         Ok(number)
+    }
+
+    /// The members who see a message, in a chat where those who have joined since do not; none where
+    /// all see it.
+    pub async fn list_who_see(
+        &mut self,
+        chat_id: ChatId,
+        seq: i64,
+    ) -> Result<Option<Vec<UserId>>, Error> {
+        let since_joining: bool = on!(Tx self, |connection| {
+            sqlx::query_scalar("select since_joining from chats where id = $1")
+                .bind(chat_id)
+                .fetch_one(connection)
+                .await
+        })?;
+        if !since_joining {
+            return Ok(None);
+        }
+        let members = on!(Tx self, |connection| {
+            sqlx::query_scalar("select user_id from members where chat_id = $1 and joined_seq < $2")
+                .bind(chat_id)
+                .bind(seq)
+                .fetch_all(connection)
+                .await
+        })?;
+        Ok(Some(members))
     }
 
     /// Stores what is beside a message's text.

@@ -13,7 +13,8 @@ use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{
-    ChannelName, Chat, ChatId, ChatPage, Description, ListedChat, Membership, Name, TeamId, UserId,
+    ChannelName, Chat, ChatId, ChatPage, Data, Description, ListedChat, Membership, Name, TeamId,
+    UserId,
 };
 
 /// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
@@ -21,6 +22,7 @@ macro_rules! chat_columns {
     () => {
         "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct,
          c.channel_name, c.ephemeral, c.team_id, c.creator_id, c.last_seq, c.last_change, c.active_at,
+         c.data, c.frozen, c.slow_mode, c.since_joining,
          c.created_at, c.modified_at, (
              select string_agg(user_id, '\n') from (
                  select user_id from members where chat_id = c.id
@@ -54,12 +56,13 @@ const LIST_CHATS: &str = concat!(
     ", c.last_seq - own.read_seq - own.own_unread as unread, (
              select count(*) from mentions
              where user_id = $1 and chat_id = c.id and seq > own.read_seq
-         ) as mentions, own.muted, own.pinned,
+         ) as mentions, own.role, own.muted, own.pinned,
          coalesce(own.archived_seq >= c.last_seq, false) as archived, cast(coalesce((
              select octet_length(body) + octet_length(coalesce(data, ''))
                  + octet_length(coalesce(reactions, ''))
              from messages where chat_id = c.id and seq = c.last_seq
-         ), 0) as bigint) as last_size
+         ), 0) as bigint) as last_size,
+         c.since_joining and own.joined_seq >= c.last_seq as is_last_unseen
      from page join chats c on c.id = page.chat_id
      join members own on own.chat_id = page.chat_id and own.user_id = $1
      order by page.active_at desc, page.chat_id desc"
@@ -78,6 +81,10 @@ pub(super) struct ChatRow {
     creator_id: UserId,
     last_seq: i64,
     last_change: i64,
+    data: Option<Data>,
+    frozen: bool,
+    slow_mode: i64,
+    since_joining: bool,
     created_at: Time,
     modified_at: Time,
     users: Option<String>,
@@ -92,6 +99,8 @@ struct ListedChatRow {
     active_at: Time,
     /// About how many bytes its latest message takes.
     last_size: i64,
+    /// Whether that is from before the member has joined, and not for them.
+    is_last_unseen: bool,
 }
 
 impl From<ChatRow> for Chat {
@@ -110,6 +119,10 @@ impl From<ChatRow> for Chat {
             users: users.lines().map(UserId::stored).collect(),
             last_seq: row.last_seq,
             last_change: row.last_change,
+            data: row.data,
+            frozen: row.frozen,
+            slow_mode: row.slow_mode,
+            since_joining: row.since_joining,
             participants: 0,
             created_at: row.created_at,
             modified_at: row.modified_at,
@@ -126,6 +139,10 @@ pub(super) struct Head {
     pub active_at: Time,
     direct_pair: Option<String>,
     pub channel_name: Option<ChannelName>,
+    /// Whether moderators alone may send.
+    pub frozen: bool,
+    /// In how many seconds a member may send once; 0 for any number of times.
+    pub slow_mode: i64,
     /// Whether there are copies of its [activity](super::activity).
     pub kept: bool,
 }
@@ -150,6 +167,7 @@ impl Store {
     ) -> Result<ChatPage, Error> {
         let (time, id) = before.unwrap_or((Time::from_micros(i64::MAX), ChatId::new()));
         let (mut chats, mut next, mut last, mut bytes) = (Vec::new(), None, None, 0);
+        let mut places = Vec::new();
         on!(Db self, |pool| {
             let mut rows = sqlx::query_as::<_, ListedChatRow>(LIST_CHATS)
                 .bind(user_id)
@@ -166,10 +184,12 @@ impl Store {
                     break;
                 }
                 last = Some((row.active_at, chat.id));
+                if !row.is_last_unseen {
+                    places.push((chat.id, chat.last_seq));
+                }
                 chats.push(ListedChat { chat, membership: row.membership });
             }
         });
-        let places = chats.iter().map(|it| (it.chat.id, it.chat.last_seq)).collect();
         let last_messages = self.list_last_messages(places).await?;
         Ok(ChatPage { chats, last_messages, next })
     }
@@ -237,12 +257,14 @@ impl Tx {
         Ok(id)
     }
 
-    /// Changes a chat's name, description and privacy.
+    /// Changes what is said of a chat and what holds in it.
     pub async fn update_chat(&mut self, chat: &Chat) -> Result<(), Error> {
+        self.forget_chat(chat.id);
         on!(Tx self, |connection| {
             sqlx::query(
                 "update chats set name = $2, description = $3, private = $4, modified_at = $5,
-                     name_folded = $6
+                     name_folded = $6, data = $7, frozen = $8, slow_mode = $9,
+                     since_joining = $10
                  where id = $1",
             )
             .bind(chat.id)
@@ -251,6 +273,10 @@ impl Tx {
             .bind(chat.private)
             .bind(chat.modified_at)
             .bind(folded_name(chat))
+            .bind(&chat.data)
+            .bind(chat.frozen)
+            .bind(chat.slow_mode)
+            .bind(chat.since_joining)
             .execute(connection)
             .await?;
         });
@@ -295,7 +321,8 @@ impl Tx {
             return Ok(Vec::new());
         }
         let heads = sqlx::query_as(
-            "select id as chat_id, last_seq, active_at, direct_pair, channel_name, exists (
+            "select id as chat_id, last_seq, active_at, direct_pair, channel_name, frozen,
+                 slow_mode, exists (
                  select 1 from members indexed by members_kept
                  where chat_id = chats.id and active_at is not null
              ) as kept

@@ -1,4 +1,4 @@
-//! The end of an ephemeral chat. For everybody it ends at once, when it is marked as `ended`; its
+//! The end of a chat. For everybody it ends at once, when it is marked as `ended`; its
 //! messages, of which there may be millions, are deleted in slices, so that nobody waits for them.
 
 use super::{Store, Tx, on};
@@ -88,36 +88,37 @@ impl Tx {
         Ok(found)
     }
 
-    /// Ends an ephemeral chat: there is none any more, and nobody is a member of it or invited.
-    /// False if it is not ephemeral, or is none.
+    /// Ends an ephemeral chat. False if it is not ephemeral, or is none.
     pub async fn end_ephemeral_chat(&mut self, id: ChatId) -> Result<bool, Error> {
-        self.forget_chat(id);
-        let ended = on!(Tx self, |connection| {
-            sqlx::query(
-                "update chats set ended = true, name_folded = null, member_count = 0
-                 where id = $1 and ephemeral and not ended",
+        let ephemeral: bool = on!(Tx self, |connection| {
+            sqlx::query_scalar(
+                "select exists (select 1 from chats where id = $1 and ephemeral and not ended)",
             )
             .bind(id)
-            .execute(connection)
-            .await?
-            .rows_affected()
-        });
-        if ended == 0 {
-            return Ok(false);
+            .fetch_one(connection)
+            .await
+        })?;
+        if ephemeral {
+            self.end_chat(id).await?;
         }
-        on!(Tx self, |connection| {
-            sqlx::query("delete from members where chat_id = $1")
-                .bind(id)
-                .execute(connection)
-                .await?;
-        });
-        on!(Tx self, |connection| {
-            sqlx::query("delete from invitations where chat_id = $1")
-                .bind(id)
-                .execute(connection)
-                .await?;
-        });
-        Ok(true)
+        Ok(ephemeral)
+    }
+
+    /// Ends a chat: there is none any more, and nobody is a member of it or invited.
+    pub async fn end_chat(&mut self, id: ChatId) -> Result<(), Error> {
+        self.forget_chat(id);
+        for end in [
+            // Its name as a channel is free again.
+            "update chats set ended = true, channel_name = null, name_folded = null, member_count = 0
+             where id = $1",
+            "delete from members where chat_id = $1",
+            "delete from invitations where chat_id = $1",
+        ] {
+            on!(Tx self, |connection| {
+                sqlx::query(end).bind(id).execute(connection).await?;
+            });
+        }
+        Ok(())
     }
 
     /// Whether every node that uses the database is one of the `nodes` that say who is in which

@@ -80,11 +80,15 @@ impl Store {
         };
         let ids: Vec<i64> = on!(Db self, |pool| {
             sqlx::query_scalar(
-                "select id from events where stream = $1 and (event like $2 or event like $3)",
+                "select id from events where stream = $1 and (event like $2 or event like $3)
+                 union all
+                 select id from events where stream = $4 and event like $5",
             )
             .bind(Stream::Chat(erasure.chat_id).to_string())
             .bind(begins("message-sent"))
             .bind(begins("message-changed"))
+            .bind(Stream::Everyone.to_string())
+            .bind(begins("message-reported"))
             .fetch_all(pool)
             .await?
         });

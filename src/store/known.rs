@@ -9,11 +9,12 @@ use std::mem;
 use std::sync::Arc;
 
 use super::chats::Head;
-use super::members::Reading;
+use super::members::KnownMember;
 use super::sqlite::json;
 use super::{Transaction, Tx};
+use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{Author, ChatId, Handle, Name, UserId};
+use crate::model::{Author, ChatId, Handle, Name, Role, UserId};
 
 /// How many chats, or users, are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 50_000;
@@ -30,8 +31,8 @@ pub(super) struct KnownChat {
     pub head: Head,
     /// The two users of a direct chat.
     pub pair: Option<[UserId; 2]>,
-    /// How far the members that have sent or read something have read.
-    pub members: HashMap<UserId, Reading>,
+    /// The members that have sent or read something.
+    pub members: HashMap<UserId, KnownMember>,
 }
 
 pub(super) struct KnownUser {
@@ -48,6 +49,9 @@ pub(super) struct ActorRow {
     read_seq: Option<i64>,
     own_unread: Option<i64>,
     blocked: Option<bool>,
+    role: Option<Role>,
+    muted_until: Option<Time>,
+    sent_at: Option<Time>,
     /// None if there is no such user; so it is with the next.
     name: Option<Name>,
     handle: Option<Handle>,
@@ -84,9 +88,15 @@ impl Known {
         if let (Some(chat), Some((read_seq, own_unread))) =
             (self.chats.get_mut(&row.chat_id), row.read_seq.zip(row.own_unread))
         {
-            let blocked = row.blocked.unwrap_or(false);
-            let reading = Reading { read_seq, own_unread, blocked };
-            let before = chat.members.insert(row.user_id.clone(), reading);
+            let member = KnownMember {
+                read_seq,
+                own_unread,
+                blocked: row.blocked.unwrap_or(false),
+                role: row.role.unwrap_or(Role::Member),
+                muted_until: row.muted_until,
+                sent_at: row.sent_at,
+            };
+            let before = chat.members.insert(row.user_id.clone(), member);
             self.members += usize::from(before.is_none());
         }
         if let Some((name, protected)) = row.name.zip(row.protected) {
@@ -163,7 +173,7 @@ impl Tx {
         };
         let rows = sqlx::query_as(
             "select unhex(j.value ->> 0, '-') as chat_id, j.value ->> 1 as user_id,
-                 m.read_seq, m.own_unread, m.blocked, u.name, u.handle, u.protected
+                 m.read_seq, m.own_unread, m.blocked, m.role, m.muted_until, m.sent_at, u.name, u.handle, u.protected
              from json_each($1) j left join members m
              on m.chat_id = unhex(j.value ->> 0, '-') and m.user_id = j.value ->> 1
              left join users u on u.id = j.value ->> 1",

@@ -3,10 +3,20 @@
 use futures_util::TryStreamExt;
 use sqlx::FromRow;
 
-use super::{Store, on};
-use crate::clock::Time;
+use super::{Store, Tx, on};
+use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::model::{ChatId, ListedMember, Person, Role, UserId};
+
+macro_rules! member_columns {
+    () => {
+        "u.id, u.handle, u.name, u.photo, u.data, u.last_seen_at,
+         m.joined_at, m.role, m.muted_until, case
+             when m.receipt_seq > m.read_seq then m.receipt_seq else m.read_seq
+         end as read_seq
+         from members m join users u on u.id = m.user_id where m.chat_id = $1 and "
+    };
+}
 
 #[derive(FromRow)]
 struct MemberRow {
@@ -14,22 +24,22 @@ struct MemberRow {
     user: Person,
     joined_at: Time,
     read_seq: i64,
-    creator: bool,
+    role: Role,
+    muted_until: Option<Time>,
 }
 
 impl From<MemberRow> for ListedMember {
     fn from(row: MemberRow) -> ListedMember {
-        let role = role_of(&row);
-        let MemberRow { user, joined_at, read_seq, .. } = row;
-        ListedMember { user, role, joined_at, read_seq }
-    }
-}
-
-/// The chat is its creator's.
-fn role_of(row: &MemberRow) -> Role {
-    match row.creator {
-        true => Role::Owner,
-        false => Role::Member,
+        let MemberRow { user, joined_at, read_seq, role, muted_until } = row;
+        let muted_until = muted_until.filter(|until| *until > clock::now());
+        ListedMember {
+            user,
+            role,
+            joined_at,
+            read_seq,
+            muted: muted_until.is_some(),
+            muted_until: muted_until.filter(|until| *until != Time::FOREVER),
+        }
     }
 }
 
@@ -46,13 +56,11 @@ impl Store {
         let (mut members, mut bytes) = (Vec::new(), 0);
         on!(Db self, |pool| {
             let mut rows = sqlx::query_as::<_, MemberRow>(
-                "select u.id, u.handle, u.name, u.photo, u.data, u.last_seen_at,
-                     m.joined_at, case
-                         when m.receipt_seq > m.read_seq then m.receipt_seq else m.read_seq
-                     end as read_seq,
-                     c.creator_id = m.user_id and c.direct_pair is null as creator
-                 from members m join chats c on c.id = m.chat_id join users u on u.id = m.user_id
-                 where m.chat_id = $1 and m.user_id > $2 order by m.user_id limit $3",
+                concat!(
+                    "select ",
+                    member_columns!(),
+                    "m.user_id > $2 order by m.user_id limit $3"
+                ),
             )
             .bind(chat_id)
             .bind(after.map_or("", AsRef::as_ref))
@@ -67,5 +75,22 @@ impl Store {
             }
         });
         Ok((members, false))
+    }
+}
+
+impl Tx {
+    pub async fn find_member(
+        &mut self,
+        chat_id: ChatId,
+        user_id: &UserId,
+    ) -> Result<Option<ListedMember>, Error> {
+        let row: Option<MemberRow> = on!(Tx self, |connection| {
+            sqlx::query_as(concat!("select ", member_columns!(), "m.user_id = $2"))
+                .bind(chat_id)
+                .bind(user_id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(row.map(ListedMember::from))
     }
 }

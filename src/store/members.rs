@@ -3,15 +3,20 @@
 use super::activity::{KEPT, SORTED};
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{ChatId, TeamId, UserId};
+use crate::model::{ChatId, Role, TeamId, UserId};
 
 const FIND_STANDING: &str = "
     select c.private, c.direct_pair is not null as direct, c.team_id is not null as of_team,
         c.ephemeral, c.last_seq,
-        coalesce(c.creator_id = $2, false) as creator,
-        m.user_id is not null as member, t.user_id is not null as in_team,
+        c.since_joining,
+        m.user_id is not null as member, coalesce(m.role, 0) as role, m.joined_seq,
+        t.user_id is not null as in_team,
+        exists (
+            select 1 from bans
+            where chat_id = $1 and user_id = $2 and (until is null or until > $3)
+        ) as banned,
         exists (
             select 1 from invitations where invitee_id = $2 and chat_id = $1 and status = 0
         ) as invited
@@ -30,23 +35,33 @@ pub struct Standing {
     /// Whether the chat is deleted when nobody is in it any more.
     pub ephemeral: bool,
     pub last_seq: i64,
-    /// Whether they made the chat.
-    pub creator: bool,
+    /// Whether members see only what was sent since they joined.
+    pub since_joining: bool,
     pub member: bool,
+    pub role: Role,
+    /// The chat's last message when they joined; none if they are no member.
+    pub joined_seq: Option<i64>,
+    /// Whether they may not enter.
+    pub banned: bool,
     /// Whether they are in the chat's team.
     pub in_team: bool,
     /// Whether they have been asked into it and have not answered.
     pub invited: bool,
 }
 
-/// How far a member has read.
+/// A member as the ledger knows them: how far they have read, and whether they may send.
 #[derive(Clone, Copy)]
-pub(super) struct Reading {
+pub(super) struct KnownMember {
     pub read_seq: i64,
     /// The member's own messages after that.
     pub own_unread: i64,
     /// In a direct chat: whether the other has blocked the member.
     pub blocked: bool,
+    pub role: Role,
+    /// Until when they may send nothing.
+    pub muted_until: Option<Time>,
+    /// When they last sent something, in a chat with a slow mode.
+    pub sent_at: Option<Time>,
 }
 
 impl Store {
@@ -57,7 +72,12 @@ impl Store {
         user_id: Option<&UserId>,
     ) -> Result<Option<Standing>, Error> {
         let standing = on!(Db self, |pool| {
-            sqlx::query_as(FIND_STANDING).bind(chat_id).bind(user_id).fetch_optional(pool).await
+            sqlx::query_as(FIND_STANDING)
+                .bind(chat_id)
+                .bind(user_id)
+                .bind(clock::now())
+                .fetch_optional(pool)
+                .await
         })?;
         Ok(standing)
     }
@@ -181,14 +201,15 @@ impl Tx {
             sqlx::query_as(FIND_STANDING)
                 .bind(chat_id)
                 .bind(user_id)
+                .bind(clock::now())
                 .fetch_optional(connection)
                 .await
         })?;
         Ok(standing)
     }
 
-    /// Makes members of all of `user_ids`, who have then read everything; returns how many were
-    /// none before.
+    /// Makes members of all of `user_ids`, who have then read everything; the chat's creator owns it
+    /// unless somebody does. Returns how many were none before.
     pub async fn insert_members(
         &mut self,
         chat_id: ChatId,
@@ -199,8 +220,13 @@ impl Tx {
         let done = match &mut *self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
                 "insert into members
-                     (chat_id, user_id, joined_at, read_seq, own_unread, active_at)
-                     select c.id, u.value, $3, c.last_seq, 0, case when u.key + (
+                     (chat_id, user_id, joined_at, joined_seq, role, read_seq, own_unread,
+                      active_at)
+                     select c.id, u.value, $3, c.last_seq, case
+                         when u.value <> c.creator_id or c.direct_pair is not null then 0
+                         when exists (select 1 from members where chat_id = $1 and role = 2) then 0
+                         else 2
+                     end, c.last_seq, 0, case when u.key + (
                          select count(*) from members indexed by members_kept
                          where chat_id = $1 and active_at is not null
                      ) < $4 and $5 = (
@@ -224,8 +250,13 @@ impl Tx {
             // The chat's row is kept, so that no message comes between.
             Transaction::Postgres(inner) => sqlx::query(
                 "insert into members
-                     (chat_id, user_id, joined_at, read_seq, own_unread, active_at)
-                     select c.id, u.id, $3, c.last_seq, 0, case when u.number + (
+                     (chat_id, user_id, joined_at, joined_seq, role, read_seq, own_unread,
+                      active_at)
+                     select c.id, u.id, $3, c.last_seq, case
+                         when u.id <> c.creator_id or c.direct then 0
+                         when exists (select 1 from members where chat_id = $1 and role = 2) then 0
+                         else 2
+                     end, c.last_seq, 0, case when u.number + (
                          select count(*) from members
                          where chat_id = $1 and active_at is not null
                      ) <= $4 and $5 = (
@@ -235,7 +266,9 @@ impl Tx {
                          ) own
                      ) then c.active_at end
                      from (
-                         select id, last_seq, active_at from chats where id = $1 for no key update
+                         select id, last_seq, active_at, creator_id,
+                             direct_pair is not null as direct
+                         from chats where id = $1 for no key update
                      ) c, unnest($2::text[]) with ordinality u (id, number)
                      on conflict do nothing",
             )

@@ -94,7 +94,7 @@ impl Tx {
                 "select c.last_seq - m.read_seq - m.own_unread as unread, (
                          select count(*) from mentions
                          where user_id = $2 and chat_id = $1 and seq > m.read_seq
-                     ) as mentions, m.muted, m.pinned,
+                     ) as mentions, m.role, m.muted, m.pinned,
                      coalesce(m.archived_seq >= c.last_seq, false) as archived
                  from members m join chats c on c.id = m.chat_id
                  where m.chat_id = $1 and m.user_id = $2",

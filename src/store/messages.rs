@@ -66,15 +66,17 @@ const NEAR: i64 = 1024;
 const OFF: Duration = Duration::from_secs(1);
 
 impl Store {
-    /// The messages of a chat that match `query`, and no more than fit into `max_bytes` after the
-    /// first. Errors: `not_found` for replies to what is none of the chat's messages.
+    /// The messages of a chat after the `seq` `seen_after` that match `query`, and no more than fit
+    /// into `max_bytes` after the first. Errors: `not_found` for replies to what is none of the chat's messages.
     pub async fn list_messages(
         &self,
         chat_id: ChatId,
+        seen_after: i64,
         query: &MessageQuery,
         max_bytes: usize,
     ) -> Result<MessagePage, Error> {
         let (first, last) = self.find_range(chat_id, query.from, query.to).await?;
+        let first = first.max(seen_after.saturating_add(1));
         let from = query.after_seq.map_or(first, |seq| first.max(seq.saturating_add(1)));
         let to = query.before_seq.map_or(last, |seq| last.min(seq.saturating_sub(1)));
         if let Some(only) = query.only {

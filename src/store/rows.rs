@@ -18,7 +18,8 @@ use super::batch::Key;
 use super::chats::Head;
 use super::in_place::Handle;
 use super::known::Known;
-use super::members::Reading;
+use super::members::KnownMember;
+use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, Message, UserId};
 
@@ -159,13 +160,17 @@ impl SqliteWriter {
         Ok(())
     }
 
-    pub fn update_readings(&self, readings: &[(ChatId, &UserId, &Reading)]) -> Result<(), Error> {
+    pub fn update_readings(
+        &self,
+        readings: &[(ChatId, &UserId, &KnownMember)],
+    ) -> Result<(), Error> {
         let mut update = self.rows().prepare_cached(
-            "update members set read_seq = ?3, own_unread = ?4
+            "update members set read_seq = ?3, own_unread = ?4, sent_at = ?5
              where chat_id = ?1 and user_id = ?2",
         )?;
-        for (chat, user, Reading { read_seq, own_unread, .. }) in readings {
-            update.execute(params![bytes(chat), user.as_ref(), read_seq, own_unread])?;
+        for (chat, user, KnownMember { read_seq, own_unread, sent_at, .. }) in readings {
+            let sent_at = sent_at.map(Time::as_micros);
+            update.execute(params![bytes(chat), user.as_ref(), read_seq, own_unread, sent_at])?;
         }
         Ok(())
     }

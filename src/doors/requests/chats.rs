@@ -1,10 +1,13 @@
 //! Chats, and one's own part in them.
 
-use super::views::{ChatView, Chats, OfChat};
+use super::views::{ChatView, Chats, OfChat, OfId};
 use super::{Answer, Call, cursor};
 use crate::domain::Actor;
 use crate::error::Error;
-use crate::model::{Chat, ChatChange, Description, Name, NewChat, UserId, parse_id};
+use crate::model::{Chat, ChatChange, Description, Name, NewChat, Problem, UserId, parse_id};
+
+/// The longest pause of a slow mode, in seconds: a day. A longer one is lowered to it.
+const MAX_SLOW_MODE: i64 = 86_400;
 
 pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
     let chat = call.body.object("chat")?;
@@ -42,6 +45,14 @@ pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
         name: chat.optional_text("name", Name::parse)?,
         description: chat.optional_text("description", Description::parse)?,
         private: chat.optional_bool("private")?,
+        data: chat.optional_data_object("data")?,
+        frozen: chat.optional_bool("frozen")?,
+        slow_mode: chat.optional_number("slow_mode", 0)?.map(|it| it.min(MAX_SLOW_MODE)),
+        since_joining: chat.optional_text("history", |text, _| match text {
+            "all" => Ok(false),
+            "since-joining" => Ok(true),
+            _ => Err(Problem::Invalid("must be all or since-joining")),
+        })?,
     };
     let actor = call.actor().await?;
     let chat = call.app.update_chat(&actor, chat_id, change).await?;
@@ -65,6 +76,14 @@ pub async fn remove_member(call: Call<'_>) -> Result<Answer, Error> {
     let actor = call.actor().await?;
     let chat = call.app.remove_member(&actor, chat_id, user_id).await?;
     pushed_chat(&call, &actor, &chat)
+}
+
+pub async fn delete_chat(call: Call<'_>) -> Result<Answer, Error> {
+    let chat_id = call.chat_id()?;
+    let actor = call.actor().await?;
+    call.app.delete_chat(&actor, chat_id).await?;
+    let answer = Answer::new(&OfChat { chat: OfId { id: chat_id } })?;
+    Ok(answer.pushed(call.asker.hears_as(actor.user_id())))
 }
 
 /// The answer that all members get as a push, the actor's sockets included.

@@ -7,10 +7,12 @@ mod chats;
 mod invitations;
 mod members;
 mod messages;
+mod moderation;
 mod people;
 pub mod people_views;
 mod public_chats;
 mod reading;
+mod roles;
 mod rooms;
 mod signals;
 mod teams;
@@ -126,6 +128,14 @@ events! {
     "count-unread" (Actor) "Count what is unread in all one's chats" => reading::count_unread,
     "update-membership" (Actor) "Mute, pin or archive a chat for oneself" => reading::update_membership,
     "remove-member" (Other) "End another's membership" => chats::remove_member,
+    "delete-chat" (Other) "End a chat with all that was said in it" => chats::delete_chat,
+    "set-role" (Other) "Make a member the owner, a moderator or neither" => roles::set_role,
+    "mute-member" (Other) "Keep a member from sending" => roles::mute_member,
+    "unmute-member" (Other) "Let a muted member send again" => roles::unmute_member,
+    "ban-member" (Other) "Keep a user out of a chat" => moderation::ban_member,
+    "unban-member" (Other) "End a user's ban" => moderation::unban_member,
+    "list-bans" (Other) "List who may not enter a chat" => moderation::list_bans,
+    "report-message" (Other) "Tell the service of a message" => moderation::report_message,
     "list-messages" (Actor) "List a chat's messages, in the order sent" => messages::list_messages,
     "new-message" (Actor) "Send a message" => messages::new_message,
     "edit-message" (Other) "Change what a message says" => changes::edit_message,
@@ -191,6 +201,10 @@ pub async fn answer(
     }
     call(row.event, Call { asker, app, body, user: row.user }).await
 }
+
+/// `{}`
+#[derive(Serialize)]
+struct Nothing {}
 
 impl Answer {
     fn new(body: &impl Serialize) -> Result<Answer, Error> {

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::views;
 use crate::clock::Time;
 use crate::domain::{Blocked, Members, People};
-use crate::model::{Data, Handle, ListedMember, Name, Person, Photo, UserId};
+use crate::model::{ChatId, Data, Handle, ListedMember, Name, Person, Photo, UserId};
 
 #[derive(Serialize)]
 pub struct PersonView<'a> {
@@ -76,22 +77,54 @@ pub struct MembersView<'a> {
 }
 
 #[derive(Serialize)]
-struct MemberView<'a> {
+pub struct MemberView<'a> {
     user: PersonView<'a>,
     role: &'static str,
     joined_at: Time,
     read_seq: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted_until: Option<Time>,
 }
 
-impl<'a> From<&'a Members> for MembersView<'a> {
-    fn from(page: &'a Members) -> Self {
-        let member = |member: &'a ListedMember| MemberView {
+impl<'a> From<&'a ListedMember> for MemberView<'a> {
+    fn from(member: &'a ListedMember) -> Self {
+        MemberView {
             user: PersonView::from(&member.user),
             role: member.role.as_str(),
             joined_at: member.joined_at,
             read_seq: member.read_seq,
-        };
-        MembersView { members: page.members.iter().map(member).collect(), next: page.next.as_ref() }
+            muted: member.muted.then_some(true),
+            muted_until: member.muted_until,
+        }
+    }
+}
+
+impl<'a> From<&'a Members> for MembersView<'a> {
+    fn from(page: &'a Members) -> Self {
+        let members = page.members.iter().map(MemberView::from).collect();
+        MembersView { members, next: page.next.as_ref() }
+    }
+}
+
+/// `{member}`
+#[derive(Serialize)]
+pub struct OfMember<'a> {
+    pub member: MemberView<'a>,
+}
+
+/// `{chat:{id}, member}`
+#[derive(Serialize)]
+pub struct MemberChangedView<'a> {
+    chat: views::OfId<ChatId>,
+    member: MemberView<'a>,
+}
+
+impl<'a> MemberChangedView<'a> {
+    pub fn new(chat_id: ChatId, member: &'a ListedMember) -> Self {
+        let chat = views::OfId { id: chat_id };
+        MemberChangedView { chat, member: MemberView::from(member) }
     }
 }
 

@@ -1,14 +1,8 @@
 //! `typing`, `signal`: what is not kept.
 
-use serde::Serialize;
-
-use super::{Answer, Call};
+use super::{Answer, Call, Nothing};
 use crate::error::Error;
 use crate::model::UserId;
-
-/// `{}`
-#[derive(Serialize)]
-struct Nothing {}
 
 pub async fn typing(call: Call<'_>) -> Result<Answer, Error> {
     let chat_id = call.chat_id()?;

@@ -1,6 +1,7 @@
 //! The bodies of answers and pushes, as they go over the wire.
 
 pub mod messages;
+pub mod reports;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,7 +11,7 @@ use messages::MessageView;
 use crate::clock::Time;
 use crate::domain::Room;
 use crate::error::Error;
-use crate::model::{ChannelName, Chat, ChatId, Description, ExternalId, Handle, Invitation};
+use crate::model::{ChannelName, Chat, ChatId, Data, Description, ExternalId, Handle, Invitation};
 use crate::model::{
     InvitationId, ListedChat, Membership, Name, Photo, Profile, PublicChat, ReadState, Signed,
 };
@@ -62,6 +63,14 @@ pub struct ChatView<'a> {
     created_at: Time,
     modified_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Data>,
+    #[serde(skip_serializing_if = "is_false")]
+    frozen: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    slow_mode: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<MessageView<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     own: Option<OwnView>,
@@ -70,6 +79,9 @@ pub struct ChatView<'a> {
 /// What is one's own of a chat.
 #[derive(Serialize)]
 struct OwnView {
+    /// A direct chat has no roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
     unread: i64,
     #[serde(skip_serializing_if = "is_zero")]
     mentions: i64,
@@ -81,12 +93,12 @@ struct OwnView {
     archived: bool,
 }
 
-fn is_zero(it: &i64) -> bool {
-    *it == 0
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
-fn is_false(it: &bool) -> bool {
-    !it
+fn is_zero(count: &i64) -> bool {
+    *count == 0
 }
 
 impl<'a> From<&'a Chat> for ChatView<'a> {
@@ -107,6 +119,10 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             last_change: Some(chat.last_change).filter(|change| *change > 0),
             created_at: chat.created_at,
             modified_at: chat.modified_at,
+            data: chat.data.as_ref(),
+            frozen: chat.frozen,
+            slow_mode: chat.slow_mode,
+            history: chat.since_joining.then_some("since-joining"),
             last_message: None,
             own: None,
         }
@@ -115,8 +131,9 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
 
 impl<'a> From<&'a ListedChat> for ChatView<'a> {
     fn from(listed: &'a ListedChat) -> Self {
-        let Membership { unread, mentions, muted, pinned, archived } = listed.membership;
-        let own = Some(OwnView { unread, mentions, muted, pinned, archived });
+        let Membership { role, unread, mentions, muted, pinned, archived } = listed.membership;
+        let role = (!listed.chat.direct).then(|| role.as_str());
+        let own = Some(OwnView { role, unread, mentions, muted, pinned, archived });
         ChatView { own, ..ChatView::from(&listed.chat) }
     }
 }
@@ -249,8 +266,8 @@ pub struct ParticipantsView<'a> {
 
 /// `{id}`
 #[derive(Serialize)]
-struct OfId<T> {
-    id: T,
+pub struct OfId<T> {
+    pub id: T,
 }
 
 impl<'a> ParticipantsView<'a> {

@@ -295,6 +295,11 @@ impl Recipient for Session {
         if by == Some(self.id) {
             return false;
         }
+        if matches!(shown.event, Event::MessageReported(_))
+            && !self.connection().is_some_and(|connection| connection.is_service())
+        {
+            return false;
+        }
         let packet = shown.frame(show::show);
         packet.is_some_and(|packet| self.push(packet).unwrap_or(true))
     }

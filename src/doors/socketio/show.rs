@@ -4,9 +4,12 @@ use engineioxide::Str;
 
 use super::packets;
 use crate::domain::Way;
-use crate::doors::requests::people_views::{OfPerson, PresenceView};
-use crate::doors::requests::views::messages::{ChangedView, MessageView};
-use crate::doors::requests::views::{Announcement, ChatView, InvitationView, OfChat, OfInvitation};
+use crate::doors::requests::people_views::{MemberChangedView, OfPerson, PresenceView};
+use crate::doors::requests::views::messages::{ChangedView, MessageView, TouchedView};
+use crate::doors::requests::views::reports::ReportView;
+use crate::doors::requests::views::{
+    Announcement, ChatView, InvitationView, OfChat, OfId, OfInvitation,
+};
 use crate::doors::requests::views::{
     ParticipantView, ParticipantsView, ReadView, ReceiptView, SignalView, TypingView,
 };
@@ -31,6 +34,18 @@ fn packet(event: &Event, way: Way) -> Result<Option<Str>, Error> {
         (Event::ChatUpdated(chat), Way::Member | Way::Room) => of_chat("update-chat", chat)?,
         (Event::MemberRemoved { chat, .. }, Way::Member | Way::Room) => {
             of_chat("remove-member", chat)?
+        }
+        (Event::MemberChanged { chat_id, member }, Way::Member | Way::Room) => {
+            packets::push("member-changed", &MemberChangedView::new(*chat_id, member))?
+        }
+        (Event::ChatDeleted { chat_id }, Way::Member | Way::Room) => {
+            packets::push("chat-deleted", &OfChat { chat: OfId { id: *chat_id } })?
+        }
+        (Event::MessageReported(report), Way::Everyone) => {
+            packets::push("report", &ReportView::from(&**report))?
+        }
+        (Event::MessageTouched { message_id, seq, change, .. }, Way::Member | Way::Room) => {
+            packets::push("message-changed", &TouchedView::new(*message_id, *seq, *change))?
         }
         (Event::MessageSent(Posted { message, user, .. }), Way::Member) => {
             packets::push("new-message", &MessageView::new(message, user))?

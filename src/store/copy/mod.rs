@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::config::Url;
 use crate::error::CopyError;
-use rows::{Batch, Checksum, Reading, Table};
+use rows::{Batch, Checksum, KnownMember, Table};
 use source::Source;
 use target::Target;
 
@@ -25,7 +25,7 @@ pub(super) use target::is_unfinished;
 /// The tables that are copied, each after those it refers to, and which of their rows. The others
 /// are of a running server: nobody is in an ephemeral chat without one, and the events have been
 /// written to the log. Their numbers go on.
-const TABLES: [(&str, &str); 13] = [
+const TABLES: [(&str, &str); 14] = [
     ("users", "true"),
     ("teams", "true"),
     ("chats", "not ephemeral"),
@@ -38,6 +38,7 @@ const TABLES: [(&str, &str); 13] = [
     ("tokens", "true"),
     ("released_handles", "true"),
     ("blocks", "true"),
+    ("bans", "chat_id not in (select id from chats where ephemeral)"),
     (
         "streams",
         "stream not like 'chat/%'
@@ -98,7 +99,7 @@ pub async fn copy(from: &Url, to: &Url, mut report: impl FnMut(CopyStep)) -> Res
 
 /// Reads a table once.
 async fn checksum(source: &mut Source, table: &Table) -> Result<Checksum, sqlx::Error> {
-    let (mut rows, mut reading) = (source.rows(table, 0), Reading::start());
+    let (mut rows, mut reading) = (source.rows(table, 0), KnownMember::start());
     loop {
         let batch = fill(&mut rows, table).await?;
         if batch.rows == 0 {

@@ -99,15 +99,15 @@ pub struct Checksum {
 }
 
 /// The checksum of a table being read.
-pub struct Reading {
+pub struct KnownMember {
     rows: u64,
     hash: Sha256,
 }
 
-impl Reading {
+impl KnownMember {
     /// Of rows that are encoded here.
-    pub fn start() -> Reading {
-        Reading { rows: 0, hash: Sha256::new_with_prefix(HEADER) }
+    pub fn start() -> KnownMember {
+        KnownMember { rows: 0, hash: Sha256::new_with_prefix(HEADER) }
     }
 
     pub fn add(&mut self, batch: &Batch) {

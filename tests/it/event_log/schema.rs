@@ -181,7 +181,7 @@ fn has_key(value: &Value, key: &str) -> bool {
 #[test]
 fn every_event_is_described() {
     /// What is not stored.
-    const EPHEMERAL: [&str; 7] = [
+    const EPHEMERAL: [&str; 8] = [
         "participant-joined",
         "participant-left",
         "participants-moved",

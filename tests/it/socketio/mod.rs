@@ -31,6 +31,7 @@ mod receipts;
 mod refusals;
 mod requests;
 mod revocation;
+mod roles;
 mod rooms;
 mod service;
 mod signals;

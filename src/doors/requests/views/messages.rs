@@ -167,3 +167,17 @@ impl<'a> From<&'a ChangePage> for Changes<'a> {
         }
     }
 }
+
+/// A change of a message that its reader does not see.
+#[derive(Serialize)]
+pub struct TouchedView {
+    id: MessageId,
+    seq: i64,
+    change: i64,
+}
+
+impl TouchedView {
+    pub fn new(id: MessageId, seq: i64, change: i64) -> Self {
+        TouchedView { id, seq, change }
+    }
+}

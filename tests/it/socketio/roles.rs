@@ -1,0 +1,310 @@
+//! Owners, moderators and members: what each may do to a chat and to each other.
+
+use serde_json::{Value, json};
+
+use crate::support::nodes::Nodes;
+use crate::support::{Client, TestServer, soon};
+
+/// A chat of ann with bob, whom she makes a moderator, and eve.
+struct Chat {
+    server: TestServer,
+    ann: Client,
+    bob: Client,
+    eve: Client,
+    id: String,
+}
+
+impl Chat {
+    async fn new(private: bool) -> Chat {
+        let server = TestServer::start().await;
+        let (mut ann, bob) = (server.user("ann").await, server.user("bob").await);
+        let eve = server.user("eve").await;
+        let id = ann.chat("tea", private, &[&bob.id, &eve.id]).await;
+        let body = json!({ "chat": { "id": id }, "user": { "id": bob.id }, "role": "moderator" });
+        let answer = ann.ask("set-role", body).await;
+        assert_eq!(answer["member"]["role"], "moderator");
+        Chat { server, ann, bob, eve, id }
+    }
+
+    fn of(&self, user: &Client) -> Value {
+        json!({ "chat": { "id": self.id }, "user": { "id": user.id } })
+    }
+
+    /// The roles of all members, by id.
+    async fn roles(&mut self) -> Value {
+        let members = self.ann.ask("list-members", json!({ "chat": { "id": self.id } })).await;
+        let members = members["members"].as_array().unwrap().iter();
+        members
+            .map(|it| (it["user"]["id"].as_str().unwrap().to_owned(), it["role"].clone()))
+            .collect()
+    }
+}
+
+fn text(chat: &str, value: &str) -> Value {
+    json!({ "chat": { "id": chat }, "message": { "type": "text", "value": value } })
+}
+
+#[tokio::test]
+async fn the_owner_gives_roles_and_hands_the_chat_over() {
+    let mut chat = Chat::new(true).await;
+    let (bob, eve) = (chat.bob.id.clone(), chat.eve.id.clone());
+    let pushed = chat.eve.next_of("member-changed").await;
+    assert_eq!(pushed["chat"]["id"], chat.id);
+    assert_eq!(
+        (&pushed["member"]["user"]["id"], &pushed["member"]["role"]),
+        (&json!(bob), &json!("moderator"))
+    );
+    let to = |user: &str, role: &str| json!({ "chat": { "id": chat.id }, "user": { "id": user }, "role": role });
+    let (to_eve, wrong) = (to(&eve, "owner"), to(&eve, "king"));
+    let (down, stranger) = (to(&chat.ann.id, "member"), to("nobody", "member"));
+    // A moderator gives no roles.
+    assert_eq!(chat.bob.refused("set-role", to_eve.clone()).await["code"], "forbidden");
+    let refused = chat.ann.refused("set-role", wrong).await;
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid"), &json!("role")));
+    assert_eq!(chat.ann.refused("set-role", stranger).await["code"], "not_found");
+    // A chat has an owner.
+    assert_eq!(chat.ann.refused("set-role", down).await["code"], "conflict");
+    assert_eq!(chat.ann.ask("set-role", to_eve).await["member"]["role"], "owner");
+    let roles = json!({ &chat.ann.id: "moderator", &bob: "moderator", &eve: "owner" });
+    assert_eq!(chat.roles().await, roles);
+    assert_eq!(
+        chat.ann.refused("delete-chat", json!({ "chat": { "id": chat.id } })).await["code"],
+        "forbidden"
+    );
+}
+
+#[tokio::test]
+async fn a_chat_whose_owner_leaves_passes_to_the_moderator() {
+    let mut chat = Chat::new(false).await;
+    chat.ann.ask("leave-chat", json!({ "chat": { "id": chat.id } })).await;
+    let owner = async {
+        loop {
+            let pushed = chat.eve.next_of("member-changed").await;
+            if pushed["member"]["role"] == "owner" {
+                break pushed;
+            }
+        }
+    };
+    assert_eq!(soon("the chat passes on", owner).await["member"]["user"]["id"], chat.bob.id);
+    // Whoever made it and comes back is a member like others.
+    chat.ann.ask("join-chat", json!({ "chat": { "id": chat.id } })).await;
+    let roles = json!({ &chat.ann.id: "member", &chat.bob.id: "owner", &chat.eve.id: "member" });
+    assert_eq!(chat.roles().await, roles);
+    for leaver in [&mut chat.bob, &mut chat.eve] {
+        leaver.ask("leave-chat", json!({ "chat": { "id": chat.id } })).await;
+    }
+    assert_eq!(chat.roles().await, json!({ &chat.ann.id: "owner" }));
+}
+
+#[tokio::test]
+async fn a_muted_member_reads_and_sends_nothing() {
+    let mut chat = Chat::new(true).await;
+    let (eve, ann) = (chat.of(&chat.eve), chat.of(&chat.ann));
+    // Not over one's equals, and not by members.
+    assert_eq!(chat.bob.refused("mute-member", ann).await["code"], "forbidden");
+    let bob = chat.of(&chat.bob);
+    assert_eq!(chat.eve.refused("mute-member", bob).await["code"], "forbidden");
+    let member = chat.bob.ask("mute-member", eve.clone()).await["member"].clone();
+    assert_eq!((&member["muted"], member.get("muted_until")), (&json!(true), None));
+    assert_eq!(chat.eve.next_of("member-changed").await["member"]["role"], "moderator");
+    assert_eq!(chat.eve.next_of("member-changed").await["member"]["muted"], true);
+    let refused = chat.eve.refused("new-message", text(&chat.id, "hm")).await;
+    assert_eq!(refused["code"], "forbidden");
+    chat.ann.ask("new-message", text(&chat.id, "hi")).await;
+    assert_eq!(chat.eve.next_of("new-message").await["msg"], "hi");
+    assert_eq!(chat.bob.ask("unmute-member", eve.clone()).await["member"].get("muted"), None);
+    chat.eve.ask("new-message", text(&chat.id, "at last")).await;
+    // Until a time.
+    let mut until = eve;
+    until["until"] = json!("2001-01-01T00:00:00Z");
+    let refused = chat.bob.refused("mute-member", until.clone()).await;
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid"), &json!("until")));
+    until["until"] = json!("2999-01-01T00:00:00Z");
+    let member = chat.bob.ask("mute-member", until).await["member"].clone();
+    assert_eq!(member["muted_until"], "2999-01-01T00:00:00.000000Z");
+    let again = json!({ "chat": { "id": chat.id }, "user": { "id": chat.eve.id } });
+    chat.bob.ask("unmute-member", again).await;
+    chat.eve.ask("new-message", text(&chat.id, "again")).await;
+}
+
+#[tokio::test]
+async fn a_banned_user_is_out_and_stays_out() {
+    for private in [true, false] {
+        let mut chat = Chat::new(private).await;
+        let hidden = if private { "not_found" } else { "forbidden" };
+        let of_chat = json!({ "chat": { "id": chat.id } });
+        let room = json!({ "channel": format!("room-{}", chat.id) });
+        chat.eve.ask("subscribe", room.clone()).await;
+        let (eve, ann, me) = (chat.of(&chat.eve), chat.of(&chat.ann), chat.of(&chat.bob));
+        assert_eq!(chat.bob.refused("ban-member", ann).await["code"], "forbidden");
+        assert_eq!(chat.bob.refused("ban-member", me).await["code"], "forbidden");
+        let banned = chat.bob.ask("ban-member", eve.clone()).await;
+        assert_eq!(
+            (&banned["member"]["user"]["id"], &banned["member"]["banned"]),
+            (&json!(chat.eve.id), &json!(true))
+        );
+        let pushed = chat.eve.next_of("remove-member").await;
+        assert!(!pushed["chat"]["users"].as_array().unwrap().contains(&json!(chat.eve.id)));
+        for (event, body) in [
+            ("join-chat", of_chat.clone()),
+            ("subscribe", room.clone()),
+            ("list-messages", of_chat.clone()),
+            ("new-message", text(&chat.id, "hm")),
+        ] {
+            assert_eq!(chat.eve.refused(event, body).await["code"], hidden, "{event}");
+        }
+        assert_eq!(chat.ann.refused("invite", eve.clone()).await["code"], "forbidden");
+        let bans = chat.ann.ask("list-bans", of_chat.clone()).await["bans"].clone();
+        assert_eq!(
+            (&bans[0]["user"]["id"], &bans[0]["by"]["id"]),
+            (&json!(chat.eve.id), &json!(chat.bob.id))
+        );
+        let outside = chat.eve.refused("list-bans", of_chat.clone()).await;
+        assert_eq!(outside["code"], hidden);
+        chat.ann.ask("new-message", text(&chat.id, "gone")).await;
+        chat.eve.nothing_more().await;
+        chat.bob.ask("unban-member", eve.clone()).await;
+        assert_eq!(chat.bob.refused("unban-member", eve.clone()).await["code"], "conflict");
+        assert_eq!(chat.ann.ask("list-bans", of_chat.clone()).await["bans"], json!([]));
+        match private {
+            true => chat.ann.ask("invite", eve).await,
+            false => chat.eve.ask("join-chat", of_chat).await,
+        };
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_chat_takes_messages_from_moderators_alone() {
+    let mut chat = Chat::new(true).await;
+    let freeze = |frozen| json!({ "chat": { "id": chat.id, "frozen": frozen } });
+    let (on, off) = (freeze(true), freeze(false));
+    assert_eq!(chat.eve.refused("update-chat", on.clone()).await["code"], "forbidden");
+    assert_eq!(chat.bob.ask("update-chat", on).await["chat"]["frozen"], true);
+    assert_eq!(chat.eve.refused("new-message", text(&chat.id, "hm")).await["code"], "forbidden");
+    chat.bob.ask("new-message", text(&chat.id, "order")).await;
+    assert_eq!(chat.bob.ask("update-chat", off).await["chat"].get("frozen"), None);
+    chat.eve.ask("new-message", text(&chat.id, "at last")).await;
+}
+
+#[tokio::test]
+async fn in_slow_mode_a_member_sends_once_in_a_while() {
+    let mut chat = Chat::new(true).await;
+    let slow = |slow_mode| json!({ "chat": { "id": chat.id, "slow_mode": slow_mode } });
+    let (on, off, wrong) = (slow(3600), slow(0), slow(-1));
+    assert_eq!(chat.bob.refused("update-chat", wrong).await["code"], "invalid");
+    assert_eq!(chat.bob.ask("update-chat", on).await["chat"]["slow_mode"], 3600);
+    chat.eve.ask("new-message", text(&chat.id, "one")).await;
+    let refused = chat.eve.refused("new-message", text(&chat.id, "two")).await;
+    assert_eq!(refused["code"], "rate_limited");
+    let wait = refused["retry_after_ms"].as_u64().unwrap();
+    assert!(wait > 3_500_000 && wait <= 3_600_000, "{wait}");
+    // A moderator may.
+    chat.bob.ask("new-message", text(&chat.id, "one")).await;
+    chat.bob.ask("new-message", text(&chat.id, "two")).await;
+    assert_eq!(chat.bob.ask("update-chat", off).await["chat"].get("slow_mode"), None);
+    chat.eve.ask("new-message", text(&chat.id, "two")).await;
+}
+
+#[tokio::test]
+async fn what_clients_keep_of_a_chat_is_replaced_and_cleared() {
+    let mut chat = Chat::new(true).await;
+    let keep = |data: Value| json!({ "chat": { "id": chat.id, "data": data } });
+    let (one, none, wrong) = (keep(json!({ "topic": 1 })), keep(json!({})), keep(json!([1])));
+    let large = keep(json!({ "x": "x".repeat(9000) }));
+    assert_eq!(chat.bob.ask("update-chat", one).await["chat"]["data"], json!({ "topic": 1 }));
+    assert_eq!(chat.eve.next_of("update-chat").await["chat"]["data"], json!({ "topic": 1 }));
+    assert_eq!(chat.bob.refused("update-chat", wrong).await["field"], "chat.data");
+    assert_eq!(chat.bob.refused("update-chat", large).await["code"], "too_large");
+    assert_eq!(chat.bob.ask("update-chat", none).await["chat"].get("data"), None);
+}
+
+#[tokio::test]
+async fn whoever_joins_sees_what_was_sent_since_if_the_chat_says_so() {
+    let mut chat = Chat::new(false).await;
+    let since = json!({ "chat": { "id": chat.id, "history": "since-joining" } });
+    assert_eq!(chat.bob.ask("update-chat", since).await["chat"]["history"], "since-joining");
+    let before = chat.ann.ask("new-message", text(&chat.id, "before")).await;
+    let mut late = chat.server.user("late").await;
+    let of_chat = json!({ "chat": { "id": chat.id } });
+    // A stranger sees nothing of before.
+    assert_eq!(late.ask("list-messages", of_chat.clone()).await["messages"], json!([]));
+    late.ask("join-chat", of_chat.clone()).await;
+    let after = chat.ann.ask("new-message", text(&chat.id, "after")).await;
+    let page = late.ask("list-messages", of_chat.clone()).await;
+    assert_eq!(page, json!({ "messages": [after] }));
+    let all = chat.eve.ask("list-messages", of_chat).await;
+    assert_eq!(all["messages"], json!([before, after]));
+    // A change of what was before is told by its number alone.
+    let pin = json!({ "chat": { "id": chat.id }, "message": { "id": before["id"] } });
+    let pinned = chat.bob.ask("pin-message", pin).await;
+    let told = late.next_of("message-changed").await;
+    assert_eq!(told, json!({ "id": before["id"], "seq": 1, "change": pinned["change"] }));
+    let changes = json!({ "chat": { "id": chat.id }, "after": 0 });
+    let list = late.ask("list-changes", changes.clone()).await;
+    assert_eq!((&list["messages"], &list["last_change"]), (&json!([]), &pinned["change"]));
+    assert_eq!(chat.eve.ask("list-changes", changes).await["messages"][0]["id"], before["id"]);
+}
+
+#[tokio::test]
+async fn a_deleted_chat_is_gone_for_all() {
+    let mut chat = Chat::new(false).await;
+    let of_chat = json!({ "chat": { "id": chat.id } });
+    chat.ann.ask("new-message", text(&chat.id, "hi")).await;
+    assert_eq!(chat.bob.refused("delete-chat", of_chat.clone()).await["code"], "forbidden");
+    assert_eq!(chat.ann.ask("delete-chat", of_chat.clone()).await, of_chat);
+    assert_eq!(chat.eve.next_of("chat-deleted").await, of_chat);
+    for (event, body) in [("list-messages", of_chat.clone()), ("delete-chat", of_chat)] {
+        assert_eq!(chat.ann.refused(event, body).await["code"], "not_found");
+    }
+    assert_eq!(chat.eve.ask("list-chats", json!({})).await["chats"], json!([]));
+    let direct = json!({ "user": { "id": chat.eve.id } });
+    let direct = chat.ann.ask("open-direct", direct).await["chat"]["id"].clone();
+    let refused = chat.ann.refused("delete-chat", json!({ "chat": { "id": direct } })).await;
+    assert_eq!(refused["code"], "forbidden");
+}
+
+#[tokio::test]
+async fn a_report_comes_to_those_with_the_key_alone() {
+    const KEY: &str = "the service's key";
+    let server = TestServer::with(|config| config.api_key = Some(KEY.into())).await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let mut service = server.connect_with(KEY).await;
+    let id = ann.chat("tea", true, &[&bob.id]).await;
+    let sent = ann.say(&id, "rude").await;
+    let report = json!({ "chat": { "id": id }, "message": { "id": sent["id"] }, "reason": "rude" });
+    assert_eq!(bob.ask("report-message", report.clone()).await, json!({}));
+    let told = service.next_of("report").await;
+    assert_eq!((&told["chat"]["id"], &told["message"]["msg"]), (&json!(id), &json!("rude")));
+    assert_eq!((&told["user"]["id"], &told["reason"]), (&json!(bob.id), &json!("rude")));
+    let mut eve = server.user("eve").await;
+    assert_eq!(eve.refused("report-message", report).await["code"], "not_found");
+    ann.nothing_more().await;
+}
+
+#[tokio::test]
+async fn roles_bans_and_slow_mode_hold_on_every_node() {
+    let Some(nodes) = Nodes::start(2).await else { return };
+    let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
+    let mut eve = nodes[1].user("eve").await;
+    let id = ann.chat("tea", true, &[&bob.id, &eve.id]).await;
+    let of = |user: &Client| json!({ "chat": { "id": id }, "user": { "id": user.id } });
+    let (of_bob, of_eve) = (of(&bob), of(&eve));
+    let mut role = of_bob.clone();
+    role["role"] = json!("moderator");
+    ann.ask("set-role", role).await;
+    assert_eq!(bob.next_of("member-changed").await["member"]["role"], "moderator");
+    bob.ask("update-chat", json!({ "chat": { "id": id, "slow_mode": 3600 } })).await;
+    eve.ask("new-message", text(&id, "one")).await;
+    let refused = eve.refused("new-message", text(&id, "two")).await;
+    assert_eq!(refused["code"], "rate_limited");
+    bob.ask("mute-member", of_eve.clone()).await;
+    assert_eq!(eve.refused("new-message", text(&id, "two")).await["code"], "forbidden");
+    ann.ask("ban-member", of_eve).await;
+    eve.next_of("remove-member").await;
+    ann.ask("new-message", text(&id, "gone")).await;
+    assert_eq!(bob.next_of("new-message").await["msg"], "one");
+    assert_eq!(bob.next_of("new-message").await["msg"], "gone");
+    eve.nothing_more().await;
+    ann.ask("delete-chat", json!({ "chat": { "id": id } })).await;
+    assert_eq!(bob.next_of("chat-deleted").await["chat"]["id"], id);
+}
