@@ -2,8 +2,8 @@
 import { Connection } from './connection';
 import { ChatError } from './errors';
 import { randomId } from './random';
-import type { Chat, Count, Invitation, Message, Move, Moves, Page, Pending, Person } from './shapes';
-import type { Presence, Room, Team, User } from './shapes';
+import type { Changes, Chat, Count, Invitation, Message, Move, Moves, Page } from './shapes';
+import type { Pending, Person, Presence, Room, Team, User } from './shapes';
 import { isAccount } from './shapes';
 
 export type State = 'connecting' | 'connected' | 'reconnecting';
@@ -195,6 +195,7 @@ export class ChatClient {
     // The same, as a subscribed socket gets it.
     server.on('chat-message', (message: Message) => this.receive(message));
     server.on('create-chat', ({ chat }: { chat: Chat }) => this.remember(chat));
+    server.on('message-changed', (message: Message) => this.receiveChange(message));
     server.on('mark-read', ({ chat }: { chat: Chat }) => this.remember(chat));
     server.on('update-chat', ({ chat }: { chat: Chat }) => this.amend(chat));
     server.on('remove-member', ({ chat }: { chat: Chat }) => this.amend(chat));
@@ -351,7 +352,10 @@ export class ChatClient {
 
   private loadLatest(chat: Chat): Promise<void> {
     return this.once(`latest ${chat.id}`, async () => {
+      // What changes while the page is on its way is caught up with after it.
+      const change = chat.last_change;
       const page = await this.listMessages(chat, { limit: PAGE_SIZE });
+      chat.change = change;
       chat.messages = page.messages;
       chat.earlier = page.previous;
       chat.last_seq = Math.max(chat.last_seq, lastSeq(chat));
@@ -360,9 +364,16 @@ export class ChatClient {
     });
   }
 
-  /** Fetches what was said after the last message seen, until nothing is missing. */
+  /** Fetches what was said after the last message seen, and what became of the others meanwhile. */
   private catchUp(chat: Chat): Promise<void> {
     return this.once(`catch up ${chat.id}`, async () => {
+      while (chat.messages && (chat.change ?? 0) < (chat.last_change ?? 0)) {
+        const body = { chat: { id: chat.id }, after: chat.change ?? 0 };
+        const page = await this.request<Changes>('list-changes', body);
+        for (const message of page.messages) this.replace(chat, message);
+        chat.change = page.next ?? page.last_change;
+        chat.last_change = page.last_change;
+      }
       while (chat.messages && lastSeq(chat) < chat.last_seq) {
         const { messages } = await this.listMessages(chat, { after_seq: lastSeq(chat) });
         if (messages.length === 0) return;
@@ -386,6 +397,23 @@ export class ChatClient {
     }
     if (chat.messages && message.seq > lastSeq(chat) + 1) void this.report(this.catchUp(chat));
     else this.append(chat, message);
+  }
+
+  /** Takes in what has become of a message. */
+  private receiveChange(message: Message): void {
+    const chat = this.chats.get(message.chat_id);
+    if (!chat || !message.change) return;
+    const next = (chat.change ?? 0) + 1;
+    chat.last_change = Math.max(chat.last_change ?? 0, message.change);
+    if (chat.messages && message.change > next) return void this.report(this.catchUp(chat));
+    chat.change = Math.max(chat.change ?? 0, message.change);
+    this.replace(chat, message);
+  }
+
+  private replace(chat: Chat, message: Message): void {
+    const at = chat.messages?.findIndex(({ id }) => id === message.id) ?? -1;
+    if (at >= 0) chat.messages![at] = message;
+    this.listener.changed();
   }
 
   private append(chat: Chat, message: Message): void {

@@ -65,6 +65,7 @@ function drawPresence(chat: Chat, { here, myId }: ChatClient, { writeTo }: Actio
 interface Row {
   key: string;
   author: string;
+  name: string;
   text: string;
   state: string;
   sentAt: number;
@@ -76,8 +77,9 @@ function rowsOf(chat: Chat, client: ChatClient): Row[] {
     // With the client's id, so that a pending message keeps its element when it is confirmed.
     key: `${chat.id} ${message.user_id} ${message.client_id ?? message.id}`,
     author: message.user_id,
-    text: message.msg,
-    state: clock(message.created_at),
+    name: message.user.name,
+    text: message.deleted_at ? 'This message was deleted.' : message.msg,
+    state: clock(message.created_at) + (message.edited_at ? ', edited' : ''),
     sentAt: Date.parse(message.created_at),
   }));
   const waiting = client.state === 'connected' ? 'Sending…' : 'Waiting…';
@@ -86,6 +88,7 @@ function rowsOf(chat: Chat, client: ChatClient): Row[] {
     .map((pending): Row => ({
       key: `${chat.id} ${client.myId} ${pending.client_id}`,
       author: client.myId,
+      name: 'You',
       text: pending.text,
       state: pending.failure ? `Not sent: ${pending.failure}` : waiting,
       sentAt: Date.now(),
@@ -107,7 +110,9 @@ function drawMessages(rows: Row[], client: ChatClient): void {
       item.classList.toggle('follows', inOneBreath);
       item.classList.toggle('pending', Boolean(row.pending));
       item.classList.toggle('failed', Boolean(row.pending?.failure));
-      item.firstElementChild!.textContent = nameOf(row.author, client);
+      item.firstElementChild!.textContent = nameOf(row, client);
+      const text = item.querySelector('.text')!;
+      if (text.textContent !== row.text) text.textContent = row.text;
       drawState(item.querySelector('.state')!, row, client);
     },
   );
@@ -121,9 +126,8 @@ function newMessage(row: Row, mine: boolean): HTMLElement {
   return item;
 }
 
-/** Messages carry the id of their author, not the name. */
-function nameOf(id: string, { myId, names }: ChatClient): string {
-  return id === myId ? 'You' : (names.get(id) ?? `Guest ${id.slice(-4)}`);
+function nameOf({ author, name }: Row, { myId, names }: ChatClient): string {
+  return author === myId ? 'You' : (names.get(author) ?? name);
 }
 
 function drawState(line: HTMLElement, { state, pending }: Row, client: ChatClient): void {

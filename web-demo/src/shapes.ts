@@ -25,14 +25,21 @@ export interface Message {
   id: string;
   msg: string;
   user_id: string;
+  /** Who sent it, as they are called now. */
+  user: User;
   chat_id: string;
   seq: number;
   client_id?: string;
   created_at: string;
+  edited_at?: string;
+  deleted_at?: string;
+  /** The number of its latest change in the chat. */
+  change?: number;
 }
 
 export type Cursor = { before_seq: number };
 export type Page = { messages: Message[]; previous?: Cursor };
+export type Changes = { messages: Message[]; next?: number; last_change: number };
 
 /** A message that the server has not confirmed. */
 export interface Pending {
@@ -87,6 +94,10 @@ export interface Chat {
   user?: string;
   users?: string[];
   last_seq: number;
+  /** The number of the latest change to a message. */
+  last_change?: number;
+  /** Up to which change the messages here are as they became. */
+  change?: number;
   unread: number;
   /** In the order of `seq` and without a gap; absent until the chat is opened. */
   messages?: Message[];

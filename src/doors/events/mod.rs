@@ -1,6 +1,6 @@
 //! The same over HTTP: `POST /api/events/{event}` with the event's body is answered as the event's
 //! acknowledgement is (docs/protocol.md, "Over HTTP"). The table of events is in
-//! [`requests`](super::requests).
+//! [`requests`].
 
 use std::sync::Arc;
 use std::time::Duration;
