@@ -39,6 +39,17 @@ create table bans (
     primary key (chat_id, user_id)
 ) without rowid;
 
+-- What holds for members who have left, if they come back.
+create table former_members (
+    chat_id blob not null references chats (id) on delete cascade,
+    user_id text not null references users (id),
+    muted_until bigint,
+    sent_at bigint,
+    primary key (chat_id, user_id)
+) without rowid;
+
+create index former_members_of on former_members (user_id);
+
 create index bans_of on bans (user_id);
 
 create index bans_by on bans (by_user);

@@ -47,7 +47,7 @@ impl Comings {
 
     /// A user's last connection has gone; others were told, or not, that the user was online.
     pub fn goes(&mut self, user_id: &UserId, told: bool) {
-        // Who has asked may have been answered so.
+        // Those who have asked may have been answered so.
         if self.came.remove(user_id) || told {
             self.went.insert(user_id.clone(), Went { at: Instant::now(), told });
             self.moved.notify_one();

@@ -81,10 +81,15 @@ impl Register {
                 let chat = self.chats.get(chat_id);
                 let members = Vec::from_iter(chat.into_iter().flat_map(|it| &it.members).cloned());
                 members.iter().for_each(|user_id| self.remove_member(*chat_id, user_id));
-                let ids = self.chats.get(chat_id).into_iter().flat_map(|it| it.subscribers.keys());
-                for id in Vec::from_iter(ids.copied()) {
+                let chat = self.chats.get(chat_id);
+                let subscribers = chat.into_iter().flat_map(|it| &it.subscribers);
+                let subscribers = subscribers.map(|(id, subscriber)| (*id, subscriber.as_nick));
+                for (id, as_nick) in Vec::from_iter(subscribers) {
                     self.leave(id, *chat_id);
-                    lost.rooms.push((id, *chat_id));
+                    match as_nick {
+                        true => lost.channels.push((id, *chat_id)),
+                        false => lost.rooms.push((id, *chat_id)),
+                    }
                 }
             }
             Event::UserDeleted { user_id } => self.take_away(user_id, lost, |_, _| true),

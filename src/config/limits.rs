@@ -16,7 +16,7 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_MESSAGE", default_value_t = Limits::default().max_message)]
     pub max_message: usize,
 
-    /// Bytes of the `data` of a signal
+    /// Bytes of the `data` of a signal, a message, a user or a chat
     #[arg(long, env = "CHINWAG_MAX_DATA", default_value_t = Limits::default().max_data)]
     pub max_data: usize,
 

@@ -125,6 +125,11 @@ impl Speaker {
     fn of(found: Option<Standing>, actor: &Actor) -> Result<Speaker, Error> {
         let standing = visible(found, actor.service)?;
         match standing.member || (actor.service && !standing.direct) {
+            _ if actor.service && !standing.direct => Ok(Speaker),
+            true if standing.silenced => Err(Error::Forbidden("you are muted in this chat")),
+            true if standing.frozen && standing.role == Role::Member => {
+                Err(Error::Forbidden("this chat is frozen: moderators alone may send"))
+            }
             true => Ok(Speaker),
             false => Err(Error::NO_MEMBER),
         }

@@ -1,7 +1,7 @@
 //! What becomes of messages after they were sent: edited and deleted, each with a change number, by
 //! which a client that was away finds what it has missed.
 
-use super::access::{Member, Moderator, Reader};
+use super::access::{Member, Moderator, Reader, Speaker};
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::error::Error;
@@ -26,9 +26,12 @@ impl App {
         let member = Member::check_in(&mut tx, chat_id, actor).await?;
         let mut signed = find_message(&mut tx, chat_id, member.seen_after, id).await?;
         if signed.message.user_id != actor.user_id && !actor.service {
-            return Err(Error::Forbidden("only who has sent a message may edit it"));
+            return Err(Error::Forbidden("only the sender of a message may edit it"));
         }
         refuse_deleted(&signed.message, "message.id")?;
+        if !actor.service {
+            Speaker::check_in(&mut tx, chat_id, actor).await?;
+        }
         refuse_strangers(&mut tx, chat_id, edit.mentions.as_deref().unwrap_or_default()).await?;
         let mentions_others = edit.mentions.is_some();
         apply(&mut signed.message, edit);

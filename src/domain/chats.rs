@@ -132,9 +132,10 @@ impl App {
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
-        self.remove(&mut tx, &owner, &user_id).await?;
+        let passed_on = self.remove(&mut tx, &owner, &user_id).await?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
-        tx.commit([Event::MemberRemoved { chat: chat.clone(), user_id }]).await?;
+        let removed = Event::MemberRemoved { chat: chat.clone(), user_id };
+        tx.commit([removed].into_iter().chain(passed_on)).await?;
         Ok(chat)
     }
 
@@ -149,7 +150,8 @@ impl App {
         Ok(())
     }
 
-    /// Ends a membership; the events of it, if there was one. A chat without its owner passes on.
+    /// Ends a membership: the event of it, and after it, if the chat passes to another owner, that of
+    /// this; none if there was no membership.
     pub(super) async fn leave(
         &self,
         tx: &mut Tx,
@@ -168,15 +170,22 @@ impl App {
         Ok([left].into_iter().chain(passed_on).collect())
     }
 
-    async fn remove(&self, tx: &mut Tx, owner: &Owner, user_id: &UserId) -> Result<(), Error> {
+    /// Ends another's membership; the event of the chat's passing on, if it does.
+    async fn remove(
+        &self,
+        tx: &mut Tx,
+        owner: &Owner,
+        user_id: &UserId,
+    ) -> Result<Option<Event>, Error> {
         find_user(tx, user_id).await?;
         if *user_id == owner.user_id {
             let why = "leave the chat instead of removing yourself";
             return Err(Error::conflict("user.id", why));
         }
-        match self.leave(tx, owner.chat_id, user_id).await?.is_empty() {
-            false => Ok(()),
-            true => Err(Error::conflict("user.id", "is not a member of this chat")),
+        let mut left = self.leave(tx, owner.chat_id, user_id).await?.into_iter();
+        match left.next() {
+            Some(_) => Ok(left.next()),
+            None => Err(Error::conflict("user.id", "is not a member of this chat")),
         }
     }
 }

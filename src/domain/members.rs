@@ -36,7 +36,7 @@ impl App {
         Ok(Members { members, next })
     }
 
-    /// A member in a transaction. Errors: `internal` for who is none.
+    /// A member in a transaction. Errors: `internal` for a user who is no member.
     pub(super) async fn find_member(
         &self,
         tx: &mut Tx,

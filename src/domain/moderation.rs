@@ -84,12 +84,14 @@ impl App {
         if user_id == actor.user_id {
             return Err(Error::conflict("user.id", "leave the chat instead of banning yourself"));
         }
-        self.leave(&mut tx, chat_id, &user_id).await?;
+        let passed_on = self.leave(&mut tx, chat_id, &user_id).await?.into_iter().nth(1);
         tx.delete_invitations(chat_id, &user_id).await?;
         tx.insert_ban(chat_id, &user_id, until, &actor.user_id, now).await?;
-        let ban = tx.find_ban(chat_id, &user_id).await?.ok_or(Error::Internal(None))?;
+        let mut ban = tx.find_ban(chat_id, &user_id).await?.ok_or(Error::Internal(None))?;
+        self.see_online([&mut ban.user]).await;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
-        tx.commit([Event::MemberRemoved { chat, user_id }]).await?;
+        let removed = Event::MemberRemoved { chat, user_id };
+        tx.commit([removed].into_iter().chain(passed_on)).await?;
         Ok(ban)
     }
 
@@ -105,7 +107,8 @@ impl App {
         Moderator::check_in(&mut tx, chat_id, actor).await?;
         find_user(&mut tx, user_id).await?;
         let ban = tx.find_ban(chat_id, user_id).await?;
-        let ban = ban.ok_or(Error::conflict("user.id", "is not banned from this chat"))?;
+        let mut ban = ban.ok_or(Error::conflict("user.id", "is not banned from this chat"))?;
+        self.see_online([&mut ban.user]).await;
         tx.delete_ban(chat_id, user_id).await?;
         tx.commit([]).await?;
         Ok(ban)
@@ -126,9 +129,11 @@ impl App {
         Moderator::check_in(&mut tx, chat_id, actor).await?;
         drop(tx);
         let _permit = self.read_permit(&viewer).await?;
-        let mut bans = self.store.list_bans(chat_id, after.as_ref(), limit + 1).await?;
-        let more = bans.len() > limit;
-        bans.truncate(limit);
+        let max_bytes = self.limits.max_page_bytes;
+        let (mut bans, more) =
+            self.store.list_bans(chat_id, after.as_ref(), limit, max_bytes).await?;
+        self.count_bytes_read(&viewer, bans.iter().map(|ban| ban.user.size()).sum()).await;
+        self.see_online(bans.iter_mut().map(|ban| &mut ban.user)).await;
         let next = bans.last().filter(|_| more).map(|ban| ban.user.id.clone());
         Ok(Bans { bans, next })
     }

@@ -12,7 +12,7 @@ use crate::store::{People, Tx};
 const TOLD: i64 = 1000;
 
 impl App {
-    /// These users, who are named in full, in this order; who is unknown is left out. Errors:
+    /// These users, who are named in full, in this order; unknown ones are left out. Errors:
     /// `rate_limited` for a viewer who has read too much; `unavailable`.
     pub async fn list_users(&self, viewer: &Viewer, users: &[Naming]) -> Result<People, Error> {
         self.admit_reading(viewer).await?;

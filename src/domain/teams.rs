@@ -95,10 +95,16 @@ impl App {
         let chat_ids = tx.list_team_chat_ids(team.id).await?;
         tx.lock_chats(&chat_ids).await?;
         tx.delete_invitations_in_team(team.id, &user_id).await?;
+        let mut passed_on = Vec::new();
+        for chat_id in &chat_ids {
+            if tx.find_owner(*chat_id).await?.as_ref() == Some(&user_id) {
+                passed_on.extend(self.pass_on(&mut tx, *chat_id, &user_id).await?);
+            }
+        }
         tx.delete_member_in_team(team.id, &user_id).await?;
         let team = find_team(&mut tx, team_id).await?;
         let left = |chat_id| Event::MemberLeft { chat_id, user_id: user_id.clone(), sees: false };
-        tx.commit(chat_ids.into_iter().map(left)).await?;
+        tx.commit(chat_ids.into_iter().map(left).chain(passed_on)).await?;
         Ok(team)
     }
 }

@@ -65,7 +65,7 @@ pub struct Position {
 pub enum Event {
     /// A chat was made; `users` in it are its first members.
     ChatCreated(Chat),
-    /// A chat's name, description or privacy was changed.
+    /// What is said of a chat, or what holds in it, was changed.
     ChatUpdated(Chat),
     /// A user has become a member, by joining or by accepting an invitation.
     MemberJoined {
@@ -79,7 +79,7 @@ pub enum Event {
         user_id: UserId,
         sees: bool,
     },
-    /// The owner has ended a membership; the chat is as it was after.
+    /// The owner has removed a member, or a moderator has banned a user; the chat is as it was after.
     MemberRemoved {
         chat: Chat,
         user_id: UserId,

@@ -1,6 +1,7 @@
 //! The `bans` table: who may not enter a chat. Bans that are over stay until they are lifted, or
 //! replaced, or their chat is gone.
 
+use futures_util::TryStreamExt;
 use sqlx::FromRow;
 
 use super::{Store, Tx, on};
@@ -34,15 +35,18 @@ impl From<BanRow> for Ban {
 }
 
 impl Store {
-    /// The bans of a chat, by the users' ids: those after one.
+    /// The bans of a chat, by the users' ids: those after one. At most `limit` of them, and no more
+    /// than fit into `max_bytes` after the first; whether there are more.
     pub async fn list_bans(
         &self,
         chat_id: ChatId,
         after: Option<&UserId>,
         limit: usize,
-    ) -> Result<Vec<Ban>, Error> {
-        let rows: Vec<BanRow> = on!(Db self, |pool| {
-            sqlx::query_as(concat!(
+        max_bytes: usize,
+    ) -> Result<(Vec<Ban>, bool), Error> {
+        let (mut bans, mut bytes) = (Vec::new(), 0);
+        on!(Db self, |pool| {
+            let mut rows = sqlx::query_as::<_, BanRow>(concat!(
                 "select ",
                 ban_columns!(),
                 " and b.user_id > $2 order by b.user_id limit $4"
@@ -50,11 +54,17 @@ impl Store {
             .bind(chat_id)
             .bind(after.map_or("", AsRef::as_ref))
             .bind(clock::now())
-            .bind(limit as i64)
-            .fetch_all(pool)
-            .await
-        })?;
-        Ok(rows.into_iter().map(Ban::from).collect())
+            .bind(limit as i64 + 1)
+            .fetch(pool);
+            while let Some(row) = rows.try_next().await? {
+                bytes += row.user.size();
+                if bans.len() == limit || (bytes > max_bytes && !bans.is_empty()) {
+                    return Ok((bans, true));
+                }
+                bans.push(row.into());
+            }
+        });
+        Ok((bans, false))
     }
 }
 

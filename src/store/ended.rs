@@ -42,9 +42,10 @@ impl Store {
                 .await?
         });
         let mut tx = self.begin().await?;
-        if let Some(last) = last {
+        for sql in [DELETE_REACTIONS, DELETE_MENTIONS] {
+            let Some(last) = last else { break };
             on!(Tx tx, |connection| {
-                let delete = sqlx::query(DELETE_REACTIONS).bind(chat_id).bind(after).bind(last);
+                let delete = sqlx::query(sql).bind(chat_id).bind(after).bind(last);
                 delete.execute(connection).await?;
             });
         }
@@ -67,6 +68,8 @@ const LAST_OF_SLICE: &str = "
 
 const DELETE_REACTIONS: &str =
     "delete from reactions where chat_id = $1 and seq > $2 and seq <= $3";
+
+const DELETE_MENTIONS: &str = "delete from mentions where chat_id = $1 and seq > $2 and seq <= $3";
 
 const DELETE_SLICE: &str = "delete from messages where chat_id = $1 and seq > $2 and seq <= $3";
 

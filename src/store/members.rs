@@ -11,7 +11,8 @@ const FIND_STANDING: &str = "
     select c.private, c.direct_pair is not null as direct, c.team_id is not null as of_team,
         c.ephemeral, c.last_seq,
         c.since_joining,
-        m.user_id is not null as member, coalesce(m.role, 0) as role, m.joined_seq,
+        c.frozen, m.user_id is not null as member, coalesce(m.role, cast(0 as smallint)) as role, m.joined_seq,
+        coalesce(m.muted_until > $3, false) or coalesce(m.blocked, false) as silenced,
         t.user_id is not null as in_team,
         exists (
             select 1 from bans
@@ -43,6 +44,10 @@ pub struct Standing {
     pub joined_seq: Option<i64>,
     /// Whether they may not enter.
     pub banned: bool,
+    /// Whether moderators alone may send.
+    pub frozen: bool,
+    /// Whether they are muted, or blocked by the other of a direct chat.
+    pub silenced: bool,
     /// Whether they are in the chat's team.
     pub in_team: bool,
     /// Whether they have been asked into it and have not answered.
@@ -220,9 +225,9 @@ impl Tx {
         let done = match &mut *self.inner {
             Transaction::Sqlite(inner) => sqlx::query(
                 "insert into members
-                     (chat_id, user_id, joined_at, joined_seq, role, read_seq, own_unread,
-                      active_at)
-                     select c.id, u.value, $3, c.last_seq, case
+                     (chat_id, user_id, joined_at, muted_until, sent_at, joined_seq, role,
+                      read_seq, own_unread, active_at)
+                     select c.id, u.value, $3, f.muted_until, f.sent_at, c.last_seq, case
                          when u.value <> c.creator_id or c.direct_pair is not null then 0
                          when exists (select 1 from members where chat_id = $1 and role = 2) then 0
                          else 2
@@ -235,7 +240,8 @@ impl Tx {
                              where user_id = u.value and active_at is null limit $5
                          )
                      ) then c.active_at end
-                     from chats c, json_each($2) u
+                     from chats c, json_each($2) u left join former_members f
+                     on f.chat_id = $1 and f.user_id = u.value
                      where c.id = $1
                      on conflict do nothing",
             )
@@ -250,9 +256,9 @@ impl Tx {
             // The chat's row is kept, so that no message comes between.
             Transaction::Postgres(inner) => sqlx::query(
                 "insert into members
-                     (chat_id, user_id, joined_at, joined_seq, role, read_seq, own_unread,
-                      active_at)
-                     select c.id, u.id, $3, c.last_seq, case
+                     (chat_id, user_id, joined_at, muted_until, sent_at, joined_seq, role,
+                      read_seq, own_unread, active_at)
+                     select c.id, u.id, $3, f.muted_until, f.sent_at, c.last_seq, case
                          when u.id <> c.creator_id or c.direct then 0
                          when exists (select 1 from members where chat_id = $1 and role = 2) then 0
                          else 2
@@ -270,6 +276,7 @@ impl Tx {
                              direct_pair is not null as direct
                          from chats where id = $1 for no key update
                      ) c, unnest($2::text[]) with ordinality u (id, number)
+                     left join former_members f on f.chat_id = $1 and f.user_id = u.id
                      on conflict do nothing",
             )
             .bind(chat_id)
@@ -302,6 +309,18 @@ impl Tx {
 
     pub async fn delete_member(&mut self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         self.forget_chat(chat_id);
+        // Whoever leaves and comes back is muted and slow as before.
+        for keep in [
+            "delete from former_members where chat_id = $1 and user_id = $2",
+            "insert into former_members (chat_id, user_id, muted_until, sent_at)
+             select chat_id, user_id, muted_until, sent_at from members
+             where chat_id = $1 and user_id = $2
+             and (muted_until is not null or sent_at is not null)",
+        ] {
+            on!(Tx self, |connection| {
+                sqlx::query(keep).bind(chat_id).bind(user_id).execute(connection).await?;
+            });
+        }
         let done = on!(Tx self, |connection| {
             sqlx::query("delete from members where chat_id = $1 and user_id = $2")
                 .bind(chat_id)

@@ -82,7 +82,7 @@ pub struct People {
 }
 
 impl Store {
-    /// These users, in this order; who is unknown is left out. There are no more than fit into
+    /// These users, in this order; unknown ones are left out. There are no more than fit into
     /// `max_bytes` after the first.
     pub async fn list_people(&self, namings: &[Naming], max_bytes: usize) -> Result<People, Error> {
         let [mut ids, mut external_ids, mut handles, mut folded] = [const { Vec::new() }; 4];

@@ -36,6 +36,7 @@ impl Tx {
         Ok(heir)
     }
 
+    /// Whoever moderates is muted no more.
     pub async fn update_role(
         &mut self,
         chat_id: ChatId,
@@ -44,7 +45,11 @@ impl Tx {
     ) -> Result<(), Error> {
         self.forget_chat(chat_id);
         on!(Tx self, |connection| {
-            sqlx::query("update members set role = $3 where chat_id = $1 and user_id = $2")
+            sqlx::query(
+                "update members
+                 set role = $3, muted_until = case when $3 = 0 then muted_until end
+                 where chat_id = $1 and user_id = $2",
+            )
                 .bind(chat_id)
                 .bind(user_id)
                 .bind(role as i16)

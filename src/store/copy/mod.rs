@@ -25,7 +25,7 @@ pub(super) use target::is_unfinished;
 /// The tables that are copied, each after those it refers to, and which of their rows. The others
 /// are of a running server: nobody is in an ephemeral chat without one, and the events have been
 /// written to the log. Their numbers go on.
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 15] = [
     ("users", "true"),
     ("teams", "true"),
     ("chats", "not ephemeral"),
@@ -38,6 +38,7 @@ const TABLES: [(&str, &str); 14] = [
     ("tokens", "true"),
     ("released_handles", "true"),
     ("blocks", "true"),
+    ("former_members", "chat_id not in (select id from chats where ephemeral)"),
     ("bans", "chat_id not in (select id from chats where ephemeral)"),
     (
         "streams",

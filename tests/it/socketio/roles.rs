@@ -123,6 +123,13 @@ async fn a_muted_member_reads_and_sends_nothing() {
     let member = chat.bob.ask("mute-member", until).await["member"].clone();
     assert_eq!(member["muted_until"], "2999-01-01T00:00:00.000000Z");
     let again = json!({ "chat": { "id": chat.id }, "user": { "id": chat.eve.id } });
+    // Whoever leaves and comes back is muted as before.
+    let of_chat = json!({ "chat": { "id": chat.id } });
+    chat.eve.ask("leave-chat", of_chat.clone()).await;
+    chat.ann.ask("invite", again.clone()).await;
+    let invitation = chat.eve.next_of("invitation").await["invitation"]["id"].clone();
+    chat.eve.ask("accept-invitation", json!({ "invitation": { "id": invitation } })).await;
+    assert_eq!(chat.eve.refused("new-message", text(&chat.id, "hm")).await["code"], "forbidden");
     chat.bob.ask("unmute-member", again).await;
     chat.eve.ask("new-message", text(&chat.id, "again")).await;
 }
