@@ -78,7 +78,17 @@ async fn nothing_of_it_is_left_in_the_file_or_its_log() {
     }
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
-    let (gone, kept) = make_secrets(&mut ann, 400).await;
+    let mut bob = server.user("bob").await;
+    let (mut gone, kept) = make_secrets(&mut ann, 400).await;
+    // What stands around an erased message is written anew, and stays all the same.
+    let chat = json!({ "chat": { "name": "names" }, "users": [bob.id] });
+    let chat = ann.done("create-chat", chat).await["chat"]["id"].as_str().unwrap().to_owned();
+    let mut mention = message(&chat, "for bob");
+    mention["message"]["mentions"] = json!([bob.id]);
+    ann.done("new-message", mention).await;
+    let said = ann.done("new-message", message(&chat, &text(99_999))).await;
+    ann.done("delete-message", of_message(&chat, &said)).await;
+    gone.push(99_999);
     let begun = Instant::now();
     loop {
         let left = found_in(server.directory.path(), &gone);
@@ -89,6 +99,7 @@ async fn nothing_of_it_is_left_in_the_file_or_its_log() {
         sleep(Duration::from_millis(500)).await;
     }
     assert!(found_in(server.directory.path(), &kept).len() >= kept.len());
+    assert_eq!(bob.done("count-unread", json!({})).await["mentions"], 1);
 }
 
 #[tokio::test]
