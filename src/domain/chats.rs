@@ -164,8 +164,9 @@ impl App {
         };
         let left = end_membership(tx, chat_id, user_id, standing.sees_as_stranger()).await?;
         let passed_on = match standing.role {
-            Role::Owner => self.pass_on(tx, chat_id, user_id).await?,
-            Role::Moderator | Role::Member => None,
+            // An ephemeral chat has nothing to own: it ends with its last participant.
+            Role::Owner if !standing.ephemeral => self.pass_on(tx, chat_id, user_id).await?,
+            Role::Owner | Role::Moderator | Role::Member => None,
         };
         Ok([left].into_iter().chain(passed_on).collect())
     }
