@@ -47,12 +47,13 @@ impl Tx {
         on!(Tx self, |connection| {
             sqlx::query(
                 "update members
-                 set role = $3, muted_until = case when $3 = 0 then muted_until end
+                 set role = $3, muted_until = case when $4 then null else muted_until end
                  where chat_id = $1 and user_id = $2",
             )
                 .bind(chat_id)
                 .bind(user_id)
                 .bind(role as i16)
+            .bind(role > Role::Member)
                 .execute(connection)
                 .await?;
         });

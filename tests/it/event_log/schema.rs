@@ -7,6 +7,7 @@ use std::{fs, slice};
 use chinwag::Access;
 use serde_json::{Value, json};
 
+use crate::socketio::changes::of_message;
 use crate::support::chatter::{Chatter, PASSWORD, of_nick, with_password};
 use crate::support::http::PASSWORD as OWN_PASSWORD;
 use crate::support::kafka::committed;
@@ -29,6 +30,7 @@ pub async fn make_everything_happen(server: &TestServer) {
     chats_and_members(server).await;
     messages(server).await;
     users_and_tokens(server).await;
+    roles_and_reports(server).await;
     nicks(server).await;
     ephemeral_rooms(server).await;
 }
@@ -101,6 +103,21 @@ async fn users_and_tokens(server: &TestServer) {
     assert_eq!(ended.status, 200, "{}", ended.text);
     // Bob was there without a token until now.
     server.token_user("bob").await;
+}
+
+async fn roles_and_reports(server: &TestServer) {
+    let (mut ann, mut kim) = (server.user("ann").await, server.user("kim").await);
+    let chat = ann.chat("ruled", true, &[&kim.id]).await;
+    let mut muted = of_chat_and(&chat, &kim.id);
+    muted["until"] = json!("2999-01-01T00:00:00Z");
+    ann.done("mute-member", muted).await;
+    let since = json!({ "chat": { "id": chat, "history": "since-joining", "data": { "a": 1 } } });
+    ann.done("update-chat", since).await;
+    let said = ann.done("new-message", message(&chat, "rude")).await;
+    let report =
+        json!({ "chat": { "id": chat }, "message": { "id": said["id"] }, "reason": "rude" });
+    kim.done("report-message", report).await;
+    ann.done("pin-message", of_message(&chat, &said)).await;
 }
 
 async fn nicks(server: &TestServer) {
