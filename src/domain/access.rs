@@ -65,9 +65,7 @@ impl Standing {
     pub(super) fn sees_as_stranger(&self) -> bool {
         !self.private && (!self.of_team || self.in_team)
     }
-}
 
-impl Standing {
     /// The `seq` after which they see what was sent. A stranger has not joined.
     fn seen_after(&self, service: bool) -> i64 {
         match self.since_joining && !service {
@@ -109,8 +107,8 @@ impl Reader {
 }
 
 impl Speaker {
-    /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member. In a
-    /// direct chat nobody but its two users speaks, not even the service.
+    /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member, and for a
+    /// member who is muted or blocked, or does not moderate a frozen chat. In a direct chat nobody but its two users speaks, not even the service.
     pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
         Speaker::of(found, actor)
@@ -124,14 +122,18 @@ impl Speaker {
 
     fn of(found: Option<Standing>, actor: &Actor) -> Result<Speaker, Error> {
         let standing = visible(found, actor.service)?;
-        match standing.member || (actor.service && !standing.direct) {
-            _ if actor.service && !standing.direct => Ok(Speaker),
-            true if standing.silenced => Err(Error::Forbidden("you are muted in this chat")),
-            true if standing.frozen && standing.role == Role::Member => {
-                Err(Error::Forbidden("this chat is frozen: moderators alone may send"))
-            }
-            true => Ok(Speaker),
-            false => Err(Error::NO_MEMBER),
+        if actor.service && !standing.direct {
+            return Ok(Speaker);
+        }
+        if !standing.member {
+            return Err(Error::NO_MEMBER);
+        }
+        if standing.silenced {
+            return Err(Error::Forbidden("you are muted in this chat"));
+        }
+        match standing.frozen && standing.role == Role::Member {
+            true => Err(Error::Forbidden("this chat is frozen: moderators alone may send")),
+            false => Ok(Speaker),
         }
     }
 }
@@ -140,6 +142,10 @@ impl Member {
     /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Member, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
+        Member::of(chat_id, found, actor)
+    }
+
+    fn of(chat_id: ChatId, found: Option<Standing>, actor: &Actor) -> Result<Member, Error> {
         let standing = visible(found, actor.service)?;
         match standing.member || actor.service {
             true => Ok(Member {
@@ -161,11 +167,21 @@ impl Member {
 }
 
 impl Moderator {
-    /// Errors: as of [`Member::check_in`]; `forbidden`, as [`of`](Moderator::of) says.
+    /// Errors: as of [`Member::check_in`]; `forbidden`, as [`of`](Moderator::of) says, and for a
+    /// direct chat.
+    pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Moderator, Error> {
+        let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
+        Moderator::of_group(&Member::of(chat_id, found, actor)?)
+    }
+
+    /// The same, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Moderator, Error> {
-        let member = Member::check_in(tx, chat_id, actor).await?;
+        Moderator::of_group(&Member::check_in(tx, chat_id, actor).await?)
+    }
+
+    fn of_group(member: &Member) -> Result<Moderator, Error> {
         member.refuse_direct()?;
-        Moderator::of(&member)
+        Moderator::of(member)
     }
 
     /// Errors: `forbidden`. In a direct chat nobody moderates but the service.

@@ -125,10 +125,8 @@ impl App {
     ) -> Result<Bans, Error> {
         let viewer = Viewer::from(actor);
         self.admit_reading(&viewer).await?;
-        let mut tx = self.begin_as(actor).await?;
-        Moderator::check_in(&mut tx, chat_id, actor).await?;
-        drop(tx);
         let _permit = self.read_permit(&viewer).await?;
+        Moderator::check(&self.store, chat_id, actor).await?;
         let max_bytes = self.limits.max_page_bytes;
         let (mut bans, more) =
             self.store.list_bans(chat_id, after.as_ref(), limit, max_bytes).await?;

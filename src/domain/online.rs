@@ -167,7 +167,7 @@ impl App {
         }
     }
 
-    /// Puts this node's part of who is online into Redis again, and takes away what is there of it
+    /// Puts this node's online users into Redis again, and takes away what is there of them
     /// and should not be. None if Redis does not answer.
     pub(super) async fn restore_online(&self, cluster: &Cluster, announce: bool) -> Option<()> {
         // Nobody comes or goes meanwhile.

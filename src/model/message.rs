@@ -175,7 +175,7 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// What is the name of who sent it where names are unique.
+    /// The sender's name where names are unique.
     pub fn username(&self) -> Username {
         self.author.username(&self.message.user_id)
     }

@@ -109,7 +109,7 @@ pub enum Naming {
     Handle(Handle),
 }
 
-/// What is shown of who sent a message.
+/// What is shown of the sender of a message.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Author {
     pub handle: Option<Handle>,

@@ -31,7 +31,7 @@ const FIND_SEQ: &str = "
     )
     select low from search where low = high";
 
-/// Messages with who sent them.
+/// Messages with their senders.
 macro_rules! signed {
     ($rest:literal) => {
         concat!(

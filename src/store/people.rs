@@ -37,8 +37,8 @@ const FIND_PEOPLE: &str = concat!(
      order by u.name_folded, u.id limit $3"
 );
 
-/// Of those who share a chat or a team with `$4`, the smaller circles first, and of who has this
-/// very handle. So many rows are looked at, however large the chats are.
+/// Users that share a chat or a team with `$4`, the smaller circles first, and the user with this
+/// very handle. No more rows are looked at than the limits say, however large the chats are.
 const FIND_ACQUAINTANCES: &str = concat!(
     "select ",
     columns!(),

@@ -1,4 +1,4 @@
-//! What the `members` table says of a member's role, and of who is muted.
+//! A member's role, and whether the member is muted, in the `members` table.
 
 use super::{Tx, on};
 use crate::clock::Time;

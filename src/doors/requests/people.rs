@@ -1,6 +1,7 @@
 //! `list-users`, `update-user`, `delete-user`, `watch-users`, `unwatch-users`
 
-use super::people_views::{OfId, OfPerson, PeopleView};
+use super::people_views::{OfPerson, OfUserId, PeopleView};
+use super::views::OfId;
 use super::{Answer, Call};
 use crate::doors::input::Input;
 use crate::error::Error;
@@ -62,7 +63,7 @@ pub async fn delete_user(call: Call<'_>) -> Result<Answer, Error> {
             actor.user_id().clone()
         }
     };
-    Answer::new(&OfId::from(&user_id))
+    Answer::new(&OfUserId { user: OfId { id: &user_id } })
 }
 
 pub async fn watch_users(call: Call<'_>) -> Result<Answer, Error> {

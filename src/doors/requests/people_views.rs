@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::views;
+use super::views::OfId;
 use crate::clock::Time;
 use crate::domain::{Blocked, Members, People};
 use crate::model::{ChatId, Data, Handle, ListedMember, Name, Person, Photo, UserId};
@@ -117,44 +117,32 @@ pub struct OfMember<'a> {
 /// `{chat:{id}, member}`
 #[derive(Serialize)]
 pub struct MemberChangedView<'a> {
-    chat: views::OfId<ChatId>,
+    chat: OfId<ChatId>,
     member: MemberView<'a>,
 }
 
 impl<'a> MemberChangedView<'a> {
     pub fn new(chat_id: ChatId, member: &'a ListedMember) -> Self {
-        let chat = views::OfId { id: chat_id };
-        MemberChangedView { chat, member: MemberView::from(member) }
+        MemberChangedView { chat: OfId { id: chat_id }, member: MemberView::from(member) }
     }
 }
 
 /// `{user:{id}, online, last_seen}`
 #[derive(Serialize)]
 pub struct PresenceView<'a> {
-    user: Id<'a>,
+    user: OfId<&'a UserId>,
     online: bool,
     last_seen: Time,
 }
 
 /// `{user:{id}}`
 #[derive(Serialize)]
-pub struct OfId<'a> {
-    user: Id<'a>,
-}
-
-impl<'a> From<&'a UserId> for OfId<'a> {
-    fn from(id: &'a UserId) -> Self {
-        OfId { user: Id { id } }
-    }
-}
-
-#[derive(Serialize)]
-struct Id<'a> {
-    id: &'a UserId,
+pub struct OfUserId<'a> {
+    pub user: OfId<&'a UserId>,
 }
 
 impl<'a> PresenceView<'a> {
     pub fn new(user_id: &'a UserId, online: bool, last_seen: Time) -> Self {
-        PresenceView { user: Id { id: user_id }, online, last_seen }
+        PresenceView { user: OfId { id: user_id }, online, last_seen }
     }
 }
