@@ -13,6 +13,8 @@ pub(super) enum Task {
     Request { data: Str, ack: Option<i64> },
     /// Takes the socket out of the namespace again.
     Leave,
+    /// Closes the connection.
+    Close,
 }
 
 impl Task {
@@ -20,7 +22,7 @@ impl Task {
         match self {
             Task::Enter { credential, .. } => credential.as_ref().map_or(0, String::len),
             Task::Request { data, .. } => data.len(),
-            Task::Leave => 0,
+            Task::Leave | Task::Close => 0,
         }
     }
 }

@@ -145,6 +145,14 @@ impl Session {
         }
     }
 
+    /// Closes the connection once the request that it is carrying out is answered, or soon after if
+    /// that takes long.
+    pub(super) async fn finish_requests(self: Arc<Self>) {
+        self.queue(Task::Close);
+        tokio::time::sleep(FAREWELL).await;
+        self.close();
+    }
+
     /// Closes the connection, and drops the requests that still wait.
     pub fn give_up(&self) {
         self.drop_requests();
@@ -182,6 +190,7 @@ impl Session {
                 // What it came with was refused, or holds no more.
                 (Task::Request { .. }, _) => {}
                 (Task::Leave, connection) => self.let_out(connection).await,
+                (Task::Close, _) => self.close(),
             }
         }
     }
@@ -315,7 +324,7 @@ impl Recipient for Session {
         self.unset_latest(user_id);
         if self.connection().is_some_and(|connection| connection.user_id() == Some(user_id)) {
             // It has proved to be a user who is deleted, and is still to be told so.
-            self.close_after(tokio::time::sleep(FAREWELL));
+            self.finish_after(tokio::time::sleep(FAREWELL));
         }
     }
 

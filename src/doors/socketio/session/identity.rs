@@ -48,7 +48,7 @@ impl Session {
         }
         self.deliver(welcome);
         if let Some(user_id) = connection.user_id() {
-            self.close_after(connection.ended());
+            self.finish_after(connection.ended());
             if let Err(error) = self.act_as(user_id).await {
                 log("connect", &error);
                 self.close();
@@ -62,12 +62,12 @@ impl Session {
         }
     }
 
-    pub(super) fn close_after(&self, ended: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn finish_after(&self, ended: impl Future<Output = ()> + Send + 'static) {
         let session = self.this.clone();
         let ending = tokio::spawn(async move {
             ended.await;
             if let Some(session) = session.upgrade() {
-                session.close();
+                session.finish_requests().await;
             }
         });
         *lock(&self.ending) = Some(AbortOnDropHandle::new(ending));
