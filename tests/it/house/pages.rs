@@ -1,5 +1,6 @@
 //! What the pages and comments say of the sources: the files and functions that they name are
-//! there, links lead somewhere, and the protocol names all that clients send and get.
+//! there, links lead somewhere, the protocol names all that clients send and get, and what is
+//! promised has its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,24 @@ fn the_protocol_names_all_that_clients_send_and_get() {
     all_in(between(&page, "\n## Asking and being answered\n", "\n## "), codes);
 }
 
+#[test]
+fn what_is_promised_has_its_tests() {
+    let pages = ["docs/guarantees.md", "docs/security.md", "docs/limits.md"].map(read);
+    let names = pages.iter().flat_map(|page| code_in(page));
+    let tests = Vec::from_iter(names.filter_map(|name| name.split_once(".rs::")));
+    assert!(tests.len() > 250);
+    let gone: Vec<_> = tests.into_iter().filter(|(file, test)| !has_test(file, test)).collect();
+    assert!(gone.is_empty(), "the pages name tests that are not there: {gone:?}");
+    let settings = read("src/config/limits.rs");
+    let limits = between(&settings, "pub struct Limits {", "\n}");
+    let limits = quoted(limits, &["env = \"CHINWAG_"]);
+    assert!(limits.len() > 40);
+    for limit in limits {
+        let flag = format!("`--{}`", limit.to_lowercase().replace('_', "-"));
+        assert!(pages[2].contains(&flag), "docs/limits.md lacks {flag}");
+    }
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -135,6 +154,17 @@ fn has_item(text: &str, owner: &str, item: &str) -> bool {
 
 fn has_function(text: &str, name: &str) -> bool {
     text.contains(&format!("fn {name}(")) || text.contains(&format!("fn {name}<"))
+}
+
+/// Whether a file, named without its ending, has a test of this name.
+fn has_test(file: &str, name: &str) -> bool {
+    let text = fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
+    let lines = Vec::from_iter(text.lines());
+    let is_marked = lines.windows(2).any(|lines| {
+        lines[0].starts_with("#[") && lines[0].contains("test") && has_function(lines[1], name)
+    });
+    // The macro `on_both` makes tests of those that it lists.
+    is_marked || lines.iter().any(|line| line.trim() == name)
 }
 
 /// The headings of a page as links name them.
