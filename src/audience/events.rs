@@ -222,8 +222,10 @@ impl Register {
         let named = self.connections_of(chat_id, hearers);
         let hears = |recipient: &&Arc<dyn Recipient>| match hearers {
             Hearers::All => true,
-            Hearers::AllBut(_) => !named.contains(&recipient.id()),
-            Hearers::Only(_) | Hearers::OtherMembers(_) => named.contains(&recipient.id()),
+            Hearers::AllBut(_) | Hearers::NotSeeing { .. } => !named.contains(&recipient.id()),
+            Hearers::Only(_) | Hearers::OtherMembers(_) | Hearers::Seeing { .. } => {
+                named.contains(&recipient.id())
+            }
             Hearers::Service => false,
         };
         show(hearing.in_room.iter().filter(hears), &in_room, unflushed);
@@ -253,11 +255,15 @@ impl Register {
         show(all, &Shown::new(event, Way::Watcher), unflushed);
     }
 
-    /// The connections that act as the users who are named.
+    /// The connections that act as the users that are named; and those in the room that see a
+    /// message without being members.
     fn connections_of(&self, chat_id: ChatId, hearers: &Hearers) -> HashSet<ConnectionId> {
         let users = match hearers {
             Hearers::All | Hearers::Service => Vec::new(),
-            Hearers::AllBut(users) | Hearers::Only(users) => Vec::from_iter(users),
+            Hearers::AllBut(users)
+            | Hearers::Only(users)
+            | Hearers::Seeing { users, .. }
+            | Hearers::NotSeeing { users, .. } => Vec::from_iter(users),
             Hearers::OtherMembers(user_id) => {
                 let chat = self.chats.get(&chat_id);
                 let members = chat.into_iter().flat_map(|chat| &chat.members);
@@ -265,7 +271,14 @@ impl Register {
             }
         };
         let users = users.into_iter().filter_map(|user_id| self.users.get(user_id));
-        users.flat_map(|user| user.connections.keys().copied()).collect()
+        let acting = users.flat_map(|user| user.connections.keys().copied());
+        let (Hearers::Seeing { seq, .. } | Hearers::NotSeeing { seq, .. }) = hearers else {
+            return acting.collect();
+        };
+        let chat = self.chats.get(&chat_id);
+        let subscribers = chat.into_iter().flat_map(|chat| &chat.subscribers);
+        let seeing = subscribers.filter(|(_, it)| it.visit.service || it.since_seq < *seq);
+        acting.chain(seeing.map(|(id, _)| *id)).collect()
     }
 
     /// The connections that hear a chat's events: those in its room, and the other connections of

@@ -184,13 +184,18 @@ impl Audience {
     }
 
     /// Lets a connection hear the room. False if an event has taken it out meanwhile.
-    pub fn confirm_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {
-        self.lock().confirm_room(id, chat_id)
+    pub fn confirm_room(&self, id: ConnectionId, chat_id: ChatId, last_seq: i64) -> bool {
+        self.lock().confirm_room(id, chat_id, last_seq)
     }
 
     /// A connection leaves a room. False if it was not there.
     pub fn leave(&self, id: ConnectionId, chat_id: ChatId) -> bool {
         self.lock().leave(id, chat_id)
+    }
+
+    /// The chat's last message when a connection came into its room; none if it is not there.
+    pub fn in_room_since(&self, id: ConnectionId, chat_id: ChatId) -> Option<i64> {
+        self.lock().subscriber(id, chat_id).map(|subscriber| subscriber.since_seq)
     }
 
     pub fn is_in_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {

@@ -80,6 +80,9 @@ pub(super) struct Subscriber {
     /// Whether it is there as a nick in a channel, for which its user must be a member.
     pub as_nick: bool,
     pub confirmed: bool,
+    /// The chat's last message when it came, after which somebody who is no member sees the chat
+    /// where all see it from when they joined.
+    pub since_seq: i64,
 }
 
 /// The user as which a connection comes into a room.
@@ -301,19 +304,24 @@ impl Register {
             visit: Visit { user_id: None, service: visit.service },
             as_nick: false,
             confirmed: false,
+            since_seq: i64::MAX,
         });
         // A connection that came as nobody may say later which user it is.
         subscriber.visit.user_id = subscriber.visit.user_id.take().or(visit.user_id);
         Ok(new)
     }
 
-    pub fn confirm_room(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
-        let chat = self.chats.get_mut(&chat_id);
-        let Some(chat) = chat.filter(|chat| chat.subscribers.contains_key(&id)) else {
+    pub fn confirm_room(&mut self, id: ConnectionId, chat_id: ChatId, last_seq: i64) -> bool {
+        let Some(chat) = self.chats.get_mut(&chat_id) else {
             return false;
         };
+        let Some(subscriber) = chat.subscribers.get_mut(&id) else {
+            return false;
+        };
+        subscriber.confirmed = true;
+        subscriber.since_seq = subscriber.since_seq.min(last_seq);
         chat.hearing = None;
-        chat.subscribers.get_mut(&id).map(|subscriber| subscriber.confirmed = true).is_some()
+        true
     }
 
     pub fn leave(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
@@ -398,7 +406,8 @@ impl Register {
         connected.rooms.insert(chat_id);
         let recipient = connected.recipient.clone();
         let visit = Visit { user_id, service: false };
-        let subscriber = Subscriber { recipient, visit, as_nick: true, confirmed: true };
+        let since_seq = i64::MAX;
+        let subscriber = Subscriber { recipient, visit, as_nick: true, confirmed: true, since_seq };
         let chat = self.chat(chat_id, Streams::follow_on);
         chat.subscribers.insert(connection, subscriber).is_none()
     }

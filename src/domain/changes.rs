@@ -86,8 +86,7 @@ impl App {
     ) -> Result<ChangePage, Error> {
         self.admit_reading(viewer).await?;
         let permit = self.read_permit(viewer).await?;
-        let Reader { chat_id, seen_after, .. } =
-            Reader::check(&self.store, chat_id, viewer).await?;
+        let Reader { chat_id, seen_after, .. } = self.reader(viewer, chat_id).await?;
         let max_bytes = self.limits.max_page_bytes;
         let page = self.store.list_changes(chat_id, seen_after, after, limit, max_bytes).await?;
         drop(permit);

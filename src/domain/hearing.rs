@@ -87,7 +87,7 @@ impl App {
         let new = audience.enter(connection, chat_id, Visit { user_id, service }, max)?;
         let entering = async {
             let visitor = self.see_room(viewer, chat_id).await?;
-            if !audience.confirm_room(connection, chat_id) {
+            if !audience.confirm_room(connection, chat_id, visitor.last_seq()) {
                 return Err(Error::no_chat());
             }
             self.enter_room(visitor, connection).await
@@ -122,6 +122,16 @@ impl App {
         }
         self.leave_room(connection, chat_id).await;
         Ok(self.look_back(chat_id).await)
+    }
+
+    /// Whether the connections of an actor that may send into a chat hear it. The service need not
+    /// be a member.
+    pub async fn hears(&self, actor: &Actor, chat_id: ChatId) -> bool {
+        if !actor.service {
+            return true;
+        }
+        self.wait_until_shown().await;
+        self.carrier.audience.is_member(chat_id, &actor.user_id)
     }
 
     /// Whether a connection is in a chat's room.

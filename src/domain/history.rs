@@ -83,8 +83,7 @@ impl App {
         let viewer = Viewer::from(actor);
         self.admit_reading(&viewer).await?;
         let permit = self.read_permit(&viewer).await?;
-        let Reader { chat_id, seen_after, .. } =
-            Reader::check(&self.store, chat_id, &viewer).await?;
+        let Reader { chat_id, seen_after, .. } = self.reader(&viewer, chat_id).await?;
         let max_bytes = self.limits.max_history_bytes;
         let page = self.store.list_messages(chat_id, seen_after, &query, max_bytes).await?;
         let messages = page.messages;

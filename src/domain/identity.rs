@@ -75,6 +75,7 @@ impl Connection {
     pub fn viewer(&self) -> Viewer {
         Viewer {
             user_id: self.user_id().cloned(),
+            connection: Some(self.id),
             service: self.is_service(),
             address: self.address,
         }

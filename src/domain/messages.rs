@@ -59,8 +59,7 @@ impl App {
     ) -> Result<MessagePage, Error> {
         self.admit_reading(viewer).await?;
         let permit = self.read_permit(viewer).await?;
-        let Reader { chat_id, seen_after, .. } =
-            Reader::check(&self.store, chat_id, viewer).await?;
+        let Reader { chat_id, seen_after, .. } = self.reader(viewer, chat_id).await?;
         let max_bytes = self.limits.max_page_bytes;
         let page = self.store.list_messages(chat_id, seen_after, query, max_bytes).await?;
         drop(permit);

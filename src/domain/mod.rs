@@ -120,6 +120,8 @@ impl Actor {
 #[derive(Clone, Debug)]
 pub struct Viewer {
     user_id: Option<UserId>,
+    /// None for a request that has no connection of its own.
+    connection: Option<ConnectionId>,
     service: bool,
     /// Where they come from.
     address: IpAddr,
@@ -128,7 +130,7 @@ pub struct Viewer {
 impl Viewer {
     /// Nobody in particular, from this address.
     pub fn nobody(address: IpAddr) -> Viewer {
-        Viewer { user_id: None, service: false, address }
+        Viewer { user_id: None, connection: None, service: false, address }
     }
 
     pub fn user_id(&self) -> Option<&UserId> {
@@ -138,8 +140,9 @@ impl Viewer {
 
 impl From<&Actor> for Viewer {
     fn from(actor: &Actor) -> Viewer {
-        let Actor { user_id, service, address, .. } = actor;
-        Viewer { user_id: Some(user_id.clone()), service: *service, address: *address }
+        let Actor { user_id, connection, service, address, .. } = actor;
+        let (connection, service, address) = (Some(*connection), *service, *address);
+        Viewer { user_id: Some(user_id.clone()), connection, service, address }
     }
 }
 

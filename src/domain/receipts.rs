@@ -106,7 +106,6 @@ impl App {
         seq: i64,
     ) -> Result<ReadState, Error> {
         let (viewer, user_id) = (Viewer::from(actor), &actor.user_id);
-        let to = seq.saturating_sub(1).max(0);
         self.admit_reading(&viewer).await?;
         loop {
             let permit = self.read_permit(&viewer).await?;
@@ -114,6 +113,8 @@ impl App {
                 drop(permit);
                 return Err(self.not_a_member(actor, chat_id).await);
             };
+            // What they do not see is not unread.
+            let to = seq.saturating_sub(1).max(reading.seen_after);
             let from = reading.read_seq;
             if from <= to {
                 return Ok(ReadState { chat_id, read_seq: from, unread: reading.unread });

@@ -34,7 +34,27 @@ pub(super) struct Visitor {
     profile: Option<Profile>,
 }
 
+impl Visitor {
+    /// The `seq` of the chat's last message.
+    pub fn last_seq(&self) -> i64 {
+        self.reader.last_seq
+    }
+}
+
 impl App {
+    /// Who sees a chat. Somebody who is no member sees a chat where all see it from when they
+    /// joined from when their connection came into its room. Errors: `not_found`.
+    pub(super) async fn reader(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Reader, Error> {
+        let mut reader = Reader::check(&self.store, chat_id, viewer).await?;
+        let since = |connection| self.carrier.audience.in_room_since(connection, chat_id);
+        if !reader.member
+            && let Some(since) = viewer.connection.and_then(since)
+        {
+            reader.seen_after = reader.seen_after.min(since);
+        }
+        Ok(reader)
+    }
+
     /// Whether a user, or nobody in particular, may be in a chat's room. Errors: `not_found`.
     pub(super) async fn see_room(
         &self,

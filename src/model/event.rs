@@ -250,6 +250,17 @@ pub enum Hearers {
     All,
     Only(Vec<UserId>),
     AllBut(Vec<UserId>),
+    /// The members that see a message of a chat where those who have joined since do not, and those
+    /// in the room that see it without being members.
+    Seeing {
+        users: Vec<UserId>,
+        seq: i64,
+    },
+    /// All others.
+    NotSeeing {
+        users: Vec<UserId>,
+        seq: i64,
+    },
     /// Nobody but connections with the API key, wherever they are.
     Service,
     /// The chat's members but this one, and nobody else in its room.
@@ -293,11 +304,13 @@ impl Event {
                 }
             }
             Event::MessageChanged(Changed { message, seen_by, .. }) => {
-                let hearers = seen_by.clone().map_or(Hearers::All, Hearers::Only);
+                let seeing = |users| Hearers::Seeing { users, seq: message.seq };
+                let hearers = seen_by.clone().map_or(Hearers::All, seeing);
                 Route { hearers, ..of_chat(&message.chat_id) }
             }
-            Event::MessageTouched { chat_id, seen_by, .. } => {
-                Route { hearers: Hearers::AllBut(seen_by.clone()), ..of_chat(chat_id) }
+            Event::MessageTouched { chat_id, seen_by, seq, .. } => {
+                let hearers = Hearers::NotSeeing { users: seen_by.clone(), seq: *seq };
+                Route { hearers, ..of_chat(chat_id) }
             }
             Event::Invited(it) => of_chat(&it.chat_id).told_to([&it.invitee_id]),
             Event::MessageReported(_) => {
