@@ -108,7 +108,8 @@ impl Reader {
 
 impl Speaker {
     /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member, and for a
-    /// member who is muted or blocked, or does not moderate a frozen chat. In a direct chat nobody but its two users speaks, not even the service.
+    /// member who is muted or blocked, or does not moderate a frozen chat. In a direct chat nobody
+    /// but its two users speaks, not even the service.
     pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
         Speaker::of(found, actor)

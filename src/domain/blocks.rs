@@ -53,26 +53,35 @@ impl App {
             }
             false => tx.delete_block(own, user_id).await?,
         }
-        if let Some(chat_id) = tx.find_direct_chat_id(&users).await? {
+        let chat_id = tx.find_direct_chat_id(&users).await?;
+        if let Some(chat_id) = chat_id {
             tx.update_blocked(chat_id, user_id, blocked).await?;
         }
         let person = self.find_person(&mut tx, user_id).await?;
         tx.commit([]).await?;
+        if let Some(chat_id) = chat_id.filter(|_| blocked) {
+            // They may be typing there.
+            self.tell_typing((chat_id, user_id.clone()), person.name.clone(), false);
+        }
         Ok(person)
     }
 
-    /// The users that the actor has blocked, by id; `after` is a page's `next`.
+    /// The users that the actor has blocked, by id; `after` is a page's `next`. Errors:
+    /// `rate_limited`.
     pub async fn list_blocked(
         &self,
         actor: &Actor,
         after: Option<UserId>,
         limit: usize,
     ) -> Result<Blocked, Error> {
-        let permit = self.read_permit(&Viewer::from(actor)).await?;
+        let viewer = Viewer::from(actor);
+        self.admit_reading(&viewer).await?;
+        let permit = self.read_permit(&viewer).await?;
         let max_bytes = self.limits.max_page_bytes;
         let page = self.store.list_blocked(&actor.user_id, after.as_ref(), limit, max_bytes);
         let (mut users, more) = page.await?;
         drop(permit);
+        self.count_bytes_read(&viewer, users.iter().map(Person::size).sum()).await;
         self.see_online(&mut users).await;
         let next = users.last().filter(|_| more).map(|user| user.id.clone());
         Ok(Blocked { users, next })

@@ -7,7 +7,7 @@ use crate::model::{ChatId, Event, UserId};
 
 impl App {
     /// Sends `data`, any JSON, to these users of a chat, or to all who hear the chat. Errors:
-    /// `not_found`; `forbidden` for an actor who is not a member; `rate_limited`.
+    /// `not_found`; `forbidden` for an actor who may not send messages; `rate_limited`.
     pub async fn signal(
         &self,
         actor: &Actor,
@@ -16,23 +16,10 @@ impl App {
         to: Option<Vec<UserId>>,
     ) -> Result<(), Error> {
         self.admit_signal(actor)?;
-        self.check_speaker(actor, chat_id).await?;
+        Speaker::check(&self.store, chat_id, actor).await?;
         let user_id = actor.user_id.clone();
         self.tell(Event::Signalled { chat_id, user_id, data, to, by: actor.connection });
         Ok(())
-    }
-
-    /// Whether the actor may say something in a chat, which costs nothing for a member who hears of
-    /// it already. Errors: `not_found`; `forbidden`.
-    pub(super) async fn check_speaker(
-        &self,
-        actor: &Actor,
-        chat_id: ChatId,
-    ) -> Result<Speaker, Error> {
-        match self.carrier.audience.is_member(chat_id, &actor.user_id) {
-            true => Ok(Speaker),
-            false => Speaker::check(&self.store, chat_id, actor).await,
-        }
     }
 
     /// Shows an event that is not stored, here and on the other nodes; only here if Redis does not

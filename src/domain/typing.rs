@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::access::Speaker;
 use super::{Actor, App};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Name, UserId};
@@ -25,22 +26,45 @@ struct Typist {
     begun: Instant,
     told: Instant,
     ends: Instant,
+    /// Whether they may still say something, as far as this node has heard.
+    may_speak: bool,
 }
 
 impl Typists {
-    /// A user who has sent a message has stopped; their clients know by the message.
+    /// A user who has sent a message has stopped; their clients know by the message. Where a user's
+    /// rights have changed, the next request is checked as the first one was.
     pub fn note(&self, event: &Event) {
-        if let Event::MessageSent(posted) = event {
-            let message = &posted.message;
-            self.lock().remove(&(message.chat_id, message.user_id.clone()));
+        match event {
+            Event::MessageSent(posted) => {
+                let message = &posted.message;
+                self.lock().remove(&(message.chat_id, message.user_id.clone()));
+            }
+            Event::Typing { chat_id, user_id, on: false, .. } => {
+                self.lock().remove(&(*chat_id, user_id.clone()));
+            }
+            Event::MemberChanged { chat_id, member } => self.doubt(*chat_id, &member.user.id),
+            Event::MemberLeft { chat_id, user_id, .. } => self.doubt(*chat_id, user_id),
+            Event::MemberRemoved { chat, user_id } => self.doubt(chat.id, user_id),
+            Event::ChatUpdated(chat) if chat.frozen => {
+                let mut typists = self.lock();
+                let here = typists.iter_mut().filter(|((chat_id, _), _)| *chat_id == chat.id);
+                here.for_each(|(_, typist)| typist.may_speak = false);
+            }
+            _ => {}
         }
     }
 
-    /// A user goes on typing. Returns none if they were not typing; else the user's name, if others
-    /// should be told again.
+    fn doubt(&self, chat_id: ChatId, user_id: &UserId) {
+        if let Some(typist) = self.lock().get_mut(&(chat_id, user_id.clone())) {
+            typist.may_speak = false;
+        }
+    }
+
+    /// A user goes on typing. Returns none if they were not typing, or may not any more; else the
+    /// user's name, if others should be told again.
     fn go_on(&self, key: &(ChatId, UserId)) -> Option<Option<Name>> {
         let (mut typists, now) = (self.lock(), Instant::now());
-        let typist = typists.get_mut(key)?;
+        let typist = typists.get_mut(key).filter(|typist| typist.may_speak)?;
         typist.ends = now + LASTS;
         let due = now - typist.told >= REPEATED;
         if due {
@@ -52,7 +76,8 @@ impl Typists {
     /// Has begun. Returns when.
     fn begin(&self, key: (ChatId, UserId), name: Name) -> Instant {
         let now = Instant::now();
-        self.lock().insert(key, Typist { name, begun: now, told: now, ends: now + LASTS });
+        let (told, ends, may_speak) = (now, now + LASTS, true);
+        self.lock().insert(key, Typist { name, begun: now, told, ends, may_speak });
         now
     }
 
@@ -72,8 +97,8 @@ impl Typists {
 }
 
 impl App {
-    /// The actor is typing in a chat, or has stopped. Errors: `not_found`; `forbidden` for an actor
-    /// who is not a member; `rate_limited`.
+    /// The actor is typing in a chat, or has stopped. While they go on it costs no look-up. Errors:
+    /// `not_found`; `forbidden` for an actor who may not send messages; `rate_limited`.
     pub async fn typing(
         self: &Arc<Self>,
         actor: &Actor,
@@ -81,11 +106,12 @@ impl App {
         on: bool,
     ) -> Result<(), Error> {
         self.admit_signal(actor)?;
-        self.check_speaker(actor, chat_id).await?;
         let (typists, key) = (&self.carrier.typists, (chat_id, actor.user_id.clone()));
         if !on {
             if let Some(name) = typists.end(&key) {
                 self.tell_typing(key, name, false);
+            } else if !self.carrier.audience.is_member(chat_id, &actor.user_id) {
+                Speaker::check(&self.store, chat_id, actor).await?;
             }
             return Ok(());
         }
@@ -93,6 +119,7 @@ impl App {
             Some(Some(name)) => self.tell_typing(key, name, true),
             Some(None) => {}
             None => {
+                Speaker::check(&self.store, chat_id, actor).await?;
                 let profile = self.store.find_profile(&actor.user_id).await?;
                 let name = profile.ok_or(Error::NO_USER)?.name;
                 let begun = typists.begin(key.clone(), name.clone());
@@ -115,7 +142,7 @@ impl App {
         }
     }
 
-    fn tell_typing(&self, (chat_id, user_id): (ChatId, UserId), name: Name, on: bool) {
+    pub(super) fn tell_typing(&self, (chat_id, user_id): (ChatId, UserId), name: Name, on: bool) {
         self.tell(Event::Typing { chat_id, user_id, name, on });
     }
 }

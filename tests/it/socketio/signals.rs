@@ -139,3 +139,36 @@ async fn other_nodes_are_told() {
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
     ann.nothing_more().await;
 }
+
+#[tokio::test]
+async fn nothing_is_told_of_those_who_may_not_send() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    bob.done("typing", of_chat(&chat)).await;
+    assert_eq!(ann.next("typing").await, seen(&chat, &bob, "bob", true));
+    let of_bob = json!({ "chat": { "id": chat }, "user": { "id": bob.id } });
+    ann.done("mute-member", of_bob.clone()).await;
+    assert_error(&bob.refused("typing", of_chat(&chat)).await, "forbidden", None);
+    assert_error(&bob.refused("signal", signal(&chat, json!(1))).await, "forbidden", None);
+    ann.done("unmute-member", of_bob).await;
+    bob.done("signal", signal(&chat, json!(1))).await;
+    assert_eq!(ann.next_of("signal").await["data"], 1);
+    bob.done("typing", of_chat(&chat)).await;
+    ann.done("update-chat", json!({ "chat": { "id": chat, "frozen": true } })).await;
+    assert_error(&bob.refused("typing", of_chat(&chat)).await, "forbidden", None);
+}
+
+#[tokio::test]
+async fn typing_ends_for_the_one_who_blocks() {
+    let Some(nodes) = Nodes::start(2).await else { return };
+    let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
+    let direct = ann.done("open-direct", json!({ "user": { "id": bob.id } })).await;
+    let chat = direct["chat"]["id"].as_str().unwrap().to_owned();
+    bob.next("create-chat").await;
+    bob.done("typing", of_chat(&chat)).await;
+    assert_eq!(ann.next_of("typing").await, seen(&chat, &bob, "bob", true));
+    ann.done("block-user", json!({ "user": { "id": bob.id } })).await;
+    assert_eq!(ann.next_of("typing").await, seen(&chat, &bob, "bob", false));
+    assert_error(&bob.refused("signal", signal(&chat, json!(1))).await, "forbidden", None);
+}
