@@ -13,8 +13,8 @@ use crate::doors::Doors;
 use crate::doors::http::{self, Bound, Gates, ListenAddress, Listener};
 use crate::error::StartError;
 
-/// How long each step of a shutdown may take: six of them stay under ten seconds.
-const STEP: Duration = Duration::from_millis(1600);
+/// How long each step of a shutdown may take: eight of them stay under ten seconds.
+const STEP: Duration = Duration::from_millis(1200);
 
 /// A running server. Dropped without [`shutdown`](Server::shutdown) it goes on serving until its
 /// runtime ends.

@@ -52,7 +52,9 @@ impl App {
     /// Changes how the actor is seen. Errors: `conflict` for a handle that another has, or has had
     /// until lately; `rate_limited`.
     pub async fn update_user(&self, actor: &Actor, change: UserChange) -> Result<Person, Error> {
-        self.admit_update(&actor.user_id)?;
+        if !actor.service {
+            self.admit_update(&actor.user_id)?;
+        }
         let named = [Naming::Id(actor.user_id.clone())];
         let before = self.store.list_people(&named, usize::MAX).await?.users.pop();
         // Others are sent the whole of it, however little changes.

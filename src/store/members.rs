@@ -160,6 +160,19 @@ impl Tx {
         user_id: &UserId,
     ) -> Result<(), Error> {
         self.forget_all();
+        for keep in [
+            "delete from former_members
+             where user_id = $2 and chat_id in (select id from chats where team_id = $1)",
+            "insert into former_members (chat_id, user_id, muted_until, sent_at)
+             select m.chat_id, m.user_id, m.muted_until, m.sent_at
+             from members m join chats c on c.id = m.chat_id
+             where c.team_id = $1 and m.user_id = $2
+             and (m.muted_until is not null or m.sent_at is not null)",
+        ] {
+            on!(Tx self, |connection| {
+                sqlx::query(keep).bind(team_id).bind(user_id).execute(connection).await?;
+            });
+        }
         on!(Tx self, |connection| {
             sqlx::query(
                 "update chats set member_count = member_count - 1

@@ -28,8 +28,12 @@ pub struct Caller {
 pub struct Refused(Error);
 
 impl Caller {
-    /// Counts a call. Errors: `rate_limited`.
+    /// Counts a call. Errors: `rate_limited`; `unauthenticated` if the token has ended since the
+    /// request came.
     pub async fn admit(&self, app: &App) -> Result<(), Error> {
+        if self.connection.has_ended() {
+            return Err(Error::unauthenticated("your token has ended"));
+        }
         app.admit_request(&self.connection.viewer()).await
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::steps::{
     NO_ID, assert_ids, assert_presence, channel, of_chat, of_chat_and, sorted,
 };
-use crate::support::{Client, TestServer, assert_error, message};
+use crate::support::{Client, TestServer, as_pushed, assert_error, message};
 
 fn of_team_and(team: &str, user: &str) -> Value {
     json!({ "team": { "id": team }, "user": { "id": user } })
@@ -140,7 +140,7 @@ async fn its_chats_are_for_its_members() {
     let made = ann.done("create-chat", json!({ "chat": open, "users": [] })).await;
     assert_eq!(made["chat"]["team_id"], team);
     let chat = made["chat"]["id"].as_str().unwrap();
-    assert_eq!(ann.next("create-chat").await, made);
+    assert_eq!(ann.next("create-chat").await, as_pushed(made.clone()));
     ann.say(chat, "hello").await;
 
     assert_eq!(bob.chats().await, json!([]), "he has not joined");
@@ -274,4 +274,20 @@ async fn who_was_removed_from_a_chat_of_it_may_join_again() {
     assert_error(&error, "forbidden", None);
     bob.done("join-chat", of_chat(&chat)).await;
     bob.done("new-message", message(&chat, "hello again")).await;
+}
+
+#[tokio::test]
+async fn a_mute_outlasts_the_team() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let team = ann.make_team("crew", &[&bob.id]).await;
+    let open = json!({ "name": "for the team", "private": false, "team_id": team });
+    let made = ann.done("create-chat", json!({ "chat": open, "users": [bob.id] })).await;
+    let chat = made["chat"]["id"].as_str().unwrap();
+    let of_bob = json!({ "chat": { "id": chat }, "user": { "id": bob.id } });
+    ann.done("mute-member", of_bob).await;
+    bob.done("remove-from-team", of_team_and(&team, &bob.id.clone())).await;
+    ann.done("add-to-team", of_team_and(&team, &bob.id)).await;
+    bob.done("join-chat", of_chat(chat)).await;
+    assert_error(&bob.refused("new-message", message(chat, "hi")).await, "forbidden", None);
 }
