@@ -4,28 +4,45 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use super::access::{Moderator, Owner, Reader, TeamMember};
+use super::membership::listed;
 use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
 use crate::error::Error;
-use crate::model::{Chat, ChatChange, ChatId, ChatPage, Data, Event, NewChat, Role, UserId};
+use crate::model::{
+    Chat, ChatChange, ChatId, ChatPage, ClientId, Data, Event, ListedChat, MadeChat, Membership,
+    NewChat, Role, UserId,
+};
 use crate::store::Tx;
 
 impl App {
-    /// Makes a chat of the actor and `users`. Errors: `not_found`, naming every id in `users`
+    /// Makes a chat of the actor and `users`. Sent again under the same `client_id` it answers with
+    /// the chat as it is now. Errors: `not_found`, naming every id in `users`
     /// that is no user's, or for a team that the actor is not in; `too_large` if the actor has as
-    /// many chats as one user may.
+    /// many chats as one user may; `rate_limited`.
     pub async fn create_chat(
         &self,
         actor: &Actor,
         new: NewChat,
         users: Vec<UserId>,
-    ) -> Result<Chat, Error> {
+    ) -> Result<MadeChat, Error> {
+        if let Some(client_id) = &new.client_id {
+            let mut tx = self.begin_as(actor).await?;
+            if let Some(made) = find_made(&mut tx, actor, client_id).await? {
+                return Ok(made);
+            }
+        }
         self.admit_chat(actor, None).await?;
+        self.admit_more_writing(&Viewer::from(actor)).await?;
         if !new.private && new.team_id.is_none() {
             self.admit_announcement(&Viewer::from(actor)).await?;
         }
         let mut tx = self.begin_as(actor).await?;
+        if let Some(client_id) = &new.client_id
+            && let Some(made) = find_made(&mut tx, actor, client_id).await?
+        {
+            return Ok(made);
+        }
         let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {
             return Err(Error::no_users(&unknown));
@@ -43,8 +60,13 @@ impl App {
             ..Chat::new(new.name, actor.user_id.clone(), members)
         };
         tx.insert_chat(&chat).await?;
+        if let Some(client_id) = &new.client_id {
+            tx.note_made(chat.id, client_id).await?;
+        }
         tx.commit([Event::ChatCreated(chat.clone())]).await?;
-        Ok(chat)
+        self.count_bytes_pushed(actor, chat.size()).await;
+        let listed = ListedChat { chat, membership: Some(Membership::of_new(Role::Owner)) };
+        Ok(MadeChat { listed, fresh: true })
     }
 
     /// The actor's chats, latest activity first; `before` is a page's `next`. Errors:
@@ -73,14 +95,15 @@ impl App {
     /// Makes the actor a member of a chat that anyone who sees it may join; for a member it
     /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`, `forbidden`
     /// for a direct chat, `too_large` if the actor has as many chats as one user may.
-    pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<Chat, Error> {
+    pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<ListedChat, Error> {
         self.admit_chat(actor, Some(chat_id)).await?;
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let joined = join(&mut tx, actor, chat_id).await?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
+        let listed = listed(&mut tx, chat, &actor.user_id).await?;
         tx.commit(joined).await?;
-        Ok(chat)
+        Ok(listed)
     }
 
     /// Ends the actor's membership. Errors: `not_found`; `conflict` for an actor who is not a
@@ -101,13 +124,14 @@ impl App {
 
     /// Changes what is said of a chat and what holds in it; an empty description clears it, as
     /// empty data do. Errors: `not_found`, `forbidden` for an actor who does not moderate the chat,
-    /// and as to its privacy for one who does not own it.
+    /// and as to its privacy for one who does not own it; `rate_limited`.
     pub async fn update_chat(
         &self,
         actor: &Actor,
         chat_id: ChatId,
         change: ChatChange,
-    ) -> Result<Chat, Error> {
+    ) -> Result<ListedChat, Error> {
+        self.admit_more_writing(&Viewer::from(actor)).await?;
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         if change.private.is_some() {
@@ -117,26 +141,31 @@ impl App {
         }
         let chat = changed(find_chat(&mut tx, chat_id, participants).await?, change);
         tx.update_chat(&chat).await?;
-        tx.commit([Event::ChatUpdated(chat.clone())]).await?;
-        Ok(chat)
+        let listed = listed(&mut tx, chat, &actor.user_id).await?;
+        tx.commit([Event::ChatUpdated(listed.chat.clone())]).await?;
+        self.count_bytes_pushed(actor, listed.chat.size()).await;
+        Ok(listed)
     }
 
     /// Ends another's membership. Errors: `not_found`, `forbidden` for an actor who is not the
-    /// owner, `conflict` for oneself or a user who is not a member.
+    /// owner, `conflict` for oneself or a user who is not a member; `rate_limited`.
     pub async fn remove_member(
         &self,
         actor: &Actor,
         chat_id: ChatId,
         user_id: UserId,
-    ) -> Result<Chat, Error> {
+    ) -> Result<ListedChat, Error> {
+        self.admit_more_writing(&Viewer::from(actor)).await?;
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let owner = Owner::check_in(&mut tx, chat_id, actor).await?;
         let passed_on = self.remove(&mut tx, &owner, &user_id).await?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
-        let removed = Event::MemberRemoved { chat: chat.clone(), user_id };
+        let listed = listed(&mut tx, chat, &actor.user_id).await?;
+        let removed = Event::MemberRemoved { chat: listed.chat.clone(), user_id };
         tx.commit([removed].into_iter().chain(passed_on)).await?;
-        Ok(chat)
+        self.count_bytes_pushed(actor, listed.chat.size()).await;
+        Ok(listed)
     }
 
     /// Ends a chat, with all that was said in it. Errors: `not_found`, `forbidden` for an actor who
@@ -189,6 +218,22 @@ impl App {
             None => Err(Error::conflict("user.id", "is not a member of this chat")),
         }
     }
+}
+
+/// The chat that the actor has made under this `client_id` before, if it has not been deleted.
+/// Errors: `not_found` if the actor does not see it any more.
+async fn find_made(
+    tx: &mut Tx,
+    actor: &Actor,
+    client_id: &ClientId,
+) -> Result<Option<MadeChat>, Error> {
+    let Some(chat_id) = tx.find_made(&actor.user_id, client_id).await? else {
+        return Ok(None);
+    };
+    Reader::check_in(tx, chat_id, actor).await?;
+    let chat = find_chat(tx, chat_id, 0).await?;
+    let listed = listed(tx, chat, &actor.user_id).await?;
+    Ok(Some(MadeChat { listed, fresh: false }))
 }
 
 fn changed(chat: Chat, change: ChatChange) -> Chat {

@@ -2,12 +2,13 @@
 
 use super::blocks::{note_blocked, refuse_blocked};
 use super::chats::find_chat;
+use super::membership::listed;
 use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{
-    Body, Chat, DirectMessage, Event, Extras, MessageType, Name, Sent, Signed, Thread, UserId,
-    Username,
+    Body, Chat, DirectMessage, Event, Extras, ListedChat, Membership, MessageType, Name, Role,
+    Sent, Signed, Thread, UserId, Username,
 };
 use crate::store::Tx;
 
@@ -15,7 +16,7 @@ impl App {
     /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself;
     /// `forbidden` for an actor whom the other has blocked;
     /// `too_large` for a new one if the actor has as many chats as one user may.
-    pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<Chat, Error> {
+    pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<ListedChat, Error> {
         let users = pair(actor, user_id, "user.id")?;
         if self.store.find_direct_chat(&users).await?.is_none() {
             self.admit_chat(actor, None).await?;
@@ -25,14 +26,16 @@ impl App {
         refuse_blocked(&mut tx, actor, user_id).await?;
         if let Some(id) = tx.find_direct_chat_id(&users).await? {
             let chat = find_chat(&mut tx, id, 0).await?;
+            let mut listed = listed(&mut tx, chat, &actor.user_id).await?;
             drop(tx);
-            return Ok(Chat { participants: self.count_in(id).await, ..chat });
+            listed.chat.participants = self.count_in(id).await;
+            return Ok(listed);
         }
         let chat = self.new_direct(&mut tx, actor, users).await?;
         tx.insert_chat(&chat).await?;
         note_blocked(&mut tx, chat.id, [&actor.user_id, user_id]).await?;
         tx.commit([Event::ChatCreated(chat.clone())]).await?;
-        Ok(chat)
+        Ok(ListedChat { chat, membership: Some(Membership::of_new(Role::Member)) })
     }
 
     /// Sends a message to the user of this name, in the direct chat of the two. Errors: `not_found`
@@ -48,21 +51,27 @@ impl App {
         let to = self.find_other(recipient, "recipient").await?;
         let chat_id = match self.store.find_direct_chat(&pair(actor, &to, "recipient")?).await? {
             Some((chat_id, _)) => chat_id,
-            None => self.open_direct(actor, &to).await?.id,
+            None => self.open_direct(actor, &to).await?.chat.id,
         };
         self.new_message(actor, chat_id, kind, body, None, Extras::default()).await
     }
 
     /// A page of the actor's direct chats in which something has been said, latest first; pages
-    /// count from 1.
+    /// count from 1. Errors: `rate_limited`.
     pub async fn list_inbox(
         &self,
         actor: &Actor,
         page: i64,
         per_page: i64,
     ) -> Result<Vec<Thread>, Error> {
-        let _permit = self.read_permit(&Viewer::from(actor)).await?;
-        self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page)).await
+        let viewer = Viewer::from(actor);
+        self.admit_reading(&viewer).await?;
+        let permit = self.read_permit(&viewer).await?;
+        let listing = self.store.list_threads(&actor.user_id, per_page, skipped(page, per_page));
+        let threads = listing.await?;
+        drop(permit);
+        self.count_bytes_read(&viewer, threads.iter().map(|it| it.latest.size()).sum()).await;
+        Ok(threads)
     }
 
     /// A page of the messages between the actor and the user of this name, newest first, without

@@ -4,7 +4,8 @@ use super::access::Member;
 use super::chats::find_chat;
 use super::{Actor, App};
 use crate::error::Error;
-use crate::model::{ChatId, Event, ListedChat, MembershipChange};
+use crate::model::{Chat, ChatId, Event, ListedChat, MembershipChange, UserId};
+use crate::store::Tx;
 
 impl App {
     /// Changes what the actor has of a chat; what is absent stays. An archived chat returns with the
@@ -24,10 +25,16 @@ impl App {
         // The service need not be a member.
         let membership = tx.find_membership(chat_id, &user_id).await?.ok_or(Error::NO_MEMBER)?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
-        let listed = ListedChat { chat, membership };
+        let listed = ListedChat { chat, membership: Some(membership) };
         let by = actor.connection;
         tx.commit([Event::MembershipUpdated { user_id, listed: listed.clone(), by }]).await?;
         self.count_bytes_pushed(actor, listed.chat.size()).await;
         Ok(listed)
     }
+}
+
+/// A chat as a user has it.
+pub(super) async fn listed(tx: &mut Tx, chat: Chat, user_id: &UserId) -> Result<ListedChat, Error> {
+    let membership = tx.find_membership(chat.id, user_id).await?;
+    Ok(ListedChat { chat, membership })
 }

@@ -22,7 +22,7 @@ pub struct Bans {
 impl App {
     /// Keeps a member from sending until then, or for good; none lets them send again. Errors:
     /// `not_found`; `forbidden` for an actor who does not moderate the chat, or not this member;
-    /// `conflict` for a user who is not a member; `invalid` for a time that is past.
+    /// `conflict` for a user who is not a member; `invalid` for a time that is past; `rate_limited`.
     pub async fn mute_member(
         &self,
         actor: &Actor,
@@ -53,12 +53,14 @@ impl App {
         user_id: &UserId,
         until: Option<Time>,
     ) -> Result<ListedMember, Error> {
+        self.admit_more_writing(&Viewer::from(actor)).await?;
         let mut tx = self.begin_as(actor).await?;
         let moderator = Moderator::check_in(&mut tx, chat_id, actor).await?;
         moderator.refuse_equal(role_of(&mut tx, chat_id, user_id).await?)?;
         tx.update_muted(chat_id, user_id, until).await?;
         let member = self.find_member(&mut tx, chat_id, user_id).await?;
         tx.commit([Event::MemberChanged { chat_id, member: member.clone() }]).await?;
+        self.count_bytes_pushed(actor, member.user.size()).await;
         Ok(member)
     }
 
@@ -75,6 +77,7 @@ impl App {
         if until.is_some_and(|until| until <= now) {
             return Err(Error::invalid("until", PAST));
         }
+        self.admit_more_writing(&Viewer::from(actor)).await?;
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let moderator = Moderator::check_in(&mut tx, chat_id, actor).await?;
@@ -90,8 +93,10 @@ impl App {
         let mut ban = tx.find_ban(chat_id, &user_id).await?.ok_or(Error::Internal(None))?;
         self.see_online([&mut ban.user]).await;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
+        let bytes = chat.size();
         let removed = Event::MemberRemoved { chat, user_id };
         tx.commit([removed].into_iter().chain(passed_on)).await?;
+        self.count_bytes_pushed(actor, bytes).await;
         Ok(ban)
     }
 

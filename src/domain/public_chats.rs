@@ -7,7 +7,7 @@ use crate::model::{ChatId, Name, PublicChatPage};
 
 impl App {
     /// The public chats whose names begin with `text`, in whatever spelling, or all of them: latest
-    /// activity first; `before` is a page's `next`.
+    /// activity first; `before` is a page's `next`. Errors: `rate_limited`.
     pub async fn list_public_chats(
         &self,
         viewer: &Viewer,
@@ -16,10 +16,12 @@ impl App {
         limit: usize,
     ) -> Result<PublicChatPage, Error> {
         let (beginning, max_bytes) = (text.map(Name::folded), self.limits.max_page_bytes);
+        self.admit_reading(viewer).await?;
         let permit = self.read_permit(viewer).await?;
         let listing = self.store.list_public_chats(beginning.as_deref(), before, limit, max_bytes);
         let mut page = listing.await?;
         drop(permit);
+        self.count_bytes_read(viewer, page.chats.iter().map(|it| it.chat.size()).sum()).await;
         let ids: Vec<_> = page.chats.iter().map(|listed| listed.chat.id).collect();
         let counts = self.count_in_each(&ids).await;
         for (listed, participants) in page.chats.iter_mut().zip(counts) {

@@ -2,7 +2,7 @@
 
 use super::access::Owner;
 use super::users::find_user;
-use super::{Actor, App};
+use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, Event, ListedMember, Role, UserId};
 use crate::store::Tx;
@@ -11,7 +11,7 @@ impl App {
     /// Gives a member a role; another owner takes the place of the former, who then moderates.
     /// Errors: `not_found`; `forbidden` for an actor who is not the owner, and for a direct chat;
     /// `conflict` for a user who is not a member, and for an owner who would leave the chat without
-    /// one.
+    /// one; `rate_limited`.
     pub async fn set_role(
         &self,
         actor: &Actor,
@@ -19,6 +19,7 @@ impl App {
         user_id: &UserId,
         role: Role,
     ) -> Result<ListedMember, Error> {
+        self.admit_more_writing(&Viewer::from(actor)).await?;
         let mut tx = self.begin_as(actor).await?;
         let Owner { chat_id, .. } = Owner::check_in(&mut tx, chat_id, actor).await?;
         let before = role_of(&mut tx, chat_id, user_id).await?;
@@ -45,6 +46,7 @@ impl App {
         }
         let member = self.find_member(&mut tx, chat_id, user_id).await?;
         tx.commit(events).await?;
+        self.count_bytes_pushed(actor, member.user.size() * changed.len()).await;
         Ok(member)
     }
 

@@ -43,11 +43,16 @@ impl App {
         Ok(team)
     }
 
-    /// The actor's teams, longest first; at most a page of them.
+    /// The actor's teams, longest first; at most a page of them. Errors: `rate_limited`.
     pub async fn list_teams(&self, actor: &Actor) -> Result<Vec<Team>, Error> {
         let (max, max_bytes) = (self.limits.max_page, self.limits.max_page_bytes);
-        let _permit = self.read_permit(&Viewer::from(actor)).await?;
-        self.store.list_teams(&actor.user_id, max, max_bytes).await
+        let viewer = Viewer::from(actor);
+        self.admit_reading(&viewer).await?;
+        let permit = self.read_permit(&viewer).await?;
+        let teams = self.store.list_teams(&actor.user_id, max, max_bytes).await?;
+        drop(permit);
+        self.count_bytes_read(&viewer, teams.iter().map(Team::size).sum()).await;
+        Ok(teams)
     }
 
     /// Adds a user to one of the actor's teams. Errors: `not_found`; `conflict` for a user who is

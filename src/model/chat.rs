@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelName, ChatId, ConnectionId, Data, Description, Name, Person, Signed, TeamId, UserId,
+    ChannelName, ChatId, ClientId, ConnectionId, Data, Description, Name, Person, Signed, TeamId,
+    UserId,
 };
 use crate::clock::{self, Time};
 
@@ -58,7 +59,8 @@ impl Chat {
         const FIXED: usize = 300;
         let description = self.description.as_ref().map_or(0, |text| text.as_ref().len());
         let users: usize = self.users.iter().map(|id| id.as_ref().len() + 3).sum();
-        FIXED + self.name.as_ref().len() + description + users
+        let data = self.data.as_ref().map_or(0, |data| data.as_ref().len());
+        FIXED + self.name.as_ref().len() + description + data + users
     }
 
     /// A new public chat of these members, who stand in the order of their ids.
@@ -95,6 +97,8 @@ pub struct NewChat {
     pub description: Option<Description>,
     pub private: bool,
     pub team_id: Option<TeamId>,
+    /// Sent again by the same user, it means the chat that is there.
+    pub client_id: Option<ClientId>,
 }
 
 /// What a client wants changed of a chat; what is absent stays.
@@ -118,11 +122,19 @@ fn is_zero(count: &i64) -> bool {
     *count == 0
 }
 
-/// A chat as one of its members has it.
+/// A chat as a user has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListedChat {
     pub chat: Chat,
-    pub membership: Membership,
+    /// None for the service, which need not be a member.
+    pub membership: Option<Membership>,
+}
+
+/// A chat that a user has asked for.
+pub struct MadeChat {
+    pub listed: ListedChat,
+    /// Whether it is new, and not one that was made before under the same `client_id`.
+    pub fresh: bool,
 }
 
 /// What a member has of a chat for themself.
@@ -138,6 +150,14 @@ pub struct Membership {
     pub pinned: bool,
     /// Whether it is put away until the next message.
     pub archived: bool,
+}
+
+impl Membership {
+    /// Of a chat in which nothing has been said yet.
+    pub fn of_new(role: Role) -> Membership {
+        let (unread, mentions, muted, pinned, archived) = (0, 0, false, false, false);
+        Membership { role, unread, mentions, muted, pinned, archived }
+    }
 }
 
 /// What a member wants changed of that; what is absent stays.

@@ -18,7 +18,7 @@ pub use account::{
     DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
 };
 pub use chat::{
-    Ban, Chat, ChatChange, ChatPage, ListedChat, ListedMember, Mark, Marked, Membership,
+    Ban, Chat, ChatChange, ChatPage, ListedChat, ListedMember, MadeChat, Mark, Marked, Membership,
     MembershipChange, NewChat, Passed, PublicChat, PublicChatPage, ReadState, Role, Unread,
 };
 pub use event::{Committed, Event, Hearers, Kept, Position, Route, Stream};

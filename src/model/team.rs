@@ -16,3 +16,12 @@ pub struct Team {
     pub created_at: Time,
     pub modified_at: Time,
 }
+
+impl Team {
+    /// About how many bytes it takes on the wire.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 250;
+        let users: usize = self.users.iter().map(|id| id.as_ref().len() + 3).sum();
+        FIXED + self.name.as_ref().len() + self.slug.len() + users
+    }
+}

@@ -13,8 +13,8 @@ use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{
-    ChannelName, Chat, ChatId, ChatPage, Data, Description, ListedChat, Membership, Name, TeamId,
-    UserId,
+    ChannelName, Chat, ChatId, ChatPage, ClientId, Data, Description, ListedChat, Membership, Name,
+    TeamId, UserId,
 };
 
 /// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
@@ -187,7 +187,7 @@ impl Store {
                 if !row.is_last_unseen {
                     places.push((chat.id, chat.last_seq));
                 }
-                chats.push(ListedChat { chat, membership: row.membership });
+                chats.push(ListedChat { chat, membership: Some(row.membership) });
             }
         });
         let last_messages = self.list_last_messages(places).await?;
@@ -309,6 +309,36 @@ impl Tx {
             .await?;
         });
         self.insert_members(chat.id, &chat.users, chat.created_at).await?;
+        Ok(())
+    }
+
+    /// The chat that this user has made under this `client_id`.
+    pub async fn find_made(
+        &mut self,
+        user_id: &UserId,
+        client_id: &ClientId,
+    ) -> Result<Option<ChatId>, Error> {
+        // Until the transaction ends nobody else looks for it.
+        self.lock_names(&[client_id.as_ref()]).await?;
+        let made = on!(Tx self, |connection| {
+            sqlx::query_scalar("select id from chats where creator_id = $1 and client_id = $2")
+                .bind(user_id)
+                .bind(client_id)
+                .fetch_optional(connection)
+                .await
+        })?;
+        Ok(made)
+    }
+
+    /// Notes under which `client_id` its creator has made a chat.
+    pub async fn note_made(&mut self, chat_id: ChatId, client_id: &ClientId) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("update chats set client_id = $2 where id = $1")
+                .bind(chat_id)
+                .bind(client_id)
+                .execute(connection)
+                .await?;
+        });
         Ok(())
     }
 

@@ -111,8 +111,9 @@ impl Tx {
     pub async fn end_chat(&mut self, id: ChatId) -> Result<(), Error> {
         self.forget_chat(id);
         for end in [
-            // Its name as a channel is free again.
-            "update chats set ended = true, channel_name = null, name_folded = null, member_count = 0
+            // Its name as a channel is free again, and what its client called it.
+            "update chats set ended = true, channel_name = null, name_folded = null,
+                 client_id = null, member_count = 0
              where id = $1",
             "delete from members where chat_id = $1",
             "delete from invitations where chat_id = $1",

@@ -4,7 +4,9 @@ use super::views::{ChatView, Chats, OfChat, OfId};
 use super::{Answer, Call, cursor};
 use crate::domain::Actor;
 use crate::error::Error;
-use crate::model::{Chat, ChatChange, Description, Name, NewChat, Problem, UserId, parse_id};
+use crate::model::{
+    Chat, ChatChange, ClientId, Description, ListedChat, Name, NewChat, Problem, UserId, parse_id,
+};
 
 /// The longest pause of a slow mode, in seconds: a day. A longer one is lowered to it.
 const MAX_SLOW_MODE: i64 = 86_400;
@@ -16,11 +18,15 @@ pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
         description: chat.optional_text("description", Description::parse)?,
         private: chat.optional_bool("private")?.unwrap_or(true),
         team_id: chat.optional_text("team_id", parse_id)?,
+        client_id: chat.optional_id("client_id", ClientId::parse)?,
     };
     let users = call.body.ids("users", call.app.limits().max_chat_users, UserId::parse)?;
     let actor = call.actor().await?;
-    let chat = call.app.create_chat(&actor, new, users).await?;
-    pushed_chat(&call, &actor, &chat)
+    let made = call.app.create_chat(&actor, new, users).await?;
+    match made.fresh {
+        true => pushed_chat(&call, &actor, &made.listed),
+        false => chat_answer(&made.listed),
+    }
 }
 
 pub async fn open_direct(call: Call<'_>) -> Result<Answer, Error> {
@@ -55,8 +61,8 @@ pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
         })?,
     };
     let actor = call.actor().await?;
-    let chat = call.app.update_chat(&actor, chat_id, change).await?;
-    pushed_chat(&call, &actor, &chat)
+    let listed = call.app.update_chat(&actor, chat_id, change).await?;
+    pushed_chat(&call, &actor, &listed)
 }
 
 pub async fn join_chat(call: Call<'_>) -> Result<Answer, Error> {
@@ -74,8 +80,8 @@ pub async fn leave_chat(call: Call<'_>) -> Result<Answer, Error> {
 pub async fn remove_member(call: Call<'_>) -> Result<Answer, Error> {
     let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
     let actor = call.actor().await?;
-    let chat = call.app.remove_member(&actor, chat_id, user_id).await?;
-    pushed_chat(&call, &actor, &chat)
+    let listed = call.app.remove_member(&actor, chat_id, user_id).await?;
+    pushed_chat(&call, &actor, &listed)
 }
 
 pub async fn delete_chat(call: Call<'_>) -> Result<Answer, Error> {
@@ -87,10 +93,11 @@ pub async fn delete_chat(call: Call<'_>) -> Result<Answer, Error> {
 }
 
 /// The answer that all members get as a push, the actor's sockets included.
-fn pushed_chat(call: &Call<'_>, actor: &Actor, chat: &Chat) -> Result<Answer, Error> {
-    Ok(chat_answer(chat)?.pushed(call.asker.hears_as(actor.user_id())))
+fn pushed_chat(call: &Call<'_>, actor: &Actor, listed: &ListedChat) -> Result<Answer, Error> {
+    let hears = listed.membership.is_some() && call.asker.hears_as(actor.user_id());
+    Ok(chat_answer(listed)?.pushed(hears))
 }
 
-fn chat_answer(chat: &Chat) -> Result<Answer, Error> {
-    Answer::new(&OfChat { chat: ChatView::from(chat) })
+fn chat_answer<'a>(chat: impl Into<ChatView<'a>>) -> Result<Answer, Error> {
+    Answer::new(&OfChat { chat: chat.into() })
 }

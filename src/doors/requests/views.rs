@@ -131,9 +131,11 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
 
 impl<'a> From<&'a ListedChat> for ChatView<'a> {
     fn from(listed: &'a ListedChat) -> Self {
-        let Membership { role, unread, mentions, muted, pinned, archived } = listed.membership;
-        let role = (!listed.chat.direct).then(|| role.as_str());
-        let own = Some(OwnView { role, unread, mentions, muted, pinned, archived });
+        let own = listed.membership.map(|own| {
+            let Membership { role, unread, mentions, muted, pinned, archived } = own;
+            let role = (!listed.chat.direct).then(|| role.as_str());
+            OwnView { role, unread, mentions, muted, pinned, archived }
+        });
         ChatView { own, ..ChatView::from(&listed.chat) }
     }
 }

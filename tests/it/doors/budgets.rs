@@ -64,12 +64,18 @@ async fn a_user_may_write_so_many_bytes() {
 async fn an_address_may_write_so_many_bytes_as_whichever_user() {
     let server = TestServer::with_limits(|limits| limits.written_bytes_per_address = 4000).await;
     let mut ann = server.user("ann").await;
+    let mut bob = server.user("bob").await;
+    let of_bob = bob.chat("his", true, &[]).await;
     let chat = ann.chat("long", true, &[]).await;
     let taken = write_on(&mut ann, &chat).await;
-    assert!((4..=6).contains(&taken), "{taken}");
-    let mut bob = server.user("bob").await;
-    let chat = bob.chat("his", true, &[]).await;
-    assert_limited(&bob.refused("new-message", message(&chat, "hello")).await);
+    assert!((3..=6).contains(&taken), "{taken}");
+    assert_limited(&bob.refused("new-message", message(&of_bob, "hello")).await);
+    // Small requests that have much pushed count, too.
+    let renamed = json!({ "chat": { "id": of_bob, "name": "new" } });
+    let made = json!({ "chat": { "name": "more" }, "users": [] });
+    for (event, body) in [("update-chat", renamed), ("create-chat", made)] {
+        assert_limited(&bob.refused(event, body).await);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, assert_error, message};
+use crate::support::nodes::Nodes;
+use crate::support::{Client, TestServer, as_pushed, assert_error, message};
 
 #[tokio::test]
 async fn is_made_private_with_its_creator_as_a_member() {
@@ -33,8 +34,8 @@ async fn its_members_get_the_event_and_what_is_said_next() {
     let mut ann = server.user("ann").await;
     let body = json!({ "chat": { "name": "plans" }, "users": [bob.id] });
     let answer = ann.ask("create-chat", body).await;
-    assert_eq!(ann.next("create-chat").await, answer);
-    assert_eq!(bob.next("create-chat").await, answer);
+    assert_eq!(ann.next("create-chat").await, as_pushed(answer.clone()));
+    assert_eq!(bob.next("create-chat").await, as_pushed(answer.clone()));
     let chat = answer["chat"]["id"].as_str().unwrap();
     let said = ann.say(chat, "hello").await;
     assert_eq!(bob.next("new-message").await, said);
@@ -224,4 +225,48 @@ async fn a_returning_user_hears_of_all_chats() {
         let said = ann.say(&chat, "welcome back").await;
         assert_eq!(bob.next("new-message").await, said);
     }
+}
+
+#[tokio::test]
+async fn made_again_under_one_client_id_it_is_one() {
+    let server = TestServer::start().await;
+    assert_made_once(&server, server.user("ann").await, server.user("bob").await).await;
+}
+
+async fn assert_made_once(server: &TestServer, mut ann: Client, mut bob: Client) {
+    let body = json!({ "chat": { "name": "plans", "client_id": "c1" }, "users": [bob.id] });
+    let made = ann.ask("create-chat", body.clone()).await;
+    assert_eq!(ann.next("create-chat").await, as_pushed(made.clone()));
+    bob.next("create-chat").await;
+    assert_eq!(ann.ask("create-chat", body.clone()).await, made);
+    ann.tell("create-chat", body.clone()).await;
+    assert_eq!(ann.next("create-chat").await, made, "the answer, as there was no ack");
+    // To each user their own.
+    let of_bob = bob.ask("create-chat", body.clone()).await;
+    assert_ne!(of_bob["chat"]["id"], made["chat"]["id"]);
+    bob.next("create-chat").await;
+    bob.nothing_more().await;
+    let of_chat = json!({ "chat": { "id": made["chat"]["id"] } });
+    ann.ask("delete-chat", of_chat).await;
+    let anew = ann.ask("create-chat", body).await;
+    assert_ne!(anew["chat"]["id"], made["chat"]["id"], "the first one is deleted");
+    let mut wrong = json!({ "chat": { "name": "plans", "client_id": "" }, "users": [] });
+    let error = ann.refused("create-chat", wrong.clone()).await;
+    assert_error(&error, "invalid", Some("chat.client_id"));
+    // What a client sends twice at once is one, too.
+    wrong["chat"]["client_id"] = json!("c2");
+    let (mut one, mut two) = (server.user("ann").await, server.user("ann").await);
+    let (one, two) =
+        tokio::join!(one.ask("create-chat", wrong.clone()), two.ask("create-chat", wrong));
+    assert_eq!(one["chat"]["id"], two["chat"]["id"]);
+}
+
+#[tokio::test]
+async fn made_again_on_another_node_it_is_one() {
+    let Some(nodes) = Nodes::start(2).await else { return };
+    let (mut ann, mut far) = (nodes[0].user("ann").await, nodes[1].user("ann").await);
+    let body = json!({ "chat": { "name": "plans", "client_id": "c1" }, "users": [] });
+    let (one, two) =
+        tokio::join!(ann.ask("create-chat", body.clone()), far.ask("create-chat", body));
+    assert_eq!(one["chat"]["id"], two["chat"]["id"]);
 }

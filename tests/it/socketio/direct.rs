@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::steps::{assert_ids, channel, of_chat, of_chat_and, on_channel};
-use crate::support::{Client, TestServer, assert_error, message};
+use crate::support::{Client, TestServer, as_pushed, assert_error, message};
 
 fn with(user: &str) -> Value {
     json!({ "user": { "id": user } })
@@ -15,7 +15,7 @@ fn with(user: &str) -> Value {
 async fn open(one: &mut Client, other: &mut Client) -> String {
     let answer = one.done("open-direct", with(&other.id)).await;
     for client in [&mut *one, other] {
-        assert_eq!(client.next("create-chat").await, answer);
+        assert_eq!(client.next("create-chat").await, as_pushed(answer.clone()));
     }
     answer["chat"]["id"].as_str().unwrap().to_owned()
 }
@@ -34,7 +34,7 @@ async fn it_is_made_at_first_use_and_found_from_then_on() {
     let name = chat["name"].as_str().unwrap();
     assert!(["ann, bob", "bob, ann"].contains(&name), "{name}");
     for client in [&mut ann, &mut tab, &mut bob] {
-        assert_eq!(client.next("create-chat").await, made);
+        assert_eq!(client.next("create-chat").await, as_pushed(made.clone()));
     }
     assert_eq!(bob.done("open-direct", with(&ann.id)).await, made);
     assert_eq!(ann.done("open-direct", with(&bob.id)).await, made);
@@ -52,13 +52,13 @@ async fn without_an_ack_the_answer_and_the_push_come() {
     let bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
     ann.tell("open-direct", with(&bob.id)).await;
-    let events = [ann.next_event().await, ann.next_event().await];
-    let mut names: Vec<_> = events.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort();
-    assert_eq!(names, ["create-chat", "open-direct"]);
-    assert_eq!(events[0].1, events[1].1);
+    let mut events = [ann.next_event().await, ann.next_event().await];
+    events.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let [(pushed, push), (answered, answer)] = events;
+    assert_eq!((pushed.as_str(), answered.as_str()), ("create-chat", "open-direct"));
+    assert_eq!(push, as_pushed(answer.clone()));
     ann.tell("open-direct", with(&bob.id)).await;
-    assert_eq!(ann.next("open-direct").await, events[0].1);
+    assert_eq!(ann.next("open-direct").await, answer);
     ann.nothing_more().await;
 }
 
@@ -184,7 +184,7 @@ async fn opened_by_both_at_the_same_time_it_is_one() {
     let opened = join_all(asked).await;
     assert!(opened.iter().all(|answer| answer["chat"]["id"] == opened[0]["chat"]["id"]));
     for client in &mut clients {
-        assert_eq!(client.next("create-chat").await, opened[0]);
+        assert_eq!(client.next("create-chat").await, as_pushed(opened[0].clone()));
         assert_eq!(client.chats().await, json!([opened[0]["chat"]["id"]]));
     }
     clients[0].nothing_more().await;

@@ -252,6 +252,87 @@ async fn whoever_joins_sees_what_was_sent_since_if_the_chat_says_so() {
     assert_eq!(chat.eve.ask("list-changes", changes).await["messages"][0]["id"], before["id"]);
 }
 
+/// Somebody who is no member sees such a chat from when they came into its room.
+async fn assert_seen_since_subscribing(mut ann: Client, mut guest: Client) {
+    let id = ann.chat("tea", false, &[]).await;
+    let since = json!({ "chat": { "id": id, "history": "since-joining" } });
+    ann.ask("update-chat", since).await;
+    let before = ann.ask("new-message", text(&id, "before")).await;
+    let room = json!({ "channel": format!("room-{id}") });
+    guest.done("subscribe", room.clone()).await;
+    let after = ann.ask("new-message", text(&id, "after")).await;
+    let of_chat = json!({ "chat": { "id": id } });
+    let page = guest.ask("list-messages", of_chat.clone()).await;
+    assert_eq!(page, json!({ "messages": [after] }));
+    let react = |message: &Value| {
+        let message = json!({ "id": message["id"] });
+        json!({ "chat": { "id": id }, "message": message, "reaction": "+1", "on": true })
+    };
+    ann.done("react", react(&before)).await;
+    let told = guest.next_of("message-changed").await;
+    assert_eq!(told, json!({ "id": before["id"], "seq": 1, "change": 1 }));
+    ann.done("react", react(&after)).await;
+    let told = guest.next_of("message-changed").await;
+    assert_eq!((&told["id"], &told["msg"]), (&after["id"], &json!("after")));
+    let changes = json!({ "chat": { "id": id }, "after": 0 });
+    let list = guest.ask("list-changes", changes).await;
+    assert_eq!(list["messages"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&list["messages"][0]["id"], &list["last_change"]), (&after["id"], &json!(2)));
+    // The next visit begins anew.
+    guest.done("unsubscribe", room).await;
+    assert_eq!(guest.ask("list-messages", of_chat).await["messages"], json!([]));
+}
+
+#[tokio::test]
+async fn whoever_subscribes_sees_what_was_sent_since_if_the_chat_says_so() {
+    let server = TestServer::start().await;
+    assert_seen_since_subscribing(server.user("ann").await, server.connect().await).await;
+}
+
+#[tokio::test]
+async fn whoever_subscribes_on_another_node_sees_it_too() {
+    let Some(nodes) = Nodes::start(2).await else { return };
+    assert_seen_since_subscribing(nodes[0].user("ann").await, nodes[1].connect().await).await;
+}
+
+#[tokio::test]
+async fn what_a_member_does_not_see_does_not_become_unread() {
+    let mut chat = Chat::new(false).await;
+    let since = json!({ "chat": { "id": chat.id, "history": "since-joining" } });
+    chat.bob.ask("update-chat", since).await;
+    for value in ["one", "two"] {
+        chat.ann.ask("new-message", text(&chat.id, value)).await;
+    }
+    let mut late = chat.server.user("late").await;
+    let joined = late.ask("join-chat", json!({ "chat": { "id": chat.id } })).await;
+    assert_eq!((&joined["chat"]["role"], &joined["chat"]["unread"]), (&json!("member"), &json!(0)));
+    chat.ann.ask("new-message", text(&chat.id, "three")).await;
+    let back = json!({ "chat": { "id": chat.id }, "seq": 1, "unread": true });
+    let read = late.ask("mark-read", back).await;
+    assert_eq!((&read["chat"]["read_seq"], &read["chat"]["unread"]), (&json!(2), &json!(1)));
+}
+
+#[tokio::test]
+async fn ones_own_part_is_in_answers_and_in_no_push() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let new = json!({ "chat": { "name": "tea", "private": false }, "users": [bob.id] });
+    let made = ann.ask("create-chat", new).await["chat"].clone();
+    assert_eq!((&made["role"], &made["unread"]), (&json!("owner"), &json!(0)));
+    assert_eq!(bob.next_of("create-chat").await["chat"].get("role"), None);
+    let of_chat = json!({ "chat": { "id": made["id"] } });
+    ann.ask("new-message", text(made["id"].as_str().unwrap(), "hi")).await;
+    let joined = bob.ask("join-chat", of_chat).await["chat"].clone();
+    assert_eq!((&joined["role"], &joined["unread"]), (&json!("member"), &json!(1)));
+    let named = json!({ "chat": { "id": made["id"], "name": "coffee" } });
+    assert_eq!(ann.ask("update-chat", named).await["chat"]["role"], "owner");
+    let pushed = bob.next_of("update-chat").await["chat"].clone();
+    assert_eq!((pushed.get("role"), pushed.get("unread")), (None, None));
+    let direct = json!({ "user": { "id": bob.id } });
+    let direct = ann.ask("open-direct", direct).await["chat"].clone();
+    assert_eq!((direct.get("role"), &direct["unread"]), (None, &json!(0)));
+}
+
 #[tokio::test]
 async fn a_deleted_chat_is_gone_for_all() {
     let mut chat = Chat::new(false).await;

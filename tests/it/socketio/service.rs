@@ -7,7 +7,7 @@ use crate::socketio::tokens::assert_kept_out;
 use crate::support::signing::{API_KEY, with_credentials};
 use crate::support::steps::{channel, of_chat, of_chat_and, on_channel};
 use crate::support::transports::{Opening, Transport};
-use crate::support::{Client, TestServer, assert_error, message};
+use crate::support::{Client, TestServer, as_pushed, assert_error, message};
 
 fn as_user(id: &str, mut body: Value) -> Value {
     body["user"] = json!({ "id": id });
@@ -122,7 +122,7 @@ async fn it_does_everything_in_a_chat_that_is_not_its_users() {
     service.done("invite", of_chat_and(&chat, &bob_id)).await;
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.next("new-message").await, said);
-        assert_eq!(client.next("update-chat").await, renamed);
+        assert_eq!(client.next("update-chat").await, as_pushed(renamed.clone()));
         client.next("remove-member").await;
     }
     bob.next("invitation").await;
@@ -200,4 +200,25 @@ async fn it_asks_and_sends_as_often_as_it_likes() {
     }
     let error = ann.refused("new-message", message(&chat, "herself")).await;
     assert_eq!(error["code"], "rate_limited");
+}
+
+#[tokio::test]
+async fn without_an_ack_it_is_answered_once() {
+    let server = TestServer::with_credentials(Access::Open).await;
+    let (mut ann, bob) = (server.token_user("ann").await, server.token_user("bob").await);
+    let chat = ann.make_private(&mut []).await;
+    let rename = |by: &str| {
+        let chat = json!({ "id": chat, "name": format!("by {by}") });
+        as_user(by, json!({ "chat": chat }))
+    };
+    // A member hears the push. Bob is none.
+    for by in [&ann.id, &bob.id] {
+        let mut service = server.service().await;
+        service.tell("update-chat", rename(by)).await;
+        let pushed = service.next("update-chat").await;
+        assert_eq!(pushed["chat"]["name"], format!("by {by}"));
+        service.tell("new-message", as_user(by, message(&chat, by))).await;
+        assert_eq!(service.next("new-message").await["msg"], *by);
+        service.nothing_more().await;
+    }
 }

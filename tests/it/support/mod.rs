@@ -418,6 +418,15 @@ impl Client {
 }
 
 /// The body of a `new-message` of the socket's latest user.
+/// The push that others get of a chat, by the answer that one gets oneself.
+pub fn as_pushed(mut answer: Value) -> Value {
+    let chat = answer["chat"].as_object_mut().unwrap();
+    for own in ["role", "unread"] {
+        chat.remove(own);
+    }
+    answer
+}
+
 pub fn message(chat: &str, text: &str) -> Value {
     json!({ "chat": { "id": chat }, "message": { "value": text, "type": "text" } })
 }
