@@ -80,7 +80,9 @@ mod model;
 mod server;
 mod store;
 
-pub use config::{Access, Command, Config, Limits, Program, Registration, Secret, Url};
+pub use config::{Access, Check, Command, Config, Limits, Program, Registration, Secret, Url};
+pub use domain::{TokenError, TokenFault, TokenHolder, check_token, host_token};
+pub use doors::http::{Unhealthy, health};
 pub use error::{CopyError, StartError};
 pub use server::Server;
 #[doc(hidden)]

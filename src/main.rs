@@ -10,7 +10,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use chinwag::{Backup, Command, Config, CopyError, CopyStep, Program, Server, StartError, Url};
+use chinwag::{
+    Backup, Check, Command, Config, CopyError, CopyStep, Program, Server, StartError, TokenHolder,
+    Url,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Level, Metadata};
@@ -32,12 +35,18 @@ const SAY_EVERY: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Program { config, command } = Program::of_process();
+    let Program { config, command, settings } = Program::of_process();
     start_logging();
     let done = match command {
         None => serve(config).await,
         Some(Command::Backup { database_url, file }) => back_up(&database_url, &file).await,
         Some(Command::Copy { from, to }) => copy(&from, &to).await,
+        Some(Command::Health { url }) => {
+            chinwag::health(url.as_deref(), &config).await.map_err(Into::into)
+        }
+        Some(Command::Token { user, lifetime }) => make_token(&config, &user, lifetime),
+        Some(Command::Check { what: Check::Token { token } }) => check_token(&config, &token).await,
+        Some(Command::Check { what: Check::Config }) => check_config(&config, &settings).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,6 +100,31 @@ async fn copy(from: &Url, to: &Url) -> Result<(), Box<dyn Error>> {
     })
     .await?;
     say(format_args!("all is copied"));
+    Ok(())
+}
+
+fn make_token(config: &Config, user: &str, lifetime: Duration) -> Result<(), Box<dyn Error>> {
+    say(format_args!("{}", chinwag::host_token(config, user, lifetime)?));
+    Ok(())
+}
+
+async fn check_token(config: &Config, token: &str) -> Result<(), Box<dyn Error>> {
+    match chinwag::check_token(config, token).await? {
+        TokenHolder::Service => say(format_args!("the API key: the service, for good")),
+        TokenHolder::Host { external_id, until } => {
+            say(format_args!("the user with the external_id {external_id}, until {until}"));
+        }
+        TokenHolder::User { id, until } => say(format_args!("the user {id}, until {until}")),
+    }
+    Ok(())
+}
+
+async fn check_config(
+    config: &Config,
+    settings: &[(String, String)],
+) -> Result<(), Box<dyn Error>> {
+    Server::check(config).await?;
+    settings.iter().for_each(|(name, value)| say(format_args!("{name}: {value}")));
     Ok(())
 }
 

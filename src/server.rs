@@ -33,22 +33,7 @@ impl Server {
     /// from other machines and `config.access` is not set, nobody could ever connect, a secret, a
     /// file of keys, an origin or a name cannot be used, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
-        config.limits.check().map_err(StartError::Limit)?;
-        if config.database_url.is_nameless() {
-            return Err(StartError::NamelessDatabase(config.database_url));
-        }
-        let listen = look_up(&config.listen).await?;
-        let exposed = listen.iter().find(|address| !address.is_loopback());
-        if config.access.is_none() {
-            if let Some(address) = exposed {
-                return Err(StartError::Exposed(address.to_string()));
-            }
-            if config.trusted_proxies > 0 {
-                return Err(StartError::ExposedByProxy);
-            }
-        }
-        let gates = Gates::of(&config, exposed.is_none())?;
-        let prepared = Prepared::of(&config)?;
+        let Checked { listen, gates, prepared } = check(&config).await?;
         // Before the database is touched; connections are refused until it is ready.
         let chat = bind(&listen)?;
         let metrics = config.metrics_listen.map(|address| bind(&[address.into()])).transpose()?;
@@ -66,6 +51,14 @@ impl Server {
                 Err(error)
             }
         }
+    }
+
+    /// Looks at the settings as [`start`](Server::start) does before it opens a port or the database.
+    ///
+    /// # Errors
+    /// Those of [`start`](Server::start) that do not come from the port or the database.
+    pub async fn check(config: &Config) -> Result<(), StartError> {
+        check(config).await.map(drop)
     }
 
     /// The first of the addresses served, with the port that the system chose for port 0.
@@ -111,6 +104,33 @@ impl Server {
         self.listener.finish(STEP).await;
         self.app.close(STEP).await;
     }
+}
+
+/// What the settings say, once they are known to be good.
+struct Checked {
+    listen: Vec<ListenAddress>,
+    gates: Gates,
+    prepared: Prepared,
+}
+
+async fn check(config: &Config) -> Result<Checked, StartError> {
+    config.limits.check().map_err(StartError::Limit)?;
+    if config.database_url.is_nameless() {
+        return Err(StartError::NamelessDatabase(config.database_url.clone()));
+    }
+    let listen = look_up(&config.listen).await?;
+    let exposed = listen.iter().find(|address| !address.is_loopback());
+    if config.access.is_none() {
+        if let Some(address) = exposed {
+            return Err(StartError::Exposed(address.to_string()));
+        }
+        if config.trusted_proxies > 0 {
+            return Err(StartError::ExposedByProxy);
+        }
+    }
+    let gates = Gates::of(config, exposed.is_none())?;
+    let prepared = Prepared::of(config)?;
+    Ok(Checked { listen, gates, prepared })
 }
 
 /// Errors: a name that leads nowhere, or no name at all.

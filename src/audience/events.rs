@@ -277,7 +277,12 @@ impl Register {
         };
         let chat = self.chats.get(&chat_id);
         let subscribers = chat.into_iter().flat_map(|chat| &chat.subscribers);
-        let seeing = subscribers.filter(|(_, it)| it.visit.service || it.since_seq < *seq);
+        let is_member = |it: &Subscriber| {
+            let chat = self.chats.get(&chat_id).zip(it.visit.user_id.as_ref());
+            chat.is_some_and(|(chat, user_id)| chat.members.contains(user_id))
+        };
+        let sees = |it: &Subscriber| it.visit.service || it.since_seq < *seq && !is_member(it);
+        let seeing = subscribers.filter(|(_, it)| sees(it));
         acting.chain(seeing.map(|(id, _)| *id)).collect()
     }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 pub use limits::Limits;
-pub use program::{Command, Program};
+pub use program::{Check, Command, Program};
 pub use secret::Secret;
 pub use url::Url;
 

@@ -2,12 +2,16 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory, Error, FromArgMatches, Parser, Subcommand};
 
 use super::{Config, Url, database};
+
+/// The longest life of a token that is made by hand, in seconds.
+const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The command line of the program: without a command it serves.
 #[derive(Debug, Parser)]
@@ -18,6 +22,10 @@ pub struct Program {
 
     #[command(subcommand)]
     pub command: Option<Command>,
+
+    /// The settings as texts, without secrets.
+    #[arg(skip)]
+    pub settings: Vec<(String, String)>,
 }
 
 impl Program {
@@ -29,16 +37,30 @@ impl Program {
         let matches: Result<ArgMatches, Error> = command.try_get_matches();
         let mut matches = matches.unwrap_or_else(|error| without_password(error).exit());
         let listens = matches.value_source("listen") != Some(ValueSource::DefaultValue);
+        let settings = shown(&matches);
         let program = Program::from_arg_matches_mut(&mut matches);
         let mut program = program.unwrap_or_else(|error| error.exit());
-        if program.command.is_none()
-            && !listens
-            && let Some(port) = port_of_platform()
-        {
+        if !listens && let Some(port) = port_of_platform() {
             program.config.listen = vec![format!("0.0.0.0:{port}")];
         }
-        program
+        Program { settings, ..program }
     }
+}
+
+/// The settings by their names, without secrets. Those that are not set are missing.
+fn shown(matches: &ArgMatches) -> Vec<(String, String)> {
+    let settings = Config::command();
+    let settings = settings.get_arguments().filter(|setting| setting.get_env().is_some());
+    let shown = settings.filter_map(|setting| {
+        let id = setting.get_id().as_str();
+        let values = matches.get_raw(id)?.map(|value| value.to_string_lossy());
+        let value = match id {
+            "api_key" | "jwt_secret" => "(set, and not shown)".to_owned(),
+            _ => Vec::from_iter(values.map(|value| Url::from(&*value).to_string())).join(","),
+        };
+        Some((setting.get_long()?.to_owned(), value))
+    });
+    shown.collect()
 }
 
 /// The error without the password of a URL that is wrong, or that stands where none is wanted.
@@ -103,4 +125,58 @@ pub enum Command {
         #[arg(long, value_name = "URL", value_parser = database)]
         to: Url,
     },
+
+    /// Ask a server whether it is ready: exits with 0 if it is, else with 1 and the reason
+    ///
+    /// For the health check of an image that has no shell.
+    Health {
+        /// The server, such as http://127.0.0.1:3000. Without it, the one that CHINWAG_LISTEN or
+        /// PORT makes listen on this machine
+        #[arg(long)]
+        url: Option<String>,
+    },
+
+    /// Print a token of the host application for a user, signed with CHINWAG_JWT_SECRET
+    ///
+    /// For trying things out, and for services that act as one user. The first of
+    /// CHINWAG_JWT_AUDIENCE and of CHINWAG_JWT_ISSUER is in it.
+    Token {
+        /// The user's external_id: who the user is to the host application
+        #[arg(long, value_name = "EXTERNAL_ID")]
+        user: String,
+
+        /// How long it is good for: 30m, 1h, 7d
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = lifetime)]
+        lifetime: Duration,
+    },
+
+    /// Look at a token, or at the settings, as a server would that had the same CHINWAG_ variables
+    Check {
+        #[command(subcommand)]
+        what: Check,
+    },
+}
+
+/// What can be checked.
+#[derive(Debug, Subcommand)]
+pub enum Check {
+    /// Say whose a token is and until when, or why it would be refused (exit code 1)
+    Token {
+        /// The token, or the API key
+        token: String,
+    },
+
+    /// Print the settings without secrets, or what is wrong with them (exit code 2)
+    Config,
+}
+
+/// Reads a number and its unit: s, m, h or d.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60)];
+    let parsed = units.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(*seconds).filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))
+    });
+    let why = "must be a number and s, m, h or d, such as 30m or 7d, and 10 years at most";
+    parsed.map(Duration::from_secs).ok_or(why.into())
 }

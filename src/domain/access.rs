@@ -100,6 +100,11 @@ impl Reader {
         }
     }
 
+    /// They see what was sent after this `seq`, too.
+    pub fn since(self, seq: i64) -> Reader {
+        Reader { seen_after: self.seen_after.min(seq), ..self }
+    }
+
     /// For what would change who is in a chat. Errors: `forbidden` for a direct chat.
     pub fn refuse_direct(&self) -> Result<(), Error> {
         refuse_direct(self.direct)

@@ -42,8 +42,9 @@ impl App {
         // Nobody opens the direct chat of the two meanwhile.
         tx.lock_names(&users.each_ref().map(AsRef::as_ref)).await?;
         find_user(&mut tx, user_id).await?;
+        let was_blocked = tx.is_blocked(own, user_id).await?;
         match blocked {
-            true if tx.is_blocked(own, user_id).await? => {}
+            true if was_blocked => {}
             true => {
                 if tx.count_blocked(own).await? >= MAX_BLOCKED {
                     let (field, max) = ("user.id".into(), MAX_BLOCKED as usize);
@@ -59,7 +60,7 @@ impl App {
         }
         let person = self.find_person(&mut tx, user_id).await?;
         tx.commit([]).await?;
-        if let Some(chat_id) = chat_id.filter(|_| blocked) {
+        if let Some(chat_id) = chat_id.filter(|_| blocked && !was_blocked) {
             // They may be typing there.
             self.tell_typing((chat_id, user_id.clone()), person.name.clone(), false);
         }

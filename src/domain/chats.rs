@@ -29,7 +29,8 @@ impl App {
         if let Some(client_id) = &new.client_id {
             let mut tx = self.begin_as(actor).await?;
             if let Some(made) = find_made(&mut tx, actor, client_id).await? {
-                return Ok(made);
+                drop(tx);
+                return Ok(self.with_participants(made).await);
             }
         }
         self.admit_chat(actor, None).await?;
@@ -41,7 +42,8 @@ impl App {
         if let Some(client_id) = &new.client_id
             && let Some(made) = find_made(&mut tx, actor, client_id).await?
         {
-            return Ok(made);
+            drop(tx);
+            return Ok(self.with_participants(made).await);
         }
         let unknown = tx.list_unknown_users(&users).await?;
         if !unknown.is_empty() {
@@ -67,6 +69,11 @@ impl App {
         self.count_bytes_pushed(actor, chat.size()).await;
         let listed = ListedChat { chat, membership: Some(Membership::of_new(Role::Owner)) };
         Ok(MadeChat { listed, fresh: true })
+    }
+
+    async fn with_participants(&self, mut made: MadeChat) -> MadeChat {
+        made.listed.chat.participants = self.count_in(made.listed.chat.id).await;
+        made
     }
 
     /// The actor's chats, latest activity first; `before` is a page's `next`. Errors:

@@ -125,6 +125,7 @@ impl App {
     async fn end_deletion(&self, user_id: &UserId) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         tx.end_deletion(user_id).await?;
+        tx.delete_chat_names(user_id).await?;
         tx.commit([]).await
     }
 

@@ -87,6 +87,10 @@ impl App {
         let new = audience.enter(connection, chat_id, Visit { user_id, service }, max)?;
         let entering = async {
             let visitor = self.see_room(viewer, chat_id).await?;
+            if visitor.sees_since() {
+                // What is on its way is not sent since, and is not to be pushed.
+                self.wait_until_shown().await;
+            }
             if !audience.confirm_room(connection, chat_id, visitor.last_seq()) {
                 return Err(Error::no_chat());
             }
@@ -126,12 +130,8 @@ impl App {
 
     /// Whether the connections of an actor that may send into a chat hear it. The service need not
     /// be a member.
-    pub async fn hears(&self, actor: &Actor, chat_id: ChatId) -> bool {
-        if !actor.service {
-            return true;
-        }
-        self.wait_until_shown().await;
-        self.carrier.audience.is_member(chat_id, &actor.user_id)
+    pub fn hears(&self, actor: &Actor, chat_id: ChatId) -> bool {
+        !actor.service || self.carrier.audience.is_member(chat_id, &actor.user_id)
     }
 
     /// Whether a connection is in a chat's room.

@@ -73,6 +73,18 @@ struct IssuedClaims {
     exp: i64,
 }
 
+/// What a token says that is made as the host application makes them.
+#[derive(Serialize)]
+struct MadeClaims<'a> {
+    sub: &'a str,
+    iat: i64,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+}
+
 impl Keys {
     /// Errors: an empty secret; a file of public keys that cannot be used.
     pub fn load(config: &Config) -> Result<Keys, StartError> {
@@ -288,6 +300,19 @@ pub(super) fn fault_of_unkept(token: &str, access_key_id: &str, otherwise: Fault
         true => Fault::Expired,
         false => Fault::Revoked,
     }
+}
+
+/// A token as the host application signs it; none without its secret.
+pub(super) fn sign_host(config: &Config, user: &ExternalId, until: Time) -> Option<String> {
+    let claims = MadeClaims {
+        sub: user.as_ref(),
+        iat: clock::now().as_micros() / 1_000_000,
+        exp: until.as_micros() / 1_000_000,
+        aud: config.jwt_audience.first().map(String::as_str),
+        iss: config.jwt_issuer.first().map(String::as_str),
+    };
+    let key = EncodingKey::from_secret(config.jwt_secret.as_ref()?.expose().as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).ok()
 }
 
 /// A new token of a user. Errors: `internal` if the system has no random numbers.

@@ -54,6 +54,7 @@ mod roles;
 mod rooms;
 mod signals;
 mod teams;
+mod tokens;
 mod typing;
 mod users;
 mod watching;
@@ -95,6 +96,7 @@ pub use members::Members;
 pub use prepared::Prepared;
 pub use rates::Network;
 pub use rooms::Room;
+pub use tokens::{TokenError, TokenFault, TokenHolder, check_token, host_token};
 
 /// Who asks: a user, on a connection that [may act](App::claim) as this user.
 #[derive(Clone, Debug)]

@@ -153,6 +153,7 @@ impl App {
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
         let reader = Reader::check_in(&mut tx, chat_id, actor).await?;
+        let reader = self.reading_on(reader, Some(actor.connection));
         let message = find_message(&mut tx, chat_id, reader.seen_after, message_id).await?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
         let user = self.find_person(&mut tx, &actor.user_id).await?;

@@ -39,20 +39,29 @@ impl Visitor {
     pub fn last_seq(&self) -> i64 {
         self.reader.last_seq
     }
+
+    /// Whether they see nothing of what was sent before they came.
+    pub fn sees_since(&self) -> bool {
+        self.reader.seen_after > 0
+    }
 }
 
 impl App {
     /// Who sees a chat. Somebody who is no member sees a chat where all see it from when they
     /// joined from when their connection came into its room. Errors: `not_found`.
     pub(super) async fn reader(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Reader, Error> {
-        let mut reader = Reader::check(&self.store, chat_id, viewer).await?;
-        let since = |connection| self.carrier.audience.in_room_since(connection, chat_id);
-        if !reader.member
-            && let Some(since) = viewer.connection.and_then(since)
-        {
-            reader.seen_after = reader.seen_after.min(since);
+        let reader = Reader::check(&self.store, chat_id, viewer).await?;
+        Ok(self.reading_on(reader, viewer.connection))
+    }
+
+    /// The same of a reader that is known already.
+    pub(super) fn reading_on(&self, reader: Reader, connection: Option<ConnectionId>) -> Reader {
+        let audience = &self.carrier.audience;
+        let since = connection.and_then(|id| audience.in_room_since(id, reader.chat_id));
+        match since.filter(|_| !reader.member) {
+            Some(since) => reader.since(since),
+            None => reader,
         }
-        Ok(reader)
     }
 
     /// Whether a user, or nobody in particular, may be in a chat's room. Errors: `not_found`.

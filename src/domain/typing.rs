@@ -39,19 +39,21 @@ impl Typists {
                 let message = &posted.message;
                 self.lock().remove(&(message.chat_id, message.user_id.clone()));
             }
-            Event::Typing { chat_id, user_id, on: false, .. } => {
-                self.lock().remove(&(*chat_id, user_id.clone()));
-            }
+            // By another node, or because the user was blocked: it ends by itself.
+            Event::Typing { chat_id, user_id, on: false, .. } => self.doubt(*chat_id, user_id),
             Event::MemberChanged { chat_id, member } => self.doubt(*chat_id, &member.user.id),
             Event::MemberLeft { chat_id, user_id, .. } => self.doubt(*chat_id, user_id),
             Event::MemberRemoved { chat, user_id } => self.doubt(chat.id, user_id),
-            Event::ChatUpdated(chat) if chat.frozen => {
-                let mut typists = self.lock();
-                let here = typists.iter_mut().filter(|((chat_id, _), _)| *chat_id == chat.id);
-                here.for_each(|(_, typist)| typist.may_speak = false);
-            }
+            Event::ChatUpdated(chat) if chat.frozen => self.doubt_all(chat.id),
+            Event::ChatDeleted { chat_id } => self.doubt_all(*chat_id),
             _ => {}
         }
+    }
+
+    fn doubt_all(&self, chat_id: ChatId) {
+        let mut typists = self.lock();
+        let here = typists.iter_mut().filter(|((of, _), _)| *of == chat_id);
+        here.for_each(|(_, typist)| typist.may_speak = false);
     }
 
     fn doubt(&self, chat_id: ChatId, user_id: &UserId) {
@@ -115,14 +117,22 @@ impl App {
             }
             return Ok(());
         }
+        if !self.carrier.audience.is_member(chat_id, &actor.user_id) {
+            // This node need not hear who loses the right.
+            Speaker::check(&self.store, chat_id, actor).await?;
+        }
         match typists.go_on(&key) {
             Some(Some(name)) => self.tell_typing(key, name, true),
             Some(None) => {}
             None => {
-                Speaker::check(&self.store, chat_id, actor).await?;
                 let profile = self.store.find_profile(&actor.user_id).await?;
                 let name = profile.ok_or(Error::NO_USER)?.name;
                 let begun = typists.begin(key.clone(), name.clone());
+                // Only now: a right that is lost meanwhile is lost for the next request.
+                if let Err(error) = Speaker::check(&self.store, chat_id, actor).await {
+                    typists.end(&key);
+                    return Err(error);
+                }
                 tokio::spawn(self.clone().end_typing(key.clone(), begun));
                 self.tell_typing(key, name, true);
             }

@@ -112,6 +112,20 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets what a user has called the chats that the user has made.
+    pub async fn delete_chat_names(&mut self, user_id: &UserId) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "update chats set client_id = null
+                 where creator_id = $1 and client_id is not null",
+            )
+            .bind(user_id)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
     /// Takes a user out of all teams, and takes away who has blocked whom, and invitations.
     pub async fn delete_ties(&mut self, user_id: &UserId) -> Result<(), Error> {
         on!(Tx self, |connection| {

@@ -80,6 +80,7 @@ pub use exit::Keeping;
 pub use ledger::Tx;
 pub use members::Standing;
 pub use people::People;
+pub use tokens::read_token_key;
 pub use unlogged::{Backlog, LogLock, Unlogged};
 
 /// How many committed events may wait to be taken; then commits wait too.

@@ -1,9 +1,39 @@
 //! The `tokens` table: the keys that users sign with.
 
-use super::{Store, Tx, is_storable, on};
+use sqlx::ConnectOptions;
+
+use super::{Store, Tx, is_storable, on, postgres, sqlite};
 use crate::clock::Time;
-use crate::error::Error;
+use crate::config::Url;
+use crate::error::{CopyError, Error};
 use crate::model::{Token, TokenKey, UserId};
+
+const FIND_KEY: &str =
+    "select secret_access_key, user_id, expires_at from tokens where access_key_id = $1";
+
+/// A key, whether or not it has expired, from a database that a server may have open.
+pub async fn read_token_key(
+    database: &Url,
+    access_key_id: &str,
+) -> Result<Option<TokenKey>, CopyError> {
+    if !is_storable(access_key_id) {
+        return Ok(None);
+    }
+    let failed = CopyError::of(database);
+    let key = match database.is_file() {
+        true => {
+            let options = sqlite::existing(database)?.read_only(true);
+            let mut connection = options.connect().await.map_err(&failed)?;
+            sqlx::query_as(FIND_KEY).bind(access_key_id).fetch_optional(&mut connection).await
+        }
+        false => {
+            let options = postgres::options(database.expose()).map_err(&failed)?;
+            let mut connection = options.connect().await.map_err(&failed)?;
+            sqlx::query_as(FIND_KEY).bind(access_key_id).fetch_optional(&mut connection).await
+        }
+    };
+    key.map_err(failed)
+}
 
 impl Store {
     /// A key, whether or not it has expired.
@@ -12,13 +42,7 @@ impl Store {
             return Ok(None);
         }
         let key = on!(Db self, |pool| {
-            sqlx::query_as(
-                "select secret_access_key, user_id, expires_at from tokens
-                 where access_key_id = $1",
-            )
-            .bind(access_key_id)
-            .fetch_optional(pool)
-            .await
+            sqlx::query_as(FIND_KEY).bind(access_key_id).fetch_optional(pool).await
         })?;
         Ok(key)
     }

@@ -3,6 +3,7 @@
 
 mod bound;
 mod head;
+mod health;
 mod host;
 mod metrics;
 mod origin;
@@ -32,6 +33,7 @@ use origin::Origins;
 use ready::Readiness;
 
 pub use bound::{Bound, ListenAddress};
+pub use health::{Unhealthy, health};
 pub use serve::Listener;
 
 /// For how long a browser need not ask again what a page may send. Browsers take no more than a

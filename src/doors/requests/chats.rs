@@ -94,7 +94,9 @@ pub async fn delete_chat(call: Call<'_>) -> Result<Answer, Error> {
 
 /// The answer that all members get as a push, the actor's sockets included.
 fn pushed_chat(call: &Call<'_>, actor: &Actor, listed: &ListedChat) -> Result<Answer, Error> {
-    let hears = listed.membership.is_some() && call.asker.hears_as(actor.user_id());
+    let subscribed = || call.app.is_subscribed(call.asker.connection().id(), listed.chat.id);
+    let hears = call.asker.hears_as(actor.user_id());
+    let hears = hears && (listed.membership.is_some() || subscribed());
     Ok(chat_answer(listed)?.pushed(hears))
 }
 

@@ -54,7 +54,7 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;
     // In the room the push has another name.
     let subscribed = call.app.is_subscribed(call.asker.connection().id(), chat_id);
-    let hears = call.asker.hears_as(actor.user_id()) && call.app.hears(&actor, chat_id).await;
+    let hears = call.asker.hears_as(actor.user_id()) && call.app.hears(&actor, chat_id);
     let pushed = sent.fresh && !subscribed && hears;
     Ok(Answer::new(&MessageView::new(&sent.message, &sent.author))?.pushed(pushed))
 }

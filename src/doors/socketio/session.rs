@@ -52,6 +52,8 @@ pub(super) struct Session {
     /// Set once the connection is to end; from then on nothing is sent, so that what the client
     /// still gets has no gap.
     closing: AtomicBool,
+    /// Whether its token has ended, so that it is pushed nothing more.
+    hears_nothing: AtomicBool,
     inbox: Inbox,
     limited: Limited,
     /// What it has not taken yet.
@@ -90,6 +92,7 @@ impl Session {
             tried: AtomicBool::new(false),
             entered: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            hears_nothing: AtomicBool::new(false),
             inbox: Inbox::default(),
             limited: Limited::of(max_pending),
             share,
@@ -146,11 +149,16 @@ impl Session {
     }
 
     /// Closes the connection once the request that it is carrying out is answered, or soon after if
-    /// that takes long.
+    /// that takes long. It is pushed nothing more.
     pub(super) async fn finish_requests(self: Arc<Self>) {
+        self.hears_nothing.store(true, Ordering::Release);
         self.queue(Task::Close);
+        let session = Arc::downgrade(&self);
+        drop(self);
         tokio::time::sleep(FAREWELL).await;
-        self.close();
+        if let Some(session) = session.upgrade() {
+            session.close();
+        }
     }
 
     /// Closes the connection, and drops the requests that still wait.

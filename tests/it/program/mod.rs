@@ -1,6 +1,7 @@
 //! The program: its settings, its log, its start and its end.
 
 mod clock;
+mod commands;
 pub mod housekeeping;
 mod kills;
 mod listening;

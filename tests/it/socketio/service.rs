@@ -221,4 +221,10 @@ async fn without_an_ack_it_is_answered_once() {
         assert_eq!(service.next("new-message").await["msg"], *by);
         service.nothing_more().await;
     }
+    // In the room it hears the push, whoever it acts as.
+    let mut service = server.service().await;
+    service.done("subscribe", channel(&chat)).await;
+    service.tell("update-chat", rename(&bob.id)).await;
+    service.next("update-chat").await;
+    service.nothing_more().await;
 }

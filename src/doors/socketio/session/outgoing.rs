@@ -52,7 +52,8 @@ impl Session {
     }
 
     fn push_as(&self, packet: Str, kind: Kind) -> Result<bool, Overflow> {
-        if self.closing.load(Ordering::Acquire) {
+        let hears_nothing = kind == Kind::Push && self.hears_nothing.load(Ordering::Acquire);
+        if hears_nothing || self.closing.load(Ordering::Acquire) {
             return Ok(false);
         }
         let pushed = match self.wire.get() {
