@@ -10,6 +10,7 @@ use axum::Router;
 use crate::config::{Access, Config};
 use crate::domain::{App, Prepared};
 use crate::doors::Doors;
+use crate::doors::embed::{Events, Service};
 use crate::doors::http::{self, Bound, Gates, ListenAddress, Listener};
 use crate::error::StartError;
 
@@ -33,13 +34,62 @@ impl Server {
     /// from other machines and `config.access` is not set, nobody could ever connect, a secret, a
     /// file of keys, an origin or a name cannot be used, or a limit is zero that must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
+        Server::start_with_routes(config, |_| Router::new()).await
+    }
+
+    /// The same, with routes of the host's own: `routes` makes them, and gets the
+    /// [service](Server::service) that they may use.
+    ///
+    /// A request goes to the host's routes if no path of the server's own fits: on a conflict the
+    /// server's own wins. They stand behind the same gates as these: the origins and hosts that
+    /// may ask, the largest body, the timeouts. They do not see credentials checked: who may use
+    /// them is the host's to say. Choose no paths below `/api/`, where every failure is answered
+    /// in the form of the REST API.
+    ///
+    /// ```
+    /// use chinwag::axum::{Router, extract::State, routing::get};
+    /// use chinwag::embed::Service;
+    /// use chinwag::{Config, Server};
+    /// use serde_json::json;
+    ///
+    /// async fn count(State(service): State<Service>) -> String {
+    ///     match service.request("list-public-chats", json!({})).await {
+    ///         Ok(answer) => format!("{} chats", answer["chats"].as_array().map_or(0, Vec::len)),
+    ///         Err(error) => error.to_string(),
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let file = directory.path().join("chat.db");
+    /// # let config = Config {
+    /// #     listen: vec!["127.0.0.1:0".into()],
+    /// #     database_url: format!("sqlite:{}", file.display()).into(),
+    /// #     ..Config::default()
+    /// # };
+    /// let server = Server::start_with_routes(config, |service| {
+    ///     Router::new().route("/count", get(count)).with_state(service)
+    /// })
+    /// .await?;
+    /// # server.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`start`](Server::start).
+    pub async fn start_with_routes(
+        config: Config,
+        routes: impl FnOnce(Service) -> Router,
+    ) -> Result<Server, StartError> {
         let Checked { listen, gates, prepared } = check(&config).await?;
         // Before the database is touched; connections are refused until it is ready.
         let chat = bind(&listen)?;
         let metrics = config.metrics_listen.map(|address| bind(&[address.into()])).transpose()?;
         let app = App::start(&config, prepared).await?;
         let metrics_routes = http::metrics_routes(&gates);
-        let (doors, router) = Doors::open(&app, &config, gates);
+        let (doors, router) = Doors::open(&app, &config, gates, routes);
         let started = serve(chat, router, &config).and_then(|listener| {
             let serve = |bound: Bound| serve(bound, metrics_routes, &config);
             Ok((listener, metrics.map(serve).transpose()?))
@@ -59,6 +109,79 @@ impl Server {
     /// Those of [`start`](Server::start) that do not come from the port or the database.
     pub async fn check(config: &Config) -> Result<(), StartError> {
         check(config).await.map(drop)
+    }
+
+    /// Acts for users without a socket, as a program with the API key does.
+    ///
+    /// ```
+    /// # use chinwag::{Config, Server};
+    /// use chinwag::embed::{NewChat, NewMessage, NewUser};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let file = directory.path().join("chat.db");
+    /// # let server = Server::start(Config {
+    /// #     listen: vec!["127.0.0.1:0".into()],
+    /// #     database_url: format!("sqlite:{}", file.display()).into(),
+    /// #     ..Config::default()
+    /// # })
+    /// # .await?;
+    /// let service = server.service();
+    /// let ann = NewUser { id: Some("ann".into()), name: "Ann".into(), ..NewUser::default() };
+    /// let ann = service.create_user(ann).await?;
+    /// let chat = NewChat { name: "News".into(), public: true, ..NewChat::default() };
+    /// let chat = service.create_chat(&ann.id, chat).await?;
+    /// let message = service.new_message(&ann.id, &chat.id, NewMessage::text("hello")).await?;
+    /// assert_eq!(message.seq, 1);
+    ///
+    /// let page = service.list_messages(&chat.id, 0, 100).await?;
+    /// assert_eq!(page.messages, [message]);
+    ///
+    /// let nobody = service.new_message("nobody", &chat.id, NewMessage::text("hello")).await;
+    /// assert_eq!(nobody.map_err(|error| error.code()), Err("not_found"));
+    /// # server.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn service(&self) -> &Service {
+        self.doors.service()
+    }
+
+    /// What is committed from now on, in the order of the commits. Each call makes a listener of
+    /// its own.
+    ///
+    /// ```
+    /// # use chinwag::{Config, Server};
+    /// use chinwag::embed::{Event, NewUser, NewChat};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let file = directory.path().join("chat.db");
+    /// # let server = Server::start(Config {
+    /// #     listen: vec!["127.0.0.1:0".into()],
+    /// #     database_url: format!("sqlite:{}", file.display()).into(),
+    /// #     ..Config::default()
+    /// # })
+    /// # .await?;
+    /// let mut events = server.events();
+    /// # let ann = NewUser { id: Some("ann".into()), name: "Ann".into(), ..NewUser::default() };
+    /// # server.service().create_user(ann).await?;
+    /// # let chat = NewChat { name: "News".into(), ..NewChat::default() };
+    /// # server.service().create_chat("ann", chat).await?;
+    /// match events.next().await {
+    ///     Some(Ok(Event::ChatCreated(chat))) => println!("{} was made", chat.name),
+    ///     Some(Ok(_)) => {}
+    ///     Some(Err(missed)) => println!("{missed}: ask for what comes after the last seq"),
+    ///     None => println!("the server has shut down"),
+    /// }
+    /// # server.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        Events::of(self.app.listen())
     }
 
     /// The first of the addresses served, with the port that the system chose for port 0.

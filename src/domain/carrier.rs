@@ -13,6 +13,7 @@ use super::consequences::Consequence;
 use super::crowds::{self, Crowds, Telling};
 use super::follower::Follower;
 use super::leases::Leases;
+use super::listening::Listeners;
 use super::nick_lists::NickLists;
 use super::receipts::Receipts;
 use super::typing::Typists;
@@ -71,14 +72,18 @@ impl Carrier {
         self: Arc<Self>,
         mut committed: mpsc::Receiver<Committed>,
         follower: Option<Follower>,
+        listeners: Listeners,
     ) {
         if let Some(follower) = follower {
-            return follower.run(self, committed).await;
+            return follower.run(self, committed, listeners).await;
         }
         let mut events = Vec::with_capacity(AT_ONCE);
         while committed.recv_many(&mut events, AT_ONCE).await > 0 {
             let last = events.last().map(|committed| committed.number);
-            events.drain(..).for_each(|committed| self.show(&committed.event));
+            for Committed { event, .. } in events.drain(..) {
+                self.show(&event);
+                listeners.tell(event);
+            }
             self.flush(last);
         }
     }

@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::carrier::{AT_ONCE, Carrier};
+use super::listening::Listeners;
 use crate::cluster::{Asker, Heard, Packet, Shared};
 use crate::error::Error;
-use crate::model::{Committed, Event, Position, Stream};
+use crate::model::{Committed, Event, Kept, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
 
 /// How long to wait for Redis until a stream is heard.
@@ -48,12 +49,18 @@ struct AtWork {
     carrier: Arc<Carrier>,
     reader: EventReader,
     shared: Arc<Shared>,
+    listeners: Listeners,
 }
 
 impl Follower {
-    pub async fn run(self, carrier: Arc<Carrier>, mut committed: mpsc::Receiver<Committed>) {
+    pub async fn run(
+        self,
+        carrier: Arc<Carrier>,
+        mut committed: mpsc::Receiver<Committed>,
+        listeners: Listeners,
+    ) {
         let Follower { reader, shared, mut heard, mut asked } = self;
-        let follower = AtWork { carrier, reader, shared };
+        let follower = AtWork { carrier, reader, shared, listeners };
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut look = tokio::time::interval(LOOK_EVERY);
         let (mut check_waiting, mut waiting) =
@@ -106,9 +113,14 @@ impl AtWork {
 
     async fn show_own(&self, committed: Committed) {
         let Committed { kept, event, .. } = committed;
-        let Some(kept) = kept else {
-            return self.carrier.show(&event);
-        };
+        match kept {
+            Some(kept) => self.show_kept(kept, &event).await,
+            None => self.carrier.show(&event),
+        }
+        self.listeners.tell(event);
+    }
+
+    async fn show_kept(&self, kept: Kept, event: &Event) {
         self.shared.link.publish(&kept);
         for mirror in &kept.mirrors {
             self.is_due(mirror).await;
@@ -122,7 +134,7 @@ impl AtWork {
             false => self.is_due(&kept.position).await,
         };
         if due {
-            self.carrier.show(&event);
+            self.carrier.show(event);
         }
     }
 

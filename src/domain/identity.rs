@@ -3,7 +3,7 @@
 //! [`Keys`](super::keys) reads a credential's form.
 
 use std::future;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +40,13 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// That of the program around the server, which may do what the service may.
+    pub fn of_host() -> Connection {
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let (id, identity) = (ConnectionId::new(), Identity::Service);
+        Connection { id, identity, lease: None, address }
+    }
+
     pub fn id(&self) -> ConnectionId {
         self.id
     }

@@ -31,6 +31,7 @@ mod invitations;
 mod key_set;
 mod keys;
 mod leases;
+mod listening;
 mod lobby;
 mod members;
 mod membership;
@@ -64,7 +65,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, broadcast, mpsc};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -74,12 +75,13 @@ use crate::cluster::Streams;
 use crate::config::{Access, Config, Limits, Registration};
 use crate::error::{Error, StartError};
 use crate::event_log::EventLog;
-use crate::model::{Committed, ConnectionId, Stream, UserId};
+use crate::model::{Committed, ConnectionId, Event, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
 use carrier::Carrier;
 use cluster::Cluster;
 use key_set::KeySet;
 use keys::Keys;
+use listening::Listeners;
 use nicks::Nicks;
 use online::LastSeen;
 use passwords::Passwords;
@@ -92,6 +94,7 @@ pub use crate::cluster::Following;
 pub use crate::store::People;
 pub use blocks::Blocked;
 pub use identity::Connection;
+pub use listening::{Listening, MAX_BEHIND, RecvError};
 pub use members::Members;
 pub use prepared::Prepared;
 pub use rates::Network;
@@ -157,6 +160,7 @@ pub struct App {
     passwords: Passwords,
     store: Store,
     carrier: Arc<Carrier>,
+    listeners: broadcast::WeakSender<Arc<Event>>,
     streams: Streams,
     _everyone: Following,
     presence: Mutex<Presence>,
@@ -200,7 +204,9 @@ impl App {
         let (carrier, followed) =
             Carrier::new(Audience::new(streams.clone()), config.limits.announced_per_second);
         let carrier = Arc::new(carrier);
-        tokio::spawn(carrier.clone().run(committed, follower));
+        let listening = Listeners::new();
+        let listeners = listening.entry();
+        tokio::spawn(carrier.clone().run(committed, follower, listening));
         let everyone = streams.follow(Stream::Everyone);
         streams.positioned().await.map_err(|error| StartError::store(config, error))?;
         let rates = Arc::new(Rates::new(&config.limits));
@@ -215,6 +221,7 @@ impl App {
             passwords: Passwords::default(),
             store,
             carrier,
+            listeners,
             streams,
             _everyone: everyone,
             presence: Mutex::default(),

@@ -7,6 +7,7 @@ mod asked;
 mod channels;
 mod client;
 mod credential;
+pub mod embed;
 mod events;
 mod failure;
 pub mod http;
@@ -43,28 +44,42 @@ pub struct Doors {
     rest: rest::Door,
     rpc: rpc::Door,
     events: events::Door,
+    service: embed::Service,
 }
 
 impl Doors {
-    /// Opens the doors onto `app`, behind `gates`; the router leads to all of them.
-    pub fn open(app: &Arc<App>, config: &Config, gates: Gates) -> (Doors, Router) {
+    /// Opens the doors onto `app`, behind `gates`; the router leads to all of them, and what leads
+    /// to none goes on to the host's own routes.
+    pub fn open(
+        app: &Arc<App>,
+        config: &Config,
+        gates: Gates,
+        routes: impl FnOnce(embed::Service) -> Router,
+    ) -> (Doors, Router) {
         let unsent = Unsent::new(app.limits().max_unsent_total);
         let (socketio, socketio_routes) = socketio::Door::open(app, &unsent, gates.loopback());
         let (channels, channels_routes) = channels::Door::open(app);
         let (rest, rest_routes) = rest::Door::open(app);
         let (rpc, rpc_routes) = rpc::Door::open(app);
         let (events, events_routes) = events::Door::open(app, gates.loopback());
+        let service = embed::Service::of(app);
         let router = http::routes(app, config)
             .merge(socketio_routes)
             .merge(channels_routes)
             .merge(rest_routes)
             .merge(rpc_routes)
-            .merge(events_routes);
+            .merge(events_routes)
+            .fallback_service(routes(service.clone()));
         let router = router.layer(middleware::from_fn(upgrade::agree)).layer(Extension(unsent));
         let router = http::guarded(router, config, gates);
         let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
         let router = router.layer(middleware::from_fn(events::explained));
-        (Doors { app: app.clone(), socketio, channels, rest, rpc, events }, router)
+        (Doors { app: app.clone(), socketio, channels, rest, rpc, events, service }, router)
+    }
+
+    /// Acts for users without a socket.
+    pub fn service(&self) -> &embed::Service {
+        &self.service
     }
 
     /// Takes no more requests of sockets, answers those that were taken, and closes the sockets,
@@ -79,7 +94,8 @@ impl Doors {
         tokio::join!(
             self.rest.close(deadline),
             self.rpc.close(deadline),
-            self.events.close(deadline)
+            self.events.close(deadline),
+            self.service.close(deadline)
         );
     }
 }

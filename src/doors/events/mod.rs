@@ -15,7 +15,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use futures_util::future::BoxFuture;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
@@ -23,12 +22,12 @@ use tokio_util::task::TaskTracker;
 use super::asked::{self, Asked};
 use super::client::Client;
 use super::credential::credential;
-use super::requests::{self, Answer, Asker, Named, Row};
+use super::requests::{self, Answer};
 use super::{failure, retry, tasks};
 use crate::config::Limits;
-use crate::domain::{Actor, App, Connection, Viewer};
+use crate::domain::{App, Connection, Viewer};
 use crate::error::Error;
-use crate::model::{ConnectionId, UserId};
+use crate::model::ConnectionId;
 
 const PATH: &str = "/api/events/";
 
@@ -132,13 +131,10 @@ impl Hub {
             field: None,
             why: format!("the body must be JSON: {error}"),
         })?;
-        if requests::find(event).is_some_and(Row::is_of_socket) {
-            let why = format!("{event} concerns a socket: send it over Socket.IO");
-            return Err(Error::NotFound { field: "event", why }.into());
-        }
         let asked = self.warns.then(Asked::default);
-        let asker = Asking { app: &self.app, connection: &connection };
-        let answered = requests::answer(&asker, &self.app, event, body, asked.as_ref()).await;
+        let asked_for = asked.as_ref();
+        let answered =
+            requests::answer_single(&connection, &self.app, event, body, asked_for).await;
         let warnings = asked.map(|asked| asked.warnings(body, answered.as_ref().err()));
         let Answer { json: answer, .. } = answered?;
         let answer = asked::warned(&answer, &warnings.unwrap_or_default()).into_owned();
@@ -158,35 +154,6 @@ impl Hub {
         };
         self.app.admit_request(&viewer).await?;
         connected
-    }
-}
-
-/// One request, by a client that was let in.
-struct Asking<'a> {
-    app: &'a App,
-    connection: &'a Connection,
-}
-
-impl Asker for Asking<'_> {
-    fn connection(&self) -> &Connection {
-        self.connection
-    }
-
-    fn act(&self, named: Named) -> BoxFuture<'_, Result<Option<Actor>, Error>> {
-        Box::pin(async move {
-            let user_id = match named {
-                Named::Actor(user_id) | Named::User(user_id) => Some(user_id),
-                Named::Nobody => self.connection.user_id().cloned(),
-            };
-            match user_id {
-                Some(user_id) => self.app.claim(self.connection, &user_id).await.map(Some),
-                None => Ok(None),
-            }
-        })
-    }
-
-    fn hears_as(&self, _: &UserId) -> bool {
-        false
     }
 }
 

@@ -15,6 +15,7 @@ mod reading;
 mod roles;
 mod rooms;
 mod signals;
+mod single;
 mod teams;
 mod users;
 pub mod views;
@@ -34,7 +35,9 @@ use crate::domain::{Actor, App, Connection, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, Problem, UserId, parse_id, read_id};
 
-/// Who asks: a socket, or one request over HTTP.
+pub use single::answer_single;
+
+/// Who asks: a socket, or one request by itself.
 pub trait Asker: Sync {
     fn connection(&self) -> &Connection;
 

@@ -1,0 +1,171 @@
+//! What the host hears.
+
+use super::values::{Chat, Message, text};
+use crate::domain::{Listening, RecvError};
+use crate::model::{self, Changed, Posted};
+
+/// Something that this server has committed, by whichever door it was asked for.
+///
+/// What is not stored (typing, signals, presence, participants) is not told, and neither is what
+/// concerns one client alone (how far somebody has read, tokens, muted chats). Of several nodes,
+/// each tells its host what it has committed itself: all together tell everything once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    ChatCreated(Chat),
+    /// The chat as it is now.
+    ChatUpdated(Chat),
+    ChatDeleted {
+        chat_id: String,
+    },
+    MemberJoined {
+        chat_id: String,
+        user_id: String,
+    },
+    /// A member has left, or was removed or banned.
+    MemberLeft {
+        chat_id: String,
+        user_id: String,
+    },
+    /// A member has another role, or may not send any more, or may again.
+    MemberChanged {
+        chat_id: String,
+        user_id: String,
+    },
+    /// A message was sent, perhaps by the host itself.
+    MessageSent(Message),
+    /// A message was edited, deleted, pinned, answered or reacted to; it is as it is now.
+    MessageChanged(Message),
+    /// A user has told of a message that it should not be there.
+    MessageReported {
+        message: Message,
+        /// Who told of it.
+        user_id: String,
+        reason: Option<String>,
+    },
+    /// A user has been asked into a chat.
+    Invited {
+        chat_id: String,
+        inviter_id: String,
+        invitee_id: String,
+    },
+    /// A user has another name, photo, handle or other data.
+    UserUpdated {
+        user_id: String,
+    },
+    UserDeleted {
+        user_id: String,
+    },
+}
+
+impl Event {
+    /// None of what hosts are not told.
+    fn of(event: &model::Event) -> Option<Event> {
+        Some(match event {
+            model::Event::ChatCreated(chat) => Event::ChatCreated(chat.into()),
+            model::Event::ChatUpdated(chat) => Event::ChatUpdated(chat.into()),
+            model::Event::ChatDeleted { chat_id } => {
+                Event::ChatDeleted { chat_id: chat_id.to_string() }
+            }
+            model::Event::MemberJoined { chat_id, user_id } => {
+                Event::MemberJoined { chat_id: chat_id.to_string(), user_id: text(user_id) }
+            }
+            model::Event::MemberLeft { chat_id, user_id, .. } => {
+                Event::MemberLeft { chat_id: chat_id.to_string(), user_id: text(user_id) }
+            }
+            model::Event::MemberRemoved { chat, user_id } => {
+                Event::MemberLeft { chat_id: chat.id.to_string(), user_id: text(user_id) }
+            }
+            model::Event::MemberChanged { chat_id, member } => {
+                Event::MemberChanged { chat_id: chat_id.to_string(), user_id: text(&member.user.id) }
+            }
+            model::Event::MessageSent(Posted { message, user, .. }) => {
+                Event::MessageSent(Message::new(message, user))
+            }
+            model::Event::MessageChanged(Changed { message, user, .. }) => {
+                Event::MessageChanged(Message::new(message, user))
+            }
+            model::Event::MessageReported(report) => Event::MessageReported {
+                message: Message::new(&report.message, &report.author),
+                user_id: text(&report.user.id),
+                reason: report.reason.as_ref().map(text),
+            },
+            model::Event::Invited(it) => Event::Invited {
+                chat_id: it.chat_id.to_string(),
+                inviter_id: text(&it.inviter_id),
+                invitee_id: text(&it.invitee_id),
+            },
+            model::Event::UserUpdated { user, .. } => {
+                Event::UserUpdated { user_id: text(&user.id) }
+            }
+            model::Event::UserDeleted { user_id } => {
+                Event::UserDeleted { user_id: text(user_id) }
+            }
+            // Said of a message beside its `MessageChanged`.
+            model::Event::MessageTouched { .. }
+            // Of one client or user alone.
+            | model::Event::ChatRead { .. }
+            | model::Event::MembershipUpdated { .. }
+            | model::Event::UserProtected { .. }
+            | model::Event::TokenEnded { .. }
+            // Who is connected to the channels; whoever joins one is a member of its chat.
+            | model::Event::NickConnected { .. }
+            | model::Event::NickGone { .. }
+            | model::Event::ChannelJoined { .. }
+            | model::Event::ChannelLeft { .. }
+            // Never committed.
+            | model::Event::ParticipantJoined { .. }
+            | model::Event::ParticipantLeft { .. }
+            | model::Event::ParticipantsMoved { .. }
+            | model::Event::ChatAnnounced { .. }
+            | model::Event::PresenceChanged { .. }
+            | model::Event::Typing { .. }
+            | model::Event::MemberRead { .. }
+            | model::Event::Signalled { .. } => return None,
+        })
+    }
+}
+
+/// A listener was too slow: so many events were committed that it will not get, some of them
+/// perhaps of kinds that hosts are not told. It goes on with the oldest that are still there.
+///
+/// To catch up, ask [`Service::list_messages`](super::Service::list_messages) of each chat for what
+/// comes after the last `seq` that you know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{count} events were missed")]
+pub struct Missed {
+    pub count: u64,
+}
+
+/// What is committed from the moment on in which it was [asked for](crate::Server::events), in the
+/// order of the commits.
+pub struct Events(Listening);
+
+impl Events {
+    /// How many events a listener may be behind before it misses the oldest.
+    pub const MAX_BEHIND: usize = crate::domain::MAX_BEHIND;
+
+    pub(crate) fn of(listening: Listening) -> Events {
+        Events(listening)
+    }
+
+    /// The next event; none once the server has shut down and all were taken. It can be dropped
+    /// and called again without losing any.
+    ///
+    /// # Errors
+    /// [`Missed`] if more than [`Events::MAX_BEHIND`] were committed since the last call. The next
+    /// call goes on after those.
+    pub async fn next(&mut self) -> Option<Result<Event, Missed>> {
+        loop {
+            match self.0.recv().await {
+                Ok(event) => {
+                    if let Some(event) = Event::of(&event) {
+                        return Some(Ok(event));
+                    }
+                }
+                Err(RecvError::Lagged(count)) => return Some(Err(Missed { count })),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! For the program that embeds the server: what it may ask without a socket, and what it hears.
+//!
+//! [`Server::service`](crate::Server::service) acts for any user, as a program with the API key
+//! does, and with the same checks. [`Server::events`](crate::Server::events) brings what is
+//! committed.
+
+mod events;
+mod values;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+use tokio_util::task::TaskTracker;
+
+use super::{failure, requests, tasks};
+use crate::config::Limits;
+use crate::domain::{App, Connection};
+use crate::error::Error;
+use crate::model::{self, Extras, MessageQuery, Problem, parse_id};
+
+pub use events::{Event, Events, Missed};
+pub use values::{Chat, Message, MessagePage, MessageType, NewChat, NewMessage, NewUser, User};
+
+/// Why a request of the host's was refused or failed: a sentence, and the
+/// [code](RequestError::code) that all clients get.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RequestError(Error);
+
+impl RequestError {
+    /// `invalid`, `unauthenticated`, `forbidden`, `not_found`, `conflict`, `too_large`,
+    /// `rate_limited`, `unavailable` or `internal`. `docs/protocol.md` says what they mean.
+    pub fn code(&self) -> &'static str {
+        self.0.code()
+    }
+
+    /// The dotted path of the culprit, such as `chat.name`, where there is one.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field()
+    }
+
+    /// How long to wait before the same request may succeed, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after()
+    }
+}
+
+/// Acts for users without a socket, as a program with the API key does: it may act as anyone, see
+/// and do everything, and as often as it likes. Clones are the same service.
+///
+/// What it asks is done even if nobody waits for the answer any more. After
+/// [`Server::shutdown`](crate::Server::shutdown) everything is `unavailable`.
+#[derive(Clone)]
+pub struct Service {
+    app: Arc<App>,
+    /// The requests being handled.
+    work: TaskTracker,
+}
+
+impl Service {
+    pub(crate) fn of(app: &Arc<App>) -> Service {
+        Service { app: app.clone(), work: TaskTracker::new() }
+    }
+
+    /// Makes or fetches a user, as the event `create-user` does: a known id fetches the user and
+    /// updates the rest.
+    ///
+    /// # Errors
+    /// `invalid` without any id, or for a text that cannot be used; `too_large`; `conflict` for an
+    /// id or a handle that another user has.
+    pub async fn create_user(&self, new: NewUser) -> Result<User, RequestError> {
+        let app = self.app.clone();
+        self.finish("create-user", async move {
+            let new = new.checked(app.limits())?;
+            app.create_user(&Connection::of_host(), new).await.map(User::from)
+        })
+        .await
+    }
+
+    /// Makes a chat of a user, who owns it, and others.
+    ///
+    /// # Errors
+    /// `not_found` for a user that there is not; `invalid` and `too_large` for what cannot be used.
+    pub async fn create_chat(&self, owner_id: &str, new: NewChat) -> Result<Chat, RequestError> {
+        let (app, owner_id) = (self.app.clone(), owner_id.to_owned());
+        self.finish("create-chat", async move {
+            let (new, users) = new.checked(app.limits())?;
+            let owner = user_id(&owner_id, app.limits())?;
+            let actor = app.claim(&Connection::of_host(), &owner).await?;
+            app.create_chat(&actor, new, users).await.map(|chat| Chat::from(&chat))
+        })
+        .await
+    }
+
+    /// Sends a message as a user, who need not be a member of the chat. It is on the disk when this
+    /// returns.
+    ///
+    /// # Errors
+    /// `not_found` for a user or a chat that there is not; `conflict` for a `client_id` that
+    /// belongs to another message; `invalid` and `too_large` for what cannot be used.
+    pub async fn new_message(
+        &self,
+        sender_id: &str,
+        chat_id: &str,
+        new: NewMessage,
+    ) -> Result<Message, RequestError> {
+        let app = self.app.clone();
+        let (sender_id, chat_id) = (sender_id.to_owned(), chat_id.to_owned());
+        self.finish("new-message", async move {
+            let limits = app.limits();
+            let (kind, body, client_id) = new.checked(limits)?;
+            let (chat_id, extras) =
+                (read("chat.id", &chat_id, parse_id, limits)?, Extras::default());
+            let sender = user_id(&sender_id, limits)?;
+            let actor = app.claim(&Connection::of_host(), &sender).await?;
+            let sent = app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;
+            Ok(Message::new(&sent.message, &sent.author))
+        })
+        .await
+    }
+
+    /// A chat's messages after the one with this `seq`, in order: from the first on after 0. At
+    /// most `limit` of them, and no more than fit on a page; give
+    /// [`next`](MessagePage::next) for the page that follows.
+    ///
+    /// # Errors
+    /// `not_found` for a chat that there is not.
+    pub async fn list_messages(
+        &self,
+        chat_id: &str,
+        after_seq: i64,
+        limit: usize,
+    ) -> Result<MessagePage, RequestError> {
+        let (app, chat_id) = (self.app.clone(), chat_id.to_owned());
+        self.finish("list-messages", async move {
+            let chat_id = read("chat.id", &chat_id, parse_id, app.limits())?;
+            let query = MessageQuery {
+                from: None,
+                to: None,
+                after_seq: Some(after_seq),
+                before_seq: None,
+                only: None,
+                limit: limit.clamp(1, app.limits().max_page),
+            };
+            let viewer = Connection::of_host().viewer();
+            app.list_messages(&viewer, chat_id, &query).await.map(MessagePage::from)
+        })
+        .await
+    }
+
+    /// Any request that does not concern a socket, by its name and with its body, as
+    /// `docs/protocol.md` lists them: `actor: {id}` in it says who acts. The answer is that of the
+    /// acknowledgement.
+    ///
+    /// # Errors
+    /// Those of the request; `invalid` for one that there is not; `not_found` for one that concerns
+    /// a socket.
+    pub async fn request(&self, event: &str, body: Value) -> Result<Value, RequestError> {
+        let (app, event) = (self.app.clone(), event.to_owned());
+        self.finish(requests::name(&event), async move {
+            let unreadable = |_| Error::Internal(None);
+            let (body, connection) =
+                (to_raw_value(&body).map_err(unreadable)?, Connection::of_host());
+            let answer = requests::answer_single(&connection, &app, &event, &body, None).await?;
+            serde_json::from_str(&answer.json).map_err(unreadable)
+        })
+        .await
+    }
+
+    /// Waits until all requests already taken are done, at most for `deadline`.
+    pub(crate) async fn close(&self, deadline: Duration) {
+        tasks::finish(&self.work, deadline, "requests of the host").await;
+    }
+
+    /// Does a request in a task of its own: a write that has begun is finished.
+    async fn finish<T: Send + 'static>(
+        &self,
+        request: &'static str,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, RequestError> {
+        metrics::counter!("chinwag_requests_total").increment(1);
+        // A task that panicked has no answer.
+        let done = self.work.spawn(work).await.unwrap_or(Err(Error::Internal(None)));
+        done.inspect_err(|error| failure::log(request, error)).map_err(RequestError)
+    }
+}
+
+/// Reads a text of the host's as the same text of a client.
+fn read<T>(
+    field: &str,
+    text: &str,
+    parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
+    limits: &Limits,
+) -> Result<T, Error> {
+    parse(text, limits).map_err(|problem| problem.at(field))
+}
+
+fn user_id(text: &str, limits: &Limits) -> Result<model::UserId, Error> {
+    read("user.id", text, model::UserId::parse, limits)
+}
