@@ -4,8 +4,10 @@
 mod channels;
 mod cluster;
 mod doors;
+mod embed;
 #[cfg(feature = "kafka")]
 mod event_log;
+mod examples;
 mod house;
 mod program;
 mod rest;

@@ -17,10 +17,7 @@ fn browser() {
 
 fn run(suite: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(suite);
-    if !has_node() {
-        let why = "Node.js 20 or later with npm is needed for it";
-        assert!(env::var_os("CI").is_none(), "tests/{suite} cannot run: {why}");
-        eprintln!("tests/{suite} was SKIPPED: {why}; then run cargo test again");
+    if !can_use_node(&format!("tests/{suite}")) {
         return;
     }
     install(&folder);
@@ -40,6 +37,18 @@ fn run(suite: &str) {
     assert!(passed.success(), "tests/{suite} failed");
 }
 
+/// Whether what needs Node.js can run. If not, it says so, and fails in the gate.
+pub fn can_use_node(what: &str) -> bool {
+    has_node() || skip(what, "Node.js 20 or later with npm is needed for it")
+}
+
+/// Says that something does not run, which must not be in the gate.
+pub fn skip(what: &str, why: &str) -> bool {
+    assert!(env::var_os("CI").is_none(), "{what} cannot run: {why}");
+    eprintln!("{what} was SKIPPED: {why}; then run cargo test again");
+    false
+}
+
 fn has_node() -> bool {
     ["node", "npm"].iter().all(|program| {
         let mut version = Command::new(program);
@@ -48,7 +57,7 @@ fn has_node() -> bool {
 }
 
 /// Installs what the lock file names, unless that was done since it last changed.
-fn install(folder: &Path) {
+pub fn install(folder: &Path) {
     let lock = fs::read(folder.join("package-lock.json")).unwrap();
     let done = folder.join("node_modules/.installed-lock");
     if fs::read(&done).is_ok_and(|installed| installed == lock) {

@@ -24,6 +24,8 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chinwag::axum::Router;
+use chinwag::embed::Service;
 use chinwag::{Config, Limits, Server};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -94,13 +96,22 @@ impl TestServer {
 
     /// On the database that `directory` holds, if it does.
     pub async fn on(directory: TempDir, change: impl FnOnce(&mut Config)) -> TestServer {
+        TestServer::embedded(directory, change, |_| Router::new()).await
+    }
+
+    /// The same with routes of the host's.
+    pub async fn embedded(
+        directory: TempDir,
+        change: impl FnOnce(&mut Config),
+        routes: impl FnOnce(Service) -> Router,
+    ) -> TestServer {
         let mut config = Config {
             listen: vec!["127.0.0.1:0".into()],
             database_url: database::url_in(directory.path()).into(),
             ..Config::default()
         };
         change(&mut config);
-        let server = Server::start(config).await.unwrap();
+        let server = Server::start_with_routes(config, routes).await.unwrap();
         TestServer { life: Life::Here(server), lease: Lease::of(directory.path()), directory }
     }
 
@@ -113,6 +124,14 @@ impl TestServer {
         match &self.life {
             Life::Here(server) => server.address(),
             Life::Apart(running) => running.address,
+        }
+    }
+
+    /// As its host has it.
+    pub fn as_host(&self) -> &Server {
+        match &self.life {
+            Life::Here(server) => server,
+            Life::Apart(_) => panic!("a process has no host"),
         }
     }
 

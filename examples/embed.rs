@@ -1,0 +1,51 @@
+//! Embeds the server in a program that has a route of its own and follows what is committed. Its
+//! settings are those of `chinwag`: `cargo run --example embed -- --help`.
+
+use std::error::Error;
+
+use chinwag::axum::Router;
+use chinwag::axum::extract::{Path, State};
+use chinwag::axum::http::StatusCode;
+use chinwag::axum::routing::post;
+use chinwag::embed::{Event, NewChat, NewMessage, NewUser, Service};
+use chinwag::{Program, Server};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let config = Program::of_process().config;
+    let routes = |service| Router::new().route("/say/{chat}", post(say)).with_state(service);
+    let server = Server::start_with_routes(config, routes).await?;
+    let mut events = server.events();
+
+    let host = NewUser { id: Some("host".into()), name: "Host".into(), ..NewUser::default() };
+    let host = server.service().create_user(host).await?;
+    let news = NewChat { name: "News".into(), public: true, ..NewChat::default() };
+    let news = server.service().create_chat(&host.id, news).await?;
+    println!("say something: curl -d Hello http://{}/say/{}", server.address(), news.id);
+
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Ok(Event::MessageSent(said))) => println!("{}: {}", said.user_name, said.value),
+                Some(Ok(_)) => {}
+                Some(Err(missed)) => println!("{missed}"),
+                None => break,
+            },
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Says the body of the request in the chat, as the host.
+async fn say(
+    State(service): State<Service>,
+    Path(chat): Path<String>,
+    text: String,
+) -> Result<String, (StatusCode, String)> {
+    match service.new_message("host", &chat, NewMessage::text(text)).await {
+        Ok(message) => Ok(format!("this is message {}\n", message.seq)),
+        Err(error) => Err((StatusCode::BAD_REQUEST, format!("{error}\n"))),
+    }
+}

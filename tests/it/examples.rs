@@ -1,0 +1,115 @@
+//! The programs in `examples/`, run as they stand. `tests/browser` has its page.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use chinwag::embed::Event;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::suites::{can_use_node, install, skip};
+use crate::support::database::sqlite_in;
+use crate::support::{Client, TestServer, exchange, message, soon};
+
+/// A running example.
+struct Example {
+    child: Child,
+    first_line: String,
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Example {
+    /// Starts it and waits for what it says first.
+    async fn start(mut command: Command) -> Example {
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut example = Example { child, first_line: String::new() };
+        let started = tokio::task::spawn_blocking(move || {
+            let stdout = example.child.stdout.as_mut().unwrap();
+            BufReader::new(stdout).read_line(&mut example.first_line).unwrap();
+            example
+        });
+        soon("the example says something", started).await.unwrap()
+    }
+}
+
+/// An example in Rust, which cargo builds beside the tests unless it is asked for some tests alone.
+fn example(name: &str) -> Option<Command> {
+    let tests = env::current_exe().unwrap();
+    let file = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+    let built = file.exists() || skip(&file.display().to_string(), "run cargo build --examples");
+    built.then(|| Command::new(file))
+}
+
+#[tokio::test]
+async fn the_embedding_host_has_a_route() {
+    let Some(mut command) = example("embed") else { return };
+    let directory = TempDir::new().unwrap();
+    command.args(["--listen", "127.0.0.1:0", "--database-url", &sqlite_in(directory.path())]);
+    let host = Example::start(command).await;
+    let (_, url) = host.first_line.trim().split_once("http://").expect("its address");
+    let (address, chat) = url.split_once("/say/").expect("its chat");
+    let address = address.parse().unwrap();
+
+    let mut ann = Client::connect(address).await;
+    let user = json!({ "id": "ann", "name": "Ann" });
+    ann.done("create-user", json!({ "user": user })).await;
+    ann.done("join-chat", json!({ "chat": { "id": chat } })).await;
+    let request = format!(
+        "POST /say/{chat} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nHello"
+    );
+    let answer = exchange(address, &request).await;
+    assert!(answer.ends_with("this is message 1\n"), "{answer}");
+    let pushed = ann.next_of("new-message").await;
+    assert_eq!((&pushed["msg"], &pushed["user_id"]), (&json!("Hello"), &json!("host")));
+}
+
+#[tokio::test]
+async fn the_bot_answers_in_its_channel() {
+    let Some(mut command) = example("bot") else { return };
+    let server = TestServer::start().await;
+    command.arg(format!("ws://{}", server.address()));
+    let bot = Example::start(command).await;
+    assert_eq!(bot.first_line, "ping_bot is in #bots\n");
+    let mut ann = server.user("ann").await;
+    let chats = ann.done("list-public-chats", json!({ "text": "#bots" })).await;
+    let chat = chats["chats"][0]["id"].as_str().unwrap();
+    ann.done("join-chat", json!({ "chat": { "id": chat } })).await;
+    ann.done("new-message", message(chat, "ping")).await;
+    assert_eq!(ann.next_of("new-message").await["msg"], "ping");
+    let answer = ann.next_of("new-message").await;
+    assert_eq!((&answer["msg"], &answer["user"]["handle"]), (&json!("pong"), &json!("ping_bot")));
+}
+
+#[tokio::test]
+async fn the_bot_in_node_answers_where_it_is_invited() {
+    if !can_use_node("examples/bot-node") {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bot-node");
+    install(&folder);
+    let server = TestServer::start().await;
+    let mut command = Command::new("node");
+    command.arg("bot.mjs").arg(format!("http://{}", server.address())).current_dir(folder);
+    let bot = Example::start(command).await;
+    assert_eq!(bot.first_line, "invite me: node_bot\n");
+    let mut ann = server.user("ann").await;
+    let mut events = server.as_host().events();
+    let chat = ann.chat("ours", true, &[]).await;
+    let invited = json!({ "chat": { "id": chat }, "user": { "id": "node_bot" } });
+    ann.done("invite", invited).await;
+    let of_bot = Event::MemberJoined { chat_id: chat.clone(), user_id: "node_bot".into() };
+    while soon("the bot comes in", events.next()).await != Some(Ok(of_bot.clone())) {}
+    let ping = ann.done("new-message", message(&chat, "ping")).await;
+    assert_eq!(ann.next_of("new-message").await["msg"], "ping");
+    let answer = ann.next_of("new-message").await;
+    assert_eq!((&answer["msg"], &answer["reply_to"]["id"]), (&json!("pong"), &ping["id"]));
+}
