@@ -68,3 +68,8 @@ pub use server::Server;
 #[doc(hidden)]
 pub use store::LedgerAlone;
 pub use store::{Backup, CopyStep, backup, copy};
+
+/// What README.md shows in Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
