@@ -89,7 +89,8 @@ impl Service {
             let (new, users) = new.checked(app.limits())?;
             let owner = user_id(&owner_id, app.limits())?;
             let actor = app.claim(&Connection::of_host(), &owner).await?;
-            app.create_chat(&actor, new, users).await.map(|chat| Chat::from(&chat))
+            let made = app.create_chat(&actor, new, users).await?;
+            Ok(Chat::from(&made.listed.chat))
         })
         .await
     }

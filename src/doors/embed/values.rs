@@ -70,6 +70,8 @@ pub struct NewChat {
     pub public: bool,
     /// The ids of its members beside its owner.
     pub users: Vec<String>,
+    /// An id of yours, by which a chat that its owner makes again is the one that is there.
+    pub client_id: Option<String>,
 }
 
 impl NewChat {
@@ -84,6 +86,7 @@ impl NewChat {
             )?,
             private: !self.public,
             team_id: None,
+            client_id: optional("chat.client_id", self.client_id, ClientId::parse, limits)?,
         };
         let max = limits.max_chat_users;
         if self.users.len() > max {

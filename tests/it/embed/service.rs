@@ -98,6 +98,16 @@ async fn the_host_may_act_as_anyone_where_others_need_a_token() {
 }
 
 #[tokio::test]
+async fn a_chat_made_again_is_the_one_that_is_there() {
+    let server = TestServer::start().await;
+    let service = server.as_host().service();
+    user(service, "ann").await;
+    let new = NewChat { name: "ours".into(), client_id: Some("x".into()), ..NewChat::default() };
+    let made = service.create_chat("ann", new.clone()).await.unwrap();
+    assert_eq!(service.create_chat("ann", new).await.unwrap(), made);
+}
+
+#[tokio::test]
 async fn every_request_that_concerns_no_socket_can_be_made() {
     let server = TestServer::start().await;
     let service = server.as_host().service();
