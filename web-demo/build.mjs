@@ -7,14 +7,14 @@ await rm('dist', { recursive: true, force: true });
 await build({
   entryPoints: [
     { in: 'src/main.ts', out: 'app' },
-    { in: 'src/app.css', out: 'app' },
+    { in: 'src/styles/app.css', out: 'app' },
     { in: 'src/docs.ts', out: 'docs' },
     { in: 'node_modules/swagger-ui-dist/swagger-ui.css', out: 'docs' },
   ],
   outdir: 'dist',
   bundle: true,
   minify: true,
-  target: 'es2022',
+  target: 'es2023',
 });
 for (const file of ['index.html', 'docs.html']) {
   await copyFile(file, `dist/${file}`);

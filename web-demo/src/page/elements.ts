@@ -1,4 +1,5 @@
 /** Finds and makes elements. Data enters them as text, never as markup. */
+import { icon, type IconName } from './icons';
 
 export const byId = <E extends HTMLElement>(id: string) => document.getElementById(id) as E;
 
@@ -40,10 +41,35 @@ export function match<Item>(
   });
 }
 
-export function element<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, className: string, text = '') {
-  return Object.assign(document.createElement(tag), { className, textContent: text });
+type Child = Node | string;
+
+export function element<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  className: string,
+  ...children: Child[]
+): HTMLElementTagNameMap[Tag] {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...children);
+  return made;
 }
 
-export function button(text: string, onclick: () => void): HTMLButtonElement {
-  return Object.assign(element('button', 'small', text), { type: 'button', onclick });
+export function button(className: string, onclick: () => void, ...children: Child[]) {
+  return Object.assign(element('button', className, ...children), { type: 'button', onclick });
+}
+
+/** A button with a picture in place of words, which screen readers get. */
+export function iconButton(name: IconName, label: string, onclick: () => void): HTMLButtonElement {
+  const made = button('icon-button', onclick, icon(name));
+  made.ariaLabel = made.title = label;
+  return made;
+}
+
+/** Calls `work` once the calls have stopped for a moment. */
+export function afterPause(work: () => void, pause_ms = 200): () => void {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, pause_ms);
+  };
 }

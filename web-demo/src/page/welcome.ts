@@ -1,10 +1,10 @@
 /** The forms for those who come: by a name alone where that is enough, or with an account. */
+import { isOpenToAll } from '../client/connection';
+import { Refusal } from '../client/errors';
+import { randomId } from '../client/random';
+import type { Account, Identity } from '../client/shapes';
 import { signIn, signUp } from './account';
-import { isOpenToAll } from './connection';
 import { byId, on } from './elements';
-import { Refusal } from './errors';
-import { randomId } from './random';
-import type { Account, Person } from './shapes';
 
 export type Way = 'by-name' | 'sign-in' | 'sign-up';
 
@@ -28,7 +28,7 @@ export function hideWelcome(): void {
 }
 
 /** Wires the forms; `enter` lets somebody in. */
-export function prepareWelcome(enter: (person: Person) => void): void {
+export function prepareWelcome(enter: (identity: Identity) => void): void {
   on<HTMLFormElement>('by-name', 'submit', (form) => {
     const { name } = valuesOf(form);
     enter({ external_id: randomId(), name: name!.trim(), photo: '' });
@@ -52,7 +52,7 @@ function choose(chosen?: Way): void {
 async function submit(
   form: HTMLFormElement,
   ask: (values: Record<string, string>) => Promise<Account>,
-  enter: (person: Person) => void,
+  enter: (identity: Identity) => void,
 ): Promise<void> {
   // Not disabled: the control would lose the focus.
   if (form.ariaBusy === 'true') return;
@@ -84,5 +84,8 @@ function showProblems(form: HTMLFormElement, text: string, fields: Record<string
     const line = byId(input.getAttribute('aria-describedby') ?? '');
     if (line) line.textContent = why || line.dataset.hint || '';
   }
-  form.querySelector<HTMLInputElement>('[aria-invalid]')?.focus();
+  const wrong = form.querySelector<HTMLInputElement>('[aria-invalid]');
+  const folded = wrong?.closest('details');
+  if (folded) folded.open = true;
+  wrong?.focus();
 }

@@ -13,7 +13,20 @@ interface Listener {
   refused(): void;
 }
 
+/** One event that went over the connection, for those who want to look under the hood. */
+export interface Traffic {
+  direction: 'in' | 'out';
+  event: string;
+  body: unknown;
+  at: number;
+  /** What the server said to it, and after how long. */
+  answer?: unknown;
+  took_ms?: number;
+}
+
 export class Connection {
+  /** Hears of every event, and again of each that is answered. */
+  watch?: (traffic: Traffic) => void;
   private readonly socket = io({
     autoConnect: false,
     reconnectionDelay: 500,
@@ -21,6 +34,7 @@ export class Connection {
     auth: (give) => void this.token().then((token) => give({ token })),
   });
   private retry = 0;
+  private cut = false;
 
   constructor(
     /** Asked at each attempt to connect: one token may be followed by another. */
@@ -38,10 +52,17 @@ export class Connection {
       // An active socket tries again by itself; one that was refused for now does not.
       else if (!this.socket.active) this.openLater();
     });
+    this.socket.onAny((event: string, body: unknown) =>
+      this.watch?.({ direction: 'in', event, body, at: Date.now() }),
+    );
   }
 
   get isUp(): boolean {
     return this.socket.connected;
+  }
+
+  get isCut(): boolean {
+    return this.cut;
   }
 
   on<Body>(event: string, act: (body: Body) => void): void {
@@ -49,12 +70,19 @@ export class Connection {
   }
 
   open(): void {
-    this.socket.connect();
+    if (!this.cut) this.socket.connect();
   }
 
   close(): void {
     clearTimeout(this.retry);
     this.socket.disconnect();
+  }
+
+  /** Keeps it closed, as a tunnel would, until it is let go on. */
+  setCut(cut: boolean): void {
+    this.cut = cut;
+    if (cut) this.close();
+    else this.open();
   }
 
   /** Breaks it off, to be made anew. */
@@ -70,6 +98,9 @@ export class Connection {
   async request<Answer>(event: string, body: object): Promise<Answer> {
     // Socket.IO would keep it and send it at the next connect, ahead of what comes first there.
     if (!this.isUp) throw new Error('There is no connection to the server.');
+    const traffic: Traffic = { direction: 'out', event, body, at: Date.now() };
+    this.watch?.(traffic);
+    const start = performance.now();
     let answer;
     try {
       answer = await this.socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck(event, body);
@@ -77,6 +108,9 @@ export class Connection {
       this.renew();
       throw error;
     }
+    traffic.answer = answer;
+    traffic.took_ms = performance.now() - start;
+    this.watch?.(traffic);
     if (answer.error) throw new ChatError(answer.error);
     return answer;
   }

@@ -1,0 +1,393 @@
+/**
+ * What is known of the chats, and how it stays true: it hears the pushes, and after a lost
+ * connection closes the gap. It knows no page, and calls `changed` whenever there is news to draw.
+ */
+import { Actions } from './actions';
+import { Connection } from './connection';
+import { ChatError } from './errors';
+import { Outbox, type Pending } from './outbox';
+import { People } from './people';
+import type { ChatNews, Count, Identity, Invitation, Member, Message, Move, Moves } from './shapes';
+import { isAccount, type Presence, type Team, type User } from './shapes';
+import { Timeline } from './timeline';
+
+export type State = 'connecting' | 'connected' | 'reconnecting';
+
+/** A chat that one is in. */
+export interface Chat extends ChatNews {
+  unread: number;
+  mentions: number;
+  timeline: Timeline;
+  /** Absent until the chat is opened. */
+  memberList?: Member[];
+  /** Who is writing now. */
+  typing: Map<string, User>;
+}
+
+interface Listener {
+  changed(): void;
+  failed(error: Error): void;
+  /** The server wants a token, and another one than there is. */
+  refused(): void;
+  /** The chat is gone, or somebody has taken the person out of it. */
+  removed(chat: Chat): void;
+  invited(invitation: Invitation): void;
+  /** There is a new public chat. */
+  announced(): void;
+}
+
+/** What one has set for oneself is absent where it says nothing. */
+const OWN = { muted: false, pinned: false, archived: false, mentions: 0 };
+
+export class ChatClient {
+  readonly chats = new Map<string, Chat>();
+  readonly invitations = new Map<string, Invitation>();
+  readonly teams = new Map<string, Team>();
+  readonly connection: Connection;
+  readonly people: People;
+  readonly outbox: Outbox;
+  readonly act: Actions;
+  state: State = 'connecting';
+  myId = '';
+  current?: string;
+  /** Who is in the open chat now; absent until the server has said so. */
+  here?: Presence;
+
+  private readonly underWay = new Map<string, Promise<void>>();
+  /** The chat whose comings and goings are subscribed to. */
+  private subscribed?: string;
+  /** Comings and goings that were pushed ahead of the answer that they change. */
+  private early: [Count, User[], { id: string }[]][] = [];
+
+  constructor(
+    private readonly identity: Identity,
+    token: () => Promise<string | undefined>,
+    storage: Storage,
+    readonly listener: Listener,
+  ) {
+    const owner = isAccount(identity) ? identity.user_id : identity.external_id;
+    this.connection = new Connection(token, {
+      up: () => void this.connected(),
+      down: () => this.disconnected(),
+      refused: () => listener.refused(),
+    });
+    this.people = new People(this.connection, () => listener.changed());
+    this.outbox = new Outbox(storage, owner, () => listener.changed());
+    this.act = new Actions(this);
+    this.hear();
+  }
+
+  /** Opens the connection, with a chat to show once it stands. */
+  connect(current?: string): void {
+    this.current = current;
+    this.connection.open();
+  }
+
+  request<Answer>(event: string, body: object): Promise<Answer> {
+    return this.connection.request(event, body);
+  }
+
+  /** Shows a chat, joining it first if need be; `undefined` shows none. */
+  async open(id?: string): Promise<void> {
+    this.current = id;
+    if (this.subscribed !== id) void this.report(this.subscribe());
+    this.listener.changed();
+    if (id && this.state === 'connected') await this.report(this.enter(id));
+  }
+
+  /** Sends what waits: one at a time, so that the order stays whatever happens to one of them. */
+  flush(): Promise<void> {
+    return this.once('flush', async () => {
+      while (this.state === 'connected') {
+        const pending = this.outbox.next;
+        if (!pending) return;
+        try {
+          this.receive(await this.deliver(pending));
+          this.outbox.remove(pending.client_id);
+        } catch (error) {
+          // Without an answer it goes on waiting: the same client_id makes it the same message.
+          if (!(error instanceof ChatError)) return;
+          this.outbox.fail(pending, error.message);
+        }
+      }
+    });
+  }
+
+  /** Takes in what an answer or a push says of a chat. */
+  remember(news: Partial<ChatNews> & { id: string }): Chat {
+    const known = this.chats.get(news.id) ?? this.blank(news.id);
+    const chat = Object.assign(known, news);
+    chat.timeline.lastSeq = Math.max(chat.timeline.lastSeq, news.last_seq ?? 0);
+    chat.timeline.lastChange = Math.max(chat.timeline.lastChange, news.last_change ?? 0);
+    if (chat.unread === 0) chat.mentions = 0;
+    this.chats.set(chat.id, chat);
+    if (news.team_id && !this.teams.has(news.team_id)) void this.report(this.act.listTeams());
+    this.listener.changed();
+    return chat;
+  }
+
+  /** The same with what one has set for oneself. */
+  rememberOwn(news: ChatNews): Chat {
+    return this.remember({ ...OWN, ...news });
+  }
+
+  forget(id: string): Chat | undefined {
+    const chat = this.chats.get(id);
+    this.chats.delete(id);
+    this.outbox.removeChat(id);
+    if (this.current === id) void this.open();
+    this.listener.changed();
+    return chat;
+  }
+
+  async loadMembers(chat: Chat): Promise<void> {
+    const members: Member[] = [];
+    let after: unknown;
+    do {
+      const body = { chat: { id: chat.id }, after };
+      const page = await this.request<{ members: Member[]; next?: unknown }>('list-members', body);
+      members.push(...page.members);
+      after = page.next;
+    } while (after);
+    chat.memberList = members;
+    const own = members.find(({ user }) => user.id === this.myId);
+    chat.role = own?.role;
+    members.forEach(({ user }) => this.people.meet(user));
+    this.listener.changed();
+    await this.people.watch(members.map(({ user }) => user.id));
+  }
+
+  /** What a lost connection breaks off is done again after the next connect: that is no news. */
+  async report(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (error instanceof ChatError) this.listener.failed(error);
+    }
+  }
+
+  private hear(): void {
+    const server = this.connection;
+    server.on('new-message', (message: Message) => this.receive(message));
+    // The same, as a subscribed socket gets it.
+    server.on('chat-message', (message: Message) => this.receive(message));
+    server.on('message-changed', (message: Message) => this.receiveChange(message));
+    server.on('create-chat', ({ chat }: { chat: ChatNews }) => this.welcome(chat));
+    server.on('mark-read', ({ chat }: { chat: ChatNews }) => this.remember(chat));
+    server.on('update-membership', ({ chat }: { chat: ChatNews }) => this.rememberOwn(chat));
+    server.on('update-chat', ({ chat }: { chat: ChatNews }) => this.amend(chat));
+    server.on('remove-member', ({ chat }: { chat: ChatNews }) => this.amend(chat));
+    server.on('chat-deleted', ({ chat }: { chat: { id: string } }) => this.lose(chat.id));
+    server.on('member-changed', (news: { chat: { id: string }; member: Member }) =>
+      this.changeMember(news.chat.id, news.member),
+    );
+    server.on('read', (news: { chat: { id: string }; user: { id: string }; read_seq: number }) => {
+      const members = this.chats.get(news.chat.id)?.memberList;
+      const member = members?.find(({ user }) => user.id === news.user.id);
+      if (member) member.read_seq = Math.max(member.read_seq, news.read_seq);
+      this.listener.changed();
+    });
+    server.on('typing', (news: { chat: { id: string }; user: User; on: boolean }) => {
+      const typing = this.chats.get(news.chat.id)?.typing;
+      if (news.on) typing?.set(news.user.id, news.user);
+      else typing?.delete(news.user.id);
+      this.listener.changed();
+    });
+    server.on('chatroom', () => this.listener.announced());
+    server.on('participant-join', (move: Move) => this.move(move, [move.user], []));
+    server.on('participant-leave', (move: Move) => this.move(move, [], [move.user]));
+    // Of a large room, once a second.
+    server.on('participants', (move: Moves) => this.move(move, move.joined, move.left));
+    server.on('invitation', ({ invitation }: { invitation: Invitation }) => {
+      this.invitations.set(invitation.id, invitation);
+      this.people.meet(invitation.inviter);
+      this.listener.invited(invitation);
+    });
+  }
+
+  private async connected(): Promise<void> {
+    await this.report(this.synchronise());
+    // Refused for now, as by a server with too much to do.
+    if (this.connection.isUp && this.state !== 'connected') this.connection.renewLater();
+  }
+
+  /** Says who is here, then closes the gap that the time away has left. */
+  private async synchronise(): Promise<void> {
+    // Those still pending are sent again.
+    this.invitations.clear();
+    this.myId = await this.introduce();
+    void this.report(this.act.listTeams());
+    await this.listChats();
+    const chats = [...this.chats.values()];
+    await Promise.all(chats.map((chat) => this.report(chat.timeline.catchUp())));
+    if (!this.connection.isUp) return;
+    this.state = 'connected';
+    this.listener.changed();
+    void this.flush();
+    if (this.current) await this.report(this.enter(this.current));
+  }
+
+  /** Who has a token is known by it; anybody else says who they are. */
+  private async introduce(): Promise<string> {
+    if (isAccount(this.identity)) return this.identity.user_id;
+    const body = { user: this.identity };
+    const { user } = await this.request<{ user: User }>('create-user', body);
+    return user.id;
+  }
+
+  private disconnected(): void {
+    this.state = 'reconnecting';
+    this.subscribed = this.here = undefined;
+    this.people.forgetWatched();
+    for (const chat of this.chats.values()) {
+      chat.typing.clear();
+      // Of who came and went meanwhile nothing is pushed: the list is asked for anew.
+      chat.memberList = undefined;
+    }
+    this.listener.changed();
+  }
+
+  private listChats(): Promise<void> {
+    return this.once('list', async () => {
+      const missing = new Set(this.chats.keys());
+      let before: unknown;
+      do {
+        const body = { user: { id: this.myId }, before };
+        const page = await this.request<{ chats: ChatNews[]; next?: unknown }>('list-chats', body);
+        for (const news of page.chats) {
+          // A message pushed while the list was on its way is not counted in it.
+          const known = this.chats.get(news.id);
+          const ahead = Math.max(0, (known?.last_seq ?? 0) - news.last_seq);
+          if (known && ahead > 0) news.last_message = known.last_message;
+          const unread = (news.unread ?? 0) + ahead;
+          this.rememberOwn({ ...news, last_seq: news.last_seq + ahead, unread });
+          missing.delete(news.id);
+        }
+        before = page.next;
+      } while (before);
+      missing.forEach((id) => this.lose(id));
+      const direct = [...this.chats.values()].filter((chat) => chat.direct);
+      await this.people.watch([this.myId, ...direct.flatMap(({ users = [] }) => users)]);
+    });
+  }
+
+  private async enter(id: string): Promise<void> {
+    try {
+      if (!this.chats.has(id)) await this.act.join(id);
+    } catch (error) {
+      if (error instanceof ChatError && this.current === id) this.current = undefined;
+      this.listener.changed();
+      throw error;
+    }
+    const chat = this.chats.get(id);
+    if (!chat) return;
+    await Promise.all([
+      this.current === id && this.subscribe(id),
+      chat.timeline.open(),
+      chat.memberList ?? this.loadMembers(chat),
+    ]);
+  }
+
+  /** Subscribes to one chat's room, in place of the one before. */
+  private async subscribe(id?: string): Promise<void> {
+    if (this.subscribed === id) return;
+    const before = this.subscribed;
+    this.subscribed = id;
+    this.here = undefined;
+    this.early = [];
+    // A subscription may have ended before, with the membership.
+    if (before) this.request('unsubscribe', { channel: `room-${before}` }).catch(() => {});
+    if (!id) return;
+    const here = await this.request<Presence>('subscribe', { channel: `room-${id}` });
+    if (this.subscribed !== id) return;
+    this.here = here;
+    here.users.forEach((user) => this.people.meet(user));
+    this.early.forEach((move) => this.move(...move));
+    this.listener.changed();
+  }
+
+  private move(count: Count, joined: User[], left: { id: string }[]): void {
+    joined.forEach((user) => this.people.meet(user));
+    const { channel, participants } = count;
+    const chat = this.chats.get(channel.slice('room-'.length));
+    const isNew = ({ id }: User) => !chat?.memberList?.some(({ user }) => user.id === id);
+    if (chat?.memberList && joined.some(isNew)) void this.report(this.loadMembers(chat));
+    if (channel !== `room-${this.subscribed}`) return;
+    if (!this.here) return void this.early.push([count, joined, left]);
+    const moved = new Set([...joined, ...left].map(({ id }) => id));
+    const others = this.here.users.filter(({ id }) => !moved.has(id));
+    this.here = { channel, participants, users: [...others, ...joined] };
+    this.listener.changed();
+  }
+
+  private receive(message: Message): void {
+    const chat = this.chats.get(message.chat_id);
+    if (!chat) return void this.report(this.listChats());
+    const isMine = message.user_id === this.myId;
+    if (message.seq > chat.last_seq) {
+      chat.last_seq = message.seq;
+      chat.last_message = message;
+      chat.archived = false;
+      if (!isMine) chat.unread += 1;
+      if (message.mentions?.includes(this.myId)) chat.mentions += 1;
+    }
+    chat.typing.delete(message.user_id);
+    void this.report(chat.timeline.receive(message));
+    if (isMine) this.outbox.remove(message.client_id);
+  }
+
+  private receiveChange(message: Message): void {
+    const chat = this.chats.get(message.chat_id);
+    if (!chat) return;
+    if (chat.last_message?.id === message.id) chat.last_message = message;
+    void this.report(chat.timeline.receiveChange(message));
+  }
+
+  private deliver({ client_id, chat_id, text, mentions, reply_to }: Pending): Promise<Message> {
+    const message = { value: text, type: 'text', client_id, mentions, reply_to: reply_to && { id: reply_to.id } };
+    return this.request('new-message', { chat: { id: chat_id }, user: { id: this.myId }, message });
+  }
+
+  private blank(id: string): Chat {
+    const ask = <Answer>(event: string, body: object) => this.request<Answer>(event, body);
+    const timeline = new Timeline(id, ask, () => this.listener.changed());
+    return { id, name: '', last_seq: 0, unread: 0, mentions: 0, timeline, typing: new Map() };
+  }
+
+  private welcome(news: ChatNews): void {
+    const chat = this.remember(news);
+    if (chat.direct) void this.report(this.people.watch(chat.users ?? []));
+  }
+
+  /** Takes in a change that says nothing of the messages: these have an order of their own. */
+  private amend(news: ChatNews): void {
+    const chat = this.chats.get(news.id);
+    if (!chat) return;
+    const { id, name, description, private: isPrivate, users, frozen } = news;
+    this.remember({ id, name, description, private: isPrivate, users, frozen: Boolean(frozen) });
+    // Of a large chat not everybody is named: the list decides who is in it.
+    if (!users?.includes(this.myId)) void this.report(this.listChats());
+    else if (chat.memberList) void this.report(this.loadMembers(chat));
+  }
+
+  private changeMember(id: string, member: Member): void {
+    const chat = this.chats.get(id);
+    if (!chat) return;
+    if (member.user.id === this.myId) chat.role = member.role;
+    const at = chat.memberList?.findIndex(({ user }) => user.id === member.user.id) ?? -1;
+    if (at >= 0) chat.memberList![at] = member;
+    this.listener.changed();
+  }
+
+  private lose(id: string): void {
+    const chat = this.forget(id);
+    if (chat) this.listener.removed(chat);
+  }
+
+  /** Joins work that is under way instead of doing it twice. */
+  private once(name: string, work: () => Promise<void>): Promise<void> {
+    const running = this.underWay.get(name) ?? work().finally(() => this.underWay.delete(name));
+    this.underWay.set(name, running);
+    return running;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * What was written and is not confirmed yet. Each message has a `client_id`, by which the server
+ * knows it again: after a lost connection or a reload it is sent once more, and stored once.
+ */
+import { randomId } from './random';
+
+export interface Pending {
+  client_id: string;
+  chat_id: string;
+  text: string;
+  mentions?: string[];
+  reply_to?: { id: string; seq: number };
+  written_at: number;
+  /** Why the server does not take it. */
+  failure?: string;
+}
+
+/** After so long nobody expects it to be sent any more. */
+const FORGOTTEN_MS = 7 * 24 * 60 * 60_000;
+
+export class Outbox {
+  readonly pending: Pending[] = [];
+  private readonly prefix: string;
+
+  /** Keeps each message under a key of its own, so that two windows do not lose any. */
+  constructor(
+    private readonly storage: Storage,
+    owner: string,
+    private readonly changed: () => void,
+  ) {
+    this.prefix = `chinwag outbox ${owner} `;
+    for (const key of Object.keys(storage)) {
+      if (!key.startsWith('chinwag outbox ')) continue;
+      const pending = JSON.parse(storage.getItem(key)!) as Pending;
+      if (pending.written_at < Date.now() - FORGOTTEN_MS) storage.removeItem(key);
+      else if (key.startsWith(this.prefix)) this.pending.push(pending);
+    }
+    this.pending.sort((one, other) => one.written_at - other.written_at);
+  }
+
+  /** The next to be sent. */
+  get next(): Pending | undefined {
+    return this.pending.find(({ failure }) => !failure);
+  }
+
+  of(chat_id: string): Pending[] {
+    return this.pending.filter((pending) => pending.chat_id === chat_id);
+  }
+
+  add(message: Omit<Pending, 'client_id' | 'written_at'>): void {
+    const last = this.pending.at(-1)?.written_at ?? 0;
+    const written_at = Math.max(Date.now(), last + 1);
+    const pending = { ...message, client_id: randomId(), written_at };
+    this.pending.push(pending);
+    this.keep(pending);
+  }
+
+  fail(pending: Pending, failure: string | undefined): void {
+    pending.failure = failure;
+    this.keep(pending);
+  }
+
+  remove(client_id?: string): void {
+    this.drop((pending) => pending.client_id === client_id);
+  }
+
+  removeChat(chat_id: string): void {
+    this.drop((pending) => pending.chat_id === chat_id);
+  }
+
+  clear(): void {
+    this.drop(() => true);
+  }
+
+  private keep(pending: Pending): void {
+    this.storage.setItem(this.prefix + pending.client_id, JSON.stringify(pending));
+    this.changed();
+  }
+
+  private drop(isOver: (pending: Pending) => boolean): void {
+    for (let at = this.pending.length - 1; at >= 0; at -= 1) {
+      if (!isOver(this.pending[at]!)) continue;
+      this.storage.removeItem(this.prefix + this.pending[at]!.client_id);
+      this.pending.splice(at, 1);
+    }
+    this.changed();
+  }
+}

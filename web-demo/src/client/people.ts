@@ -1,0 +1,64 @@
+/** Who is who: names and handles of those met so far, and whether they are online. */
+import type { Connection } from './connection';
+import type { Person, User } from './shapes';
+
+/** As many as one socket may watch. */
+const WATCHED_AT_MOST = 500;
+
+export class People {
+  private readonly known = new Map<string, Person>();
+  private readonly watched = new Set<string>();
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly changed: () => void,
+  ) {
+    connection.on('user-updated', ({ user }: { user: Person }) => this.meet(user));
+    connection.on('presence', ({ user, ...news }: { user: { id: string }; online: boolean }) => {
+      const person = this.known.get(user.id);
+      if (person) this.meet({ ...person, ...news });
+    });
+  }
+
+  get(id = ''): Person | undefined {
+    return this.known.get(id);
+  }
+
+  nameOf(id: string, otherwise = 'Somebody'): string {
+    return this.known.get(id)?.name ?? otherwise;
+  }
+
+  /** All who were met, by name. */
+  all(): Person[] {
+    return [...this.known.values()].sort((one, other) => one.name.localeCompare(other.name));
+  }
+
+  meet(person: User | Person): void {
+    this.known.set(person.id, { ...this.known.get(person.id), ...person });
+    this.changed();
+  }
+
+  /** Those whose name or handle begins with this. */
+  async find(text: string): Promise<Person[]> {
+    const body = { text, limit: 20 };
+    const { users } = await this.connection.request<{ users: Person[] }>('list-users', body);
+    users.forEach((user) => this.known.set(user.id, user));
+    return users;
+  }
+
+  /** Learns who these are, and from now on whether they are online. */
+  async watch(ids: string[]): Promise<void> {
+    const free = WATCHED_AT_MOST - this.watched.size;
+    const wanted = [...new Set(ids)].filter((id) => !this.watched.has(id)).slice(0, free);
+    if (wanted.length === 0) return;
+    wanted.forEach((id) => this.watched.add(id));
+    const body = { users: wanted.map((id) => ({ id })) };
+    const { users } = await this.connection.request<{ users: Person[] }>('watch-users', body);
+    users.forEach((user) => this.meet(user));
+  }
+
+  /** What a connection has watched ends with it. */
+  forgetWatched(): void {
+    this.watched.clear();
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The messages of one chat, in the order of `seq` and without a gap. Two numbers are all it takes
+ * to miss nothing: the `seq` of the last message here, and the `change` up to which the messages
+ * are as they have become. Whatever a push or an answer says that does not follow on these is
+ * asked for: `list-messages` after the one, `list-changes` after the other.
+ */
+import type { Changes, Cursor, Message, Page } from './shapes';
+
+const PAGE_SIZE = 50;
+/** As many as the server gives at once, for a way back to a message far up. */
+const LONG_PAGE = 1_000;
+
+type Ask = <Answer>(event: string, body: object) => Promise<Answer>;
+
+export class Timeline {
+  /** Absent until the chat is opened. */
+  messages?: Message[];
+  /** Where earlier messages go on, if there are any. */
+  earlier?: Cursor;
+  /** The latest `seq` and `change` that the server has told of. */
+  lastSeq = 0;
+  lastChange = 0;
+  /** The change up to which the messages here are as they became. */
+  private change = 0;
+  private readonly underWay = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly chat_id: string,
+    private readonly ask: Ask,
+    private readonly changed: () => void,
+  ) {}
+
+  /** The `seq` of the last message here. */
+  get end(): number {
+    return this.messages?.at(-1)?.seq ?? 0;
+  }
+
+  find(id: string): Message | undefined {
+    return this.messages?.find((message) => message.id === id);
+  }
+
+  /** Loads the latest messages, unless they are here. */
+  open(): Promise<void> {
+    return this.once('latest', async () => {
+      if (this.messages) return;
+      // What changes while the page is on its way is caught up with after it.
+      const change = this.lastChange;
+      const page = await this.list({ limit: PAGE_SIZE });
+      this.change = change;
+      this.messages = page.messages;
+      this.earlier = page.previous;
+      this.lastSeq = Math.max(this.lastSeq, this.end);
+      this.changed();
+      await this.catchUp();
+    });
+  }
+
+  loadEarlier(limit = PAGE_SIZE): Promise<void> {
+    return this.once('earlier', async () => {
+      if (!this.messages || !this.earlier) return;
+      const page = await this.list({ ...this.earlier, limit });
+      this.messages.unshift(...page.messages);
+      this.earlier = page.previous;
+      this.changed();
+    });
+  }
+
+  /** Loads as far back as this message. */
+  async reach(seq: number): Promise<void> {
+    await this.open();
+    while (this.earlier && (this.messages?.[0]?.seq ?? 0) > seq) await this.loadEarlier(LONG_PAGE);
+  }
+
+  /** Fetches what was said after the last message here, and what became of the others meanwhile. */
+  catchUp(): Promise<void> {
+    return this.once('catch up', async () => {
+      while (this.messages && this.change < this.lastChange) {
+        const body = { chat: { id: this.chat_id }, after: this.change };
+        const page = await this.ask<Changes>('list-changes', body);
+        for (const message of page.messages) this.replace(message);
+        this.change = page.next ?? page.last_change;
+        this.lastChange = page.last_change;
+      }
+      while (this.messages && this.end < this.lastSeq) {
+        const { messages } = await this.list({ after_seq: this.end });
+        if (messages.length === 0) return;
+        for (const message of messages) this.append(message);
+      }
+    });
+  }
+
+  /** Takes in a message; it may come both by a push and as an answer. */
+  async receive(message: Message): Promise<void> {
+    this.lastSeq = Math.max(this.lastSeq, message.seq);
+    if (this.messages && message.seq > this.end + 1) await this.catchUp();
+    else this.append(message);
+  }
+
+  /** Takes in what has become of a message. */
+  async receiveChange(message: Message): Promise<void> {
+    const change = message.change ?? 0;
+    this.lastChange = Math.max(this.lastChange, change);
+    if (this.messages && change > this.change + 1) return this.catchUp();
+    this.change = Math.max(this.change, change);
+    this.replace(message);
+  }
+
+  private append(message: Message): void {
+    if (this.messages && message.seq > this.end) this.messages.push(message);
+    this.changed();
+  }
+
+  private replace(message: Message): void {
+    const at = this.messages?.findIndex(({ id }) => id === message.id) ?? -1;
+    if (at >= 0) this.messages![at] = message;
+    this.changed();
+  }
+
+  private list(query: object): Promise<Page> {
+    return this.ask<Page>('list-messages', { chat: { id: this.chat_id }, query });
+  }
+
+  /** Joins work that is under way instead of doing it twice. */
+  private once(name: string, work: () => Promise<void>): Promise<void> {
+    const running = this.underWay.get(name) ?? work().finally(() => this.underWay.delete(name));
+    this.underWay.set(name, running);
+    return running;
+  }
+}

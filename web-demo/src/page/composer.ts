@@ -1,0 +1,131 @@
+/** Where one writes: a message, the answer to one, or one's own anew. */
+import type { Message } from '../client/shapes';
+import { titleOf } from './avatars';
+import { byId, element, iconButton } from './elements';
+import { plain } from './markup';
+import { closeMentions, completes, mentionedIn, offerMentions } from './mentions';
+import { showLatest } from './messages';
+import { attempt, changed, client, currentChat, view } from './state';
+
+const input = () => byId<HTMLTextAreaElement>('text');
+/** What was begun in each chat. */
+const drafts = new Map<string, string>();
+let chat_id = '';
+
+export function prepareComposer(): void {
+  input().addEventListener('keydown', pressed);
+  input().addEventListener('input', () => {
+    const chat = currentChat();
+    if (!chat) return;
+    if (!view.editing) client.act.typing(chat.id);
+    offerMentions(input(), chat);
+    drawSend();
+  });
+  input().addEventListener('blur', () => closeMentions(input()));
+  byId('compose').addEventListener('submit', (event) => {
+    event.preventDefault();
+    submit();
+  });
+}
+
+/** Draws the line above the field; in another chat, what was begun there. */
+export function drawComposer(): void {
+  const chat = currentChat();
+  if (!chat) return;
+  if (chat.id !== chat_id) change(chat.id);
+  const isClosed = Boolean(chat.frozen) && chat.role === 'member';
+  input().disabled = isClosed;
+  input().placeholder = isClosed ? 'Only moderators may write here now' : `Write to ${titleOf(chat, client)}`;
+  drawSend();
+  const about = view.editing ?? view.replyTo;
+  const drawn = `${about?.id} ${about?.change} ${Boolean(view.editing)}`;
+  if (byId('about').dataset.drawn === drawn) return;
+  byId('about').dataset.drawn = drawn;
+  byId('about').hidden = !about;
+  if (!about) return;
+  const name = client.people.nameOf(about.user_id, about.user.name);
+  const title = view.editing ? 'Edit message' : `Reply to ${name}`;
+  const said = element('span', 'said', plain(about.msg));
+  said.dir = 'auto';
+  const cancel = iconButton('close', 'Cancel', () => finish());
+  byId('about').replaceChildren(element('span', 'lines', element('strong', '', title), said), cancel);
+}
+
+export function reply(message: Message): void {
+  if (view.editing) finish();
+  view.replyTo = message;
+  changed();
+  input().focus();
+}
+
+export function edit(message: Message): void {
+  view.replyTo = undefined;
+  view.editing = message;
+  input().value = message.msg;
+  changed();
+  input().focus();
+}
+
+/** Ends an answer or an edit; says whether there was one. */
+export function finish(): boolean {
+  const wasBusy = Boolean(view.editing ?? view.replyTo);
+  if (view.editing) input().value = '';
+  view.editing = view.replyTo = undefined;
+  changed();
+  return wasBusy;
+}
+
+export function clearComposer(): void {
+  drafts.clear();
+  chat_id = '';
+  byId<HTMLFormElement>('compose').reset();
+}
+
+function change(id: string): void {
+  if (chat_id && !view.editing) drafts.set(chat_id, input().value);
+  view.editing = view.replyTo = undefined;
+  chat_id = id;
+  input().value = drafts.get(id) ?? '';
+}
+
+function submit(): void {
+  const chat = currentChat();
+  const text = input().value.trim();
+  if (!chat || !text) return;
+  const mentions = mentionedIn(text, chat);
+  const { editing, replyTo } = view;
+  byId<HTMLFormElement>('compose').reset();
+  finish();
+  if (editing) {
+    if (text !== editing.msg) void attempt(() => client.act.edit(editing, text, mentions));
+    return;
+  }
+  const reply_to = replyTo && { id: replyTo.id, seq: replyTo.seq };
+  client.act.send({
+    chat_id: chat.id,
+    text,
+    mentions: mentions.length ? mentions : undefined,
+    reply_to,
+  });
+  showLatest();
+}
+
+function pressed(event: KeyboardEvent): void {
+  if (event.isComposing || completes(event, input())) return;
+  if (event.key === 'Enter' && !event.shiftKey) {
+    event.preventDefault();
+    byId<HTMLFormElement>('compose').requestSubmit();
+  } else if (event.key === 'ArrowUp' && !input().value) {
+    const last = currentChat()?.timeline.messages?.findLast(isMineStill);
+    if (!last) return;
+    event.preventDefault();
+    edit(last);
+  }
+}
+
+const isMineStill = ({ user_id, deleted_at, type }: Message) =>
+  user_id === client.myId && !deleted_at && type === 'text';
+
+function drawSend(): void {
+  byId<HTMLButtonElement>('send').disabled = input().disabled || !input().value.trim();
+}

@@ -1,0 +1,94 @@
+/** Questions that wait for an answer, in a dialog. */
+import { button, element } from './elements';
+
+interface Question {
+  title: string;
+  text?: string;
+  /** What the button says that does it. */
+  verb: string;
+  danger?: boolean;
+}
+
+/** Whether the person says yes. */
+export function confirmed({ title, text = '', verb, danger }: Question): Promise<boolean> {
+  return new Promise((resolve) => {
+    const { dialog, close } = openDialog(title);
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'));
+    const yes = button(danger ? 'danger' : 'primary', () => close('yes'), verb);
+    const actions = element('div', 'dialog-actions', button('quiet', () => close(), 'Cancel'), yes);
+    dialog.append(element('p', 'dialog-text', text), actions);
+  });
+}
+
+/** An empty dialog with a title; it goes when it is closed. */
+export function openDialog(title: string, className = '') {
+  const heading = element('h2', '', title);
+  heading.id = 'dialog-title';
+  const dialog = element('dialog', className, heading);
+  dialog.setAttribute('aria-labelledby', heading.id);
+  dialog.addEventListener('close', () => dialog.remove());
+  // A click on what is around it.
+  dialog.addEventListener('pointerdown', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  return { dialog, close: (value = '') => dialog.close(value) };
+}
+
+/** Closes whatever is asked. */
+export function closeDialogs(): void {
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+}
+
+interface Field {
+  name: string;
+  label: string;
+  value?: string;
+  hint?: string;
+  required?: boolean;
+  lines?: number;
+}
+
+export function field({ name, label, value = '', hint = '', required = false, lines }: Field) {
+  const input = element(lines ? 'textarea' : 'input', '');
+  const id = `field-${name}`;
+  Object.assign(input, { id, name, value, required, autocomplete: 'off', dir: 'auto' });
+  if (input instanceof HTMLTextAreaElement) input.rows = lines!;
+  const caption = Object.assign(element('label', '', label), { htmlFor: id });
+  const parts: HTMLElement[] = [caption, input];
+  if (hint) {
+    const line = Object.assign(element('p', 'hint', hint), { id: `${id}-hint` });
+    input.setAttribute('aria-describedby', line.id);
+    parts.push(line);
+  }
+  return element('div', 'field', ...parts);
+}
+
+/** A form in a dialog that stays open, and says why, while `work` fails. */
+export function formDialog(
+  title: string,
+  verb: string,
+  content: HTMLElement[],
+  work: (values: Record<string, string>) => Promise<void>,
+): void {
+  const { dialog, close } = openDialog(title);
+  const refusal = element('p', 'refusal');
+  refusal.role = 'alert';
+  const submit = element('button', 'primary', verb);
+  const actions = element('div', 'dialog-actions', button('quiet', () => close(), 'Cancel'), submit);
+  const form = element('form', '', ...content, refusal, actions);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (submit.ariaBusy === 'true') return;
+    submit.ariaBusy = 'true';
+    refusal.textContent = '';
+    const values = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()]);
+    work(Object.fromEntries(values))
+      .then(() => close())
+      .catch((error: Error) => (refusal.textContent = error.message))
+      .finally(() => (submit.ariaBusy = 'false'));
+  });
+  dialog.append(form);
+  form.querySelector<HTMLElement>('input, textarea')?.focus();
+}

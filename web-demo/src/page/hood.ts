@@ -1,0 +1,108 @@
+/** Under the hood: what goes over the connection, and the code for the latest of it. */
+import type { Traffic } from '../client/connection';
+import { isAccount, type Identity } from '../client/shapes';
+import { button, byId, element, iconButton, on } from './elements';
+import { copyText } from './message-tools';
+import { recipesFor } from './recipes';
+import { changed, client } from './state';
+
+const KEPT = 300;
+/** What the page asks by itself: not what somebody has done. */
+const QUIET = ['typing', 'mark-read', 'subscribe', 'unsubscribe', 'watch-users', 'list-members', 'list-messages', 'list-changes', 'list-chats', 'list-teams', 'list-users'];
+
+const events: Traffic[] = [];
+let latest: Traffic | undefined;
+let selected: Traffic | undefined;
+let identity: Identity;
+let timer = 0;
+
+export function watchTraffic(who: Identity): void {
+  identity = who;
+  events.length = 0;
+  latest = selected = undefined;
+  client.connection.watch = (traffic) => {
+    if (!events.includes(traffic)) events.push(traffic);
+    if (events.length > KEPT) events.shift();
+    if (traffic.direction === 'out' && !QUIET.includes(traffic.event)) latest = traffic;
+    if (!byId('hood').hidden) timer ||= setTimeout(draw, 50);
+  };
+}
+
+export function prepareHood(): void {
+  byId('hood-close').append(iconButton('close', 'Close', () => showHood(false)));
+  on<HTMLInputElement>('cut', 'change', (box) => {
+    client.connection.setCut(box.checked);
+    changed();
+  });
+  on('hood-clear', 'click', () => {
+    events.length = 0;
+    selected = undefined;
+    draw();
+  });
+}
+
+export function showHood(isShown = Boolean(byId('hood').hidden)): void {
+  byId('hood').hidden = !isShown;
+  document.body.classList.toggle('with-hood', isShown);
+  if (!isShown) return;
+  byId<HTMLInputElement>('cut').checked = client.connection.isCut;
+  draw();
+  byId('hood').querySelector<HTMLElement>('input')?.focus();
+}
+
+function draw(): void {
+  timer = 0;
+  const list = byId('traffic');
+  const wasAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.replaceChildren(...events.map(eventItem));
+  if (wasAtEnd) list.scrollTop = list.scrollHeight;
+  byId('no-traffic').hidden = events.length > 0;
+  drawCode(selected ?? latest);
+}
+
+function eventItem(traffic: Traffic): HTMLElement {
+  const { direction, event, at, took_ms } = traffic;
+  const isOut = direction === 'out';
+  const arrow = element('span', `arrow ${direction}`, isOut ? '↑' : '↓');
+  arrow.ariaLabel = isOut ? 'sent' : 'received';
+  arrow.role = 'img';
+  const time = new Date(at).toISOString().slice(11, 23);
+  const took = isOut ? (took_ms === undefined ? '…' : `${took_ms.toFixed(1)} ms`) : '';
+  const facts = element('span', 'facts', numbersOf(traffic), took && ` ${took}`);
+  const pick = button('event', () => {
+    selected = selected === traffic ? undefined : traffic;
+    draw();
+  }, element('span', 'time', time), arrow, element('span', 'event-name', event), facts);
+  pick.ariaPressed = String(selected === traffic);
+  return element('li', '', pick);
+}
+
+/** The numbers by which a client misses nothing. */
+function numbersOf({ body, answer }: Traffic): string {
+  const { seq, change } = { ...(body as object), ...(answer as object) } as { seq?: number; change?: number };
+  return [seq !== undefined && `seq ${seq}`, change !== undefined && `change ${change}`].filter(Boolean).join(' ');
+}
+
+function drawCode(traffic?: Traffic): void {
+  const place = byId('code');
+  if (!traffic) {
+    place.replaceChildren(element('p', 'faint', 'Do something, such as sending a message: the code for it comes here.'));
+    return;
+  }
+  const { direction, event, body, answer } = traffic;
+  const parts = direction === 'out' ? recipesFor(event, body, isAccount(identity) ? undefined : client.myId) : [];
+  if (direction === 'in') parts.push({ title: 'Socket.IO', code: `socket.on("${event}", (body) => console.log(body));` });
+  parts.push({ title: direction === 'in' ? 'Body' : 'Answer', code: answer || direction === 'in' ? JSON.stringify(answer ?? body, null, 2) : '…' });
+  place.replaceChildren(
+    element('h3', '', selected ? event : `Latest action: ${event}`),
+    ...parts.map(({ title, code }) => {
+      const copy = button('small', () => copyText(code, 'The code is copied.'), 'Copy');
+      copy.ariaLabel = `Copy ${title}`;
+      const shown = element('pre', '', element('code', '', code));
+      shown.tabIndex = 0;
+      shown.role = 'region';
+      shown.ariaLabel = title;
+      return element('div', 'recipe', element('div', 'recipe-head', element('h4', '', title), copy), shown);
+    }),
+  );
+}

@@ -1,0 +1,96 @@
+/** Who is in a chat, with their roles, and what may be done about them. */
+import type { Chat } from '../client/client';
+import type { Member, Person, Role } from '../client/shapes';
+import { personAvatar } from './avatars';
+import { confirmed } from './dialogs';
+import { button, element, iconButton } from './elements';
+import { writeTo } from './making';
+import { openMenu, type Item } from './menu';
+import { attempt, client, mayModerate } from './state';
+
+/** Of more people the rest is shown when it is asked for. */
+const SHOWN = 50;
+const RANK = { owner: 0, moderator: 1, member: 2 };
+
+export function membersSection(chat: Chat): HTMLElement {
+  const members = chat.memberList ?? [];
+  const list = element('ul', 'members');
+  const sorted = [...members].sort(byRank);
+  const draw = (shown: Member[]) => list.replaceChildren(...shown.map((member) => memberItem(chat, member)));
+  draw(sorted.slice(0, SHOWN));
+  const heading = element('h3', '', 'Members ', element('span', 'faint', String(members.length)));
+  const section = element('section', '', heading, list);
+  if (sorted.length > SHOWN) {
+    const all = button('small', () => (draw(sorted), all.remove()), `Show all ${sorted.length}`);
+    section.append(all);
+  }
+  return section;
+}
+
+const personOf = ({ user }: Member): Person => client.people.get(user.id) ?? user;
+
+function byRank(one: Member, other: Member): number {
+  const rank = ({ role = 'member' }: Member) => RANK[role];
+  const online = (member: Member) => Number(personOf(member).online ?? false);
+  return rank(one) - rank(other) || online(other) - online(one) || personOf(one).name.localeCompare(personOf(other).name);
+}
+
+function memberItem(chat: Chat, member: Member): HTMLElement {
+  const person = personOf(member);
+  const isMe = person.id === client.myId;
+  const name = element('span', 'name', isMe ? `${person.name} (you)` : person.name);
+  name.dir = 'auto';
+  const state = [person.handle ? `@${person.handle}` : '', member.muted ? 'muted' : '', person.online ? 'online' : ''];
+  const lines = element('span', 'lines', name, element('span', 'preview', state.filter(Boolean).join(' · ')));
+  const item = element('li', 'item', personAvatar(person), lines);
+  if (member.role && member.role !== 'member') item.append(element('span', 'role', member.role));
+  if (!isMe) {
+    const more = iconButton('menu', `Actions for ${person.name}`, () => openMenu(more, actionsFor(chat, member, person)));
+    more.ariaHasPopup = 'true';
+    item.append(more);
+  }
+  return item;
+}
+
+function actionsFor(chat: Chat, { role, muted }: Member, person: Person): Item[] {
+  const { id, name } = person;
+  const items: Item[] = [{ icon: 'chat', text: 'Write to them', act: () => writeTo(id) }];
+  const set = (to: Role) => void attempt(() => client.act.setRole(chat.id, id, to));
+  const treat = (request: string) => void attempt(() => client.act.treatMember(request, chat.id, id));
+  const ask = async (title: string, text: string, verb: string, act: () => void) => {
+    if (await confirmed({ title, text, verb, danger: true })) act();
+  };
+  if (chat.role === 'owner') {
+    const isModerator = role === 'moderator';
+    items.push(
+      { icon: 'person', text: isModerator ? 'Make a member' : 'Make a moderator', act: () => set(isModerator ? 'member' : 'moderator') },
+      {
+        icon: 'flag',
+        text: 'Hand the chat over',
+        act: () => void ask(`Make ${name} the owner?`, 'You stay as a moderator.', 'Hand over', () => set('owner')),
+      },
+    );
+  }
+  const isAbove = chat.role === 'owner' || (mayModerate(chat) && role === 'member');
+  if (!isAbove) return items;
+  items.push({
+    icon: muted ? 'bell' : 'mute',
+    text: muted ? 'Let them write again' : 'Keep from writing',
+    act: () => treat(muted ? 'unmute-member' : 'mute-member'),
+  });
+  if (chat.role === 'owner') {
+    items.push({
+      icon: 'door',
+      text: 'Remove',
+      danger: true,
+      act: () => void ask(`Remove ${name}?`, 'They may come back, if they can find the chat.', 'Remove', () => treat('remove-member')),
+    });
+  }
+  items.push({
+    icon: 'close',
+    text: 'Ban',
+    danger: true,
+    act: () => void ask(`Ban ${name}?`, 'They are removed, and may not come back.', 'Ban', () => treat('ban-member')),
+  });
+  return items;
+}

@@ -1,0 +1,81 @@
+/** Completes a name after an @, and finds who is mentioned in a text. */
+import type { Chat } from '../client/client';
+import type { Person } from '../client/shapes';
+import { personAvatar } from './avatars';
+import { byId, element } from './elements';
+import { client } from './state';
+
+const OFFERED = 6;
+/** An @ at the beginning of a word, and what is typed after it. */
+const BEGUN = /(^|\s)@([\p{L}\p{N}_]*)$/u;
+
+let offered: Person[] = [];
+let chosen = 0;
+
+export function offerMentions(input: HTMLTextAreaElement, chat: Chat): void {
+  const begun = input.value.slice(0, input.selectionStart).match(BEGUN);
+  const text = begun?.[2]?.toLowerCase();
+  const begins = ({ name, handle }: Person) =>
+    [handle ?? '', ...name.split(' '), name].some((word) => word.toLowerCase().startsWith(text!));
+  offered = text === undefined ? [] : membersOf(chat).filter(begins).slice(0, OFFERED);
+  chosen = 0;
+  draw(input);
+}
+
+export function closeMentions(input: HTMLTextAreaElement): void {
+  offered = [];
+  draw(input);
+}
+
+/** Whether the key was for the list of names. */
+export function completes(event: KeyboardEvent, input: HTMLTextAreaElement): boolean {
+  if (offered.length === 0) return false;
+  const { key } = event;
+  if (key === 'ArrowDown') chosen = (chosen + 1) % offered.length;
+  else if (key === 'ArrowUp') chosen = (chosen + offered.length - 1) % offered.length;
+  else if (key === 'Escape') offered = [];
+  else if (key === 'Enter' || key === 'Tab') complete(input, offered[chosen]!);
+  else return false;
+  event.preventDefault();
+  event.stopPropagation();
+  draw(input);
+  return true;
+}
+
+export function mentionedIn(text: string, chat: Chat): string[] {
+  const mentioned = membersOf(chat).filter(({ name }) => text.includes(`@${name}`));
+  return mentioned.slice(0, 50).map(({ id }) => id);
+}
+
+function membersOf({ memberList = [] }: Chat): Person[] {
+  const others = memberList.filter(({ user }) => user.id !== client.myId);
+  return others.map(({ user }) => client.people.get(user.id) ?? user);
+}
+
+function complete(input: HTMLTextAreaElement, { name }: Person): void {
+  const end = input.selectionStart;
+  const start = input.value.slice(0, end).lastIndexOf('@');
+  input.setRangeText(`@${name} `, start, end, 'end');
+  offered = [];
+}
+
+function draw(input: HTMLTextAreaElement): void {
+  const list = byId('mentions');
+  list.hidden = offered.length === 0;
+  if (offered.length) input.setAttribute('aria-activedescendant', `mention-${chosen}`);
+  else input.removeAttribute('aria-activedescendant');
+  list.replaceChildren(
+    ...offered.map((person, index) => {
+      const handle = person.handle ? ` @${person.handle}` : '';
+      const option = element('li', 'item', personAvatar(person), element('span', 'lines', person.name, element('span', 'preview', handle)));
+      Object.assign(option, { id: `mention-${index}`, role: 'option', ariaSelected: String(index === chosen) });
+      // Before the field loses the focus.
+      option.addEventListener('pointerdown', (event) => {
+        event.preventDefault();
+        complete(input, person);
+        draw(input);
+      });
+      return option;
+    }),
+  );
+}

@@ -1,0 +1,65 @@
+/** A menu of actions at a control. It closes by Esc, a click elsewhere, or when one is chosen. */
+import { button, element } from './elements';
+import { icon, type IconName } from './icons';
+
+export interface Item {
+  icon: IconName;
+  text: string;
+  danger?: boolean;
+  act(): void;
+}
+
+export function openMenu(at: HTMLElement, items: Item[]): void {
+  const panel = element('div', 'menu');
+  panel.role = 'menu';
+  panel.ariaLabel = at.ariaLabel ?? at.textContent;
+  for (const { icon: name, text, danger, act } of items) {
+    const item = button(danger ? 'alarm' : '', () => choose(panel, act), icon(name), text);
+    item.role = 'menuitem';
+    panel.append(item);
+  }
+  openPanel(at, panel);
+}
+
+/** Shows a panel at a control, moves the focus in, and takes it back at the end. */
+export function openPanel(at: HTMLElement, panel: HTMLElement): void {
+  panel.popover = 'auto';
+  panel.addEventListener('keydown', (event) => move(event, panel));
+  panel.addEventListener('toggle', (event) => {
+    if ((event as ToggleEvent).newState !== 'closed') return;
+    if (panel.contains(document.activeElement) || document.activeElement === document.body) at.focus();
+    at.ariaExpanded = 'false';
+    panel.remove();
+  });
+  // In the dialog that is open, if any: what is outside of one cannot be reached.
+  (at.closest('dialog, main') ?? document.body).append(panel);
+  panel.showPopover();
+  at.ariaExpanded = 'true';
+  place(panel, at);
+  panel.querySelector('button')?.focus();
+}
+
+/** Closes the menu first: what the action opens gets the focus after that. */
+export function choose(panel: HTMLElement, act: () => void): void {
+  panel.hidePopover();
+  act();
+}
+
+function place(panel: HTMLElement, at: HTMLElement): void {
+  const control = at.getBoundingClientRect();
+  const { width, height } = panel.getBoundingClientRect();
+  const below = control.bottom + 4;
+  const top = below + height > innerHeight - 8 ? Math.max(8, control.top - height - 4) : below;
+  const left = Math.min(Math.max(8, control.right - width), innerWidth - width - 8);
+  panel.style.top = `${top}px`;
+  panel.style.left = `${left}px`;
+}
+
+function move(event: KeyboardEvent, panel: HTMLElement): void {
+  const items = [...panel.querySelectorAll('button')];
+  const at = items.indexOf(document.activeElement as HTMLButtonElement);
+  const next = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+  if (next === undefined) return;
+  event.preventDefault();
+  items.at(next % items.length)?.focus();
+}

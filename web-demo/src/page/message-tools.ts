@@ -1,0 +1,79 @@
+/** What can be done with a message: the menu of it, and the reactions to choose from. */
+import type { Chat } from '../client/client';
+import type { Message } from '../client/shapes';
+import { edit, reply } from './composer';
+import { confirmed } from './dialogs';
+import { button, element } from './elements';
+import { choose, openMenu, openPanel, type Item } from './menu';
+import { attempt, client, mayModerate } from './state';
+import { showNotice } from './toast';
+
+const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '🔥', '👏', '👀', '✅', '❌', '🤔', '💡', '🚀', '☕'];
+
+export function openReactions(at: HTMLElement, message: Message): void {
+  const panel = element('div', 'menu reactions-menu');
+  panel.role = 'group';
+  panel.ariaLabel = 'Reactions';
+  panel.append(
+    ...REACTIONS.map((reaction) => {
+      const isMine = message.reactions?.some((one) => one.reaction === reaction && one.users.includes(client.myId));
+      const pick = button('', () => choose(panel, () => react(reaction, !isMine)), reaction);
+      pick.ariaPressed = String(Boolean(isMine));
+      return pick;
+    }),
+  );
+  const react = (reaction: string, on: boolean) => void attempt(() => client.act.react(message, reaction, on));
+  openPanel(at, panel);
+}
+
+export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
+  const isMine = message.user_id === client.myId;
+  const items: Item[] = [
+    { icon: 'reply', text: 'Reply', act: () => reply(message) },
+    { icon: 'smile', text: 'React', act: () => openReactions(at, message) },
+    { icon: 'copy', text: 'Copy text', act: () => copyText(message.msg, 'The text is copied.') },
+  ];
+  if (isMine && message.type === 'text') {
+    items.push({ icon: 'edit', text: 'Edit', act: () => edit(message) });
+  }
+  if (chat.direct || mayModerate(chat)) {
+    const isPinned = Boolean(message.pinned_at);
+    const pin = () => void attempt(() => client.act.pin(message, !isPinned));
+    items.push({ icon: 'pin', text: isPinned ? 'Unpin' : 'Pin', act: pin });
+  }
+  if (!isMine) items.push({ icon: 'flag', text: 'Mark as unread', act: () => markUnread(message) });
+  if (isMine || (mayModerate(chat) && !chat.direct)) {
+    items.push({ icon: 'trash', text: 'Delete', danger: true, act: () => void erase(message) });
+  }
+  openMenu(at, items);
+}
+
+/** Leaves the chat's view: staying there, one would have read it again at once. */
+function markUnread(message: Message): void {
+  void attempt(async () => {
+    location.hash = '';
+    await client.act.markUnread(message);
+  });
+}
+
+async function erase(message: Message): Promise<void> {
+  const text = 'Its text goes from the server for good. Others see that there was a message.';
+  const isSure = await confirmed({ title: 'Delete this message?', text, verb: 'Delete', danger: true });
+  if (isSure) await attempt(() => client.act.delete(message));
+}
+
+export function copyText(text: string, done: string): void {
+  const copied = () => showNotice(done);
+  // Over plain HTTP there is no clipboard but the one that a selection fills.
+  if (navigator.clipboard) void navigator.clipboard.writeText(text).then(copied, () => copyBySelection(text, copied));
+  else copyBySelection(text, copied);
+}
+
+function copyBySelection(text: string, copied: () => void): void {
+  const area = element('textarea', 'unseen');
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  if (document.execCommand('copy')) copied();
+  area.remove();
+}

@@ -1,0 +1,223 @@
+/**
+ * The messages on the page. Of a long history only a window is drawn, which moves as one scrolls.
+ * It keeps to the end while the reader is there, and otherwise to what they are reading.
+ */
+import type { Chat } from '../client/client';
+import type { Message } from '../client/shapes';
+import { byId, element, match } from './elements';
+import { drawMessage, newMessage } from './message';
+import { isLine, rowsOf, type Row } from './rows';
+import { attempt, changed, client, currentChat } from './state';
+
+/** So many messages are drawn at most, and by so many the window moves. */
+const DRAWN = 150;
+const STEP = 60;
+/** So close to an edge it moves, and so close to the end one counts as being there. */
+const EDGE_PX = 400;
+const AT_END_PX = 60;
+const MARKED_MS = 2_000;
+
+/** What is kept of the chat that is open. */
+let place = newPlace('');
+
+function newPlace(chat_id: string) {
+  return {
+    chat_id,
+    /** The `seq` of the last message drawn; absent where that is the latest there is. */
+    last: undefined as number | undefined,
+    isAtEnd: true,
+    /** The `seq` that one has seen while at the end. */
+    seen: 0,
+    unreadFrom: undefined as number | undefined,
+    isOpened: false,
+  };
+}
+
+export function prepareMessages(): void {
+  const history = byId('history');
+  history.addEventListener('scroll', () => void scrolled(), { passive: true });
+  history.addEventListener('keydown', (event) => walk(event));
+  // A picture of the place for when the window gets smaller, as by the keyboard of a phone.
+  new ResizeObserver(() => place.isAtEnd && toEnd()).observe(history);
+  byId('latest').addEventListener('click', () => showLatest());
+  byId('earlier').addEventListener('click', () => void earlier());
+}
+
+export function drawMessages(chat: Chat): void {
+  const isOther = place.chat_id !== chat.id;
+  if (isOther) place = newPlace(chat.id);
+  const { timeline } = chat;
+  const { messages = [] } = timeline;
+  if (timeline.messages && !place.isOpened) place.unreadFrom = firstUnread(chat, messages);
+  const { from, end } = windowOf(messages);
+  const isWhole = end === messages.length;
+  const rows = rowsOf(chat, messages.slice(from, end), isWhole, place.unreadFrom);
+  byId('messages').ariaBusy = String(!timeline.messages);
+  byId('no-messages').hidden = !timeline.messages || rows.length > 0;
+  keepPlace(() => {
+    byId('earlier').hidden = !timeline.earlier && from === 0;
+    match(byId('messages'), rows, (row) => row.key, create, (item, row) => update(item, row, chat));
+  });
+  if (timeline.messages && !place.isOpened) {
+    place.isOpened = true;
+    toEnd();
+    goToUnread();
+  }
+  readPlace(isWhole, chat);
+  drawLatest(chat, messages);
+}
+
+/** Whether the reader is at the end, and so has seen what there is. */
+export function isAtEnd(): boolean {
+  return place.isAtEnd && place.isOpened;
+}
+
+/** Shows the latest messages, as after sending one. */
+export function showLatest(): void {
+  place.last = undefined;
+  place.isAtEnd = true;
+  changed();
+}
+
+/** Shows a message wherever it is in the history. */
+export async function showMessage(chat: Chat, seq: number): Promise<void> {
+  await attempt(async () => {
+    await chat.timeline.reach(seq);
+    const { messages = [] } = chat.timeline;
+    const at = indexOf(messages, seq);
+    const found = messages[at];
+    if (!found || found.seq !== seq) return;
+    place.isAtEnd = false;
+    place.last = at + DRAWN / 2 < messages.length - 1 ? messages[at + DRAWN / 2]!.seq : undefined;
+    drawMessages(chat);
+    const item = document.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+    item?.scrollIntoView({ block: 'center' });
+    item?.focus({ preventScroll: true });
+    item?.classList.add('marked');
+    setTimeout(() => item?.classList.remove('marked'), MARKED_MS);
+  });
+}
+
+function create(row: Row): HTMLElement {
+  if (!isLine(row)) return newMessage(row);
+  const line = element('p', row.isNew ? 'between new' : 'between', element('span', '', row.line));
+  return line;
+}
+
+function update(item: HTMLElement, row: Row, chat: Chat): void {
+  if (!isLine(row)) drawMessage(item, row, chat);
+}
+
+function windowOf(messages: Message[]) {
+  const end = place.last === undefined ? messages.length : indexOf(messages, place.last) + 1;
+  return { from: Math.max(0, end - DRAWN), end };
+}
+
+/** Where the message of this number is, or the next after it. */
+function indexOf(messages: Message[], seq: number): number {
+  let [low, high] = [0, messages.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (messages[middle]!.seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** So many messages of others are unread: where the first of them is. */
+function firstUnread({ unread }: Chat, messages: Message[]): number | undefined {
+  let left = unread;
+  for (let at = messages.length - 1; at >= 0 && left > 0; at -= 1) {
+    if (messages[at]!.user_id !== client.myId) left -= 1;
+    if (left === 0) return messages[at]!.seq;
+  }
+  return unread > 0 ? messages[0]?.seq : undefined;
+}
+
+function goToUnread(): void {
+  const line = document.querySelector('.between.new');
+  if (!line) return;
+  const top = line.getBoundingClientRect().top - byId('history').getBoundingClientRect().top;
+  if (top < 0) line.scrollIntoView({ block: 'start' });
+}
+
+async function scrolled(): Promise<void> {
+  const chat = currentChat();
+  if (!chat?.timeline.messages || !place.isOpened) return;
+  const history = byId('history');
+  const { messages } = chat.timeline;
+  const { end } = windowOf(messages);
+  const below = history.scrollHeight - history.scrollTop - history.clientHeight;
+  readPlace(end === messages.length, chat);
+  if (history.scrollTop < EDGE_PX) await earlier();
+  else if (below < EDGE_PX && end < messages.length) {
+    place.last = end + STEP < messages.length ? messages[end + STEP - 1]!.seq : undefined;
+    changed();
+  } else drawLatest(chat, messages);
+}
+
+/** Moves the window up, and loads what comes there. */
+async function earlier(): Promise<void> {
+  const chat = currentChat();
+  if (!chat?.timeline.messages) return;
+  const { timeline } = chat;
+  if (windowOf(timeline.messages!).from < STEP && timeline.earlier) {
+    await client.report(timeline.loadEarlier());
+  }
+  if (place.chat_id !== chat.id) return;
+  const messages = timeline.messages!;
+  const { from, end } = windowOf(messages);
+  if (from === 0) return;
+  place.last = messages[Math.max(end - Math.min(STEP, from), DRAWN) - 1]!.seq;
+  place.isAtEnd = false;
+  changed();
+}
+
+function readPlace(isWhole: boolean, chat: Chat): void {
+  const { scrollHeight, scrollTop, clientHeight } = byId('history');
+  const wasAtEnd = place.isAtEnd;
+  place.isAtEnd = isWhole && scrollHeight - scrollTop - clientHeight < AT_END_PX;
+  if (place.isAtEnd) place.seen = chat.timeline.end;
+  // What is new has been read, now that one has come to it.
+  if (place.isAtEnd && !wasAtEnd) changed();
+}
+
+/** Stays at the end where the reader is at the end, and elsewhere with what they read. */
+function keepPlace(change: () => void): void {
+  const history = byId('history');
+  const top = history.getBoundingClientRect().top;
+  const items = [...byId('messages').children] as HTMLElement[];
+  const read = items.find((item) => item.getBoundingClientRect().bottom > top);
+  const before = read?.getBoundingClientRect().top ?? 0;
+  const wasAtEnd = place.isAtEnd;
+  change();
+  if (wasAtEnd) toEnd();
+  else if (read?.isConnected) history.scrollTop += read.getBoundingClientRect().top - before;
+}
+
+function toEnd(): void {
+  byId('history').scrollTop = byId('history').scrollHeight;
+}
+
+function drawLatest({ timeline }: Chat, messages: Message[]): void {
+  byId('latest').hidden = place.isAtEnd || !place.isOpened;
+  let count = 0;
+  for (let at = messages.length - 1; at >= 0 && messages[at]!.seq > place.seen; at -= 1) {
+    if (messages[at]!.user_id !== client.myId) count += 1;
+  }
+  const isLeft = timeline.messages && count > 0;
+  const text = isLeft ? `${count} new ${count === 1 ? 'message' : 'messages'}` : 'Jump to latest';
+  if (byId('latest-text').textContent !== text) byId('latest-text').textContent = text;
+}
+
+/** The arrow keys go from message to message; the actions of one are then a Tab away. */
+function walk(event: KeyboardEvent): void {
+  if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
+  const at = (event.target as HTMLElement).closest<HTMLElement>('.message');
+  const items = [...byId('messages').querySelectorAll<HTMLElement>('.message')];
+  const up = event.key === 'ArrowUp';
+  const next = at ? items[items.indexOf(at) + (up ? -1 : 1)] : up ? items.at(-1) : undefined;
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}

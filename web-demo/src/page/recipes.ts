@@ -1,0 +1,49 @@
+/** The code that does what the page has just done, for those who want to do it too. */
+
+export interface Recipe {
+  title: string;
+  code: string;
+}
+
+/** What has an acknowledgement over Socket.IO and no form over HTTP. */
+const SOCKET_ALONE = ['subscribe', 'unsubscribe', 'watch-users', 'unwatch-users'];
+
+/** `actor` is who acts, where no token says so. */
+export function recipesFor(event: string, body: unknown, actor?: string): Recipe[] {
+  const recipes = [{ title: 'Socket.IO', code: overSocket(event, body, actor) }];
+  if (!SOCKET_ALONE.includes(event)) {
+    recipes.push({ title: 'curl', code: overHttp(event, body, actor) });
+  }
+  return recipes;
+}
+
+function overSocket(event: string, body: unknown, actor?: string): string {
+  const open = actor
+    ? `const socket = io(${JSON.stringify(location.origin)});`
+    : `const socket = io(${JSON.stringify(location.origin)}, { auth: { token } });`;
+  const asked = withActor(event, body, actor);
+  return `import { io } from "socket.io-client";
+
+${open}
+const answer = await socket.emitWithAck("${event}", ${literal(asked)});`;
+}
+
+function overHttp(event: string, body: unknown, actor?: string): string {
+  const asked = withActor(event, body, actor);
+  const lines = [`curl ${location.origin}/api/events/${event}`, `-H 'Content-Type: application/json'`];
+  if (!actor) lines.push(`-H "Authorization: Bearer $TOKEN"`);
+  // In single quotes a shell reads all as it is, but for these themselves.
+  lines.push(`-d '${JSON.stringify(asked).replaceAll("'", `'\\''`)}'`);
+  return lines.join(' \\\n  ');
+}
+
+/** Says who acts, unless the event is the one that says who somebody is. */
+function withActor(event: string, body: unknown, actor?: string): unknown {
+  if (!actor || event === 'create-user') return body;
+  return { actor: { id: actor }, ...(body as object) };
+}
+
+/** As a person would write it: keys without quotes where they need none. */
+function literal(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/^(\s*)"(\w+)":/gm, '$1$2:');
+}

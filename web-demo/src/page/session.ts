@@ -1,0 +1,128 @@
+/** Who is in, in this window, and what of them outlives a reload. */
+import { ChatClient, type Chat } from '../client/client';
+import { ChatError } from '../client/errors';
+import { isAccount, type Account, type Identity } from '../client/shapes';
+import { isDue, renew, signOut as endToken } from './account';
+import { clearComposer } from './composer';
+import { closeDialogs } from './dialogs';
+import { discoverSoon } from './discover';
+import { showHood, watchTraffic } from './hood';
+import { byId } from './elements';
+import { changed, client, currentChat, setClient, view } from './state';
+import { showError, showNotice } from './toast';
+import { hideWelcome, showWelcome } from './welcome';
+
+const HOUR_MS = 60 * 60_000;
+
+// Of this window alone: two windows are two people, and a reload keeps the person. So it is with
+// an account too, whose token nobody finds here who opens the browser later.
+const kept = sessionStorage;
+export let identity = load();
+let renewal: Promise<void> | undefined;
+
+export function begin(): void {
+  if (identity) enter(identity);
+  else void showWelcome();
+  setInterval(() => isAccount(identity) && tokenOf(identity), HOUR_MS);
+}
+
+export function enter(newcomer: Identity): void {
+  identity = newcomer;
+  save();
+  const token = async () => (isAccount(newcomer) ? tokenOf(newcomer) : undefined);
+  const listener = { changed, failed, refused, removed, invited: changed, announced: discoverSoon };
+  setClient(new ChatClient(newcomer, token, localStorage, listener));
+  watchTraffic(newcomer);
+  client.connect(location.hash.slice(1) || undefined);
+  showError('');
+  hideWelcome();
+  changed();
+}
+
+/** The new name goes with the person when they come again. */
+export function rename(name: string): void {
+  if (!identity) return;
+  identity.name = name;
+  save();
+}
+
+export function signOut(): void {
+  const account = identity;
+  const isSignedIn = isAccount(account);
+  client.outbox.clear();
+  leave();
+  kept.clear();
+  history.replaceState(null, '', location.pathname);
+  void showWelcome(isSignedIn ? 'You are signed out.' : '', isSignedIn ? 'sign-in' : undefined);
+  if (!isSignedIn) return;
+  endToken(account).catch(() =>
+    showError('The server could not be told: until it ends by itself, the token is good.'),
+  );
+}
+
+/** Not forgotten yet: who changes their mind reloads the page. */
+export function toAccount(): void {
+  leave();
+  void showWelcome('', 'sign-in');
+}
+
+/** Says what went wrong; a person whom the server does not take is asked for again. */
+export function failed(error: Error): void {
+  showError(error.message);
+  closeLink();
+  if (client.myId || (error instanceof ChatError && error.isPassing)) return;
+  leave();
+  kept.clear();
+  void showWelcome();
+}
+
+function refused(): void {
+  const why = isAccount(identity)
+    ? 'Your session has ended. Sign in again to go on.'
+    : 'The server wants to know who you are.';
+  leave();
+  kept.clear();
+  void showWelcome(why, 'sign-in');
+}
+
+function removed({ name }: Chat): void {
+  showNotice(`You are no longer in “${name}”.`);
+  closeLink();
+}
+
+/** Takes the person out of the page. What they wrote stays, for when they come back. */
+function leave(): void {
+  client.connection.close();
+  identity = undefined;
+  closeDialogs();
+  clearComposer();
+  showHood(false);
+  Object.assign(view, { tab: 'chats', shown: 'all', filter: '', replyTo: undefined, editing: undefined });
+  byId<HTMLInputElement>('filter').value = '';
+  for (const list of ['chats', 'messages', 'invitations', 'rooms']) byId(list).replaceChildren();
+}
+
+/** Takes the link to a chat that cannot be open out of the address. */
+function closeLink(): void {
+  if (!currentChat() && client.state === 'connected' && location.hash) {
+    history.replaceState(null, '', location.pathname);
+  }
+}
+
+/** An account's token, a new one in time. Where there is none, the old one shows its worth. */
+async function tokenOf(account: Account): Promise<string> {
+  if (isDue(account)) {
+    renewal ??= renew(account).catch(() => {}).finally(() => (renewal = undefined));
+    await renewal;
+    if (identity === account) save();
+  }
+  return account.access_token;
+}
+
+function save(): void {
+  kept.setItem('person', JSON.stringify(identity));
+}
+
+function load(): Identity | undefined {
+  return JSON.parse(kept.getItem('person') ?? 'null') ?? undefined;
+}
