@@ -23,7 +23,7 @@ for (const access of ['token', 'open']) {
       await ada.makeChat('Engines');
       await ada.heading('Engines').waitFor();
       const grace = await arrive('Grace Hopper', ada.page.url());
-      await Promise.all([grace.isWith('Ada Lovelace'), ada.isWith('Grace Hopper')]);
+      await Promise.all([grace.isWith(2), ada.isWith(2)]);
       return [ada, grace];
     }
 
@@ -31,14 +31,14 @@ for (const access of ['token', 'open']) {
       const [ada, grace] = await two();
       await ada.writeTo('Grace Hopper');
       await ada.say('Just between us:', 'there is a moth in it.');
-      const listed = grace.direct('Ada Lovelace');
-      await listed.filter({ hasText: '2' }).waitFor();
+      const listed = grace.listed('Ada Lovelace');
+      await listed.filter({ hasText: '2 unread' }).waitFor();
       assert.equal(await grace.page.title(), '(2) Chinwag');
-      assert.equal(await grace.listed(/./).count(), 1);
+      assert.equal(await grace.listed(/./).count(), 2);
       await stage.screenshot(`direct-${access}`, ada, grace);
       await listed.click();
       await grace.sees('there is a moth in it.');
-      await listed.filter({ hasNotText: '2' }).waitFor();
+      await listed.filter({ hasNotText: 'unread' }).waitFor();
       await grace.say('I know.');
       await ada.sees('I know.');
       assert.deepEqual(await ada.texts(), await grace.texts());
@@ -46,9 +46,9 @@ for (const access of ['token', 'open']) {
       await ada.listed('Engines').click();
       await ada.heading('Engines').waitFor();
       await grace.say('I have it here.');
-      await ada.direct('Grace Hopper').filter({ hasText: '1' }).click();
+      await ada.listed('Grace Hopper').filter({ hasText: '1 unread' }).click();
       await ada.sees('I have it here.');
-      await ada.isWith('Grace Hopper');
+      await ada.page.locator('#subtitle', { hasText: 'online' }).waitFor();
 
       await grace.page.reload();
       await grace.heading('Ada Lovelace').waitFor();
@@ -60,38 +60,52 @@ for (const access of ['token', 'open']) {
       const [ada, grace] = await two();
       await ada.writeTo('Grace Hopper');
       const address = ada.page.url();
-      for (const name of ['Invite', 'Rename', 'Copy link', 'Leave', 'Message Grace Hopper']) {
-        assert.equal(await ada.page.getByRole('button', { name }).count(), 0, name);
+      const pane = await ada.showDetails();
+      for (const name of ['Invite people', 'Edit name', 'Copy link', 'Leave chat', 'Delete chat']) {
+        assert.equal(await pane.getByRole('button', { name }).count(), 0, name);
       }
-      await grace.direct('Ada Lovelace').waitFor();
-      await grace.choose('New direct message', { name: 'Ada Lovelace' });
+      assert.equal(await ada.page.getByRole('button', { name: 'Invite', exact: true }).count(), 0);
+      await ada.hideDetails();
+      await grace.listed('Ada Lovelace').waitFor();
+      await grace.fromMenu('New', 'New message');
+      await grace.find('Ada', 'Ada Lovelace');
       await grace.heading('Ada Lovelace').waitFor();
       assert.equal(grace.page.url(), address);
       await ada.listed('Engines').click();
-      await ada.page.getByRole('button', { name: 'Leave' }).click();
-      await ada.choose('New direct message', { name: 'Grace Hopper' });
+      await ada.heading('Engines').waitFor();
+      await ada.leaveChat();
+      await ada.fromMenu('New', 'New message');
+      await ada.find('Grace', 'Grace Hopper');
       await ada.heading('Grace Hopper').waitFor();
       assert.equal(ada.page.url(), address);
     });
 
-    test('somebody whom one has not met is written to by id', async () => {
-      const [ada, grace] = [await arrive('Ada Lovelace'), await arrive('Grace Hopper')];
-      await ada.choose('New direct message', { id: await grace.id() });
+    test('somebody whom one has not met is found by name or handle', async () => {
+      const [ada] = [await arrive('Ada Lovelace')];
+      const grace = await arrive('Grace Hopper');
+      await ada.fromMenu('New', 'New message');
+      // Where a token is needed, strangers are found by their whole handle alone.
+      await ada.find(access === 'token' ? '@grace' : 'grace h', 'Grace Hopper');
       await ada.heading('Grace Hopper').waitFor();
       await ada.say('hello');
-      await grace.direct('Ada Lovelace').click();
+      await grace.listed('Ada Lovelace').click();
       await grace.sees('hello');
-      await ada.choose('New direct message', { id: await ada.id() });
-      await ada.isTold('yourself');
     });
 
     test('it takes the keyboard alone, in a narrow window', async () => {
       const [ada] = await two({ viewport: { width: 390, height: 844 } });
-      await ada.page.getByRole('button', { name: 'Message Grace Hopper' }).focus();
+      const press = async (name) => {
+        await ada.page.getByRole('button', { name, exact: true }).focus();
+        await ada.page.keyboard.press('Enter');
+      };
+      await press('Details');
+      await press('Actions for Grace Hopper');
+      await ada.page.getByRole('menuitem', { name: 'Write to them' }).and(ada.page.locator(':focus')).waitFor();
       await ada.page.keyboard.press('Enter');
       await ada.heading('Grace Hopper').waitFor();
+      await ada.page.keyboard.press('Escape');
       await ada.page.getByRole('link', { name: 'All chats' }).click();
-      await ada.direct('Grace Hopper').waitFor();
+      await ada.listed('Grace Hopper').waitFor();
     });
   });
 }

@@ -1,5 +1,7 @@
 // A person in front of the demo page.
 
+import assert from 'node:assert/strict';
+
 const PATIENCE_MS = 20_000;
 const PASSWORD = 'a long enough secret';
 const WINDOW = { locale: 'en-GB', viewport: { width: 800, height: 600 } };
@@ -48,11 +50,13 @@ export class Person {
     const control = this.page.getByRole('button', { name: 'Make an account' });
     await control.or(form).waitFor();
     if (!(await form.isVisible())) await control.click();
+    const optional = form.getByText('More about you');
+    if (!(await form.getByLabel('Email').isVisible())) await optional.click();
     const all = {
-      'First name': first,
-      'Last name': last,
       Username: username,
       Password: PASSWORD,
+      'First name': first,
+      'Last name': last,
       Email: `${username}@example.com`,
       Phone: phoneOf(username),
       ...details,
@@ -69,7 +73,7 @@ export class Person {
   }
 
   async signOut() {
-    await this.page.getByRole('button', { name: 'Sign out' }).click();
+    await this.fromMenu('Menu', 'Sign out');
   }
 
   /** Waits until somebody is in, and the server has said so. */
@@ -84,34 +88,93 @@ export class Person {
     return form.getByRole('alert').filter({ hasText: text }).waitFor();
   }
 
-  direct(name) {
-    return this.page.getByRole('region', { name: 'Direct messages' }).getByRole('link', { name });
+  /** Opens a menu by its control and chooses in it. */
+  async fromMenu(control, item) {
+    await this.page.getByRole('button', { name: control, exact: true }).click();
+    await this.choose(item);
   }
 
-  async writeTo(name) {
-    await this.page.getByRole('button', { name: `Message ${name}` }).click();
-    await this.heading(name).waitFor();
+  /** Chooses in the menu that is open. */
+  async choose(item) {
+    await this.page.getByRole('menuitem', { name: item, exact: true }).click();
+  }
+
+  /** Answers the question that the page asks. */
+  async confirm(verb) {
+    await this.page.getByRole('dialog').getByRole('button', { name: verb, exact: true }).click();
   }
 
   async makeChat(name, visibility = 'Public', team = undefined) {
-    await this.page.getByLabel('Who may join').selectOption(visibility);
-    if (team) await this.page.getByLabel('Team', { exact: true }).selectOption(team);
-    await this.page.getByLabel('New chat').fill(name);
-    await this.page.getByRole('button', { name: 'Create' }).click();
+    await this.is('Connected');
+    await this.fromMenu('New', 'New chat');
+    const form = this.page.getByRole('dialog');
+    const chosen = form.locator('option', { hasText: visibility });
+    await form.getByLabel('Who may join').selectOption(await chosen.getAttribute('value'));
+    if (team) await form.getByLabel('Team', { exact: true }).selectOption(team);
+    await form.getByLabel('Name', { exact: true }).fill(name);
+    await form.getByRole('button', { name: 'Create' }).click();
   }
 
-  /** What others need to invite this person. */
-  id() {
-    return this.page.locator('#my-id').textContent();
+  /** The id of a guest, which the page shows nobody. */
+  async id() {
+    const { external_id } = await this.page.evaluate(() => JSON.parse(sessionStorage.getItem('person')));
+    const { users } = await this.ask('list-users', { users: [{ external_id }] });
+    return users[0].id;
   }
 
-  /** Opens the chooser by `control` and chooses there: a known person by name, or anybody by id. */
-  async choose(control, { name, id }) {
-    await this.page.getByRole('button', { name: control, exact: true }).click();
-    const chooser = this.page.getByRole('dialog');
-    if (id) await chooser.getByLabel('User id').fill(id);
-    const button = { name: id ? /^(Invite|Add|Write)$/ : new RegExp(`^${name} \\w{4}$`) };
-    await chooser.getByRole('button', button).click();
+  /** Asks the server for what the page has no control for, as a guest over HTTP. */
+  async ask(event, body) {
+    const { origin } = new URL(this.page.url());
+    const headers = { 'Content-Type': 'application/json' };
+    const request = { method: 'POST', headers, body: JSON.stringify(body) };
+    const answer = await (await fetch(`${origin}/api/events/${event}`, request)).json();
+    assert.equal(answer.error, undefined);
+    return answer;
+  }
+
+  /** The id of the open chat. */
+  chatId() {
+    return new URL(this.page.url()).hash.slice(1);
+  }
+
+  /** Finds somebody by a text in the dialog that is open, and picks them by name. */
+  async find(text, name = text) {
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('searchbox').fill(text);
+    await dialog.getByRole('button', { name: new RegExp(`^${name}`) }).click();
+  }
+
+  async invite(name) {
+    await this.page.getByRole('button', { name: 'Invite', exact: true }).click();
+    await this.find(name);
+  }
+
+  /** Opens the pane of details. */
+  async showDetails() {
+    const pane = this.page.getByRole('region', { name: 'Details' });
+    if (!(await pane.isVisible())) await this.page.getByRole('button', { name: 'Details', exact: true }).click();
+    await pane.waitFor();
+    return pane;
+  }
+
+  async hideDetails() {
+    await this.page.getByRole('button', { name: 'Close details' }).click();
+    await this.page.locator('#details').waitFor({ state: 'hidden' });
+  }
+
+  async leaveChat() {
+    const pane = await this.showDetails();
+    await pane.getByRole('button', { name: 'Leave chat' }).click();
+    await this.confirm('Leave');
+  }
+
+  /** Opens the direct chat with a member of the open one. */
+  async writeTo(name) {
+    const pane = await this.showDetails();
+    await pane.getByRole('button', { name: `Actions for ${name}` }).click();
+    await this.choose('Write to them');
+    await this.heading(name).waitFor();
+    await this.hideDetails();
   }
 
   /** The card of an invitation to the chat `name`. */
@@ -120,21 +183,27 @@ export class Person {
     return cards.filter({ hasText: name });
   }
 
+  async discover() {
+    await this.page.getByRole('group', { name: 'What to list' }).getByRole('button', { name: 'Discover' }).click();
+  }
+
+  async showChats() {
+    await this.page.getByRole('group', { name: 'What to list' }).getByRole('button', { name: 'Chats' }).click();
+  }
+
+  /** The control that joins a public chat, where they are listed. */
   discovered(name) {
-    return this.page.getByRole('region', { name: 'Discover' }).getByRole('link', { name });
+    const region = this.page.getByRole('region', { name: 'Discover' });
+    return region.getByRole('button', { name: name instanceof RegExp ? name : `Join ${name}` });
   }
 
   listed(name) {
     return this.page.locator('#chats').getByRole('link', { name });
   }
 
-  /** Waits until the open chat shows exactly these people as being in it now. */
-  async isWith(...names) {
-    const wanted = ['You', ...names].join(',');
-    const shown = (wanted) =>
-      [...document.querySelectorAll('#present li')].map((one) => one.textContent).join() === wanted;
-    await this.page.waitForFunction(shown, wanted);
-    await this.page.getByText(`${names.length + 1} here`).waitFor();
+  /** Waits until the open chat says that so many are in its room now. */
+  async isWith(count) {
+    await this.page.locator('#subtitle', { hasText: `${count} here now` }).waitFor();
   }
 
   async say(...texts) {
@@ -142,6 +211,19 @@ export class Person {
       await this.page.getByLabel('Message', { exact: true }).fill(text);
       await this.page.keyboard.press('Enter');
     }
+  }
+
+  /** The last message with this text. */
+  message(text) {
+    return this.page.locator('.message', { hasText: text }).last();
+  }
+
+  /** Chooses what to do with a message. */
+  async act(text, item) {
+    const message = this.message(text);
+    await message.hover();
+    await message.getByRole('button', { name: 'More actions' }).click();
+    await this.choose(item);
   }
 
   /** Waits until the page shows this message. */
@@ -164,7 +246,7 @@ export class Person {
   }
 
   heading(name) {
-    return this.page.getByRole('heading', { name, exact: true });
+    return this.page.getByRole('heading', { name, exact: true }).first();
   }
 
   texts() {

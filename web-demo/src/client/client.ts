@@ -7,8 +7,9 @@ import { Connection } from './connection';
 import { ChatError } from './errors';
 import { Outbox, type Pending } from './outbox';
 import { People } from './people';
-import type { ChatNews, Count, Identity, Invitation, Member, Message, Move, Moves } from './shapes';
-import { isAccount, type Presence, type Team, type User } from './shapes';
+import { Room } from './room';
+import type { ChatNews, Identity, Invitation, Member, Message, Team, User } from './shapes';
+import { isAccount } from './shapes';
 import { Timeline } from './timeline';
 
 export type State = 'connecting' | 'connected' | 'reconnecting';
@@ -46,18 +47,14 @@ export class ChatClient {
   readonly connection: Connection;
   readonly people: People;
   readonly outbox: Outbox;
+  /** Who has the open chat open, too. */
+  readonly room: Room;
   readonly act: Actions;
   state: State = 'connecting';
   myId = '';
   current?: string;
-  /** Who is in the open chat now; absent until the server has said so. */
-  here?: Presence;
 
   private readonly underWay = new Map<string, Promise<void>>();
-  /** The chat whose comings and goings are subscribed to. */
-  private subscribed?: string;
-  /** Comings and goings that were pushed ahead of the answer that they change. */
-  private early: [Count, User[], { id: string }[]][] = [];
 
   constructor(
     private readonly identity: Identity,
@@ -73,6 +70,10 @@ export class ChatClient {
     });
     this.people = new People(this.connection, () => listener.changed());
     this.outbox = new Outbox(storage, owner, () => listener.changed());
+    this.room = new Room(this.connection, {
+      joined: (chat_id, users) => this.meetAll(chat_id, users),
+      changed: () => listener.changed(),
+    });
     this.act = new Actions(this);
     this.hear();
   }
@@ -90,7 +91,7 @@ export class ChatClient {
   /** Shows a chat, joining it first if need be; `undefined` shows none. */
   async open(id?: string): Promise<void> {
     this.current = id;
-    if (this.subscribed !== id) void this.report(this.subscribe());
+    if (!id) void this.report(this.room.enter());
     this.listener.changed();
     if (id && this.state === 'connected') await this.report(this.enter(id));
   }
@@ -150,6 +151,7 @@ export class ChatClient {
       after = page.next;
     } while (after);
     chat.memberList = members;
+    chat.users = members.map(({ user }) => user.id);
     const own = members.find(({ user }) => user.id === this.myId);
     chat.role = own?.role;
     members.forEach(({ user }) => this.people.meet(user));
@@ -194,10 +196,6 @@ export class ChatClient {
       this.listener.changed();
     });
     server.on('chatroom', () => this.listener.announced());
-    server.on('participant-join', (move: Move) => this.move(move, [move.user], []));
-    server.on('participant-leave', (move: Move) => this.move(move, [], [move.user]));
-    // Of a large room, once a second.
-    server.on('participants', (move: Moves) => this.move(move, move.joined, move.left));
     server.on('invitation', ({ invitation }: { invitation: Invitation }) => {
       this.invitations.set(invitation.id, invitation);
       this.people.meet(invitation.inviter);
@@ -237,7 +235,7 @@ export class ChatClient {
 
   private disconnected(): void {
     this.state = 'reconnecting';
-    this.subscribed = this.here = undefined;
+    this.room.forget();
     this.people.forgetWatched();
     for (const chat of this.chats.values()) {
       chat.typing.clear();
@@ -282,42 +280,18 @@ export class ChatClient {
     const chat = this.chats.get(id);
     if (!chat) return;
     await Promise.all([
-      this.current === id && this.subscribe(id),
+      this.current === id && this.room.enter(id),
       chat.timeline.open(),
       chat.memberList ?? this.loadMembers(chat),
     ]);
   }
 
-  /** Subscribes to one chat's room, in place of the one before. */
-  private async subscribe(id?: string): Promise<void> {
-    if (this.subscribed === id) return;
-    const before = this.subscribed;
-    this.subscribed = id;
-    this.here = undefined;
-    this.early = [];
-    // A subscription may have ended before, with the membership.
-    if (before) this.request('unsubscribe', { channel: `room-${before}` }).catch(() => {});
-    if (!id) return;
-    const here = await this.request<Presence>('subscribe', { channel: `room-${id}` });
-    if (this.subscribed !== id) return;
-    this.here = here;
-    here.users.forEach((user) => this.people.meet(user));
-    this.early.forEach((move) => this.move(...move));
-    this.listener.changed();
-  }
-
-  private move(count: Count, joined: User[], left: { id: string }[]): void {
-    joined.forEach((user) => this.people.meet(user));
-    const { channel, participants } = count;
-    const chat = this.chats.get(channel.slice('room-'.length));
+  /** Who is in a room and not among the members is a new one. */
+  private meetAll(chat_id: string, users: User[]): void {
+    users.forEach((user) => this.people.meet(user));
+    const chat = this.chats.get(chat_id);
     const isNew = ({ id }: User) => !chat?.memberList?.some(({ user }) => user.id === id);
-    if (chat?.memberList && joined.some(isNew)) void this.report(this.loadMembers(chat));
-    if (channel !== `room-${this.subscribed}`) return;
-    if (!this.here) return void this.early.push([count, joined, left]);
-    const moved = new Set([...joined, ...left].map(({ id }) => id));
-    const others = this.here.users.filter(({ id }) => !moved.has(id));
-    this.here = { channel, participants, users: [...others, ...joined] };
-    this.listener.changed();
+    if (chat?.memberList && users.some(isNew)) void this.report(this.loadMembers(chat));
   }
 
   private receive(message: Message): void {
@@ -333,7 +307,11 @@ export class ChatClient {
     }
     chat.typing.delete(message.user_id);
     void this.report(chat.timeline.receive(message));
-    if (isMine) this.outbox.remove(message.client_id);
+  }
+
+  /** One's own message is no longer waiting, by whatever way it came back. */
+  private confirm({ user_id, client_id }: Message): void {
+    if (client_id && user_id === this.myId) this.outbox.remove(client_id);
   }
 
   private receiveChange(message: Message): void {
@@ -344,13 +322,17 @@ export class ChatClient {
   }
 
   private deliver({ client_id, chat_id, text, mentions, reply_to }: Pending): Promise<Message> {
-    const message = { value: text, type: 'text', client_id, mentions, reply_to: reply_to && { id: reply_to.id } };
+    const answered = reply_to && { id: reply_to.id };
+    const message = { value: text, type: 'text', client_id, mentions, reply_to: answered };
     return this.request('new-message', { chat: { id: chat_id }, user: { id: this.myId }, message });
   }
 
   private blank(id: string): Chat {
     const ask = <Answer>(event: string, body: object) => this.request<Answer>(event, body);
-    const timeline = new Timeline(id, ask, () => this.listener.changed());
+    const timeline = new Timeline(id, ask, {
+      changed: () => this.listener.changed(),
+      arrived: (message) => this.confirm(message),
+    });
     return { id, name: '', last_seq: 0, unread: 0, mentions: 0, timeline, typing: new Map() };
   }
 

@@ -60,7 +60,7 @@ export class Outbox {
     this.keep(pending);
   }
 
-  remove(client_id?: string): void {
+  remove(client_id: string): void {
     this.drop((pending) => pending.client_id === client_id);
   }
 
@@ -78,6 +78,7 @@ export class Outbox {
   }
 
   private drop(isOver: (pending: Pending) => boolean): void {
+    if (!this.pending.some(isOver)) return;
     for (let at = this.pending.length - 1; at >= 0; at -= 1) {
       if (!isOver(this.pending[at]!)) continue;
       this.storage.removeItem(this.prefix + this.pending[at]!.client_id);

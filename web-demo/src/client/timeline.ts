@@ -10,6 +10,12 @@ const PAGE_SIZE = 50;
 /** As many as the server gives at once, for a way back to a message far up. */
 const LONG_PAGE = 1_000;
 
+interface Listener {
+  changed(): void;
+  /** A message is here, by a push or an answer. */
+  arrived(message: Message): void;
+}
+
 type Ask = <Answer>(event: string, body: object) => Promise<Answer>;
 
 export class Timeline {
@@ -27,7 +33,7 @@ export class Timeline {
   constructor(
     private readonly chat_id: string,
     private readonly ask: Ask,
-    private readonly changed: () => void,
+    private readonly listener: Listener,
   ) {}
 
   /** The `seq` of the last message here. */
@@ -48,9 +54,10 @@ export class Timeline {
       const page = await this.list({ limit: PAGE_SIZE });
       this.change = change;
       this.messages = page.messages;
+      page.messages.forEach((message) => this.listener.arrived(message));
       this.earlier = page.previous;
       this.lastSeq = Math.max(this.lastSeq, this.end);
-      this.changed();
+      this.listener.changed();
       await this.catchUp();
     });
   }
@@ -61,7 +68,7 @@ export class Timeline {
       const page = await this.list({ ...this.earlier, limit });
       this.messages.unshift(...page.messages);
       this.earlier = page.previous;
-      this.changed();
+      this.listener.changed();
     });
   }
 
@@ -107,13 +114,14 @@ export class Timeline {
 
   private append(message: Message): void {
     if (this.messages && message.seq > this.end) this.messages.push(message);
-    this.changed();
+    this.listener.arrived(message);
+    this.listener.changed();
   }
 
   private replace(message: Message): void {
     const at = this.messages?.findIndex(({ id }) => id === message.id) ?? -1;
     if (at >= 0) this.messages![at] = message;
-    this.changed();
+    this.listener.changed();
   }
 
   private list(query: object): Promise<Page> {

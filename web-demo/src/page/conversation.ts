@@ -31,7 +31,7 @@ function subtitle(chat: Chat): string {
   }
   const count = chat.memberList?.length ?? chat.users?.length ?? 0;
   const members = count === 1 ? '1 member' : `${count} members`;
-  const { here } = client;
+  const { here } = client.room;
   const isHere = here?.channel === `room-${chat.id}`;
   return isHere ? `${members}, ${here.participants} here now` : members;
 }

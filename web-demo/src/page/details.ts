@@ -152,15 +152,21 @@ function endings(chat: Chat): HTMLElement {
   return section;
 }
 
-export async function leave({ id, name, private: isPrivate, role }: Chat): Promise<void> {
+async function leave({ id, name, private: isPrivate, role }: Chat): Promise<void> {
   const back = isPrivate ? 'You come back only by an invitation.' : 'You can join it again in Discover.';
   const heir = role === 'owner' ? ' Another member becomes its owner.' : '';
   const question = { title: `Leave “${name}”?`, text: back + heir, verb: 'Leave', danger: true };
-  if (await confirmed(question)) await attempt(() => client.act.leave(id));
+  if (await confirmed(question)) await attempt(() => goneAfter(client.act.leave(id)));
 }
 
 async function erase({ id, name }: Chat): Promise<void> {
   const text = 'It goes for everybody, with all that was said in it, and does not come back.';
   const question = { title: `Delete “${name}”?`, text, verb: 'Delete', danger: true };
-  if (await confirmed(question)) await attempt(() => client.act.deleteChat(id));
+  if (await confirmed(question)) await attempt(() => goneAfter(client.act.deleteChat(id)));
+}
+
+/** Then the link to it leads nowhere. */
+async function goneAfter(work: Promise<void>): Promise<void> {
+  await work;
+  location.hash = '';
 }

@@ -156,8 +156,16 @@ async function scrolled(): Promise<void> {
   } else drawLatest(chat, messages);
 }
 
+let isMoving = false;
+
 /** Moves the window up, and loads what comes there. */
 async function earlier(): Promise<void> {
+  if (isMoving) return;
+  isMoving = true;
+  await moveUp().finally(() => (isMoving = false));
+}
+
+async function moveUp(): Promise<void> {
   const chat = currentChat();
   if (!chat?.timeline.messages) return;
   const { timeline } = chat;
@@ -170,7 +178,7 @@ async function earlier(): Promise<void> {
   if (from === 0) return;
   place.last = messages[Math.max(end - Math.min(STEP, from), DRAWN) - 1]!.seq;
   place.isAtEnd = false;
-  changed();
+  drawMessages(chat);
 }
 
 function readPlace(isWhole: boolean, chat: Chat): void {
@@ -186,7 +194,8 @@ function readPlace(isWhole: boolean, chat: Chat): void {
 function keepPlace(change: () => void): void {
   const history = byId('history');
   const top = history.getBoundingClientRect().top;
-  const items = [...byId('messages').children] as HTMLElement[];
+  // Not a line between them: that of a day goes to wherever the day begins.
+  const items = [...byId('messages').querySelectorAll<HTMLElement>('.message')];
   const read = items.find((item) => item.getBoundingClientRect().bottom > top);
   const before = read?.getBoundingClientRect().top ?? 0;
   const wasAtEnd = place.isAtEnd;
