@@ -64,7 +64,7 @@ export class Actions {
     id: string,
     news: { muted?: boolean; pinned?: boolean; archived?: boolean },
   ): Promise<void> {
-    const body = { chat: { id, ...news } };
+    const body = { chat: { id }, ...news };
     const { chat } = await this.client.request<{ chat: ChatNews }>('update-membership', body);
     this.client.rememberOwn(chat);
   }

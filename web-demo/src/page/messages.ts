@@ -26,6 +26,8 @@ function newPlace(chat_id: string) {
     /** The `seq` of the last message drawn; absent where that is the latest there is. */
     last: undefined as number | undefined,
     isAtEnd: true,
+    /** Whether to go to the end, wherever the reader is. */
+    isBound: false,
     /** The `seq` that one has seen while at the end. */
     seen: 0,
     unreadFrom: undefined as number | undefined,
@@ -75,7 +77,7 @@ export function isAtEnd(): boolean {
 /** Shows the latest messages, as after sending one. */
 export function showLatest(): void {
   place.last = undefined;
-  place.isAtEnd = true;
+  place.isBound = true;
   changed();
 }
 
@@ -149,11 +151,12 @@ async function scrolled(): Promise<void> {
   const { end } = windowOf(messages);
   const below = history.scrollHeight - history.scrollTop - history.clientHeight;
   readPlace(end === messages.length, chat);
+  drawLatest(chat, messages);
   if (history.scrollTop < EDGE_PX) await earlier();
   else if (below < EDGE_PX && end < messages.length) {
     place.last = end + STEP < messages.length ? messages[end + STEP - 1]!.seq : undefined;
     changed();
-  } else drawLatest(chat, messages);
+  }
 }
 
 let isMoving = false;
@@ -182,9 +185,8 @@ async function moveUp(): Promise<void> {
 }
 
 function readPlace(isWhole: boolean, chat: Chat): void {
-  const { scrollHeight, scrollTop, clientHeight } = byId('history');
   const wasAtEnd = place.isAtEnd;
-  place.isAtEnd = isWhole && scrollHeight - scrollTop - clientHeight < AT_END_PX;
+  place.isAtEnd = isWhole && isNearEnd();
   if (place.isAtEnd) place.seen = chat.timeline.end;
   // What is new has been read, now that one has come to it.
   if (place.isAtEnd && !wasAtEnd) changed();
@@ -198,10 +200,17 @@ function keepPlace(change: () => void): void {
   const items = [...byId('messages').querySelectorAll<HTMLElement>('.message')];
   const read = items.find((item) => item.getBoundingClientRect().bottom > top);
   const before = read?.getBoundingClientRect().top ?? 0;
-  const wasAtEnd = place.isAtEnd;
+  // As it is now: of a scroll the browser tells later.
+  const wasAtEnd = place.isBound || (place.last === undefined && isNearEnd());
+  place.isBound = false;
   change();
   if (wasAtEnd) toEnd();
   else if (read?.isConnected) history.scrollTop += read.getBoundingClientRect().top - before;
+}
+
+function isNearEnd(): boolean {
+  const { scrollHeight, scrollTop, clientHeight } = byId('history');
+  return scrollHeight - scrollTop - clientHeight < AT_END_PX;
 }
 
 function toEnd(): void {

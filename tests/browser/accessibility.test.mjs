@@ -1,0 +1,79 @@
+// The demo page for those who do not see it, or not all of it: what axe finds in each view.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { describe, test } from 'node:test';
+
+import { missing, setStage } from './stage.mjs';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SIZES = [[390, 844], [768, 1024], [1440, 900]];
+
+describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, () => {
+  const stage = setStage();
+
+  /** Looks at the view by day and by night. */
+  async function isClean({ page }, view) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`);
+      assert.deepEqual(found, [], `${view}, ${colorScheme}`);
+    }
+  }
+
+  for (const [width, height] of SIZES) {
+    test(`nothing is found in any view at ${width} pixels`, async () => {
+      const ada = await stage.arrive(stage.server.url, { viewport: { width, height } });
+      const { page } = ada;
+      await page.getByLabel('Your name').waitFor();
+      await isClean(ada, 'welcome');
+      await page.getByRole('button', { name: 'Make an account' }).click();
+      await page.getByText('More about you').click();
+      await isClean(ada, 'sign up');
+      await page.getByRole('button', { name: 'Come in with a name alone' }).click();
+      await ada.comeIn('Ada');
+      await ada.is('Connected');
+      await isClean(ada, 'no chats');
+      await ada.makeChat('Engines');
+      await ada.heading('Engines').waitFor();
+      const grace = await stage.arrive(page.url());
+      await grace.comeIn('Grace');
+      await grace.say('See **this**: https://example.com', '`code`');
+      await ada.sees('code');
+      await ada.say('Thank you, @Grace');
+      await ada.isHeard();
+      await ada.act('See', 'Reply');
+      await ada.say('Yes');
+      await ada.isHeard();
+      await ada.act('See', 'React');
+      await isClean(ada, 'reactions');
+      await page.getByRole('group', { name: 'Reactions' }).getByRole('button').first().click();
+      await page.locator('.reaction').waitFor();
+      await isClean(ada, 'conversation');
+      const pane = await ada.showDetails();
+      await pane.getByRole('button', { name: 'Actions for Grace' }).click();
+      await isClean(ada, 'details and a menu');
+      await page.keyboard.press('Escape');
+      await ada.hideDetails();
+      await page.locator('#show-hood').dispatchEvent('click');
+      await page.locator('.event').first().click();
+      await isClean(ada, 'under the hood');
+      await page.getByRole('button', { name: 'Close', exact: true }).click();
+      await page.evaluate(() => (location.hash = ''));
+      await ada.listed('Engines').waitFor();
+      await isClean(ada, 'list');
+      await ada.discover();
+      await page.getByRole('button', { name: 'Open Engines' }).waitFor();
+      await isClean(ada, 'discover');
+      for (const item of ['New chat', 'New message']) {
+        await ada.fromMenu('New', item);
+        await page.getByRole('dialog').waitFor();
+        await isClean(ada, item);
+        await ada.confirm('Cancel');
+      }
+    });
+  }
+});
