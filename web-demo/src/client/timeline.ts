@@ -41,8 +41,10 @@ export class Timeline {
     return this.messages?.at(-1)?.seq ?? 0;
   }
 
-  find(id: string): Message | undefined {
-    return this.messages?.find((message) => message.id === id);
+  /** The message of this number, if it is here. */
+  at(seq: number): Message | undefined {
+    const found = this.messages?.[placeOf(this.messages, seq)];
+    return found?.seq === seq ? found : undefined;
   }
 
   /** Loads the latest messages, unless they are here. */
@@ -119,8 +121,7 @@ export class Timeline {
   }
 
   private replace(message: Message): void {
-    const at = this.messages?.findIndex(({ id }) => id === message.id) ?? -1;
-    if (at >= 0) this.messages![at] = message;
+    if (this.at(message.seq)) this.messages![placeOf(this.messages!, message.seq)] = message;
     this.listener.changed();
   }
 
@@ -134,4 +135,15 @@ export class Timeline {
     this.underWay.set(name, running);
     return running;
   }
+}
+
+/** Where the message of this number is, or else the next after it. */
+export function placeOf(messages: Message[], seq: number): number {
+  let [low, high] = [0, messages.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (messages[middle]!.seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

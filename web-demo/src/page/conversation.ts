@@ -24,6 +24,8 @@ export function drawConversation(): void {
 }
 
 function subtitle(chat: Chat): string {
+  // On a phone the list, which says so too, is not in view.
+  if (client.state !== 'connected') return client.connection.isCut ? 'Cut off' : 'Connecting…';
   if (chat.direct) {
     const other = otherOf(chat, client);
     if (!other) return '';

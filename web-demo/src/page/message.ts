@@ -103,7 +103,7 @@ function foldOf({ key, message, pending }: MessageRow): HTMLElement[] {
 
 function quotedBy({ message, pending }: MessageRow, { timeline }: Chat): Message | undefined {
   const answered = message?.reply_to ?? pending?.reply_to;
-  return answered && timeline.find(answered.id);
+  return answered && timeline.at(answered.seq);
 }
 
 function quotation(seq: number, chat: Chat, quoted?: Message): HTMLElement {

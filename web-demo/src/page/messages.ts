@@ -4,6 +4,7 @@
  */
 import type { Chat } from '../client/client';
 import type { Message } from '../client/shapes';
+import { placeOf } from '../client/timeline';
 import { byId, element, match } from './elements';
 import { drawMessage, newMessage } from './message';
 import { isLine, rowsOf, type Row } from './rows';
@@ -86,7 +87,7 @@ export async function showMessage(chat: Chat, seq: number): Promise<void> {
   await attempt(async () => {
     await chat.timeline.reach(seq);
     const { messages = [] } = chat.timeline;
-    const at = indexOf(messages, seq);
+    const at = placeOf(messages, seq);
     const found = messages[at];
     if (!found || found.seq !== seq) return;
     place.isAtEnd = false;
@@ -111,19 +112,8 @@ function update(item: HTMLElement, row: Row, chat: Chat): void {
 }
 
 function windowOf(messages: Message[]) {
-  const end = place.last === undefined ? messages.length : indexOf(messages, place.last) + 1;
+  const end = place.last === undefined ? messages.length : placeOf(messages, place.last) + 1;
   return { from: Math.max(0, end - DRAWN), end };
-}
-
-/** Where the message of this number is, or the next after it. */
-function indexOf(messages: Message[], seq: number): number {
-  let [low, high] = [0, messages.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (messages[middle]!.seq < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** So many messages of others are unread: where the first of them is. */
