@@ -91,12 +91,17 @@ for (const chip of byId('chips').querySelectorAll('button')) {
     changed();
   });
 }
-on('start-chat', 'click', newChat);
-on('start-message', 'click', newMessage);
-on('start-discover', 'click', () => {
-  showTab('discover');
-  byId('filter').focus();
-});
+const starts = {
+  chat: newChat,
+  message: newMessage,
+  discover: () => {
+    showTab('discover');
+    byId('filter').focus();
+  },
+};
+for (const control of document.querySelectorAll<HTMLElement>('[data-start]')) {
+  control.addEventListener('click', starts[control.dataset.start as keyof typeof starts]);
+}
 on('invite', 'click', () => invite(client.current ?? ''));
 on('show-details', 'click', () => showDetails(!view.details));
 on('hide-details', 'click', () => {

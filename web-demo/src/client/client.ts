@@ -281,7 +281,7 @@ export class ChatClient {
     if (!chat) return;
     await Promise.all([
       this.current === id && this.room.enter(id),
-      chat.timeline.open(),
+      chat.timeline.open(chat.unread),
       chat.memberList ?? this.loadMembers(chat),
     ]);
   }

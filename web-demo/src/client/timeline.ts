@@ -7,7 +7,7 @@
 import type { Changes, Cursor, Message, Page } from './shapes';
 
 const PAGE_SIZE = 50;
-/** As many as the server gives at once, for a way back to a message far up. */
+/** As many as the server gives at once, for the way to a message far up. */
 const LONG_PAGE = 1_000;
 
 interface Listener {
@@ -47,13 +47,14 @@ export class Timeline {
     return found?.seq === seq ? found : undefined;
   }
 
-  /** Loads the latest messages, unless they are here. */
-  open(): Promise<void> {
+  /** Loads the latest messages, unless they are here: these that are unread, and some before. */
+  open(unread = 0): Promise<void> {
     return this.once('latest', async () => {
       if (this.messages) return;
       // What changes while the page is on its way is caught up with after it.
       const change = this.lastChange;
-      const page = await this.list({ limit: PAGE_SIZE });
+      const limit = Math.min(Math.max(PAGE_SIZE, 2 * unread), LONG_PAGE);
+      const page = await this.list({ limit });
       this.change = change;
       this.messages = page.messages;
       page.messages.forEach((message) => this.listener.arrived(message));

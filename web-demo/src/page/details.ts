@@ -152,9 +152,9 @@ function endings(chat: Chat): HTMLElement {
   return section;
 }
 
-async function leave({ id, name, private: isPrivate, role }: Chat): Promise<void> {
+async function leave({ id, name, private: isPrivate, role, users = [] }: Chat): Promise<void> {
   const back = isPrivate ? 'You come back only by an invitation.' : 'You can join it again in Discover.';
-  const heir = role === 'owner' ? ' Another member becomes its owner.' : '';
+  const heir = role === 'owner' && users.length > 1 ? ' Another member becomes its owner.' : '';
   const question = { title: `Leave “${name}”?`, text: back + heir, verb: 'Leave', danger: true };
   if (await confirmed(question)) await attempt(() => goneAfter(client.act.leave(id)));
 }

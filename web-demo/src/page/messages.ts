@@ -51,7 +51,7 @@ export function drawMessages(chat: Chat): void {
   if (isOther) place = newPlace(chat.id);
   const { timeline } = chat;
   const { messages = [] } = timeline;
-  if (timeline.messages && !place.isOpened) place.unreadFrom = firstUnread(chat, messages);
+  if (timeline.messages && !place.isOpened) placeAt(firstUnread(chat, messages), messages);
   const { from, end } = windowOf(messages);
   const isWhole = end === messages.length;
   const rows = rowsOf(chat, messages.slice(from, end), isWhole, place.unreadFrom);
@@ -124,6 +124,13 @@ function firstUnread({ unread }: Chat, messages: Message[]): number | undefined 
     if (left === 0) return messages[at]!.seq;
   }
   return unread > 0 ? messages[0]?.seq : undefined;
+}
+
+/** Has the first new message among what is drawn. */
+function placeAt(unreadFrom: number | undefined, messages: Message[]): void {
+  place.unreadFrom = unreadFrom;
+  place.seen = unreadFrom === undefined ? (messages.at(-1)?.seq ?? 0) : unreadFrom - 1;
+  if (unreadFrom !== undefined) place.last = messages[placeOf(messages, unreadFrom) + DRAWN - STEP]?.seq;
 }
 
 function goToUnread(): void {

@@ -55,6 +55,7 @@ function drawChats(): void {
   document.title = unread ? `(${unread}) Chinwag` : 'Chinwag';
   const chats = all.filter(isShown).sort(byPlace);
   byId('empty-list').hidden = chats.length > 0;
+  byId('list-starters').hidden = all.length > 0;
   byId('empty-list').textContent = view.filter ? 'No chat is called so.' : EMPTY[view.shown];
   match(byId('chats'), chats, (chat) => chat.id, newItem, drawItem);
 }
