@@ -2,7 +2,8 @@
  * What one can do. Each is one request. Where its effect is pushed to oneself too, as with all that
  * becomes of a message, the answer is not needed: the push is taken in.
  */
-import type { Chat, ChatClient } from './client';
+import type { Chat } from './chats';
+import type { ChatClient } from './client';
 import type { Pending } from './outbox';
 import type { ChatNews, Invitation, Message, Person, Role, Team } from './shapes';
 
@@ -28,7 +29,7 @@ export class Actions {
     const team = chat.private ? undefined : this.client.teams.get(chat.team_id ?? '');
     const all = [...new Set([this.client.myId, ...users, ...(team?.users ?? [])])];
     const answer = await this.client.request<{ chat: ChatNews }>('create-chat', { chat, users: all });
-    return this.client.remember({ ...answer.chat, role: 'owner' }).id;
+    return this.client.chats.remember({ ...answer.chat, role: 'owner' }).id;
   }
 
   /** The direct chat with somebody, made at first use; returns its id. */
@@ -37,12 +38,12 @@ export class Actions {
     const { chat } = await this.client.request<{ chat: ChatNews }>('open-direct', body);
     await this.client.people.watch([user_id]);
     // Of one that is known, pushes have told more.
-    return this.client.chats.has(chat.id) ? chat.id : this.client.remember(chat).id;
+    return this.client.chats.has(chat.id) ? chat.id : this.client.chats.remember(chat).id;
   }
 
   async join(id: string): Promise<void> {
     const { chat } = await this.client.request<{ chat: ChatNews }>('join-chat', { chat: { id } });
-    this.client.remember({ role: 'member', ...chat });
+    this.client.chats.remember({ role: 'member', ...chat });
   }
 
   async leave(id: string): Promise<void> {
@@ -66,7 +67,7 @@ export class Actions {
   ): Promise<void> {
     const body = { chat: { id }, ...news };
     const { chat } = await this.client.request<{ chat: ChatNews }>('update-membership', body);
-    this.client.rememberOwn(chat);
+    this.client.chats.rememberOwn(chat);
   }
 
   async setRole(chat_id: string, user_id: string, role: Role): Promise<void> {
@@ -137,14 +138,14 @@ export class Actions {
     chat.unread = chat.mentions = 0;
     const body = { chat: { id: chat.id }, seq };
     const answer = this.client.request<{ chat: ChatNews }>('mark-read', body);
-    await this.client.report(answer.then((read) => this.client.remember(read.chat)));
+    await this.client.report(answer.then((read) => this.client.chats.remember(read.chat)));
   }
 
   /** This message and what follows are to be read again. */
   async markUnread({ chat_id, seq }: Message): Promise<void> {
     const body = { chat: { id: chat_id }, seq, unread: true };
     const { chat } = await this.client.request<{ chat: ChatNews }>('mark-read', body);
-    this.client.remember(chat);
+    this.client.chats.remember(chat);
   }
 
   async updateMe(news: { name?: string; handle?: string }): Promise<void> {

@@ -3,6 +3,7 @@
  * connection closes the gap. It knows no page, and calls `changed` whenever there is news to draw.
  */
 import { Actions } from './actions';
+import { Chats, type Chat } from './chats';
 import { Connection } from './connection';
 import { ChatError } from './errors';
 import { Outbox, type Pending } from './outbox';
@@ -10,20 +11,8 @@ import { People } from './people';
 import { Room } from './room';
 import type { ChatNews, Identity, Invitation, Member, Message, Team, User } from './shapes';
 import { isAccount } from './shapes';
-import { Timeline } from './timeline';
 
 export type State = 'connecting' | 'connected' | 'reconnecting';
-
-/** A chat that one is in. */
-export interface Chat extends ChatNews {
-  unread: number;
-  mentions: number;
-  timeline: Timeline;
-  /** Absent until the chat is opened. */
-  memberList?: Member[];
-  /** Who is writing now. */
-  typing: Map<string, User>;
-}
 
 interface Listener {
   changed(): void;
@@ -37,14 +26,11 @@ interface Listener {
   announced(): void;
 }
 
-/** What one has set for oneself is absent where it says nothing. */
-const OWN = { muted: false, pinned: false, archived: false, mentions: 0 };
-
 export class ChatClient {
-  readonly chats = new Map<string, Chat>();
   readonly invitations = new Map<string, Invitation>();
   readonly teams = new Map<string, Team>();
   readonly connection: Connection;
+  readonly chats: Chats;
   readonly people: People;
   readonly outbox: Outbox;
   /** Who has the open chat open, too. */
@@ -67,6 +53,11 @@ export class ChatClient {
       up: () => void this.connected(),
       down: () => this.disconnected(),
       refused: () => listener.refused(),
+    });
+    this.chats = new Chats(this.connection, {
+      changed: () => listener.changed(),
+      remembered: (chat) => this.remembered(chat),
+      arrived: (message) => this.confirm(message),
     });
     this.people = new People(this.connection, () => listener.changed());
     this.outbox = new Outbox(storage, owner, () => listener.changed());
@@ -114,24 +105,6 @@ export class ChatClient {
     });
   }
 
-  /** Takes in what an answer or a push says of a chat. */
-  remember(news: Partial<ChatNews> & { id: string }): Chat {
-    const known = this.chats.get(news.id) ?? this.blank(news.id);
-    const chat = Object.assign(known, news);
-    chat.timeline.lastSeq = Math.max(chat.timeline.lastSeq, news.last_seq ?? 0);
-    chat.timeline.lastChange = Math.max(chat.timeline.lastChange, news.last_change ?? 0);
-    if (chat.unread === 0) chat.mentions = 0;
-    this.chats.set(chat.id, chat);
-    if (news.team_id && !this.teams.has(news.team_id)) void this.report(this.act.listTeams());
-    this.listener.changed();
-    return chat;
-  }
-
-  /** The same with what one has set for oneself. */
-  rememberOwn(news: ChatNews): Chat {
-    return this.remember({ ...OWN, ...news });
-  }
-
   forget(id: string): Chat | undefined {
     const chat = this.chats.get(id);
     this.chats.delete(id);
@@ -141,22 +114,18 @@ export class ChatClient {
     return chat;
   }
 
+  /** Of a very large chat as many as fit on a page. */
   async loadMembers(chat: Chat): Promise<void> {
-    const members: Member[] = [];
-    let after: unknown;
-    do {
-      const body = { chat: { id: chat.id }, after };
-      const page = await this.request<{ members: Member[]; next?: unknown }>('list-members', body);
-      members.push(...page.members);
-      after = page.next;
-    } while (after);
-    chat.memberList = members;
-    chat.users = members.map(({ user }) => user.id);
-    const own = members.find(({ user }) => user.id === this.myId);
-    chat.role = own?.role;
-    members.forEach(({ user }) => this.people.meet(user));
+    const body = { chat: { id: chat.id } };
+    const page = await this.request<{ members: Member[]; next?: unknown }>('list-members', body);
+    const ids = page.members.map(({ user }) => user.id);
+    chat.memberList = page.members;
+    chat.hasMoreMembers = Boolean(page.next);
+    if (!page.next) chat.users = ids;
+    chat.role = page.members.find(({ user }) => user.id === this.myId)?.role ?? chat.role;
+    page.members.forEach(({ user }) => this.people.meet(user));
     this.listener.changed();
-    await this.people.watch(members.map(({ user }) => user.id));
+    await this.people.watch(ids);
   }
 
   /** What a lost connection breaks off is done again after the next connect: that is no news. */
@@ -175,25 +144,12 @@ export class ChatClient {
     server.on('chat-message', (message: Message) => this.receive(message));
     server.on('message-changed', (message: Message) => this.receiveChange(message));
     server.on('create-chat', ({ chat }: { chat: ChatNews }) => this.welcome(chat));
-    server.on('mark-read', ({ chat }: { chat: ChatNews }) => this.remember(chat));
-    server.on('update-membership', ({ chat }: { chat: ChatNews }) => this.rememberOwn(chat));
     server.on('update-chat', ({ chat }: { chat: ChatNews }) => this.amend(chat));
     server.on('remove-member', ({ chat }: { chat: ChatNews }) => this.amend(chat));
     server.on('chat-deleted', ({ chat }: { chat: { id: string } }) => this.lose(chat.id));
-    server.on('member-changed', (news: { chat: { id: string }; member: Member }) =>
-      this.changeMember(news.chat.id, news.member),
-    );
-    server.on('read', (news: { chat: { id: string }; user: { id: string }; read_seq: number }) => {
-      const members = this.chats.get(news.chat.id)?.memberList;
-      const member = members?.find(({ user }) => user.id === news.user.id);
-      if (member) member.read_seq = Math.max(member.read_seq, news.read_seq);
-      this.listener.changed();
-    });
-    server.on('typing', (news: { chat: { id: string }; user: User; on: boolean }) => {
-      const typing = this.chats.get(news.chat.id)?.typing;
-      if (news.on) typing?.set(news.user.id, news.user);
-      else typing?.delete(news.user.id);
-      this.listener.changed();
+    server.on('member-changed', (news: { chat: { id: string }; member: Member }) => {
+      const chat = this.chats.get(news.chat.id);
+      if (chat && news.member.user.id === this.myId) chat.role = news.member.role;
     });
     server.on('chatroom', () => this.listener.announced());
     server.on('invitation', ({ invitation }: { invitation: Invitation }) => {
@@ -258,7 +214,7 @@ export class ChatClient {
           const ahead = Math.max(0, (known?.last_seq ?? 0) - news.last_seq);
           if (known && ahead > 0) news.last_message = known.last_message;
           const unread = (news.unread ?? 0) + ahead;
-          this.rememberOwn({ ...news, last_seq: news.last_seq + ahead, unread });
+          this.chats.rememberOwn({ ...news, last_seq: news.last_seq + ahead, unread });
           missing.delete(news.id);
         }
         before = page.next;
@@ -291,7 +247,7 @@ export class ChatClient {
     users.forEach((user) => this.people.meet(user));
     const chat = this.chats.get(chat_id);
     const isNew = ({ id }: User) => !chat?.memberList?.some(({ user }) => user.id === id);
-    if (chat?.memberList && users.some(isNew)) void this.report(this.loadMembers(chat));
+    if (chat?.memberList && !chat.hasMoreMembers && users.some(isNew)) void this.report(this.loadMembers(chat));
   }
 
   private receive(message: Message): void {
@@ -327,17 +283,13 @@ export class ChatClient {
     return this.request('new-message', { chat: { id: chat_id }, user: { id: this.myId }, message });
   }
 
-  private blank(id: string): Chat {
-    const ask = <Answer>(event: string, body: object) => this.request<Answer>(event, body);
-    const timeline = new Timeline(id, ask, {
-      changed: () => this.listener.changed(),
-      arrived: (message) => this.confirm(message),
-    });
-    return { id, name: '', last_seq: 0, unread: 0, mentions: 0, timeline, typing: new Map() };
+  /** A team that is not known may be a new one: one is not told of being added. */
+  private remembered({ team_id }: Chat): void {
+    if (team_id && !this.teams.has(team_id)) void this.report(this.act.listTeams());
   }
 
   private welcome(news: ChatNews): void {
-    const chat = this.remember(news);
+    const chat = this.chats.remember(news);
     if (chat.direct) void this.report(this.people.watch(chat.users ?? []));
   }
 
@@ -346,19 +298,10 @@ export class ChatClient {
     const chat = this.chats.get(news.id);
     if (!chat) return;
     const { id, name, description, private: isPrivate, users, frozen } = news;
-    this.remember({ id, name, description, private: isPrivate, users, frozen: Boolean(frozen) });
+    this.chats.remember({ id, name, description, private: isPrivate, users, frozen: Boolean(frozen) });
     // Of a large chat not everybody is named: the list decides who is in it.
     if (!users?.includes(this.myId)) void this.report(this.listChats());
     else if (chat.memberList) void this.report(this.loadMembers(chat));
-  }
-
-  private changeMember(id: string, member: Member): void {
-    const chat = this.chats.get(id);
-    if (!chat) return;
-    if (member.user.id === this.myId) chat.role = member.role;
-    const at = chat.memberList?.findIndex(({ user }) => user.id === member.user.id) ?? -1;
-    if (at >= 0) chat.memberList![at] = member;
-    this.listener.changed();
   }
 
   private lose(id: string): void {

@@ -1,5 +1,6 @@
 /** A picture of somebody or of a chat: a photo, or initials in a colour that stays the same. */
-import type { Chat, ChatClient } from '../client/client';
+import type { Chat } from '../client/chats';
+import type { ChatClient } from '../client/client';
 import type { Person } from '../client/shapes';
 import { element } from './elements';
 import { icon } from './icons';

@@ -1,5 +1,5 @@
 /** The open chat: its head, who is writing, and where there is none, what to do. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import { chatAvatar, otherOf, titleOf } from './avatars';
 import { byId } from './elements';
 import { drawMessages } from './messages';
@@ -32,7 +32,8 @@ function subtitle(chat: Chat): string {
     return other.online ? 'online' : lastSeen(other.last_seen);
   }
   const count = chat.memberList?.length ?? chat.users?.length ?? 0;
-  const members = count === 1 ? '1 member' : `${count} members`;
+  const more = chat.hasMoreMembers ? 'over ' : '';
+  const members = count === 1 ? '1 member' : `${more}${count} members`;
   const { here } = client.room;
   const isHere = here?.channel === `room-${chat.id}`;
   return isHere ? `${members}, ${here.participants} here now` : members;

@@ -1,5 +1,5 @@
 /** The pane beside a chat: what it is, who is in it, what is pinned, and what one may do to it. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Message } from '../client/shapes';
 import { chatAvatar, otherOf, titleOf } from './avatars';
 import { confirmed, field, formDialog } from './dialogs';

@@ -1,5 +1,5 @@
 /** Who is in a chat, with their roles, and what may be done about them. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Member, Person, Role } from '../client/shapes';
 import { personAvatar } from './avatars';
 import { confirmed } from './dialogs';
@@ -18,7 +18,7 @@ export function membersSection(chat: Chat): HTMLElement {
   const sorted = [...members].sort(byRank);
   const draw = (shown: Member[]) => list.replaceChildren(...shown.map((member) => memberItem(chat, member)));
   draw(sorted.slice(0, SHOWN));
-  const heading = element('h3', '', 'Members ', element('span', 'faint', String(members.length)));
+  const heading = element('h3', '', 'Members ', element('span', 'faint', `${members.length}${chat.hasMoreMembers ? '+' : ''}`));
   const section = element('section', '', heading, list);
   if (sorted.length > SHOWN) {
     const all = button('small', () => (draw(sorted), all.remove()), `Show all ${sorted.length}`);

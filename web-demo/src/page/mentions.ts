@@ -1,5 +1,5 @@
 /** Completes a name after an @, and finds who is mentioned in a text. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Person } from '../client/shapes';
 import { personAvatar } from './avatars';
 import { byId, element } from './elements';

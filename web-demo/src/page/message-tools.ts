@@ -1,5 +1,5 @@
 /** What can be done with a message: the menu of it, and the reactions to choose from. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Message } from '../client/shapes';
 import { edit, reply } from './composer';
 import { confirmed } from './dialogs';

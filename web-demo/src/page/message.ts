@@ -1,5 +1,5 @@
 /** One message: who says what, what it answers, what others made of it, and what can be done. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Message, Reaction } from '../client/shapes';
 import { personAvatar, toneOf } from './avatars';
 import { button, element, iconButton } from './elements';

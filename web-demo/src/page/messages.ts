@@ -2,7 +2,7 @@
  * The messages on the page. Of a long history only a window is drawn, which moves as one scrolls.
  * It keeps to the end while the reader is there, and otherwise to what they are reading.
  */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Message } from '../client/shapes';
 import { placeOf } from '../client/timeline';
 import { byId, element, match } from './elements';

@@ -1,5 +1,5 @@
 /** What stands between the first and the last message on the page: messages, and lines between them. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Pending } from '../client/outbox';
 import type { Message, Person } from '../client/shapes';
 import { client } from './state';

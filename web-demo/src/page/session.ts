@@ -1,5 +1,6 @@
 /** Who is in, in this window, and what of them outlives a reload. */
-import { ChatClient, type Chat } from '../client/client';
+import type { Chat } from '../client/chats';
+import { ChatClient } from '../client/client';
 import { ChatError } from '../client/errors';
 import { isAccount, type Account, type Identity } from '../client/shapes';
 import { isDue, renew, signOut as endToken } from './account';

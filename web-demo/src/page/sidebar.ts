@@ -1,5 +1,5 @@
 /** The list of chats: who is in, what there is to open, and what is new in it. */
-import type { Chat } from '../client/client';
+import type { Chat } from '../client/chats';
 import type { Invitation } from '../client/shapes';
 import { chatAvatar, personAvatar, titleOf } from './avatars';
 import { button, byId, element, match } from './elements';

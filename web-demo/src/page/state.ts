@@ -1,5 +1,6 @@
 /** What the page shows now, beside what the client knows; and the client itself. */
-import type { ChatClient, Chat } from '../client/client';
+import type { Chat } from '../client/chats';
+import type { ChatClient } from '../client/client';
 import type { Message } from '../client/shapes';
 
 export const view = {
