@@ -7,6 +7,9 @@ import { closeMentions, completes, mentionedIn, offerMentions } from './mentions
 import { showLatest } from './messages';
 import { attempt, changed, client, currentChat, view } from './state';
 
+/** A longer name would take several lines of an empty field. */
+const NAME_FITS = 24;
+
 const input = () => byId<HTMLTextAreaElement>('text');
 /** What was begun in each chat. */
 const drafts = new Map<string, string>();
@@ -35,7 +38,7 @@ export function drawComposer(): void {
   if (chat.id !== chat_id) change(chat.id);
   const isClosed = Boolean(chat.frozen) && chat.role === 'member';
   input().disabled = isClosed;
-  input().placeholder = isClosed ? 'Only moderators may write here now' : `Write to ${titleOf(chat, client)}`;
+  input().placeholder = isClosed ? 'Only moderators may write here now' : invitationTo(titleOf(chat, client));
   drawSend();
   const about = view.editing ?? view.replyTo;
   const drawn = `${about?.id} ${about?.change} ${Boolean(view.editing)}`;
@@ -125,6 +128,8 @@ function pressed(event: KeyboardEvent): void {
 
 const isMineStill = ({ user_id, deleted_at, type }: Message) =>
   user_id === client.myId && !deleted_at && type === 'text';
+
+const invitationTo = (name: string) => (name.length > NAME_FITS ? 'Write a message' : `Write to ${name}`);
 
 function drawSend(): void {
   byId<HTMLButtonElement>('send').disabled = input().disabled || !input().value.trim();
