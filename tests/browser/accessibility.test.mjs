@@ -8,7 +8,11 @@ import { describe, test } from 'node:test';
 import { missing, setStage } from './stage.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const SIZES = [[390, 844], [768, 1024], [1440, 900]];
+const SIZES = [
+  [390, 844],
+  [768, 1024],
+  [1440, 900],
+];
 
 describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();

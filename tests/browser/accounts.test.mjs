@@ -93,7 +93,10 @@ for (const access of ['token', 'open']) {
       await other.signUp('Ada Byron', { Email: 'byron@example.com', Phone: '1815' });
       await other.isRefused('Sign up', 'another user has this username');
       await other.page.getByRole('button', { name: 'Sign in to an account' }).click();
-      for (const [username, password] of [['ada', 'not the password'], ['nobody', undefined]]) {
+      for (const [username, password] of [
+        ['ada', 'not the password'],
+        ['nobody', undefined],
+      ]) {
         await other.signIn(username, password);
         await other.isRefused('Sign in', 'The username or the password is wrong.');
       }

@@ -397,7 +397,11 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
 
     await grace.page.goto(ada.page.url());
     await grace.sees('unheard');
-    const removal = { actor: { id: await ada.id() }, chat: { id: ada.chatId() }, user: { id: await grace.id() } };
+    const removal = {
+      actor: { id: await ada.id() },
+      chat: { id: ada.chatId() },
+      user: { id: await grace.id() },
+    };
     await grace.page.context().setOffline(true);
     await grace.is('Reconnecting');
     await ada.ask('remove-member', removal);

@@ -100,7 +100,10 @@ for (const access of ['token', 'open']) {
       };
       await press('Details');
       await press('Actions for Grace Hopper');
-      await ada.page.getByRole('menuitem', { name: 'Write to them' }).and(ada.page.locator(':focus')).waitFor();
+      await ada.page
+        .getByRole('menuitem', { name: 'Write to them' })
+        .and(ada.page.locator(':focus'))
+        .waitFor();
       await ada.page.keyboard.press('Enter');
       await ada.heading('Grace Hopper').waitFor();
       await ada.page.keyboard.press('Escape');

@@ -30,7 +30,10 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await grace.sees('Does the engine run?');
     await grace.act('Does the engine run?', 'Reply');
     await grace.page.getByText('Reply to Ada').waitFor();
-    await grace.page.getByLabel('Message', { exact: true }).and(grace.page.locator(':focus')).waitFor();
+    await grace.page
+      .getByLabel('Message', { exact: true })
+      .and(grace.page.locator(':focus'))
+      .waitFor();
     await grace.say('It does.');
     await ada.message('It does.').getByRole('button', { name: 'In reply to Ada' }).click();
     await ada.page.locator('.message.marked', { hasText: 'Does the engine run?' }).waitFor();
@@ -44,7 +47,10 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await ada.say('It runs.');
     await grace.sees('It runs.');
     await grace.act('It runs.', 'React');
-    await grace.page.getByRole('group', { name: 'Reactions' }).getByRole('button', { name: '🎉' }).click();
+    await grace.page
+      .getByRole('group', { name: 'Reactions' })
+      .getByRole('button', { name: '🎉' })
+      .click();
     await ada.message('It runs.').getByRole('button', { name: '🎉 1: Grace' }).click();
     await grace.message('It runs.').getByRole('button', { name: /^🎉 2/ }).click();
     await ada.message('It runs.').getByRole('button', { name: '🎉 1: you' }).waitFor();
@@ -107,7 +113,10 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await ada.page.getByRole('status').filter({ hasText: 'Grace is typing…' }).waitFor();
     await grace.page.keyboard.press('Enter');
     await ada.sees('Yes');
-    await ada.page.getByRole('status').filter({ hasText: 'is typing' }).waitFor({ state: 'hidden' });
+    await ada.page
+      .getByRole('status')
+      .filter({ hasText: 'is typing' })
+      .waitFor({ state: 'hidden' });
   });
 
   test('what comes while one reads above is counted, and a click away', async () => {
@@ -249,7 +258,10 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await grace.page.keyboard.press('ArrowUp');
     await grace.page.locator('.message:focus', { hasText: 'first' }).waitFor();
     await grace.page.keyboard.press('Tab');
-    await grace.page.getByRole('button', { name: 'React' }).and(grace.page.locator(':focus')).waitFor();
+    await grace.page
+      .getByRole('button', { name: 'React' })
+      .and(grace.page.locator(':focus'))
+      .waitFor();
     await grace.page.keyboard.press('Enter');
     await grace.page.keyboard.press('Enter');
     await ada.message('first').getByRole('button', { name: '👍 1: Grace' }).waitFor();

@@ -117,7 +117,9 @@ export class Person {
 
   /** The id of a guest, which the page shows nobody. */
   async id() {
-    const { external_id } = await this.page.evaluate(() => JSON.parse(sessionStorage.getItem('person')));
+    const { external_id } = await this.page.evaluate(() =>
+      JSON.parse(sessionStorage.getItem('person')),
+    );
     const { users } = await this.ask('list-users', { users: [{ external_id }] });
     return users[0].id;
   }
@@ -152,7 +154,8 @@ export class Person {
   /** Opens the pane of details. */
   async showDetails() {
     const pane = this.page.getByRole('region', { name: 'Details' });
-    if (!(await pane.isVisible())) await this.page.getByRole('button', { name: 'Details', exact: true }).click();
+    if (!(await pane.isVisible()))
+      await this.page.getByRole('button', { name: 'Details', exact: true }).click();
     await pane.waitFor();
     return pane;
   }
@@ -184,11 +187,17 @@ export class Person {
   }
 
   async discover() {
-    await this.page.getByRole('group', { name: 'What to list' }).getByRole('button', { name: 'Discover' }).click();
+    await this.page
+      .getByRole('group', { name: 'What to list' })
+      .getByRole('button', { name: 'Discover' })
+      .click();
   }
 
   async showChats() {
-    await this.page.getByRole('group', { name: 'What to list' }).getByRole('button', { name: 'Chats' }).click();
+    await this.page
+      .getByRole('group', { name: 'What to list' })
+      .getByRole('button', { name: 'Chats' })
+      .click();
   }
 
   /** The control that joins a public chat, where they are listed. */

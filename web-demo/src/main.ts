@@ -38,7 +38,8 @@ function draw(): void {
 
 function showTab(tab: 'chats' | 'discover'): void {
   view.tab = tab;
-  byId<HTMLInputElement>('filter').placeholder = tab === 'chats' ? 'Filter chats' : 'Search public chats';
+  byId<HTMLInputElement>('filter').placeholder =
+    tab === 'chats' ? 'Filter chats' : 'Search public chats';
   changed();
   void discover();
 }
@@ -54,7 +55,11 @@ function openMyMenu(at: HTMLElement): void {
     { icon: 'edit', text: 'Edit profile', act: () => editProfile(rename) },
     { icon: 'people', text: 'Teams', act: showTeams },
     { icon: 'code', text: 'Under the hood', act: () => showHood() },
-    { icon: 'info', text: 'API documentation', act: () => void open('/api/docs', '_blank', 'noopener') },
+    {
+      icon: 'info',
+      text: 'API documentation',
+      act: () => void open('/api/docs', '_blank', 'noopener'),
+    },
     ...ways,
   ]);
 }

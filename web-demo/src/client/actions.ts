@@ -28,7 +28,10 @@ export class Actions {
     if (chat.team_id) await this.listTeams();
     const team = chat.private ? undefined : this.client.teams.get(chat.team_id ?? '');
     const all = [...new Set([this.client.myId, ...users, ...(team?.users ?? [])])];
-    const answer = await this.client.request<{ chat: ChatNews }>('create-chat', { chat, users: all });
+    const answer = await this.client.request<{ chat: ChatNews }>('create-chat', {
+      chat,
+      users: all,
+    });
     return this.client.chats.remember({ ...answer.chat, role: 'owner' }).id;
   }
 

@@ -36,12 +36,15 @@ export class Chats extends Map<string, Chat> {
     connection.on('member-changed', (news: { chat: { id: string }; member: Member }) =>
       this.changeMember(news.chat.id, news.member),
     );
-    connection.on('read', (news: { chat: { id: string }; user: { id: string }; read_seq: number }) => {
-      const members = this.get(news.chat.id)?.memberList;
-      const member = members?.find(({ user }) => user.id === news.user.id);
-      if (member) member.read_seq = Math.max(member.read_seq, news.read_seq);
-      listener.changed();
-    });
+    connection.on(
+      'read',
+      (news: { chat: { id: string }; user: { id: string }; read_seq: number }) => {
+        const members = this.get(news.chat.id)?.memberList;
+        const member = members?.find(({ user }) => user.id === news.user.id);
+        if (member) member.read_seq = Math.max(member.read_seq, news.read_seq);
+        listener.changed();
+      },
+    );
     connection.on('typing', (news: { chat: { id: string }; user: User; on: boolean }) => {
       const typing = this.get(news.chat.id)?.typing;
       if (news.on) typing?.set(news.user.id, news.user);

@@ -247,7 +247,8 @@ export class ChatClient {
     users.forEach((user) => this.people.meet(user));
     const chat = this.chats.get(chat_id);
     const isNew = ({ id }: User) => !chat?.memberList?.some(({ user }) => user.id === id);
-    if (chat?.memberList && !chat.hasMoreMembers && users.some(isNew)) void this.report(this.loadMembers(chat));
+    if (chat?.memberList && !chat.hasMoreMembers && users.some(isNew))
+      void this.report(this.loadMembers(chat));
   }
 
   private receive(message: Message): void {
@@ -298,7 +299,14 @@ export class ChatClient {
     const chat = this.chats.get(news.id);
     if (!chat) return;
     const { id, name, description, private: isPrivate, users, frozen } = news;
-    this.chats.remember({ id, name, description, private: isPrivate, users, frozen: Boolean(frozen) });
+    this.chats.remember({
+      id,
+      name,
+      description,
+      private: isPrivate,
+      users,
+      frozen: Boolean(frozen),
+    });
     // Of a large chat not everybody is named: the list decides who is in it.
     if (!users?.includes(this.myId)) void this.report(this.listChats());
     else if (chat.memberList) void this.report(this.loadMembers(chat));

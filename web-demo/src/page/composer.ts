@@ -38,7 +38,9 @@ export function drawComposer(): void {
   if (chat.id !== chat_id) change(chat.id);
   const isClosed = Boolean(chat.frozen) && chat.role === 'member';
   input().disabled = isClosed;
-  input().placeholder = isClosed ? 'Only moderators may write here now' : invitationTo(titleOf(chat, client));
+  input().placeholder = isClosed
+    ? 'Only moderators may write here now'
+    : invitationTo(titleOf(chat, client));
   drawSend();
   const about = view.editing ?? view.replyTo;
   const drawn = `${about?.id} ${about?.change} ${Boolean(view.editing)}`;
@@ -51,7 +53,10 @@ export function drawComposer(): void {
   const said = element('span', 'said', plain(about.msg));
   said.dir = 'auto';
   const cancel = iconButton('close', 'Cancel', () => finish());
-  byId('about').replaceChildren(element('span', 'lines', element('strong', '', title), said), cancel);
+  byId('about').replaceChildren(
+    element('span', 'lines', element('strong', '', title), said),
+    cancel,
+  );
 }
 
 export function reply(message: Message): void {
@@ -129,7 +134,8 @@ function pressed(event: KeyboardEvent): void {
 const isMineStill = ({ user_id, deleted_at, type }: Message) =>
   user_id === client.myId && !deleted_at && type === 'text';
 
-const invitationTo = (name: string) => (name.length > NAME_FITS ? 'Write a message' : `Write to ${name}`);
+const invitationTo = (name: string) =>
+  name.length > NAME_FITS ? 'Write a message' : `Write to ${name}`;
 
 function drawSend(): void {
   byId<HTMLButtonElement>('send').disabled = input().disabled || !input().value.trim();

@@ -14,7 +14,8 @@ export function drawConversation(): void {
   if (!chat) return;
   byId('conversation').classList.toggle('direct', Boolean(chat.direct));
   const picture = chatAvatar(chat, client);
-  if (byId('chat-avatar').innerHTML !== picture.outerHTML) byId('chat-avatar').replaceChildren(picture);
+  if (byId('chat-avatar').innerHTML !== picture.outerHTML)
+    byId('chat-avatar').replaceChildren(picture);
   byId('title').textContent = titleOf(chat, client);
   byId('subtitle').textContent = subtitle(chat);
   byId('show-details').ariaExpanded = String(view.details);

@@ -33,12 +33,16 @@ export function drawDetails(): void {
   if (pane.dataset.drawn === drawn) return;
   pane.dataset.drawn = drawn;
   // What had the focus is drawn anew: its like gets it.
-  const focused = pane.contains(document.activeElement) ? labelOf(document.activeElement) : undefined;
+  const focused = pane.contains(document.activeElement)
+    ? labelOf(document.activeElement)
+    : undefined;
   pane.replaceChildren(...sections(chat));
-  if (focused) [...pane.querySelectorAll('button')].find((one) => labelOf(one) === focused)?.focus();
+  if (focused)
+    [...pane.querySelectorAll('button')].find((one) => labelOf(one) === focused)?.focus();
 }
 
-const labelOf = (control: Element | null) => control?.ariaLabel ?? control?.textContent ?? undefined;
+const labelOf = (control: Element | null) =>
+  control?.ariaLabel ?? control?.textContent ?? undefined;
 
 function sections(chat: Chat): HTMLElement[] {
   const about = element('section', 'about', chatAvatar(chat, client), ...whatItIs(chat));
@@ -53,14 +57,22 @@ function whatItIs(chat: Chat): HTMLElement[] {
   const other = otherOf(chat, client);
   if (chat.direct) {
     const handle = other?.handle ? `@${other.handle} · ` : '';
-    return [title, element('p', 'faint', handle + (other?.online ? 'online' : lastSeen(other?.last_seen)))];
+    return [
+      title,
+      element('p', 'faint', handle + (other?.online ? 'online' : lastSeen(other?.last_seen))),
+    ];
   }
   const team = client.teams.get(chat.team_id ?? '');
-  const kind = team ? `For the team ${team.name}` : chat.private ? 'Private: by invitation' : 'Public: anyone may join';
+  const kind = team
+    ? `For the team ${team.name}`
+    : chat.private
+      ? 'Private: by invitation'
+      : 'Public: anyone may join';
   const description = element('p', 'description', ...described(chat.description ?? ''));
   description.dir = 'auto';
   const parts: HTMLElement[] = [title, element('p', 'faint', kind), description];
-  if (mayModerate(chat)) parts.push(button('small', () => editChat(chat), 'Edit name and description'));
+  if (mayModerate(chat))
+    parts.push(button('small', () => editChat(chat), 'Edit name and description'));
   return parts;
 }
 
@@ -84,13 +96,18 @@ function choices(chat: Chat): HTMLElement {
     'section',
     'choices',
     toggle('mute', 'Mute', Boolean(muted), (on) => client.act.updateMembership(id, { muted: on })),
-    toggle('pin', 'Pin to the top', Boolean(isPinned), (on) => client.act.updateMembership(id, { pinned: on })),
-    toggle('archive', 'Archive', Boolean(archived), (on) => client.act.updateMembership(id, { archived: on })),
+    toggle('pin', 'Pin to the top', Boolean(isPinned), (on) =>
+      client.act.updateMembership(id, { pinned: on }),
+    ),
+    toggle('archive', 'Archive', Boolean(archived), (on) =>
+      client.act.updateMembership(id, { archived: on }),
+    ),
   );
   list.ariaLabel = 'For yourself';
   if (!chat.direct) list.append(choice('people', 'Invite people', () => invite(id)));
   // Into a private chat a link does not lead.
-  if (!chat.private) list.append(choice('copy', 'Copy link', () => copyText(location.href, 'The link is copied.')));
+  if (!chat.private)
+    list.append(choice('copy', 'Copy link', () => copyText(location.href, 'The link is copied.')));
   return list;
 }
 
@@ -98,7 +115,12 @@ function choice(name: IconName, text: string, act: () => void, className = 'choi
   return button(className, act, icon(name), text);
 }
 
-function toggle(name: IconName, text: string, on: boolean, set: (on: boolean) => Promise<void>): HTMLElement {
+function toggle(
+  name: IconName,
+  text: string,
+  on: boolean,
+  set: (on: boolean) => Promise<void>,
+): HTMLElement {
   const made = choice(name, text, () => void attempt(() => set(!on)));
   made.role = 'switch';
   made.ariaChecked = String(on);
@@ -119,7 +141,11 @@ function pins(): HTMLElement {
     const time = element('span', 'time', shortTime(created_at));
     const said = element('span', 'said', plain(msg));
     said.dir = 'auto';
-    return element('li', '', button('pinned', () => void goToMessage(chat, seq), name, time, said));
+    return element(
+      'li',
+      '',
+      button('pinned', () => void goToMessage(chat, seq), name, time, said),
+    );
   });
   section.append(element('ul', '', ...list));
   return section;
@@ -153,7 +179,9 @@ function endings(chat: Chat): HTMLElement {
 }
 
 async function leave({ id, name, private: isPrivate, role, users = [] }: Chat): Promise<void> {
-  const back = isPrivate ? 'You come back only by an invitation.' : 'You can join it again in Discover.';
+  const back = isPrivate
+    ? 'You come back only by an invitation.'
+    : 'You can join it again in Discover.';
   const heir = role === 'owner' && users.length > 1 ? ' Another member becomes its owner.' : '';
   const question = { title: `Leave “${name}”?`, text: back + heir, verb: 'Leave', danger: true };
   if (await confirmed(question)) await attempt(() => goneAfter(client.act.leave(id)));

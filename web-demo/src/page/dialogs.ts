@@ -15,7 +15,12 @@ export function confirmed({ title, text = '', verb, danger }: Question): Promise
     const { dialog, close } = openDialog(title);
     dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'));
     const yes = button(danger ? 'danger' : 'primary', () => close('yes'), verb);
-    const actions = element('div', 'dialog-actions', button('quiet', () => close(), 'Cancel'), yes);
+    const actions = element(
+      'div',
+      'dialog-actions',
+      button('quiet', () => close(), 'Cancel'),
+      yes,
+    );
     dialog.append(element('p', 'dialog-text', text), actions);
   });
 }
@@ -76,7 +81,12 @@ export function formDialog(
   const refusal = element('p', 'refusal');
   refusal.role = 'alert';
   const submit = element('button', 'primary', verb);
-  const actions = element('div', 'dialog-actions', button('quiet', () => close(), 'Cancel'), submit);
+  const actions = element(
+    'div',
+    'dialog-actions',
+    button('quiet', () => close(), 'Cancel'),
+    submit,
+  );
   const form = element('form', '', ...content, refusal, actions);
   form.addEventListener('submit', (event) => {
     event.preventDefault();

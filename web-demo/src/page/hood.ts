@@ -8,7 +8,19 @@ import { changed, client } from './state';
 
 const KEPT = 300;
 /** What the page asks by itself: not what somebody has done. */
-const QUIET = ['typing', 'mark-read', 'subscribe', 'unsubscribe', 'watch-users', 'list-members', 'list-messages', 'list-changes', 'list-chats', 'list-teams', 'list-users'];
+const QUIET = [
+  'typing',
+  'mark-read',
+  'subscribe',
+  'unsubscribe',
+  'watch-users',
+  'list-members',
+  'list-messages',
+  'list-changes',
+  'list-chats',
+  'list-teams',
+  'list-users',
+];
 
 const events: Traffic[] = [];
 let latest: Traffic | undefined;
@@ -69,30 +81,51 @@ function eventItem(traffic: Traffic): HTMLElement {
   const time = new Date(at).toISOString().slice(11, 23);
   const took = isOut ? (took_ms === undefined ? '…' : `${took_ms.toFixed(1)} ms`) : '';
   const facts = element('span', 'facts', numbersOf(traffic), took && ` ${took}`);
-  const pick = button('event', () => {
-    selected = selected === traffic ? undefined : traffic;
-    draw();
-  }, element('span', 'time', time), arrow, element('span', 'event-name', event), facts);
+  const pick = button(
+    'event',
+    () => {
+      selected = selected === traffic ? undefined : traffic;
+      draw();
+    },
+    element('span', 'time', time),
+    arrow,
+    element('span', 'event-name', event),
+    facts,
+  );
   pick.ariaPressed = String(selected === traffic);
   return element('li', '', pick);
 }
 
 /** The numbers by which a client misses nothing. */
 function numbersOf({ body, answer }: Traffic): string {
-  const { seq, change } = { ...(body as object), ...(answer as object) } as { seq?: number; change?: number };
-  return [seq !== undefined && `seq ${seq}`, change !== undefined && `change ${change}`].filter(Boolean).join(' ');
+  const { seq, change } = { ...(body as object), ...(answer as object) } as {
+    seq?: number;
+    change?: number;
+  };
+  return [seq !== undefined && `seq ${seq}`, change !== undefined && `change ${change}`]
+    .filter(Boolean)
+    .join(' ');
 }
 
 function drawCode(traffic?: Traffic): void {
   const place = byId('code');
   if (!traffic) {
-    place.replaceChildren(element('p', 'faint', 'Do something, such as sending a message: the code for it comes here.'));
+    place.replaceChildren(
+      element('p', 'faint', 'Do something, such as sending a message: the code for it comes here.'),
+    );
     return;
   }
   const { direction, event, body, answer } = traffic;
-  const parts = direction === 'out' ? recipesFor(event, body, isAccount(identity) ? undefined : client.myId) : [];
-  if (direction === 'in') parts.push({ title: 'Socket.IO', code: `socket.on("${event}", (body) => console.log(body));` });
-  parts.push({ title: direction === 'in' ? 'Body' : 'Answer', code: answer || direction === 'in' ? JSON.stringify(answer ?? body, null, 2) : '…' });
+  const parts =
+    direction === 'out'
+      ? recipesFor(event, body, isAccount(identity) ? undefined : client.myId)
+      : [];
+  if (direction === 'in')
+    parts.push({ title: 'Socket.IO', code: `socket.on("${event}", (body) => console.log(body));` });
+  parts.push({
+    title: direction === 'in' ? 'Body' : 'Answer',
+    code: answer || direction === 'in' ? JSON.stringify(answer ?? body, null, 2) : '…',
+  });
   place.replaceChildren(
     element('h3', '', selected ? event : `Latest action: ${event}`),
     ...parts.map(({ title, code }) => {
@@ -102,7 +135,12 @@ function drawCode(traffic?: Traffic): void {
       shown.tabIndex = 0;
       shown.role = 'region';
       shown.ariaLabel = title;
-      return element('div', 'recipe', element('div', 'recipe-head', element('h4', '', title), copy), shown);
+      return element(
+        'div',
+        'recipe',
+        element('div', 'recipe-head', element('h4', '', title), copy),
+        shown,
+      );
     }),
   );
 }

@@ -12,20 +12,35 @@ export function newChat(): void {
   const content = [
     field({ name: 'name', label: 'Name', required: true }),
     field({ name: 'description', label: 'What it is about (optional)', lines: 2 }),
-    select('visibility', 'Who may join', [['public', 'Public: anyone may find and join it'], ['private', 'Private: by invitation']]),
-    ...(teams.length ? [select('team', 'Team', [['', 'No team'], ...teams.map(({ id, name }): [string, string] => [id, name])])] : []),
+    select('visibility', 'Who may join', [
+      ['public', 'Public: anyone may find and join it'],
+      ['private', 'Private: by invitation'],
+    ]),
+    ...(teams.length
+      ? [
+          select('team', 'Team', [
+            ['', 'No team'],
+            ...teams.map(({ id, name }): [string, string] => [id, name]),
+          ]),
+        ]
+      : []),
     people.part,
   ];
-  formDialog('New chat', 'Create', content, async ({ name = '', description, visibility, team }) => {
-    const chat = {
-      name,
-      description: description || undefined,
-      private: visibility === 'private',
-      team_id: team || undefined,
-      users: [...people.picked.keys()],
-    };
-    goTo(await client.act.createChat(chat));
-  });
+  formDialog(
+    'New chat',
+    'Create',
+    content,
+    async ({ name = '', description, visibility, team }) => {
+      const chat = {
+        name,
+        description: description || undefined,
+        private: visibility === 'private',
+        team_id: team || undefined,
+        users: [...people.picked.keys()],
+      };
+      goTo(await client.act.createChat(chat));
+    },
+  );
 }
 
 export function newMessage(): void {
@@ -94,7 +109,12 @@ export function showTeams(): void {
       (person) => !users.includes(person.id),
     );
   };
-  const form = element('form', 'row', field({ name: 'team', label: 'New team', required: true }), element('button', 'primary', 'Make'));
+  const form = element(
+    'form',
+    'row',
+    field({ name: 'team', label: 'New team', required: true }),
+    element('button', 'primary', 'Make'),
+  );
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const name = String(new FormData(form).get('team')).trim();
@@ -104,7 +124,16 @@ export function showTeams(): void {
       draw();
     });
   });
-  dialog.append(hint, list, form, element('div', 'dialog-actions', button('quiet', () => close(), 'Close')));
+  dialog.append(
+    hint,
+    list,
+    form,
+    element(
+      'div',
+      'dialog-actions',
+      button('quiet', () => close(), 'Close'),
+    ),
+  );
   draw();
   void attempt(async () => {
     await client.act.listTeams();

@@ -36,7 +36,11 @@ export function linkTo(address: string): HTMLAnchorElement {
 
 /** One line without marks, for a list or a quotation. */
 export function plain(text: string): string {
-  return text.slice(0, 300).replace(/```|\*\*|`/g, '').replace(/\s+/g, ' ').trim();
+  return text
+    .slice(0, 300)
+    .replace(/```|\*\*|`/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
 }
 
 function escape(text: string): string {

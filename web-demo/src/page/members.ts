@@ -16,9 +16,15 @@ export function membersSection(chat: Chat): HTMLElement {
   const members = chat.memberList ?? [];
   const list = element('ul', 'members');
   const sorted = [...members].sort(byRank);
-  const draw = (shown: Member[]) => list.replaceChildren(...shown.map((member) => memberItem(chat, member)));
+  const draw = (shown: Member[]) =>
+    list.replaceChildren(...shown.map((member) => memberItem(chat, member)));
   draw(sorted.slice(0, SHOWN));
-  const heading = element('h3', '', 'Members ', element('span', 'faint', `${members.length}${chat.hasMoreMembers ? '+' : ''}`));
+  const heading = element(
+    'h3',
+    '',
+    'Members ',
+    element('span', 'faint', `${members.length}${chat.hasMoreMembers ? '+' : ''}`),
+  );
   const section = element('section', '', heading, list);
   if (sorted.length > SHOWN) {
     const all = button('small', () => (draw(sorted), all.remove()), `Show all ${sorted.length}`);
@@ -32,7 +38,11 @@ const personOf = ({ user }: Member): Person => client.people.get(user.id) ?? use
 function byRank(one: Member, other: Member): number {
   const rank = ({ role = 'member' }: Member) => RANK[role];
   const online = (member: Member) => Number(personOf(member).online ?? false);
-  return rank(one) - rank(other) || online(other) - online(one) || personOf(one).name.localeCompare(personOf(other).name);
+  return (
+    rank(one) - rank(other) ||
+    online(other) - online(one) ||
+    personOf(one).name.localeCompare(personOf(other).name)
+  );
 }
 
 function memberItem(chat: Chat, member: Member): HTMLElement {
@@ -40,12 +50,23 @@ function memberItem(chat: Chat, member: Member): HTMLElement {
   const isMe = person.id === client.myId;
   const name = element('span', 'name', isMe ? `${person.name} (you)` : person.name);
   name.dir = 'auto';
-  const state = [person.handle ? `@${person.handle}` : '', member.muted ? 'muted' : '', person.online ? 'online' : ''];
-  const lines = element('span', 'lines', name, element('span', 'preview', state.filter(Boolean).join(' · ')));
+  const state = [
+    person.handle ? `@${person.handle}` : '',
+    member.muted ? 'muted' : '',
+    person.online ? 'online' : '',
+  ];
+  const lines = element(
+    'span',
+    'lines',
+    name,
+    element('span', 'preview', state.filter(Boolean).join(' · ')),
+  );
   const item = element('li', 'item', personAvatar(person), lines);
   if (member.role && member.role !== 'member') item.append(element('span', 'role', member.role));
   if (!isMe) {
-    const more = iconButton('menu', `Actions for ${person.name}`, () => openMenu(more, actionsFor(chat, member, person)));
+    const more = iconButton('menu', `Actions for ${person.name}`, () =>
+      openMenu(more, actionsFor(chat, member, person)),
+    );
     more.ariaHasPopup = 'true';
     item.append(more);
   }
@@ -56,18 +77,26 @@ function actionsFor(chat: Chat, { role, muted }: Member, person: Person): Item[]
   const { id, name } = person;
   const items: Item[] = [{ icon: 'chat', text: 'Write to them', act: () => writeTo(id) }];
   const set = (to: Role) => void attempt(() => client.act.setRole(chat.id, id, to));
-  const treat = (request: string) => void attempt(() => client.act.treatMember(request, chat.id, id));
+  const treat = (request: string) =>
+    void attempt(() => client.act.treatMember(request, chat.id, id));
   const ask = async (title: string, text: string, verb: string, act: () => void) => {
     if (await confirmed({ title, text, verb, danger: true })) act();
   };
   if (chat.role === 'owner') {
     const isModerator = role === 'moderator';
     items.push(
-      { icon: 'person', text: isModerator ? 'Make a member' : 'Make a moderator', act: () => set(isModerator ? 'member' : 'moderator') },
+      {
+        icon: 'person',
+        text: isModerator ? 'Make a member' : 'Make a moderator',
+        act: () => set(isModerator ? 'member' : 'moderator'),
+      },
       {
         icon: 'flag',
         text: 'Hand the chat over',
-        act: () => void ask(`Make ${name} the owner?`, 'You stay as a moderator.', 'Hand over', () => set('owner')),
+        act: () =>
+          void ask(`Make ${name} the owner?`, 'You stay as a moderator.', 'Hand over', () =>
+            set('owner'),
+          ),
       },
     );
   }
@@ -83,14 +112,23 @@ function actionsFor(chat: Chat, { role, muted }: Member, person: Person): Item[]
       icon: 'door',
       text: 'Remove',
       danger: true,
-      act: () => void ask(`Remove ${name}?`, 'They may come back, if they can find the chat.', 'Remove', () => treat('remove-member')),
+      act: () =>
+        void ask(
+          `Remove ${name}?`,
+          'They may come back, if they can find the chat.',
+          'Remove',
+          () => treat('remove-member'),
+        ),
     });
   }
   items.push({
     icon: 'close',
     text: 'Ban',
     danger: true,
-    act: () => void ask(`Ban ${name}?`, 'They are removed, and may not come back.', 'Ban', () => treat('ban-member')),
+    act: () =>
+      void ask(`Ban ${name}?`, 'They are removed, and may not come back.', 'Ban', () =>
+        treat('ban-member'),
+      ),
   });
   return items;
 }

@@ -67,8 +67,17 @@ function draw(input: HTMLTextAreaElement): void {
   list.replaceChildren(
     ...offered.map((person, index) => {
       const handle = person.handle ? ` @${person.handle}` : '';
-      const option = element('li', 'item', personAvatar(person), element('span', 'lines', person.name, element('span', 'preview', handle)));
-      Object.assign(option, { id: `mention-${index}`, role: 'option', ariaSelected: String(index === chosen) });
+      const option = element(
+        'li',
+        'item',
+        personAvatar(person),
+        element('span', 'lines', person.name, element('span', 'preview', handle)),
+      );
+      Object.assign(option, {
+        id: `mention-${index}`,
+        role: 'option',
+        ariaSelected: String(index === chosen),
+      });
       // Before the field loses the focus.
       option.addEventListener('pointerdown', (event) => {
         event.preventDefault();

@@ -27,7 +27,8 @@ export function openPanel(at: HTMLElement, panel: HTMLElement): void {
   panel.addEventListener('keydown', (event) => move(event, panel));
   panel.addEventListener('toggle', (event) => {
     if ((event as ToggleEvent).newState !== 'closed') return;
-    if (panel.contains(document.activeElement) || document.activeElement === document.body) at.focus();
+    if (panel.contains(document.activeElement) || document.activeElement === document.body)
+      at.focus();
     at.ariaExpanded = 'false';
     panel.remove();
   });
@@ -58,7 +59,14 @@ function place(panel: HTMLElement, at: HTMLElement): void {
 function move(event: KeyboardEvent, panel: HTMLElement): void {
   const items = [...panel.querySelectorAll('button')];
   const at = items.indexOf(document.activeElement as HTMLButtonElement);
-  const next = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+  const next = {
+    ArrowDown: at + 1,
+    ArrowRight: at + 1,
+    ArrowUp: at - 1,
+    ArrowLeft: at - 1,
+    Home: 0,
+    End: -1,
+  }[event.key];
   if (next === undefined) return;
   event.preventDefault();
   items.at(next % items.length)?.focus();

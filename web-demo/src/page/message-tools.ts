@@ -8,7 +8,24 @@ import { choose, openMenu, openPanel, type Item } from './menu';
 import { attempt, client, mayModerate } from './state';
 import { showNotice } from './toast';
 
-const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '🔥', '👏', '👀', '✅', '❌', '🤔', '💡', '🚀', '☕'];
+const REACTIONS = [
+  '👍',
+  '❤️',
+  '😂',
+  '🎉',
+  '😮',
+  '😢',
+  '🙏',
+  '🔥',
+  '👏',
+  '👀',
+  '✅',
+  '❌',
+  '🤔',
+  '💡',
+  '🚀',
+  '☕',
+];
 
 export function openReactions(at: HTMLElement, message: Message): void {
   const panel = element('div', 'menu reactions-menu');
@@ -16,13 +33,16 @@ export function openReactions(at: HTMLElement, message: Message): void {
   panel.ariaLabel = 'Reactions';
   panel.append(
     ...REACTIONS.map((reaction) => {
-      const isMine = message.reactions?.some((one) => one.reaction === reaction && one.users.includes(client.myId));
+      const isMine = message.reactions?.some(
+        (one) => one.reaction === reaction && one.users.includes(client.myId),
+      );
       const pick = button('', () => choose(panel, () => react(reaction, !isMine)), reaction);
       pick.ariaPressed = String(Boolean(isMine));
       return pick;
     }),
   );
-  const react = (reaction: string, on: boolean) => void attempt(() => client.act.react(message, reaction, on));
+  const react = (reaction: string, on: boolean) =>
+    void attempt(() => client.act.react(message, reaction, on));
   openPanel(at, panel);
 }
 
@@ -58,14 +78,20 @@ function markUnread(message: Message): void {
 
 async function erase(message: Message): Promise<void> {
   const text = 'Its text goes from the server for good. Others see that there was a message.';
-  const isSure = await confirmed({ title: 'Delete this message?', text, verb: 'Delete', danger: true });
+  const isSure = await confirmed({
+    title: 'Delete this message?',
+    text,
+    verb: 'Delete',
+    danger: true,
+  });
   if (isSure) await attempt(() => client.act.delete(message));
 }
 
 export function copyText(text: string, done: string): void {
   const copied = () => showNotice(done);
   // Over plain HTTP there is no clipboard but the one that a selection fills.
-  if (navigator.clipboard) void navigator.clipboard.writeText(text).then(copied, () => copyBySelection(text, copied));
+  if (navigator.clipboard)
+    void navigator.clipboard.writeText(text).then(copied, () => copyBySelection(text, copied));
   else copyBySelection(text, copied);
 }
 

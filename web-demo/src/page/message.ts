@@ -16,7 +16,8 @@ import { clock, fullTime } from './time';
 const LONG = 700;
 const MANY_LINES = 14;
 /** At most three, perhaps joined and with a tone of skin. */
-const EMOJI_ALONE = /^(\p{Extended_Pictographic}(\uFE0F|\p{Emoji_Modifier}|\u200D\p{Extended_Pictographic})*){1,3}$/u;
+const EMOJI_ALONE =
+  /^(\p{Extended_Pictographic}(\uFE0F|\p{Emoji_Modifier}|\u200D\p{Extended_Pictographic})*){1,3}$/u;
 const unfolded = new Set<string>();
 
 export function newMessage({ isMine }: MessageRow): HTMLElement {
@@ -32,7 +33,20 @@ export function drawMessage(item: HTMLElement, row: MessageRow, chat: Chat): voi
   const isUnfolded = unfolded.has(row.key);
   const { readers, name, first, last } = row;
   const author = client.people.get(row.author);
-  const drawn = JSON.stringify([message, pending, readers.map(({ id }) => id), name, first, last, quoted, isUnfolded, client.state === 'connected', author?.online, author?.photo, chat.role]);
+  const drawn = JSON.stringify([
+    message,
+    pending,
+    readers.map(({ id }) => id),
+    name,
+    first,
+    last,
+    quoted,
+    isUnfolded,
+    client.state === 'connected',
+    author?.online,
+    author?.photo,
+    chat.role,
+  ]);
   if (item.dataset.drawn === drawn) return;
   item.dataset.drawn = drawn;
   if (message) item.dataset.seq = String(message.seq);
@@ -48,7 +62,11 @@ export function drawMessage(item: HTMLElement, row: MessageRow, chat: Chat): voi
 
 function partsOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
   const { message, pending, isMine } = row;
-  const author = element('p', isMine ? 'author unseen' : `author ${toneOf(row.author)}`, isMine ? 'You' : row.name);
+  const author = element(
+    'p',
+    isMine ? 'author unseen' : `author ${toneOf(row.author)}`,
+    isMine ? 'You' : row.name,
+  );
   author.dir = 'auto';
   const bubble = element('div', 'bubble');
   const answered = message?.reply_to ?? pending?.reply_to;
@@ -82,22 +100,32 @@ function textOf({ key, message, pending }: MessageRow): HTMLElement {
   }
   const shown = isLong(whole) && !unfolded.has(key) ? folded(whole) : whole;
   const mentioned = message?.mentions ?? pending?.mentions ?? [];
-  text.append(...formatted(shown, mentioned.map((id) => client.people.nameOf(id))));
+  text.append(
+    ...formatted(
+      shown,
+      mentioned.map((id) => client.people.nameOf(id)),
+    ),
+  );
   if (EMOJI_ALONE.test(whole)) text.classList.add('emoji');
   return text;
 }
 
-const isLong = (text: string) => text.length > LONG || text.split('\n', MANY_LINES + 1).length > MANY_LINES;
+const isLong = (text: string) =>
+  text.length > LONG || text.split('\n', MANY_LINES + 1).length > MANY_LINES;
 const folded = (text: string) => `${text.split('\n', MANY_LINES).join('\n').slice(0, LONG)}…`;
 
 function foldOf({ key, message, pending }: MessageRow): HTMLElement[] {
   if (!isLong(message?.msg ?? pending?.text ?? '')) return [];
   const isOpen = unfolded.has(key);
-  const fold = button('link', () => {
-    if (isOpen) unfolded.delete(key);
-    else unfolded.add(key);
-    changed();
-  }, isOpen ? 'Show less' : 'Show all of it');
+  const fold = button(
+    'link',
+    () => {
+      if (isOpen) unfolded.delete(key);
+      else unfolded.add(key);
+      changed();
+    },
+    isOpen ? 'Show less' : 'Show all of it',
+  );
   return [fold];
 }
 
@@ -107,11 +135,19 @@ function quotedBy({ message, pending }: MessageRow, { timeline }: Chat): Message
 }
 
 function quotation(seq: number, chat: Chat, quoted?: Message): HTMLElement {
-  const author = quoted ? client.people.nameOf(quoted.user_id, quoted.user.name) : 'An earlier message';
+  const author = quoted
+    ? client.people.nameOf(quoted.user_id, quoted.user.name)
+    : 'An earlier message';
   const said = quoted?.deleted_at ? 'Deleted' : plain(quoted?.msg ?? 'Show it');
   const name = element('span', `author ${toneOf(quoted?.user_id ?? '')}`, author);
   const meaning = element('span', 'unseen', 'In reply to ');
-  const quote = button('quote', () => void showMessage(chat, seq), meaning, name, element('span', 'said', said));
+  const quote = button(
+    'quote',
+    () => void showMessage(chat, seq),
+    meaning,
+    name,
+    element('span', 'said', said),
+  );
   quote.dir = 'auto';
   return quote;
 }
@@ -120,7 +156,11 @@ function quotation(seq: number, chat: Chat, quoted?: Message): HTMLElement {
 function stateOf({ message, pending, isMine, readers, sentAt }: MessageRow): HTMLElement {
   const state = element('span', 'state');
   if (pending) {
-    state.textContent = pending.failure ? 'Not sent' : client.state === 'connected' ? 'Sending…' : 'Waiting…';
+    state.textContent = pending.failure
+      ? 'Not sent'
+      : client.state === 'connected'
+        ? 'Sending…'
+        : 'Waiting…';
     return state;
   }
   if (message!.pinned_at) state.append(named('pin', 'Pinned'));
@@ -130,7 +170,10 @@ function stateOf({ message, pending, isMine, readers, sentAt }: MessageRow): HTM
   time.title = fullTime(sentAt);
   state.append(time);
   if (isMine) {
-    const names = readers.slice(0, 10).map(({ name }) => name).join(', ');
+    const names = readers
+      .slice(0, 10)
+      .map(({ name }) => name)
+      .join(', ');
     state.append(named(names ? 'checks' : 'check', names ? `Read by ${names}` : 'Sent'));
   }
   return state;
@@ -145,7 +188,11 @@ function named(name: 'pin' | 'check' | 'checks', meaning: string): HTMLElement {
 function reactionsOf(message: Message, reactions: Reaction[]): HTMLElement {
   const all = reactions.map(({ reaction, count, users }) => {
     const isMine = users.includes(client.myId);
-    const toggle = button('reaction', () => attempt(() => client.act.react(message, reaction, !isMine)), `${reaction} ${count}`);
+    const toggle = button(
+      'reaction',
+      () => attempt(() => client.act.react(message, reaction, !isMine)),
+      `${reaction} ${count}`,
+    );
     const names = users.map((id) => (id === client.myId ? 'you' : client.people.nameOf(id)));
     toggle.ariaPressed = String(isMine);
     toggle.title = `${names.join(', ')} reacted with ${reaction}`;

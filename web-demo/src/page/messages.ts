@@ -59,7 +59,13 @@ export function drawMessages(chat: Chat): void {
   byId('no-messages').hidden = !timeline.messages || rows.length > 0;
   keepPlace(() => {
     byId('earlier').hidden = !timeline.earlier && from === 0;
-    match(byId('messages'), rows, (row) => row.key, create, (item, row) => update(item, row, chat));
+    match(
+      byId('messages'),
+      rows,
+      (row) => row.key,
+      create,
+      (item, row) => update(item, row, chat),
+    );
   });
   if (timeline.messages && !place.isOpened) {
     place.isOpened = true;
@@ -130,7 +136,8 @@ function firstUnread({ unread }: Chat, messages: Message[]): number | undefined 
 function placeAt(unreadFrom: number | undefined, messages: Message[]): void {
   place.unreadFrom = unreadFrom;
   place.seen = unreadFrom === undefined ? (messages.at(-1)?.seq ?? 0) : unreadFrom - 1;
-  if (unreadFrom !== undefined) place.last = messages[placeOf(messages, unreadFrom) + DRAWN - STEP]?.seq;
+  if (unreadFrom !== undefined)
+    place.last = messages[placeOf(messages, unreadFrom) + DRAWN - STEP]?.seq;
 }
 
 function goToUnread(): void {

@@ -21,7 +21,9 @@ export function peopleFinder(
   hint.role = 'status';
   const show = (people: Person[]) => {
     const offered = people.filter(({ id }) => id !== client.myId).filter(isOffered);
-    list.replaceChildren(...offered.slice(0, 50).map((person) => element('li', '', personButton(person, chosen))));
+    list.replaceChildren(
+      ...offered.slice(0, 50).map((person) => element('li', '', personButton(person, chosen))),
+    );
     hint.textContent = offered.length ? '' : noneFor(input.value.trim());
   };
   const look = () =>
@@ -30,23 +32,29 @@ export function peopleFinder(
       const people = text ? await client.people.find(text) : client.people.all();
       if (text === input.value.trim().replace(/^@/, '')) show(people);
     });
-  input.addEventListener('input', afterPause(() => void look(), 150));
+  input.addEventListener(
+    'input',
+    afterPause(() => void look(), 150),
+  );
   show(client.people.all());
   const field = element('div', 'search', icon('search'), input);
   return { parts: [field, list, hint], input, refresh: () => void look() };
 }
 
 function noneFor(text: string): string {
-  return text
-    ? 'Nobody by this name or handle.'
-    : 'Type the beginning of a name or a handle.';
+  return text ? 'Nobody by this name or handle.' : 'Type the beginning of a name or a handle.';
 }
 
 function personButton(person: Person, chosen: (person: Person) => void): HTMLElement {
   const name = element('span', 'name', person.name);
   name.dir = 'auto';
   const handle = element('span', 'preview', person.handle ? `@${person.handle}` : '');
-  return button('item', () => chosen(person), personAvatar(person), element('span', 'lines', name, handle));
+  return button(
+    'item',
+    () => chosen(person),
+    personAvatar(person),
+    element('span', 'lines', name, handle),
+  );
 }
 
 /** Asks for one person. */
@@ -60,7 +68,11 @@ export function choosePerson(
     close();
     chosen(person);
   });
-  const actions = element('div', 'dialog-actions', button('quiet', () => close(), 'Cancel'));
+  const actions = element(
+    'div',
+    'dialog-actions',
+    button('quiet', () => close(), 'Cancel'),
+  );
   dialog.append(...finder.parts, actions);
   finder.input.focus();
 }
@@ -82,13 +94,17 @@ export function peopleField(label: string) {
       }),
     );
   };
-  const finder = peopleFinder(label, ({ id }) => !picked.has(id), (person) => {
-    picked.set(person.id, person);
-    finder.input.value = '';
-    draw();
-    finder.refresh();
-    finder.input.focus();
-  });
+  const finder = peopleFinder(
+    label,
+    ({ id }) => !picked.has(id),
+    (person) => {
+      picked.set(person.id, person);
+      finder.input.value = '';
+      draw();
+      finder.refresh();
+      finder.input.focus();
+    },
+  );
   const caption = element('p', 'caption', label);
   return { part: element('div', 'field', caption, chips, ...finder.parts), picked };
 }

@@ -30,7 +30,10 @@ const answer = await socket.emitWithAck("${event}", ${literal(asked)});`;
 
 function overHttp(event: string, body: unknown, actor?: string): string {
   const asked = withActor(event, body, actor);
-  const lines = [`curl ${location.origin}/api/events/${event}`, `-H 'Content-Type: application/json'`];
+  const lines = [
+    `curl ${location.origin}/api/events/${event}`,
+    `-H 'Content-Type: application/json'`,
+  ];
   if (!actor) lines.push(`-H "Authorization: Bearer $TOKEN"`);
   // In single quotes a shell reads all as it is, but for these themselves.
   lines.push(`-d '${JSON.stringify(asked).replaceAll("'", `'\\''`)}'`);

@@ -27,7 +27,12 @@ export interface MessageRow {
 export const isLine = (row: Row): row is Exclude<Row, MessageRow> => 'line' in row;
 
 /** `unreadFrom` is the `seq` above which a line says that what follows is new. */
-export function rowsOf(chat: Chat, messages: Message[], withPending: boolean, unreadFrom?: number): Row[] {
+export function rowsOf(
+  chat: Chat,
+  messages: Message[],
+  withPending: boolean,
+  unreadFrom?: number,
+): Row[] {
   const pending = withPending ? client.outbox.of(chat.id) : [];
   const said = [
     ...messages.map((message) => ofMessage(chat, message)),
@@ -38,7 +43,8 @@ export function rowsOf(chat: Chat, messages: Message[], withPending: boolean, un
   for (const row of said) {
     const isNewDay = !before || !isSameDay(before.sentAt, row.sentAt);
     const isNew = row.message !== undefined && row.message.seq === unreadFrom;
-    if (isNewDay) rows.push({ key: `day ${dayName(row.sentAt)}`, line: dayName(row.sentAt), isNew: false });
+    if (isNewDay)
+      rows.push({ key: `day ${dayName(row.sentAt)}`, line: dayName(row.sentAt), isNew: false });
     if (isNew) rows.push({ key: 'new', line: 'New messages', isNew: true });
     const goesOn = before?.author === row.author && row.sentAt - before.sentAt < SAME_BREATH_MS;
     row.first = isNewDay || isNew || !goesOn;
@@ -81,6 +87,8 @@ function ofPending(chat: Chat, pending: Pending): MessageRow {
 }
 
 function readersOf({ memberList = [] }: Chat, { seq }: Message): Person[] {
-  const readers = memberList.filter(({ user, read_seq }) => user.id !== client.myId && read_seq >= seq);
+  const readers = memberList.filter(
+    ({ user, read_seq }) => user.id !== client.myId && read_seq >= seq,
+  );
   return readers.map(({ user }) => user);
 }

@@ -98,7 +98,13 @@ function leave(): void {
   closeDialogs();
   clearComposer();
   showHood(false);
-  Object.assign(view, { tab: 'chats', shown: 'all', filter: '', replyTo: undefined, editing: undefined });
+  Object.assign(view, {
+    tab: 'chats',
+    shown: 'all',
+    filter: '',
+    replyTo: undefined,
+    editing: undefined,
+  });
   byId<HTMLInputElement>('filter').value = '';
   for (const list of ['chats', 'messages', 'invitations', 'rooms']) byId(list).replaceChildren();
 }
@@ -113,7 +119,9 @@ function closeLink(): void {
 /** An account's token, a new one in time. Where there is none, the old one shows its worth. */
 async function tokenOf(account: Account): Promise<string> {
   if (isDue(account)) {
-    renewal ??= renew(account).catch(() => {}).finally(() => (renewal = undefined));
+    renewal ??= renew(account)
+      .catch(() => {})
+      .finally(() => (renewal = undefined));
     await renewal;
     if (identity === account) save();
   }

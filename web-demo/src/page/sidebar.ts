@@ -68,7 +68,8 @@ function isShown(chat: Chat): boolean {
   return !chat.archived;
 }
 
-const activity = ({ last_message, created_at = '' }: Chat) => last_message?.created_at ?? created_at;
+const activity = ({ last_message, created_at = '' }: Chat) =>
+  last_message?.created_at ?? created_at;
 
 function byPlace(one: Chat, other: Chat): number {
   const pinned = Number(other.pinned ?? false) - Number(one.pinned ?? false);
@@ -88,7 +89,16 @@ function drawItem(item: HTMLElement, chat: Chat): void {
   const time = activity(chat) && shortTime(activity(chat));
   const { unread, mentions, muted, pinned } = chat;
   const picture = chatAvatar(chat, client);
-  const drawn = JSON.stringify([title, text, time, unread, mentions, muted, pinned, picture.outerHTML]);
+  const drawn = JSON.stringify([
+    title,
+    text,
+    time,
+    unread,
+    mentions,
+    muted,
+    pinned,
+    picture.outerHTML,
+  ]);
   if (item.dataset.drawn === drawn) return;
   item.dataset.drawn = drawn;
   const name = element('span', 'name', title);
@@ -106,7 +116,8 @@ function preview(chat: Chat): [string, boolean] {
   if (writer) return [chat.direct ? 'typing…' : `${writer.name} is typing…`, true];
   const last = chat.last_message;
   if (!last) return [chat.description ? plain(chat.description) : 'No messages yet', false];
-  const author = last.user_id === client.myId ? 'You' : client.people.nameOf(last.user_id, last.user.name);
+  const author =
+    last.user_id === client.myId ? 'You' : client.people.nameOf(last.user_id, last.user.name);
   const said = last.deleted_at ? 'Message deleted' : plain(last.msg);
   return [chat.direct && author !== 'You' ? said : `${author}: ${said}`, false];
 }
@@ -116,7 +127,10 @@ function badges({ unread, mentions, muted, pinned }: Chat): HTMLElement[] {
   if (muted) marks.push(mark('mute', 'Muted'));
   if (pinned) marks.push(mark('pin', 'Pinned'));
   if (mentions) marks.push(badge('@', `${mentions} mention you`, 'badge mention'));
-  if (unread) marks.push(badge(unread > 999 ? '999+' : String(unread), 'unread', muted ? 'badge muted' : 'badge'));
+  if (unread)
+    marks.push(
+      badge(unread > 999 ? '999+' : String(unread), 'unread', muted ? 'badge muted' : 'badge'),
+    );
   return marks;
 }
 
