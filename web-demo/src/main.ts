@@ -17,7 +17,7 @@ import { isAccount } from './client/shapes';
 
 const FRAME_MS = 16;
 /** Beside the conversation there is room for the details. */
-const IS_WIDE = '(min-width: 75rem)';
+const isWide = matchMedia('(min-width: 75.01rem)');
 
 let timer = 0;
 // Not an animation frame: the title counts unread messages while the window is hidden.
@@ -74,7 +74,8 @@ prepareWelcome(enter);
 prepareMessages();
 prepareComposer();
 prepareHood();
-view.details = matchMedia(IS_WIDE).matches;
+view.details = isWide.matches;
+isWide.addEventListener('change', ({ matches }) => identity && showDetails(matches));
 
 on('my-menu', 'click', openMyMenu);
 on('new', 'click', (at) =>
@@ -122,7 +123,7 @@ document.addEventListener('keydown', (event) => {
   if (document.querySelector('dialog[open], :popover-open')) return;
   if (finish()) return;
   if (!byId('hood').hidden) showHood(false);
-  else if (view.details && !matchMedia(IS_WIDE).matches) showDetails(false);
+  else if (view.details && !isWide.matches) showDetails(false);
 });
 
 window.addEventListener('hashchange', () => {

@@ -152,7 +152,7 @@ function pins(): HTMLElement {
 }
 
 async function goToMessage(chat: Chat, seq: number): Promise<void> {
-  if (matchMedia('(max-width: 64rem)').matches) view.details = false;
+  if (matchMedia('(max-width: 75rem)').matches) view.details = false;
   changed();
   await showMessage(chat, seq);
 }
