@@ -33,7 +33,7 @@ export function openPanel(at: HTMLElement, panel: HTMLElement): void {
     panel.remove();
   });
   // In the dialog that is open, if any: what is outside of one cannot be reached.
-  (at.closest('dialog, main') ?? document.body).append(panel);
+  (at.closest('dialog') ?? document.querySelector('main:not([hidden])')!).append(panel);
   panel.showPopover();
   at.ariaExpanded = 'true';
   place(panel, at);

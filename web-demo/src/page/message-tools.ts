@@ -50,7 +50,7 @@ export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
   const isMine = message.user_id === client.myId;
   const items: Item[] = [
     { icon: 'reply', text: 'Reply', act: () => reply(message) },
-    { icon: 'smile', text: 'React', act: () => openReactions(at, message) },
+    { icon: 'smile', text: 'React', act: () => openReactions(toolOf(message) ?? at, message) },
     { icon: 'copy', text: 'Copy text', act: () => copyText(message.msg, 'The text is copied.') },
   ];
   if (isMine && message.type === 'text') {
@@ -66,6 +66,11 @@ export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
     items.push({ icon: 'trash', text: 'Delete', danger: true, act: () => void erase(message) });
   }
   openMenu(at, items);
+}
+
+/** The message may have been drawn anew since its menu was opened. */
+function toolOf({ seq }: Message): HTMLElement | null {
+  return document.querySelector(`[data-seq="${seq}"] .tools button`);
 }
 
 /** Leaves the chat's view: staying there, one would have read it again at once. */
