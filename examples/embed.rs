@@ -19,26 +19,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let host = NewUser { id: Some("host".into()), name: "Host".into(), ..NewUser::default() };
     let host = server.service().create_user(host).await?;
-    let news = NewChat { name: "News".into(), public: true, ..NewChat::default() };
+    // Started again, it finds the chat that it has made.
+    let client_id = Some("news".into());
+    let news = NewChat { name: "News".into(), public: true, client_id, ..NewChat::default() };
     let news = server.service().create_chat(&host.id, news).await?;
     println!("say something: curl -d Hello http://{}/say/{}", server.address(), news.id);
 
+    let end = tokio::signal::ctrl_c();
+    tokio::pin!(end);
     loop {
-        tokio::select! {
-            event = events.next() => match event {
-                Some(Ok(Event::MessageSent(said))) => println!("{}: {}", said.user_name, said.value),
-                Some(Ok(_)) => {}
-                Some(Err(missed)) => println!("{missed}"),
-                None => break,
-            },
-            _ = tokio::signal::ctrl_c() => break,
+        let event = tokio::select! {
+            event = events.next() => event,
+            _ = &mut end => break,
+        };
+        match event {
+            Some(Ok(Event::MessageSent(said))) => println!("{}: {}", said.user_name, said.value),
+            Some(Ok(_)) => {}
+            Some(Err(missed)) => println!("{missed}"),
+            None => break,
         }
     }
     server.shutdown().await;
     Ok(())
 }
 
-/// Says the body of the request in the chat, as the host.
+/// Says the body of the request in the chat, as the host. Anybody who reaches the server may ask:
+/// a program for more than trying things out checks here who does.
 async fn say(
     State(service): State<Service>,
     Path(chat): Path<String>,

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chinwag::{
-    Backup, Check, Command, Config, CopyError, CopyStep, Program, Server, StartError, TokenHolder,
-    Url,
+    Backup, Check, Command, Config, CopyError, CopyStep, Program, Server, StartError, TokenError,
+    TokenFault, TokenHolder, Url,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -65,6 +65,8 @@ fn is_bad_setting(error: &(dyn Error + 'static)) -> bool {
     let start = error.downcast_ref();
     let passing = |error: &_| matches!(error, StartError::Listen { .. } | StartError::Store { .. });
     start.is_some_and(|error| !passing(error))
+        || matches!(error.downcast_ref(), Some(TokenFault::Settings(_)))
+        || error.is::<TokenError>()
         || matches!(error.downcast_ref(), Some(CopyError::Unfit { .. }))
 }
 
@@ -109,7 +111,11 @@ fn make_token(config: &Config, user: &str, lifetime: Duration) -> Result<(), Box
 }
 
 async fn check_token(config: &Config, token: &str) -> Result<(), Box<dyn Error>> {
-    match chinwag::check_token(config, token).await? {
+    let token = match token {
+        "-" => io::read_to_string(io::stdin())?,
+        token => token.to_owned(),
+    };
+    match chinwag::check_token(config, token.trim()).await? {
         TokenHolder::Service => say(format_args!("the API key: the service, for good")),
         TokenHolder::Host { external_id, until } => {
             say(format_args!("the user with the external_id {external_id}, until {until}"));

@@ -6,7 +6,8 @@ const socket = io(process.argv[2] ?? "http://127.0.0.1:3000");
 const bot = { id: "node_bot", name: "Bot", photo: "" };
 
 async function ask(event, body) {
-  const answer = await socket.emitWithAck(event, body);
+  // Without a connection there is no answer; the next connection begins anew.
+  const answer = await socket.emitWithAck(event, body).catch((error) => ({ error }));
   if (answer.error) console.error(event, answer.error);
   return answer;
 }

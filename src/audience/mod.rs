@@ -214,6 +214,11 @@ impl Audience {
         self.lock().chats.get(&chat_id).is_some_and(|chat| chat.members.contains(user_id))
     }
 
+    /// Whether a connection acts as a member of a chat.
+    pub fn acts_as_member(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        self.lock().acts_as_member(id, chat_id)
+    }
+
     /// Sets whether a connection hears what everybody hears. Returns whether that is a change.
     pub fn set_hears_all(&self, id: ConnectionId, hears: bool) -> bool {
         self.lock().set_hears_all(id, hears)

@@ -311,6 +311,14 @@ impl Register {
         Ok(new)
     }
 
+    pub fn acts_as_member(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        let known = self.connections.get(&id).zip(self.chats.get(&chat_id));
+        known.is_some_and(|(connected, chat)| {
+            let mut users = connected.users.iter().filter(|(_, confirmed)| **confirmed);
+            users.any(|(user_id, _)| chat.members.contains(user_id))
+        })
+    }
+
     pub fn confirm_room(&mut self, id: ConnectionId, chat_id: ChatId, last_seq: i64) -> bool {
         let Some(chat) = self.chats.get_mut(&chat_id) else {
             return false;

@@ -171,7 +171,9 @@ impl Default for Config {
 fn listen_address(text: &str) -> Result<String, String> {
     let why = "must be a name or an address, and a port, such as localhost:3000 or 127.0.0.1:3000";
     match text.trim().rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
+        Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(text.trim().into())
+        }
         _ => Err(why.into()),
     }
 }

@@ -37,13 +37,17 @@ impl Program {
         let matches: Result<ArgMatches, Error> = command.try_get_matches();
         let mut matches = matches.unwrap_or_else(|error| without_password(error).exit());
         let listens = matches.value_source("listen") != Some(ValueSource::DefaultValue);
-        let settings = shown(&matches);
+        let mut settings = shown(&matches);
         let program = Program::from_arg_matches_mut(&mut matches);
         let mut program = program.unwrap_or_else(|error| error.exit());
         if !listens && let Some(port) = port_of_platform() {
-            program.config.listen = vec![format!("0.0.0.0:{port}")];
+            let listen = format!("0.0.0.0:{port}");
+            let shown = settings.iter_mut().filter(|(name, _)| name == "listen");
+            shown.for_each(|(_, value)| value.clone_from(&listen));
+            program.config.listen = vec![listen];
         }
-        Program { settings, ..program }
+        program.settings = settings;
+        program
     }
 }
 
@@ -54,9 +58,13 @@ fn shown(matches: &ArgMatches) -> Vec<(String, String)> {
     let shown = settings.filter_map(|setting| {
         let id = setting.get_id().as_str();
         let values = matches.get_raw(id)?.map(|value| value.to_string_lossy());
+        // A setting whose variable is not shown in the help has a password in it, or is one.
         let value = match id {
-            "api_key" | "jwt_secret" => "(set, and not shown)".to_owned(),
-            _ => Vec::from_iter(values.map(|value| Url::from(&*value).to_string())).join(","),
+            _ if !setting.is_hide_env_values_set() => Vec::from_iter(values).join(","),
+            "database_url" | "redis_url" => {
+                Vec::from_iter(values.map(|value| Url::from(&*value).to_string())).join(",")
+            }
+            _ => "(set, and not shown)".to_owned(),
         };
         Some((setting.get_long()?.to_owned(), value))
     });
@@ -92,7 +100,7 @@ fn unless_empty(arg: Arg) -> Arg {
     }
 }
 
-/// What else than to serve.
+/// What to do instead of serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Copy the SQLite database into a new file, also while a server writes to it
@@ -162,7 +170,8 @@ pub enum Command {
 pub enum Check {
     /// Say whose a token is and until when, or why it would be refused (exit code 1)
     Token {
-        /// The token, or the API key
+        /// The token, or the API key; `-` reads it from the standard input, where no other user of
+        /// the machine can see it
         token: String,
     },
 

@@ -128,10 +128,9 @@ impl App {
         Ok(self.look_back(chat_id).await)
     }
 
-    /// Whether the connections of an actor that may send into a chat hear it. The service need not
-    /// be a member.
-    pub fn hears(&self, actor: &Actor, chat_id: ChatId) -> bool {
-        !actor.service || self.carrier.audience.is_member(chat_id, &actor.user_id)
+    /// Whether a connection hears a chat as one of the users that it acts as.
+    pub fn hears_as_member(&self, connection: ConnectionId, chat_id: ChatId) -> bool {
+        self.carrier.audience.acts_as_member(connection, chat_id)
     }
 
     /// Whether a connection is in a chat's room.

@@ -22,7 +22,7 @@ impl Listeners {
         Listeners(broadcast::Sender::new(MAX_BEHIND))
     }
 
-    /// By which others can begin to listen while this is there.
+    /// For `App::listen`, without keeping the events open.
     pub fn entry(&self) -> broadcast::WeakSender<Arc<Event>> {
         self.0.downgrade()
     }

@@ -1,4 +1,4 @@
-//! `chinwag token` and `chinwag check token`: tokens that are made by hand, and whose one is.
+//! `chinwag token` and `chinwag check token`: makes tokens by hand, and says whose a token is.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::store::read_token_key;
 pub enum TokenError {
     #[error("set CHINWAG_JWT_SECRET to what the server has: it signs the token")]
     NoSecret,
-    #[error("--user must be an external_id of 1 to 255 bytes")]
+    #[error("--user must be an external_id: 1 to 255 characters that can be shown")]
     User,
 }
 
@@ -36,7 +36,7 @@ impl From<Fault> for TokenFault {
     }
 }
 
-/// Whose a token is, and when it is refused.
+/// Whose a token is, and when it is refused: 30 seconds after its end, as clocks differ.
 #[derive(Debug)]
 pub enum TokenHolder {
     /// The key of `--api-key`.

@@ -59,7 +59,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// None of what hosts are not told.
+    /// `None` for an event that hosts are not told of.
     fn of(event: &model::Event) -> Option<Event> {
         Some(match event {
             model::Event::ChatCreated(chat) => Event::ChatCreated(chat.into()),
@@ -130,7 +130,8 @@ impl Event {
 /// perhaps of kinds that hosts are not told. It goes on with the oldest that are still there.
 ///
 /// To catch up, ask [`Service::list_messages`](super::Service::list_messages) of each chat for what
-/// comes after the last `seq` that you know.
+/// comes after the last `seq` that you know, and
+/// [`request`](super::Service::request)`("list-changes", …)` for what comes after the last `change`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{count} events were missed")]
 pub struct Missed {

@@ -48,7 +48,8 @@ impl RequestError {
 }
 
 /// Acts for users without a socket, as a program with the API key does: it may act as anyone, see
-/// and do everything, and as often as it likes. Clones are the same service.
+/// and do everything, and as often as it likes, but for changes of one user. Clones are the same
+/// service.
 ///
 /// What it asks is done even if nobody waits for the answer any more. After
 /// [`Server::shutdown`](crate::Server::shutdown) everything is `unavailable`.
@@ -69,7 +70,7 @@ impl Service {
     ///
     /// # Errors
     /// `invalid` without any id, or for a text that cannot be used; `too_large`; `conflict` for an
-    /// id or a handle that another user has.
+    /// id or a handle that another user has; `rate_limited` for a user who is changed too often.
     pub async fn create_user(&self, new: NewUser) -> Result<User, RequestError> {
         let app = self.app.clone();
         self.finish("create-user", async move {
@@ -95,11 +96,12 @@ impl Service {
         .await
     }
 
-    /// Sends a message as a user, who need not be a member of the chat. It is on the disk when this
-    /// returns.
+    /// Sends a message as a user, who need not be a member of the chat, unless that is a direct one.
+    /// The message is on the disk when this returns.
     ///
     /// # Errors
-    /// `not_found` for a user or a chat that there is not; `conflict` for a `client_id` that
+    /// `not_found` for a user or a chat that there is not; `forbidden` in a direct chat of others,
+    /// or whose other user has blocked the sender; `conflict` for a `client_id` that
     /// belongs to another message; `invalid` and `too_large` for what cannot be used.
     pub async fn new_message(
         &self,
@@ -112,10 +114,10 @@ impl Service {
         self.finish("new-message", async move {
             let limits = app.limits();
             let (kind, body, client_id) = new.checked(limits)?;
-            let (chat_id, extras) =
-                (read("chat.id", &chat_id, parse_id, limits)?, Extras::default());
+            let chat_id = read("chat.id", &chat_id, parse_id, limits)?;
             let sender = user_id(&sender_id, limits)?;
             let actor = app.claim(&Connection::of_host(), &sender).await?;
+            let extras = Extras::default();
             let sent = app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;
             Ok(Message::new(&sent.message, &sent.author))
         })

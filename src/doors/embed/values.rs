@@ -192,6 +192,9 @@ pub struct Message {
     pub chat_id: String,
     /// Its place in the chat: 1, 2, 3… without a gap.
     pub seq: i64,
+    /// The number of its latest change in the chat: of two states of a message the higher one is
+    /// the later. None if it never changed.
+    pub change: Option<i64>,
     /// Who sent it.
     pub user_id: String,
     /// What its sender is called.
@@ -211,6 +214,7 @@ impl Message {
             id: message.id.to_string(),
             chat_id: message.chat_id.to_string(),
             seq: message.seq,
+            change: message.change,
             user_id: text(&message.user_id),
             user_name: text(&author.name),
             kind: message.kind.into(),

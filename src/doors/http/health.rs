@@ -15,6 +15,9 @@ use crate::config::Config;
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// So much is read of an answer, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
+
 /// Why a server is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum Unhealthy {
@@ -29,41 +32,40 @@ pub enum Unhealthy {
 /// Asks the server at `url`, or the one that these settings start on this machine, for `/readyz`.
 /// Errors: it does not answer within 5 seconds, or with anything but 200.
 pub async fn health(url: Option<&str>, config: &Config) -> Result<(), Unhealthy> {
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => format!("http://{}", own_address(config)),
-    };
-    let url: Uri =
-        format!("{}/readyz", url.trim_end_matches('/')).parse().map_err(|_| Unhealthy::Url)?;
-    let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority().cloned()) else {
+    let own = format!("http://{}", own_address(config));
+    let asked = format!("{}/readyz", url.unwrap_or(&own).trim_end_matches('/'));
+    let server: Uri = asked.parse().map_err(|_| Unhealthy::Url)?;
+    let is_whole = server.query().is_none() && server.path().ends_with("/readyz");
+    let (Some("http"), Some(authority), true) =
+        (server.scheme_str(), server.authority().cloned(), is_whole)
+    else {
         return Err(Unhealthy::Url);
     };
-    let asked = async {
+    // Under this name a server is served whatever its --allow-host says.
+    let name = if url.is_some() { authority.as_str() } else { "localhost" };
+    let asking = async {
         let port = authority.port_u16().unwrap_or(80);
-        let host = authority.host().trim_matches(['[', ']']);
-        let stream = TcpStream::connect((host, port)).await?;
+        let address = authority.host().trim_matches(['[', ']']);
+        let stream = TcpStream::connect((address, port)).await?;
         let (mut requests, connection) =
             handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         tokio::spawn(connection);
         let mut request = Request::new(Body::empty());
-        *request.uri_mut() = url.path().parse().map_err(io::Error::other)?;
-        let host = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
-        request.headers_mut().insert(header::HOST, host);
+        *request.uri_mut() = server.path().parse().map_err(io::Error::other)?;
+        let name = HeaderValue::from_str(name).map_err(io::Error::other)?;
+        request.headers_mut().insert(header::HOST, name);
         let answer = requests.send_request(request).await.map_err(io::Error::other)?;
         let status = answer.status();
         let body = axum::body::to_bytes(Body::new(answer.into_body()), MAX_ANSWER).await;
         Ok((status, String::from_utf8_lossy(&body.unwrap_or_default()).trim().to_owned()))
     };
     let late = || Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 seconds"));
-    match timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|_| late()) {
+    match timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| late()) {
         Ok((StatusCode::OK, _)) => Ok(()),
-        Ok((status, why)) => Err(Unhealthy::NotReady { url, status, why }),
-        Err(source) => Err(Unhealthy::Unreachable { url, source }),
+        Ok((status, why)) => Err(Unhealthy::NotReady { url: server, status, why }),
+        Err(source) => Err(Unhealthy::Unreachable { url: server, source }),
     }
 }
-
-/// So much is read of an answer.
-const MAX_ANSWER: usize = 64 << 10;
 
 /// Where a server with these settings can be reached from its own machine.
 fn own_address(config: &Config) -> String {

@@ -17,7 +17,10 @@ static RECORDER: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
 
 /// What every node counts.
 const COUNTERS: [(&str, &str); 6] = [
-    ("chinwag_requests_total", "Requests over Socket.IO and the channels"),
+    (
+        "chinwag_requests_total",
+        "Requests over Socket.IO, the channels and /api/events, and of the host",
+    ),
     ("chinwag_unavailable_total", "Requests that were answered `unavailable`"),
     ("chinwag_messages_total", "Messages stored by this node"),
     ("chinwag_message_batches_total", "Commits that the messages took"),

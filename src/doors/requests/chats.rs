@@ -94,9 +94,9 @@ pub async fn delete_chat(call: Call<'_>) -> Result<Answer, Error> {
 
 /// The answer that all members get as a push, the actor's sockets included.
 fn pushed_chat(call: &Call<'_>, actor: &Actor, listed: &ListedChat) -> Result<Answer, Error> {
-    let subscribed = || call.app.is_subscribed(call.asker.connection().id(), listed.chat.id);
-    let hears = call.asker.hears_as(actor.user_id());
-    let hears = hears && (listed.membership.is_some() || subscribed());
+    let (id, chat_id) = (call.asker.connection().id(), listed.chat.id);
+    let member = listed.membership.is_some();
+    let hears = call.hears(actor, chat_id, member) || call.app.is_subscribed(id, chat_id);
     Ok(chat_answer(listed)?.pushed(hears))
 }
 

@@ -53,9 +53,11 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     let actor = call.actor().await?;
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;
     // In the room the push has another name.
-    let subscribed = call.app.is_subscribed(call.asker.connection().id(), chat_id);
-    let hears = call.asker.hears_as(actor.user_id()) && call.app.hears(&actor, chat_id);
-    let pushed = sent.fresh && !subscribed && hears;
+    let id = call.asker.connection().id();
+    let subscribed = call.app.is_subscribed(id, chat_id);
+    // The service need not be one.
+    let member = !call.asker.connection().is_service();
+    let pushed = sent.fresh && !subscribed && call.hears(&actor, chat_id, member);
     Ok(Answer::new(&MessageView::new(&sent.message, &sent.author))?.pushed(pushed))
 }
 

@@ -225,6 +225,13 @@ impl Call<'_> {
         self.body.object("chat")?.text("id", parse_id)
     }
 
+    /// Whether the connection hears the chat as one of the users that it acts as; `member` says
+    /// whether the actor is a member for sure, of which the audience may hear only now.
+    fn hears(&self, actor: &Actor, chat_id: ChatId, member: bool) -> bool {
+        let as_actor = member && self.asker.hears_as(actor.user_id());
+        as_actor || self.app.hears_as_member(self.asker.connection().id(), chat_id)
+    }
+
     /// Where a page begins: what an earlier one called `next`.
     fn before<Id: From<Uuid>>(&self) -> Result<Option<(Time, Id)>, Error> {
         let read = |text: &str| {

@@ -228,3 +228,22 @@ async fn without_an_ack_it_is_answered_once() {
     service.next("update-chat").await;
     service.nothing_more().await;
 }
+
+#[tokio::test]
+async fn where_another_of_its_users_hears_it_there_is_one_event() {
+    let server = TestServer::with_credentials(Access::Open).await;
+    let (mut ann, bob) = (server.token_user("ann").await, server.token_user("bob").await);
+    let chat = ann.make_private(&mut []).await;
+    let mut service = server.service().await;
+    service.done("list-chats", as_user(&ann.id, json!({}))).await;
+    let as_bob = |mut body: Value| {
+        body["actor"] = json!({ "id": bob.id });
+        body
+    };
+    service.tell("new-message", as_bob(message(&chat, "hi"))).await;
+    assert_eq!(service.next("new-message").await["msg"], "hi");
+    let renamed = json!({ "chat": { "id": chat, "name": "new" } });
+    service.tell("update-chat", as_bob(renamed)).await;
+    assert_eq!(service.next("update-chat").await["chat"]["name"], "new");
+    service.nothing_more().await;
+}
