@@ -39,15 +39,24 @@ fn files_that_comments_name_are_there() {
 }
 
 #[test]
-fn links_between_pages_lead_somewhere() {
-    let mut pages = Vec::new();
-    for folder in ["", "docs", "tests/bench", "tests/mutations", "tests/services"] {
-        let files = fs::read_dir(root().join(folder)).unwrap();
-        let files = files.map(|file| Path::new(folder).join(file.unwrap().file_name()));
-        pages.extend(files.filter(|path| path.extension().is_some_and(|end| end == "md")));
+fn lines_of_pages_can_be_read_side_by_side() {
+    let mut long = Vec::new();
+    for page in pages() {
+        let (text, mut code) = (read(&page), false);
+        for (at, line) in text.lines().enumerate() {
+            code ^= line.trim_start().starts_with("```");
+            let has_spaces = line.trim().contains(' ');
+            if line.chars().count() > 100 && !code && !line.starts_with('|') && has_spaces {
+                long.push(format!("{}:{}", page.display(), at + 1));
+            }
+        }
     }
-    assert!(pages.len() > 5);
-    for page in pages {
+    assert!(long.is_empty(), "longer than 100 characters: {long:#?}");
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    for page in pages() {
         let text = read(&page);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") {
@@ -191,4 +200,16 @@ fn all_in(section: &str, names: Vec<&str>) {
     for name in names {
         assert!(section.contains(&format!("`{name}`")), "docs/protocol.md lacks {name}");
     }
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    let folders = ["", "docs", "examples", "tests/bench", "tests/mutations", "tests/services"];
+    for folder in folders {
+        let files = fs::read_dir(root().join(folder)).unwrap();
+        let files = files.map(|file| Path::new(folder).join(file.unwrap().file_name()));
+        pages.extend(files.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    assert!(pages.len() > 5);
+    pages
 }
