@@ -40,7 +40,14 @@ impl Program {
         let mut settings = shown(&matches);
         let program = Program::from_arg_matches_mut(&mut matches);
         let mut program = program.unwrap_or_else(|error| error.exit());
-        if !listens && let Some(port) = port_of_platform() {
+        let is_of_server = matches!(
+            program.command,
+            None | Some(Command::Health { url: None } | Command::Check { what: Check::Config })
+        );
+        if is_of_server
+            && !listens
+            && let Some(port) = port_of_platform()
+        {
             let listen = format!("0.0.0.0:{port}");
             let shown = settings.iter_mut().filter(|(name, _)| name == "listen");
             shown.for_each(|(_, value)| value.clone_from(&listen));
