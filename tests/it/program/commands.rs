@@ -73,7 +73,7 @@ async fn a_token_that_is_made_by_hand_is_taken() {
     assert!(whose.contains("app-7") && whose.contains(", until 20"), "{whose}");
 
     let (code, _, why) = run(&["token", "--user", "app-7"], &[]);
-    assert_eq!((code, why.contains("set CHINWAG_JWT_SECRET")), (Some(1), true), "{why}");
+    assert_eq!((code, why.contains("set CHINWAG_JWT_SECRET")), (Some(2), true), "{why}");
     for wrong in [["--user", "", "--for", "1h"], ["--user", "x", "--for", "1"]] {
         let (code, _, why) = run(&[&["token"], &wrong[..]].concat(), &settings);
         assert!(code != Some(0) && why.contains("must be"), "{why}");
