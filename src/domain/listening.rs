@@ -8,7 +8,8 @@ pub use tokio::sync::broadcast::error::RecvError;
 use super::App;
 use crate::model::Event;
 
-/// How many events a listener may be behind. Each is kept until all listeners have taken it.
+/// How many events a listener may be behind. Each is kept until all listeners have
+/// taken it, or so many newer ones have come.
 pub const MAX_BEHIND: usize = 1024;
 
 /// What a listener takes the events from. It ends when the store is closed.

@@ -21,6 +21,9 @@ const PARTITIONS: i32 = 12;
 /// may have a little more than the 1 MiB that brokers take by default.
 const MAX_RECORD: &str = "4194304";
 
+/// How many bytes of records go into one batch. A larger record is a batch of its own.
+const BATCH_SIZE: usize = 250_000;
+
 /// How long the brokers may take to say that the topic is there.
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,7 +59,7 @@ impl Topic {
             .set("message.max.bytes", "1000000000")
             .set("compression.type", "lz4")
             // Brokers and topics bound batches and not records.
-            .set("batch.size", "250000")
+            .set("batch.size", BATCH_SIZE.to_string())
             // What is there is handed over at once: there is little more to wait for.
             .set("linger.ms", "1")
             // What producers in Java choose for the same key.
@@ -95,35 +98,37 @@ impl Producer {
     /// Writes events, and adds to `written` the id of each once all replicas in sync have it.
     /// Errors: some may not be written; then the producer is of no use any more.
     pub async fn write(&self, events: &[Unlogged], written: &mut Vec<i64>) -> Result<(), Trouble> {
-        let deliveries = FuturesUnordered::new();
-        let mut result = Ok(());
+        let mut deliveries = FuturesUnordered::new();
         for event in events {
-            match self.send(event) {
+            let value = value(event);
+            let is_large = value.len() > BATCH_SIZE;
+            if is_large {
+                finish(&mut deliveries, written).await?;
+            }
+            match self.send(event, &value) {
                 Ok(delivery) => deliveries.push(delivery),
                 Err(error) => {
-                    result = Err(error);
-                    break;
+                    let finished = finish(&mut deliveries, written).await;
+                    return finished.and(Err(error));
                 }
             }
-        }
-        let mut deliveries = deliveries;
-        while let Some(delivered) = deliveries.next().await {
-            match delivered {
-                Ok(id) => written.push(id),
-                Err(error) => result = result.and(Err(error)),
+            if is_large {
+                // The topic may refuse it: nothing is to overtake it then.
+                finish(&mut deliveries, written).await?;
             }
         }
-        result
+        finish(&mut deliveries, written).await
     }
 
     /// Hands an event over; the future returns its id once it is written.
     fn send(
         &self,
         event: &Unlogged,
+        value: &str,
     ) -> Result<impl Future<Output = Result<i64, Trouble>> + use<>, Trouble> {
         let producer = self.producer.as_ref().ok_or(Trouble::Stalled)?;
-        let (id, key, value) = (event.id, key(&event.stream), value(event));
-        let record = FutureRecord::to(&self.topic).key(key).payload(&value);
+        let (id, key) = (event.id, key(&event.stream));
+        let record = FutureRecord::to(&self.topic).key(key).payload(value);
         let delivery = producer.send_result(record).map_err(|(error, _)| trouble(error))?;
         Ok(async move {
             match delivery.await {
@@ -133,6 +138,21 @@ impl Producer {
             }
         })
     }
+}
+
+/// Waits until all that was sent is delivered or refused, and adds what is delivered to `written`.
+async fn finish(
+    deliveries: &mut FuturesUnordered<impl Future<Output = Result<i64, Trouble>>>,
+    written: &mut Vec<i64>,
+) -> Result<(), Trouble> {
+    let mut result = Ok(());
+    while let Some(delivered) = deliveries.next().await {
+        match delivered {
+            Ok(id) => written.push(id),
+            Err(error) => result = result.and(Err(error)),
+        }
+    }
+    result
 }
 
 impl Drop for Producer {

@@ -37,6 +37,7 @@ mod service;
 mod signals;
 mod socket;
 mod spelling;
+mod standings;
 mod teams;
 mod token_faults;
 pub mod tokens;
