@@ -54,12 +54,18 @@ impl Three {
     async fn play(&mut self, request: &str, standing: &str) -> String {
         let private = standing == "gone";
         let (actor, other) = (self.actor.id.clone(), self.other.clone());
-        let id = self.owner.chat("stage", private, &[&actor, &other]).await;
+        let chat = json!({ "name": "stage", "private": private });
+        let new = json!({ "chat": chat, "users": [actor, other] });
+        let id = self.owner.ask("create-chat", new).await["chat"]["id"].clone();
+        let channel = format!("room-{}", id.as_str().unwrap());
         let of = |user: &str| json!({ "chat": { "id": id }, "user": { "id": user } });
         let text = json!({ "type": "text", "value": "hi" });
         let said = json!({ "chat": { "id": id }, "message": text });
         let owners = self.owner.ask("new-message", said.clone()).await["id"].clone();
-        let own = self.actor.ask("new-message", said.clone()).await["id"].clone();
+        let own = match standing {
+            "owner" => owners.clone(),
+            _ => self.actor.ask("new-message", said.clone()).await["id"].clone(),
+        };
         let set = |name: &str, value: Value| json!({ "chat": { "id": id, (name): value } });
         let (event, body) = match standing {
             "moderator" => {
@@ -94,7 +100,7 @@ impl Three {
             }
             "react" => (request, with(on(&owners), "reaction", json!("+1"))),
             "signal" => (request, with(of(&other), "data", json!(1))),
-            "subscribe" => (request, json!({ "channel": format!("room-{id}") })),
+            "subscribe" => (request, json!({ "channel": channel })),
             "list-changes" => (request, with(of(&other), "after", json!(0))),
             "invite" => (request, of(&self.stranger)),
             "update-chat" => (request, set("name", json!("new"))),
