@@ -275,14 +275,15 @@ impl Register {
         let (Hearers::Seeing { seq, .. } | Hearers::NotSeeing { seq, .. }) = hearers else {
             return acting.collect();
         };
-        let chat = self.chats.get(&chat_id);
-        let subscribers = chat.into_iter().flat_map(|chat| &chat.subscribers);
-        let is_member = |it: &Subscriber| {
-            let chat = self.chats.get(&chat_id).zip(it.visit.user_id.as_ref());
-            chat.is_some_and(|(chat, user_id)| chat.members.contains(user_id))
+        let Some(chat) = self.chats.get(&chat_id) else {
+            return acting.collect();
         };
-        let sees = |it: &Subscriber| it.visit.service || it.since_seq < *seq && !is_member(it);
-        let seeing = subscribers.filter(|(_, it)| sees(it));
+        let is_member = |user_id: &UserId| chat.members.contains(user_id);
+        let sees = |it: &Subscriber| {
+            let is_stranger = !it.visit.user_id.as_ref().is_some_and(is_member);
+            it.visit.service || is_stranger && it.since_seq < *seq
+        };
+        let seeing = chat.subscribers.iter().filter(|(_, it)| sees(it));
         acting.chain(seeing.map(|(id, _)| *id)).collect()
     }
 

@@ -26,6 +26,7 @@ impl App {
         new: NewChat,
         users: Vec<UserId>,
     ) -> Result<MadeChat, Error> {
+        // Before it counts for the limits; below once more, as the same may be asked twice at once.
         if let Some(client_id) = &new.client_id {
             let mut tx = self.begin_as(actor).await?;
             if let Some(made) = find_made(&mut tx, actor, client_id).await? {

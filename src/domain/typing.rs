@@ -75,12 +75,12 @@ impl Typists {
         Some(due.then(|| typist.name.clone()))
     }
 
-    /// Has begun. Returns when.
-    fn begin(&self, key: (ChatId, UserId), name: Name) -> Instant {
+    /// Has begun. Returns when, and whether the user was typing before.
+    fn begin(&self, key: (ChatId, UserId), name: Name) -> (Instant, bool) {
         let now = Instant::now();
         let (told, ends, may_speak) = (now, now + LASTS, true);
-        self.lock().insert(key, Typist { name, begun: now, told, ends, may_speak });
-        now
+        let typist = Typist { name, begun: now, told, ends, may_speak };
+        (now, self.lock().insert(key, typist).is_some())
     }
 
     fn end(&self, key: &(ChatId, UserId)) -> Option<Name> {
@@ -127,10 +127,12 @@ impl App {
             None => {
                 let profile = self.store.find_profile(&actor.user_id).await?;
                 let name = profile.ok_or(Error::NO_USER)?.name;
-                let begun = typists.begin(key.clone(), name.clone());
+                let (begun, was_typing) = typists.begin(key.clone(), name.clone());
                 // Only now: a right that is lost meanwhile is lost for the next request.
                 if let Err(error) = Speaker::check(&self.store, chat_id, actor).await {
-                    typists.end(&key);
+                    if let Some(name) = typists.end(&key).filter(|_| was_typing) {
+                        self.tell_typing(key, name, false);
+                    }
                     return Err(error);
                 }
                 tokio::spawn(self.clone().end_typing(key.clone(), begun));

@@ -150,6 +150,7 @@ async fn nothing_is_told_of_those_who_may_not_send() {
     let of_bob = json!({ "chat": { "id": chat }, "user": { "id": bob.id } });
     ann.done("mute-member", of_bob.clone()).await;
     assert_error(&bob.refused("typing", of_chat(&chat)).await, "forbidden", None);
+    assert_eq!(ann.next_of("typing").await, seen(&chat, &bob, "bob", false));
     assert_error(&bob.refused("signal", signal(&chat, json!(1))).await, "forbidden", None);
     ann.done("unmute-member", of_bob).await;
     bob.done("signal", signal(&chat, json!(1))).await;
