@@ -119,3 +119,13 @@ impl Client {
         json!(sorted(&self.done("list-chats", json!({})).await["chats"], "id"))
     }
 }
+
+/// The cells of a table in plain text: those of its first row, and those of the others.
+pub fn table(text: &str) -> (Vec<&str>, Vec<Vec<&str>>) {
+    let rows = text.lines().map(|line| Vec::from_iter(line.split_whitespace()));
+    let mut rows = rows.filter(|row| !row.is_empty());
+    let header = rows.next().unwrap();
+    let rows = Vec::from_iter(rows);
+    assert!(rows.iter().all(|row| row.len() == header.len()), "a cell is missing");
+    (header, rows)
+}
