@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::support::chatter::{Chatter, PASSWORD, of_nick, with_password};
+use crate::support::credentials::protect;
 use crate::support::http::{self, registration};
 use crate::support::program::Running;
 use crate::support::{TestServer, assert_error, database};
@@ -198,7 +199,7 @@ pub async fn execute(directory: &TempDir, sql: &str) {
 async fn those_of_before_stay_as_they_are() {
     let server = TestServer::start().await;
     for name in ["first", "second", "third"] {
-        Chatter::open(server.channels(name)).await.ask(with_password(1, name, PASSWORD)).await;
+        protect(&server, name).await;
     }
     let directory = server.shutdown().await;
     // As a server of before this has left them.
