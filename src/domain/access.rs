@@ -42,7 +42,10 @@ pub(super) struct Moderator {
 }
 
 /// May say something in a chat.
-pub(super) struct Speaker;
+pub(super) struct Speaker {
+    /// They see what was sent after this `seq`.
+    pub seen_after: i64,
+}
 
 /// Owns a chat: its creator, or whom it was handed to.
 pub(super) struct Owner {
@@ -128,8 +131,9 @@ impl Speaker {
 
     fn of(found: Option<Standing>, actor: &Actor) -> Result<Speaker, Error> {
         let standing = visible(found, actor.service)?;
+        let speaker = Speaker { seen_after: standing.seen_after(actor.service) };
         if actor.service && !standing.direct {
-            return Ok(Speaker);
+            return Ok(speaker);
         }
         if !standing.member {
             return Err(Error::NO_MEMBER);
@@ -139,7 +143,7 @@ impl Speaker {
         }
         match standing.frozen && standing.role == Role::Member {
             true => Err(Error::Forbidden("this chat is frozen: moderators alone may send")),
-            false => Ok(Speaker),
+            false => Ok(speaker),
         }
     }
 }

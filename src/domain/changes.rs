@@ -172,10 +172,14 @@ pub(super) async fn record(
     now: Time,
 ) -> Result<Changed, Error> {
     let message = &mut signed.message;
-    message.change = Some(tx.next_change(message.chat_id).await?);
+    let (change, since_joining) = tx.next_change(message.chat_id).await?;
+    message.change = Some(change);
     message.modified_at = now;
     tx.update_message(message).await?;
-    let seen_by = tx.list_who_see(message.chat_id, message.seq).await?;
+    let seen_by = match since_joining {
+        true => Some(tx.list_who_see(message.chat_id, message.seq).await?),
+        false => None,
+    };
     Ok(Changed { seen_by, ..unchanged(signed, changed) })
 }
 

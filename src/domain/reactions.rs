@@ -1,6 +1,6 @@
 //! Reactions: what users say to a message in a word or a picture.
 
-use super::access::{Reader, Speaker};
+use super::access::Speaker;
 use super::changes::{find_message, record, refuse_deleted, told, unchanged};
 use super::{Actor, App};
 use crate::clock;
@@ -24,8 +24,7 @@ impl App {
     ) -> Result<Changed, Error> {
         self.admit_change(actor).await?;
         let mut tx = self.begin_as(actor).await?;
-        let Reader { seen_after, .. } = Reader::check_in(&mut tx, chat_id, actor).await?;
-        Speaker::check_in(&mut tx, chat_id, actor).await?;
+        let Speaker { seen_after } = Speaker::check_in(&mut tx, chat_id, actor).await?;
         let mut signed = find_message(&mut tx, chat_id, seen_after, id).await?;
         refuse_deleted(&signed.message, "message.id")?;
         let user_id = &actor.user_id;

@@ -101,36 +101,23 @@ impl Tx {
         Ok(found)
     }
 
-    /// The number of a change to one of the chat's messages.
-    pub async fn next_change(&mut self, chat_id: ChatId) -> Result<i64, Error> {
-        let number = on!(Tx self, |connection| {
-            sqlx::query_scalar(
+    /// The number of a change to one of the chat's messages, and whether members see only what was
+    /// sent since they joined.
+    pub async fn next_change(&mut self, chat_id: ChatId) -> Result<(i64, bool), Error> {
+        let next = on!(Tx self, |connection| {
+            sqlx::query_as(
                 "update chats set last_change = last_change + 1 where id = $1
-                 returning last_change",
+                 returning last_change, since_joining",
             )
             .bind(chat_id)
             .fetch_one(connection)
             .await
         })?;
-        Ok(number)
+        Ok(next)
     }
 
-    /// The members who see a message, in a chat where those who have joined since do not; none where
-    /// all see it.
-    pub async fn list_who_see(
-        &mut self,
-        chat_id: ChatId,
-        seq: i64,
-    ) -> Result<Option<Vec<UserId>>, Error> {
-        let since_joining: bool = on!(Tx self, |connection| {
-            sqlx::query_scalar("select since_joining from chats where id = $1")
-                .bind(chat_id)
-                .fetch_one(connection)
-                .await
-        })?;
-        if !since_joining {
-            return Ok(None);
-        }
+    /// The members who joined before a message was sent.
+    pub async fn list_who_see(&mut self, chat_id: ChatId, seq: i64) -> Result<Vec<UserId>, Error> {
         let members = on!(Tx self, |connection| {
             sqlx::query_scalar("select user_id from members where chat_id = $1 and joined_seq < $2")
                 .bind(chat_id)
@@ -138,7 +125,7 @@ impl Tx {
                 .fetch_all(connection)
                 .await
         })?;
-        Ok(Some(members))
+        Ok(members)
     }
 
     /// Stores what is beside a message's text.
