@@ -2,11 +2,11 @@
 
 use std::env;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{Arguments, Display, Formatter};
 use std::fs;
 use std::future;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,9 @@ use chinwag::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 /// The exit code of a setting that cannot be; clap's own, too.
 const BAD_SETTING: u8 = 2;
@@ -35,10 +35,16 @@ const SAY_EVERY: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Program { config, command, settings } = Program::of_process();
-    start_logging();
+    let Program { config, log_filter_file, command, settings } = Program::of_process();
+    let logging = match Logging::start(log_filter_file) {
+        Ok(logging) => logging,
+        Err(why) => {
+            eprintln!("chinwag: {why}");
+            return ExitCode::from(BAD_SETTING);
+        }
+    };
     let done = match command {
-        None => serve(config).await,
+        None => serve(config, &logging).await,
         Some(Command::Backup { database_url, file }) => back_up(&database_url, &file).await,
         Some(Command::Copy { from, to }) => copy(&from, &to).await,
         Some(Command::Health { url }) => {
@@ -135,7 +141,7 @@ async fn check_config(
 }
 
 /// Says it on the standard output, which may have been closed.
-fn say(what: fmt::Arguments<'_>) {
+fn say(what: Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{what}");
 }
 
@@ -143,15 +149,15 @@ fn say(what: fmt::Arguments<'_>) {
 #[derive(Debug)]
 struct DatabaseLost;
 
-impl fmt::Display for DatabaseLost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Display for DatabaseLost {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str("the database file was deleted or replaced while the server had it open")
     }
 }
 
 impl Error for DatabaseLost {}
 
-async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> {
     let mut end = End::of_server()?;
     // From now on it does not kill.
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -170,7 +176,10 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         tokio::select! {
             () = end.told() => break Ok(()),
             () = server.database_lost() => break Err(DatabaseLost.into()),
-            _ = hang_up.recv() => server.reload().await,
+            _ = hang_up.recv() => {
+                logging.reload();
+                server.reload().await;
+            }
         }
     };
     tracing::info!("shutting down");
@@ -241,20 +250,55 @@ fn allow_files(max_connections: usize) {
     }
 }
 
-/// Logs go to standard error: for people on a terminal, as JSON lines elsewhere. `RUST_LOG`
-/// chooses what is logged.
-fn start_logging() {
+/// Logs go to standard error: for people on a terminal, as JSON lines elsewhere. What is logged is
+/// said by a file, or by `RUST_LOG`.
+struct Logging {
+    file: Option<PathBuf>,
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl Logging {
+    /// Errors: a file that cannot be read or is not understood.
+    fn start(file: Option<PathBuf>) -> Result<Logging, String> {
+        let filter = match &file {
+            Some(file) => read_filter_of(file)?,
+            None => filter_of_environment(),
+        };
+        let (filter, handle) = reload::Layer::new(filter);
+        let is_terminal = io::stderr().is_terminal();
+        let lines = is_terminal.then(|| fmt::layer().with_writer(io::stderr));
+        let json = (!is_terminal).then(|| fmt::layer().json().with_writer(io::stderr));
+        let log = tracing_subscriber::registry().with(filter).with(lines).with(json);
+        log.with(filter_fn(|about| !shows_frames(about))).init();
+        Ok(Logging { file, filter: handle })
+    }
+
+    /// Reads the file again. One that cannot be used changes nothing.
+    fn reload(&self) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        let read = read_filter_of(file);
+        let taken = read.and_then(|it| self.filter.reload(it).map_err(|error| error.to_string()));
+        match taken {
+            Ok(()) => tracing::info!("what is logged was read again"),
+            Err(why) => tracing::warn!(why, "what is logged stays as it was"),
+        }
+    }
+}
+
+fn read_filter_of(file: &Path) -> Result<EnvFilter, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string());
+    let filter = text.and_then(|text| read_filter(text.trim()));
+    filter.map_err(|why| format!("the log filter file {}: {why}", file.display()))
+}
+
+fn filter_of_environment() -> EnvFilter {
     let wanted = env::var_os(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    let filter = read_filter(&wanted.to_string_lossy()).unwrap_or_else(|why| {
+    read_filter(&wanted.to_string_lossy()).unwrap_or_else(|why| {
         eprintln!("chinwag: RUST_LOG is not understood, `info` is taken: {why}");
         EnvFilter::new(LOGGED)
-    });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let shows_no_frame = filter_fn(|about| !shows_frames(about));
-    match io::stderr().is_terminal() {
-        true => log.finish().with(shows_no_frame).init(),
-        false => log.json().finish().with(shows_no_frame).init(),
-    }
+    })
 }
 
 fn read_filter(text: &str) -> Result<EnvFilter, String> {

@@ -20,6 +20,10 @@ pub struct Program {
     #[command(flatten)]
     pub config: Config,
 
+    /// A file that says what is logged, as RUST_LOG does and in its place; it is read again at SIGHUP
+    #[arg(long, value_name = "FILE", env = "CHINWAG_LOG_FILTER_FILE")]
+    pub log_filter_file: Option<PathBuf>,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 
@@ -60,7 +64,7 @@ impl Program {
 
 /// The settings by their names, without secrets. Those that are not set are missing.
 fn shown(matches: &ArgMatches) -> Vec<(String, String)> {
-    let settings = Config::command();
+    let settings = Program::command();
     let settings = settings.get_arguments().filter(|setting| setting.get_env().is_some());
     let shown = settings.filter_map(|setting| {
         let id = setting.get_id().as_str();

@@ -5,6 +5,7 @@
 use std::mem;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -79,12 +80,15 @@ impl Carrier {
         }
         let mut events = Vec::with_capacity(AT_ONCE);
         while committed.recv_many(&mut events, AT_ONCE).await > 0 {
-            let last = events.last().map(|committed| committed.number);
+            let ends =
+                events.first().zip(events.last()).map(|(first, last)| (first.at, last.number));
             for Committed { event, .. } in events.drain(..) {
                 self.show(&event);
                 listeners.tell(event);
             }
-            self.flush(last);
+            if let Some((since, last)) = ends {
+                self.flush_own(last, since);
+            }
         }
     }
 
@@ -123,7 +127,7 @@ impl Carrier {
                 tokio::spawn(async move {
                     tokio::time::sleep(crowds::EVERY).await;
                     carrier.show_crowd(chat_id);
-                    carrier.flush(None);
+                    carrier.flush();
                 });
             }
             Telling::With => {}
@@ -137,17 +141,20 @@ impl Carrier {
         }
     }
 
-    /// Sends what has been shown. All that was committed here up to this number has been, if one is
-    /// given.
-    pub fn flush(&self, number: Option<u64>) {
+    /// Sends what has been shown.
+    pub fn flush(&self) {
         // One at a time: what others have begun to send counts as sent when it is.
         let mut flushing = lock(&self.flushing);
         mem::swap(&mut *flushing, &mut *lock(&self.unflushed));
         flushing.flush();
-        drop(flushing);
-        if let Some(number) = number {
-            self.shown.send_replace(number);
-        }
+    }
+
+    /// The same, when all that was committed here up to this number has been shown, the first of it
+    /// committed at `since`.
+    pub fn flush_own(&self, number: u64, since: Instant) {
+        self.flush();
+        self.shown.send_replace(number);
+        metrics::histogram!("chinwag_delivery_seconds").record(since.elapsed());
     }
 
     /// Waits until what was committed here up to this number has been shown.

@@ -87,7 +87,7 @@ impl Follower {
                 // Finds what a node has committed and not told, because it died, say.
                 _ = look.tick() => follower.catch_up(follower.shared.list_next(None)).await,
             }
-            follower.carrier.flush(None);
+            follower.carrier.flush();
             let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
             // An asker that is gone needs no answer.
             done.flat_map(|done| done.askers).for_each(|asker| drop(asker.send(Ok(()))));
@@ -99,7 +99,7 @@ impl AtWork {
     /// Shows what this node has committed, and tells the others; what was committed together is
     /// sent together.
     async fn show_all_own(&self, first: Committed, committed: &mut mpsc::Receiver<Committed>) {
-        let mut last = first.number;
+        let (since, mut last) = (first.at, first.number);
         self.show_own(first).await;
         for _ in 1..AT_ONCE {
             let Ok(next) = committed.try_recv() else {
@@ -108,7 +108,7 @@ impl AtWork {
             last = next.number;
             self.show_own(next).await;
         }
-        self.carrier.flush(Some(last));
+        self.carrier.flush_own(last, since);
     }
 
     async fn show_own(&self, committed: Committed) {
@@ -269,7 +269,7 @@ impl AtWork {
         read: impl Fn(&'a EventReader) -> F,
     ) -> Vec<T> {
         // What has been shown so far need not wait for the store.
-        self.carrier.flush(None);
+        self.carrier.flush();
         loop {
             match read(&self.reader).await {
                 Ok(found) => return found,

@@ -144,7 +144,7 @@ impl App {
         for moved in moved.chunks(ASKED_AT_ONCE) {
             join_all(moved.iter().map(|(user_id, online)| self.tell_move(user_id, *online, now)))
                 .await;
-            self.carrier.flush(None);
+            self.carrier.flush();
         }
         moves.more
     }

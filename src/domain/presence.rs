@@ -179,7 +179,7 @@ impl App {
     /// Tells the clients of this node.
     fn tell_moved(&self, moved: Moved) {
         self.carrier.show_moved(moved);
-        self.carrier.flush(None);
+        self.carrier.flush();
     }
 }
 

@@ -26,7 +26,7 @@ impl App {
     /// answer.
     pub(super) fn tell(&self, event: Event) {
         self.carrier.show(&event);
-        self.carrier.flush(None);
+        self.carrier.flush();
         self.streams.tell(event);
     }
 }

@@ -14,6 +14,7 @@ pub mod http;
 mod input;
 mod json;
 mod limited;
+mod measured;
 mod requests;
 mod rest;
 mod retry;

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,6 +26,8 @@ pub struct Committed {
     pub number: u64,
     /// What the store keeps of it; none without other nodes and event log.
     pub kept: Option<Kept>,
+    /// When that was.
+    pub at: Instant,
     pub event: Event,
 }
 

@@ -3,6 +3,7 @@
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -100,9 +101,10 @@ impl Exit {
             self.to_log.notify_one();
         }
         let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
+        let at = Instant::now();
         for (event, kept) in events.into_iter().zip(kept) {
             let number = self.last_number.fetch_add(1, Ordering::AcqRel) + 1;
-            if self.committed.send(Committed { number, kept, event }).await.is_err() {
+            if self.committed.send(Committed { number, kept, at, event }).await.is_err() {
                 tracing::debug!("an event was committed after the server stopped listening");
             }
         }

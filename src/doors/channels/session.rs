@@ -15,6 +15,7 @@ use crate::domain::{Actor, Connection, Recipient, Shown, Viewer};
 use crate::doors::failure;
 use crate::doors::input::Input;
 use crate::doors::limited::Limited;
+use crate::doors::measured::Measured;
 use crate::doors::websocket::{Closing, Outlet, Received};
 use crate::error::Error;
 use crate::model::{ConnectionId, Handle, UserId};
@@ -129,7 +130,7 @@ impl Session {
         if matches!(&*self.state(), State::Out) {
             return;
         }
-        metrics::counter!("chinwag_requests_total").increment(1);
+        let _measured = Measured::begin("channels");
         let packet = read(&frame, self.hub.app.limits());
         let request = packet.as_ref().ok().map(|(kind, _)| *kind);
         let answer = async {

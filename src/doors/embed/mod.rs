@@ -14,6 +14,7 @@ use serde_json::Value;
 use serde_json::value::to_raw_value;
 use tokio_util::task::TaskTracker;
 
+use super::measured::Measured;
 use super::{failure, requests, tasks};
 use crate::config::Limits;
 use crate::domain::{App, Connection};
@@ -183,7 +184,7 @@ impl Service {
         request: &'static str,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, RequestError> {
-        metrics::counter!("chinwag_requests_total").increment(1);
+        let _measured = Measured::begin("embed");
         // A task that panicked has no answer.
         let done = self.work.spawn(work).await.unwrap_or(Err(Error::Internal(None)));
         done.inspect_err(|error| failure::log(request, error)).map_err(RequestError)

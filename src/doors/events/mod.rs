@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::asked::{self, Asked};
 use super::client::Client;
 use super::credential::credential;
+use super::measured::Measured;
 use super::requests::{self, Answer};
 use super::{failure, retry, tasks};
 use crate::config::Limits;
@@ -113,7 +114,7 @@ async fn answer(
     parts: Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    metrics::counter!("chinwag_requests_total").increment(1);
+    let _measured = Measured::begin("events");
     let answered = hub.answer(&event, &parts, body).await;
     answered.inspect_err(|Refusal(_, error)| failure::log(requests::name(&event), error))
 }

@@ -1,32 +1,55 @@
 //! `/metrics`, in the text form that Prometheus reads.
 
 use std::sync::LazyLock;
+use std::thread;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics::Unit;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// The process's recorder: servers in one process share it. None if the host application has
 /// installed its own, which then receives what Chinwag counts.
 static RECORDER: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
-    let recorder = PrometheusBuilder::new().install_recorder().ok();
+    let all = Matcher::Suffix("_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(all, &BUCKETS).ok()?;
+    let recorder = builder.install_recorder().ok();
     describe();
+    if let Some(recorder) = recorder.clone() {
+        let upkeep = move || {
+            loop {
+                thread::sleep(UPKEEP_EVERY);
+                recorder.run_upkeep();
+            }
+        };
+        thread::Builder::new().name("chinwag-metrics".into()).spawn(upkeep).ok()?;
+    }
     recorder
 });
 
 /// What every node counts.
 const COUNTERS: [(&str, &str); 6] = [
-    (
-        "chinwag_requests_total",
-        "Requests over Socket.IO, the channels and /api/events, and of the host",
-    ),
+    ("chinwag_requests_total", "Requests through all doors"),
     ("chinwag_unavailable_total", "Requests that were answered `unavailable`"),
     ("chinwag_messages_total", "Messages stored by this node"),
     ("chinwag_message_batches_total", "Commits that the messages took"),
     ("chinwag_sockets_cut_total", "Sockets disconnected as all of them left too much unread"),
     ("chinwag_events_fetched_total", "Events of other nodes that did not come through Redis"),
 ];
+
+/// What is timed, with the upper ends of the times that are counted together.
+const HISTOGRAMS: [(&str, &str); 3] = [
+    ("chinwag_request_seconds", "From a request's arrival until its answer is ready, by door"),
+    ("chinwag_commit_seconds", "From a transaction's begin until it is durable"),
+    ("chinwag_delivery_seconds", "From a commit until its events are with this node's sockets"),
+];
+const BUCKETS: [f64; 13] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// The times are kept one by one until then.
+const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What only a node with Redis or Kafka measures.
 const GAUGES: [(&str, &str); 3] = [
@@ -46,6 +69,9 @@ fn describe() {
     for (name, help) in COUNTERS {
         metrics::describe_counter!(name, help);
         metrics::counter!(name).increment(0);
+    }
+    for (name, help) in HISTOGRAMS {
+        metrics::describe_histogram!(name, Unit::Seconds, help);
     }
     for (name, help) in GAUGES {
         metrics::describe_gauge!(name, help);

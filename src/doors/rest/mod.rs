@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 
 use crate::domain::App;
-use crate::doors::tasks;
+use crate::doors::{measured, tasks};
 use description::Description;
 
 pub use envelope::around as enveloped;
@@ -58,6 +58,7 @@ impl Door {
             // The gate before all doors has a limit of its own.
             .layer(DefaultBodyLimit::disable())
             .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
+            .layer(middleware::from_fn_with_state("rest", measured::requests))
             .route("/api/openapi.json", get(async move || Json(description.clone())))
             .with_state(hub.clone());
         (Door { hub }, router)

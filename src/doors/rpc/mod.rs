@@ -21,7 +21,7 @@ use axum::{Router, middleware};
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
-use crate::doors::tasks;
+use crate::doors::{measured, tasks};
 
 /// The door's running parts.
 pub struct Door {
@@ -42,6 +42,7 @@ impl Door {
         let router = Router::new()
             .route("/rpc", post(calls::handle))
             .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
+            .layer(middleware::from_fn_with_state("rpc", measured::requests))
             // The server's own limit holds.
             .layer(DefaultBodyLimit::disable())
             .with_state(hub.clone());

@@ -23,6 +23,7 @@ use crate::domain::{Actor, Connection, Network, Recipient, Shown, Viewer};
 use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
+use crate::doors::measured::Measured;
 use crate::doors::requests::{self, Answer, Asker, Named};
 use crate::doors::slots::AddressSlot;
 use crate::doors::unsent::Share;
@@ -206,7 +207,7 @@ impl Session {
     async fn handle(self: &Arc<Self>, connection: &Connection, data: &str, ack: Option<i64>) {
         let name = packets::event_name(data).unwrap_or_default();
         let event = name.as_str();
-        metrics::counter!("chinwag_requests_total").increment(1);
+        let _measured = Measured::begin("socketio");
         let asked = self.hub.warns.then(Asked::default);
         let answer = async {
             let viewer = self.viewer(connection);

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::group::{Group, MAX_GROUP, answer};
-use super::{Entry, is_away};
+use super::{Entry, is_away, note_commit};
 use crate::error::Error;
 use crate::model::ChatId;
 use crate::store::Exit;
@@ -174,6 +174,7 @@ async fn write(pool: Pool, exit: Arc<Exit>, mut group: Group) -> bool {
 }
 
 async fn write_group(pool: &Pool, exit: &Exit, group: &mut Group) -> Result<Written, Error> {
+    let begun = Instant::now();
     let (messages, marks) = (mem::take(&mut group.messages), mem::take(&mut group.marks));
     let (mut tx, found) = begin_batch(pool, &messages, &marks).await?;
     let mut numbered = batch::number(found.known, found.sent, messages, marks);
@@ -186,6 +187,7 @@ async fn write_group(pool: &Pool, exit: &Exit, group: &mut Group) -> Result<Writ
         None => write_batch(&mut tx, &numbered, Outgoing::default(), true).await?,
     };
     exit.commit(tx, events, kept).await?;
+    note_commit(begun.into_std());
     numbered.written.count();
     Ok(numbered.written)
 }

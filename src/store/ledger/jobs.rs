@@ -1,11 +1,12 @@
 //! PostgreSQL's jobs: each has a transaction of its own, a few at the same time.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{Mutex, Notify, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::{Answer, Done, Tx, is_away, lend, take_back};
+use super::{Answer, Done, Tx, is_away, lend, note_commit, take_back};
 use crate::error::Error;
 use crate::store::bounded::{PgTransaction, Pool};
 use crate::store::{Exit, Transaction};
@@ -55,6 +56,7 @@ impl Jobs {
 
     /// Runs a job and answers it; returns what has failed, if anything has.
     async fn run(&self, asker: Answer<Tx>) -> Option<Error> {
+        let begun = Instant::now();
         let transaction = match PgTransaction::begin(&self.pool).await.map_err(Error::from) {
             Ok(begun) => Arc::new(Mutex::new(Transaction::Postgres(Box::new(begun)))),
             Err(error) => {
@@ -74,6 +76,7 @@ impl Jobs {
             }
         };
         let committed = committed.await;
+        note_commit(begun);
         drop(answer.send(committed.clone()));
         committed.err()
     }

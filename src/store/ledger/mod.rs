@@ -21,6 +21,7 @@ mod jobs;
 mod writing;
 
 use std::sync::Arc;
+use std::time::Instant;
 use std::{io, thread};
 
 use tokio::runtime::Handle;
@@ -201,6 +202,11 @@ async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<D
 /// Takes a transaction back from a job that has let go of it.
 fn take_back(transaction: Arc<Mutex<Transaction>>) -> Result<Transaction, Error> {
     Ok(Arc::into_inner(transaction).ok_or(Error::Internal(None))?.into_inner())
+}
+
+/// Notes how long a transaction that is committed has taken.
+fn note_commit(begun: Instant) {
+    metrics::histogram!("chinwag_commit_seconds").record(begun.elapsed());
 }
 
 /// Whether the database as a whole cannot be used, and not only what the group was about.

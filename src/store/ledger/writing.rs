@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::group::{Group, MAX_GROUP, answer};
-use super::{Answer, Done, Entry, Tx, is_away, lend, take_back};
+use super::{Answer, Done, Entry, Tx, is_away, lend, note_commit, take_back};
 use crate::error::Error;
 use crate::model::Kept;
 use crate::store::batch::{self, Written};
@@ -100,10 +100,12 @@ impl Writing {
 
     /// Writes a group in one transaction; what it leaves in `group.jobs` is for the next.
     async fn write(&mut self, group: &mut Group) -> Result<Written, Error> {
+        let begun = Instant::now();
         let transaction = Arc::new(Mutex::new(self.begin().await?));
         match self.fill(&transaction, group).await {
             Ok(Some((mut written, kept))) => {
                 self.commit(transaction).await?;
+                note_commit(begun);
                 written.count();
                 self.exit.send(mem::take(&mut written.events), kept).await;
                 Ok(written)

@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::program::Running;
+use crate::support::program::{Running, program};
 use crate::support::{Client, soon};
 
 /// Starts and ends it with this `RUST_LOG`; returns what was logged.
@@ -43,6 +44,93 @@ fn a_filter_that_is_not_understood_is_named_and_not_used() {
         assert!(!log.contains("understood"), "{filter}: {log}");
         assert_eq!(log.contains("shutting down"), ends, "{filter}: {log}");
     }
+}
+
+#[tokio::test]
+async fn what_is_logged_changes_while_it_runs() {
+    let directory = TempDir::new().unwrap();
+    let [log, filter] = ["log", "filter"].map(|name| directory.path().join(name));
+    fs::write(&filter, "info\n").unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0", "--log-filter-file"]).arg(&filter);
+        command.env("RUST_LOG", "off").stderr(File::create(&log).unwrap());
+    });
+    let mut client = Client::connect(running.address).await;
+    let mut says = async |wanted: &str, message: &str| {
+        let logged = || fields(&fs::read_to_string(&log).unwrap(), message).len();
+        let before = logged();
+        fs::write(&filter, wanted).unwrap();
+        running.signal("HUP");
+        soon(message, async {
+            while logged() == before {
+                client.refused("list-chats", json!({})).await;
+            }
+        })
+        .await;
+    };
+    assert_eq!(fields(&fs::read_to_string(&log).unwrap(), "starting").len(), 1);
+    says("inof", "what is logged stays as it was").await;
+    says("info,chinwag=debug", "request refused").await;
+    says("info", "what is logged was read again").await;
+    tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
+}
+
+#[test]
+fn a_file_that_cannot_say_what_is_logged_is_a_wrong_setting() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("filter");
+    let output = || {
+        let mut command = program();
+        command.current_dir(directory.path()).arg("--log-filter-file").arg(&file);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(output().contains("the log filter file"));
+    fs::write(&file, "inof").unwrap();
+    assert!(output().contains("`inof`"));
+}
+
+#[tokio::test]
+async fn what_takes_time_is_in_the_metrics_and_on_the_dashboard() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]);
+    });
+    let mut client = Client::connect(running.address).await;
+    let user = json!({ "user": { "external_id": "ann", "name": "Ann", "photo": "" } });
+    client.done("create-user", user).await;
+    client.done("create-chat", json!({ "chat": { "name": "tea" }, "users": [] })).await;
+    let labels = [("request", "door=\"socketio\","), ("commit", ""), ("delivery", "")];
+    let wanted = labels
+        .map(|(name, labels)| format!("chinwag_{name}_seconds_bucket{{{labels}le=\"+Inf\"}} "));
+    let metrics = soon("all is measured", async {
+        loop {
+            let metrics = crate::support::get(running.address, "/metrics", "").await;
+            if wanted.iter().all(|bucket| metrics.contains(bucket)) {
+                break metrics;
+            }
+        }
+    });
+    let metrics = metrics.await;
+    let dashboard = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations/grafana.json");
+    let dashboard: Value = serde_json::from_slice(&fs::read(dashboard).unwrap()).unwrap();
+    let names = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| {
+        let asked = panel["targets"].as_array().unwrap().iter();
+        asked.flat_map(|asked| asked["expr"].as_str().unwrap().split(|c: char| !is_of_name(c)))
+    });
+    let names = Vec::from_iter(names.filter(|name| name.starts_with("chinwag_")));
+    assert!(names.len() > 10);
+    for name in names {
+        // Those are of nodes with Redis or Kafka only.
+        let of_service = ["chinwag_redis_", "chinwag_event_log_"];
+        let known = metrics.contains(&format!("\n{name}"));
+        assert!(known || of_service.iter().any(|of| name.starts_with(of)), "{name}");
+    }
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }
 
 #[test]
