@@ -3,6 +3,7 @@
 mod clock;
 mod commands;
 pub mod housekeeping;
+mod install;
 mod kills;
 mod listening;
 pub mod logs;
