@@ -37,6 +37,9 @@ pub enum Error {
     /// The server cannot do it now; the same request may succeed later.
     #[error("the server is busy, try again")]
     Unavailable(Option<Arc<sqlx::Error>>),
+    /// There is no place for files, or no room in it.
+    #[error("{0}")]
+    Unstorable(&'static str),
     /// A defect or a broken store. Its cause is logged and never shown.
     #[error("internal error")]
     Internal(Option<Arc<sqlx::Error>>),
@@ -105,6 +108,11 @@ impl Error {
         Error::NotFound { field, why: "no such message in this chat".into() }
     }
 
+    /// There is no such file, for this actor.
+    pub fn no_file(field: &'static str) -> Error {
+        Error::NotFound { field, why: "no such file".into() }
+    }
+
     /// There is no such team, for this actor.
     pub fn no_team(field: &'static str) -> Error {
         Error::NotFound { field, why: "no such team".into() }
@@ -120,6 +128,9 @@ impl Error {
         let why = format!("no such users: {}", ids.join(", "));
         Error::NotFound { field: "users", why }
     }
+
+    /// There is no room for more files.
+    pub const NO_ROOM: Error = Error::Unstorable("the server has no room for more files");
 
     /// The actor may see the chat and would have to be a member.
     pub const NO_MEMBER: Error = Error::Forbidden("only members of the chat may do this");
@@ -145,7 +156,7 @@ impl Error {
             Error::Conflict { .. } => "conflict",
             Error::TooLarge { .. } => "too_large",
             Error::RateLimited { .. } => "rate_limited",
-            Error::Unavailable(_) => "unavailable",
+            Error::Unavailable(_) | Error::Unstorable(_) => "unavailable",
             Error::Internal(_) => "internal",
         }
     }
@@ -256,6 +267,12 @@ pub enum StartError {
         "this program was built without Kafka (cargo build --features kafka): unset kafka-brokers"
     )]
     NoKafka,
+    #[error("files cannot be kept in {url}: {why}")]
+    Files { url: Url, why: String },
+    #[error(
+        "this program was built without S3 (cargo build --features s3): let files-url name a folder"
+    )]
+    NoS3,
     #[error("the limit {0} must be above zero and below 2^32")]
     Limit(&'static str),
 }

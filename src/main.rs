@@ -87,17 +87,28 @@ async fn back_up(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
         backup = chinwag::backup(database, file) => backup?,
         () = end.told() => return Err("ended before the backup was whole".into()),
     };
-    let Backup { bytes, chats, messages } = backup;
+    let Backup { bytes, chats, messages, files } = backup;
     let file = file.display();
     say(format_args!("backed up to {file}: {bytes} bytes, {chats} chats, {messages} messages"));
+    if files > 0 {
+        say(format_args!(
+            "{files} files are not in it: now copy the folder beside the database, named as that \
+             with .files after it, or what --files-url names"
+        ));
+    }
     Ok(())
 }
 
 /// Says how far it is once a second, and at the beginning and the end of each table.
 async fn copy(from: &Url, to: &Url) -> Result<(), Box<dyn Error>> {
-    let (mut said, mut begun) = (Instant::now(), "");
+    let (mut said, mut begun, mut files) = (Instant::now(), "", 0);
     chinwag::copy(from, to, |step| match step {
-        CopyStep::Read { table, rows } => say(format_args!("read {table}: {rows}")),
+        CopyStep::Read { table, rows } => {
+            if table == "files" {
+                files = rows;
+            }
+            say(format_args!("read {table}: {rows}"));
+        }
         CopyStep::Copied { table, rows, of } => {
             let begins = rows > 0 && begun != table;
             if begins || rows == of || said.elapsed() >= SAY_EVERY {
@@ -112,6 +123,12 @@ async fn copy(from: &Url, to: &Url) -> Result<(), Box<dyn Error>> {
     })
     .await?;
     say(format_args!("all is copied"));
+    if files > 0 {
+        say(format_args!(
+            "{files} files are where they were: name that folder to the server by \
+             --files-url file:FOLDER, or move what is in it to where --files-url says"
+        ));
+    }
     Ok(())
 }
 

@@ -36,6 +36,15 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_FRAME", default_value_t = Limits::default().max_frame)]
     pub max_frame: usize,
 
+    /// Bytes of one file
+    #[arg(long, env = "CHINWAG_MAX_FILE", default_value_t = Limits::default().max_file,
+        value_parser = positive)]
+    pub max_file: usize,
+
+    /// Bytes of all files together; then no more are taken; 0 for any number
+    #[arg(long, env = "CHINWAG_MAX_FILES_TOTAL", default_value_t = Limits::default().max_files_total)]
+    pub max_files_total: u64,
+
     /// Calls in one JSON-RPC batch
     #[arg(long, env = "CHINWAG_MAX_BATCH", default_value_t = Limits::default().max_batch,
         value_parser = positive)]
@@ -195,6 +204,14 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_READ_BYTES_PER_ADDRESS", default_value_t = Limits::default().read_bytes_per_address)]
     pub read_bytes_per_address: u32,
 
+    /// Bytes of files that one user may upload in a day, through all nodes; 0 for any number
+    #[arg(long, env = "CHINWAG_UPLOADED_BYTES_PER_USER", default_value_t = Limits::default().uploaded_bytes_per_user)]
+    pub uploaded_bytes_per_user: u32,
+
+    /// Bytes of files that may come from one address in a day; 0 for any number
+    #[arg(long, env = "CHINWAG_UPLOADED_BYTES_PER_ADDRESS", default_value_t = Limits::default().uploaded_bytes_per_address)]
+    pub uploaded_bytes_per_address: u32,
+
     /// Sign-ups from one address in a minute, with those refused because another user has the
     /// username, email or phone; 0 for any number
     #[arg(long, env = "CHINWAG_SIGN_UPS_PER_ADDRESS", default_value_t = Limits::default().sign_ups_per_address)]
@@ -217,6 +234,10 @@ pub struct Limits {
     /// Seconds that the body of a request may take, and one more for each 16 KiB of it
     #[arg(long, env = "CHINWAG_BODY_TIMEOUT", default_value = "15", value_parser = seconds)]
     pub body_timeout: Duration,
+
+    /// Seconds that a file is kept which no message holds
+    #[arg(long, env = "CHINWAG_UNUSED_FILE_TIMEOUT", default_value = "86400", value_parser = seconds)]
+    pub unused_file_timeout: Duration,
 
     /// Seconds between two pings of a socket
     #[arg(long, env = "CHINWAG_PING_INTERVAL", default_value = "25", value_parser = seconds)]
@@ -253,6 +274,8 @@ impl Default for Limits {
             max_description: 4096,
             max_photo: 8 << 10,
             max_frame: 1 << 20,
+            max_file: 25 << 20,
+            max_files_total: 10 << 30,
             max_batch: 1000,
             max_chat_users: 1000,
             max_chats_per_user: 10_000,
@@ -287,11 +310,14 @@ impl Default for Limits {
             written_bytes_per_address: 512 << 20,
             read_bytes_per_user: 256 << 20,
             read_bytes_per_address: 2048 << 20,
+            uploaded_bytes_per_user: 1 << 30,
+            uploaded_bytes_per_address: 1 << 30,
             sign_ups_per_address: 200,
             failed_logins_per_account: 10,
             failed_logins_per_address: 100,
             handshake_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(15),
+            unused_file_timeout: Duration::from_secs(24 * 60 * 60),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             silence_timeout: Duration::from_secs(60),
@@ -312,6 +338,7 @@ impl Limits {
     /// checked as they are read, but a program sets what it likes. Errors: the name of such a limit.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         for (name, limit) in [
+            ("max_file", self.max_file),
             ("max_batch", self.max_batch),
             ("max_chats_per_user", self.max_chats_per_user),
             ("max_invitations_per_inviter", self.max_invitations_per_inviter),

@@ -34,6 +34,18 @@ pub struct Config {
         value_parser = database, hide_env_values = true)]
     pub database_url: Url,
 
+    /// Where the files are kept that users send: file:FOLDER, or s3://BUCKET/PREFIX for a store that
+    /// speaks S3, with its key and endpoint in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION
+    /// and AWS_ENDPOINT_URL. Without it, in a folder beside the SQLite database, named as that with
+    /// .files after it; with PostgreSQL, no files are taken
+    #[arg(long, env = "CHINWAG_FILES_URL", value_parser = files, hide_env_values = true)]
+    pub files_url: Option<Url>,
+
+    /// The address that clients reach the server at, such as https://chat.example.com. With it the
+    /// addresses of files are absolute, and else paths
+    #[arg(long, env = "CHINWAG_PUBLIC_URL", value_parser = public_url)]
+    pub public_url: Option<String>,
+
     /// Redis, through which the nodes that share a PostgreSQL database hear of each other:
     /// redis://HOST, or rediss://HOST for TLS. Without it there is one node
     #[arg(long, env = "CHINWAG_REDIS_URL", value_parser = redis, hide_env_values = true)]
@@ -149,6 +161,8 @@ impl Default for Config {
         Config {
             listen: vec!["localhost:3000".into()],
             database_url: "sqlite:chinwag.db".into(),
+            files_url: None,
+            public_url: None,
             redis_url: None,
             kafka_brokers: None,
             kafka_topic: "chinwag.events".into(),
@@ -181,6 +195,23 @@ fn listen_address(text: &str) -> Result<String, String> {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let why = "must be an IP address and a port, such as 127.0.0.1:3000";
     text.parse().map_err(|_| why.into())
+}
+
+fn files(url: &str) -> Result<Url, String> {
+    let of = |scheme: &str| url.strip_prefix(scheme).is_some_and(|place| !place.is_empty());
+    match of("file:") || of("s3://") {
+        true => Ok(url.into()),
+        false => Err("must be file: and a folder, or s3:// and a bucket".into()),
+    }
+}
+
+fn public_url(url: &str) -> Result<String, String> {
+    let url = url.trim().trim_end_matches('/');
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match host.is_some_and(|host| !host.is_empty() && !host.contains(['?', '#', ' '])) {
+        true => Ok(url.to_owned()),
+        false => Err("must begin with https:// or http://, and have no query".into()),
+    }
 }
 
 fn redis(url: &str) -> Result<Url, String> {

@@ -72,7 +72,7 @@ fn shown(matches: &ArgMatches) -> Vec<(String, String)> {
         // A setting whose variable is not shown in the help has a password in it, or is one.
         let value = match id {
             _ if !setting.is_hide_env_values_set() => Vec::from_iter(values).join(","),
-            "database_url" | "redis_url" => {
+            "database_url" | "files_url" | "redis_url" => {
                 Vec::from_iter(values.map(|value| Url::from(&*value).to_string())).join(",")
             }
             _ => "(set, and not shown)".to_owned(),

@@ -1,5 +1,5 @@
-//! How much: the bytes that one user and one address may write and read in a minute. How often is
-//! in [`rates`](super::rates), which also says what all nodes count together.
+//! How much: the bytes that one user and one address may write and read in a minute, and upload in a
+//! day. How often is in [`rates`](super::rates), which also says what all nodes count together.
 //!
 //! The size of a page is known only after it has been read. So a budget may be overdrawn by one
 //! message or page, and nothing more is taken from it until that is made up for.
@@ -15,10 +15,13 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::model::{Message, Signed, UserId};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What is counted together.
 pub(super) struct Budgets {
     written: Pair,
     read: Pair,
+    uploaded: Pair,
 }
 
 struct Pair {
@@ -36,6 +39,17 @@ impl App {
             0 => Ok(()),
             _ => self.spend(&self.rates.bytes.written, viewer, bytes, false).await,
         }
+    }
+
+    /// Counts what the actor is about to upload. Errors: `rate_limited` if that was too much before.
+    pub(super) async fn admit_upload(&self, actor: &Actor, bytes: usize) -> Result<(), Error> {
+        self.spend(&self.rates.bytes.uploaded, &Viewer::from(actor), bytes, false).await
+    }
+
+    /// Counts what the actor has uploaded without saying how much it would be.
+    pub(super) async fn count_upload(&self, actor: &Actor, bytes: usize) {
+        // It is here already, even if it was too much.
+        let _ = self.spend(&self.rates.bytes.uploaded, &Viewer::from(actor), bytes, true).await;
     }
 
     /// Errors: `rate_limited` if the viewer has read too much before.
@@ -111,10 +125,10 @@ impl App {
         bytes: usize,
         always: bool,
     ) -> Option<Result<(), Duration>> {
-        let per_minute = budgets.of_user.per_minute;
-        let cluster = self.cluster.as_ref().filter(|_| per_minute > 0)?;
+        let Budget { size, period, .. } = budgets.of_user;
+        let cluster = self.cluster.as_ref().filter(|_| size > 0)?;
         let name = format!("{}:{}", budgets.name, user_id.as_ref());
-        cluster.redis.take_from_budget(&name, per_minute, bytes, always).await
+        cluster.redis.take_from_budget(&name, size, period, bytes, always).await
     }
 }
 
@@ -122,52 +136,58 @@ impl Budgets {
     pub fn new(limits: &Limits) -> Budgets {
         let written = Pair {
             name: "written",
-            of_user: Budget::new(limits.written_bytes_per_user),
-            of_address: Budget::new(limits.written_bytes_per_address),
+            of_user: Budget::new(limits.written_bytes_per_user, MINUTE),
+            of_address: Budget::new(limits.written_bytes_per_address, MINUTE),
         };
         let read = Pair {
             name: "read",
-            of_user: Budget::new(limits.read_bytes_per_user),
-            of_address: Budget::new(limits.read_bytes_per_address),
+            of_user: Budget::new(limits.read_bytes_per_user, MINUTE),
+            of_address: Budget::new(limits.read_bytes_per_address, MINUTE),
         };
-        Budgets { written, read }
+        let uploaded = Pair {
+            name: "uploaded",
+            of_user: Budget::new(limits.uploaded_bytes_per_user, DAY),
+            of_address: Budget::new(limits.uploaded_bytes_per_address, DAY),
+        };
+        Budgets { written, read, uploaded }
     }
 
     pub fn forget_idle(&self) {
-        for Pair { of_user, of_address, .. } in [&self.written, &self.read] {
+        for Pair { of_user, of_address, .. } in [&self.written, &self.read, &self.uploaded] {
             of_user.forget_idle();
             of_address.forget_idle();
         }
     }
 }
 
-/// So many bytes in a minute for each key; 0 for any number.
+/// So many bytes in a period for each key; 0 for any number.
 struct Budget<K> {
-    per_minute: u32,
-    /// When each will be full again. If that is more than a minute from now, it is overdrawn.
+    size: u32,
+    period: Duration,
+    /// When each will be full again. If that is more than a period from now, it is overdrawn.
     full_at: Mutex<HashMap<K, Instant>>,
 }
 
 impl<K: Hash + Eq + Clone> Budget<K> {
-    fn new(per_minute: u32) -> Budget<K> {
-        Budget { per_minute, full_at: Mutex::default() }
+    fn new(size: u32, period: Duration) -> Budget<K> {
+        Budget { size, period, full_at: Mutex::default() }
     }
 
     /// Errors: `rate_limited` if it is overdrawn.
     fn check(&self, key: &K) -> Result<(), Error> {
         let full_at = self.full_at().get(key).copied();
         let spent = full_at.map(|at| at.saturating_duration_since(Instant::now()));
-        match spent.and_then(|spent| spent.checked_sub(MINUTE)) {
+        match spent.and_then(|spent| spent.checked_sub(self.period)) {
             Some(wait) if !wait.is_zero() => Err(limited(wait)),
             _ => Ok(()),
         }
     }
 
     fn take(&self, key: &K, bytes: usize) {
-        if self.per_minute == 0 || bytes == 0 {
+        if self.size == 0 || bytes == 0 {
             return;
         }
-        let cost = MINUTE.mul_f64(bytes as f64 / f64::from(self.per_minute));
+        let cost = self.period.mul_f64(bytes as f64 / f64::from(self.size));
         let now = Instant::now();
         let mut full_at = self.full_at();
         let at = full_at.entry(key.clone()).or_insert(now);

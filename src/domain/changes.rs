@@ -104,6 +104,7 @@ pub(super) async fn delete(
     let now = clock::stamp();
     signed.message.delete(now);
     tx.replace_mentions(&signed.message).await?;
+    tx.delete_message_file(&signed.message, now).await?;
     tx.update_body(&signed.message).await?;
     tx.delete_reactions(&signed.message).await?;
     tx.insert_erasure(&signed.message).await?;

@@ -94,6 +94,7 @@ impl App {
         }
         let tokens = tx.delete_oldest_tokens(user_id, 0).await?;
         tx.delete_ties(user_id).await?;
+        tx.expire_unused_files(user_id, now).await?;
         tx.delete_profile(user_id, now, erase).await?;
         let ended = |access_key_id| Event::TokenEnded { user_id: user_id.clone(), access_key_id };
         let ended = tokens.into_iter().map(ended);

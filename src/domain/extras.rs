@@ -1,16 +1,17 @@
-//! Messages with something beside their text: an answer to another message, mentions, data. They are
+//! Messages with something beside their text: an answer to another message, mentions, data, a file. They are
 //! rarer than plain ones, and go by a job of the ledger, which may look at what they name.
 
 use super::access::Reader;
 use super::changes::{count_reply, refuse_deleted, refuse_strangers, told};
 use super::{Actor, App};
+use crate::clock;
 use crate::error::Error;
 use crate::model::{Data, Extras, List, NewMessage, Sent};
 
 impl App {
     /// Errors: `not_found` for a chat that the actor is no member of, and for an answer to what is
     /// none of its messages; `conflict` for an answer to a deleted one; `invalid` for mentions of
-    /// others than members.
+    /// others than members; `not_found` for a file that is none of the actor's.
     pub(super) async fn send_with_extras(
         &self,
         actor: &Actor,
@@ -28,7 +29,12 @@ impl App {
             }
             None => None,
         };
+        let file = match extras.file {
+            Some(id) => tx.hold_file(id, &actor.user_id, clock::now()).await?,
+            None => None,
+        };
         let new = NewMessage {
+            file: file.clone().map(Box::new),
             reply: answered.as_ref().map(|it| (it.message.id, it.message.seq)),
             mentions: List::of(extras.mentions),
             data: extras.data.and_then(Data::kept),
@@ -39,6 +45,9 @@ impl App {
         let Some(event) = event else {
             return Ok(sent);
         };
+        if extras.file.is_some() && file.is_none() {
+            return Err(Error::no_file("message.file.id"));
+        }
         if extras.reply_to.is_some() {
             let answered = answered.ok_or_else(|| Error::no_message("message.reply_to"))?;
             refuse_deleted(&answered.message, "message.reply_to")?;

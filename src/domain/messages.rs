@@ -1,5 +1,7 @@
 //! Messages: sent once, read in pages.
 
+use std::sync::Arc;
+
 use super::access::Reader;
 use super::{Actor, App, Viewer};
 use crate::error::Error;
@@ -32,6 +34,7 @@ impl App {
             reply: None,
             mentions: None,
             data: None,
+            file: None,
             by: actor.connection,
             of_member: !actor.service,
             anonymous: actor.anonymous,
@@ -44,6 +47,13 @@ impl App {
             Err(Error::NotFound { field: "chat.id", .. }) => {
                 Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
                 Err(Error::NO_MEMBER)
+            }
+            // As it is stored, without the address of its file.
+            Ok(Sent { mut message, author, fresh: false }) => {
+                if message.file.is_some() {
+                    self.store.sign_file(Arc::make_mut(&mut message));
+                }
+                Ok(Sent { message, author, fresh: false })
             }
             sent => sent,
         }

@@ -21,6 +21,7 @@ mod deletions;
 mod direct;
 mod extras;
 mod faults;
+mod files;
 mod follower;
 mod hearing;
 mod history;
@@ -79,6 +80,7 @@ use crate::model::{Committed, ConnectionId, Event, Stream, UserId};
 use crate::store::{Keeping, Store, Tx};
 use carrier::Carrier;
 use cluster::Cluster;
+use files::Files;
 use key_set::KeySet;
 use keys::Keys;
 use listening::Listeners;
@@ -93,6 +95,7 @@ pub use crate::audience::{Recipient, Shown, Way};
 pub use crate::cluster::Following;
 pub use crate::store::People;
 pub use blocks::Blocked;
+pub use files::Offer;
 pub use identity::Connection;
 pub use listening::{Listening, MAX_BEHIND, RecvError};
 pub use members::Members;
@@ -179,6 +182,7 @@ pub struct App {
     rates: Arc<Rates>,
     readers: Readers,
     event_log: Option<EventLog>,
+    files: Files,
     /// Work beside the requests that a shutdown waits for.
     work: TaskTracker,
 }
@@ -187,7 +191,7 @@ impl App {
     /// Opens the store and starts carrying what it commits to the clients. Errors: a store that
     /// cannot be used; a server to which nobody could ever connect.
     pub async fn start(config: &Config, prepared: Prepared) -> Result<Arc<App>, StartError> {
-        let Prepared { keys, topic, keeping, accounts_only } = prepared;
+        let Prepared { keys, topic, keeping, accounts_only, blobs } = prepared;
         let access = config.access.unwrap_or(Access::Open);
         let (store, committed) = open_store(config, keeping).await?;
         if accounts_only {
@@ -213,6 +217,9 @@ impl App {
         tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
         let event_log = topic.map(|topic| EventLog::start(topic, store.backlog()));
         let readers = Readers::of(store.readers_for_one());
+        let total = store.count_file_bytes().await;
+        let total = total.map_err(|error| StartError::store(config, error))?;
+        let files = Files::new(blobs, total, cluster.is_some());
         let app = Arc::new(App {
             access,
             registration: config.registration,
@@ -235,6 +242,7 @@ impl App {
             rates,
             readers,
             event_log,
+            files,
             work: TaskTracker::new(),
         });
         if app.cluster.is_none() {
@@ -248,6 +256,7 @@ impl App {
         }
         tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
         tokio::spawn(deletions::erase(Arc::downgrade(&app), app.deleted.clone()));
+        tokio::spawn(files::keep(Arc::downgrade(&app)));
         tokio::spawn(online::follow(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
         tokio::spawn(housekeeping::erase(Arc::downgrade(&app)));
@@ -353,7 +362,8 @@ async fn open_store(
     config: &Config,
     keeping: Keeping,
 ) -> Result<(Store, mpsc::Receiver<Committed>), StartError> {
-    let opened = Store::open(&config.database_url, &config.limits, keeping).await;
+    let base = config.public_url.clone().unwrap_or_default();
+    let opened = Store::open(&config.database_url, &config.limits, keeping, base).await;
     let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
     let folded = store.fold_names(&config.limits).await;
     folded.map_err(|error| StartError::store(config, error))?;

@@ -4,7 +4,7 @@ use super::keys::Keys;
 use crate::config::{Access, Config, Registration};
 use crate::error::StartError;
 use crate::event_log::{self, Topic};
-use crate::store::{Keeping, Store};
+use crate::store::{Blobs, Keeping, Store};
 
 /// What an [`App`](super::App) is started with.
 pub struct Prepared {
@@ -13,10 +13,12 @@ pub struct Prepared {
     pub(super) keeping: Keeping,
     /// Whether nobody can connect but those who have signed up before.
     pub(super) accounts_only: bool,
+    /// Where files are kept; none if there is no place.
+    pub(super) blobs: Option<Blobs>,
 }
 
 impl Prepared {
-    /// Errors: keys or an event log that cannot be used; nodes on a file; a server to which nobody
+    /// Errors: keys, an event log or a place of files that cannot be used; nodes on a file; a server to which nobody
     /// could ever connect, as there is no database yet.
     pub fn of(config: &Config) -> Result<Prepared, StartError> {
         let keys = Keys::load(config)?;
@@ -31,6 +33,7 @@ impl Prepared {
         if accounts_only && Store::is_new(&config.database_url) {
             return Err(StartError::NoCredentials);
         }
-        Ok(Prepared { keys, topic, keeping, accounts_only })
+        let blobs = Blobs::open(config)?;
+        Ok(Prepared { blobs, keys, topic, keeping, accounts_only })
     }
 }

@@ -1,9 +1,14 @@
 //! The credential that a request brings along.
 
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 
+use super::client::Client;
 use super::upgrade::offered_token;
+use crate::domain::{App, Connection, Viewer};
+use crate::error::Error;
+use crate::model::ConnectionId;
 
 /// The token or key in `Authorization: Bearer …`, or else in the subprotocol after `bearer`, or
 /// else in the query's `access_token`. A header of another scheme is meant for somebody else, such
@@ -19,6 +24,21 @@ pub fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
 pub fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// Lets the client of a request in by its credential, or as nobody in particular, and counts the
+/// request. A refused credential counts for its address: further tries are not free. Errors:
+/// `unauthenticated`, `rate_limited`, `unavailable`.
+pub async fn connect(app: &App, parts: &Parts) -> Result<Connection, Error> {
+    let client = Client::of_request(parts)?;
+    let token = credential(&parts.headers, &parts.uri);
+    let connected = app.connect(ConnectionId::new(), token.as_deref(), client.address).await;
+    let viewer = match &connected {
+        Ok(connection) => connection.viewer(),
+        Err(_) => Viewer::nobody(client.address),
+    };
+    app.admit_request(&viewer).await?;
+    connected
 }
 
 fn in_header(value: &HeaderValue) -> Option<String> {

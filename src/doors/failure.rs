@@ -24,7 +24,7 @@ pub fn object(error: &Error) -> Value {
 /// Logs why a request was refused or failed, with the cause that its client is not told, and counts
 /// those that are `unavailable`. What happens again within a second is logged as one more line.
 pub fn log(request: &'static str, error: &Error) {
-    if matches!(error, Error::Unavailable(_)) {
+    if matches!(error, Error::Unavailable(_) | Error::Unstorable(_)) {
         metrics::counter!("chinwag_unavailable_total").increment(1);
     }
     let Some(cause) = error.cause() else {

@@ -10,11 +10,13 @@ mod credential;
 pub mod embed;
 mod events;
 mod failure;
+mod files;
 pub mod http;
 mod input;
 mod json;
 mod limited;
 mod measured;
+mod refusal;
 mod requests;
 mod rest;
 mod retry;
@@ -45,6 +47,7 @@ pub struct Doors {
     rest: rest::Door,
     rpc: rpc::Door,
     events: events::Door,
+    files: files::Door,
     service: embed::Service,
 }
 
@@ -63,6 +66,7 @@ impl Doors {
         let (rest, rest_routes) = rest::Door::open(app);
         let (rpc, rpc_routes) = rpc::Door::open(app);
         let (events, events_routes) = events::Door::open(app, gates.loopback());
+        let (files, files_routes) = files::Door::open(app);
         let service = embed::Service::of(app);
         let router = http::routes(app, config)
             .merge(socketio_routes)
@@ -72,10 +76,10 @@ impl Doors {
             .merge(events_routes)
             .fallback_service(routes(service.clone()));
         let router = router.layer(middleware::from_fn(upgrade::agree)).layer(Extension(unsent));
-        let router = http::guarded(router, config, gates);
+        let router = http::guarded(router, files_routes, config, gates);
         let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
-        let router = router.layer(middleware::from_fn(events::explained));
-        (Doors { app: app.clone(), socketio, channels, rest, rpc, events, service }, router)
+        let router = router.layer(middleware::from_fn(refusal::explained));
+        (Doors { app: app.clone(), socketio, channels, rest, rpc, events, files, service }, router)
     }
 
     /// Acts for users without a socket.
@@ -96,6 +100,7 @@ impl Doors {
             self.rest.close(deadline),
             self.rpc.close(deadline),
             self.events.close(deadline),
+            self.files.close(deadline),
             self.service.close(deadline)
         );
     }

@@ -68,7 +68,7 @@ macro_rules! made_now {
     )*};
 }
 
-made_now!(ChatId TeamId InvitationId);
+made_now!(ChatId TeamId InvitationId FileId);
 
 impl MessageId {
     /// The id of a message of this time, by which it is found: there is no index of ids.
@@ -95,6 +95,10 @@ uuid_id!(
 uuid_id!(
     /// An invitation's id, a UUIDv7.
     InvitationId
+);
+uuid_id!(
+    /// A file's id, a UUIDv7.
+    FileId
 );
 
 /// One client's connection, so that what it causes can be kept from coming back to it.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Author, Body, ChannelName, Chat, ChatId, ClientId, ConnectionId, Data, List, MessageId, Person,
-    Reaction, Reason, UserId, Username,
+    Author, Body, ChannelName, Chat, ChatId, ClientId, ConnectionId, Data, File, FileId, List,
+    MessageId, Person, Reaction, Reason, UserId, Username,
 };
 use crate::clock::Time;
 
@@ -81,6 +81,8 @@ pub struct Message {
     pub data: Option<Data>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reactions: Option<List<Reaction>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
 }
 
 /// What became of a message that was sent.
@@ -102,8 +104,11 @@ impl Message {
         let reactions = self.reactions.iter().flat_map(|List(all)| all).map(|reaction| {
             FIXED_OF_REACTION + reaction.reaction.as_ref().len() + reaction.users.len() * OF_USER
         });
+        const FIXED_OF_FILE: usize = 350;
         let data = self.data.as_ref().map_or(0, |data| data.as_ref().len());
-        let beside = mentions.chain(reactions).sum::<usize>() + data;
+        let file = |file: &File| FIXED_OF_FILE + file.name.as_ref().len() + file.url.len();
+        let file = self.file.as_ref().map_or(0, file);
+        let beside = mentions.chain(reactions).sum::<usize>() + data + file;
         FIXED + self.body.as_ref().len() + beside
     }
 
@@ -112,6 +117,7 @@ impl Message {
         self.body = Body::none();
         self.deleted_at = Some(at);
         (self.mentions, self.data, self.reactions, self.pinned_at) = (None, None, None, None);
+        self.file = None;
     }
 
     /// What was said is what `now` says; the rest stays as it was.
@@ -119,6 +125,7 @@ impl Message {
         self.body = now.body.clone();
         self.mentions = now.mentions.clone();
         self.data = now.data.clone();
+        self.file = now.file.clone();
         if now.deleted_at.is_some() {
             self.reactions = None;
         }
@@ -132,6 +139,8 @@ pub struct Extras {
     pub reply_to: Option<MessageId>,
     pub mentions: Vec<UserId>,
     pub data: Option<Data>,
+    /// A file of the sender's.
+    pub file: Option<FileId>,
 }
 
 impl Extras {
@@ -139,7 +148,8 @@ impl Extras {
     pub const MAX_MENTIONS: usize = 50;
 
     pub fn is_empty(&self) -> bool {
-        self.reply_to.is_none() && self.mentions.is_empty() && self.data.is_none()
+        let nothing_named = self.reply_to.is_none() && self.file.is_none();
+        nothing_named && self.mentions.is_empty() && self.data.is_none()
     }
 
     /// About how many bytes they take on the wire.
@@ -262,10 +272,11 @@ pub struct NewMessage {
     pub kind: MessageType,
     pub body: Body,
     pub client_id: Option<ClientId>,
-    /// What is beside the text goes by a job of the ledger; so it is with the next two.
+    /// What is beside the text goes by a job of the ledger; so it is with the next three.
     pub reply: Option<(MessageId, i64)>,
     pub mentions: Option<List<UserId>>,
     pub data: Option<Data>,
+    pub file: Option<Box<File>>,
     /// The connection that sends it.
     pub by: ConnectionId,
     /// Whether its user must be a member of the chat; the service may send as anyone.

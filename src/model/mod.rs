@@ -3,6 +3,7 @@
 mod account;
 mod chat;
 mod event;
+mod file;
 mod ids;
 mod invitation;
 mod letters;
@@ -22,8 +23,9 @@ pub use chat::{
     MembershipChange, NewChat, Passed, PublicChat, PublicChatPage, ReadState, Role, Unread,
 };
 pub use event::{Committed, Event, Hearers, Kept, Position, Route, Stream};
-pub use ids::{ChatId, ConnectionId, ExternalId, Handle, InvitationId, MessageId, TeamId, UserId};
-pub use ids::{Username, parse_id, read_id};
+pub use file::{File, FileName, FileType};
+pub use ids::{ChatId, ConnectionId, ExternalId, FileId, Handle, InvitationId, MessageId, TeamId};
+pub use ids::{UserId, Username, parse_id, read_id};
 pub use invitation::{Invitation, InvitationPage, InvitationStatus};
 pub use letters::fold;
 pub use message::{Change, ChangePage, Changed, ChatKind, Edit, Extras, Message, MessagePage};

@@ -224,7 +224,12 @@ impl<'de> Deserialize<'de> for Data {
 }
 
 impl Body {
-    /// What a message says that was deleted.
+    /// Reads what a message says of its file, which may be nothing.
+    pub fn parse_caption(text: &str, limits: &Limits) -> Result<Body, Problem> {
+        if text.is_empty() { Ok(Body::none()) } else { Body::parse(text, limits) }
+    }
+
+    /// What a message says that was deleted, or that has a file and no caption.
     pub fn none() -> Body {
         Body(String::new())
     }

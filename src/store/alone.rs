@@ -18,7 +18,7 @@ pub struct LedgerAlone {
 
 impl LedgerAlone {
     pub async fn open(url: &Url, chats: usize) -> LedgerAlone {
-        let opened = Store::open(url, &Limits::default(), Keeping::default()).await;
+        let opened = Store::open(url, &Limits::default(), Keeping::default(), String::new()).await;
         let (store, mut events) = opened.unwrap_or_else(|error| panic!("{error}"));
         tokio::spawn(async move { while events.recv().await.is_some() {} });
         let made = make_chats(&store, chats).await;
@@ -49,6 +49,7 @@ impl LedgerAlone {
             reply: None,
             mentions: None,
             data: None,
+            file: None,
             by: ConnectionId::new(),
             of_member: true,
             anonymous: true,

@@ -21,6 +21,8 @@ pub struct Backup {
     pub bytes: u64,
     pub chats: i64,
     pub messages: i64,
+    /// The files that users have sent, whose bytes are not in it.
+    pub files: i64,
 }
 
 /// Copies a SQLite database, which a server may be writing to, into a new file. All that was
@@ -41,11 +43,11 @@ pub async fn backup(database: &Url, file: &Path) -> Result<Backup, CopyError> {
         false => failed(error),
     })?;
     source.close().await.map_err(&failed)?;
-    let (chats, messages) = check(&part.path, database).await?;
+    let (chats, messages, files) = check(&part.path, database).await?;
     let bytes = tokio::task::spawn_blocking(|| part.finish()).await.map_err(io::Error::from);
     let bytes = bytes.and_then(|finished| finished);
     let bytes = bytes.map_err(|source| CopyError::File { file: file.to_owned(), source })?;
-    Ok(Backup { bytes, chats, messages })
+    Ok(Backup { bytes, chats, messages, files })
 }
 
 /// Whether it is the new file that an error of a copy is about: the database is only read.
@@ -58,8 +60,9 @@ fn is_of_writing(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| [FULL, IO_WRITE, IO_FSYNC, IO_TRUNCATE].contains(&&*code))
 }
 
-/// Reads all of a backup of this database; returns how many chats and messages it holds.
-async fn check(part: &Path, database: &Url) -> Result<(i64, i64), CopyError> {
+/// Reads all of a backup of this database; returns how many chats and messages it holds, and how
+/// many files it tells of.
+async fn check(part: &Path, database: &Url) -> Result<(i64, i64, i64), CopyError> {
     let failed = CopyError::of(database);
     let options = SqliteConnectOptions::new().filename(part).read_only(true);
     let mut copy = options.disable_statement_logging().connect().await.map_err(&failed)?;
@@ -70,8 +73,16 @@ async fn check(part: &Path, database: &Url) -> Result<(i64, i64), CopyError> {
     }
     let sql = "select (select count(*) from chats), (select count(*) from messages)";
     let counts = sqlx::query_as(sql).fetch_one(&mut copy).await.map_err(&failed)?;
+    let (chats, messages) = counts;
+    // A database of an older version has none.
+    let sql = "select exists (select 1 from sqlite_master where name = 'files')";
+    let files = match sqlx::query_scalar(sql).fetch_one(&mut copy).await.map_err(&failed)? {
+        true => sqlx::query_scalar("select count(*) from files").fetch_one(&mut copy).await,
+        false => Ok(0),
+    };
+    let files = files.map_err(&failed)?;
     copy.close().await.map_err(&failed)?;
-    Ok(counts)
+    Ok((chats, messages, files))
 }
 
 /// How the name of a [`Part`]'s folder ends, after the name of the backup and a UUID.

@@ -94,6 +94,7 @@ pub(super) async fn append(
     if sent.fresh {
         tx.update_message(&sent.message).await?;
         tx.insert_mentions(&sent.message).await?;
+        tx.insert_message_file(&sent.message).await?;
     }
     Ok((sent, written.events.pop()))
 }
@@ -215,6 +216,7 @@ impl Batch {
             mentions: new.mentions,
             data: new.data,
             reactions: None,
+            file: new.file.map(|file| *file),
         });
         if let Some(key) = key {
             self.sent.insert(key, message.clone());
@@ -306,7 +308,9 @@ fn key(message: &Message) -> Option<Key> {
 }
 
 fn repeated(first: &Arc<Message>, author: &Arc<Author>, new: &NewMessage) -> Result<Sent, Error> {
-    let same = first.body == new.body && first.kind == new.kind;
+    let same_file =
+        first.file.as_ref().map(|file| file.id) == new.file.as_ref().map(|file| file.id);
+    let same = first.body == new.body && first.kind == new.kind && same_file;
     // What was said first is not known any more of one that was edited or deleted.
     match same || first.edited_at.is_some() || first.deleted_at.is_some() {
         true => Ok(Sent { message: first.clone(), author: author.clone(), fresh: false }),

@@ -6,7 +6,7 @@ use super::messages::{page_of, signed};
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
-use crate::model::{ChangePage, ChatId, List, Message, Signed, UserId};
+use crate::model::{ChangePage, ChatId, File, List, Message, Signed, UserId};
 
 const LIST_CHANGES: &str =
     signed!("m.change > $2 and m.change <= $3 and m.seq > $5 order by m.change limit $4");
@@ -40,7 +40,7 @@ impl Store {
                 .bind(limit as i64)
                 .bind(seen_after)
                 .fetch(pool);
-            page_of(rows, max_bytes).await?
+            page_of(rows, max_bytes, &self.urls).await?
         });
         let end = messages.last().and_then(|it: &Signed| it.message.change);
         Ok(ChangePage { messages, next: end.filter(|end| *end < last_change), last_change })
@@ -74,7 +74,7 @@ impl Store {
             }
             to = further;
         }
-        let messages = on!(Db self, |pool| {
+        let mut messages: Vec<Signed> = on!(Db self, |pool| {
             sqlx::query_as(signed!(
                 "m.seq <= $2 and m.deleted_at is null order by m.seq desc limit $3"
             ))
@@ -84,6 +84,7 @@ impl Store {
             .fetch_all(pool)
             .await
         })?;
+        messages.iter_mut().for_each(|signed| self.urls.sign(&mut signed.message));
         Ok(messages)
     }
 }
@@ -95,9 +96,10 @@ impl Tx {
         chat_id: ChatId,
         seq: i64,
     ) -> Result<Option<Signed>, Error> {
-        let found = on!(Tx self, |connection| {
+        let mut found: Option<Signed> = on!(Tx self, |connection| {
             sqlx::query_as(FIND_AT).bind(chat_id).bind(seq).fetch_optional(connection).await
         })?;
+        found.iter_mut().for_each(|signed| self.urls.sign(&mut signed.message));
         Ok(found)
     }
 
@@ -135,7 +137,7 @@ impl Tx {
                 "update messages
                  set modified_at = $3, change = $4, edited_at = $5, deleted_at = $6, pinned_at = $7,
                      reply_id = $8, reply_seq = $9, replies = $10, mentions = $11, data = $12,
-                     reactions = $13
+                     reactions = $13, file = $14
                  where chat_id = $1 and seq = $2",
             )
             .bind(message.chat_id)
@@ -151,6 +153,7 @@ impl Tx {
             .bind(message.mentions.as_ref().map(List::json))
             .bind(message.data.as_ref().map(AsRef::as_ref))
             .bind(message.reactions.as_ref().map(List::json))
+            .bind(message.file.as_ref().map(File::json))
             .execute(connection)
             .await?;
         });

@@ -71,7 +71,8 @@ impl Store {
                 .await
         })?;
         let thread = |row: ThreadRow| {
-            let ThreadRow { latest, with_name, author } = row;
+            let ThreadRow { mut latest, with_name, author } = row;
+            self.urls.sign(&mut latest);
             Thread { with: with_name, author, latest }
         };
         Ok(rows.into_iter().map(thread).collect())

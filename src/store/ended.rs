@@ -2,6 +2,7 @@
 //! messages, of which there may be millions, are deleted in slices, so that nobody waits for them.
 
 use super::{Store, Tx, on};
+use crate::clock;
 use crate::error::Error;
 use crate::model::ChatId;
 
@@ -42,7 +43,11 @@ impl Store {
                 .await?
         });
         let mut tx = self.begin().await?;
-        for sql in [DELETE_REACTIONS, DELETE_MENTIONS] {
+        let files = match last {
+            Some(last) => tx.list_files_between(chat_id, after, last).await?,
+            None => Vec::new(),
+        };
+        for sql in [DELETE_REACTIONS, DELETE_MENTIONS, DELETE_FILES] {
             let Some(last) = last else { break };
             on!(Tx tx, |connection| {
                 let delete = sqlx::query(sql).bind(chat_id).bind(after).bind(last);
@@ -56,6 +61,7 @@ impl Store {
             };
             delete.execute(connection).await?;
         });
+        tx.let_go_of_files(files, clock::now()).await?;
         tx.commit([]).await?;
         Ok(Some(PurgedTo { chat_id, seq: last.unwrap_or_default() }))
     }
@@ -70,6 +76,9 @@ const DELETE_REACTIONS: &str =
     "delete from reactions where chat_id = $1 and seq > $2 and seq <= $3";
 
 const DELETE_MENTIONS: &str = "delete from mentions where chat_id = $1 and seq > $2 and seq <= $3";
+
+const DELETE_FILES: &str =
+    "delete from message_files where chat_id = $1 and seq > $2 and seq <= $3";
 
 const DELETE_SLICE: &str = "delete from messages where chat_id = $1 and seq > $2 and seq <= $3";
 

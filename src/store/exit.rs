@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Tx;
 use super::bounded::PgTransaction;
+use super::file_urls::FileUrls;
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept};
 
@@ -18,6 +19,8 @@ pub(super) struct Exit {
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
     to_log: Arc<Notify>,
+    /// What events say of files.
+    pub urls: Arc<FileUrls>,
     /// Ends with the turn that was taken last.
     last_turn: Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -52,8 +55,9 @@ impl Exit {
         last_number: Arc<AtomicU64>,
         keeping: Keeping,
         to_log: Arc<Notify>,
+        urls: Arc<FileUrls>,
     ) -> Exit {
-        Exit { committed, last_number, keeping, to_log, last_turn: Mutex::default() }
+        Exit { committed, last_number, keeping, to_log, urls, last_turn: Mutex::default() }
     }
 
     /// Whether events that are kept have no log to go to; none if they are not kept.

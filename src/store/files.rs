@@ -1,84 +1,246 @@
-//! Whether the files of a SQLite database are still where they were opened. A program that has a
-//! deleted or replaced file open can still write to it, and what it writes is lost.
+//! The `files` table: what users have sent, and which messages hold it. A file has a time when it
+//! goes as long as no message holds it: then housekeeping deletes it. The bytes are kept by
+//! [blobs](super::blobs).
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use sqlx::FromRow;
 
-use tokio_util::sync::CancellationToken;
+use super::{Store, Tx, on};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::model::{ChatId, File, FileId, FileName, FileType, Message, UserId};
 
-use crate::logs;
+/// How many are deleted in one round.
+const AT_ONCE: i64 = 100;
 
-const TAKEN: &str = "the database file was deleted or replaced";
-
-const NO_LOG: &str = "there can be no write-ahead log beside it, as on some network file systems: \
-                      put the file on a local disk";
-
-/// A file's device and number.
-type Id = (u64, u64);
-
-/// The files as they were when the database was opened.
-#[derive(Debug)]
-pub(super) struct Files {
-    opened: Vec<(PathBuf, Id)>,
-    lost: CancellationToken,
+#[derive(FromRow)]
+struct FileRow {
+    id: FileId,
+    name: FileName,
+    kind: FileType,
+    size: i64,
+    width: Option<i64>,
+    height: Option<i64>,
 }
 
-impl Files {
-    /// Of a database that has been opened, and its log with it. Errors: SQLite has opened it
-    /// without a log, which it says to nobody.
-    pub fn of(database: &Path) -> Result<Files, sqlx::Error> {
-        // By its real name: SQLite follows links, too.
-        let database = fs::canonicalize(database)?;
-        let mut log = database.clone().into_os_string();
-        log.push("-wal");
-        let log = PathBuf::from(log);
-        let log_id = identify(&log).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => sqlx::Error::Configuration(NO_LOG.into()),
-            _ => error.into(),
-        })?;
-        let database_id = identify(&database)?;
-        let opened = vec![(database, database_id), (log, log_id)];
-        Ok(Files { opened, lost: CancellationToken::new() })
+impl From<FileRow> for File {
+    fn from(row: FileRow) -> File {
+        let FileRow { id, name, kind, size, width, height } = row;
+        File { id, name, kind, size, width, height, url: String::new() }
     }
+}
 
-    /// Errors: a file is not there any more, or another one is. Then it stays so.
-    pub fn check(&self) -> Result<(), sqlx::Error> {
-        for (name, id) in &self.opened {
-            match identify(name) {
-                Ok(found) if found == *id => {}
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => self.lose(name),
-            }
-        }
-        match self.is_lost() {
-            true => {
-                Err(io::Error::new(io::ErrorKind::NotFound, "the database file is gone").into())
-            }
-            false => Ok(()),
-        }
-    }
-
-    /// Whether a file has been found to be gone.
-    pub fn is_lost(&self) -> bool {
-        self.lost.is_cancelled()
-    }
-
-    /// Until a file has been found to be gone.
-    pub async fn lost(&self) {
-        self.lost.cancelled().await;
-    }
-
-    fn lose(&self, name: &Path) {
-        self.lost.cancel();
-        let file = name.display().to_string();
-        logs::seldom("the database file is gone", move |_| {
-            tracing::error!(file, "{TAKEN}: nothing is stored any more, and the server ends");
+impl Store {
+    /// A file that is asked for by an address, and until when that is good, in seconds since 1970.
+    /// Errors: `forbidden` for an address that is not signed, or too old; `not_found`.
+    pub async fn find_file(
+        &self,
+        id: FileId,
+        until: i64,
+        signature: &str,
+    ) -> Result<(File, i64), Error> {
+        let until = self.urls.check(id, until, signature)?;
+        let found: Option<FileRow> = on!(Db self, |pool| {
+            sqlx::query_as("select id, name, kind, size, width, height from files where id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await?
         });
+        Ok((found.ok_or_else(|| Error::no_file("id"))?.into(), until))
+    }
+
+    /// The bytes of all files.
+    pub async fn count_file_bytes(&self) -> Result<u64, Error> {
+        let bytes: i64 = on!(Db self, |pool| {
+            sqlx::query_scalar("select cast(coalesce(sum(size), 0) as bigint) from files")
+                .fetch_one(pool)
+                .await?
+        });
+        Ok(bytes.unsigned_abs())
+    }
+
+    /// Some of the files whose time has come.
+    pub async fn list_expired_files(&self, now: Time) -> Result<Vec<FileId>, Error> {
+        let files = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select id from files where expires_at <= $1 order by expires_at, id limit $2",
+            )
+            .bind(now)
+            .bind(AT_ONCE)
+            .fetch_all(pool)
+            .await?
+        });
+        Ok(files)
+    }
+
+    /// Gives the file of a message its address.
+    pub fn sign_file(&self, message: &mut Message) {
+        self.urls.sign(message);
     }
 }
 
-fn identify(file: &Path) -> io::Result<Id> {
-    fs::metadata(file).map(|found| (found.dev(), found.ino()))
+impl Tx {
+    /// A file that no message holds yet, until its time comes.
+    pub async fn insert_file(
+        &mut self,
+        file: &File,
+        user_id: &UserId,
+        now: Time,
+        expires_at: Time,
+    ) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "insert into files
+                     (id, user_id, name, kind, size, width, height, created_at, expires_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            )
+            .bind(file.id)
+            .bind(user_id)
+            .bind(&file.name)
+            .bind(&file.kind)
+            .bind(file.size)
+            .bind(file.width)
+            .bind(file.height)
+            .bind(now)
+            .bind(expires_at)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// Keeps a user's file for a message; none if the user has no such file, or its time has come.
+    pub async fn hold_file(
+        &mut self,
+        id: FileId,
+        user_id: &UserId,
+        now: Time,
+    ) -> Result<Option<File>, Error> {
+        let held: Option<FileRow> = on!(Tx self, |connection| {
+            sqlx::query_as(
+                "update files set expires_at = null
+                 where id = $1 and user_id = $2 and (expires_at is null or expires_at > $3)
+                 returning id, name, kind, size, width, height",
+            )
+            .bind(id)
+            .bind(user_id)
+            .bind(now)
+            .fetch_optional(connection)
+            .await?
+        });
+        let signed = |row| {
+            let file = File::from(row);
+            File { url: self.urls.url(file.id), ..file }
+        };
+        Ok(held.map(signed))
+    }
+
+    /// Notes that a new message holds its file.
+    pub(super) async fn insert_message_file(&mut self, message: &Message) -> Result<(), Error> {
+        let Some(file) = &message.file else {
+            return Ok(());
+        };
+        on!(Tx self, |connection| {
+            sqlx::query("insert into message_files (chat_id, seq, file_id) values ($1, $2, $3)")
+                .bind(message.chat_id)
+                .bind(message.seq)
+                .bind(file.id)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// A message holds its file no more; if none does, the file goes.
+    pub async fn delete_message_file(&mut self, message: &Message, now: Time) -> Result<(), Error> {
+        let (chat_id, seq) = (message.chat_id, message.seq);
+        let files = self.list_files_between(chat_id, seq - 1, seq).await?;
+        if files.is_empty() {
+            return Ok(());
+        }
+        on!(Tx self, |connection| {
+            sqlx::query("delete from message_files where chat_id = $1 and seq = $2")
+                .bind(chat_id)
+                .bind(seq)
+                .execute(connection)
+                .await?;
+        });
+        self.let_go_of_files(files, now).await
+    }
+
+    /// The files of a chat's messages after one `seq` and up to another, each once, in the order of
+    /// their ids.
+    pub(super) async fn list_files_between(
+        &mut self,
+        chat_id: ChatId,
+        after: i64,
+        to: i64,
+    ) -> Result<Vec<FileId>, Error> {
+        let files = on!(Tx self, |connection| {
+            sqlx::query_scalar(
+                "select distinct file_id from message_files
+                 where chat_id = $1 and seq > $2 and seq <= $3 order by file_id",
+            )
+            .bind(chat_id)
+            .bind(after)
+            .bind(to)
+            .fetch_all(connection)
+            .await?
+        });
+        Ok(files)
+    }
+
+    /// Has those of these files deleted that no message holds any more.
+    pub(super) async fn let_go_of_files(
+        &mut self,
+        files: Vec<FileId>,
+        now: Time,
+    ) -> Result<(), Error> {
+        for id in files {
+            // First its lock: who sends it in another message has it until that is committed, and
+            // only the next statement sees such a message.
+            on!(Tx self, |connection| {
+                sqlx::query("update files set expires_at = expires_at where id = $1")
+                    .bind(id)
+                    .execute(connection)
+                    .await?;
+            });
+            on!(Tx self, |connection| {
+                sqlx::query(
+                    "update files set expires_at = $2 where id = $1 and not exists (
+                         select 1 from message_files where file_id = $1
+                     )",
+                )
+                .bind(id)
+                .bind(now)
+                .execute(connection)
+                .await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// Has the files of a user deleted that no message holds.
+    pub async fn expire_unused_files(&mut self, user_id: &UserId, now: Time) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "update files set expires_at = $2 where user_id = $1 and expires_at is not null",
+            )
+            .bind(user_id)
+            .bind(now)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// Forgets a file whose bytes are deleted.
+    pub async fn delete_file(&mut self, id: FileId) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query("delete from files where id = $1 and expires_at is not null")
+                .bind(id)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
 }

@@ -16,7 +16,7 @@ impl Store {
         if places.is_empty() {
             return Ok(HashMap::new());
         }
-        let messages: Vec<Signed> = match &self.db {
+        let mut messages: Vec<Signed> = match &self.db {
             Db::Sqlite(pools) => {
                 sqlx::query_as(
                     "select m.*, u.handle, u.name
@@ -42,6 +42,7 @@ impl Store {
                 .await?
             }
         };
+        messages.iter_mut().for_each(|signed| self.urls.sign(&mut signed.message));
         Ok(messages.into_iter().map(|signed| (signed.message.chat_id, signed)).collect())
     }
 }

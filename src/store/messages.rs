@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{Stream, TryStreamExt};
 
 use super::batch::{self, Key};
+use super::file_urls::FileUrls;
 use super::replies::Bounds;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
@@ -91,7 +92,7 @@ impl Store {
                 .bind(to)
                 .bind(query.limit as i64)
                 .fetch(pool);
-            page_of(rows, max_bytes).await?
+            page_of(rows, max_bytes, &self.urls).await?
         });
         if !query.is_forward() {
             messages.reverse();
@@ -112,7 +113,7 @@ impl Store {
     ) -> Result<Option<Signed>, Error> {
         for from in times_of(id) {
             let seq = self.find_seq(chat_id, from).await?;
-            let found = on!(Db self, |pool| {
+            let found: Option<Signed> = on!(Db self, |pool| {
                 sqlx::query_as(FIND_MESSAGE)
                     .bind(chat_id)
                     .bind(seq)
@@ -121,8 +122,9 @@ impl Store {
                     .fetch_optional(pool)
                     .await?
             });
-            if found.is_some() {
-                return Ok(found);
+            if let Some(mut signed) = found {
+                self.urls.sign(&mut signed.message);
+                return Ok(Some(signed));
             }
         }
         Ok(None)
@@ -169,9 +171,11 @@ impl Store {
 pub(super) async fn page_of(
     mut rows: impl Stream<Item = Result<Signed, sqlx::Error>> + Unpin,
     max_bytes: usize,
+    urls: &FileUrls,
 ) -> Result<Vec<Signed>, sqlx::Error> {
     let (mut messages, mut bytes) = (Vec::new(), 0);
-    while let Some(signed) = rows.try_next().await? {
+    while let Some(mut signed) = rows.try_next().await? {
+        urls.sign(&mut signed.message);
         bytes += signed.message.size();
         if bytes > max_bytes && !messages.is_empty() {
             break;
@@ -198,7 +202,7 @@ impl Tx {
                 let find = sqlx::query_scalar(FIND_SEQ).bind(chat_id).bind(from);
                 find.fetch_optional(connection).await?
             });
-            let found = on!(Tx self, |connection| {
+            let found: Option<Signed> = on!(Tx self, |connection| {
                 sqlx::query_as(FIND_MESSAGE)
                     .bind(chat_id)
                     .bind(seq.unwrap_or(1))
@@ -207,8 +211,9 @@ impl Tx {
                     .fetch_optional(connection)
                     .await?
             });
-            if found.is_some() {
-                return Ok(found);
+            if let Some(mut signed) = found {
+                self.urls.sign(&mut signed.message);
+                return Ok(Some(signed));
             }
         }
         Ok(None)

@@ -12,12 +12,14 @@ mod alone;
 mod backup;
 mod bans;
 mod batch;
+mod blobs;
 mod blocks;
 mod bounded;
 mod calls;
 mod changes;
 mod chats;
 mod copy;
+mod database_files;
 mod deletions;
 mod direct;
 mod ended;
@@ -25,6 +27,7 @@ mod erasures;
 mod events;
 mod exit;
 mod failures;
+mod file_urls;
 mod files;
 mod folding;
 mod handles;
@@ -67,6 +70,7 @@ use crate::error::Error;
 use crate::model::{Committed, Mark, Marked, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
 use exit::Exit;
+use file_urls::FileUrls;
 use ledger::Ledger;
 use rows::SqliteWriter;
 use sqlite::SqlitePools;
@@ -74,6 +78,7 @@ use sqlite::SqlitePools;
 pub use accounts::Taken;
 pub use alone::LedgerAlone;
 pub use backup::{Backup, backup};
+pub use blobs::{Blob, Blobs, Writing};
 pub use copy::{CopyStep, copy};
 pub use events::{EventReader, StoredEvent};
 pub use exit::Keeping;
@@ -124,17 +129,20 @@ use on;
 pub struct Store {
     db: Db,
     ledger: Ledger,
+    urls: Arc<FileUrls>,
     last_number: Arc<AtomicU64>,
     to_log: Arc<Notify>,
 }
 
 impl Store {
     /// Opens the database, makes and migrates it if need be, and starts its ledger.
-    /// Committed events come out of the receiver; it must be read.
+    /// Committed events come out of the receiver; it must be read. The addresses of files begin
+    /// with `base`.
     pub async fn open(
         url: &Url,
         limits: &Limits,
         keeping: Keeping,
+        base: String,
     ) -> Result<(Store, mpsc::Receiver<Committed>), sqlx::Error> {
         let (committed, events) = mpsc::channel(COMMITTED_EVENTS);
         let db = match url.is_file() {
@@ -143,12 +151,14 @@ impl Store {
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
-        let exit = Exit::new(committed, last_number.clone(), keeping, to_log.clone());
+        let urls = Arc::new(FileUrls::read(&db, base).await?);
+        let (number, log) = (last_number.clone(), to_log.clone());
+        let exit = Exit::new(committed, number, keeping, log, urls.clone());
         let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten)?;
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);
         }
-        Ok((Store { db, ledger, last_number, to_log }, events))
+        Ok((Store { db, ledger, urls, last_number, to_log }, events))
     }
 
     /// Whether the database certainly holds nothing, because its file is not there.

@@ -63,7 +63,7 @@ impl Store {
                 Some(seq) => rows.bind(seq),
                 None => rows,
             };
-            page_of(rows.fetch(pool), max_bytes).await?
+            page_of(rows.fetch(pool), max_bytes, &self.urls).await?
         });
         if !query.is_forward() {
             messages.reverse();

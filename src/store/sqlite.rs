@@ -15,7 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::files::Files;
+use super::database_files::Files;
 use super::ledger::Ledger;
 use crate::config::Url;
 use crate::error::CopyError;

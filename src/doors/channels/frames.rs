@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::doors::failure;
 use crate::error::Error;
-use crate::model::{Body, ChannelName, Handle, Username};
+use crate::model::{ChannelName, Handle, Username};
 
 pub const MESSAGE: i64 = 0;
 pub const REGISTER: i64 = 1;
@@ -17,7 +17,7 @@ pub const LIST: i64 = 6;
 const ERROR: i64 = -1;
 
 /// What was said in a channel.
-pub fn message(dest: &ChannelName, message: &Body, user: &Username) -> Utf8Bytes {
+pub fn message(dest: &ChannelName, message: &str, user: &Username) -> Utf8Bytes {
     frame(&json!({ "type": MESSAGE, "dest": dest, "message": message, "user": user }))
 }
 

@@ -105,6 +105,7 @@ fn why_closed(error: &Error, credential_given: bool) -> Option<Closing> {
         | Error::TooLarge { .. }
         | Error::RateLimited { .. }
         | Error::Unavailable(_)
+        | Error::Unstorable(_)
         | Error::Internal(_) => Some(UNAVAILABLE),
     }
 }

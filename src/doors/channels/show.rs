@@ -15,7 +15,9 @@ pub fn show(event: &Event, way: Way) -> Option<Push> {
     let frame = match (event, way) {
         (Event::MessageSent(Posted { message, author, chat_kind, .. }), Way::Room) => {
             match chat_kind {
-                ChatKind::Channel(channel) => frames::message(channel, &message.body, author),
+                ChatKind::Channel(channel) => {
+                    frames::message(channel, &message.plain_text(), author)
+                }
                 ChatKind::Chat | ChatKind::Direct { .. } => return None,
             }
         }

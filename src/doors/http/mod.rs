@@ -82,8 +82,9 @@ pub fn metrics_routes(gates: &Gates) -> Router {
 }
 
 /// Puts the gates before all routes: host, origin, CORS, the size of a request and its head, its
-/// pace, the number of them.
-pub fn guarded(router: Router, config: &Config, gates: Gates) -> Router {
+/// pace, the number of them. Those that take `files` may be larger and take longer, as long as their
+/// bytes come.
+pub fn guarded(router: Router, files: Router, config: &Config, gates: Gates) -> Router {
     let limits = &config.limits;
     let cors = CorsLayer::new()
         // Those that may not are refused before they come here.
@@ -94,8 +95,9 @@ pub fn guarded(router: Router, config: &Config, gates: Gates) -> Router {
         .max_age(PREFLIGHT_AGE);
     router
         .layer(RequestBodyLimitLayer::new(limits.max_frame))
-        .layer(middleware::from_fn_with_state(limits.body_timeout, pace::check))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limits.request_timeout))
+        .merge(files)
+        .layer(middleware::from_fn_with_state(limits.body_timeout, pace::check))
         .layer(middleware::from_fn(head::check))
         .layer(middleware::from_fn(slots::check))
         .layer(cors)

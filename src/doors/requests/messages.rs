@@ -43,12 +43,21 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     let kind = message.text("type", |text, _| {
         MessageType::parse(text).ok_or(Problem::Invalid("must be text, img or file"))
     })?;
-    let body = message.text("value", Body::parse)?;
+    let file = message.optional_object("file")?;
+    let file = file.map(|file| file.text("id", parse_id)).transpose()?;
+    if file.is_some() && kind == MessageType::Text {
+        return Err(message.invalid("type", "must be img or file beside a file"));
+    }
+    let body = match file {
+        None => message.text("value", Body::parse)?,
+        Some(_) => message.optional_text("value", Body::parse_caption)?.unwrap_or_else(Body::none),
+    };
     let client_id = message.optional_id("client_id", ClientId::parse)?;
     let extras = Extras {
         reply_to: reply_to(&message)?,
         mentions: mentions(&message)?.unwrap_or_default(),
         data: message.optional_data_object("data")?,
+        file,
     };
     let actor = call.actor().await?;
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;

@@ -1,10 +1,12 @@
 //! `/api/openapi.json`: the door described for programs. Each endpoint says of itself what it
 //! answers; here is what holds for all.
 
-use utoipa::openapi::path::{HttpMethod, OperationBuilder};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{self, Content, ObjectBuilder, PathItem, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{
+    self, Content, ObjectBuilder, PathItem, Ref, RefOr, Required, ResponseBuilder,
+};
 use utoipa::{Modify, OpenApi};
 
 use super::{accounts, live, threads};
@@ -32,6 +34,8 @@ const REFUSAL: &str = "Envelope_Value";
         (name = "events", description = "The events of Socket.IO over HTTP: what they take and \
             answer is in docs/protocol.md. They have no envelope; a refusal is `{error: {code, \
             message, field?, retry_after_ms?}}`. `actor: {id}` says who acts."),
+        (name = "files", description = "Files that messages show: docs/protocol.md, \"Files\". \
+            Refusals are `{error}`, too."),
     ),
     paths(
         accounts::register,
@@ -43,7 +47,7 @@ const REFUSAL: &str = "Envelope_Value";
         threads::list_thread,
         live::open,
     ),
-    modifiers(&BearerToken, &Refusals, &Events)
+    modifiers(&BearerToken, &Refusals, &Events, &Files)
 )]
 pub struct Description;
 
@@ -80,6 +84,43 @@ impl Modify for Events {
             let path = format!("/api/events/{}", row.event);
             openapi.paths.add_path_operation(path, vec![HttpMethod::Post], operation.build());
         }
+    }
+}
+
+/// Uploads and downloads.
+struct Files;
+
+impl Modify for Files {
+    fn modify(&self, openapi: &mut openapi::OpenApi) {
+        let bytes = || Content::new(Some(ObjectBuilder::new()));
+        let answer = |what: &str| ResponseBuilder::new().description(what);
+        let parameter = |name: &str, place| ParameterBuilder::new().name(name).parameter_in(place);
+        let body = RequestBodyBuilder::new()
+            .content("application/octet-stream", bytes())
+            .content("multipart/form-data", bytes());
+        let upload = OperationBuilder::new()
+            .tag("files")
+            .summary(Some("Upload a file, as the body or as the field `file` of a form"))
+            .operation_id(Some("upload-file"))
+            .parameter(parameter("name", ParameterIn::Query))
+            .parameter(parameter("user", ParameterIn::Query))
+            .request_body(Some(body.build()))
+            .response("201", answer("taken: `{file}`").content("application/json", bytes()))
+            .response("default", answer("refused: `{error}`, with the status of its code"))
+            .security(SecurityRequirement::new("token", [""; 0]));
+        let download = OperationBuilder::new()
+            .tag("files")
+            .summary(Some("Read a file by the address that its message shows"))
+            .operation_id(Some("read-file"))
+            .parameter(parameter("id", ParameterIn::Path).required(Required::True))
+            .parameter(parameter("until", ParameterIn::Query))
+            .parameter(parameter("signature", ParameterIn::Query))
+            .response("200", answer("the file"))
+            .response("206", answer("a part of it"))
+            .response("default", answer("refused: `{error}`, with the status of its code"));
+        let paths = &mut openapi.paths;
+        paths.add_path_operation("/api/files", vec![HttpMethod::Post], upload.build());
+        paths.add_path_operation("/api/files/{id}", vec![HttpMethod::Get], download.build());
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::doors::refusal::is_plain;
 use crate::doors::{failure, retry};
 use crate::error::Error;
 
@@ -132,7 +133,9 @@ impl From<Error> for Refusal {
             Error::Conflict { .. } => (StatusCode::CONFLICT, "Conflict"),
             Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Form error"),
             Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "Rate limited"),
-            Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Server error"),
+            Error::Unavailable(_) | Error::Unstorable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Server error")
+            }
             Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Server error"),
         };
         let culprit = error.field().filter(|_| message == "Form error").unwrap_or("error");
@@ -170,7 +173,7 @@ impl IntoResponse for Refusal {
 /// Puts what the gates before the door refuse, and what leads nowhere in it, into the envelope.
 pub async fn around(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let own = path.starts_with("/api/") && !path.starts_with("/api/events/");
+    let own = path.starts_with("/api/") && !is_plain(path);
     let response = next.run(request).await;
     let status = response.status();
     let json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");

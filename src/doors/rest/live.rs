@@ -1,5 +1,6 @@
 //! `/api/ws`: direct messages as they are sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
@@ -29,7 +30,7 @@ use crate::model::{Body, ChatKind, ConnectionId, Event, MessageType, UserId, Use
 struct Packet<'a> {
     author: &'a Username,
     recipient: &'a Username,
-    message: &'a Body,
+    message: Cow<'a, str>,
     message_type: i16,
     created_at: Time,
 }
@@ -178,7 +179,7 @@ fn show(event: &Event, way: Way) -> Option<Push> {
     let packet = Packet {
         author: &posted.author,
         recipient: to_name,
-        message: &posted.message.body,
+        message: posted.message.plain_text(),
         message_type: posted.message.kind as i16,
         created_at: posted.message.created_at,
     };

@@ -34,7 +34,7 @@ impl From<Thread> for ThreadView {
         ThreadView {
             author_username: thread.author,
             created_at: thread.latest.created_at,
-            latest_message: thread.latest.body.as_ref().to_owned(),
+            latest_message: thread.latest.plain_text().into_owned(),
             with_username: thread.with,
         }
     }
@@ -59,7 +59,7 @@ impl DirectView {
         DirectView {
             author: author.clone(),
             created_at: message.created_at,
-            message: message.body.as_ref().to_owned(),
+            message: message.plain_text().into_owned(),
             message_type: message.kind as i16,
             recipient: recipient.clone(),
         }

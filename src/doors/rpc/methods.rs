@@ -20,7 +20,7 @@ struct MessageView {
     /// Milliseconds since the Unix epoch.
     timestamp: i64,
     author: Username,
-    text: Body,
+    text: String,
     room: ChatId,
 }
 
@@ -31,7 +31,7 @@ impl From<Signed> for MessageView {
         MessageView {
             timestamp: message.created_at.as_micros() / 1000,
             author,
-            text: message.body,
+            text: message.plain_text().into_owned(),
             room: message.chat_id,
         }
     }

@@ -25,7 +25,7 @@ pub(super) use target::is_unfinished;
 /// The tables that are copied, each after those it refers to, and which of their rows. The others
 /// are of a running server: nobody is in an ephemeral chat without one, and the events have been
 /// written to the log. Their numbers go on.
-const TABLES: [(&str, &str); 15] = [
+const TABLES: [(&str, &str); 17] = [
     ("users", "true"),
     ("teams", "true"),
     ("chats", "not ephemeral"),
@@ -33,6 +33,14 @@ const TABLES: [(&str, &str); 15] = [
     ("messages", "chat_id not in (select id from chats where ephemeral)"),
     ("reactions", "chat_id not in (select id from chats where ephemeral)"),
     ("mentions", "chat_id not in (select id from chats where ephemeral)"),
+    (
+        "files",
+        "expires_at is not null or id in (
+             select file_id from message_files
+             where chat_id not in (select id from chats where ephemeral)
+         )",
+    ),
+    ("message_files", "chat_id not in (select id from chats where ephemeral)"),
     ("team_members", "true"),
     ("invitations", "chat_id not in (select id from chats where ephemeral)"),
     ("tokens", "true"),

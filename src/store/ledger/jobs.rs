@@ -64,11 +64,11 @@ impl Jobs {
                 return Some(error);
             }
         };
-        let (tx, outcome) = lend(&transaction).await;
+        let (tx, outcome) = lend(&transaction, &self.exit).await;
         // If the asker is gone, it is dropped here, and so rolled back; a job may drop it, too.
         drop(asker.send(Ok(tx)));
         let Done { events, answer, .. } = outcome.await.ok()?;
-        let kept = self.exit.keep(&mut lend(&transaction).await.0, &events).await;
+        let kept = self.exit.keep(&mut lend(&transaction, &self.exit).await.0, &events).await;
         let committed = async {
             match take_back(transaction)? {
                 Transaction::Postgres(tx) => self.exit.commit(*tx, events, kept?).await,

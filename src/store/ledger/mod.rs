@@ -30,6 +30,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::file_urls::FileUrls;
 use super::{Db, Exit, Transaction};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Mark, Marked, NewMessage, Sent};
@@ -154,6 +155,7 @@ pub struct Tx {
     // Given back first: the outcome says that it is.
     pub(super) inner: OwnedMutexGuard<Transaction>,
     outcome: oneshot::Sender<Done>,
+    pub(super) urls: Arc<FileUrls>,
 }
 
 /// What a job that is done wants committed.
@@ -194,9 +196,10 @@ impl Tx {
 }
 
 /// Lends a transaction to a job; the receiver says what came of it, nothing if it was dropped.
-async fn lend(transaction: &Arc<Mutex<Transaction>>) -> (Tx, oneshot::Receiver<Done>) {
+async fn lend(transaction: &Arc<Mutex<Transaction>>, exit: &Exit) -> (Tx, oneshot::Receiver<Done>) {
     let (outcome, receiver) = oneshot::channel();
-    (Tx { inner: transaction.clone().lock_owned().await, outcome }, receiver)
+    let (inner, urls) = (transaction.clone().lock_owned().await, exit.urls.clone());
+    (Tx { inner, outcome, urls }, receiver)
 }
 
 /// Takes a transaction back from a job that has let go of it.

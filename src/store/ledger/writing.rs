@@ -131,7 +131,8 @@ impl Writing {
         let mut written = Written::default();
         if group.has_batch() {
             let (messages, marks) = (mem::take(&mut group.messages), mem::take(&mut group.marks));
-            written = batch::write(&mut lend(transaction).await.0, messages, marks).await?;
+            written =
+                batch::write(&mut lend(transaction, &self.exit).await.0, messages, marks).await?;
         }
         let (begun, mut ran, mut at_once) = (Instant::now(), false, false);
         while !at_once
@@ -139,7 +140,7 @@ impl Writing {
             && let Some(job) = group.jobs.pop_front()
         {
             ran = true;
-            match run(transaction, job, alone).await? {
+            match run(transaction, &self.exit, job, alone).await? {
                 Some(done) => {
                     written.events.extend(done.events);
                     group.done.push(done.answer);
@@ -149,7 +150,8 @@ impl Writing {
                 None => {}
             }
         }
-        let kept = self.exit.keep(&mut lend(transaction).await.0, &written.events).await?;
+        let kept =
+            self.exit.keep(&mut lend(transaction, &self.exit).await.0, &written.events).await?;
         Ok(Some((written, kept)))
     }
 
@@ -187,13 +189,14 @@ impl Writing {
 /// Runs a job; none if it is to change nothing.
 async fn run(
     transaction: &Arc<Mutex<Transaction>>,
+    exit: &Exit,
     job: Answer<Tx>,
     alone: bool,
 ) -> Result<Option<Done>, Error> {
     if !alone && let Transaction::Sqlite(writer) = &*transaction.lock().await {
         writer.execute("savepoint job")?;
     }
-    let (tx, outcome) = lend(transaction).await;
+    let (tx, outcome) = lend(transaction, exit).await;
     // If the caller is gone, it is dropped here.
     drop(job.send(Ok(tx)));
     let done = outcome.await.ok();

@@ -4,6 +4,9 @@ mod acting;
 mod budgets;
 mod connections;
 mod crossing;
+mod files;
+#[cfg(feature = "s3")]
+mod files_in_s3;
 mod gates;
 mod over_http;
 mod slow_readers;

@@ -15,11 +15,11 @@ const API_KEY: &str = "the service's key";
 /// A method, a path and a status.
 type Case = (String, String, u16);
 
-/// What is said of this door; `over_http` asks for the events.
+/// What is said of this door; `over_http` asks for the events, and `files` for the files.
 async fn description(server: &TestServer) -> Value {
     let mut description = server.request("GET", "/api/openapi.json").send().await.json;
     let paths = description["paths"].as_object_mut().unwrap();
-    paths.retain(|path, _| !path.starts_with("/api/events/"));
+    paths.retain(|path, _| !path.starts_with("/api/events/") && !path.starts_with("/api/files"));
     description
 }
 
@@ -56,7 +56,9 @@ async fn every_route_is_described_with_its_methods() {
     let server = TestServer::start().await;
     let description = description(&server).await;
     let mut routes = routes();
-    for own in ["/api/openapi.json", "/api/docs", "/api/events/{event}"] {
+    for own in
+        ["/api/openapi.json", "/api/docs", "/api/events/{event}", "/api/files", "/api/files/{id}"]
+    {
         assert!(routes.remove(own), "{own}");
     }
     let described = description["paths"].as_object().unwrap();

@@ -202,6 +202,7 @@ async fn assert_tables(directory: &TempDir, said: &str) {
         "_sqlx_migrations",
         "erasures",
         "events",
+        "file_key",
         "nick_channels",
         "nicks",
         "seats",

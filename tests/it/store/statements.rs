@@ -122,7 +122,7 @@ fn statements_in(file: &Path) -> Vec<Statement> {
     let is = |name: &str| file.ends_with(name);
     let of_file = match () {
         () if is("postgres.rs") || is("bounded.rs") || is("calls.rs") => Some(Dialect::Postgres),
-        () if is("rows.rs") => Some(Dialect::Sqlite),
+        () if is("rows.rs") || is("backup.rs") => Some(Dialect::Sqlite),
         () => None,
     };
     let (mut found, mut only, mut at) = (Vec::new(), None, 0);

@@ -39,6 +39,11 @@ pub fn sqlite_in(directory: &Path) -> String {
     format!("sqlite:{}", directory.join("chat.db").display())
 }
 
+/// Where a server with PostgreSQL keeps its files: where one with a file does so by itself.
+pub fn files_in(directory: &Path) -> Option<String> {
+    is_postgres().then(|| format!("file:{}", directory.join("chat.db.files").display()))
+}
+
 /// What ends with a server: its database, unless a file is it.
 pub struct Lease {
     url: Option<String>,

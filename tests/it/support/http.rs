@@ -24,6 +24,8 @@ pub struct Request<'a> {
 pub struct Answer {
     pub status: u16,
     head: String,
+    pub bytes: Vec<u8>,
+    /// The bytes as a text, as far as they are one.
     pub text: String,
     /// The text as JSON; null if it is none.
     pub json: Value,
@@ -133,16 +135,18 @@ impl Request<'_> {
         let mut answer = Vec::new();
         let _ = soon("the connection closes", read.read_to_end(&mut answer)).await;
         sending.abort();
-        Answer::read(&String::from_utf8(answer).unwrap())
+        Answer::read(&answer)
     }
 }
 
 impl Answer {
-    fn read(answer: &str) -> Answer {
-        let (head, text) = answer.split_once("\r\n\r\n").expect("an answer");
+    fn read(answer: &[u8]) -> Answer {
+        let end = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("an answer");
+        let (head, bytes) = (String::from_utf8_lossy(&answer[..end]), &answer[end + 4..]);
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let json = serde_json::from_str(text).unwrap_or_default();
-        Answer { status, head: head.to_owned(), text: text.to_owned(), json }
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status, head: head.into_owned(), bytes: bytes.to_vec(), text, json }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

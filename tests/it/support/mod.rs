@@ -108,6 +108,7 @@ impl TestServer {
         let mut config = Config {
             listen: vec!["127.0.0.1:0".into()],
             database_url: database::url_in(directory.path()).into(),
+            files_url: database::files_in(directory.path()).map(Into::into),
             ..Config::default()
         };
         change(&mut config);

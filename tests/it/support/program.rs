@@ -53,6 +53,9 @@ impl Running {
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(files) = database::files_in(directory) {
+            command.env("CHINWAG_FILES_URL", files);
+        }
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut first_line = String::new();

@@ -51,6 +51,21 @@ export interface Reaction {
   users: string[];
 }
 
+/** What somebody has uploaded and sent. */
+export interface File {
+  id: string;
+  name: string;
+  /** A media type. */
+  type: string;
+  /** In bytes. */
+  size: number;
+  /** Of a picture, in pixels. */
+  width?: number;
+  height?: number;
+  /** Where it can be read for a while. */
+  url: string;
+}
+
 export interface Message {
   id: string;
   msg: string;
@@ -69,6 +84,7 @@ export interface Message {
   replies?: number;
   mentions?: string[];
   reactions?: Reaction[];
+  file?: File;
   /** The number of its latest change in the chat. */
   change?: number;
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::channel_name;
 use crate::clock::Time;
 use crate::model::{
-    Author, Change, ChangePage, Changed, ChatId, ClientId, Data, Handle, List, Message, MessageId,
-    MessagePage, Name, Reaction, Signed, UserId,
+    Author, Change, ChangePage, Changed, ChatId, ClientId, Data, File, Handle, List, Message,
+    MessageId, MessagePage, Name, Reaction, Signed, UserId,
 };
 
 #[derive(Serialize)]
@@ -32,6 +32,8 @@ pub struct MessageView<'a> {
     mentions: &'a Option<List<UserId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: &'a Option<Data>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: &'a Option<File>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reactions: &'a Option<List<Reaction>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +82,7 @@ impl<'a> MessageView<'a> {
         let place = |(id, seq)| Place { id, seq };
         MessageView {
             id: message.id,
-            msg: message.body.as_ref(),
+            msg: message.text(),
             kind: message.kind.as_str(),
             user_id: &message.user_id,
             user: AuthorView { id: &message.user_id, handle: &author.handle, name: &author.name },
@@ -94,6 +96,7 @@ impl<'a> MessageView<'a> {
             replies: message.replies,
             mentions: &message.mentions,
             data: &message.data,
+            file: &message.file,
             reactions: &message.reactions,
             pinned_at: message.pinned_at,
             edited_at: message.edited_at,

@@ -1,0 +1,228 @@
+//! Files: uploaded by users, shown by their messages, and gone when no message holds them.
+
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use imagesize::{Compression, ImageType};
+use tokio::time::sleep;
+
+use super::{Actor, App};
+use crate::clock;
+use crate::error::Error;
+use crate::model::{File, FileId, FileName, FileType};
+use crate::store::{Blob, Blobs, Writing};
+
+/// How often files are looked for whose time has come.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// What a picture shows of itself is in its first bytes: so many of them are looked at. In a JPEG
+/// the camera's notes come before it.
+const HEAD: usize = 128 << 10;
+
+/// An upload that another node may be at has been given up if nothing has come for as long as this.
+const GIVEN_UP: Duration = Duration::from_secs(60 * 60);
+
+const NO_PLACE: Error = Error::Unstorable(
+    "this server has no place for files: with PostgreSQL its operator must set --files-url",
+);
+
+/// Where files are, and how much there is of them.
+pub(super) struct Files {
+    /// None if there is no place for them.
+    blobs: Option<Blobs>,
+    /// The bytes of all files, as far as this node knows.
+    total: AtomicU64,
+    /// What was last written before this and is not whole was given up.
+    given_up: SystemTime,
+}
+
+impl Files {
+    /// `shared` says that other nodes write to the same place.
+    pub fn new(blobs: Option<Blobs>, total: u64, shared: bool) -> Files {
+        let now = SystemTime::now();
+        let given_up = if shared { now.checked_sub(GIVEN_UP).unwrap_or(now) } else { now };
+        Files { blobs, total: total.into(), given_up }
+    }
+
+    fn blobs(&self) -> Result<&Blobs, Error> {
+        self.blobs.as_ref().ok_or(NO_PLACE)
+    }
+}
+
+/// What a client says of a file before its bytes come.
+pub struct Offer {
+    pub name: FileName,
+    /// Its media type, if the client has named one.
+    pub kind: Option<String>,
+    /// How many bytes there will be at most, where that is known.
+    pub size: Option<u64>,
+}
+
+/// Deletes files whose time has come, until the server is gone.
+pub(super) async fn keep(app: Weak<App>) {
+    if let Some(strong) = app.upgrade()
+        && let Some(blobs) = &strong.files.blobs
+    {
+        blobs.delete_partial(strong.files.given_up).await;
+    }
+    while let Some(strong) = app.upgrade().filter(|app| app.files.blobs.is_some()) {
+        // In a task of its own, as a write that has begun is to be finished.
+        let round = tokio::spawn(async move { strong.delete_expired_files().await });
+        match round.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if error.is_closed() => return,
+            Ok(Err(error)) => error.warn("files that nobody needs are still there"),
+            Err(_) => tracing::error!("deleting files that nobody needs has failed"),
+        }
+        sleep(EVERY).await;
+    }
+}
+
+impl App {
+    /// Takes a file of the actor's as its bytes come, without holding more than a few of them. Until
+    /// it is sent in a message, it is kept for `Limits::unused_file_timeout`. Errors: `too_large`;
+    /// `invalid` for an empty one; `rate_limited`; `unavailable`, also if there is no room; those of
+    /// `bytes`. Then nothing is left of it.
+    pub async fn upload_file(
+        &self,
+        actor: &Actor,
+        offer: Offer,
+        bytes: impl Stream<Item = Result<Bytes, Error>> + Send + Unpin,
+    ) -> Result<File, Error> {
+        let blobs = self.files.blobs()?;
+        let announced = offer.size.unwrap_or_default();
+        self.refuse_too_large(announced)?;
+        self.refuse_without_room(announced)?;
+        self.admit_upload(actor, usize::try_from(announced).unwrap_or(usize::MAX)).await?;
+        let id = FileId::new();
+        let mut writing = blobs.create(id).await?;
+        let stored = async {
+            let (size, head) = self.take_bytes(bytes, &mut writing).await?;
+            if offer.size.is_none() {
+                self.count_upload(actor, usize::try_from(size).unwrap_or(usize::MAX)).await;
+            }
+            self.refuse_without_room(size)?;
+            let file = self.describe(id, offer, size, &head);
+            // Before its bytes have their name: there are none without a row.
+            let (now, mut tx) = (clock::now(), self.begin_as(actor).await?);
+            let expires_at = clock::after(self.limits.unused_file_timeout);
+            tx.insert_file(&file, &actor.user_id, now, expires_at).await?;
+            tx.commit([]).await?;
+            Ok(file)
+        };
+        let file = match stored.await {
+            Ok(file) => file,
+            Err(error) => {
+                writing.abort().await;
+                return Err(error);
+            }
+        };
+        writing.publish().await?;
+        self.files.total.fetch_add(file.size.unsigned_abs(), Ordering::Relaxed);
+        metrics::counter!("chinwag_files_total").increment(1);
+        Ok(file)
+    }
+
+    /// A file by the address that a message shows, and until when that is good, in seconds since
+    /// 1970. Errors: `forbidden` for an address that is not signed, or too old; `not_found`.
+    pub async fn find_file(
+        &self,
+        id: FileId,
+        until: i64,
+        signature: &str,
+    ) -> Result<(File, i64), Error> {
+        self.store.find_file(id, until, signature).await
+    }
+
+    /// The bytes of a [found](App::find_file) file from one to before another. Errors:
+    /// `unavailable`; `not_found` if it has gone meanwhile.
+    pub async fn read_file(&self, file: &File, from: u64, to: u64) -> Result<Blob, Error> {
+        self.files.blobs()?.read(file.id, from..to).await
+    }
+
+    /// Writes what comes; returns how much it was, and how it begins.
+    async fn take_bytes(
+        &self,
+        mut bytes: impl Stream<Item = Result<Bytes, Error>> + Send + Unpin,
+        writing: &mut Writing,
+    ) -> Result<(u64, Vec<u8>), Error> {
+        let (mut size, mut head) = (0, Vec::new());
+        while let Some(more) = bytes.next().await.transpose()? {
+            size += more.len() as u64;
+            self.refuse_too_large(size)?;
+            let wanted = more.len().min(HEAD - head.len());
+            head.extend_from_slice(&more[..wanted]);
+            writing.write(more).await?;
+        }
+        writing.finish().await?;
+        match size {
+            0 => Err(Error::invalid("file", "must not be empty")),
+            _ => Ok((size, head)),
+        }
+    }
+
+    fn describe(&self, id: FileId, offer: Offer, size: u64, head: &[u8]) -> File {
+        let picture = imagesize::image_type(head).ok().and_then(type_of_picture);
+        let pixels = picture.as_ref().and_then(|_| imagesize::blob_size(head).ok());
+        let pixels = |of: fn(imagesize::ImageSize) -> usize| {
+            pixels.and_then(|pixels| i64::try_from(of(pixels)).ok()).filter(|pixels| *pixels > 0)
+        };
+        let (width, height) = (pixels(|it| it.width), pixels(|it| it.height));
+        let kind = picture.unwrap_or_else(|| FileType::said(offer.kind.as_deref(), &self.limits));
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        File { id, name: offer.name, kind, size, width, height, url: String::new() }
+    }
+
+    fn refuse_too_large(&self, size: u64) -> Result<(), Error> {
+        let max = self.limits.max_file;
+        match size > max as u64 {
+            true => Err(Error::TooLarge { field: "file".to_owned(), max, unit: "bytes" }),
+            false => Ok(()),
+        }
+    }
+
+    fn refuse_without_room(&self, size: u64) -> Result<(), Error> {
+        let (max, total) = (self.limits.max_files_total, self.files.total.load(Ordering::Relaxed));
+        match max > 0 && total.saturating_add(size) > max {
+            true => Err(Error::NO_ROOM),
+            false => Ok(()),
+        }
+    }
+
+    /// Deletes the files whose time has come: first the bytes, as nobody can send the file any more,
+    /// and then that there was one.
+    async fn delete_expired_files(&self) -> Result<(), Error> {
+        let blobs = self.files.blobs()?;
+        loop {
+            let expired = self.store.list_expired_files(clock::now()).await?;
+            if expired.is_empty() {
+                break;
+            }
+            for id in expired {
+                blobs.delete(id).await?;
+                let mut tx = self.store.begin().await?;
+                tx.delete_file(id).await?;
+                tx.commit([]).await?;
+            }
+        }
+        // Other nodes have taken files, too.
+        let total = self.store.count_file_bytes().await?;
+        self.files.total.store(total, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// None for what browsers do not all show.
+fn type_of_picture(kind: ImageType) -> Option<FileType> {
+    FileType::of_picture(match kind {
+        ImageType::Png => "image/png",
+        ImageType::Jpeg => "image/jpeg",
+        ImageType::Gif => "image/gif",
+        ImageType::Webp => "image/webp",
+        ImageType::Heif(Compression::Av1) => "image/avif",
+        _ => return None,
+    })
+}

@@ -1,0 +1,118 @@
+//! `POST /api/files`: the bytes as the body, or as the field `file` of a form.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use futures_util::TryStreamExt;
+use serde::Serialize;
+
+use crate::config::Limits;
+use crate::domain::{Actor, App, Connection, Offer};
+use crate::doors::credential::{connect, parameter};
+use crate::doors::failure;
+use crate::doors::measured::Measured;
+use crate::doors::refusal::{Refusal, json};
+use crate::error::Error;
+use crate::model::{File, FileName, UserId};
+
+/// So many bytes a form may have beside its file.
+const FORM: u64 = 64 << 10;
+
+/// `{file: {id, name, type, size, width?, height?}}`
+#[derive(Serialize)]
+struct OfFile {
+    file: File,
+}
+
+/// Takes a file.
+pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
+    let _measured = Measured::begin("files");
+    let taken = take(&app, request).await.inspect_err(|error| failure::log("upload", error))?;
+    let answer = serde_json::to_string(&OfFile { file: taken });
+    answer.map(|text| json(StatusCode::CREATED, text)).map_err(|_| Error::Internal(None).into())
+}
+
+async fn take(app: &App, request: Request) -> Result<File, Error> {
+    let (parts, body) = request.into_parts();
+    let connection = connect(app, &parts).await?;
+    let actor = act(app, &connection, &parts).await?;
+    let name = name(parameter(&parts.uri, "name").as_deref(), app.limits(), "name")?;
+    let kind = media_type(&parts.headers).map(str::to_owned);
+    // What it says of itself, or none if it comes in chunks.
+    let length = body.size_hint().exact();
+    match kind.as_deref().is_some_and(|kind| kind.trim_start().starts_with("multipart/form-data")) {
+        true => take_field(app, &actor, name, Request::from_parts(parts, body), length).await,
+        false => {
+            let name = name.unwrap_or_else(FileName::none);
+            let offer = Offer { name, kind, size: length };
+            let bytes = body.into_data_stream().map_err(|_| broken());
+            app.upload_file(&actor, offer, bytes).await
+        }
+    }
+}
+
+/// The token's user, or the one that `?user=` names.
+async fn act(app: &App, connection: &Connection, parts: &Parts) -> Result<Actor, Error> {
+    let named = parameter(&parts.uri, "user");
+    let named = named.map(|id| UserId::parse(&id, app.limits()).map_err(|why| why.at("user")));
+    match named.transpose()?.or_else(|| connection.user_id().cloned()) {
+        Some(user_id) => app.claim(connection, &user_id).await,
+        None => Err(Error::invalid("user", "is required: add ?user=ID, or come with a token")),
+    }
+}
+
+/// Takes the field `file` of a form; the name in the query goes before the field's own.
+async fn take_field(
+    app: &App,
+    actor: &Actor,
+    name_asked: Option<FileName>,
+    request: Request<Body>,
+    length: Option<u64>,
+) -> Result<File, Error> {
+    let max = app.limits().max_file;
+    if length.is_some_and(|length| length > max as u64 + FORM) {
+        return Err(Error::TooLarge { field: "file".to_owned(), max, unit: "bytes" });
+    }
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|_| Error::invalid("file", "must be a form with a boundary"))?;
+    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+        if field.name() != Some("file") {
+            continue;
+        }
+        let own = name(field.file_name(), app.limits(), "file")?;
+        let name = name_asked.or(own).unwrap_or_else(FileName::none);
+        let kind = field.content_type().map(str::to_owned);
+        let offer = Offer { name, kind, size: None };
+        return app.upload_file(actor, offer, Box::pin(bytes_of(field))).await;
+    }
+    Err(Error::invalid("file", "is required: a field of this name with the file"))
+}
+
+fn bytes_of(
+    field: Field<'_>,
+) -> impl futures_util::Stream<Item = Result<bytes::Bytes, Error>> + Send {
+    field.map_err(unreadable)
+}
+
+fn unreadable(_: MultipartError) -> Error {
+    broken()
+}
+
+fn broken() -> Error {
+    Error::invalid("file", "did not come to its end")
+}
+
+fn name(text: Option<&str>, limits: &Limits, field: &str) -> Result<Option<FileName>, Error> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    text.map(|text| FileName::parse_path(text, limits).map_err(|why| why.at(field))).transpose()
+}
+
+fn media_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
+}

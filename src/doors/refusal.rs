@@ -1,0 +1,93 @@
+//! Refusals of the doors that answer `{error}`: that of events, and that of files.
+
+use axum::body::{self, Body};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{failure, retry};
+use crate::error::Error;
+
+/// How much is shown of what a gate before the door says.
+const MAX_REASON: usize = 1024;
+
+/// Whether a path leads to one of these doors.
+pub fn is_plain(path: &str) -> bool {
+    path.starts_with("/api/events/") || path == "/api/files" || path.starts_with("/api/files/")
+}
+
+/// A refused request: the status, and `{error}`.
+pub struct Refusal(pub StatusCode, pub Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal(status(&error), error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Refusal(status, error) = self;
+        let mut response = json(status, json!({ "error": failure::object(&error) }).to_string());
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        headers.extend(error.retry_after().map(retry::header));
+        response
+    }
+}
+
+fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::NotFound { .. } => StatusCode::NOT_FOUND,
+        Error::Conflict { .. } => StatusCode::CONFLICT,
+        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Unavailable(_) | Error::Unstorable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// An answer that is JSON.
+pub fn json(status: StatusCode, json: String) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+/// Puts what the gates before these doors refuse into `{error}`.
+pub async fn explained(request: Request, next: Next) -> Response {
+    let own = is_plain(request.uri().path());
+    let response = next.run(request).await;
+    let status = response.status();
+    let json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !own || json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let why = body::to_bytes(body, MAX_REASON).await.unwrap_or_default();
+    let why = String::from_utf8_lossy(&why);
+    let code = match status {
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+        StatusCode::INTERNAL_SERVER_ERROR => "internal",
+        status if status.is_server_error() => "unavailable",
+        _ => "invalid",
+    };
+    let message = match why.trim() {
+        "" if status == StatusCode::METHOD_NOT_ALLOWED => "send it with POST",
+        "" => status.canonical_reason().unwrap_or("the request was refused"),
+        why => why,
+    };
+    let error = json!({ "error": { "code": code, "message": message } });
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, Body::from(error.to_string()))
+}

@@ -1,0 +1,154 @@
+//! Files that messages show.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use sqlx::error::BoxDynError;
+use sqlx::{Database, Decode, Type};
+
+use super::ids::FileId;
+use super::text::{bounded_text, printable};
+use super::{Body, Message, Problem};
+use crate::config::Limits;
+
+bounded_text!(
+    /// What a file is called: at most `Limits::max_name` characters, none of them a control
+    /// character or a slash.
+    FileName,
+    |text, limits| {
+        super::text::at_most_chars(text, limits.max_name)?;
+        printable(text)?;
+        match text.contains(['/', '\\']) {
+            true => Err(Problem::Invalid("must not contain a slash")),
+            false => Ok(()),
+        }
+    }
+);
+
+impl FileName {
+    /// Reads a name as browsers and programs give it, which may have folders before it.
+    pub fn parse_path(text: &str, limits: &Limits) -> Result<FileName, Problem> {
+        let name = text.rsplit(['/', '\\']).next().unwrap_or_default();
+        FileName::parse(name.trim(), limits)
+    }
+
+    /// The name of a file that was sent without one.
+    pub fn none() -> FileName {
+        FileName("file".to_owned())
+    }
+}
+
+bounded_text!(
+    /// What kind of thing a file is: a media type such as `image/png`, in lower case, without
+    /// parameters.
+    FileType,
+    |text, _| {
+        let word = |word: &str| {
+            let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "!#$&^_.+-".contains(c);
+            (1..=127).contains(&word.len()) && word.chars().all(known)
+        };
+        match text.split_once('/') {
+            Some((kind, of)) if word(kind) && word(of) => Ok(()),
+            _ => Err(Problem::Invalid("must be a media type such as image/png")),
+        }
+    }
+);
+
+/// The types of pictures that are shown where they are: a file has one of them only if its bytes
+/// say so.
+const SHOWN: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
+
+impl FileType {
+    /// The type of a picture, which its bytes have shown.
+    pub fn of_picture(name: &str) -> Option<FileType> {
+        SHOWN.contains(&name).then(|| FileType(name.to_owned()))
+    }
+
+    /// What a client has said of a file whose bytes are none of the pictures.
+    pub fn said(text: Option<&str>, limits: &Limits) -> FileType {
+        let text = text.and_then(|text| text.split(';').next()).unwrap_or_default();
+        let said = FileType::parse(&text.trim().to_ascii_lowercase(), limits).ok();
+        let said = said.filter(|said| !said.is_shown());
+        said.unwrap_or_else(|| FileType("application/octet-stream".to_owned()))
+    }
+
+    /// Whether browsers may show it in place, instead of keeping it as a download.
+    pub fn is_shown(&self) -> bool {
+        SHOWN.contains(&self.0.as_str())
+    }
+}
+
+/// A file, as messages show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    pub id: FileId,
+    pub name: FileName,
+    #[serde(rename = "type")]
+    pub kind: FileType,
+    /// In bytes.
+    pub size: i64,
+    /// Of a picture, in pixels; so it is with the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<i64>,
+    /// Where it can be read for a while; empty as it is stored.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub url: String,
+}
+
+impl File {
+    /// As it is kept with a message: without its URL, which is made anew each time.
+    pub fn json(&self) -> String {
+        let kept = File { url: String::new(), ..self.clone() };
+        // Texts and numbers: nothing in them can fail to serialize.
+        serde_json::to_string(&kept).unwrap_or_default()
+    }
+}
+
+impl<D: Database> Type<D> for File
+where
+    String: Type<D>,
+{
+    fn type_info() -> D::TypeInfo {
+        String::type_info()
+    }
+
+    fn compatible(other: &D::TypeInfo) -> bool {
+        String::compatible(other)
+    }
+}
+
+impl<'r, D: Database> Decode<'r, D> for File
+where
+    String: Decode<'r, D>,
+{
+    fn decode(value: D::ValueRef<'r>) -> Result<File, BoxDynError> {
+        Ok(serde_json::from_str(&String::decode(value)?)?)
+    }
+}
+
+impl Message {
+    /// What it says to clients that know of its file: the caption, or else the file's URL.
+    pub fn text(&self) -> &str {
+        match &self.file {
+            Some(file) if self.body.is_none() => &file.url,
+            _ => self.body.as_ref(),
+        }
+    }
+
+    /// What it says to clients that know of no files: the file's URL, then the caption on a new line.
+    pub fn plain_text(&self) -> Cow<'_, str> {
+        match &self.file {
+            None => Cow::Borrowed(self.body.as_ref()),
+            Some(file) if self.body.is_none() => Cow::Borrowed(&file.url),
+            Some(file) => Cow::Owned(format!("{}\n{}", file.url, self.body.as_ref())),
+        }
+    }
+}
+
+impl Body {
+    fn is_none(&self) -> bool {
+        self.as_ref().is_empty()
+    }
+}
