@@ -59,7 +59,9 @@ mod store;
 
 /// The version of axum in which the host writes [routes](Server::start_with_routes) of its own.
 pub use axum;
-pub use config::{Access, Check, Command, Config, Limits, Program, Registration, Secret, Url};
+pub use config::{
+    Access, Check, Command, Config, Limits, Program, Registration, Search, Secret, Url,
+};
 pub use domain::{TokenError, TokenFault, TokenHolder, check_token, host_token};
 pub use doors::embed;
 pub use doors::http::{Unhealthy, health};

@@ -69,6 +69,11 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_REGISTRATION", default_value_t = Config::default().registration)]
     pub registration: Registration,
 
+    /// Whether messages can be searched: that takes about as much of the database again as the
+    /// messages do. Off deletes what there is for it; all nodes must be told the same
+    #[arg(long, env = "CHINWAG_SEARCH", default_value_t = Config::default().search)]
+    pub search: Search,
+
     /// The key of your own services: with it they may act as anyone, and read and do everything
     #[arg(long, env = "CHINWAG_API_KEY", hide_env_values = true)]
     pub api_key: Option<Secret>,
@@ -156,6 +161,24 @@ impl fmt::Display for Registration {
     }
 }
 
+/// Whether messages can be searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Search {
+    /// By `search-messages`
+    On,
+    /// Not at all
+    Off,
+}
+
+impl fmt::Display for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Search::On => f.write_str("on"),
+            Search::Off => f.write_str("off"),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -168,6 +191,7 @@ impl Default for Config {
             kafka_topic: "chinwag.events".into(),
             access: None,
             registration: Registration::Open,
+            search: Search::On,
             api_key: None,
             jwt_secret: None,
             jwt_jwks: None,

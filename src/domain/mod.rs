@@ -54,6 +54,7 @@ mod readers;
 mod receipts;
 mod roles;
 mod rooms;
+mod search;
 mod signals;
 mod teams;
 mod tokens;
@@ -260,6 +261,9 @@ impl App {
         tokio::spawn(online::follow(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
         tokio::spawn(housekeeping::erase(Arc::downgrade(&app)));
+        if let Some(unindexed) = app.store.unindexed() {
+            tokio::spawn(search::keep_index(Arc::downgrade(&app), unindexed.clone()));
+        }
         tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::keep_lobby(Arc::downgrade(&app)));
         tokio::spawn(consequences::run(Arc::downgrade(&app), followed));
@@ -367,6 +371,10 @@ async fn open_store(
     let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
     let folded = store.fold_names(&config.limits).await;
     folded.map_err(|error| StartError::store(config, error))?;
+    if !keeping.for_search {
+        let deleted = store.delete_index().await;
+        deleted.map_err(|error| StartError::store(config, error))?;
+    }
     if !keeping.for_nodes {
         let deleted = delete_transient(&store).await;
         deleted.map_err(|error| StartError::store(config, error))?;

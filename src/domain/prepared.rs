@@ -1,7 +1,7 @@
 //! The settings, checked and read before anything is opened or made.
 
 use super::keys::Keys;
-use crate::config::{Access, Config, Registration};
+use crate::config::{Access, Config, Registration, Search};
 use crate::error::StartError;
 use crate::event_log::{self, Topic};
 use crate::store::{Blobs, Keeping, Store};
@@ -23,7 +23,11 @@ impl Prepared {
     pub fn of(config: &Config) -> Result<Prepared, StartError> {
         let keys = Keys::load(config)?;
         let topic = event_log::topic(config)?;
-        let keeping = Keeping { for_nodes: config.redis_url.is_some(), for_log: topic.is_some() };
+        let keeping = Keeping {
+            for_nodes: config.redis_url.is_some(),
+            for_log: topic.is_some(),
+            for_search: config.search == Search::On,
+        };
         if keeping.for_nodes && config.database_url.is_file() {
             return Err(StartError::NodesWithoutServer);
         }

@@ -89,12 +89,12 @@ pub(super) fn without_invisible(text: &str) -> String {
     text.chars().filter(|c| !is_ignorable(*c) && !matches!(c, '\u{2028}' | '\u{2029}')).collect()
 }
 
-fn category(c: char) -> Category {
+pub(super) fn category(c: char) -> Category {
     CodePointMapData::<Category>::new().get(c)
 }
 
 /// Whether it is drawn as nothing by itself, as those are that change the direction of others.
-fn is_ignorable(c: char) -> bool {
+pub(super) fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 

@@ -9,11 +9,13 @@ mod invitation;
 mod letters;
 mod message;
 mod reaction;
+mod search;
 mod seat;
 mod stored;
 mod team;
 mod text;
 mod user;
+mod words;
 
 pub use account::{
     DirectMessage, Email, NewAccount, Password, PhoneNumber, Thread, Token, TokenKey,
@@ -31,9 +33,11 @@ pub use letters::fold;
 pub use message::{Change, ChangePage, Changed, ChatKind, Edit, Extras, Message, MessagePage};
 pub use message::{MessageQuery, MessageType, NewMessage, Only, Posted, Report, Sent, Signed};
 pub use reaction::{Reaction, ReactionText};
+pub use search::{SearchPage, SearchPlace, SearchQuery};
 pub use seat::Seat;
 pub use stored::List;
 pub use team::Team;
 pub use text::fold_beginning;
 pub use text::{Body, ChannelName, ClientId, Data, Description, Name, Photo, Problem, Reason};
 pub use user::{Author, Naming, NewUser, Person, Profile, User, UserChange};
+pub use words::{SearchText, words_of};

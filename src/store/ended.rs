@@ -54,6 +54,7 @@ impl Store {
                 delete.execute(connection).await?;
             });
         }
+        tx.delete_words(chat_id, after, last.unwrap_or(i64::MAX)).await?;
         on!(Tx tx, |connection| {
             let delete = match last {
                 Some(last) => sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last),
@@ -62,6 +63,9 @@ impl Store {
             delete.execute(connection).await?;
         });
         tx.let_go_of_files(files, clock::now()).await?;
+        if last.is_none() {
+            tx.delete_place(chat_id).await?;
+        }
         tx.commit([]).await?;
         Ok(Some(PurgedTo { chat_id, seq: last.unwrap_or_default() }))
     }

@@ -36,6 +36,9 @@ impl Store {
         for erasure in &erasures {
             self.erase_from_events(erasure).await?;
         }
+        if self.unindexed.is_some() {
+            self.index(erasures.iter().map(|it| it.chat_id).collect()).await?;
+        }
         if let Db::Sqlite(_) = &self.db {
             self.erase_from_pages(&erasures).await?;
             if !self.ledger.cut_log().await {
@@ -64,6 +67,9 @@ impl Store {
             let mut tx = self.begin().await?;
             if let Transaction::Sqlite(writer) = &mut *tx.inner {
                 writer.rewrite_around(place.chat_id, place.seq)?;
+                if let Some(rowid) = writer.find_words(place.chat_id, place.seq)? {
+                    writer.rewrite_words_around(rowid)?;
+                }
             }
             tx.commit([]).await?;
             done = Some(place);

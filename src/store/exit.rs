@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::Tx;
 use super::bounded::PgTransaction;
 use super::file_urls::FileUrls;
+use super::unindexed::Unindexed;
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept};
 
@@ -21,15 +22,18 @@ pub(super) struct Exit {
     to_log: Arc<Notify>,
     /// What events say of files.
     pub urls: Arc<FileUrls>,
+    unindexed: Option<Arc<Unindexed>>,
     /// Ends with the turn that was taken last.
     last_turn: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// For what committed events are stored: for other nodes, for the event log, or for neither.
+/// For what committed events are stored: for other nodes, for the event log, or for neither. And
+/// whether messages are to be found.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeping {
     pub for_nodes: bool,
     pub for_log: bool,
+    pub for_search: bool,
 }
 
 /// One transaction's turn in the order in which events leave. It must not be dropped before it has
@@ -49,15 +53,18 @@ impl Turn {
 }
 
 impl Exit {
-    /// Events leave by `committed`; the writer of the event log is told by `to_log`.
+    /// Events leave by `committed`; the writer of the event log is told by `to_log`, and
+    /// that of the index by `unindexed`.
     pub fn new(
         committed: mpsc::Sender<Committed>,
         last_number: Arc<AtomicU64>,
         keeping: Keeping,
         to_log: Arc<Notify>,
         urls: Arc<FileUrls>,
+        unindexed: Option<Arc<Unindexed>>,
     ) -> Exit {
-        Exit { committed, last_number, keeping, to_log, urls, last_turn: Mutex::default() }
+        let last_turn = Mutex::default();
+        Exit { committed, last_number, keeping, to_log, urls, unindexed, last_turn }
     }
 
     /// Whether events that are kept have no log to go to; none if they are not kept.
@@ -103,6 +110,9 @@ impl Exit {
     pub async fn send(&self, events: Vec<Event>, kept: Vec<Kept>) {
         if self.keeping.for_log && !events.is_empty() {
             self.to_log.notify_one();
+        }
+        if let Some(unindexed) = &self.unindexed {
+            unindexed.note(&events);
         }
         let kept = kept.into_iter().map(Some).chain(iter::repeat_with(|| None));
         let at = Instant::now();

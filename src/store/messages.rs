@@ -149,7 +149,8 @@ impl Store {
         Ok((first, last))
     }
 
-    async fn find_seq(&self, chat_id: ChatId, time: Time) -> Result<i64, Error> {
+    /// As [`FIND_SEQ`] says.
+    pub(super) async fn find_seq(&self, chat_id: ChatId, time: Time) -> Result<i64, Error> {
         let seq: Option<i64> = on!(Db self, |pool| {
             sqlx::query_scalar(FIND_SEQ).bind(chat_id).bind(time).fetch_optional(pool).await
         })?;

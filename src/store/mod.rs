@@ -33,6 +33,7 @@ mod folding;
 mod handles;
 mod health;
 mod in_place;
+mod indexing;
 mod invitations;
 mod known;
 mod last_messages;
@@ -52,10 +53,12 @@ mod reactions;
 mod replies;
 mod roles;
 mod rows;
+mod searching;
 mod seats;
 mod sqlite;
 mod teams;
 mod tokens;
+mod unindexed;
 mod unlogged;
 mod users;
 
@@ -85,7 +88,9 @@ pub use exit::Keeping;
 pub use ledger::Tx;
 pub use members::Standing;
 pub use people::People;
+pub use searching::Searchable;
 pub use tokens::read_token_key;
+pub use unindexed::Unindexed;
 pub use unlogged::{Backlog, LogLock, Unlogged};
 
 /// How many committed events may wait to be taken; then commits wait too.
@@ -132,6 +137,8 @@ pub struct Store {
     urls: Arc<FileUrls>,
     last_number: Arc<AtomicU64>,
     to_log: Arc<Notify>,
+    /// None if nothing is to be found.
+    unindexed: Option<Arc<Unindexed>>,
 }
 
 impl Store {
@@ -151,14 +158,15 @@ impl Store {
         };
         let last_number = Arc::<AtomicU64>::default();
         let to_log = Arc::<Notify>::default();
+        let unindexed = keeping.for_search.then(Arc::<Unindexed>::default);
         let urls = Arc::new(FileUrls::read(&db, base).await?);
         let (number, log) = (last_number.clone(), to_log.clone());
-        let exit = Exit::new(committed, number, keeping, log, urls.clone());
+        let exit = Exit::new(committed, number, keeping, log, urls.clone(), unindexed.clone());
         let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten)?;
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);
         }
-        Ok((Store { db, ledger, urls, last_number, to_log }, events))
+        Ok((Store { db, ledger, urls, last_number, to_log, unindexed }, events))
     }
 
     /// Whether the database certainly holds nothing, because its file is not there.
@@ -218,6 +226,11 @@ impl Store {
     /// The number of the latest event that was committed, 0 before the first.
     pub fn last_committed(&self) -> u64 {
         self.last_number.load(Ordering::Acquire)
+    }
+
+    /// The chats that are to be [indexed](Store::index); none if nothing is to be found.
+    pub fn unindexed(&self) -> Option<&Arc<Unindexed>> {
+        self.unindexed.as_ref()
     }
 
     /// Returns when the database file was deleted or replaced; the server cannot go on then.

@@ -10,13 +10,14 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{OptionalExtension, Params, Row, params, params_from_iter};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::batch::Key;
 use super::chats::Head;
 use super::in_place::Handle;
+use super::indexing::rowid;
 use super::known::Known;
 use super::members::KnownMember;
 use crate::clock::Time;
@@ -117,25 +118,56 @@ impl SqliteWriter {
              order by chat_id, seq limit ?3";
         let mut rows = Vec::new();
         for sql in [BEFORE, FROM_THERE] {
-            let mut find = self.rows().prepare_cached(sql)?;
-            let columns = find.column_count();
-            let values = |row: &Row<'_>| (0..columns).map(|at| row.get(at)).collect();
-            let found = find.query_map(params![bytes(&chat), seq, NEIGHBOURS], values)?;
-            let found: Vec<Vec<Value>> = found.collect::<Result<_, _>>()?;
-            rows.extend(found.into_iter().filter(|row| size(row) <= MAX_MOVED));
+            rows.extend(self.movable(sql, params![bytes(&chat), seq, NEIGHBOURS])?);
         }
-        let mut delete =
-            self.rows().prepare_cached("delete from messages where chat_id = ?1 and seq = ?2")?;
-        for row in &rows {
-            delete.execute(params_from_iter(&row[..2]))?;
+        self.write_anew("messages", "delete from messages where chat_id = ?1 and seq = ?2", &rows)
+    }
+
+    /// Where the words of a message are or were, if its chat is in the index.
+    pub fn find_words(&self, chat: ChatId, seq: i64) -> Result<Option<i64>, Error> {
+        let mut find =
+            self.rows().prepare_cached("select number from search_chats where chat_id = ?1")?;
+        let number = find.query_row(params![bytes(&chat)], |row| row.get(0)).optional()?;
+        Ok(number.map(|number| rowid(number, seq)))
+    }
+
+    /// The same for the words of messages around a rowid, in the table that the index keeps them in.
+    pub fn rewrite_words_around(&self, rowid: i64) -> Result<(), Error> {
+        const BEFORE: &str = "select * from search_words_content where id < ?1
+             order by id desc limit ?2";
+        const FROM_THERE: &str = "select * from search_words_content where id >= ?1
+             order by id limit ?2";
+        let mut rows = Vec::new();
+        for sql in [BEFORE, FROM_THERE] {
+            rows.extend(self.movable(sql, params![rowid, NEIGHBOURS])?);
+        }
+        const DELETE: &str = "delete from search_words_content where id = ?1";
+        self.write_anew("search_words_content", DELETE, &rows)
+    }
+
+    /// The rows of a table that are small enough to be moved from page to page.
+    fn movable(&self, sql: &str, of: impl Params) -> Result<Vec<Vec<Value>>, Error> {
+        let mut find = self.rows().prepare_cached(sql)?;
+        let columns = find.column_count();
+        let values = |row: &Row<'_>| (0..columns).map(|at| row.get(at)).collect();
+        let found: Vec<Vec<Value>> = find.query_map(of, values)?.collect::<Result<_, _>>()?;
+        Ok(found.into_iter().filter(|row| size(row) <= MAX_MOVED).collect())
+    }
+
+    /// Deletes rows by their keys, which stand first in them, and inserts them again.
+    fn write_anew(&self, table: &str, delete: &str, rows: &[Vec<Value>]) -> Result<(), Error> {
+        let mut delete = self.rows().prepare_cached(delete)?;
+        let keys = delete.parameter_count();
+        for row in rows {
+            delete.execute(params_from_iter(&row[..keys]))?;
         }
         let Some(columns) = rows.first().map(Vec::len) else {
             return Ok(());
         };
         let places = vec!["?"; columns].join(", ");
-        let insert = format!("replace into messages values ({places})");
+        let insert = format!("replace into {table} values ({places})");
         let mut insert = self.rows().prepare_cached(&insert)?;
-        for row in &rows {
+        for row in rows {
             insert.execute(params_from_iter(row))?;
         }
         Ok(())

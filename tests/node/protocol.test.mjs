@@ -124,6 +124,14 @@ describe('the tables', () => {
     return answer;
   }
 
+  /** Searches until something is found, which takes a moment. */
+  async function askUntilFound(client, query) {
+    const { messages } = await ask(client, 'search-messages', { query });
+    if (messages.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await askUntilFound(client, query);
+  }
+
   async function askEverything(ann, bob, eve) {
     const of = ({ user }) => ({ id: user.id });
     const other = await connect(server);
@@ -177,6 +185,7 @@ describe('the tables', () => {
     const { previous } = await ask(ann, 'list-messages', { chat, query: { limit: 1 } });
     await ask(ann, 'list-messages', { chat, query: previous });
     await ask(ann, 'list-changes', { chat, after: 0, limit: 1 });
+    await askUntilFound(ann, { text: 'hello', chat_id: chat.id, user_id: ann.user.id, limit: 1 });
     await ask(ann, 'count-unread', {});
     const again = await connect(server);
     await again.ask('create-user', { user: { id: ann.user.id, name: 'Ann' } });

@@ -14,6 +14,7 @@ mod public_chats;
 mod reading;
 mod roles;
 mod rooms;
+mod search;
 mod signals;
 mod single;
 mod teams;
@@ -140,6 +141,7 @@ events! {
     "list-bans" (Other) "List who may not enter a chat" => moderation::list_bans,
     "report-message" (Other) "Tell the service of a message" => moderation::report_message,
     "list-messages" (Actor) "List a chat's messages, in the order sent" => messages::list_messages,
+    "search-messages" (Other) "Find messages by their words, the latest first" => search::search_messages,
     "new-message" (Actor) "Send a message" => messages::new_message,
     "edit-message" (Other) "Change what a message says" => changes::edit_message,
     "delete-message" (Other) "Delete what a message says" => changes::delete_message,

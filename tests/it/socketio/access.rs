@@ -57,6 +57,12 @@ react          team          ok      ok      ok      forbid  none    none    non
 react          private-team  ok      ok      ok      none    none    none    none     unauth  ok
 react          direct        ok      ok      none    none    none    none    none     unauth  forbid
 
+search-messages public        ok      ok      ok      ok      ok      ok      ok       ok      ok
+search-messages private       ok      ok      ok      none    none    none    none     none    ok
+search-messages team          ok      ok      ok      ok      none    none    none     none    ok
+search-messages private-team  ok      ok      ok      none    none    none    none     none    ok
+search-messages direct        ok      ok      none    none    none    none    none     none    ok
+
 list-changes   public        ok      ok      ok      ok      ok      ok      ok       ok      ok
 list-changes   private       ok      ok      ok      none    none    none    none     none    ok
 list-changes   team          ok      ok      ok      ok      none    none    none     none    ok
@@ -182,7 +188,7 @@ async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
             }
         }
     }
-    assert_eq!(seen.len(), 20 * 5, "a row is missing");
+    assert_eq!(seen.len(), 21 * 5, "a row is missing");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

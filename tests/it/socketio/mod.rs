@@ -33,6 +33,7 @@ mod requests;
 mod revocation;
 mod roles;
 mod rooms;
+pub mod search;
 mod service;
 mod signals;
 mod socket;

@@ -24,6 +24,7 @@ signal          ok      ok        ok      forbid  forbid  ok      forbid  none
 
 list-messages   ok      ok        ok      ok      ok      ok      forbid  none
 list-changes    ok      ok        ok      ok      ok      ok      forbid  none
+search-messages ok      ok        ok      ok      ok      ok      forbid  none
 list-members    ok      ok        ok      ok      ok      ok      forbid  none
 report-message  ok      ok        ok      ok      ok      ok      forbid  none
 mark-read       ok      ok        ok      ok      ok      ok      forbid  none
@@ -102,6 +103,7 @@ impl Three {
             "react" => (request, with(on(&owners), "reaction", json!("+1"))),
             "signal" => (request, with(of(&other), "data", json!(1))),
             "subscribe" => (request, json!({ "channel": channel })),
+            "search-messages" => (request, json!({ "query": { "chat_id": id, "text": "hi" } })),
             "list-changes" => (request, with(of(&other), "after", json!(0))),
             "invite" => (request, of(&self.stranger)),
             "update-chat" => (request, set("name", json!("new"))),
@@ -149,6 +151,6 @@ async fn the_table_holds() {
             }
         }
     }
-    assert_eq!(count, 26, "a row is missing");
+    assert_eq!(count, 27, "a row is missing");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -197,7 +197,9 @@ async fn assert_tables(directory: &TempDir, said: &str) {
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     let sql = "select name from sqlite_master where type = 'table' order by name";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
-    let left = tables.iter().filter(|table| !said.contains(&format!("read {table}: ")));
+    // The other server makes an index of words of its own.
+    let tables = tables.iter().filter(|table| !table.starts_with("search_"));
+    let left = tables.filter(|table| !said.contains(&format!("read {table}: ")));
     let of_a_server = [
         "_sqlx_migrations",
         "erasures",

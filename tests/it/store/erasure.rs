@@ -20,7 +20,7 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 /// Texts that stand nowhere else, of various lengths.
 fn text(at: usize) -> String {
     let length = [10, 100, 700, 3000][at % 4];
-    format!("secret-{at:05}-{}", "x".repeat(length))
+    format!("secret{at:05}secret-{}", "x".repeat(length))
 }
 
 /// Says `count` texts in several chats and edits or deletes every second one; returns the numbers of
@@ -65,7 +65,7 @@ fn found_in(directory: &Path, numbers: &[usize]) -> Vec<usize> {
     for file in ["chat.db", "chat.db-wal"] {
         let bytes = fs::read(directory.join(file)).unwrap_or_default();
         let bytes = String::from_utf8_lossy(&bytes);
-        let is_there = |at: &&usize| bytes.contains(&format!("secret-{at:05}"));
+        let is_there = |at: &&usize| bytes.contains(&format!("secret{at:05}"));
         found.extend(numbers.iter().filter(is_there).copied());
     }
     found
@@ -114,7 +114,7 @@ async fn no_row_of_postgres_holds_it() {
     let begun = Instant::now();
     loop {
         let rows = all_rows(&mut connection).await;
-        let is_there = |at: &&usize| rows.contains(&format!("secret-{at:05}"));
+        let is_there = |at: &&usize| rows.contains(&format!("secret{at:05}"));
         assert!(kept.iter().all(|at| is_there(&at)));
         let left = Vec::from_iter(gone.iter().filter(is_there));
         if left.is_empty() {

@@ -9,5 +9,6 @@ mod ledger;
 mod lost_file;
 mod outage;
 mod promises;
+mod search;
 mod statements;
 mod two_writers;

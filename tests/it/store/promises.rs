@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chinwag::Config;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -47,24 +48,32 @@ on_both! {
 }
 
 /// Where a server keeps what it has.
-struct Place {
-    directory: TempDir,
-    url: String,
+pub(super) struct Place {
+    pub directory: TempDir,
+    pub url: String,
 }
 
 impl Place {
-    fn sqlite() -> Place {
+    pub(super) fn sqlite() -> Place {
         let directory = TempDir::new().unwrap();
         Place { url: database::sqlite_in(directory.path()), directory }
     }
 
-    async fn postgres() -> Option<Place> {
+    pub(super) async fn postgres() -> Option<Place> {
         let url = services::database(&services::postgres()?).await;
         Some(Place { directory: TempDir::new().unwrap(), url })
     }
 
     async fn start(self) -> TestServer {
-        TestServer::on(self.directory, |config| config.database_url = self.url.into()).await
+        self.start_with(|_| {}).await
+    }
+
+    pub(super) async fn start_with(self, change: impl FnOnce(&mut Config)) -> TestServer {
+        let set = |config: &mut Config| {
+            config.database_url = self.url.into();
+            change(config);
+        };
+        TestServer::on(self.directory, set).await
     }
 }
 

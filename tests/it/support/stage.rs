@@ -110,6 +110,7 @@ impl Stage {
                 body["reaction"] = json!("+1");
                 body
             }
+            "search-messages" => json!({ "query": { "chat_id": chat, "text": "x" } }),
             "list-changes" => json!({ "chat": { "id": chat }, "after": 0 }),
             "new-message" => message(chat, "hello"),
             "signal" => json!({ "chat": { "id": chat }, "data": 1 }),
@@ -136,7 +137,11 @@ impl Stage {
             // It is the same chat in the next cell.
             client.done("unsubscribe", channel(&chat)).await;
         }
-        let place = if event.ends_with("subscribe") { "channel" } else { "chat.id" };
+        let place = match event {
+            "subscribe" | "unsubscribe" => "channel",
+            "search-messages" => "query.chat_id",
+            _ => "chat.id",
+        };
         let (word, field) = match error["code"].as_str() {
             None => return "ok".into(),
             Some("forbidden") => ("forbid", None),

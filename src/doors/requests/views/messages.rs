@@ -6,7 +6,7 @@ use super::channel_name;
 use crate::clock::Time;
 use crate::model::{
     Author, Change, ChangePage, Changed, ChatId, ClientId, Data, File, Handle, List, Message,
-    MessageId, MessagePage, Name, Reaction, Signed, UserId,
+    MessageId, MessagePage, Name, Reaction, SearchPage, Signed, UserId,
 };
 
 #[derive(Serialize)]
@@ -150,6 +150,23 @@ struct After {
 #[derive(Serialize)]
 struct Before {
     before_seq: i64,
+}
+
+/// A page of messages that were found; `next` is given back as `before`.
+#[derive(Serialize)]
+pub struct FoundMessages<'a> {
+    messages: Vec<MessageView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl<'a> From<&'a SearchPage> for FoundMessages<'a> {
+    fn from(page: &'a SearchPage) -> Self {
+        FoundMessages {
+            messages: page.messages.iter().map(MessageView::from).collect(),
+            next: page.next.map(|place| place.to_string()),
+        }
+    }
 }
 
 /// A page of messages that were changed; `next` is given back as `after`.

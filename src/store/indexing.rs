@@ -1,0 +1,307 @@
+//! The index that messages are searched by: the tables `search_chats` and `search_words`. It is filled
+//! behind the commits, chat by chat: how far it has come with a chat is a `seq` and the number of a
+//! change, and as these have no gaps, none is missed.
+//!
+//! Each word stands there with the number of its chat before it, so that a search goes through the
+//! words of the chats that it is for, and no others. What a search looks for is in
+//! [searching](super::searching); what is still to be written is in [unindexed](super::unindexed).
+
+use std::collections::HashMap;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use sqlx::FromRow;
+
+use super::sqlite::json;
+use super::unindexed::{Missing, Reached};
+use super::{Store, Transaction, Tx, on};
+use crate::error::Error;
+use crate::model::{ChatId, UserId};
+
+/// The bits of a rowid that are the `seq`; the others are the chat's number. That is enough for four
+/// billion messages of a chat, and for two billion chats.
+const SEQ_BITS: u32 = 32;
+
+/// The greatest `seq` that can be in a rowid.
+pub(super) const MAX_SEQ: i64 = (1 << SEQ_BITS) - 1;
+
+/// A chat's place in the index, and how far that has come with it.
+#[derive(FromRow)]
+struct Place {
+    chat_id: ChatId,
+    number: i64,
+    seq: i64,
+    change: i64,
+}
+
+impl Store {
+    /// Brings the index up to what was committed in these chats before.
+    pub async fn index(&self, mut chats: Vec<ChatId>) -> Result<(), Error> {
+        while !chats.is_empty() {
+            chats = self.index_some(chats).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the index forward, and returns the chats of which more may be missing.
+    async fn index_some(&self, mut chats: Vec<ChatId>) -> Result<Vec<ChatId>, Error> {
+        const CHATS: usize = 200;
+        let mut left = chats.split_off(chats.len().min(CHATS));
+        chats.sort_unstable();
+        let missing = self.list_missing(&chats).await?;
+        left.extend(missing.iter().filter(|(_, missing)| missing.more).map(|(id, _)| *id));
+        let missing: Vec<_> =
+            missing.into_iter().filter(|(_, missing)| missing.from != missing.to).collect();
+        if missing.is_empty() {
+            return Ok(left);
+        }
+        let mut tx = self.begin().await?;
+        let overtaken = tx.insert_words(&missing).await?;
+        tx.commit([]).await?;
+        left.extend(overtaken);
+        Ok(left)
+    }
+
+    /// Deletes the index.
+    pub async fn delete_index(&self) -> Result<(), Error> {
+        let is_there: bool = on!(Db self, |pool| {
+            sqlx::query_scalar("select exists (select 1 from search_chats)").fetch_one(pool).await?
+        });
+        if !is_there {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        let statements: &[&'static str] = match &*tx.inner {
+            // Faster than row by row.
+            Transaction::Sqlite(_) => &[
+                "drop table search_words",
+                "create virtual table search_words using fts5(
+                     words, detail = none, columnsize = 0, tokenize = \"ascii tokenchars '@'\"
+                 )",
+                "insert into search_words (search_words, rank) values ('secure-delete', 1)",
+                "delete from search_chats",
+            ],
+            Transaction::Postgres(_) => &["truncate search_words, search_chats"],
+        };
+        for sql in statements {
+            on!(Tx tx, |connection| {
+                sqlx::query(*sql).execute(connection).await?;
+            });
+        }
+        tx.commit([]).await
+    }
+}
+
+/// A word for who has sent a message, which no text has.
+pub(super) fn word_of_sender(user_id: &UserId) -> String {
+    format!("@{}", HEXLOWER.encode(&Sha256::digest(user_id.as_ref())[..8]))
+}
+
+/// A word as it stands in the index.
+pub(super) fn word_in(number: i64, word: &str) -> String {
+    format!("{number:08x}{word}")
+}
+
+/// Where the words of a message are.
+pub(super) fn rowid(number: i64, seq: i64) -> i64 {
+    (number << SEQ_BITS) | seq.clamp(0, MAX_SEQ)
+}
+
+impl Tx {
+    /// Writes the words that are missing, and how far that goes; returns the chats where others have
+    /// done some of it meanwhile, and of which nothing is written.
+    async fn insert_words(&mut self, missing: &[(ChatId, Missing)]) -> Result<Vec<ChatId>, Error> {
+        let chats = Vec::from_iter(missing.iter().map(|(id, _)| *id));
+        let places: HashMap<_, _> =
+            self.lock_places(&chats).await?.into_iter().map(|it| (it.chat_id, it)).collect();
+        let (mut overtaken, mut rows, mut reached) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, missing) in missing {
+            // It has ended meanwhile.
+            let Some(place) = places.get(id) else { continue };
+            if missing.from != (Reached { seq: place.seq, change: place.change }) {
+                overtaken.push(*id);
+                continue;
+            }
+            reached.push((place.number, missing.to.seq, missing.to.change));
+            rows.extend(missing.words.iter().map(|(seq, words)| {
+                let words = words.iter().map(|word| word_in(place.number, word));
+                (rowid(place.number, *seq), words.collect::<Vec<_>>().join(" "))
+            }));
+        }
+        self.replace_words(&rows).await?;
+        self.update_reached(&reached).await?;
+        Ok(overtaken)
+    }
+
+    /// The places of these chats in the index, made if need be, but of those that have ended. Until the
+    /// transaction ends nobody else writes there.
+    async fn lock_places(&mut self, chats: &[ChatId]) -> Result<Vec<Place>, Error> {
+        let places = match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "insert into search_chats (chat_id, seq, change)
+                     select id, 0, 0 from chats
+                     where id in (select unhex(value, '-') from json_each($1)) and not ended
+                     on conflict do nothing",
+                )
+                .bind(json(chats.iter()))
+                .execute(inner.in_place())
+                .await?;
+                sqlx::query_as(
+                    "select s.chat_id, s.number, s.seq, s.change
+                     from search_chats s join chats c on c.id = s.chat_id and not c.ended
+                     where s.chat_id in (select unhex(value, '-') from json_each($1))",
+                )
+                .bind(json(chats.iter()))
+                .fetch_all(inner.in_place())
+                .await?
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query(
+                    "insert into search_chats (chat_id, seq, change)
+                     select id, 0, 0 from chats where id = any($1) and not ended order by id
+                     on conflict do nothing",
+                )
+                .bind(chats)
+                .execute(&mut **inner)
+                .await?;
+                sqlx::query(
+                    "select 1 from search_chats where chat_id = any($1) order by chat_id
+                     for update",
+                )
+                .bind(chats)
+                .execute(&mut **inner)
+                .await?;
+                // A statement of its own: it sees what the lock has waited for.
+                sqlx::query_as(
+                    "select s.chat_id, s.number, s.seq, s.change
+                     from search_chats s join chats c on c.id = s.chat_id and not c.ended
+                     where s.chat_id = any($1)",
+                )
+                .bind(chats)
+                .fetch_all(&mut **inner)
+                .await?
+            }
+        };
+        Ok(places)
+    }
+
+    /// Writes the words of messages in place of former ones; those without words are taken out.
+    async fn replace_words(&mut self, rows: &[(i64, String)]) -> Result<(), Error> {
+        let (gone, there): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, words)| words.is_empty());
+        let gone = gone.into_iter().map(|(rowid, _)| *rowid);
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "delete from search_words where rowid in (select value from json_each($1))",
+                )
+                .bind(json(gone))
+                .execute(inner.in_place())
+                .await?;
+                sqlx::query(
+                    "insert or replace into search_words (rowid, words)
+                     select value ->> 0, value ->> 1 from json_each($1)",
+                )
+                .bind(json(there.into_iter()))
+                .execute(inner.in_place())
+                .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query("delete from search_words where rowid = any($1)")
+                    .bind(gone.collect::<Vec<_>>())
+                    .execute(&mut **inner)
+                    .await?;
+                let (rowids, words): (Vec<_>, Vec<_>) =
+                    there.into_iter().map(|(rowid, words)| (*rowid, words.as_str())).unzip();
+                sqlx::query(
+                    "insert into search_words (rowid, words)
+                     select id, array_to_tsvector(string_to_array(words, ' '))
+                     from unnest($1::bigint[], $2::text[]) w (id, words)
+                     on conflict (rowid) do update set words = excluded.words",
+                )
+                .bind(rowids)
+                .bind(words)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn update_reached(&mut self, reached: &[(i64, i64, i64)]) -> Result<(), Error> {
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "update search_chats set seq = j.value ->> 1, change = j.value ->> 2
+                     from json_each($1) j where number = j.value ->> 0",
+                )
+                .bind(json(reached.iter()))
+                .execute(inner.in_place())
+                .await?;
+            }
+            Transaction::Postgres(inner) => {
+                let numbers = Vec::from_iter(reached.iter().map(|it| it.0));
+                let seqs = Vec::from_iter(reached.iter().map(|it| it.1));
+                let changes = Vec::from_iter(reached.iter().map(|it| it.2));
+                sqlx::query(
+                    "update search_chats s set seq = r.seq, change = r.change
+                     from unnest($1::bigint[], $2::bigint[], $3::bigint[]) r (number, seq, change)
+                     where s.number = r.number",
+                )
+                .bind(numbers)
+                .bind(seqs)
+                .bind(changes)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the words of a chat's messages after one `seq` up to another out of the index. No more are
+    /// written there if the chat has ended.
+    pub(super) async fn delete_words(
+        &mut self,
+        chat_id: ChatId,
+        after: i64,
+        to: i64,
+    ) -> Result<(), Error> {
+        let number: Option<i64> = match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query_scalar("select number from search_chats where chat_id = $1")
+                    .bind(chat_id)
+                    .fetch_optional(inner.in_place())
+                    .await?
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query_scalar("select number from search_chats where chat_id = $1 for update")
+                    .bind(chat_id)
+                    .fetch_optional(&mut **inner)
+                    .await?
+            }
+        };
+        let Some(number) = number else { return Ok(()) };
+        on!(Tx self, |connection| {
+            sqlx::query("delete from search_words where rowid > $1 and rowid <= $2")
+                .bind(rowid(number, after))
+                .bind(rowid(number, to))
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Forgets a chat that is deleted.
+    pub(super) async fn delete_place(&mut self, chat_id: ChatId) -> Result<(), Error> {
+        on!(Tx self, |connection| {
+            sqlx::query(
+                "delete from search_chats
+                 where chat_id = $1 and not exists (select 1 from chats where id = $1)",
+            )
+            .bind(chat_id)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+}
