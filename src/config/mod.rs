@@ -121,6 +121,10 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_TRUSTED_PROXIES", default_value_t = Config::default().trusted_proxies)]
     pub trusted_proxies: usize,
 
+    /// For how many days messages are kept; 0 for ever. A chat can keep them for fewer
+    #[arg(long, env = "CHINWAG_RETENTION", value_name = "DAYS", default_value_t = Config::default().retention)]
+    pub retention: u32,
+
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -191,6 +195,7 @@ impl Default for Config {
             kafka_topic: "chinwag.events".into(),
             access: None,
             registration: Registration::Open,
+            retention: 0,
             search: Search::On,
             api_key: None,
             jwt_secret: None,

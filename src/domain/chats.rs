@@ -132,7 +132,8 @@ impl App {
 
     /// Changes what is said of a chat and what holds in it; an empty description clears it, as
     /// empty data do. Errors: `not_found`, `forbidden` for an actor who does not moderate the chat,
-    /// and as to its privacy for one who does not own it; `rate_limited`.
+    /// and as to its privacy and to how long it keeps messages for one who does not own it;
+    /// `rate_limited`.
     pub async fn update_chat(
         &self,
         actor: &Actor,
@@ -142,7 +143,7 @@ impl App {
         self.admit_more_writing(&Viewer::from(actor)).await?;
         let participants = self.count_in(chat_id).await;
         let mut tx = self.begin_as(actor).await?;
-        if change.private.is_some() {
+        if change.private.is_some() || change.retention_days.is_some() {
             Owner::check_in(&mut tx, chat_id, actor).await?;
         } else {
             Moderator::check_in(&mut tx, chat_id, actor).await?;
@@ -254,6 +255,7 @@ fn changed(chat: Chat, change: ChatChange) -> Chat {
         frozen: change.frozen.unwrap_or(chat.frozen),
         slow_mode: change.slow_mode.unwrap_or(chat.slow_mode),
         since_joining: change.since_joining.unwrap_or(chat.since_joining),
+        retention_days: change.retention_days.unwrap_or(chat.retention_days),
         modified_at: clock::now(),
         ..chat
     }

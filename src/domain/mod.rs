@@ -52,6 +52,7 @@ mod rates;
 mod reactions;
 mod readers;
 mod receipts;
+mod retention;
 mod roles;
 mod rooms;
 mod search;
@@ -159,6 +160,8 @@ impl From<&Actor> for Viewer {
 pub struct App {
     access: Access,
     registration: Registration,
+    /// For how many days messages are kept at most; 0 for ever.
+    retention_days: i64,
     limits: Limits,
     keys: Keys,
     passwords: Passwords,
@@ -224,6 +227,7 @@ impl App {
         let app = Arc::new(App {
             access,
             registration: config.registration,
+            retention_days: config.retention.into(),
             limits: config.limits.clone(),
             keys,
             passwords: Passwords::default(),
@@ -266,6 +270,7 @@ impl App {
         }
         tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
         tokio::spawn(housekeeping::keep_lobby(Arc::downgrade(&app)));
+        tokio::spawn(retention::run(Arc::downgrade(&app)));
         tokio::spawn(consequences::run(Arc::downgrade(&app), followed));
         Ok(app)
     }

@@ -44,6 +44,9 @@ pub struct Chat {
     /// Whether members see only what was sent since they joined.
     #[serde(default, skip_serializing_if = "is_false")]
     pub since_joining: bool,
+    /// For how many days messages are kept; 0 for as long as the server keeps them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retention_days: i64,
     /// How many users are in it now. The store does not know: 0 until the domain says so.
     pub participants: usize,
     pub created_at: Time,
@@ -83,6 +86,7 @@ impl Chat {
             frozen: false,
             slow_mode: 0,
             since_joining: false,
+            retention_days: 0,
             participants: 0,
             created_at: now,
             modified_at: now,
@@ -112,6 +116,8 @@ pub struct ChatChange {
     /// In seconds; 0 ends it.
     pub slow_mode: Option<i64>,
     pub since_joining: Option<bool>,
+    /// 0 for as long as the server keeps messages.
+    pub retention_days: Option<i64>,
 }
 
 fn is_false(flag: &bool) -> bool {

@@ -22,7 +22,7 @@ macro_rules! chat_columns {
     () => {
         "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct,
          c.channel_name, c.ephemeral, c.team_id, c.creator_id, c.last_seq, c.last_change, c.active_at,
-         c.data, c.frozen, c.slow_mode, c.since_joining,
+         c.data, c.frozen, c.slow_mode, c.since_joining, c.retention_days,
          c.created_at, c.modified_at, (
              select string_agg(user_id, '\n') from (
                  select user_id from members where chat_id = c.id
@@ -85,6 +85,7 @@ pub(super) struct ChatRow {
     frozen: bool,
     slow_mode: i64,
     since_joining: bool,
+    retention_days: i64,
     created_at: Time,
     modified_at: Time,
     users: Option<String>,
@@ -123,6 +124,7 @@ impl From<ChatRow> for Chat {
             frozen: row.frozen,
             slow_mode: row.slow_mode,
             since_joining: row.since_joining,
+            retention_days: row.retention_days,
             participants: 0,
             created_at: row.created_at,
             modified_at: row.modified_at,
@@ -264,7 +266,7 @@ impl Tx {
             sqlx::query(
                 "update chats set name = $2, description = $3, private = $4, modified_at = $5,
                      name_folded = $6, data = $7, frozen = $8, slow_mode = $9,
-                     since_joining = $10
+                     since_joining = $10, retention_days = $11
                  where id = $1",
             )
             .bind(chat.id)
@@ -277,6 +279,7 @@ impl Tx {
             .bind(chat.frozen)
             .bind(chat.slow_mode)
             .bind(chat.since_joining)
+            .bind(chat.retention_days)
             .execute(connection)
             .await?;
         });

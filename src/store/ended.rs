@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::ChatId;
 
 /// How many messages are deleted at once: others who write wait for it.
-const SLICE: i64 = 200;
+pub(super) const SLICE: i64 = 200;
 
 /// How far the messages of a chat that has ended are deleted.
 #[derive(Clone, Copy)]
@@ -43,28 +43,15 @@ impl Store {
                 .await?
         });
         let mut tx = self.begin().await?;
-        let files = match last {
-            Some(last) => tx.list_files_between(chat_id, after, last).await?,
-            None => Vec::new(),
-        };
-        for sql in [DELETE_REACTIONS, DELETE_MENTIONS, DELETE_FILES] {
-            let Some(last) = last else { break };
-            on!(Tx tx, |connection| {
-                let delete = sqlx::query(sql).bind(chat_id).bind(after).bind(last);
-                delete.execute(connection).await?;
-            });
-        }
-        tx.delete_words(chat_id, after, last.unwrap_or(i64::MAX)).await?;
-        on!(Tx tx, |connection| {
-            let delete = match last {
-                Some(last) => sqlx::query(DELETE_SLICE).bind(chat_id).bind(after).bind(last),
-                None => sqlx::query(DELETE_CHAT).bind(chat_id),
-            };
-            delete.execute(connection).await?;
-        });
-        tx.let_go_of_files(files, clock::now()).await?;
-        if last.is_none() {
-            tx.delete_place(chat_id).await?;
+        match last {
+            Some(last) => tx.delete_messages(chat_id, after, last).await?,
+            None => {
+                tx.delete_words(chat_id, after, i64::MAX).await?;
+                on!(Tx tx, |connection| {
+                    sqlx::query(DELETE_CHAT).bind(chat_id).execute(connection).await?;
+                });
+                tx.delete_place(chat_id).await?;
+            }
         }
         tx.commit([]).await?;
         Ok(Some(PurgedTo { chat_id, seq: last.unwrap_or_default() }))
@@ -76,22 +63,35 @@ const LAST_OF_SLICE: &str = "
         select seq from messages where chat_id = $1 and seq > $2 order by seq limit $3
     ) slice";
 
-const DELETE_REACTIONS: &str =
-    "delete from reactions where chat_id = $1 and seq > $2 and seq <= $3";
-
-const DELETE_MENTIONS: &str = "delete from mentions where chat_id = $1 and seq > $2 and seq <= $3";
-
-const DELETE_FILES: &str =
-    "delete from message_files where chat_id = $1 and seq > $2 and seq <= $3";
-
-const DELETE_SLICE: &str = "delete from messages where chat_id = $1 and seq > $2 and seq <= $3";
-
 /// Unless something is left of it: then it is gone through again.
 const DELETE_CHAT: &str = "
     delete from chats where id = $1 and ended
     and not exists (select 1 from messages where chat_id = $1)";
 
 impl Tx {
+    /// Deletes the messages of a chat after one `seq` up to another, and what belongs to them.
+    pub(super) async fn delete_messages(
+        &mut self,
+        chat_id: ChatId,
+        after: i64,
+        last: i64,
+    ) -> Result<(), Error> {
+        let files = self.list_files_between(chat_id, after, last).await?;
+        for delete in [
+            "delete from reactions where chat_id = $1 and seq > $2 and seq <= $3",
+            "delete from mentions where chat_id = $1 and seq > $2 and seq <= $3",
+            "delete from message_files where chat_id = $1 and seq > $2 and seq <= $3",
+            "delete from messages where chat_id = $1 and seq > $2 and seq <= $3",
+        ] {
+            on!(Tx self, |connection| {
+                let delete = sqlx::query(delete).bind(chat_id).bind(after).bind(last);
+                delete.execute(connection).await?;
+            });
+        }
+        self.let_go_of_files(files, clock::now()).await?;
+        self.delete_words(chat_id, after, last).await
+    }
+
     /// Whether there is such a chat; until the transaction ends nobody else changes or ends it.
     pub async fn keep_chat(&mut self, id: ChatId) -> Result<bool, Error> {
         self.lock_chats(&[id]).await?;

@@ -12,7 +12,7 @@ use crate::model::{ChatId, Membership, MembershipChange, Unread, UserId};
 pub struct ReadingRow {
     pub read_seq: i64,
     pub unread: i64,
-    /// The member sees what was sent after this `seq`.
+    /// The member sees what was sent after this `seq`, or it is the first that there is.
     pub seen_after: i64,
 }
 
@@ -26,8 +26,9 @@ impl Store {
         let row = on!(Db self, |pool| {
             sqlx::query_as(
                 "select m.read_seq, c.last_seq - m.read_seq - m.own_unread as unread,
-                     case when c.since_joining then m.joined_seq else cast(0 as bigint) end
-                         as seen_after
+                     case when c.since_joining then m.joined_seq else coalesce((
+                         select min(seq) - 1 from messages where chat_id = c.id
+                     ), c.last_seq) end as seen_after
                  from members m join chats c on c.id = m.chat_id
                  where m.chat_id = $1 and m.user_id = $2",
             )

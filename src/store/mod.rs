@@ -51,6 +51,7 @@ mod postgres;
 mod public_chats;
 mod reactions;
 mod replies;
+mod retention;
 mod roles;
 mod rows;
 mod searching;

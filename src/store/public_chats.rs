@@ -16,7 +16,7 @@ macro_rules! columns {
     () => {
         "c.id, c.name, c.description, c.private, false as direct, c.channel_name, c.ephemeral,
          c.team_id, c.creator_id, c.last_seq, c.last_change, c.active_at, c.data, c.frozen,
-         c.slow_mode, c.since_joining, c.created_at, c.modified_at,
+         c.slow_mode, c.since_joining, c.retention_days, c.created_at, c.modified_at,
          cast(null as text) as users, c.member_count"
     };
 }

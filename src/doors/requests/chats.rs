@@ -11,6 +11,9 @@ use crate::model::{
 /// The longest pause of a slow mode, in seconds: a day. A longer one is lowered to it.
 const MAX_SLOW_MODE: i64 = 86_400;
 
+/// The longest time that a chat says its messages are kept, in days: a hundred years.
+const MAX_RETENTION: i64 = 36_500;
+
 pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
     let chat = call.body.object("chat")?;
     let new = NewChat {
@@ -59,6 +62,7 @@ pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
             "since-joining" => Ok(true),
             _ => Err(Problem::Invalid("must be all or since-joining")),
         })?,
+        retention_days: chat.optional_number("retention_days", 0)?.map(|it| it.min(MAX_RETENTION)),
     };
     let actor = call.actor().await?;
     let listed = call.app.update_chat(&actor, chat_id, change).await?;

@@ -70,6 +70,8 @@ pub struct ChatView<'a> {
     slow_mode: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<&'static str>,
+    #[serde(skip_serializing_if = "is_zero")]
+    retention_days: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<MessageView<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -123,6 +125,7 @@ impl<'a> From<&'a Chat> for ChatView<'a> {
             frozen: chat.frozen,
             slow_mode: chat.slow_mode,
             history: chat.since_joining.then_some("since-joining"),
+            retention_days: chat.retention_days,
             last_message: None,
             own: None,
         }

@@ -37,7 +37,7 @@ pub mod search;
 mod service;
 mod signals;
 mod socket;
-mod spelling;
+pub mod spelling;
 mod standings;
 mod teams;
 mod token_faults;

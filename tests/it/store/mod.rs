@@ -9,6 +9,7 @@ mod ledger;
 mod lost_file;
 mod outage;
 mod promises;
+mod retention;
 mod search;
 mod statements;
 mod two_writers;

@@ -1,0 +1,97 @@
+//! Messages that are older than they are kept. They go without a trace: nothing is pushed, and the
+//! history begins later.
+
+use super::ended::SLICE;
+use super::{Store, on};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::model::ChatId;
+
+/// How many chats are looked at in one run.
+const RUN: i64 = 500;
+
+/// A chat that may have messages which are too old.
+#[derive(sqlx::FromRow)]
+pub struct KeptChat {
+    pub id: ChatId,
+    /// For how many days it keeps messages; 0 if it does not say.
+    pub retention_days: i64,
+    /// When its first message was sent; none if there is none.
+    pub oldest: Option<Time>,
+}
+
+const LIST_ALL: &str = "
+    select id, retention_days, (
+        select created_at from messages where chat_id = c.id order by seq limit 1
+    ) as oldest
+    from chats c where id > $1 and not ended order by id limit $2";
+
+const LIST_OWN: &str = "
+    select id, retention_days, (
+        select created_at from messages where chat_id = c.id order by seq limit 1
+    ) as oldest
+    from chats c where id > $1 and not ended and retention_days > 0 order by id limit $2";
+
+impl Store {
+    /// The next chats, or of them those that say for how long they keep messages.
+    pub async fn list_kept_chats(&self, after: ChatId, all: bool) -> Result<Vec<KeptChat>, Error> {
+        let chats = on!(Db self, |pool| {
+            sqlx::query_as(if all { LIST_ALL } else { LIST_OWN })
+                .bind(after)
+                .bind(RUN)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(chats)
+    }
+
+    /// Deletes some of a chat's messages after the `seq` `after` that were sent before `before`: the
+    /// first ones. Returns the `seq` of the last that is deleted; none if there are no more. Whoever
+    /// has not read them need not read them any more.
+    pub async fn delete_old_messages(
+        &self,
+        chat_id: ChatId,
+        before: Time,
+        after: i64,
+    ) -> Result<Option<i64>, Error> {
+        let last: Option<i64> = on!(Db self, |pool| {
+            sqlx::query_scalar(
+                "select max(seq) from (
+                     select seq, created_at from messages where chat_id = $1 and seq > $2
+                     order by seq limit $3
+                 ) slice where created_at < $4",
+            )
+            .bind(chat_id)
+            .bind(after)
+            .bind(SLICE)
+            .bind(before)
+            .fetch_one(pool)
+            .await?
+        });
+        let Some(last) = last else {
+            return Ok(None);
+        };
+        let mut tx = self.begin().await?;
+        if !tx.keep_chat(chat_id).await? {
+            return Ok(None);
+        }
+        tx.forget_chat(chat_id);
+        on!(Tx tx, |connection| {
+            sqlx::query(
+                "update members set read_seq = $2, own_unread = own_unread - (
+                     select count(*) from messages s
+                     where s.chat_id = $1 and s.seq > members.read_seq and s.seq <= $2
+                     and s.user_id = members.user_id
+                 )
+                 where chat_id = $1 and read_seq < $2",
+            )
+            .bind(chat_id)
+            .bind(last)
+            .execute(connection)
+            .await?;
+        });
+        tx.delete_messages(chat_id, after, last).await?;
+        tx.commit([]).await?;
+        Ok(Some(last))
+    }
+}
