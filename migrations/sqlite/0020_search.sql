@@ -10,8 +10,11 @@ create table search_chats (
 
 -- The words of each message, computed by the program. The rowid is the number of the chat, shifted
 -- by 32 bits, and the seq. They are filled in behind the commit of a message.
+--
+-- Not `detail = none`: with `secure-delete` SQLite would lose words there. A row that is replaced takes
+-- those of the later rows with it that are written with it.
 create virtual table search_words using fts5(
-    words, detail = none, columnsize = 0, tokenize = "ascii tokenchars '@'"
+    words, detail = column, columnsize = 0, tokenize = "ascii tokenchars '@'"
 );
 
 -- What is deleted is taken out of the index at once, and not when it is merged next.

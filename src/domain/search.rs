@@ -73,23 +73,25 @@ impl App {
         if look {
             let mut after = None;
             loop {
-                let chats = self.store.list_unindexed(after).await?;
+                let mut chats = self.store.list_unindexed(after).await?;
                 let Some(last) = chats.last() else { break };
                 after = Some(*last);
-                self.store.index(chats).await?;
-                self.index_noted(unindexed).await?;
+                while !chats.is_empty() {
+                    chats = self.store.index_once(&chats).await?;
+                    // However much there is, what is sent meanwhile is found soon.
+                    self.index_noted(unindexed).await?;
+                }
             }
         }
         self.index_noted(unindexed).await
     }
 
+    /// Indexes some of what is noted; the rest is noted again.
     async fn index_noted(&self, unindexed: &Unindexed) -> Result<(), Error> {
         let chats = unindexed.take();
-        let indexed = self.store.index(chats.clone()).await;
-        if indexed.is_err() {
-            unindexed.add(chats);
-        }
-        indexed
+        let indexed = self.store.index_once(&chats).await;
+        unindexed.add(indexed.as_ref().map_or(chats, Vec::clone));
+        indexed.map(drop)
     }
 }
 

@@ -46,7 +46,7 @@ impl Store {
         match last {
             Some(last) => tx.delete_messages(chat_id, after, last).await?,
             None => {
-                tx.delete_words(chat_id, after, i64::MAX).await?;
+                tx.delete_words(chat_id, 0, i64::MAX).await?;
                 on!(Tx tx, |connection| {
                     sqlx::query(DELETE_CHAT).bind(chat_id).execute(connection).await?;
                 });

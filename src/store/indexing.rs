@@ -25,6 +25,9 @@ const SEQ_BITS: u32 = 32;
 /// The greatest `seq` that can be in a rowid.
 pub(super) const MAX_SEQ: i64 = (1 << SEQ_BITS) - 1;
 
+/// With how many chats one transaction brings the index forward.
+const CHATS: usize = 200;
+
 /// A chat's place in the index, and how far that has come with it.
 #[derive(FromRow)]
 struct Place {
@@ -38,18 +41,26 @@ impl Store {
     /// Brings the index up to what was committed in these chats before.
     pub async fn index(&self, mut chats: Vec<ChatId>) -> Result<(), Error> {
         while !chats.is_empty() {
-            chats = self.index_some(chats).await?;
+            chats = self.index_once(&chats).await?;
         }
         Ok(())
     }
 
-    /// Brings the index forward, and returns the chats of which more may be missing.
+    /// Brings the index forward by a step in each of these chats, and returns those of which more may
+    /// be missing.
+    pub async fn index_once(&self, chats: &[ChatId]) -> Result<Vec<ChatId>, Error> {
+        let mut left = Vec::new();
+        for some in chats.chunks(CHATS) {
+            left.extend(self.index_some(some.to_vec()).await?);
+        }
+        Ok(left)
+    }
+
     async fn index_some(&self, mut chats: Vec<ChatId>) -> Result<Vec<ChatId>, Error> {
-        const CHATS: usize = 200;
-        let mut left = chats.split_off(chats.len().min(CHATS));
         chats.sort_unstable();
         let missing = self.list_missing(&chats).await?;
-        left.extend(missing.iter().filter(|(_, missing)| missing.more).map(|(id, _)| *id));
+        let more = missing.iter().filter(|(_, missing)| missing.more);
+        let mut left = Vec::from_iter(more.map(|(id, _)| *id));
         let missing: Vec<_> =
             missing.into_iter().filter(|(_, missing)| missing.from != missing.to).collect();
         if missing.is_empty() {
@@ -76,7 +87,7 @@ impl Store {
             Transaction::Sqlite(_) => &[
                 "drop table search_words",
                 "create virtual table search_words using fts5(
-                     words, detail = none, columnsize = 0, tokenize = \"ascii tokenchars '@'\"
+                     words, detail = column, columnsize = 0, tokenize = \"ascii tokenchars '@'\"
                  )",
                 "insert into search_words (search_words, rank) values ('secure-delete', 1)",
                 "delete from search_chats",
@@ -128,6 +139,8 @@ impl Tx {
                 (rowid(place.number, *seq), words.collect::<Vec<_>>().join(" "))
             }));
         }
+        // FTS5 writes what it has gathered whenever a rowid is lower than the one before.
+        rows.sort_unstable_by_key(|(rowid, _)| *rowid);
         self.replace_words(&rows).await?;
         self.update_reached(&reached).await?;
         Ok(overtaken)
@@ -274,6 +287,14 @@ impl Tx {
                     .await?
             }
             Transaction::Postgres(inner) => {
+                // It waits for whoever gives the chat its place just now, and may write words of it.
+                sqlx::query(
+                    "insert into search_chats (chat_id, seq, change) values ($1, 0, 0)
+                     on conflict do nothing",
+                )
+                .bind(chat_id)
+                .execute(&mut **inner)
+                .await?;
                 sqlx::query_scalar("select number from search_chats where chat_id = $1 for update")
                     .bind(chat_id)
                     .fetch_optional(&mut **inner)

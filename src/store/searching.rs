@@ -95,7 +95,11 @@ impl Store {
                 break;
             }
             let found = self.search_some(some, query).await?;
-            places.extend(found);
+            // Of what has come meanwhile some is later than what is looked for.
+            places.extend(found.into_iter().filter(|place| {
+                query.to.is_none_or(|to| place.time <= to)
+                    && query.before.is_none_or(|before| *place < before)
+            }));
             places.sort_unstable_by_key(|place| Reverse(*place));
             places.truncate(query.limit + 1);
         }
@@ -187,7 +191,7 @@ impl Store {
             last = self.find_seq(chat.chat_id, end).await? - 1;
         }
         if let Some(before) = query.before.filter(|before| before.chat_id == chat.chat_id) {
-            last = last.min(before.seq - 1);
+            last = last.min(before.seq.saturating_sub(1));
         }
         if first > last {
             return Ok(None);

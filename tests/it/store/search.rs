@@ -114,7 +114,11 @@ async fn search_is_turned_off_and_on(place: Place) {
     let mut ann = server.user("ann").await;
     ann.done("edit-message", edit(&chat, &said, "word new")).await;
     for at in 0..250 {
-        ann.say_quietly(&chat, &format!("more {at}")).await;
+        let said = ann.say_quietly(&chat, &format!("more {at}")).await;
+        if at == 150 {
+            // Its words are written twice, and those of the others once.
+            ann.done("edit-message", edit(&chat, &said, "more than one")).await;
+        }
     }
     let directory = server.shutdown().await;
     assert_eq!(counts(&url).await, (0, 0));
@@ -125,6 +129,9 @@ async fn search_is_turned_off_and_on(place: Place) {
     ann.finds(query("word"), &["word new"]).await;
     ann.finds(query("old"), &[]).await;
     ann.finds(query("more 249"), &["more 249"]).await;
+    let all = json!({ "query": { "text": "more", "user_id": ann.id, "limit": 1000 } });
+    let all = ann.done("search-messages", all).await;
+    assert_eq!(all["messages"].as_array().unwrap().len(), 250);
     nothing_is_left_of(&mut ann, &chat, &url).await;
     drop(server);
 }
