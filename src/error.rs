@@ -132,6 +132,10 @@ impl Error {
     /// There is no room for more files.
     pub const NO_ROOM: Error = Error::Unstorable("the server has no room for more files");
 
+    /// Too many files are being uploaded.
+    pub const TOO_MANY_UPLOADS: Error =
+        Error::Unstorable("too many files are coming at once, try again");
+
     /// The actor may see the chat and would have to be a member.
     pub const NO_MEMBER: Error = Error::Forbidden("only members of the chat may do this");
 

@@ -45,6 +45,11 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_FILES_TOTAL", default_value_t = Limits::default().max_files_total)]
     pub max_files_total: u64,
 
+    /// Files that are uploaded to this node at the same time
+    #[arg(long, env = "CHINWAG_MAX_UPLOADS", default_value_t = Limits::default().max_uploads,
+        value_parser = positive)]
+    pub max_uploads: usize,
+
     /// Calls in one JSON-RPC batch
     #[arg(long, env = "CHINWAG_MAX_BATCH", default_value_t = Limits::default().max_batch,
         value_parser = positive)]
@@ -200,7 +205,7 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_READ_BYTES_PER_USER", default_value_t = Limits::default().read_bytes_per_user)]
     pub read_bytes_per_user: u32,
 
-    /// Bytes of history that may go to one address in a minute; 0 for any number
+    /// Bytes of history and files that may go to one address in a minute; 0 for any number
     #[arg(long, env = "CHINWAG_READ_BYTES_PER_ADDRESS", default_value_t = Limits::default().read_bytes_per_address)]
     pub read_bytes_per_address: u32,
 
@@ -276,6 +281,7 @@ impl Default for Limits {
             max_frame: 1 << 20,
             max_file: 25 << 20,
             max_files_total: 10 << 30,
+            max_uploads: 256,
             max_batch: 1000,
             max_chat_users: 1000,
             max_chats_per_user: 10_000,
@@ -339,6 +345,7 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         for (name, limit) in [
             ("max_file", self.max_file),
+            ("max_uploads", self.max_uploads),
             ("max_batch", self.max_batch),
             ("max_chats_per_user", self.max_chats_per_user),
             ("max_invitations_per_inviter", self.max_invitations_per_inviter),

@@ -9,11 +9,15 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+
 use super::rates::{MINUTE, Network, limited};
 use super::{Actor, App, Viewer};
 use crate::config::Limits;
 use crate::error::Error;
 use crate::model::{Message, Signed, UserId};
+use crate::store::Blob;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -41,12 +45,12 @@ impl App {
         }
     }
 
-    /// Counts what the actor is about to upload. Errors: `rate_limited` if that was too much before.
-    pub(super) async fn admit_upload(&self, actor: &Actor, bytes: usize) -> Result<(), Error> {
-        self.spend(&self.rates.bytes.uploaded, &Viewer::from(actor), bytes, false).await
+    /// Errors: `rate_limited` if the actor has uploaded too much before.
+    pub(super) async fn admit_upload(&self, actor: &Actor) -> Result<(), Error> {
+        self.spend(&self.rates.bytes.uploaded, &Viewer::from(actor), 0, false).await
     }
 
-    /// Counts what the actor has uploaded without saying how much it would be.
+    /// Counts what has come of a file of the actor's, whether it was taken or not.
     pub(super) async fn count_upload(&self, actor: &Actor, bytes: usize) {
         // It is here already, even if it was too much.
         let _ = self.spend(&self.rates.bytes.uploaded, &Viewer::from(actor), bytes, true).await;
@@ -84,6 +88,13 @@ impl App {
     pub(super) async fn count_bytes_read(&self, viewer: &Viewer, bytes: usize) {
         // What has been read is given out, even if it was too much.
         let _ = self.spend(&self.rates.bytes.read, viewer, bytes, true).await;
+    }
+
+    /// Counts the bytes of a file for the viewer's address as they are read.
+    pub(super) fn count_as_read(&self, viewer: &Viewer, bytes: Blob) -> Blob {
+        let (rates, network) = (self.rates.clone(), Network::of(viewer.address));
+        let count = move |more: &Bytes| rates.bytes.read.of_address.take(&network, more.len());
+        Box::pin(bytes.inspect_ok(count))
     }
 
     /// Takes from the budgets of the viewer's address and user, if neither is overdrawn or `always`.

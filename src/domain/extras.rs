@@ -1,5 +1,5 @@
-//! Messages with something beside their text: an answer to another message, mentions, data, a file. They are
-//! rarer than plain ones, and go by a job of the ledger, which may look at what they name.
+//! Messages with something beside their text: an answer to another message, mentions, data, a file.
+//! They are rarer than plain ones, and go by a job of the ledger, which may look at what they name.
 
 use super::access::Reader;
 use super::changes::{count_reply, refuse_deleted, refuse_strangers, told};

@@ -7,10 +7,12 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use imagesize::{Compression, ImageType};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
-use super::{Actor, App};
-use crate::clock;
+use super::{Actor, App, Viewer};
+use crate::clock::{self, Time};
+use crate::config::Limits;
 use crate::error::Error;
 use crate::model::{File, FileId, FileName, FileType};
 use crate::store::{Blob, Blobs, Writing};
@@ -35,16 +37,33 @@ pub(super) struct Files {
     blobs: Option<Blobs>,
     /// The bytes of all files, as far as this node knows.
     total: AtomicU64,
+    /// The bytes of those that are coming: what they said they would be, or what has come.
+    coming: AtomicU64,
+    at_once: Semaphore,
+    max_total: u64,
     /// What was last written before this and is not whole was given up.
     given_up: SystemTime,
 }
 
 impl Files {
     /// `shared` says that other nodes write to the same place.
-    pub fn new(blobs: Option<Blobs>, total: u64, shared: bool) -> Files {
+    pub fn new(blobs: Option<Blobs>, total: u64, limits: &Limits, shared: bool) -> Files {
         let now = SystemTime::now();
         let given_up = if shared { now.checked_sub(GIVEN_UP).unwrap_or(now) } else { now };
-        Files { blobs, total: total.into(), given_up }
+        Files {
+            blobs,
+            total: total.into(),
+            coming: AtomicU64::default(),
+            at_once: Semaphore::new(limits.max_uploads),
+            max_total: limits.max_files_total,
+            given_up,
+        }
+    }
+
+    /// Errors: `unavailable` if too many files are coming.
+    fn begin(&self) -> Result<Coming<'_>, Error> {
+        let permit = self.at_once.try_acquire().map_err(|_| Error::TOO_MANY_UPLOADS)?;
+        Ok(Coming { files: self, bytes: 0, _permit: permit })
     }
 
     fn blobs(&self) -> Result<&Blobs, Error> {
@@ -59,6 +78,34 @@ pub struct Offer {
     pub kind: Option<String>,
     /// How many bytes there will be at most, where that is known.
     pub size: Option<u64>,
+}
+
+/// A file that is coming; dropped, it is counted no more.
+struct Coming<'a> {
+    files: &'a Files,
+    bytes: u64,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Coming<'_> {
+    /// Counts so many bytes, unless there are more already. Errors: `unavailable` if there is no
+    /// room for them.
+    fn make_room(&mut self, bytes: u64) -> Result<(), Error> {
+        let more = bytes.saturating_sub(self.bytes);
+        let coming = self.files.coming.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        self.bytes += more;
+        let (max, total) = (self.files.max_total, self.files.total.load(Ordering::Relaxed));
+        match max > 0 && total.saturating_add(coming) > max {
+            true => Err(Error::NO_ROOM),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.files.coming.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Deletes files whose time has come, until the server is gone.
@@ -95,20 +142,19 @@ impl App {
         let blobs = self.files.blobs()?;
         let announced = offer.size.unwrap_or_default();
         self.refuse_too_large(announced)?;
-        self.refuse_without_room(announced)?;
-        self.admit_upload(actor, usize::try_from(announced).unwrap_or(usize::MAX)).await?;
+        self.admit_upload(actor).await?;
+        let mut coming = self.files.begin()?;
+        coming.make_room(announced)?;
         let id = FileId::new();
         let mut writing = blobs.create(id).await?;
+        let expires_at = clock::after(self.limits.unused_file_timeout);
         let stored = async {
-            let (size, head) = self.take_bytes(bytes, &mut writing).await?;
-            if offer.size.is_none() {
-                self.count_upload(actor, usize::try_from(size).unwrap_or(usize::MAX)).await;
-            }
-            self.refuse_without_room(size)?;
-            let file = self.describe(id, offer, size, &head);
+            let mut size = 0;
+            let head = self.take_bytes(bytes, &mut writing, &mut coming, &mut size).await;
+            self.count_upload(actor, usize::try_from(size).unwrap_or(usize::MAX)).await;
+            let file = self.describe(id, offer, size, &head?);
             // Before its bytes have their name: there are none without a row.
             let (now, mut tx) = (clock::now(), self.begin_as(actor).await?);
-            let expires_at = clock::after(self.limits.unused_file_timeout);
             tx.insert_file(&file, &actor.user_id, now, expires_at).await?;
             tx.commit([]).await?;
             Ok(file)
@@ -120,7 +166,13 @@ impl App {
                 return Err(error);
             }
         };
-        writing.publish().await?;
+        if let Err(error) = writing.publish().await {
+            // Its bytes may be there all the same.
+            if let Err(error) = self.end_file(id, expires_at).await {
+                error.warn("a file that was not taken is kept as one that is not used");
+            }
+            return Err(error);
+        }
         self.files.total.fetch_add(file.size.unsigned_abs(), Ordering::Relaxed);
         metrics::counter!("chinwag_files_total").increment(1);
         Ok(file)
@@ -137,30 +189,42 @@ impl App {
         self.store.find_file(id, until, signature).await
     }
 
-    /// The bytes of a [found](App::find_file) file from one to before another. Errors:
-    /// `unavailable`; `not_found` if it has gone meanwhile.
-    pub async fn read_file(&self, file: &File, from: u64, to: u64) -> Result<Blob, Error> {
-        self.files.blobs()?.read(file.id, from..to).await
+    /// The bytes of a [found](App::find_file) file from one to before another, which are counted for
+    /// the viewer's address as they are read. Errors: `rate_limited`; `unavailable`; `not_found` if
+    /// it has gone meanwhile.
+    pub async fn read_file(
+        &self,
+        viewer: &Viewer,
+        file: &File,
+        from: u64,
+        to: u64,
+    ) -> Result<Blob, Error> {
+        self.admit_reading(viewer).await?;
+        let bytes = self.files.blobs()?.read(file.id, from..to).await?;
+        Ok(self.count_as_read(viewer, bytes))
     }
 
-    /// Writes what comes; returns how much it was, and how it begins.
+    /// Writes what comes, and counts it in `size`; returns how it begins.
     async fn take_bytes(
         &self,
         mut bytes: impl Stream<Item = Result<Bytes, Error>> + Send + Unpin,
         writing: &mut Writing,
-    ) -> Result<(u64, Vec<u8>), Error> {
-        let (mut size, mut head) = (0, Vec::new());
+        coming: &mut Coming<'_>,
+        size: &mut u64,
+    ) -> Result<Vec<u8>, Error> {
+        let mut head = Vec::new();
         while let Some(more) = bytes.next().await.transpose()? {
-            size += more.len() as u64;
-            self.refuse_too_large(size)?;
+            *size += more.len() as u64;
+            self.refuse_too_large(*size)?;
+            coming.make_room(*size)?;
             let wanted = more.len().min(HEAD - head.len());
             head.extend_from_slice(&more[..wanted]);
             writing.write(more).await?;
         }
         writing.finish().await?;
-        match size {
+        match *size {
             0 => Err(Error::invalid("file", "must not be empty")),
-            _ => Ok((size, head)),
+            _ => Ok(head),
         }
     }
 
@@ -184,34 +248,47 @@ impl App {
         }
     }
 
-    fn refuse_without_room(&self, size: u64) -> Result<(), Error> {
-        let (max, total) = (self.limits.max_files_total, self.files.total.load(Ordering::Relaxed));
-        match max > 0 && total.saturating_add(size) > max {
-            true => Err(Error::NO_ROOM),
-            false => Ok(()),
-        }
-    }
-
-    /// Deletes the files whose time has come: first the bytes, as nobody can send the file any more,
-    /// and then that there was one.
+    /// Deletes the files whose time has come, and counts the others.
     async fn delete_expired_files(&self) -> Result<(), Error> {
-        let blobs = self.files.blobs()?;
+        let (now, mut kept) = (clock::now(), 0);
         loop {
-            let expired = self.store.list_expired_files(clock::now()).await?;
+            let expired = self.store.list_expired_files(now, kept).await?;
             if expired.is_empty() {
                 break;
             }
             for id in expired {
-                blobs.delete(id).await?;
-                let mut tx = self.store.begin().await?;
-                tx.delete_file(id).await?;
-                tx.commit([]).await?;
+                // What stays is tried again in the next round.
+                kept += i64::from(!self.delete_expired_file(id, now).await?);
             }
         }
-        // Other nodes have taken files, too.
+        // Other nodes have taken files, too; and so may this one while they are added up.
+        let before = self.files.total.load(Ordering::Relaxed);
         let total = self.store.count_file_bytes().await?;
-        self.files.total.store(total, Ordering::Relaxed);
+        self.files.total.fetch_add(total.wrapping_sub(before), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// First nobody can send the file any more, then its bytes go, and then that there was one.
+    /// False if the bytes are still there.
+    async fn delete_expired_file(&self, id: FileId, now: Time) -> Result<bool, Error> {
+        if !self.end_file(id, now).await? {
+            return Ok(true);
+        }
+        if let Err(error) = self.files.blobs()?.delete(id).await {
+            tracing::warn!(%id, %error, "a file that nobody needs is still there");
+            return Ok(false);
+        }
+        let mut tx = self.store.begin().await?;
+        tx.delete_file(id).await?;
+        tx.commit([]).await?;
+        Ok(true)
+    }
+
+    async fn end_file(&self, id: FileId, until: Time) -> Result<bool, Error> {
+        let mut tx = self.store.begin().await?;
+        let ended = tx.end_file(id, until).await?;
+        tx.commit([]).await?;
+        Ok(ended)
     }
 }
 

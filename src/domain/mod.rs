@@ -223,7 +223,7 @@ impl App {
         let readers = Readers::of(store.readers_for_one());
         let total = store.count_file_bytes().await;
         let total = total.map_err(|error| StartError::store(config, error))?;
-        let files = Files::new(blobs, total, cluster.is_some());
+        let files = Files::new(blobs, total, &config.limits, cluster.is_some());
         let app = Arc::new(App {
             access,
             registration: config.registration,

@@ -18,8 +18,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Errors: keys, an event log or a place of files that cannot be used; nodes on a file; a server to which nobody
-    /// could ever connect, as there is no database yet.
+    /// Errors: keys, an event log or a place of files that cannot be used; nodes on a file; a server
+    /// to which nobody could ever connect, as there is no database yet.
     pub fn of(config: &Config) -> Result<Prepared, StartError> {
         let keys = Keys::load(config)?;
         let topic = event_log::topic(config)?;

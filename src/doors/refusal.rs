@@ -62,7 +62,8 @@ pub fn json(status: StatusCode, json: String) -> Response {
 
 /// Puts what the gates before these doors refuse into `{error}`.
 pub async fn explained(request: Request, next: Next) -> Response {
-    let own = is_plain(request.uri().path());
+    let path = request.uri().path();
+    let (own, is_read) = (is_plain(path), path.starts_with("/api/files/"));
     let response = next.run(request).await;
     let status = response.status();
     let json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
@@ -82,6 +83,7 @@ pub async fn explained(request: Request, next: Next) -> Response {
         _ => "invalid",
     };
     let message = match why.trim() {
+        "" if status == StatusCode::METHOD_NOT_ALLOWED && is_read => "send it with GET or HEAD",
         "" if status == StatusCode::METHOD_NOT_ALLOWED => "send it with POST",
         "" => status.canonical_reason().unwrap_or("the request was refused"),
         why => why,

@@ -67,8 +67,16 @@ impl Blobs {
     fn in_folder(folder: PathBuf, url: &Url) -> Result<Blobs, StartError> {
         let wrong = |why: String| StartError::Files { url: url.clone(), why };
         let folder = path::absolute(&folder).map_err(|error| wrong(error.to_string()))?;
-        let place = Path::from_absolute_path(&folder).map_err(|error| wrong(error.to_string()))?;
-        let store = LocalFileSystem::new().with_fsync(true);
+        // As much of it as is there, without `..`, and the rest, which the first file makes.
+        let mut parts = folder.ancestors();
+        let found = parts.find_map(|part| {
+            Some((fs::canonicalize(part).ok()?, folder.strip_prefix(part).ok()?.to_str()?))
+        });
+        let (root, rest) = found.ok_or_else(|| wrong("it cannot be found".to_owned()))?;
+        let place = Path::parse(rest).map_err(|error| wrong(error.to_string()))?;
+        let folder = root.join(rest);
+        let store = LocalFileSystem::new_with_prefix(root);
+        let store = store.map_err(|error| wrong(error.to_string()))?.with_fsync(true);
         let (store, part) = (Arc::new(store), PART_OF_FOLDER);
         Ok(Blobs { store, place, folder: Some(folder), part })
     }
@@ -208,7 +216,8 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
 mod s3 {
     use std::sync::Arc;
 
-    use object_store::aws::AmazonS3Builder;
+    use object_store::ClientConfigKey::{ReadTimeout, Timeout};
+    use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
     use object_store::path::Path;
 
     use super::Blobs;
@@ -218,6 +227,12 @@ mod s3 {
     /// What S3 takes at once, at least.
     const PART: usize = 5 << 20;
 
+    /// A file may take as long as its reader needs, and fails where nothing comes for a while.
+    const TIMEOUTS: [(AmazonS3ConfigKey, &str); 2] = [
+        (AmazonS3ConfigKey::Client(Timeout), "1 day"),
+        (AmazonS3ConfigKey::Client(ReadTimeout), "30 seconds"),
+    ];
+
     /// Its key and endpoint are in the variables that all programs of S3 read.
     pub fn open(url: &Url) -> Result<Blobs, StartError> {
         let wrong = |why: String| StartError::Files { url: url.clone(), why };
@@ -226,8 +241,9 @@ mod s3 {
         let place = place.map_err(|error| wrong(error.to_string()))?;
         // The one that is used for all else; an error says that it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let store = AmazonS3Builder::from_env().with_url(url.expose()).build();
-        let store = store.map_err(|error| wrong(error.to_string()))?;
+        let store = AmazonS3Builder::from_env().with_url(url.expose());
+        let store = TIMEOUTS.into_iter().fold(store, |it, (key, value)| it.with_config(key, value));
+        let store = store.build().map_err(|error| wrong(error.to_string()))?;
         Ok(Blobs { store: Arc::new(store), place, folder: None, part: PART })
     }
 }

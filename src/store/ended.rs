@@ -76,11 +76,10 @@ impl Tx {
         after: i64,
         last: i64,
     ) -> Result<(), Error> {
-        let files = self.list_files_between(chat_id, after, last).await?;
+        self.delete_message_files(chat_id, after, last, clock::now()).await?;
         for delete in [
             "delete from reactions where chat_id = $1 and seq > $2 and seq <= $3",
             "delete from mentions where chat_id = $1 and seq > $2 and seq <= $3",
-            "delete from message_files where chat_id = $1 and seq > $2 and seq <= $3",
             "delete from messages where chat_id = $1 and seq > $2 and seq <= $3",
         ] {
             on!(Tx self, |connection| {
@@ -88,7 +87,6 @@ impl Tx {
                 delete.execute(connection).await?;
             });
         }
-        self.let_go_of_files(files, clock::now()).await?;
         self.delete_words(chat_id, after, last).await
     }
 

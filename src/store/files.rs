@@ -2,6 +2,8 @@
 //! goes as long as no message holds it: then housekeeping deletes it. The bytes are kept by
 //! [blobs](super::blobs).
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 
 use super::{Store, Tx, on};
@@ -58,14 +60,16 @@ impl Store {
         Ok(bytes.unsigned_abs())
     }
 
-    /// Some of the files whose time has come.
-    pub async fn list_expired_files(&self, now: Time) -> Result<Vec<FileId>, Error> {
+    /// Some of the files whose time has come, without the first `skipped` ones.
+    pub async fn list_expired_files(&self, now: Time, skipped: i64) -> Result<Vec<FileId>, Error> {
         let files = on!(Db self, |pool| {
             sqlx::query_scalar(
-                "select id from files where expires_at <= $1 order by expires_at, id limit $2",
+                "select id from files where expires_at <= $1
+                 order by expires_at, id limit $2 offset $3",
             )
             .bind(now)
             .bind(AT_ONCE)
+            .bind(skipped)
             .fetch_all(pool)
             .await?
         });
@@ -152,33 +156,21 @@ impl Tx {
 
     /// A message holds its file no more; if none does, the file goes.
     pub async fn delete_message_file(&mut self, message: &Message, now: Time) -> Result<(), Error> {
-        let (chat_id, seq) = (message.chat_id, message.seq);
-        let files = self.list_files_between(chat_id, seq - 1, seq).await?;
-        if files.is_empty() {
-            return Ok(());
-        }
-        on!(Tx self, |connection| {
-            sqlx::query("delete from message_files where chat_id = $1 and seq = $2")
-                .bind(chat_id)
-                .bind(seq)
-                .execute(connection)
-                .await?;
-        });
-        self.let_go_of_files(files, now).await
+        self.delete_message_files(message.chat_id, message.seq - 1, message.seq, now).await
     }
 
-    /// The files of a chat's messages after one `seq` and up to another, each once, in the order of
-    /// their ids.
-    pub(super) async fn list_files_between(
+    /// The same for a chat's messages after one `seq` and up to another.
+    pub(super) async fn delete_message_files(
         &mut self,
         chat_id: ChatId,
         after: i64,
         to: i64,
-    ) -> Result<Vec<FileId>, Error> {
-        let files = on!(Tx self, |connection| {
+        now: Time,
+    ) -> Result<(), Error> {
+        let files: Vec<FileId> = on!(Tx self, |connection| {
             sqlx::query_scalar(
-                "select distinct file_id from message_files
-                 where chat_id = $1 and seq > $2 and seq <= $3 order by file_id",
+                "delete from message_files where chat_id = $1 and seq > $2 and seq <= $3
+                 returning file_id",
             )
             .bind(chat_id)
             .bind(after)
@@ -186,16 +178,8 @@ impl Tx {
             .fetch_all(connection)
             .await?
         });
-        Ok(files)
-    }
-
-    /// Has those of these files deleted that no message holds any more.
-    pub(super) async fn let_go_of_files(
-        &mut self,
-        files: Vec<FileId>,
-        now: Time,
-    ) -> Result<(), Error> {
-        for id in files {
+        // Each once, and in the same order everywhere: they are locked one after the other.
+        for id in BTreeSet::from_iter(files) {
             // First its lock: who sends it in another message has it until that is committed, and
             // only the next statement sees such a message.
             on!(Tx self, |connection| {
@@ -231,6 +215,20 @@ impl Tx {
             .await?;
         });
         Ok(())
+    }
+
+    /// Has a file deleted whose time comes by `until`: from now on no message can hold it. False if
+    /// a message holds it, or it is gone.
+    pub async fn end_file(&mut self, id: FileId, until: Time) -> Result<bool, Error> {
+        let done = on!(Tx self, |connection| {
+            sqlx::query("update files set expires_at = 0 where id = $1 and expires_at <= $2")
+                .bind(id)
+                .bind(until)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        Ok(done > 0)
     }
 
     /// Forgets a file whose bytes are deleted.

@@ -218,7 +218,7 @@ impl Message {
             user_id: text(&message.user_id),
             user_name: text(&author.name),
             kind: message.kind.into(),
-            value: message.text().to_owned(),
+            value: message.plain_text().into_owned(),
             client_id: message.client_id.as_ref().map(text),
             created_at: system_time(message.created_at),
             edited_at: message.edited_at.map(system_time),

@@ -44,7 +44,8 @@ pub async fn answer(
 
 async fn give(app: &App, id: &str, parts: &Parts) -> Result<Response, Error> {
     let client = Client::of_request(parts)?;
-    app.admit_request(&Viewer::nobody(client.address)).await?;
+    let viewer = Viewer::nobody(client.address);
+    app.admit_request(&viewer).await?;
     let id: FileId = read_id(id).ok_or_else(|| Error::no_file("id"))?;
     let until = parameter(&parts.uri, "until").and_then(|until| until.parse().ok());
     let signature = parameter(&parts.uri, "signature").unwrap_or_default();
@@ -64,7 +65,7 @@ async fn give(app: &App, id: &str, parts: &Parts) -> Result<Response, Error> {
     let (from, to) = part.as_ref().map_or((0, size), |part| (*part.start(), part.end() + 1));
     let body = match parts.method == Method::HEAD {
         true => Body::empty(),
-        false => Body::from_stream(app.read_file(&file, from, to).await?),
+        false => Body::from_stream(app.read_file(&viewer, &file, from, to).await?),
     };
     let length = [(CONTENT_LENGTH, (to - from).to_string())];
     let status = if part.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };

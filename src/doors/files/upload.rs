@@ -1,15 +1,20 @@
 //! `POST /api/files`: the bytes as the body, or as the field `file` of a form.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, ready};
 
 use axum::body::{Body, HttpBody};
-use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::multipart::Field;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::config::Limits;
@@ -21,8 +26,10 @@ use crate::doors::refusal::{Refusal, json};
 use crate::error::Error;
 use crate::model::{File, FileName, UserId};
 
-/// So many bytes a form may have beside its file.
+/// So many bytes of a form may come before its file.
 const FORM: u64 = 64 << 10;
+
+const MUST_BEGIN: &str = "must begin within the first 64 KiB of the form";
 
 /// `{file: {id, name, type, size, width?, height?}}`
 #[derive(Serialize)]
@@ -46,7 +53,7 @@ async fn take(app: &App, request: Request) -> Result<File, Error> {
     let kind = media_type(&parts.headers).map(str::to_owned);
     // What it says of itself, or none if it comes in chunks.
     let length = body.size_hint().exact();
-    match kind.as_deref().is_some_and(|kind| kind.trim_start().starts_with("multipart/form-data")) {
+    match kind.as_deref().is_some_and(is_form) {
         true => take_field(app, &actor, name, Request::from_parts(parts, body), length).await,
         false => {
             let name = name.unwrap_or_else(FileName::none);
@@ -79,14 +86,20 @@ async fn take_field(
     if length.is_some_and(|length| length > max as u64 + FORM) {
         return Err(Error::TooLarge { field: "file".to_owned(), max, unit: "bytes" });
     }
+    let left = Arc::new(AtomicU64::new(FORM));
+    let request = request.map(|body| Body::from_stream(bounded(body, left.clone())));
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|_| Error::invalid("file", "must be a form with a boundary"))?;
-    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+    while let Some(field) = next_field(&mut form, &left).await? {
         if field.name() != Some("file") {
             continue;
         }
-        let own = name(field.file_name(), app.limits(), "file")?;
-        let name = name_asked.or(own).unwrap_or_else(FileName::none);
+        left.store(u64::MAX, Ordering::Relaxed);
+        let name = match name_asked {
+            Some(name) => Some(name),
+            None => name(field.file_name(), app.limits(), "file")?,
+        };
+        let name = name.unwrap_or_else(FileName::none);
         let kind = field.content_type().map(str::to_owned);
         let offer = Offer { name, kind, size: None };
         return app.upload_file(actor, offer, Box::pin(bytes_of(field))).await;
@@ -94,14 +107,46 @@ async fn take_field(
     Err(Error::invalid("file", "is required: a field of this name with the file"))
 }
 
-fn bytes_of(
-    field: Field<'_>,
-) -> impl futures_util::Stream<Item = Result<bytes::Bytes, Error>> + Send {
-    field.map_err(unreadable)
+/// A body of which nothing comes while nothing is `left` of what may.
+fn bounded(body: Body, left: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+    let mut body = body.into_data_stream();
+    stream::poll_fn(move |context| {
+        let before = left.load(Ordering::Relaxed);
+        if before == 0 {
+            return Poll::Pending;
+        }
+        let more = ready!(body.poll_next_unpin(context));
+        if let Some(Ok(more)) = &more {
+            left.store(before.saturating_sub(more.len() as u64), Ordering::Relaxed);
+        }
+        Poll::Ready(more)
+    })
 }
 
-fn unreadable(_: MultipartError) -> Error {
-    broken()
+/// The next field of a form whose body is [bounded]. Errors: `invalid`, also if it has none in what
+/// may come.
+async fn next_field<'a>(
+    form: &'a mut Multipart,
+    left: &AtomicU64,
+) -> Result<Option<Field<'a>>, Error> {
+    let mut next = pin!(form.next_field());
+    poll_fn(|context| {
+        // The first time it may have looked before it took what has come.
+        for _ in 0..2 {
+            if let Poll::Ready(found) = next.as_mut().poll(context) {
+                return Poll::Ready(found.map_err(|_| broken()));
+            }
+        }
+        match left.load(Ordering::Relaxed) {
+            0 => Poll::Ready(Err(Error::invalid("file", MUST_BEGIN))),
+            _ => Poll::Pending,
+        }
+    })
+    .await
+}
+
+fn bytes_of(field: Field<'_>) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+    field.map_err(|_| broken())
 }
 
 fn broken() -> Error {
@@ -111,6 +156,11 @@ fn broken() -> Error {
 fn name(text: Option<&str>, limits: &Limits, field: &str) -> Result<Option<FileName>, Error> {
     let text = text.filter(|text| !text.trim().is_empty());
     text.map(|text| FileName::parse_path(text, limits).map_err(|why| why.at(field))).transpose()
+}
+
+fn is_form(kind: &str) -> bool {
+    let (kind, _) = kind.split_once(';').unwrap_or((kind, ""));
+    kind.trim().eq_ignore_ascii_case("multipart/form-data")
 }
 
 fn media_type(headers: &HeaderMap) -> Option<&str> {

@@ -31,7 +31,7 @@ pub fn upload<'a>(server: &'a TestServer, path: &'a str, kind: &str) -> Request<
 }
 
 /// Uploads a text; returns the file.
-async fn upload_text(server: &TestServer, user: &str, text: &str) -> Value {
+pub async fn upload_text(server: &TestServer, user: &str, text: &str) -> Value {
     let path = format!("/api/files?name=notes.txt&user={user}");
     let answer = upload(server, &path, "text/plain").body(text).send().await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -55,13 +55,13 @@ pub fn url(message: &Value) -> &str {
 }
 
 /// What lies where the files of a server are.
-fn stored(directory: &Path) -> Vec<String> {
+pub fn stored(directory: &Path) -> Vec<String> {
     let folder = fs::read_dir(directory.join("chat.db.files")).into_iter().flatten();
     folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// Waits until as many files are stored.
-async fn until_stored(directory: &Path, count: usize) {
+pub async fn until_stored(directory: &Path, count: usize) {
     soon("files go", async {
         while stored(directory).len() != count {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -219,6 +219,9 @@ async fn a_wrong_upload_leaves_nothing() {
     }
     let answer = server.request("GET", "/api/files").send().await;
     assert_eq!((answer.status, &answer.json["error"]["code"]), (405, &json!("invalid")));
+    assert_eq!(answer.json["error"]["message"], "send it with POST");
+    let answer = server.request("PUT", "/api/files/x").send().await;
+    assert_eq!(answer.json["error"]["message"], "send it with GET or HEAD");
     until_stored(server.directory.path(), 0).await;
 }
 
@@ -432,7 +435,7 @@ async fn there_is_a_limit_for_each_and_for_all() {
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let (of_ann, of_bob) =
         (format!("/api/files?user={}", ann.id), format!("/api/files?user={}", bob.id));
-    // A budget may be overdrawn once.
+    // A budget may be overdrawn by what comes at once.
     for request in [
         upload(&server, &of_ann, "a/b").body(vec![0; 1500]),
         upload(&server, &of_bob, "a/b").chunked(&[0; 1500]),

@@ -11,4 +11,5 @@ mod gates;
 mod over_http;
 mod slow_readers;
 mod upgrades;
+mod uploads;
 mod wires;
