@@ -41,7 +41,7 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_FILES_URL", value_parser = files, hide_env_values = true)]
     pub files_url: Option<Url>,
 
-    /// The address that clients reach the server at, such as https://chat.example.com. With it the
+    /// The address that clients reach the server at, such as `https://chat.example.com`. With it the
     /// addresses of files are absolute, and else paths
     #[arg(long, env = "CHINWAG_PUBLIC_URL", value_parser = public_url)]
     pub public_url: Option<String>,
