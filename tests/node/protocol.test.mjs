@@ -5,7 +5,9 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 
@@ -284,9 +286,17 @@ test('the examples run from top to bottom', { skip, timeout: 120_000 }, async ()
   }
 });
 
+/** A picture of one pixel. */
+const CAT = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=',
+  'base64',
+);
+
 /** One shell for all the commands of the page. A command that fails ends it. */
 class Shell {
+  #folder = mkdtempSync(joinPath(tmpdir(), 'page-'));
   #bash = spawn('bash', ['-euo', 'pipefail'], {
+    cwd: this.#folder,
     env: { ...process.env, CHINWAG_API_KEY: API_KEY },
   });
   #lines = [];
@@ -294,6 +304,7 @@ class Shell {
   #said = '';
 
   constructor() {
+    writeFileSync(joinPath(this.#folder, 'cat.png'), CAT);
     this.#bash.stdin.write('curl() { command curl -sS --fail-with-body "$@"; echo; }\n');
     this.#bash.stderr.on('data', (text) => (this.#said += text));
     createInterface(this.#bash.stdout).on('line', (line) => {
@@ -325,6 +336,7 @@ class Shell {
 
   end() {
     this.#bash.kill();
+    rmSync(this.#folder, { recursive: true });
   }
 }
 
