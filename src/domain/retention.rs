@@ -12,7 +12,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::model::ChatId;
 
-/// How often it is looked for messages that are too old.
+/// How often the server looks for messages that are too old.
 const EVERY: Duration = Duration::from_secs(600);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -103,7 +103,7 @@ impl Store {
     }
 }
 
-/// A word for who has sent a message, which no text has.
+/// The word for the sender of a message. No text has such a word, as it begins with `@`.
 pub(super) fn word_of_sender(user_id: &UserId) -> String {
     format!("@{}", HEXLOWER.encode(&Sha256::digest(user_id.as_ref())[..8]))
 }

@@ -20,27 +20,22 @@ pub struct KeptChat {
     pub oldest: Option<Time>,
 }
 
-const LIST_ALL: &str = "
-    select id, retention_days, (
-        select created_at from messages where chat_id = c.id order by seq limit 1
-    ) as oldest
-    from chats c where id > $1 and not ended order by id limit $2";
-
-const LIST_OWN: &str = "
-    select id, retention_days, (
-        select created_at from messages where chat_id = c.id order by seq limit 1
-    ) as oldest
-    from chats c where id > $1 and not ended and retention_days > 0 order by id limit $2";
-
 impl Store {
     /// The next chats, or of them those that say for how long they keep messages.
     pub async fn list_kept_chats(&self, after: ChatId, all: bool) -> Result<Vec<KeptChat>, Error> {
         let chats = on!(Db self, |pool| {
-            sqlx::query_as(if all { LIST_ALL } else { LIST_OWN })
-                .bind(after)
-                .bind(RUN)
-                .fetch_all(pool)
-                .await
+            sqlx::query_as(
+                "select id, retention_days, (
+                     select created_at from messages where chat_id = c.id order by seq limit 1
+                 ) as oldest
+                 from chats c where id > $1 and not ended and ($2 or retention_days > 0)
+                 order by id limit $3",
+            )
+            .bind(after)
+            .bind(all)
+            .bind(RUN)
+            .fetch_all(pool)
+            .await
         })?;
         Ok(chats)
     }

@@ -241,18 +241,24 @@ async fn a_large_file_is_refused_before_it_comes() {
     assert!(answer.contains(r#""code":"too_large""#), "{answer}");
 }
 
+/// The connection of an upload of which half has come.
+async fn half_an_upload(server: &TestServer, user_id: &str) -> TcpStream {
+    let address = server.address();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /api/files?user={user_id} HTTP/1.1\r\nHost: {address}\r\n\
+         Content-Length: 2000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![7; 1_000_000]).await.unwrap();
+    stream
+}
+
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing() {
     let server = TestServer::start().await;
     let ann = server.user("ann").await;
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    let head = format!(
-        "POST /api/files?user={} HTTP/1.1\r\nHost: {}\r\nContent-Length: 2000000\r\n\r\n",
-        ann.id,
-        server.address()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(&vec![7; 1_000_000]).await.unwrap();
+    let stream = half_an_upload(&server, &ann.id).await;
     until_stored(server.directory.path(), 1).await;
     assert!(stored(server.directory.path())[0].contains('#'), "it has its name too early");
     drop(stream);
@@ -266,14 +272,7 @@ async fn a_start_clears_up_what_a_killed_upload_has_left() {
     let mut server = TestServer::apart(directory, running);
     let ann = server.user("ann").await;
     let kept = upload_text(&server, &ann.id, "whole").await;
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    let head = format!(
-        "POST /api/files?user={} HTTP/1.1\r\nHost: {}\r\nContent-Length: 2000000\r\n\r\n",
-        ann.id,
-        server.address()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(&vec![7; 1_000_000]).await.unwrap();
+    let _stream = half_an_upload(&server, &ann.id).await;
     until_stored(server.directory.path(), 2).await;
     server.kill();
     let again = Running::start(server.directory.path());
