@@ -3,7 +3,6 @@
 
 use sqlx::FromRow;
 
-use super::rows::NEIGHBOURS;
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
@@ -11,6 +10,9 @@ use crate::model::{ChatId, Event, Message, MessageId, Stream};
 
 /// How many are done in one round.
 const AT_ONCE: i64 = 100;
+
+/// Around how many places rows are written anew in one transaction: others wait for it.
+const REWRITTEN_AT_ONCE: usize = 5;
 
 #[derive(FromRow)]
 struct Erasure {
@@ -52,27 +54,33 @@ impl Store {
         Ok(erasures.len() as i64 == AT_ONCE)
     }
 
-    /// Takes what SQLite has left of messages on the pages of a file.
+    /// Takes what SQLite has left of messages and of their words on the pages of a file.
     async fn erase_from_pages(&self, erasures: &[Erasure]) -> Result<(), Error> {
-        let mut done: Option<&Erasure> = None;
-        let mut places = Vec::from_iter(erasures);
-        places.sort_unstable_by_key(|it| (it.chat_id, it.seq));
-        for place in places {
-            let is_done = done.is_some_and(|done| {
-                done.chat_id == place.chat_id && place.seq - done.seq < NEIGHBOURS / 2
-            });
-            if is_done {
-                continue;
-            }
+        let mut places = Vec::from_iter(erasures.iter().map(|it| (it.chat_id, it.seq)));
+        places.sort_unstable();
+        let (mut words, mut reached) = (Vec::new(), None);
+        for some in places.chunks(REWRITTEN_AT_ONCE) {
             let mut tx = self.begin().await?;
-            if let Transaction::Sqlite(writer) = &mut *tx.inner {
-                writer.rewrite_around(place.chat_id, place.seq)?;
-                if let Some(rowid) = writer.find_words(place.chat_id, place.seq)? {
-                    writer.rewrite_words_around(rowid)?;
+            let Transaction::Sqlite(writer) = &mut *tx.inner else { return Ok(()) };
+            for (chat_id, seq) in some {
+                if reached < Some((*chat_id, *seq)) {
+                    reached = writer.rewrite_around(*chat_id, *seq)?;
+                }
+                words.extend(writer.find_words(*chat_id, *seq)?);
+            }
+            tx.commit([]).await?;
+        }
+        words.sort_unstable();
+        let mut reached = None;
+        for some in words.chunks(REWRITTEN_AT_ONCE) {
+            let mut tx = self.begin().await?;
+            let Transaction::Sqlite(writer) = &mut *tx.inner else { return Ok(()) };
+            for rowid in some {
+                if reached < Some(*rowid) {
+                    reached = writer.rewrite_words_around(*rowid)?;
                 }
             }
             tx.commit([]).await?;
-            done = Some(place);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Params, Row, params, params_from_iter};
+use rusqlite::{OptionalExtension, Params, params, params_from_iter};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
@@ -24,11 +24,27 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, Message, UserId};
 
-/// How many messages on either side are written anew: those of a few pages.
-pub(super) const NEIGHBOURS: i64 = 30;
+/// How many bytes of rows on either side are written anew: those of several pages.
+const NEIGHBOURS: usize = 16 << 10;
 
 /// A row of more bytes stays where it is: most of it is on pages of its own.
 const MAX_MOVED: usize = 8 << 10;
+
+/// Rows that stand on one side of another.
+#[derive(Default)]
+struct Neighbours {
+    rows: Vec<Vec<Value>>,
+    /// The last of the nearer half.
+    middle: Option<Vec<Value>>,
+}
+
+impl Neighbours {
+    /// These before a row, the nearest first, and those from there on: from the first to the last.
+    /// Deleted in this order, they empty the pages in the middle, and not only those at the edges.
+    fn then(self, from_there: Neighbours) -> Vec<Vec<Value>> {
+        self.rows.into_iter().rev().chain(from_there.rows).collect()
+    }
+}
 
 /// The one connection that writes. Dropped in the middle of a transaction, it rolls back.
 pub(super) struct SqliteWriter {
@@ -110,17 +126,24 @@ impl SqliteWriter {
 
     /// Writes the messages around one anew: where rows were moved from page to page, SQLite overwrites
     /// what is deleted later, and not the copies that were left behind. A page that is emptied is
-    /// overwritten as a whole.
-    pub fn rewrite_around(&self, chat: ChatId, seq: i64) -> Result<(), Error> {
+    /// overwritten as a whole. Returns up to which message that has reached whatever stood next to it.
+    pub fn rewrite_around(&self, chat: ChatId, seq: i64) -> Result<Option<(ChatId, i64)>, Error> {
         const BEFORE: &str = "select * from messages where (chat_id, seq) < (?1, ?2)
-             order by chat_id desc, seq desc limit ?3";
+             order by chat_id desc, seq desc";
         const FROM_THERE: &str = "select * from messages where (chat_id, seq) >= (?1, ?2)
-             order by chat_id, seq limit ?3";
-        let mut rows = Vec::new();
-        for sql in [BEFORE, FROM_THERE] {
-            rows.extend(self.movable(sql, params![bytes(&chat), seq, NEIGHBOURS])?);
-        }
-        self.write_anew("messages", "delete from messages where chat_id = ?1 and seq = ?2", &rows)
+             order by chat_id, seq";
+        let before = self.neighbours(BEFORE, params![bytes(&chat), seq])?;
+        let from_there = self.neighbours(FROM_THERE, params![bytes(&chat), seq])?;
+        let reached = match from_there.middle.as_deref() {
+            Some([Value::Blob(chat), Value::Integer(seq), ..]) => {
+                uuid::Uuid::from_slice(chat).ok().map(|chat| (ChatId::from(chat), *seq))
+            }
+            _ => None,
+        };
+        let rows = before.then(from_there);
+        const DELETE: &str = "delete from messages where chat_id = ?1 and seq = ?2";
+        self.write_anew("messages", DELETE, &rows)?;
+        Ok(reached)
     }
 
     /// Where the words of a message are or were, if its chat is in the index.
@@ -132,26 +155,41 @@ impl SqliteWriter {
     }
 
     /// The same for the words of messages around a rowid, in the table that the index keeps them in.
-    pub fn rewrite_words_around(&self, rowid: i64) -> Result<(), Error> {
-        const BEFORE: &str = "select * from search_words_content where id < ?1
-             order by id desc limit ?2";
-        const FROM_THERE: &str = "select * from search_words_content where id >= ?1
-             order by id limit ?2";
-        let mut rows = Vec::new();
-        for sql in [BEFORE, FROM_THERE] {
-            rows.extend(self.movable(sql, params![rowid, NEIGHBOURS])?);
-        }
+    pub fn rewrite_words_around(&self, rowid: i64) -> Result<Option<i64>, Error> {
+        const BEFORE: &str = "select * from search_words_content where id < ?1 order by id desc";
+        const FROM_THERE: &str = "select * from search_words_content where id >= ?1 order by id";
+        let before = self.neighbours(BEFORE, params![rowid])?;
+        let from_there = self.neighbours(FROM_THERE, params![rowid])?;
+        let reached = match from_there.middle.as_deref() {
+            Some([Value::Integer(rowid), ..]) => Some(*rowid),
+            _ => None,
+        };
+        let rows = before.then(from_there);
         const DELETE: &str = "delete from search_words_content where id = ?1";
-        self.write_anew("search_words_content", DELETE, &rows)
+        self.write_anew("search_words_content", DELETE, &rows)?;
+        Ok(reached)
     }
 
-    /// The rows of a table that are small enough to be moved from page to page.
-    fn movable(&self, sql: &str, of: impl Params) -> Result<Vec<Vec<Value>>, Error> {
+    /// The first rows of many, those that are small enough to be moved from page to page.
+    fn neighbours(&self, sql: &str, of: impl Params) -> Result<Neighbours, Error> {
         let mut find = self.rows().prepare_cached(sql)?;
         let columns = find.column_count();
-        let values = |row: &Row<'_>| (0..columns).map(|at| row.get(at)).collect();
-        let found: Vec<Vec<Value>> = find.query_map(of, values)?.collect::<Result<_, _>>()?;
-        Ok(found.into_iter().filter(|row| size(row) <= MAX_MOVED).collect())
+        let (mut neighbours, mut length) = (Neighbours::default(), 0);
+        let mut found = find.query(of)?;
+        while let Some(row) = found.next()? {
+            let row: Vec<Value> = (0..columns).map(|at| row.get(at)).collect::<Result<_, _>>()?;
+            length += size(&row).min(MAX_MOVED);
+            if length < NEIGHBOURS / 2 {
+                neighbours.middle = Some(row.clone());
+            }
+            if size(&row) <= MAX_MOVED {
+                neighbours.rows.push(row);
+            }
+            if length >= NEIGHBOURS {
+                break;
+            }
+        }
+        Ok(neighbours)
     }
 
     /// Deletes rows by their keys, which stand first in them, and inserts them again.
