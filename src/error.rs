@@ -338,6 +338,11 @@ pub enum CopyError {
          Drop it and create it anew to begin again"
     )]
     Differs { url: Url, tables: String },
+    #[error("there is no such chat or user; chinwag export --all writes everything")]
+    NothingToExport,
+    /// Nothing of the export is in the database.
+    #[error("{}, line {lines}: {why}; nothing was imported", file.display())]
+    Unimportable { file: PathBuf, lines: String, why: String },
 }
 
 impl CopyError {

@@ -69,7 +69,7 @@ pub use error::{CopyError, StartError};
 pub use server::Server;
 #[doc(hidden)]
 pub use store::LedgerAlone;
-pub use store::{Backup, CopyStep, backup, copy};
+pub use store::{Backup, CopyStep, Export, Imported, backup, copy, export, import};
 
 /// What README.md shows in Rust compiles.
 #[cfg(doctest)]

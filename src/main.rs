@@ -5,14 +5,14 @@ use std::error::Error;
 use std::fmt::{Arguments, Display, Formatter};
 use std::fs;
 use std::future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chinwag::{
-    Backup, Check, Command, Config, CopyError, CopyStep, Program, Server, StartError, TokenError,
-    TokenFault, TokenHolder, Url,
+    Backup, Check, Command, Config, CopyError, CopyStep, Export, Imported, Program, Server,
+    StartError, TokenError, TokenFault, TokenHolder, Url,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,6 +51,10 @@ async fn main() -> ExitCode {
         None => serve(config, &logging).await,
         Some(Command::Backup { database_url, file }) => back_up(&database_url, &file).await,
         Some(Command::Copy { from, to }) => copy(&from, &to).await,
+        Some(Command::Export { database_url, all: _, chat, user }) => {
+            export(&database_url, chat, user).await
+        }
+        Some(Command::Import { database_url, file }) => import(&database_url, &file).await,
         Some(Command::Health { url }) => {
             chinwag::health(url.as_deref(), &config).await.map_err(Into::into)
         }
@@ -129,6 +133,30 @@ async fn copy(from: &Url, to: &Url) -> Result<(), Box<dyn Error>> {
              --files-url file:FOLDER, or move what is in it to where --files-url says"
         ));
     }
+    Ok(())
+}
+
+async fn export(
+    database: &Url,
+    chat: Option<uuid::Uuid>,
+    user: Option<String>,
+) -> Result<(), Box<dyn Error>> {
+    let what = match (chat, user) {
+        (Some(id), _) => Export::Chat(id),
+        (_, Some(id)) => Export::User(id),
+        _ => Export::All,
+    };
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let rows = chinwag::export(database, &what, &mut out).await?;
+    eprintln!("exported {rows} rows");
+    Ok(())
+}
+
+async fn import(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
+    for Imported { table, read, written } in chinwag::import(database, file).await? {
+        say(format_args!("{table}: {read} read, {written} written"));
+    }
+    say(format_args!("all is imported"));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, CommandFactory, Error, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgGroup, ArgMatches, CommandFactory, Error, FromArgMatches, Parser, Subcommand};
 
 use super::{Config, Url, database};
 
@@ -143,6 +143,44 @@ pub enum Command {
         /// PGPASSWORD, or after the user as :PASSWORD
         #[arg(long, value_name = "URL", value_parser = database)]
         to: Url,
+    },
+
+    /// Write a chat, what a user has said, or everything as lines of JSON to the standard output
+    ///
+    /// A server may use the database meanwhile. With everything come the hashes of passwords; keep
+    /// that as you keep the database. Files are named, and their bytes are not in it.
+    #[command(group = ArgGroup::new("what").required(true))]
+    Export {
+        /// The database: sqlite:FILE or postgres://USER@HOST/DATABASE
+        #[arg(long, env = "CHINWAG_DATABASE_URL", default_value_t = Config::default().database_url,
+            value_parser = database, hide_env_values = true)]
+        database_url: Url,
+
+        /// Everything
+        #[arg(long, group = "what")]
+        all: bool,
+
+        /// A chat, by its id, and who is or was in it
+        #[arg(long, value_name = "ID", group = "what")]
+        chat: Option<uuid::Uuid>,
+
+        /// What a user has said and is part of, by the user's id
+        #[arg(long, value_name = "ID", group = "what")]
+        user: Option<String>,
+    },
+
+    /// Read what export has written into a database, a new one too
+    ///
+    /// Stop the server first. All is read, or nothing. Users and chats that are there already stay
+    /// as they are.
+    Import {
+        /// The database: sqlite:FILE or postgres://USER@HOST/DATABASE
+        #[arg(long, env = "CHINWAG_DATABASE_URL", default_value_t = Config::default().database_url,
+            value_parser = database, hide_env_values = true)]
+        database_url: Url,
+
+        /// The file; - is the standard input
+        file: PathBuf,
     },
 
     /// Ask a server whether it is ready: exits with 0 if it is, else with 1 and the reason

@@ -11,7 +11,6 @@ mod target;
 
 use futures_util::{Stream, TryStreamExt};
 use sha2::{Digest, Sha256};
-use sqlx::migrate::{Migration, Migrator};
 use sqlx::sqlite::SqliteRow;
 
 use crate::config::Url;
@@ -54,20 +53,6 @@ const TABLES: [(&str, &str); 17] = [
          or unhex(substr(stream, 6), '-') in (select id from chats where not ephemeral)",
     ),
 ];
-
-/// A migration that a database has had: its version and checksum.
-type Applied = (i64, Vec<u8>);
-
-const LIST_APPLIED: &str =
-    "select version, checksum from _sqlx_migrations where success order by version";
-
-/// Whether a database that has had these was made by Chinwag, of whatever version.
-fn are_chinwags(migrations: &Migrator, applied: &[Applied]) -> bool {
-    let same = |(migration, (version, checksum)): (&Migration, &Applied)| {
-        migration.version == *version && *migration.checksum == **checksum
-    };
-    !applied.is_empty() && migrations.iter().zip(applied).all(same)
-}
 
 /// How far a copy is; counts are of rows.
 #[derive(Clone, Debug)]

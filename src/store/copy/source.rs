@@ -1,6 +1,5 @@
 //! The SQLite database that is read.
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
@@ -8,10 +7,10 @@ use sqlx::sqlite::{SqliteLockingMode, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 
 use super::rows::{Kind, Table};
-use super::{Applied, LIST_APPLIED, are_chinwags};
 use crate::config::Url;
 use crate::error::CopyError;
 use crate::store::sqlite::{self, MIGRATIONS};
+use crate::store::versions::{self, LIST_APPLIED};
 
 /// How long another process may take to let go of the file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,32 +38,9 @@ impl Source {
         let failed = |error| refusal(url, error);
         let mut connection = options.connect().await.map_err(&failed)?;
         sqlx::query("begin exclusive").execute(&mut connection).await.map_err(&failed)?;
-        let mut source = Source { url: url.clone(), connection };
-        source.check_version().await?;
-        Ok(source)
-    }
-
-    /// Errors: a database of another program, or of another version of this one.
-    async fn check_version(&mut self) -> Result<(), CopyError> {
-        let found = self.migrations().await.map_err(CopyError::of(&self.url))?;
-        if !are_chinwags(&MIGRATIONS, &found) {
-            return Err(CopyError::Foreign(self.url.clone()));
-        }
-        match found.len().cmp(&MIGRATIONS.iter().count()) {
-            Ordering::Less => Err(CopyError::Older(self.url.clone())),
-            Ordering::Equal => Ok(()),
-            Ordering::Greater => Err(CopyError::Newer(self.url.clone())),
-        }
-    }
-
-    /// What it has been migrated by.
-    async fn migrations(&mut self) -> Result<Vec<Applied>, sqlx::Error> {
-        let sql = "select count(*) from sqlite_master where name = '_sqlx_migrations'";
-        let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut self.connection).await?;
-        if tables == 0 {
-            return Ok(Vec::new());
-        }
-        sqlx::query_as(LIST_APPLIED).fetch_all(&mut self.connection).await
+        let applied = sqlx::query_as(LIST_APPLIED).fetch_all(&mut connection).await;
+        versions::check(url, &MIGRATIONS, applied)?;
+        Ok(Source { url: url.clone(), connection })
     }
 
     /// Whether there are events that the event log has yet to get.

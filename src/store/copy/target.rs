@@ -8,10 +8,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::Instant;
 
 use super::rows::{Batch, Checksum, Table};
-use super::{Applied, LIST_APPLIED, are_chinwags};
 use crate::config::Url;
 use crate::error::CopyError;
 use crate::store::postgres::{self, LOCK, MIGRATIONS};
+use crate::store::versions::{Applied, LIST_APPLIED, are_chinwags};
 
 /// A load may take long, but must not hold up others.
 const BOUNDS: [(&str, &str); 3] =

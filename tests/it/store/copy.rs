@@ -34,7 +34,7 @@ pub fn on(url: &str) -> impl FnOnce(&mut Config) {
 }
 
 /// Everything that somebody can see.
-async fn view(client: &mut Client) -> Value {
+pub async fn view(client: &mut Client) -> Value {
     let mut view = Vec::new();
     for list in ["list-chats", "list-teams", "list-invitations"] {
         view.push(client.done(list, json!({})).await);
@@ -47,7 +47,7 @@ async fn view(client: &mut Client) -> Value {
 }
 
 /// Users of all kinds in chats of all kinds; returns an access token.
-async fn fill(server: &TestServer) -> String {
+pub async fn fill(server: &TestServer) -> String {
     let (bob, alice) = (server.sign_up("bob").await, server.sign_up("alice").await);
     let mut live = crate::support::live::Live::connect(server, bob.access()).await;
     live.say("bob", "alice", "hi, \"alice\"\t\\ \u{1f600}").await;

@@ -5,6 +5,7 @@ mod beside;
 pub mod copy;
 mod copy_broken;
 mod erasure;
+mod export;
 mod ledger;
 mod lost_file;
 mod outage;

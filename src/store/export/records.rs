@@ -1,0 +1,127 @@
+//! Rows as lines of JSON: `{"table":"…","row":{…}}`, without what is null.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::tables::{Kind, Table};
+use crate::clock;
+
+/// The first line: the version of the format.
+pub const HEADER: &str = "{\"chinwag_export\":1}\n";
+
+/// Writes a row.
+pub struct RecordWriter<'a> {
+    line: &'a mut Vec<u8>,
+    is_first: bool,
+}
+
+impl<'a> RecordWriter<'a> {
+    pub fn begin(line: &'a mut Vec<u8>, table: &str) -> RecordWriter<'a> {
+        line.extend(format!(r#"{{"table":"{table}","row":{{"#).into_bytes());
+        RecordWriter { line, is_first: true }
+    }
+
+    pub fn add(
+        &mut self,
+        column: &str,
+        value: Result<Option<impl Serialize>, sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
+        if let Some(value) = value? {
+            self.name(column);
+            serde_json::to_writer(&mut *self.line, &value)
+                .map_err(|error| sqlx::Error::Encode(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Adds JSON. Line ends in it are no more than space between its parts.
+    pub fn add_json(
+        &mut self,
+        column: &str,
+        json: Result<Option<&str>, sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
+        if let Some(json) = json? {
+            self.name(column);
+            let is_end = |byte| matches!(byte, b'\n' | b'\r');
+            self.line.extend(json.bytes().map(|byte| if is_end(byte) { b' ' } else { byte }));
+        }
+        Ok(())
+    }
+
+    pub fn end(self) {
+        self.line.extend(b"}}\n");
+    }
+
+    fn name(&mut self, column: &str) {
+        if !self.is_first {
+            self.line.push(b',');
+        }
+        self.is_first = false;
+        self.line.extend(format!("\"{column}\":").into_bytes());
+    }
+}
+
+/// A line that is read: the header or a row.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record<'a> {
+    pub chinwag_export: Option<u32>,
+    pub table: Option<String>,
+    #[serde(borrow, default)]
+    pub row: BTreeMap<String, &'a RawValue>,
+}
+
+/// Writes a value as the database takes it out of JSON: times as numbers, JSON as text. Errors: why
+/// it cannot be the value of such a column.
+fn write_value(kind: Kind, value: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let (is_right, what) = match kind {
+        Kind::Text => (is::<String>(value), "a string"),
+        Kind::Uuid => (is::<Uuid>(value), "a UUID"),
+        Kind::Big => (is::<i64>(value), "a whole number"),
+        Kind::Small => (is::<i16>(value), "a whole number of two bytes"),
+        Kind::Flag => (is::<bool>(value), "true or false"),
+        Kind::Time => (is::<clock::Time>(value), "a time"),
+        Kind::Json => (true, "JSON"),
+    };
+    if !is_right {
+        return Err(format!("{value} is not {what}"));
+    }
+    match kind {
+        Kind::Time => {
+            let time: clock::Time = serde_json::from_str(value).map_err(|it| it.to_string())?;
+            out.extend(time.as_micros().to_string().into_bytes());
+        }
+        Kind::Json => serde_json::to_writer(out, value).map_err(|it| it.to_string())?,
+        _ => out.extend(value.as_bytes()),
+    }
+    Ok(())
+}
+
+fn is<'a, T: Deserialize<'a>>(value: &'a str) -> bool {
+    serde_json::from_str::<T>(value).is_ok()
+}
+
+/// A row as a database reads it. Errors: what is wrong with it.
+pub fn write_row(
+    table: &Table,
+    row: &BTreeMap<String, &RawValue>,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    out.push(b'{');
+    for (at, (name, value)) in row.iter().enumerate() {
+        let column = table.columns.iter().find(|(column, _)| column == name);
+        let Some((_, kind)) = column else {
+            return Err(format!("{} have no {name} in this version of Chinwag", table.name));
+        };
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend(format!("\"{name}\":").into_bytes());
+        write_value(*kind, value.get(), out).map_err(|why| format!("{name}: {why}"))?;
+    }
+    out.push(b'}');
+    Ok(())
+}

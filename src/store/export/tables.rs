@@ -1,0 +1,343 @@
+//! What an export holds: which columns of which tables, and which of their rows.
+
+use Kind::{Big, Flag, Json, Small, Text, Time, Uuid};
+
+/// What a column holds, and how a record shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A string as UUIDs are written.
+    Uuid,
+    /// A whole number; of two bytes in the database if it is small.
+    Big,
+    Small,
+    /// `true` or `false`.
+    Flag,
+    /// A time as on the wire.
+    Time,
+    /// JSON, as it was sent.
+    Json,
+}
+
+/// A table whose rows are exported, each after those it refers to.
+pub struct Table {
+    pub name: &'static str,
+    pub columns: &'static [(&'static str, Kind)],
+    /// The columns of its primary key.
+    pub key: &'static str,
+    /// Which of its rows are exported with everything, with a chat, and with a user.
+    pub of_all: &'static str,
+    pub of_chat: &'static str,
+    pub of_user: &'static str,
+}
+
+/// Begins each query: the chats (`c`), teams (`t`) and users (`u`) that an export is about. An
+/// ephemeral chat is nobody's once the server has ended, and an ended one is being deleted.
+pub const ALL: &str = "with c (id) as (select id from chats where not ended and not ephemeral),
+     t (id) as (select id from teams),
+     u (id) as (select id from users)";
+
+/// The same of one chat, `$1`, and those who are or were in it.
+pub const OF_CHAT: &str = "with c (id) as (select id from chats where id = $1 and not ended),
+     t (id) as (select team_id from chats where id = $1),
+     u (id) as (
+         select creator_id from chats where id = $1
+         union select creator_id from teams where id in (select id from t)
+         union select user_id from members where chat_id = $1
+         union select user_id from former_members where chat_id = $1
+         union select user_id from messages where chat_id = $1
+         union select user_id from reactions where chat_id = $1
+         union select user_id from bans where chat_id = $1
+         union select by_user from bans where chat_id = $1
+         union select inviter_id from invitations where chat_id = $1
+         union select invitee_id from invitations where chat_id = $1
+         union select user_id from files where id in (
+             select file_id from message_files where chat_id = $1
+         )
+     )";
+
+/// The same of one user, `$1`, and those who have made what the user is part of.
+pub const OF_USER: &str = "with c (id) as (
+         select id from chats where not ended and id in (
+             select chat_id from members where user_id = $1
+             union select chat_id from former_members where user_id = $1
+             union select chat_id from messages where user_id = $1
+             union select chat_id from reactions where user_id = $1
+             union select chat_id from bans where user_id = $1
+             union select chat_id from invitations where inviter_id = $1 or invitee_id = $1
+         )
+     ),
+     t (id) as (
+         select team_id from team_members where user_id = $1
+         union select team_id from chats where id in (select id from c)
+     ),
+     u (id) as (
+         select id from users where id = $1
+         union select creator_id from chats where id in (select id from c)
+         union select creator_id from teams where id in (select id from t)
+         union select by_user from bans where user_id = $1
+         union select inviter_id from invitations where invitee_id = $1
+         union select invitee_id from invitations where inviter_id = $1
+         union select blocked_id from blocks where user_id = $1
+     )";
+
+/// What of a user only an export of this user, or of everything, tells.
+pub const PRIVATE: [&str; 5] = ["external_id", "first_name", "last_name", "email", "phone_number"];
+
+/// What of a user only an export of everything tells.
+pub const SECRET: &str = "password_hash";
+
+const IN_CHAT: &str = "chat_id in (select id from c)";
+const IN_CHAT_OF_USER: &str = "chat_id in (select id from c) and user_id = $1";
+const NONE: &str = "false";
+
+pub const TABLES: [Table; 16] = [
+    Table {
+        name: "users",
+        columns: &[
+            ("id", Text),
+            ("external_id", Text),
+            ("handle", Text),
+            ("name", Text),
+            ("photo", Text),
+            ("created_at", Time),
+            ("modified_at", Time),
+            ("first_name", Text),
+            ("last_name", Text),
+            ("email", Text),
+            ("phone_number", Text),
+            ("password_hash", Text),
+            ("protected", Flag),
+            ("data", Json),
+            ("last_seen_at", Time),
+            ("deletion", Small),
+        ],
+        key: "id",
+        of_all: "true",
+        of_chat: "id in (select id from u)",
+        of_user: "id in (select id from u)",
+    },
+    Table {
+        name: "teams",
+        columns: &[
+            ("id", Uuid),
+            ("name", Text),
+            ("slug", Text),
+            ("creator_id", Text),
+            ("created_at", Time),
+            ("modified_at", Time),
+        ],
+        key: "id",
+        of_all: "true",
+        of_chat: "id in (select id from t)",
+        of_user: "id in (select id from t)",
+    },
+    Table {
+        name: "team_members",
+        columns: &[("team_id", Uuid), ("user_id", Text), ("joined_at", Time)],
+        key: "team_id, user_id",
+        of_all: "true",
+        of_chat: "team_id in (select id from t) and user_id in (select id from u)",
+        of_user: "user_id = $1",
+    },
+    Table {
+        name: "chats",
+        columns: &[
+            ("id", Uuid),
+            ("name", Text),
+            ("description", Text),
+            ("private", Flag),
+            ("creator_id", Text),
+            ("last_seq", Big),
+            ("active_at", Time),
+            ("created_at", Time),
+            ("modified_at", Time),
+            ("team_id", Uuid),
+            ("direct_pair", Text),
+            ("channel_name", Text),
+            ("last_change", Big),
+            ("data", Json),
+            ("frozen", Flag),
+            ("slow_mode", Big),
+            ("since_joining", Flag),
+            ("client_id", Text),
+            ("retention_days", Big),
+        ],
+        key: "id",
+        of_all: "id in (select id from c)",
+        of_chat: "id in (select id from c)",
+        of_user: "id in (select id from c)",
+    },
+    Table {
+        name: "members",
+        columns: &[
+            ("chat_id", Uuid),
+            ("user_id", Text),
+            ("joined_at", Time),
+            ("read_seq", Big),
+            ("own_unread", Big),
+            ("active_at", Time),
+            ("blocked", Flag),
+            ("role", Small),
+            ("muted_until", Time),
+            ("joined_seq", Big),
+            ("sent_at", Time),
+            ("muted", Flag),
+            ("pinned", Flag),
+            ("archived_seq", Big),
+            ("receipt_seq", Big),
+        ],
+        key: "chat_id, user_id",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: IN_CHAT_OF_USER,
+    },
+    Table {
+        name: "former_members",
+        columns: &[("chat_id", Uuid), ("user_id", Text), ("muted_until", Time), ("sent_at", Time)],
+        key: "chat_id, user_id",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: IN_CHAT_OF_USER,
+    },
+    Table {
+        name: "bans",
+        columns: &[
+            ("chat_id", Uuid),
+            ("user_id", Text),
+            ("until", Time),
+            ("by_user", Text),
+            ("created_at", Time),
+        ],
+        key: "chat_id, user_id",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: IN_CHAT_OF_USER,
+    },
+    Table {
+        name: "messages",
+        columns: &[
+            ("chat_id", Uuid),
+            ("seq", Big),
+            ("id", Uuid),
+            ("user_id", Text),
+            ("kind", Small),
+            ("body", Text),
+            ("client_id", Text),
+            ("created_at", Time),
+            ("modified_at", Time),
+            ("change", Big),
+            ("edited_at", Time),
+            ("deleted_at", Time),
+            ("pinned_at", Time),
+            ("reply_id", Uuid),
+            ("reply_seq", Big),
+            ("replies", Big),
+            ("mentions", Json),
+            ("data", Json),
+            ("reactions", Json),
+            ("file", Json),
+        ],
+        key: "chat_id, seq",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: IN_CHAT_OF_USER,
+    },
+    Table {
+        name: "reactions",
+        columns: &[("chat_id", Uuid), ("seq", Big), ("reaction", Text), ("user_id", Text)],
+        key: "chat_id, seq, reaction, user_id",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: IN_CHAT_OF_USER,
+    },
+    Table {
+        name: "mentions",
+        columns: &[("chat_id", Uuid), ("seq", Big), ("user_id", Text)],
+        key: "chat_id, seq, user_id",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: "(chat_id, seq) in (select chat_id, seq from messages where user_id = $1)",
+    },
+    Table {
+        name: "files",
+        columns: &[
+            ("id", Uuid),
+            ("user_id", Text),
+            ("name", Text),
+            ("kind", Text),
+            ("size", Big),
+            ("width", Big),
+            ("height", Big),
+            ("created_at", Time),
+            ("expires_at", Time),
+        ],
+        key: "id",
+        of_all: "expires_at is not null or id in (
+             select file_id from message_files where chat_id in (select id from c)
+         )",
+        of_chat: "id in (select file_id from message_files where chat_id in (select id from c))",
+        of_user: "user_id = $1",
+    },
+    Table {
+        name: "message_files",
+        columns: &[("chat_id", Uuid), ("seq", Big), ("file_id", Uuid)],
+        key: "chat_id, seq",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: "(chat_id, seq) in (select chat_id, seq from messages where user_id = $1)",
+    },
+    Table {
+        name: "invitations",
+        columns: &[
+            ("id", Uuid),
+            ("chat_id", Uuid),
+            ("inviter_id", Text),
+            ("invitee_id", Text),
+            ("status", Small),
+            ("created_at", Time),
+        ],
+        key: "id",
+        of_all: IN_CHAT,
+        of_chat: IN_CHAT,
+        of_user: "chat_id in (select id from c) and (inviter_id = $1 or invitee_id = $1)",
+    },
+    Table {
+        name: "blocks",
+        columns: &[("user_id", Text), ("blocked_id", Text), ("created_at", Time)],
+        key: "user_id, blocked_id",
+        of_all: "true",
+        of_chat: NONE,
+        of_user: "user_id = $1",
+    },
+    Table {
+        name: "released_handles",
+        columns: &[("handle_folded", Text), ("user_id", Text), ("until", Time)],
+        key: "handle_folded",
+        of_all: "true",
+        of_chat: NONE,
+        of_user: "user_id = $1",
+    },
+    // The numbers of what was told go on.
+    Table {
+        name: "streams",
+        columns: &[("stream", Text), ("last_number", Big)],
+        key: "stream",
+        of_all: "true",
+        of_chat: NONE,
+        of_user: NONE,
+    },
+];
+
+impl Table {
+    /// The table of this name.
+    pub fn find(name: &str) -> Option<&'static Table> {
+        TABLES.iter().find(|table| table.name == name)
+    }
+
+    /// The names of its columns, as SQL has them in a list.
+    pub fn names(&self) -> String {
+        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,226 @@
+//! `chinwag export` and `chinwag import`: what is written can be read, by people and by a database.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+
+use crate::store::backup::on_file;
+use crate::store::copy::{fill, on, view};
+use crate::support::database::{sqlite_in, url_in};
+use crate::support::http::PASSWORD;
+use crate::support::program::output;
+use crate::support::{TestServer, message, services};
+
+/// Runs a command on a database; returns the exit code, the standard output and all that was said.
+async fn run(command: &str, url: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut all = vec![command.to_owned(), "--database-url".to_owned(), url.to_owned()];
+    all.extend(arguments.iter().map(|it| (*it).to_owned()));
+    let done = move || output(&Vec::from_iter(all.iter().map(String::as_str)));
+    let (output, text) = tokio::task::spawn_blocking(done).await.unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap(), text)
+}
+
+async fn export(url: &str, arguments: &[&str]) -> String {
+    let (code, lines, text) = run("export", url, arguments).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert_valid(&lines);
+    lines
+}
+
+async fn import(url: &str, lines: &str) -> (Option<i32>, String) {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("export.ndjson");
+    fs::write(&file, lines).unwrap();
+    let (code, _, text) = run("import", url, &[file.to_str().unwrap()]).await;
+    (code, text)
+}
+
+fn schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/export.schema.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Fails unless all lines are as the schema says.
+fn assert_valid(lines: &str) {
+    let schema = schema();
+    jsonschema::meta::validate(&schema).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(schema.is_valid(&line), "{line}");
+    }
+}
+
+/// The rows of a table.
+fn rows(lines: &str, table: &str) -> Vec<Value> {
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["table"] == table).map(|mut line| line["row"].take()).collect()
+}
+
+#[tokio::test]
+async fn a_server_goes_on_with_what_was_imported_into_a_new_file() {
+    let to = TempDir::new().unwrap();
+    goes_on_with(&sqlite_in(to.path())).await;
+}
+
+#[tokio::test]
+async fn a_server_goes_on_with_what_was_imported_into_postgres() {
+    let Some(postgres) = services::postgres() else { return };
+    goes_on_with(&services::database(&postgres).await).await;
+}
+
+async fn goes_on_with(to: &str) {
+    let server = on_file(TempDir::new().unwrap()).await;
+    fill(&server).await;
+    let (mut ann, mut cat) = (server.user("ann").await, server.user("cat").await);
+    let before = [view(&mut ann).await, view(&mut cat).await];
+    let directory = server.shutdown().await;
+    let lines = export(&sqlite_in(directory.path()), &["--all"]).await;
+
+    let (code, text) = import(to, &lines).await;
+    assert_eq!(code, Some(0), "{text}");
+    // It is the same that comes out again.
+    assert_eq!(export(to, &["--all"]).await, lines);
+    // Read once more, it changes nothing.
+    let (code, text) = import(to, &lines).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("messages: 8 read, 0 written"), "{text}");
+
+    let server = TestServer::with(on(to)).await;
+    let (mut ann, mut cat) = (server.user("ann").await, server.user("cat").await);
+    assert_eq!([view(&mut ann).await, view(&mut cat).await], before);
+    assert_eq!(server.log_in("bob", PASSWORD).await.status, 200);
+    // What came is found by its words, and what comes now follows it.
+    let chats = before[0][0]["chats"].as_array().unwrap();
+    let chat = chats.iter().find(|chat| chat["last_seq"] == 6).unwrap()["id"].as_str().unwrap();
+    assert_eq!(ann.done("new-message", message(chat, "after it")).await["seq"], 7);
+    let found = json!({ "query": { "text": "after", "chat_id": chat } });
+    while ann.done("search-messages", found.clone()).await["messages"] == json!([]) {}
+    let found = json!({ "query": { "text": "number", "chat_id": chat } });
+    assert_eq!(ann.done("search-messages", found).await["messages"].as_array().unwrap().len(), 5);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_chat_and_a_user_are_exported_without_what_others_keep_for_themselves() {
+    let server = TestServer::start().await;
+    let url = url_in(server.directory.path());
+    fill(&server).await;
+    let mut ann = server.user("ann").await;
+    let chats = ann.done("list-chats", json!({})).await;
+    let chats = chats["chats"].as_array().unwrap().clone();
+    let chat = chats.iter().find(|chat| chat["last_seq"] == 6).unwrap()["id"].as_str().unwrap();
+
+    // While the server runs.
+    let lines = export(&url, &["--chat", chat]).await;
+    assert_eq!(rows(&lines, "chats").len(), 1);
+    assert_eq!(rows(&lines, "messages").len(), 6);
+    assert_eq!(rows(&lines, "members").len(), 2);
+    assert_eq!(rows(&lines, "reactions").len(), 1);
+    assert_eq!(rows(&lines, "users").len(), 2);
+    for private in ["external_id", "email", "password_hash"] {
+        assert!(rows(&lines, "users").iter().all(|user| user.get(private).is_none()));
+    }
+
+    let lines = export(&url, &["--user", &ann.id]).await;
+    assert!(rows(&lines, "messages").iter().all(|message| message["user_id"] == *ann.id));
+    assert_eq!(rows(&lines, "messages").len(), 5);
+    let everybody = rows(&export(&url, &["--all"]).await, "users");
+    assert!(everybody.iter().any(|user| user.get("password_hash").is_some()));
+    let bob =
+        everybody.iter().find(|user| user["handle"] == "bob").unwrap()["id"].as_str().unwrap();
+    let lines = export(&url, &["--user", bob]).await;
+    assert_eq!(rows(&lines, "messages").len(), 1);
+    let users = rows(&lines, "users");
+    assert!(users.iter().any(|user| user["id"] == bob && user["email"].is_string()), "{users:?}");
+    assert!(users.iter().all(|user| user["id"] == bob || user.get("email").is_none()), "{users:?}");
+    assert!(!lines.contains("password_hash"));
+    // It can be read by itself.
+    let to = TempDir::new().unwrap();
+    let (code, text) = import(&sqlite_in(to.path()), &lines).await;
+    assert_eq!(code, Some(0), "{text}");
+
+    let (code, lines, text) = run("export", &url, &["--user", "nobody"]).await;
+    assert_eq!((code, &*lines), (Some(1), ""), "{text}");
+    assert!(text.contains("there is no such chat or user"), "{text}");
+    let (code, _, text) = run("export", &url, &[]).await;
+    assert_eq!(code, Some(2), "{text}");
+    let (code, _, text) = run("export", &url, &["--all", "--user", "ann"]).await;
+    assert_eq!(code, Some(2), "{text}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_imported_changes_nothing() {
+    let server = on_file(TempDir::new().unwrap()).await;
+    fill(&server).await;
+    let directory = server.shutdown().await;
+    let lines = export(&sqlite_in(directory.path()), &["--all"]).await;
+    let to = TempDir::new().unwrap();
+    let url = sqlite_in(to.path());
+    let (header, rows) = lines.split_once('\n').unwrap();
+    let wrong = [
+        ("{}\n".to_owned(), "line 1: this is no export"),
+        (rows.to_owned(), "line 1: this is no export"),
+        (lines.replace("export\":1", "export\":2"), "line 1: this was made by another version"),
+        (format!("{lines}{{\"table\":\"secrets\",\"row\":{{}}}}\n"), "has no table secrets"),
+        (format!("{lines}{{\"table\":\"users\",\"row\":{{\"no\":1}}}}\n"), "users have no no"),
+        (lines.replacen("\"seq\":", "\"seq\":\"x", 1), "line "),
+        (
+            lines.replacen("\"last_seq\":", "\"last_seq\":1.5,\"x\":", 1),
+            "1.5 is not a whole number",
+        ),
+        (lines[..lines.len() / 2].to_owned(), "line "),
+        (format!("{header}\n{{\"table\":\"members\",\"row\":{{}}}}\n"), "line 2 to 2: members: "),
+    ];
+    for (lines, why) in wrong {
+        let (code, text) = import(&url, &lines).await;
+        assert_eq!(code, Some(1), "{why}: {text}");
+        assert!(text.contains(why) && text.contains("nothing was imported"), "{text}");
+    }
+    assert_eq!(export(&url, &["--all"]).await, format!("{header}\n"));
+
+    // Another user has the handle of one who comes.
+    let server = on_file(to).await;
+    server.sign_up("bob").await;
+    let (code, text) = import(&url, &lines).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("another server uses it"), "{text}");
+    let to = server.shutdown().await;
+    let (code, text) = import(&sqlite_in(to.path()), &lines).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("users: UNIQUE constraint failed: users."), "{text}");
+}
+
+/// The columns that no export has, as the program computes them or they are of a running server.
+const LEFT_OUT: [&str; 7] = [
+    "users.handle_folded",
+    "users.email_folded",
+    "users.name_folded",
+    "chats.ephemeral",
+    "chats.ended",
+    "chats.member_count",
+    "chats.name_folded",
+];
+
+#[tokio::test]
+async fn every_column_is_exported_or_left_out_on_purpose() {
+    let directory = on_file(TempDir::new().unwrap()).await.shutdown().await;
+    let mut connection = SqliteConnection::connect(&sqlite_in(directory.path())).await.unwrap();
+    let schema = schema();
+    for record in schema["oneOf"].as_array().unwrap().iter().skip(1) {
+        let record = &record["properties"];
+        let table = record["table"]["const"].as_str().unwrap();
+        let sql = "select $1 || '.' || name from pragma_table_info($1)";
+        let columns: Vec<String> =
+            sqlx::query_scalar(sql).bind(table).fetch_all(&mut connection).await.unwrap();
+        let exported = record["row"]["properties"].as_object().unwrap().keys();
+        let exported = HashSet::<String>::from_iter(exported.map(|it| format!("{table}.{it}")));
+        let kept = columns.into_iter().filter(|it| !LEFT_OUT.contains(&&**it));
+        assert_eq!(HashSet::from_iter(kept), exported);
+    }
+}
