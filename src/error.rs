@@ -338,7 +338,7 @@ pub enum CopyError {
          Drop it and create it anew to begin again"
     )]
     Differs { url: Url, tables: String },
-    #[error("there is no such chat or user; chinwag export --all writes everything")]
+    #[error("there is no chat or user of this id; list-chats and list-users show the ids")]
     NothingToExport,
     /// Nothing of the export is in the database.
     #[error("{}, line {lines}: {why}; nothing was imported", file.display())]

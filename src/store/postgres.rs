@@ -28,6 +28,14 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How long the database may take until a node knows that it has its [`DatabaseLock`] still.
 const ENSURE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// For what may take long: a load, or reading everything. It must not hold up others.
+pub(super) const UNBOUNDED: [(&str, &str); 4] = [
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("lock_timeout", "30s"),
+    ("tcp_user_timeout", "10s"),
+];
+
 /// What keeps a statement, a lock or a lost client from holding up the others. A node that is cut
 /// off in the middle of a transaction holds its rows no longer than an idle transaction lasts.
 const BOUNDS: [(&str, &str); 4] = [

@@ -13,10 +13,6 @@ use crate::error::CopyError;
 use crate::store::postgres::{self, LOCK, MIGRATIONS};
 use crate::store::versions::{Applied, LIST_APPLIED, are_chinwags};
 
-/// A load may take long, but must not hold up others.
-const BOUNDS: [(&str, &str); 3] =
-    [("statement_timeout", "0"), ("lock_timeout", "30s"), ("tcp_user_timeout", "10s")];
-
 /// How long a session that was told to end may take to end.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -41,7 +37,7 @@ impl Target {
         }
         let failed = CopyError::of(url);
         let options = postgres::options(url.expose()).map_err(&failed)?;
-        let options = options.application_name("chinwag copy").options(BOUNDS);
+        let options = options.application_name("chinwag copy").options(postgres::UNBOUNDED);
         let connection = options.disable_statement_logging().connect().await.map_err(&failed)?;
         let mut target = Target { url: url.clone(), connection };
         if !target.claim().await.map_err(&failed)? {

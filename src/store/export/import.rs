@@ -1,16 +1,18 @@
 //! Reading an export into a database, all of it or nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, SqliteConnection};
-use uuid::Uuid;
 
 use super::records::{Record, write_row};
-use super::tables::{Kind, Table};
+use super::tables::{Kind, TABLES, Table};
+use crate::clock;
 use crate::config::{Limits, Url};
 use crate::error::CopyError;
 use crate::store::exit::Keeping;
@@ -18,7 +20,7 @@ use crate::store::sqlite::json;
 use crate::store::{Store, postgres, sqlite};
 
 /// The version of the format that is read.
-const VERSION: u32 = 1;
+const VERSION: u64 = 1;
 
 /// The most bytes of a line: far more than a row has.
 const MAX_LINE: u64 = 64 << 20;
@@ -42,26 +44,99 @@ pub struct Imported {
 /// made. Users, teams and chats that are there already stay as they are, and what is in such chats.
 /// Errors: nothing is written.
 pub async fn import(database: &Url, file: &Path) -> Result<Vec<Imported>, CopyError> {
-    let failed = |source| CopyError::File { file: file.to_owned(), source };
-    let lines: Box<dyn Read> = match file == Path::new("-") {
-        true => Box::new(io::stdin()),
-        false => Box::new(File::open(file).map_err(failed)?),
-    };
+    let mut lines = Lines::open(file)?;
+    if !lines.begin_an_export()? {
+        let why = "this is no export of Chinwag's; one that is compressed is to be unpacked first";
+        return Err(lines.unimportable("1", why));
+    }
     // It makes and migrates the database, and keeps servers away until it is closed.
     let opened = Store::open(database, &Limits::default(), Keeping::default(), String::new()).await;
     let (store, _events) = opened.map_err(CopyError::of(database))?;
+    let imported = import_lines(database, lines).await;
+    store.close(CLOSE_TIMEOUT).await;
+    imported
+}
+
+async fn import_lines(database: &Url, mut lines: Lines<'_>) -> Result<Vec<Imported>, CopyError> {
     let mut import = Import {
         target: Target::open(database).await?,
         database,
-        file,
         tables: Vec::new(),
-        known_chats: HashSet::new(),
+        known: HashSet::new(),
         pending: Pending::default(),
     };
-    import.read(BufReader::new(lines)).await?;
-    let imported = import.finish().await?;
-    store.close(CLOSE_TIMEOUT).await;
-    Ok(imported)
+    // How many rows an export has had so far that is not at its end.
+    let mut rows = None;
+    while lines.next()? {
+        let record = Record::parse(&lines.text).map_err(|why| lines.unimportable_here(why))?;
+        rows = match (record, rows) {
+            (Record::Header(VERSION), None) => Some(0),
+            (Record::Header(_), None) => {
+                return Err(lines.unimportable_here("this was made by another version of Chinwag"));
+            }
+            (Record::Row(table, row), Some(rows)) => {
+                import.add(&lines, table, &row).await?;
+                Some(rows + 1)
+            }
+            (Record::End(all), Some(rows)) if all == rows => None,
+            _ => return Err(lines.unimportable_here("a part of the export is missing before it")),
+        };
+    }
+    if rows.is_some() {
+        return Err(lines.unimportable_here("the export is not whole: its last line is missing"));
+    }
+    import.flush(&lines).await?;
+    import.finish().await
+}
+
+/// The lines of a file.
+struct Lines<'a> {
+    file: &'a Path,
+    lines: BufReader<Box<dyn Read>>,
+    text: Vec<u8>,
+    /// The number of that line.
+    number: u64,
+}
+
+impl Lines<'_> {
+    fn open(file: &Path) -> Result<Lines<'_>, CopyError> {
+        let failed = |source| CopyError::File { file: file.to_owned(), source };
+        let lines: Box<dyn Read> = match file == Path::new("-") {
+            true => Box::new(io::stdin()),
+            false => Box::new(File::open(file).map_err(failed)?),
+        };
+        Ok(Lines { file, lines: BufReader::new(lines), text: Vec::new(), number: 0 })
+    }
+
+    /// Whether what is still to be read begins as an export does.
+    fn begin_an_export(&mut self) -> Result<bool, CopyError> {
+        let failed = |source| CopyError::File { file: self.file.to_owned(), source };
+        Ok(self.lines.fill_buf().map_err(failed)?.starts_with(br#"{"chinwag_export":"#))
+    }
+
+    /// Reads the next line; false if there is none.
+    fn next(&mut self) -> Result<bool, CopyError> {
+        let failed = |source| CopyError::File { file: self.file.to_owned(), source };
+        self.text.clear();
+        let mut line = (&mut self.lines).take(MAX_LINE);
+        if line.read_until(b'\n', &mut self.text).map_err(failed)? == 0 {
+            return Ok(false);
+        }
+        self.number += 1;
+        match self.text.len() as u64 == MAX_LINE {
+            true => Err(self.unimportable_here("it is longer than any row")),
+            false => Ok(true),
+        }
+    }
+
+    fn unimportable_here(&self, why: impl Into<String>) -> CopyError {
+        self.unimportable(self.number, why)
+    }
+
+    fn unimportable(&self, lines: impl ToString, why: impl Into<String>) -> CopyError {
+        let (file, lines, why) = (self.file.to_owned(), lines.to_string(), why.into());
+        CopyError::Unimportable { file, lines, why }
+    }
 }
 
 /// Rows of one table that are to be written.
@@ -70,126 +145,93 @@ struct Pending {
     table: Option<&'static Table>,
     /// As a JSON array, without its end.
     rows: Vec<u8>,
-    /// Those of them that are chats.
-    chats: Vec<Uuid>,
+    /// The columns that any of them has: the others get what the database gives by itself.
+    columns: BTreeSet<&'static str>,
+    /// What others refer to them by: the ids of users, teams and chats.
+    ids: Vec<String>,
     first_line: u64,
-    last_line: u64,
 }
 
 struct Import<'a> {
     target: Target,
     database: &'a Url,
-    file: &'a Path,
     tables: Vec<Imported>,
-    /// The chats of the export that were there before.
-    known_chats: HashSet<Uuid>,
+    /// The users, teams and chats of the export that were there before: their tables and ids.
+    known: HashSet<(&'static str, String)>,
     pending: Pending,
 }
 
 impl Import<'_> {
-    async fn read(&mut self, mut lines: impl BufRead) -> Result<(), CopyError> {
-        let failed = |source| CopyError::File { file: self.file.to_owned(), source };
-        let mut text = Vec::new();
-        for line in 1.. {
-            text.clear();
-            (&mut lines).take(MAX_LINE).read_until(b'\n', &mut text).map_err(failed)?;
-            if text.is_empty() {
-                break;
-            }
-            if text.trim_ascii().is_empty() {
-                continue;
-            }
-            let unfit = |why: String| self.unimportable(line.to_string(), why);
-            let record: Record<'_> =
-                serde_json::from_slice(&text).map_err(|error| unfit(error.to_string()))?;
-            if line == 1 && record.chinwag_export.is_none() {
-                return Err(unfit("this is no export of Chinwag's".into()));
-            }
-            match (record.chinwag_export, &record.table) {
-                (Some(VERSION), None) => continue,
-                (Some(_), None) => {
-                    return Err(unfit("this was made by another version of Chinwag".into()));
-                }
-                (None, Some(name)) => {
-                    let table = Table::find(name).ok_or_else(|| {
-                        unfit(format!("this version of Chinwag has no table {name}"))
-                    })?;
-                    self.add(line, table, &record).await?;
-                }
-                _ => return Err(unfit("a line has either a version or a row".into())),
-            }
-        }
-        self.flush().await
-    }
-
-    /// Adds a row to those that are to be written, unless it is in a chat that was there before.
+    /// Adds a row to those that are to be written, unless it is part of what was there before.
     async fn add(
         &mut self,
-        line: u64,
+        lines: &Lines<'_>,
         table: &'static Table,
-        record: &Record<'_>,
+        row: &BTreeMap<String, &RawValue>,
     ) -> Result<(), CopyError> {
         let is_other = self.pending.table.is_none_or(|pending| pending.name != table.name);
         if is_other || self.pending.rows.len() >= AT_ONCE {
-            self.flush().await?;
+            self.flush(lines).await?;
             self.pending.table = Some(table);
-            self.pending.first_line = line;
+            self.pending.first_line = lines.number;
         }
-        if is_other && !self.tables.iter().any(|it| it.table == table.name) {
-            self.tables.push(Imported { table: table.name, read: 0, written: 0 });
-        }
-        if let Some(imported) = self.tables.iter_mut().find(|it| it.table == table.name) {
-            imported.read += 1;
-        }
+        self.count(table).read += 1;
         let id_in =
-            |column| record.row.get(column).and_then(|it| serde_json::from_str(it.get()).ok());
-        if id_in("chat_id").is_some_and(|chat: Uuid| self.known_chats.contains(&chat)) {
+            |column| row.get(column).and_then(|it| serde_json::from_str::<String>(it.get()).ok());
+        let whole = table.part_of.and_then(|(column, whole)| Some((whole, id_in(column)?)));
+        if whole.is_some_and(|whole| self.known.contains(&whole)) {
             return Ok(());
         }
-        if table.name == "chats" {
-            self.pending.chats.extend(id_in("id"));
+        if table.is_whole() {
+            self.pending.ids.extend(id_in("id"));
         }
-        self.pending.last_line = line;
         let begin = if self.pending.rows.is_empty() { b'[' } else { b',' };
         self.pending.rows.push(begin);
-        write_row(table, &record.row, &mut self.pending.rows)
-            .map_err(|why| self.unimportable(line.to_string(), why))
+        let columns = write_row(table, row, &mut self.pending.rows)
+            .map_err(|why| lines.unimportable_here(why))?;
+        self.pending.columns.extend(columns);
+        Ok(())
     }
 
     /// Writes the rows.
-    async fn flush(&mut self) -> Result<(), CopyError> {
-        let Pending { table, mut rows, chats, first_line, last_line } =
+    async fn flush(&mut self, lines: &Lines<'_>) -> Result<(), CopyError> {
+        let Pending { table, mut rows, columns, ids, first_line } =
             std::mem::take(&mut self.pending);
         let Some(table) = table.filter(|_| !rows.is_empty()) else {
             return Ok(());
         };
         rows.push(b']');
-        let lines = || format!("{first_line} to {last_line}");
-        let rows = String::from_utf8(rows)
-            .map_err(|error| self.unimportable(lines(), error.to_string()))?;
-        let known = self.target.find_chats(&chats).await.map_err(CopyError::of(self.database))?;
-        self.known_chats.extend(known);
-        let written = self.target.write(table, &rows).await.map_err(|error| match error {
+        let unwritten = |error| match error {
             sqlx::Error::Database(error) => {
-                self.unimportable(lines(), format!("{}: {}", table.name, error.message()))
+                let detail = error.try_downcast_ref::<PgDatabaseError>().and_then(|it| it.detail());
+                let why =
+                    format!("{}: {} {}", table.name, error.message(), detail.unwrap_or_default());
+                lines.unimportable(format!("{first_line} to {}", lines.number), why.trim_end())
             }
             error => CopyError::of(self.database)(error),
-        })?;
-        if let Some(imported) = self.tables.iter_mut().find(|it| it.table == table.name) {
-            imported.written += written;
+        };
+        let rows = String::from_utf8(rows).map_err(|it| lines.unimportable_here(it.to_string()))?;
+        if table.is_whole() {
+            let known = self.target.find(table.name, &ids).await.map_err(unwritten)?;
+            self.known.extend(known.into_iter().map(|id| (table.name, id)));
         }
-        self.pending.table = Some(table);
-        self.pending.first_line = last_line + 1;
+        let columns = Vec::from_iter(columns);
+        let written = self.target.write(table, &columns, &rows).await.map_err(unwritten)?;
+        self.count(table).written += written;
         Ok(())
+    }
+
+    fn count(&mut self, table: &Table) -> &mut Imported {
+        let at = self.tables.iter().position(|it| it.table == table.name).unwrap_or_else(|| {
+            self.tables.push(Imported { table: table.name, read: 0, written: 0 });
+            self.tables.len() - 1
+        });
+        &mut self.tables[at]
     }
 
     async fn finish(mut self) -> Result<Vec<Imported>, CopyError> {
         self.target.commit().await.map_err(CopyError::of(self.database))?;
         Ok(self.tables)
-    }
-
-    fn unimportable(&self, lines: String, why: String) -> CopyError {
-        CopyError::Unimportable { file: self.file.to_owned(), lines, why }
     }
 }
 
@@ -220,6 +262,7 @@ impl Target {
             false => {
                 let options = postgres::options(database.expose()).map_err(&failed)?;
                 let options = options.application_name("chinwag import");
+                let options = options.options(postgres::UNBOUNDED);
                 let options = options.disable_statement_logging();
                 Target::Postgres(options.connect().await.map_err(&failed)?)
             }
@@ -230,33 +273,47 @@ impl Target {
         Ok(target)
     }
 
-    /// Those of these chats that are there.
-    async fn find_chats(&mut self, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    /// Those of these users, teams or chats that are there.
+    async fn find(&mut self, table: &str, ids: &[String]) -> Result<Vec<String>, sqlx::Error> {
+        let ids = json(ids.iter());
         match self {
             Target::Sqlite(connection) => {
-                let sql = "select id from chats
-                     where id in (select unhex(value, '-') from json_each($1))";
-                sqlx::query_scalar(sql).bind(json(ids.iter())).fetch_all(connection).await
+                let key = if table == "users" { "value" } else { "unhex(value, '-')" };
+                let sql = format!(
+                    "select value from json_each($1)
+                     where {key} in (select id from {table})"
+                );
+                sqlx::query_scalar(AssertSqlSafe(sql)).bind(ids).fetch_all(connection).await
             }
             Target::Postgres(connection) => {
-                let sql = "select id from chats where id = any($1)";
-                sqlx::query_scalar(sql).bind(ids).fetch_all(connection).await
+                let kind = if table == "users" { "text" } else { "uuid" };
+                let sql = format!(
+                    "select value from json_array_elements_text($1::text::json)
+                     where value::{kind} in (select id from {table})"
+                );
+                sqlx::query_scalar(AssertSqlSafe(sql)).bind(ids).fetch_all(connection).await
             }
         }
     }
 
     /// Writes rows that are not there yet, and returns how many these are.
-    async fn write(&mut self, table: &Table, rows: &str) -> Result<u64, sqlx::Error> {
-        let (Table { name, key, .. }, columns) = (table, table.names());
+    async fn write(
+        &mut self,
+        table: &Table,
+        columns: &[&str],
+        rows: &str,
+    ) -> Result<u64, sqlx::Error> {
+        let Table { name, key, .. } = table;
+        let names = columns.join(", ");
         match self {
             Target::Sqlite(connection) => {
-                let values = table.columns.iter().map(|(column, kind)| match kind {
-                    Kind::Uuid => format!("unhex(value ->> '{column}', '-')"),
+                let values = columns.iter().map(|column| match table.kind(column) {
+                    Some(Kind::Uuid) => format!("unhex(value ->> '{column}', '-')"),
                     _ => format!("value ->> '{column}'"),
                 });
                 let values = values.collect::<Vec<_>>().join(", ");
                 let sql = format!(
-                    "insert into {name} ({columns}) select {values} from json_each($1) where true
+                    "insert into {name} ({names}) select {values} from json_each($1) where true
                      on conflict ({key}) do nothing"
                 );
                 let done = sqlx::query(AssertSqlSafe(sql)).bind(rows).execute(connection).await?;
@@ -264,8 +321,8 @@ impl Target {
             }
             Target::Postgres(connection) => {
                 let sql = format!(
-                    "insert into {name} ({columns})
-                     select {columns} from json_populate_recordset(null::{name}, $1::text::json)
+                    "insert into {name} ({names})
+                     select {names} from json_populate_recordset(null::{name}, $1::text::json)
                      on conflict ({key}) do nothing"
                 );
                 let done = sqlx::query(AssertSqlSafe(sql)).bind(rows).execute(connection).await?;
@@ -274,15 +331,25 @@ impl Target {
         }
     }
 
-    /// Counts the members of the chats that have come, and commits.
+    /// Counts the members of the chats that have come, lets go of files that no message has, and
+    /// commits.
     async fn commit(&mut self) -> Result<(), sqlx::Error> {
         let count = "update chats
              set member_count = (select count(*) from members where chat_id = chats.id)
              where member_count = 0 and not ended";
-        with!(self, |connection| {
+        let expire = "update files set expires_at = $1 where expires_at is null
+             and not exists (select 1 from message_files where file_id = files.id)";
+        with!(&mut *self, |connection| {
             sqlx::raw_sql(count).execute(&mut *connection).await?;
+            sqlx::query(expire).bind(clock::now()).execute(&mut *connection).await?;
             sqlx::raw_sql("commit").execute(connection).await?;
         });
+        if let Target::Postgres(connection) = self {
+            // The database knows nothing of what has come yet, and would plan badly.
+            let names = TABLES.map(|table| table.name).join(", ");
+            let analyze = AssertSqlSafe(format!("analyze {names}"));
+            sqlx::query(analyze).execute(connection).await?;
+        }
         Ok(())
     }
 }

@@ -15,12 +15,14 @@ use uuid::Uuid;
 
 pub use import::{Imported, import};
 
+use super::copy::is_unfinished;
+use super::sqlite::json;
 use super::{postgres, sqlite, versions};
 use crate::clock;
 use crate::config::Url;
 use crate::error::CopyError;
 use records::{HEADER, RecordWriter};
-use tables::{Kind, PRIVATE, SECRET, TABLES, Table};
+use tables::{Kind, TABLES, Table};
 
 /// Rows that the driver reads ahead of a file; each may be half a megabyte.
 const AHEAD: usize = 32;
@@ -41,14 +43,22 @@ pub enum Export {
 pub async fn export(database: &Url, what: &Export, out: &mut impl Write) -> Result<u64, CopyError> {
     let failed = CopyError::of(database);
     let mut reader = Reader::open(database).await?;
-    if !reader.is_there(what).await.map_err(&failed)? {
+    let chats = reader.list_chats(what).await.map_err(&failed)?;
+    let is_there = match what {
+        Export::All => true,
+        Export::Chat(_) => !chats.is_empty(),
+        Export::User(id) => reader.has_user(id).await.map_err(&failed)?,
+    };
+    if !is_there {
         return Err(CopyError::NothingToExport);
     }
     out.write_all(HEADER.as_bytes()).map_err(unwritten)?;
     let mut rows = 0;
     for table in &TABLES {
-        rows += reader.write(database, table, what, out).await?;
+        rows += reader.write(database, table, what, &chats, out).await?;
     }
+    // Without it an import would take a part for the whole.
+    writeln!(out, r#"{{"rows":{rows}}}"#).map_err(unwritten)?;
     out.flush().map_err(unwritten)?;
     Ok(rows)
 }
@@ -82,27 +92,37 @@ impl Reader {
             return Ok(Reader::Sqlite(connection));
         }
         let options = postgres::options(database.expose()).map_err(&failed)?;
-        let options = options.application_name("chinwag export").disable_statement_logging();
-        let mut connection = options.connect().await.map_err(&failed)?;
+        let options = options.application_name("chinwag export").options(postgres::UNBOUNDED);
+        let mut connection =
+            options.disable_statement_logging().connect().await.map_err(&failed)?;
         let begin = "begin isolation level repeatable read, read only";
         sqlx::raw_sql(begin).execute(&mut connection).await.map_err(&failed)?;
         let applied = sqlx::query_as(versions::LIST_APPLIED).fetch_all(&mut connection).await;
         versions::check(database, &postgres::MIGRATIONS, applied)?;
+        if is_unfinished(&mut connection).await.map_err(&failed)? {
+            let why = "it waits for the rest of a copy: end that by the same chinwag copy";
+            return Err(CopyError::Unfit { url: database.clone(), why });
+        }
         Ok(Reader::Postgres(connection))
     }
 
-    async fn is_there(&mut self, what: &Export) -> Result<bool, sqlx::Error> {
+    /// The chats that an export of a chat or a user is about.
+    async fn list_chats(&mut self, what: &Export) -> Result<Vec<Uuid>, sqlx::Error> {
         with!(self, |connection| match what {
-            Export::All => Ok(true),
+            Export::All => Ok(Vec::new()),
             Export::Chat(id) => {
-                let sql = "select exists (select 1 from chats where id = $1 and not ended)";
-                sqlx::query_scalar(sql).bind(*id).fetch_one(connection).await
+                let sql = format!("{} and id = $1", tables::ALL_CHATS);
+                sqlx::query_scalar(AssertSqlSafe(sql)).bind(*id).fetch_all(connection).await
             }
             Export::User(id) => {
-                let sql = "select exists (select 1 from users where id = $1)";
-                sqlx::query_scalar(sql).bind(id).fetch_one(connection).await
+                sqlx::query_scalar(tables::CHATS_OF_USER).bind(id).fetch_all(connection).await
             }
         })
+    }
+
+    async fn has_user(&mut self, id: &str) -> Result<bool, sqlx::Error> {
+        let sql = "select exists (select 1 from users where id = $1)";
+        with!(self, |connection| sqlx::query_scalar(sql).bind(id).fetch_one(connection).await)
     }
 
     /// Writes the rows of a table.
@@ -111,44 +131,48 @@ impl Reader {
         database: &Url,
         table: &Table,
         what: &Export,
+        chats: &[Uuid],
         out: &mut impl Write,
     ) -> Result<u64, CopyError> {
-        let sql = select(table, what);
-        with!(self, |connection| {
-            let query = sqlx::query(AssertSqlSafe(sql));
-            let query = match what {
-                Export::All => query,
-                Export::Chat(id) => query.bind(*id),
-                Export::User(id) => query.bind(id),
-            };
-            write_rows(query.fetch(connection), table, out, database).await
-        })
+        match self {
+            Reader::Sqlite(connection) => {
+                let sql = select(table, what, "select unhex(value, '-') from json_each($1)");
+                let query = sqlx::query(AssertSqlSafe(sql));
+                let query = match what {
+                    Export::All => query,
+                    Export::Chat(_) => query.bind(json(chats.iter())),
+                    Export::User(id) => query.bind(json(chats.iter())).bind(id),
+                };
+                write_rows(query.fetch(connection), table, out, database).await
+            }
+            Reader::Postgres(connection) => {
+                let sql = select(table, what, "select unnest($1::uuid[])");
+                let query = sqlx::query(AssertSqlSafe(sql));
+                let query = match what {
+                    Export::All => query,
+                    Export::Chat(_) => query.bind(chats),
+                    Export::User(id) => query.bind(chats).bind(id),
+                };
+                write_rows(query.fetch(connection), table, out, database).await
+            }
+        }
     }
 }
 
-/// The query for the rows of a table, in the order of its key.
-fn select(table: &Table, what: &Export) -> String {
+/// The query for the rows of a table, in the order of its key. `$1` are the chats that it is about, as
+/// `chats` reads them, and `$2` is the user.
+fn select(table: &Table, what: &Export, chats: &str) -> String {
     let Table { name, key, of_all, of_chat, of_user, .. } = table;
-    let (begin, filter) = match what {
-        Export::All => (tables::ALL, of_all),
-        Export::Chat(_) => (tables::OF_CHAT, of_chat),
-        Export::User(_) => (tables::OF_USER, of_user),
+    let (chats, others, filter) = match what {
+        Export::All => (tables::ALL_CHATS, tables::ALL, of_all),
+        Export::Chat(_) => (chats, tables::OF_CHAT, of_chat),
+        Export::User(_) => (chats, tables::OF_USER, of_user),
     };
-    let shown = |column: &str| match what {
-        Export::All => column.to_owned(),
-        _ if column == SECRET => format!("null as {column}"),
-        Export::Chat(_) if PRIVATE.contains(&column) => format!("null as {column}"),
-        Export::User(_) if PRIVATE.contains(&column) => {
-            format!("case when id = $1 then {column} end as {column}")
-        }
-        _ => column.to_owned(),
-    };
-    let columns = table.columns.iter().map(|(column, _)| match *name {
-        "users" => shown(column),
-        _ => (*column).to_owned(),
-    });
+    let columns = table.columns.iter().map(|(column, _)| table.shown(column, what));
     let columns = columns.collect::<Vec<_>>().join(", ");
-    format!("{begin} select {columns} from {name} where {filter} order by {key}")
+    format!(
+        "with c (id) as ({chats}), {others} select {columns} from {name} where {filter} order by {key}"
+    )
 }
 
 async fn write_rows<R: Row>(
@@ -179,7 +203,7 @@ where
                 Kind::Big => record.add(column, row.try_get::<Option<i64>, _>(at)),
                 Kind::Small => record.add(column, row.try_get::<Option<i16>, _>(at)),
                 Kind::Flag => record.add(column, row.try_get::<Option<bool>, _>(at)),
-                Kind::Time => record.add(column, row.try_get::<Option<clock::Time>, _>(at)),
+                Kind::Time => record.add_time(column, row.try_get(at)),
             }
             .map_err(&unread)?;
         }

@@ -7,10 +7,13 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::tables::{Kind, Table};
-use crate::clock;
+use crate::clock::Time;
 
 /// The first line: the version of the format.
 pub const HEADER: &str = "{\"chinwag_export\":1}\n";
+
+/// The time that never comes.
+const FOREVER: &str = "forever";
 
 /// Writes a row.
 pub struct RecordWriter<'a> {
@@ -35,6 +38,18 @@ impl<'a> RecordWriter<'a> {
                 .map_err(|error| sqlx::Error::Encode(error.into()))?;
         }
         Ok(())
+    }
+
+    /// Adds a time: as on the wire, and one that never comes as [`FOREVER`].
+    pub fn add_time(
+        &mut self,
+        column: &str,
+        time: Result<Option<Time>, sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
+        match time? {
+            Some(Time::FOREVER) => self.add(column, Ok(Some(FOREVER))),
+            time => self.add(column, Ok(time)),
+        }
     }
 
     /// Adds JSON. Line ends in it are no more than space between its parts.
@@ -64,26 +79,52 @@ impl<'a> RecordWriter<'a> {
     }
 }
 
-/// A line that is read: the header or a row.
+/// A line that is read.
+pub enum Record<'a> {
+    /// The first of an export: the version of its format.
+    Header(u64),
+    Row(&'static Table, BTreeMap<String, &'a RawValue>),
+    /// The last of an export: how many rows it has.
+    End(u64),
+}
+
+/// A line, whatever it is.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record<'a> {
-    pub chinwag_export: Option<u32>,
-    pub table: Option<String>,
+struct Line<'a> {
+    chinwag_export: Option<u64>,
+    table: Option<String>,
     #[serde(borrow, default)]
-    pub row: BTreeMap<String, &'a RawValue>,
+    row: BTreeMap<String, &'a RawValue>,
+    rows: Option<u64>,
+}
+
+impl Record<'_> {
+    /// Reads a line. Errors: why it is none.
+    pub fn parse(line: &[u8]) -> Result<Record<'_>, String> {
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        match (line.chinwag_export, line.table, line.rows) {
+            (Some(version), ..) => Ok(Record::Header(version)),
+            (_, Some(name), _) => match Table::find(&name) {
+                Some(table) => Ok(Record::Row(table, line.row)),
+                None => Err(format!("this version of Chinwag has no table {name}")),
+            },
+            (.., Some(rows)) => Ok(Record::End(rows)),
+            _ => Err("it is no line of an export".into()),
+        }
+    }
 }
 
 /// Writes a value as the database takes it out of JSON: times as numbers, JSON as text. Errors: why
 /// it cannot be the value of such a column.
 fn write_value(kind: Kind, value: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let is_forever = value.trim_matches('"') == FOREVER;
     let (is_right, what) = match kind {
         Kind::Text => (is::<String>(value), "a string"),
         Kind::Uuid => (is::<Uuid>(value), "a UUID"),
         Kind::Big => (is::<i64>(value), "a whole number"),
         Kind::Small => (is::<i16>(value), "a whole number of two bytes"),
         Kind::Flag => (is::<bool>(value), "true or false"),
-        Kind::Time => (is::<clock::Time>(value), "a time"),
+        Kind::Time => (is_forever || is::<Time>(value), "a time"),
         Kind::Json => (true, "JSON"),
     };
     if !is_right {
@@ -91,7 +132,10 @@ fn write_value(kind: Kind, value: &str, out: &mut Vec<u8>) -> Result<(), String>
     }
     match kind {
         Kind::Time => {
-            let time: clock::Time = serde_json::from_str(value).map_err(|it| it.to_string())?;
+            let time = match is_forever {
+                true => Time::FOREVER,
+                false => serde_json::from_str(value).map_err(|it| it.to_string())?,
+            };
             out.extend(time.as_micros().to_string().into_bytes());
         }
         Kind::Json => serde_json::to_writer(out, value).map_err(|it| it.to_string())?,
@@ -104,24 +148,27 @@ fn is<'a, T: Deserialize<'a>>(value: &'a str) -> bool {
     serde_json::from_str::<T>(value).is_ok()
 }
 
-/// A row as a database reads it. Errors: what is wrong with it.
+/// Writes a row as a database reads it, and returns the columns that it has. Errors: what is wrong
+/// with it.
 pub fn write_row(
-    table: &Table,
+    table: &'static Table,
     row: &BTreeMap<String, &RawValue>,
     out: &mut Vec<u8>,
-) -> Result<(), String> {
+) -> Result<Vec<&'static str>, String> {
+    let mut columns = Vec::new();
     out.push(b'{');
-    for (at, (name, value)) in row.iter().enumerate() {
+    for (name, value) in row {
         let column = table.columns.iter().find(|(column, _)| column == name);
-        let Some((_, kind)) = column else {
+        let Some((column, kind)) = column else {
             return Err(format!("{} have no {name} in this version of Chinwag", table.name));
         };
-        if at > 0 {
+        if !columns.is_empty() {
             out.push(b',');
         }
-        out.extend(format!("\"{name}\":").into_bytes());
+        out.extend(format!("\"{column}\":").into_bytes());
         write_value(*kind, value.get(), out).map_err(|why| format!("{name}: {why}"))?;
+        columns.push(*column);
     }
     out.push(b'}');
-    Ok(())
+    Ok(columns)
 }

@@ -2,6 +2,8 @@
 
 use Kind::{Big, Flag, Json, Small, Text, Time, Uuid};
 
+use super::Export;
+
 /// What a column holds, and how a record shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -26,70 +28,73 @@ pub struct Table {
     pub columns: &'static [(&'static str, Kind)],
     /// The columns of its primary key.
     pub key: &'static str,
+    /// The column with the id of the chat, team or user that its rows are part of, and their table.
+    pub part_of: Option<(&'static str, &'static str)>,
     /// Which of its rows are exported with everything, with a chat, and with a user.
     pub of_all: &'static str,
     pub of_chat: &'static str,
     pub of_user: &'static str,
 }
 
-/// Begins each query: the chats (`c`), teams (`t`) and users (`u`) that an export is about. An
-/// ephemeral chat is nobody's once the server has ended, and an ended one is being deleted.
-pub const ALL: &str = "with c (id) as (select id from chats where not ended and not ephemeral),
-     t (id) as (select id from teams),
-     u (id) as (select id from users)";
+/// The chats of an export of everything. An ephemeral chat is nobody's once the server has ended, and
+/// an ended one is being deleted.
+pub const ALL_CHATS: &str = "select id from chats where not ended and not ephemeral";
 
-/// The same of one chat, `$1`, and those who are or were in it.
-pub const OF_CHAT: &str = "with c (id) as (select id from chats where id = $1 and not ended),
-     t (id) as (select team_id from chats where id = $1),
+/// The chats that a user, `$1`, has or had something to do with.
+pub const CHATS_OF_USER: &str = "select id from chats where not ended and not ephemeral and id in (
+     select chat_id from members where user_id = $1
+     union select chat_id from former_members where user_id = $1
+     union select chat_id from messages where user_id = $1
+     union select chat_id from reactions where user_id = $1
+     union select chat_id from bans where user_id = $1
+     union select chat_id from invitations where inviter_id = $1 or invitee_id = $1
+ )";
+
+/// The teams (`t`) and users (`u`) of an export of everything; `c` are the chats.
+pub const ALL: &str = "t (id) as (select id from teams), u (id) as (select id from users)";
+
+/// The same of a chat: those who are or were in it.
+pub const OF_CHAT: &str = "t (id) as (select team_id from chats where id in (select id from c)),
      u (id) as (
-         select creator_id from chats where id = $1
+         select creator_id from chats where id in (select id from c)
          union select creator_id from teams where id in (select id from t)
-         union select user_id from members where chat_id = $1
-         union select user_id from former_members where chat_id = $1
-         union select user_id from messages where chat_id = $1
-         union select user_id from reactions where chat_id = $1
-         union select user_id from bans where chat_id = $1
-         union select by_user from bans where chat_id = $1
-         union select inviter_id from invitations where chat_id = $1
-         union select invitee_id from invitations where chat_id = $1
+         union select user_id from members where chat_id in (select id from c)
+         union select user_id from former_members where chat_id in (select id from c)
+         union select user_id from messages where chat_id in (select id from c)
+         union select user_id from reactions where chat_id in (select id from c)
+         union select user_id from bans where chat_id in (select id from c)
+         union select by_user from bans where chat_id in (select id from c)
+         union select inviter_id from invitations where chat_id in (select id from c)
+         union select invitee_id from invitations where chat_id in (select id from c)
          union select user_id from files where id in (
-             select file_id from message_files where chat_id = $1
+             select file_id from message_files where chat_id in (select id from c)
          )
      )";
 
-/// The same of one user, `$1`, and those who have made what the user is part of.
-pub const OF_USER: &str = "with c (id) as (
-         select id from chats where not ended and id in (
-             select chat_id from members where user_id = $1
-             union select chat_id from former_members where user_id = $1
-             union select chat_id from messages where user_id = $1
-             union select chat_id from reactions where user_id = $1
-             union select chat_id from bans where user_id = $1
-             union select chat_id from invitations where inviter_id = $1 or invitee_id = $1
-         )
-     ),
-     t (id) as (
-         select team_id from team_members where user_id = $1
+/// The same of a user, `$2`: those who have made what the user is part of, and whom the user has
+/// dealt with.
+pub const OF_USER: &str = "t (id) as (
+         select team_id from team_members where user_id = $2
          union select team_id from chats where id in (select id from c)
      ),
      u (id) as (
-         select id from users where id = $1
+         select id from users where id = $2
          union select creator_id from chats where id in (select id from c)
          union select creator_id from teams where id in (select id from t)
-         union select by_user from bans where user_id = $1
-         union select inviter_id from invitations where invitee_id = $1
-         union select invitee_id from invitations where inviter_id = $1
-         union select blocked_id from blocks where user_id = $1
+         union select inviter_id from invitations where invitee_id = $2
+         union select invitee_id from invitations where inviter_id = $2
+         union select blocked_id from blocks where user_id = $2
      )";
 
 /// What of a user only an export of this user, or of everything, tells.
-pub const PRIVATE: [&str; 5] = ["external_id", "first_name", "last_name", "email", "phone_number"];
-
-/// What of a user only an export of everything tells.
-pub const SECRET: &str = "password_hash";
+const PRIVATE: [&str; 6] =
+    ["external_id", "first_name", "last_name", "email", "email_folded", "phone_number"];
 
 const IN_CHAT: &str = "chat_id in (select id from c)";
-const IN_CHAT_OF_USER: &str = "chat_id in (select id from c) and user_id = $1";
+const IN_CHAT_OF_USER: &str = "chat_id in (select id from c) and user_id = $2";
+const OF_MESSAGES_OF_USER: &str = "(chat_id, seq) in (
+     select chat_id, seq from messages where chat_id in (select id from c) and user_id = $2
+ )";
 const NONE: &str = "false";
 
 pub const TABLES: [Table; 16] = [
@@ -112,8 +117,12 @@ pub const TABLES: [Table; 16] = [
             ("data", Json),
             ("last_seen_at", Time),
             ("deletion", Small),
+            ("handle_folded", Text),
+            ("email_folded", Text),
+            ("name_folded", Text),
         ],
         key: "id",
+        part_of: None,
         of_all: "true",
         of_chat: "id in (select id from u)",
         of_user: "id in (select id from u)",
@@ -129,6 +138,7 @@ pub const TABLES: [Table; 16] = [
             ("modified_at", Time),
         ],
         key: "id",
+        part_of: None,
         of_all: "true",
         of_chat: "id in (select id from t)",
         of_user: "id in (select id from t)",
@@ -137,9 +147,10 @@ pub const TABLES: [Table; 16] = [
         name: "team_members",
         columns: &[("team_id", Uuid), ("user_id", Text), ("joined_at", Time)],
         key: "team_id, user_id",
+        part_of: Some(("team_id", "teams")),
         of_all: "true",
         of_chat: "team_id in (select id from t) and user_id in (select id from u)",
-        of_user: "user_id = $1",
+        of_user: "user_id = $2",
     },
     Table {
         name: "chats",
@@ -163,8 +174,10 @@ pub const TABLES: [Table; 16] = [
             ("since_joining", Flag),
             ("client_id", Text),
             ("retention_days", Big),
+            ("name_folded", Text),
         ],
         key: "id",
+        part_of: None,
         of_all: "id in (select id from c)",
         of_chat: "id in (select id from c)",
         of_user: "id in (select id from c)",
@@ -189,6 +202,7 @@ pub const TABLES: [Table; 16] = [
             ("receipt_seq", Big),
         ],
         key: "chat_id, user_id",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
         of_user: IN_CHAT_OF_USER,
@@ -197,6 +211,7 @@ pub const TABLES: [Table; 16] = [
         name: "former_members",
         columns: &[("chat_id", Uuid), ("user_id", Text), ("muted_until", Time), ("sent_at", Time)],
         key: "chat_id, user_id",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
         of_user: IN_CHAT_OF_USER,
@@ -211,6 +226,7 @@ pub const TABLES: [Table; 16] = [
             ("created_at", Time),
         ],
         key: "chat_id, user_id",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
         of_user: IN_CHAT_OF_USER,
@@ -240,6 +256,7 @@ pub const TABLES: [Table; 16] = [
             ("file", Json),
         ],
         key: "chat_id, seq",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
         of_user: IN_CHAT_OF_USER,
@@ -248,6 +265,7 @@ pub const TABLES: [Table; 16] = [
         name: "reactions",
         columns: &[("chat_id", Uuid), ("seq", Big), ("reaction", Text), ("user_id", Text)],
         key: "chat_id, seq, reaction, user_id",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
         of_user: IN_CHAT_OF_USER,
@@ -256,9 +274,10 @@ pub const TABLES: [Table; 16] = [
         name: "mentions",
         columns: &[("chat_id", Uuid), ("seq", Big), ("user_id", Text)],
         key: "chat_id, seq, user_id",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
-        of_user: "(chat_id, seq) in (select chat_id, seq from messages where user_id = $1)",
+        of_user: OF_MESSAGES_OF_USER,
     },
     Table {
         name: "files",
@@ -274,19 +293,23 @@ pub const TABLES: [Table; 16] = [
             ("expires_at", Time),
         ],
         key: "id",
+        part_of: None,
         of_all: "expires_at is not null or id in (
              select file_id from message_files where chat_id in (select id from c)
          )",
         of_chat: "id in (select file_id from message_files where chat_id in (select id from c))",
-        of_user: "user_id = $1",
+        of_user: "user_id = $2 and (expires_at is not null or id in (
+             select file_id from message_files where chat_id in (select id from c)
+         ))",
     },
     Table {
         name: "message_files",
         columns: &[("chat_id", Uuid), ("seq", Big), ("file_id", Uuid)],
         key: "chat_id, seq",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
-        of_user: "(chat_id, seq) in (select chat_id, seq from messages where user_id = $1)",
+        of_user: OF_MESSAGES_OF_USER,
     },
     Table {
         name: "invitations",
@@ -299,31 +322,35 @@ pub const TABLES: [Table; 16] = [
             ("created_at", Time),
         ],
         key: "id",
+        part_of: Some(("chat_id", "chats")),
         of_all: IN_CHAT,
         of_chat: IN_CHAT,
-        of_user: "chat_id in (select id from c) and (inviter_id = $1 or invitee_id = $1)",
+        of_user: "chat_id in (select id from c) and (inviter_id = $2 or invitee_id = $2)",
     },
     Table {
         name: "blocks",
         columns: &[("user_id", Text), ("blocked_id", Text), ("created_at", Time)],
         key: "user_id, blocked_id",
+        part_of: Some(("user_id", "users")),
         of_all: "true",
         of_chat: NONE,
-        of_user: "user_id = $1",
+        of_user: "user_id = $2",
     },
     Table {
         name: "released_handles",
         columns: &[("handle_folded", Text), ("user_id", Text), ("until", Time)],
         key: "handle_folded",
+        part_of: Some(("user_id", "users")),
         of_all: "true",
         of_chat: NONE,
-        of_user: "user_id = $1",
+        of_user: "user_id = $2",
     },
     // The numbers of what was told go on.
     Table {
         name: "streams",
         columns: &[("stream", Text), ("last_number", Big)],
         key: "stream",
+        part_of: None,
         of_all: "true",
         of_chat: NONE,
         of_user: NONE,
@@ -336,8 +363,30 @@ impl Table {
         TABLES.iter().find(|table| table.name == name)
     }
 
-    /// The names of its columns, as SQL has them in a list.
-    pub fn names(&self) -> String {
-        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    /// What a column of it holds.
+    pub fn kind(&self, name: &str) -> Option<Kind> {
+        self.columns.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind)
+    }
+
+    /// Whether others are part of its rows.
+    pub fn is_whole(&self) -> bool {
+        ["users", "teams", "chats"].contains(&self.name)
+    }
+
+    /// What is selected for a column: that, or what may be told of it. The hash of a password is in
+    /// an export of everything alone. A user is not told by whom they were banned or blocked.
+    pub fn shown(&self, column: &str, what: &Export) -> String {
+        let is_private = PRIVATE.contains(&column);
+        match (what, self.name, column) {
+            (Export::All, ..) => column.to_owned(),
+            (_, "users", "password_hash") => "null".to_owned(),
+            (Export::Chat(_), "users", _) if is_private => "null".to_owned(),
+            (Export::User(_), "users", _) if is_private => {
+                format!("case when id = $2 then {column} end")
+            }
+            (Export::User(_), "members", "blocked") => "false".to_owned(),
+            (Export::User(_), "bans", "by_user") => "user_id".to_owned(),
+            _ => column.to_owned(),
+        }
     }
 }

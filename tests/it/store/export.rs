@@ -55,6 +55,13 @@ fn assert_valid(lines: &str) {
     }
 }
 
+/// An export of these lines.
+fn of_lines(lines: &[&str]) -> String {
+    let rows = json!({ "rows": lines.len() });
+    let ends = |lines: String, line: &&str| lines + line + "\n";
+    lines.iter().fold("{\"chinwag_export\":1}\n".into(), ends) + &rows.to_string() + "\n"
+}
+
 /// The rows of a table.
 fn rows(lines: &str, table: &str) -> Vec<Value> {
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -77,6 +84,10 @@ async fn goes_on_with(to: &str) {
     let server = on_file(TempDir::new().unwrap()).await;
     fill(&server).await;
     let (mut ann, mut cat) = (server.user("ann").await, server.user("cat").await);
+    let chats = ann.done("list-chats", json!({})).await["chats"].as_array().unwrap().clone();
+    let chat = chats.iter().find(|chat| chat["last_seq"] == 6).unwrap()["id"].as_str().unwrap();
+    let for_good = json!({ "chat": { "id": chat }, "user": { "id": cat.id } });
+    ann.done("mute-member", for_good).await;
     let before = [view(&mut ann).await, view(&mut cat).await];
     let directory = server.shutdown().await;
     let lines = export(&sqlite_in(directory.path()), &["--all"]).await;
@@ -94,9 +105,8 @@ async fn goes_on_with(to: &str) {
     let (mut ann, mut cat) = (server.user("ann").await, server.user("cat").await);
     assert_eq!([view(&mut ann).await, view(&mut cat).await], before);
     assert_eq!(server.log_in("bob", PASSWORD).await.status, 200);
+    assert_eq!(cat.refused("new-message", message(chat, "not yet")).await["code"], "forbidden");
     // What came is found by its words, and what comes now follows it.
-    let chats = before[0][0]["chats"].as_array().unwrap();
-    let chat = chats.iter().find(|chat| chat["last_seq"] == 6).unwrap()["id"].as_str().unwrap();
     assert_eq!(ann.done("new-message", message(chat, "after it")).await["seq"], 7);
     let found = json!({ "query": { "text": "after", "chat_id": chat } });
     while ann.done("search-messages", found.clone()).await["messages"] == json!([]) {}
@@ -146,7 +156,7 @@ async fn a_chat_and_a_user_are_exported_without_what_others_keep_for_themselves(
 
     let (code, lines, text) = run("export", &url, &["--user", "nobody"]).await;
     assert_eq!((code, &*lines), (Some(1), ""), "{text}");
-    assert!(text.contains("there is no such chat or user"), "{text}");
+    assert!(text.contains("there is no chat or user of this id"), "{text}");
     let (code, _, text) = run("export", &url, &[]).await;
     assert_eq!(code, Some(2), "{text}");
     let (code, _, text) = run("export", &url, &["--all", "--user", "ann"]).await;
@@ -162,27 +172,29 @@ async fn what_cannot_be_imported_changes_nothing() {
     let lines = export(&sqlite_in(directory.path()), &["--all"]).await;
     let to = TempDir::new().unwrap();
     let url = sqlite_in(to.path());
-    let (header, rows) = lines.split_once('\n').unwrap();
+    let all = Vec::from_iter(lines.lines());
+    let (header, rows, end) = (all[0], &all[1..all.len() - 1], all[all.len() - 1]);
+    let without_one = [&all[..all.len() - 2], &[end, ""]].concat().join("\n");
     let wrong = [
+        (String::new(), "line 1: this is no export"),
         ("{}\n".to_owned(), "line 1: this is no export"),
-        (rows.to_owned(), "line 1: this is no export"),
+        (rows.join("\n"), "line 1: this is no export"),
         (lines.replace("export\":1", "export\":2"), "line 1: this was made by another version"),
-        (format!("{lines}{{\"table\":\"secrets\",\"row\":{{}}}}\n"), "has no table secrets"),
-        (format!("{lines}{{\"table\":\"users\",\"row\":{{\"no\":1}}}}\n"), "users have no no"),
-        (lines.replacen("\"seq\":", "\"seq\":\"x", 1), "line "),
-        (
-            lines.replacen("\"last_seq\":", "\"last_seq\":1.5,\"x\":", 1),
-            "1.5 is not a whole number",
-        ),
+        (of_lines(&[r#"{"table":"secrets","row":{}}"#]), "line 2: this version of Chinwag has no"),
+        (of_lines(&[r#"{"table":"users","row":{"x":1}}"#]), "line 2: users have no x"),
+        (of_lines(&[r#"{"table":"members","row":{}}"#]), "members: "),
+        (of_lines(&[r#"{"table":"members","row":{"read_seq":1.5}}"#]), "1.5 is not a whole number"),
+        (format!("{header}\n{}\n", rows.join("\n")), "the export is not whole"),
         (lines[..lines.len() / 2].to_owned(), "line "),
-        (format!("{header}\n{{\"table\":\"members\",\"row\":{{}}}}\n"), "line 2 to 2: members: "),
+        (without_one, "a part of the export is missing"),
+        (format!("{lines}{}\n", rows[0]), "a part of the export is missing"),
     ];
     for (lines, why) in wrong {
         let (code, text) = import(&url, &lines).await;
         assert_eq!(code, Some(1), "{why}: {text}");
         assert!(text.contains(why) && text.contains("nothing was imported"), "{text}");
     }
-    assert_eq!(export(&url, &["--all"]).await, format!("{header}\n"));
+    assert_eq!(export(&url, &["--all"]).await, of_lines(&[]));
 
     // Another user has the handle of one who comes.
     let server = on_file(to).await;
@@ -197,23 +209,18 @@ async fn what_cannot_be_imported_changes_nothing() {
 }
 
 /// The columns that no export has, as the program computes them or they are of a running server.
-const LEFT_OUT: [&str; 7] = [
-    "users.handle_folded",
-    "users.email_folded",
-    "users.name_folded",
-    "chats.ephemeral",
-    "chats.ended",
-    "chats.member_count",
-    "chats.name_folded",
-];
+const LEFT_OUT: [&str; 3] = ["chats.ephemeral", "chats.ended", "chats.member_count"];
 
 #[tokio::test]
 async fn every_column_is_exported_or_left_out_on_purpose() {
     let directory = on_file(TempDir::new().unwrap()).await.shutdown().await;
     let mut connection = SqliteConnection::connect(&sqlite_in(directory.path())).await.unwrap();
     let schema = schema();
-    for record in schema["oneOf"].as_array().unwrap().iter().skip(1) {
+    for record in schema["oneOf"].as_array().unwrap() {
         let record = &record["properties"];
+        if record["table"].is_null() {
+            continue;
+        }
         let table = record["table"]["const"].as_str().unwrap();
         let sql = "select $1 || '.' || name from pragma_table_info($1)";
         let columns: Vec<String> =
