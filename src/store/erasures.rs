@@ -11,7 +11,7 @@ use crate::model::{ChatId, Event, Message, MessageId, Stream};
 /// How many are done in one round.
 const AT_ONCE: i64 = 100;
 
-/// Around how many places rows are written anew in one transaction: others wait for it.
+/// For how many one transaction takes out words or writes rows anew: others wait for it.
 const REWRITTEN_AT_ONCE: usize = 5;
 
 #[derive(FromRow)]
@@ -38,9 +38,7 @@ impl Store {
         for erasure in &erasures {
             self.erase_from_events(erasure).await?;
         }
-        if self.unindexed.is_some() {
-            self.index(erasures.iter().map(|it| it.chat_id).collect()).await?;
-        }
+        self.erase_from_index(&erasures).await?;
         if let Db::Sqlite(_) = &self.db {
             self.erase_from_pages(&erasures).await?;
             if !self.ledger.cut_log().await {
@@ -52,6 +50,20 @@ impl Store {
         tx.delete_erasures(erasures.iter().map(|it| it.id).collect()).await?;
         tx.commit([]).await?;
         Ok(erasures.len() as i64 == AT_ONCE)
+    }
+
+    /// Takes the former words out of the index, also where it has much to catch up with.
+    async fn erase_from_index(&self, erasures: &[Erasure]) -> Result<(), Error> {
+        if self.unindexed.is_none() {
+            return Ok(());
+        }
+        for some in erasures.chunks(REWRITTEN_AT_ONCE) {
+            let mut tx = self.begin().await?;
+            let messages = Vec::from_iter(some.iter().map(|it| (it.chat_id, it.seq)));
+            tx.delete_former_words(&messages).await?;
+            tx.commit([]).await?;
+        }
+        Ok(())
     }
 
     /// Takes what SQLite has left of messages and of their words on the pages of a file.

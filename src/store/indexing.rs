@@ -20,7 +20,7 @@ use crate::model::{ChatId, UserId};
 
 /// The bits of a rowid that are the `seq`; the others are the chat's number. That is enough for four
 /// billion messages of a chat, and for two billion chats.
-const SEQ_BITS: u32 = 32;
+const SEQ_BITS: i32 = 32;
 
 /// The greatest `seq` that can be in a rowid.
 pub(super) const MAX_SEQ: i64 = (1 << SEQ_BITS) - 1;
@@ -38,14 +38,6 @@ struct Place {
 }
 
 impl Store {
-    /// Brings the index up to what was committed in these chats before.
-    pub async fn index(&self, mut chats: Vec<ChatId>) -> Result<(), Error> {
-        while !chats.is_empty() {
-            chats = self.index_once(&chats).await?;
-        }
-        Ok(())
-    }
-
     /// Brings the index forward by a step in each of these chats, and returns those of which more may
     /// be missing.
     pub async fn index_once(&self, chats: &[ChatId]) -> Result<Vec<ChatId>, Error> {
@@ -264,6 +256,50 @@ impl Tx {
                 .bind(numbers)
                 .bind(seqs)
                 .bind(changes)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the former words of messages out of the index that it has not been told the changes of.
+    /// What an edited message says now comes in with its change.
+    pub(super) async fn delete_former_words(
+        &mut self,
+        messages: &[(ChatId, i64)],
+    ) -> Result<(), Error> {
+        let chats = Vec::from_iter(messages.iter().map(|(chat_id, _)| *chat_id));
+        self.lock_places(&chats).await?;
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "delete from search_words where rowid in (
+                         select (s.number << $2) | m.seq
+                         from json_each($1) j
+                         cross join messages m
+                         on m.chat_id = unhex(j.value ->> 0, '-') and m.seq = j.value ->> 1
+                         join search_chats s on s.chat_id = m.chat_id and m.change > s.change
+                     )",
+                )
+                .bind(json(messages.iter()))
+                .bind(SEQ_BITS)
+                .execute(inner.in_place())
+                .await?;
+            }
+            Transaction::Postgres(inner) => {
+                let (ids, seqs): (Vec<_>, Vec<_>) = messages.iter().copied().unzip();
+                sqlx::query(
+                    "delete from search_words where rowid in (
+                         select (s.number << $3) | m.seq
+                         from unnest($1::uuid[], $2::bigint[]) j (chat_id, seq)
+                         join messages m on m.chat_id = j.chat_id and m.seq = j.seq
+                         join search_chats s on s.chat_id = m.chat_id and m.change > s.change
+                     )",
+                )
+                .bind(ids)
+                .bind(seqs)
+                .bind(SEQ_BITS)
                 .execute(&mut **inner)
                 .await?;
             }

@@ -104,13 +104,15 @@ impl Store {
             places.truncate(query.limit + 1);
         }
         let wanted = &places[..places.len().min(query.limit)];
-        let messages = self.list_found(wanted, max_bytes).await?;
+        let mut messages = self.list_found(wanted, max_bytes).await?;
         let is_last = messages.len() == places.len();
         let next = messages.last().filter(|_| !is_last).map(|signed| SearchPlace {
             time: signed.message.created_at,
             chat_id: signed.message.chat_id,
             seq: signed.message.seq,
         });
+        // What was deleted a moment ago is still in the index: the page is shorter, and has a next one.
+        messages.retain(|signed| signed.message.deleted_at.is_none());
         Ok(SearchPage { messages, next })
     }
 
@@ -138,7 +140,7 @@ impl Store {
                          )
                      )) found cross join messages m
                      on m.chat_id = unhex(look.value ->> 0, '-') and m.seq = found.value
-                     where m.deleted_at is null and ($4 is null or m.user_id = $4)",
+                     where $4 is null or m.user_id = $4",
                 )
                 .bind(json(looks.iter()))
                 .bind(MAX_SEQ)
@@ -160,7 +162,7 @@ impl Store {
                          order by w.rowid + 0 desc limit $6
                      ) found
                      join messages m on m.chat_id = look.chat_id and m.seq = found.seq
-                     where m.deleted_at is null and ($7::text is null or m.user_id = $7)",
+                     where $7::text is null or m.user_id = $7",
                 )
                 .bind(Vec::from_iter(looks.iter().map(|it| it.0)))
                 .bind(Vec::from_iter(looks.iter().map(|it| it.1.as_str())))

@@ -15,8 +15,8 @@ use super::{Db, Store, on};
 use crate::error::Error;
 use crate::model::{Body, Change, ChatId, Event, UserId, words_of};
 
-/// How many messages are read at once, of a chat and of all, and how many bytes: other writes wait
-/// while their words are written.
+/// How many messages are read at once, of a chat and of all, and how many bytes, those of their former
+/// words too: other writes wait while words are written and taken out.
 const OF_CHAT: i64 = 100;
 const AT_ONCE: i64 = 250;
 const MAX_BYTES: usize = 1 << 20;
@@ -80,6 +80,8 @@ struct Unread {
     body: Body,
     /// Whether its words may be others than those that it was sent with.
     rewritten: bool,
+    /// How many bytes of former words a file has to be freed from.
+    former: i64,
 }
 
 /// By which of their numbers messages are read.
@@ -103,7 +105,12 @@ macro_rules! unread_on_file {
     ($number:literal) => {
         concat!(
             "select m.chat_id, m.seq, m.change, m.user_id, m.body,
-                 m.edited_at is not null or m.deleted_at is not null as rewritten
+                 m.edited_at is not null or m.deleted_at is not null as rewritten,
+                 coalesce((
+                     select length(w.c0) from search_chats s
+                     join search_words_content w on w.id = (s.number << 32) | m.seq
+                     where s.chat_id = m.chat_id
+                 ), 0) as former
              from json_each($1) j cross join json_each((
                  select json_group_array(seq) from (
                      select seq from messages
@@ -125,7 +132,8 @@ macro_rules! unread_on_server {
             "select m.* from unnest($1::uuid[], $3::bigint[]) j (chat_id, after)
              cross join lateral (
                  select chat_id, seq, change, user_id, body,
-                     edited_at is not null or deleted_at is not null as rewritten
+                     edited_at is not null or deleted_at is not null as rewritten,
+                     0::bigint as former
                  from messages where chat_id = j.chat_id and ",
             $number,
             " > j.after order by ",
@@ -248,7 +256,7 @@ impl Store {
         };
         while let Some(message) = rows.try_next().await? {
             messages.push(message);
-            bytes += messages.last().map_or(0, |it| it.body.as_ref().len());
+            bytes += messages.last().map_or(0, |it| it.body.as_ref().len() + it.former as usize);
             if bytes > MAX_BYTES {
                 return Ok((messages, false));
             }
