@@ -267,6 +267,8 @@ pub enum StartError {
     Host(String),
     #[error("the setting {setting} {why}")]
     Kafka { setting: &'static str, why: String },
+    #[error("the setting {setting} {why}")]
+    Webhook { setting: &'static str, why: String },
     #[error(
         "this program was built without Kafka (cargo build --features kafka): unset kafka-brokers"
     )]
@@ -294,7 +296,7 @@ impl StartError {
     }
 }
 
-/// Why a database was not backed up or copied.
+/// Why a database was not backed up or copied, or what it keeps aside could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A database of this kind cannot be asked for here.

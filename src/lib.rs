@@ -60,7 +60,8 @@ mod store;
 /// The version of axum in which the host writes [routes](Server::start_with_routes) of its own.
 pub use axum;
 pub use config::{
-    Access, Check, Command, Config, Limits, Program, Registration, Search, Secret, Url,
+    Access, Check, Command, Config, Limits, Program, Registration, Search, Secret, Url, Webhooks,
+    Which,
 };
 pub use domain::{TokenError, TokenFault, TokenHolder, check_token, host_token};
 pub use doors::embed;
@@ -69,7 +70,9 @@ pub use error::{CopyError, StartError};
 pub use server::Server;
 #[doc(hidden)]
 pub use store::LedgerAlone;
-pub use store::{Backup, CopyStep, Export, Imported, backup, copy, export, import};
+pub use store::{
+    Backup, CopyStep, Export, Imported, ParkedWebhook, ParkedWebhooks, backup, copy, export, import,
+};
 
 /// What README.md shows in Rust compiles.
 #[cfg(doctest)]

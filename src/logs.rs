@@ -9,6 +9,9 @@ use tokio::runtime::Handle;
 /// How long one cause is not logged again.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long one is not that may last for hours.
+const LONG_PAUSE: Duration = Duration::from_secs(10 * 60);
+
 /// How often each cause has come since it was logged. One that is not here has not come for a
 /// while.
 static UNSAID: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
@@ -20,11 +23,19 @@ static UNSAID: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::defa
 /// A cause is the place and the kind of trouble, such as `token expired`. Nothing that a client
 /// can choose freely belongs in it, else every client has lines of its own.
 pub fn seldom(cause: impl Into<String>, line: impl Fn(u64) + Send + 'static) {
+    once_in(PAUSE, cause.into(), line);
+}
+
+/// The same for what may last for hours: a line every ten minutes.
+pub fn rarely(cause: &'static str, line: impl Fn(u64) + Send + 'static) {
+    once_in(LONG_PAUSE, cause.to_owned(), line);
+}
+
+fn once_in(pause: Duration, cause: String, line: impl Fn(u64) + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else {
         // Nobody could write the rest later.
         return line(1);
     };
-    let cause = cause.into();
     if let Some(unsaid) = unsaid().get_mut(&cause) {
         *unsaid += 1;
         return;
@@ -34,7 +45,7 @@ pub fn seldom(cause: impl Into<String>, line: impl Fn(u64) + Send + 'static) {
     line(1);
     runtime.spawn(async move {
         loop {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
             match paused.take() {
                 0 => return,
                 times => line(times),

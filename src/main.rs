@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chinwag::{
-    Backup, Check, Command, Config, CopyError, CopyStep, Export, Imported, Program, Server,
-    StartError, TokenError, TokenFault, TokenHolder, Url,
+    Backup, Check, Command, Config, CopyError, CopyStep, Export, Imported, ParkedWebhook,
+    ParkedWebhooks, Program, Server, StartError, TokenError, TokenFault, TokenHolder, Url,
+    Webhooks, Which,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -59,6 +60,7 @@ async fn main() -> ExitCode {
             chinwag::health(url.as_deref(), &config).await.map_err(Into::into)
         }
         Some(Command::Token { user, lifetime }) => make_token(&config, &user, lifetime),
+        Some(Command::Webhooks { database_url, what }) => webhooks(&database_url, what).await,
         Some(Command::Check { what: Check::Token { token } }) => check_token(&config, &token).await,
         Some(Command::Check { what: Check::Config }) => check_config(&config, &settings).await,
     };
@@ -158,6 +160,38 @@ async fn import(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
     }
     say(format_args!("all is imported"));
     Ok(())
+}
+
+async fn webhooks(database: &Url, what: Webhooks) -> Result<(), Box<dyn Error>> {
+    let mut parked = ParkedWebhooks::open(database).await?;
+    let (done, count, Which { id, .. }) = match what {
+        Webhooks::List => return list_webhooks(parked).await,
+        Webhooks::Resend(which) => ("queued again", parked.resend(which.id).await?, which),
+        Webhooks::Drop(which) => ("dropped", parked.drop(which.id).await?, which),
+    };
+    match (count, id) {
+        (0, Some(id)) => Err(format!("no event with the id {id} is parked").into()),
+        (count, _) => {
+            say(format_args!("{done}: {count}"));
+            Ok(())
+        }
+    }
+}
+
+async fn list_webhooks(mut parked: ParkedWebhooks) -> Result<(), Box<dyn Error>> {
+    let mut last = None;
+    loop {
+        let page = parked.list(last).await?;
+        for parked in &page {
+            let ParkedWebhook { id, stream, number, attempts, problem, .. } = parked;
+            let since = parked.failing_since();
+            say(format_args!("{id} {stream} {number} {attempts} {since} {problem}"));
+        }
+        last = page.last().map(|parked| parked.id);
+        if last.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 fn make_token(config: &Config, user: &str, lifetime: Duration) -> Result<(), Box<dyn Error>> {

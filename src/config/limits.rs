@@ -268,6 +268,24 @@ pub struct Limits {
     /// Seconds without a TCP acknowledgement of what was sent, after which a client counts as gone
     #[arg(long, env = "CHINWAG_UNACKED_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub unacked_timeout: Duration,
+
+    /// Seconds that the webhook may take to answer
+    #[arg(long, env = "CHINWAG_WEBHOOK_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub webhook_timeout: Duration,
+
+    /// Calls of the webhook at the same time; those that last for more than a second do not count,
+    /// up to 16 times as many
+    #[arg(long, env = "CHINWAG_WEBHOOK_CALLS", default_value_t = Limits::default().webhook_calls)]
+    pub webhook_calls: usize,
+
+    /// Seconds for which an event that the webhook does not take is tried again; then it is parked
+    #[arg(long, env = "CHINWAG_WEBHOOK_RETRY_FOR", default_value = "86400", value_parser = seconds)]
+    pub webhook_retry_for: Duration,
+
+    /// Seconds after its commit at which an event is dropped that the webhook does not have, parked
+    /// or not; an hour at least
+    #[arg(long, env = "CHINWAG_WEBHOOK_KEEP_FOR", default_value = "2592000", value_parser = seconds)]
+    pub webhook_keep_for: Duration,
 }
 
 impl Default for Limits {
@@ -330,6 +348,10 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(60),
             lobby_timeout: Duration::from_secs(3600),
             unacked_timeout: Duration::from_secs(30),
+            webhook_timeout: Duration::from_secs(10),
+            webhook_calls: 16,
+            webhook_retry_for: Duration::from_secs(24 * 60 * 60),
+            webhook_keep_for: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }
@@ -358,6 +380,7 @@ impl Limits {
             ("max_pending", self.max_pending),
             ("max_unsent", self.max_unsent),
             ("max_unwritten", self.max_unwritten),
+            ("webhook_calls", self.webhook_calls),
         ] {
             if !(1..=MAX_COUNT).contains(&limit) {
                 return Err(name);

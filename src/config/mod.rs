@@ -9,10 +9,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 
 pub use limits::Limits;
-pub use program::{Check, Command, Program};
+pub use program::{Check, Command, Program, Webhooks, Which};
 pub use secret::Secret;
 pub use url::Url;
 
@@ -59,6 +60,19 @@ pub struct Config {
     /// The topic that the events are written to; it is made if there is none
     #[arg(long, env = "CHINWAG_KAFKA_TOPIC", default_value_t = Config::default().kafka_topic)]
     pub kafka_topic: String,
+
+    /// Where every committed event is sent to by HTTP: the URL of a webhook, signed with
+    /// --webhook-secret. All nodes must be told the same
+    #[arg(long, env = "CHINWAG_WEBHOOK_URL", value_parser = webhook, hide_env_values = true)]
+    pub webhook_url: Option<Url>,
+
+    /// What webhooks are signed with: `whsec_` and the base64 of 24 to 64 random bytes
+    #[arg(long, env = "CHINWAG_WEBHOOK_SECRET", hide_env_values = true)]
+    pub webhook_secret: Option<Secret>,
+
+    /// Send webhooks to this machine and to private networks, too
+    #[arg(long, env = "CHINWAG_WEBHOOK_PRIVATE", value_parser = BoolishValueParser::new())]
+    pub webhook_private: bool,
 
     /// Who may connect. It must be said for an address that other machines can reach, and behind
     /// --trusted-proxies
@@ -193,6 +207,9 @@ impl Default for Config {
             redis_url: None,
             kafka_brokers: None,
             kafka_topic: "chinwag.events".into(),
+            webhook_url: None,
+            webhook_secret: None,
+            webhook_private: false,
             access: None,
             registration: Registration::Open,
             retention: 0,
@@ -247,6 +264,13 @@ fn redis(url: &str) -> Result<Url, String> {
     match ["redis://", "rediss://", "redis+unix://"].iter().any(|scheme| url.starts_with(scheme)) {
         true => Ok(url.into()),
         false => Err("must begin with redis:// or, for TLS, with rediss://".into()),
+    }
+}
+
+fn webhook(url: &str) -> Result<Url, String> {
+    match url.starts_with("https://") || url.starts_with("http://") {
+        true => Ok(url.into()),
+        false => Err("must begin with https:// or http://".into()),
     }
 }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgGroup, ArgMatches, CommandFactory, Error, FromArgMatches, Parser, Subcommand};
+use clap::{
+    Arg, ArgGroup, ArgMatches, Args, CommandFactory, Error, FromArgMatches, Parser, Subcommand,
+};
+use uuid::Uuid;
 
 use super::{Config, Url, database};
 
@@ -72,7 +75,7 @@ fn shown(matches: &ArgMatches) -> Vec<(String, String)> {
         // A setting whose variable is not shown in the help has a password in it, or is one.
         let value = match id {
             _ if !setting.is_hide_env_values_set() => Vec::from_iter(values).join(","),
-            "database_url" | "files_url" | "redis_url" => {
+            "database_url" | "files_url" | "redis_url" | "webhook_url" => {
                 Vec::from_iter(values.map(|value| Url::from(&*value).to_string())).join(",")
             }
             _ => "(set, and not shown)".to_owned(),
@@ -162,7 +165,7 @@ pub enum Command {
 
         /// A chat, by its id, and who is or was in it
         #[arg(long, value_name = "ID", group = "what")]
-        chat: Option<uuid::Uuid>,
+        chat: Option<Uuid>,
 
         /// What a user has said and is part of, by the user's id
         #[arg(long, value_name = "ID", group = "what")]
@@ -207,11 +210,48 @@ pub enum Command {
         lifetime: Duration,
     },
 
+    /// Look at the events that the webhook did not take for a day, and send them again or drop them
+    Webhooks {
+        /// The database: sqlite:FILE or postgres://USER@HOST/DATABASE
+        #[arg(long, env = "CHINWAG_DATABASE_URL", default_value_t = Config::default().database_url,
+            value_parser = database, hide_env_values = true)]
+        database_url: Url,
+
+        #[command(subcommand)]
+        what: Webhooks,
+    },
+
     /// Look at a token, or at the settings, as a server would that had the same CHINWAG_ variables
     Check {
         #[command(subcommand)]
         what: Check,
     },
+}
+
+/// What to do with the events that are parked.
+#[derive(Debug, Subcommand)]
+pub enum Webhooks {
+    /// Print them, one a line: id, stream, number, tries, failing since, problem
+    List,
+
+    /// Queue them again; a server that is running sends them within a second
+    Resend(Which),
+
+    /// Forget them: the webhook never gets them
+    Drop(Which),
+}
+
+/// Which of the events that are parked.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// One of them, by its id
+    #[arg(long)]
+    pub id: Option<Uuid>,
+
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// What can be checked.

@@ -66,6 +66,12 @@ impl fmt::Display for Url {
             None => (String::new(), self.0.as_str()),
         };
         f.write_str(&scheme)?;
+        // Of a web service: whoever knows the path may call it.
+        if ["http://", "https://"].contains(&&*scheme) {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            return write!(f, "{host}{}", if host.len() < rest.len() { "/…" } else { "" });
+        }
         // A password has no unescaped @, but who writes one meant it to be part of it.
         let Some((user, host)) = rest.rsplit_once('@') else {
             return show(f, rest);

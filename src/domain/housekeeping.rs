@@ -9,13 +9,16 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 use super::App;
 use crate::clock;
 use crate::error::Error;
+use crate::store::ForgottenTo;
 
 const EVERY: Duration = Duration::from_secs(30);
 /// How long an empty ephemeral chat stays if it could not be deleted, or if its room was not empty
 /// when the server ended: its users have this long to come back.
 const EMPTY: Duration = Duration::from_secs(60);
 /// For how long a committed event is kept at least, for other nodes and for the event log.
-const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+pub(super) const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+/// How many old events that the webhook does not have are passed over in one round.
+const MAX_PASSED: usize = 10_000;
 /// Of what was edited or deleted nothing is to be left after a minute.
 const ERASE_EVERY: Duration = Duration::from_secs(10);
 
@@ -76,6 +79,7 @@ pub(super) async fn erase(app: Weak<App>) {
 /// Cleans up until the server is gone.
 pub(super) async fn keep_house(app: Weak<App>) {
     let started = Instant::now();
+    let mut forgotten_to = None;
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -86,13 +90,19 @@ pub(super) async fn keep_house(app: Weak<App>) {
         // In a task of its own, as a write that has begun is to be finished.
         let round = tokio::spawn(async move {
             app.store.ensure_lock().await;
+            let forgotten_to = app.forget_events(forgotten_to).await.unwrap_or_else(|error| {
+                error.warn("old events are still there; it is tried again");
+                None
+            });
             if let Err(error) = app.clean_up(started.elapsed() >= EMPTY).await {
                 error.warn("housekeeping was not finished; it is tried again");
             }
+            forgotten_to
         });
-        if round.await.is_err() {
+        forgotten_to = round.await.unwrap_or_else(|_| {
             tracing::error!("housekeeping has failed");
-        }
+            None
+        });
     }
 }
 
@@ -112,9 +122,32 @@ pub(super) async fn keep_lobby(app: Weak<App>) {
 }
 
 impl App {
+    /// Forgets old events, from where that ended before. It ends at the last of them, or when many
+    /// have been passed over: there is a backlog of those.
+    async fn forget_events(
+        &self,
+        mut to: Option<ForgottenTo>,
+    ) -> Result<Option<ForgottenTo>, Error> {
+        let keep_for = self.limits.webhook_keep_for.max(KEPT_FOR);
+        let (before, expired) = (clock::ago(KEPT_FOR), clock::ago(keep_for));
+        let (mut passed, mut dropped) = (0, 0);
+        loop {
+            let step = self.store.forget_events(to, before, expired).await?;
+            passed += step.kept;
+            dropped += step.dropped;
+            to = step.to;
+            if to.is_none() || passed >= MAX_PASSED {
+                break;
+            }
+        }
+        if dropped > 0 {
+            tracing::warn!(dropped, "events were dropped that the webhook never took");
+        }
+        Ok(to)
+    }
+
     /// Cleans up; deletes the chats of empty rooms too, if their users have had time to come back.
     async fn clean_up(&self, empty_rooms: bool) -> Result<(), Error> {
-        while self.store.backlog().forget_events(clock::ago(KEPT_FOR)).await? {}
         self.free_nicks().await?;
         self.finish_deletions().await?;
         if let Some(cluster) = &self.cluster {

@@ -41,6 +41,7 @@ mod messages;
 mod moderation;
 mod nick_lists;
 mod nicks;
+mod offline;
 mod online;
 mod passwords;
 mod people;
@@ -62,6 +63,7 @@ mod tokens;
 mod typing;
 mod users;
 mod watching;
+mod webhooks;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -195,7 +197,7 @@ impl App {
     /// Opens the store and starts carrying what it commits to the clients. Errors: a store that
     /// cannot be used; a server to which nobody could ever connect.
     pub async fn start(config: &Config, prepared: Prepared) -> Result<Arc<App>, StartError> {
-        let Prepared { keys, topic, keeping, accounts_only, blobs } = prepared;
+        let Prepared { keys, topic, endpoint, keeping, accounts_only, blobs } = prepared;
         let access = config.access.unwrap_or(Access::Open);
         let (store, committed) = open_store(config, keeping).await?;
         if accounts_only {
@@ -272,6 +274,10 @@ impl App {
         tokio::spawn(housekeeping::keep_lobby(Arc::downgrade(&app)));
         tokio::spawn(retention::run(Arc::downgrade(&app)));
         tokio::spawn(consequences::run(Arc::downgrade(&app), followed));
+        if let Some(endpoint) = endpoint {
+            tokio::spawn(webhooks::measure(Arc::downgrade(&app)));
+            app.work.spawn(webhooks::deliver(Arc::downgrade(&app), endpoint));
+        }
         Ok(app)
     }
 

@@ -133,6 +133,19 @@ impl App {
         self.carrier.audience.are_online(users)
     }
 
+    /// The same; none while Redis cannot say it for all nodes.
+    pub(super) async fn are_surely_online(&self, users: &[&UserId]) -> Option<Vec<bool>> {
+        let Some(cluster) = &self.cluster else {
+            return Some(self.carrier.audience.are_online(users));
+        };
+        if !cluster.is_steady() {
+            return None;
+        }
+        let online = cluster.redis.are_online(users).await;
+        // It may have been started anew, with nothing in it, meanwhile.
+        online.filter(|_| cluster.is_steady())
+    }
+
     /// Tells who has come to this node and gone from it. Returns whether there are others who may be
     /// back at once.
     async fn tell_moves(&self) -> bool {

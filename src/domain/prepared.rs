@@ -3,13 +3,14 @@
 use super::keys::Keys;
 use crate::config::{Access, Config, Registration, Search};
 use crate::error::StartError;
-use crate::event_log::{self, Topic};
+use crate::event_log::{self, Endpoint, Topic};
 use crate::store::{Blobs, Keeping, Store};
 
 /// What an [`App`](super::App) is started with.
 pub struct Prepared {
     pub(super) keys: Keys,
     pub(super) topic: Option<Topic>,
+    pub(super) endpoint: Option<Endpoint>,
     pub(super) keeping: Keeping,
     /// Whether nobody can connect but those who have signed up before.
     pub(super) accounts_only: bool,
@@ -18,14 +19,16 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Errors: keys, an event log or a place of files that cannot be used; nodes on a file; a server
-    /// to which nobody could ever connect, as there is no database yet.
+    /// Errors: keys, an event log, a webhook or a place of files that cannot be used; nodes on a
+    /// file; a server to which nobody could ever connect, as there is no database yet.
     pub fn of(config: &Config) -> Result<Prepared, StartError> {
         let keys = Keys::load(config)?;
         let topic = event_log::topic(config)?;
+        let endpoint = Endpoint::of(config)?;
         let keeping = Keeping {
             for_nodes: config.redis_url.is_some(),
             for_log: topic.is_some(),
+            for_webhook: endpoint.is_some(),
             for_search: config.search == Search::On,
         };
         if keeping.for_nodes && config.database_url.is_file() {
@@ -38,6 +41,6 @@ impl Prepared {
             return Err(StartError::NoCredentials);
         }
         let blobs = Blobs::open(config)?;
-        Ok(Prepared { blobs, keys, topic, keeping, accounts_only })
+        Ok(Prepared { blobs, keys, topic, endpoint, keeping, accounts_only })
     }
 }

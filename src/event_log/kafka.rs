@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, ClientContext};
 
+use super::record::record;
 use super::writing::Trouble;
 use crate::error::StartError;
 use crate::store::Unlogged;
@@ -100,7 +101,8 @@ impl Producer {
     pub async fn write(&self, events: &[Unlogged], written: &mut Vec<i64>) -> Result<(), Trouble> {
         let mut deliveries = FuturesUnordered::new();
         for event in events {
-            let value = value(event);
+            let Unlogged { stream, number, committed_at, .. } = event;
+            let value = record(stream, *number, *committed_at, &event.event);
             let is_large = value.len() > BATCH_SIZE;
             if is_large {
                 finish(&mut deliveries, written).await?;
@@ -180,15 +182,6 @@ impl ClientContext for Quiet {
 /// What records are spread over the partitions by: the id of the chat or the user.
 fn key(stream: &str) -> &str {
     stream.split_once('/').map_or(stream, |(_, id)| id)
-}
-
-/// The JSON of a record: that of the event, with its place before it.
-fn value(event: &Unlogged) -> String {
-    // A text: nothing in it can fail to serialize.
-    let stream = serde_json::to_string(&event.stream).unwrap_or_default();
-    let Unlogged { number, committed_at, event, .. } = event;
-    let rest = event.strip_prefix('{').unwrap_or(event);
-    format!(r#"{{"stream":{stream},"number":{number},"committed_at":"{committed_at}",{rest}"#)
 }
 
 fn trouble(error: KafkaError) -> Trouble {

@@ -1,18 +1,21 @@
-//! The log of committed events, which goes to Kafka. It owns what a record of the log is, when it
-//! is written and by which node; it knows nothing of what an event means. `docs/events.md` is its
-//! contract with its readers.
+//! The log of committed events, which goes to Kafka, and the way to a webhook. It owns what a record
+//! is, when it is written to the log and by which node, and how the webhook is called; it knows
+//! nothing of what an event means. `docs/events.md` is its contract with its readers.
 //!
-//! What it promises: every event that was committed is written, those of a stream in their order.
+//! What the log promises: every event that was committed is written, those of a stream in their order.
 //! An event may be written again; after its first time nothing that follows it is missing. The
 //! events wait in the database, so that neither a crash nor an outage loses one, no request waits
 //! for Kafka, and no more than a batch is in memory.
 
+mod addresses;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(not(feature = "kafka"))]
 #[path = "no_kafka.rs"]
 mod kafka;
 mod lag;
+mod record;
+mod webhook;
 mod writing;
 
 use std::time::Duration;
@@ -25,6 +28,8 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::store::Backlog;
 pub use kafka::Topic;
+pub use record::record;
+pub use webhook::{Endpoint, Undelivered};
 use writing::Writing;
 
 /// Finds out from the settings where the log goes, if there is to be one. Errors: brokers or a

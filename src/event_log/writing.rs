@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::kafka::{Producer, Topic};
 use crate::error::Error;
-use crate::store::{Backlog, LogLock, Unlogged};
+use crate::store::{Backlog, OutboxLock, Unlogged};
 
 /// The most events of one batch.
 const MAX_BATCH: i64 = 4000;
@@ -100,7 +100,7 @@ impl Writing {
     async fn write(
         &self,
         producer: &Producer,
-        lock: &mut LogLock,
+        lock: &mut OutboxLock,
         events: &[Unlogged],
     ) -> Result<(), Trouble> {
         let mut written = Vec::with_capacity(events.len());

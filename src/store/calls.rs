@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
+use uuid::Uuid;
 
 use super::batch::Numbered;
 use super::bounded::{PgTransaction, Pool};
@@ -12,6 +13,7 @@ use super::chats::Head;
 use super::known::{ActorRow, Known};
 use super::outgoing::Outgoing;
 use super::sqlite::json;
+use crate::clock;
 use crate::error::Error;
 use crate::model::{Kept, Mark, Message, NewMessage};
 
@@ -110,4 +112,24 @@ pub(super) async fn write_batch(
     .bind(Vec::from_iter(readings.iter().map(|(.., reading)| reading.sent_at)));
     let last = outgoing.bind(write, logged).fetch_all(tx).await?;
     Ok(outgoing.placed(last))
+}
+
+/// Queues events that are kept in this transaction for the webhook.
+pub(super) async fn insert_webhooks(tx: &mut PgTransaction, kept: &[Kept]) -> Result<(), Error> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let places = kept.iter().map(|it| &it.position);
+    sqlx::query(
+        "insert into webhooks (id, stream, number, next_at)
+         select id, stream, number, $4
+         from unnest($1::uuid[], $2::text[], $3::bigint[]) kept (id, stream, number)",
+    )
+    .bind(Vec::from_iter(kept.iter().map(|_| Uuid::now_v7())))
+    .bind(Vec::from_iter(places.clone().map(|it| it.stream.to_string())))
+    .bind(Vec::from_iter(places.map(|it| it.number)))
+    .bind(clock::now())
+    .execute(tx)
+    .await?;
+    Ok(())
 }

@@ -19,7 +19,7 @@ pub(super) struct Exit {
     committed: mpsc::Sender<Committed>,
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
-    to_log: Arc<Notify>,
+    told: Told,
     /// What events say of files.
     pub urls: Arc<FileUrls>,
     unindexed: Option<Arc<Unindexed>>,
@@ -27,13 +27,21 @@ pub(super) struct Exit {
     last_turn: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// For what committed events are stored: for other nodes, for the event log, or for neither. And
+/// For what committed events are stored: for other nodes, the event log, the webhook, or none. And
 /// whether messages are to be found.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeping {
     pub for_nodes: bool,
     pub for_log: bool,
+    pub for_webhook: bool,
     pub for_search: bool,
+}
+
+/// Who is told that this node has committed something for the event log or the webhook.
+#[derive(Clone, Default)]
+pub(super) struct Told {
+    pub log: Arc<Notify>,
+    pub webhook: Arc<Notify>,
 }
 
 /// One transaction's turn in the order in which events leave. It must not be dropped before it has
@@ -53,31 +61,40 @@ impl Turn {
 }
 
 impl Exit {
-    /// Events leave by `committed`; the writer of the event log is told by `to_log`, and
-    /// that of the index by `unindexed`.
+    /// Events leave by `committed`; the writer of the index is told by `unindexed`.
     pub fn new(
         committed: mpsc::Sender<Committed>,
         last_number: Arc<AtomicU64>,
         keeping: Keeping,
-        to_log: Arc<Notify>,
+        told: Told,
         urls: Arc<FileUrls>,
         unindexed: Option<Arc<Unindexed>>,
     ) -> Exit {
         let last_turn = Mutex::default();
-        Exit { committed, last_number, keeping, to_log, urls, unindexed, last_turn }
+        Exit { committed, last_number, keeping, told, urls, unindexed, last_turn }
     }
 
     /// Whether events that are kept have no log to go to; none if they are not kept.
     pub fn are_logged(&self) -> Option<bool> {
-        (self.keeping.for_nodes || self.keeping.for_log).then_some(!self.keeping.for_log)
+        let Keeping { for_nodes, for_log, for_webhook, .. } = self.keeping;
+        (for_nodes || for_log || for_webhook).then_some(!for_log)
     }
 
-    /// Stores events in the transaction that made them, for the other nodes and the event log.
+    /// Whether events that are kept are also queued for the webhook.
+    pub fn has_webhook(&self) -> bool {
+        self.keeping.for_webhook
+    }
+
+    /// Stores events in the transaction that made them, for whom they are kept.
     pub async fn keep(&self, tx: &mut Tx, events: &[Event]) -> Result<Vec<Kept>, Error> {
-        match self.are_logged() {
-            Some(logged) => tx.insert_events(events, logged).await,
-            None => Ok(Vec::new()),
+        let Some(logged) = self.are_logged() else {
+            return Ok(Vec::new());
+        };
+        let kept = tx.insert_events(events, logged).await?;
+        if self.has_webhook() {
+            tx.insert_webhooks(&kept).await?;
         }
+        Ok(kept)
     }
 
     /// Commits one of several transactions that are open at the same time, and sends its events on
@@ -109,7 +126,10 @@ impl Exit {
     /// Sends events that are committed, and were kept or not, on their way.
     pub async fn send(&self, events: Vec<Event>, kept: Vec<Kept>) {
         if self.keeping.for_log && !events.is_empty() {
-            self.to_log.notify_one();
+            self.told.log.notify_one();
+        }
+        if self.keeping.for_webhook && !events.is_empty() {
+            self.told.webhook.notify_one();
         }
         if let Some(unindexed) = &self.unindexed {
             unindexed.note(&events);

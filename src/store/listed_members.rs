@@ -76,6 +76,27 @@ impl Store {
         });
         Ok((members, false))
     }
+
+    /// The ids of members of a chat after one, in order; at most `limit` of them.
+    pub async fn list_member_ids(
+        &self,
+        chat_id: ChatId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, Error> {
+        on!(Db self, |pool| {
+            let ids = sqlx::query_scalar(
+                "select user_id from members where chat_id = $1 and user_id > $2
+                 order by user_id limit $3",
+            )
+            .bind(chat_id)
+            .bind(after.map_or("", AsRef::as_ref))
+            .bind(limit as i64)
+            .fetch_all(pool)
+            .await?;
+            Ok(ids)
+        })
+    }
 }
 
 impl Tx {

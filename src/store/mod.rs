@@ -31,6 +31,7 @@ mod failures;
 mod file_urls;
 mod files;
 mod folding;
+mod forgetting;
 mod handles;
 mod health;
 mod in_place;
@@ -46,7 +47,9 @@ mod memberships;
 mod mentions;
 mod messages;
 mod nicks;
+mod outbox_lock;
 mod outgoing;
+mod parked;
 mod people;
 mod postgres;
 mod public_chats;
@@ -64,18 +67,19 @@ mod unindexed;
 mod unlogged;
 mod users;
 mod versions;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Committed, Mark, Marked, NewMessage, Sent};
 use bounded::{PgTransaction, Pool};
-use exit::Exit;
+use exit::{Exit, Told};
 use file_urls::FileUrls;
 use ledger::Ledger;
 use rows::SqliteWriter;
@@ -89,13 +93,17 @@ pub use copy::{CopyStep, copy};
 pub use events::{EventReader, StoredEvent};
 pub use exit::Keeping;
 pub use export::{Export, Imported, export, import};
+pub use forgetting::ForgottenTo;
 pub use ledger::Tx;
 pub use members::Standing;
+pub use outbox_lock::OutboxLock;
+pub use parked::{ParkedWebhook, ParkedWebhooks};
 pub use people::People;
 pub use searching::Searchable;
 pub use tokens::read_token_key;
 pub use unindexed::Unindexed;
-pub use unlogged::{Backlog, LogLock, Unlogged};
+pub use unlogged::{Backlog, Unlogged};
+pub use webhooks::{Due, Outcome, Webhook, WebhookQueue};
 
 /// How many committed events may wait to be taken; then commits wait too.
 const COMMITTED_EVENTS: usize = 1024;
@@ -108,7 +116,7 @@ enum Db {
 }
 
 /// Expands `$body` once per dialect: with `Db` the name is a store's pool of readers, with `Tx` the
-/// connection of an open transaction.
+/// connection of an open transaction, with `Locked` that of one under a lock.
 macro_rules! on {
     (Db $store:expr, |$pool:ident| $body:expr) => {
         match &$store.db {
@@ -131,6 +139,17 @@ macro_rules! on {
             }
         }
     };
+    (Locked $tx:expr, |$connection:ident| $body:expr) => {
+        match $tx {
+            $crate::store::outbox_lock::LockedTx::Sqlite(tx) => {
+                $crate::store::on!(Tx tx, |$connection| $body)
+            }
+            $crate::store::outbox_lock::LockedTx::Postgres(inner) => {
+                let $connection = &mut **inner;
+                $body
+            }
+        }
+    };
 }
 use on;
 
@@ -140,7 +159,9 @@ pub struct Store {
     ledger: Ledger,
     urls: Arc<FileUrls>,
     last_number: Arc<AtomicU64>,
-    to_log: Arc<Notify>,
+    told: Told,
+    /// Whether events are queued for the webhook.
+    has_webhook: bool,
     /// None if nothing is to be found.
     unindexed: Option<Arc<Unindexed>>,
 }
@@ -161,16 +182,17 @@ impl Store {
             false => Db::Postgres(postgres::open(url.expose(), !keeping.for_nodes).await?),
         };
         let last_number = Arc::<AtomicU64>::default();
-        let to_log = Arc::<Notify>::default();
+        let told = Told::default();
         let unindexed = keeping.for_search.then(Arc::<Unindexed>::default);
         let urls = Arc::new(FileUrls::read(&db, base).await?);
-        let (number, log) = (last_number.clone(), to_log.clone());
-        let exit = Exit::new(committed, number, keeping, log, urls.clone(), unindexed.clone());
+        let (number, telling) = (last_number.clone(), told.clone());
+        let exit = Exit::new(committed, number, keeping, telling, urls.clone(), unindexed.clone());
         let ledger = Ledger::start(db.clone(), exit, limits.max_unwritten)?;
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);
         }
-        Ok((Store { db, ledger, urls, last_number, to_log, unindexed }, events))
+        let has_webhook = keeping.for_webhook;
+        Ok((Store { db, ledger, urls, last_number, told, has_webhook, unindexed }, events))
     }
 
     /// Whether the database certainly holds nothing, because its file is not there.

@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use chinwag::embed::Event;
+use chinwag::embed::{Event, NewUser};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::suites::{can_use_node, install, skip};
 use crate::support::database::sqlite_in;
+use crate::support::hooks::SECRET;
 use crate::support::{Client, TestServer, exchange, message, soon};
 
 /// A running example.
@@ -87,6 +88,47 @@ async fn the_bot_answers_in_its_channel() {
     assert_eq!(ann.next_of("new-message").await["msg"], "ping");
     let answer = ann.next_of("new-message").await;
     assert_eq!((&answer["msg"], &answer["user"]["handle"]), (&json!("pong"), &json!("ping_bot")));
+}
+
+#[tokio::test]
+async fn the_receiver_of_webhooks_says_whom_it_would_notify() {
+    if !can_use_node("examples/webhook-node") {
+        return;
+    }
+    let receiver = |port: &str| {
+        let mut command = Command::new("node");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/webhook-node");
+        command.args(["receiver.mjs", port]).current_dir(folder);
+        command.env("CHINWAG_WEBHOOK_SECRET", SECRET);
+        command
+    };
+    let mut receiver = Example::start(receiver("0")).await;
+    let url = receiver.first_line.trim().split_once("--webhook-url ").unwrap().1.to_owned();
+    let forged = exchange(
+        url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap(),
+        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\
+         webhook-id: 1\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,AAAA\r\n\r\n{}",
+    );
+    assert!(forged.await.starts_with("HTTP/1.1 401 "), "it takes what anybody sends");
+    let server = TestServer::with(|config| {
+        config.webhook_url = Some(url.as_str().into());
+        config.webhook_secret = Some(SECRET.into());
+        config.webhook_private = true;
+    })
+    .await;
+    // Nobody acts as a user whom the host has made.
+    let bob = NewUser { id: Some("bob".into()), name: "Bob".into(), ..NewUser::default() };
+    server.as_host().service().create_user(bob).await.unwrap();
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &["bob"]).await;
+    ann.say(&chat, "are you there?").await;
+    let said = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        BufReader::new(receiver.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        line
+    });
+    let said = soon("it says whom", said).await.unwrap();
+    assert_eq!(said, "push to bob: ann: are you there?\n");
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ mod channels;
 mod cluster;
 mod doors;
 mod embed;
-#[cfg(feature = "kafka")]
 mod event_log;
 mod examples;
 mod house;

@@ -23,8 +23,8 @@ pub(super) use target::is_unfinished;
 
 /// The tables that are copied, each after those it refers to, and which of their rows. The others
 /// are of a running server: nobody is in an ephemeral chat without one, and the events have been
-/// written to the log. Their numbers go on.
-const TABLES: [(&str, &str); 17] = [
+/// written to the log. Their numbers go on; those that the webhook does not have yet are kept.
+const TABLES: [(&str, &str); 21] = [
     ("users", "true"),
     ("teams", "true"),
     ("chats", "not ephemeral"),
@@ -52,7 +52,19 @@ const TABLES: [(&str, &str); 17] = [
         "stream not like 'chat/%'
          or unhex(substr(stream, 6), '-') in (select id from chats where not ephemeral)",
     ),
+    (
+        "events",
+        "(stream, number) in (
+             select stream, number from webhooks union select stream, number from parked_webhooks
+         )",
+    ),
+    ("webhooks", "true"),
+    ("parked_webhooks", "true"),
+    ("erasures", "true"),
 ];
+
+/// The tables whose rows get their numbers from the database.
+const NUMBERED: [&str; 2] = ["events", "erasures"];
 
 /// How far a copy is; counts are of rows.
 #[derive(Clone, Debug)]
@@ -88,7 +100,7 @@ pub async fn copy(from: &Url, to: &Url, mut report: impl FnMut(CopyStep)) -> Res
         copy_table(&mut source, &mut target, table, read.rows, &mut report).await?;
     }
     compare(&mut target, &tables, &mut report).await?;
-    target.finish(&TABLES.map(|(name, _)| name)).await
+    target.finish(&TABLES.map(|(name, _)| name), &NUMBERED).await
 }
 
 /// Reads a table once.

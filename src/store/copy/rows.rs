@@ -41,7 +41,7 @@ impl Kind {
         match declared.to_ascii_lowercase().as_str() {
             "text" => Some(Kind::Text),
             "blob" => Some(Kind::Bytes),
-            "bigint" => Some(Kind::Big),
+            "bigint" | "integer" => Some(Kind::Big),
             "smallint" => Some(Kind::Small),
             "boolean" => Some(Kind::Truth),
             _ => None,

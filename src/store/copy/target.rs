@@ -143,9 +143,16 @@ impl Target {
         Ok(Checksum { rows, digest: hash.finalize().into() })
     }
 
-    /// Declares the copy complete.
-    pub async fn finish(mut self, tables: &[&str]) -> Result<(), CopyError> {
+    /// Declares the copy complete. Rows of the `numbered` get their numbers after those that are
+    /// there.
+    pub async fn finish(mut self, tables: &[&str], numbered: &[&str]) -> Result<(), CopyError> {
         let failed = CopyError::of(&self.url);
+        for table in numbered {
+            let go_on = AssertSqlSafe(format!(
+                "select setval(pg_get_serial_sequence('{table}', 'id'), max(id)) from {table}"
+            ));
+            sqlx::query(go_on).execute(&mut self.connection).await.map_err(&failed)?;
+        }
         // The database knows nothing of its new tables yet, and would plan badly.
         let analyze = AssertSqlSafe(format!("analyze {}", tables.join(", ")));
         sqlx::query(analyze).execute(&mut self.connection).await.map_err(&failed)?;

@@ -25,7 +25,7 @@ use crate::model::ChatId;
 use crate::store::Exit;
 use crate::store::batch::{self, Written};
 use crate::store::bounded::Pool;
-use crate::store::calls::{begin_batch, write_batch};
+use crate::store::calls::{begin_batch, insert_webhooks, write_batch};
 use crate::store::outgoing::Outgoing;
 
 /// How long a batch waits after the one before it was begun.
@@ -186,6 +186,9 @@ async fn write_group(pool: &Pool, exit: &Exit, group: &mut Group) -> Result<Writ
         Some(logged) => write_batch(&mut tx, &numbered, Outgoing::of(&events)?, logged).await?,
         None => write_batch(&mut tx, &numbered, Outgoing::default(), true).await?,
     };
+    if exit.has_webhook() {
+        insert_webhooks(&mut tx, &kept).await?;
+    }
     exit.commit(tx, events, kept).await?;
     note_commit(begun.into_std());
     numbered.written.count();

@@ -1,4 +1,9 @@
-//! The event log in Kafka.
+//! The event log in Kafka, and the webhook.
 
+mod offline;
+mod parked;
+#[cfg(feature = "kafka")]
 mod records;
+#[cfg(feature = "kafka")]
 pub mod schema;
+mod webhooks;

@@ -122,8 +122,8 @@ async fn what_takes_time_is_in_the_metrics_and_on_the_dashboard() {
     let names = Vec::from_iter(names.filter(|name| name.starts_with("chinwag_")));
     assert!(names.len() > 10);
     for name in names {
-        // Those are of nodes with Redis or Kafka only.
-        let of_service = ["chinwag_redis_", "chinwag_event_log_"];
+        // Those are of nodes with Redis, Kafka or a webhook only.
+        let of_service = ["chinwag_redis_", "chinwag_event_log_", "chinwag_webhook_"];
         let known = metrics.contains(&format!("\n{name}"));
         assert!(known || of_service.iter().any(|of| name.starts_with(of)), "{name}");
     }

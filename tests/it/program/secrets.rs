@@ -9,6 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::support::hooks::SECRET as WEBHOOK_SECRET;
 use crate::support::program::{Running, program};
 use crate::support::signing::{API_KEY, SECRET, claims, sign, token};
 use crate::support::{Client, get};
@@ -20,18 +21,39 @@ fn settings_are_never_printed() {
             .args(arguments)
             .env("CHINWAG_API_KEY", API_KEY)
             .env("CHINWAG_JWT_SECRET", SECRET)
+            .env("CHINWAG_WEBHOOK_SECRET", WEBHOOK_SECRET)
             .output()
             .unwrap();
         let text = [output.stdout.as_slice(), &output.stderr].concat();
         let text = String::from_utf8(text).unwrap();
         assert!(!text.contains(API_KEY) && !text.contains(SECRET), "{text}");
+        assert!(!text.contains(WEBHOOK_SECRET), "{text}");
     }
     let arguments = ["chinwag", "--api-key", API_KEY, "--jwt-secret", SECRET];
+    let arguments = [&arguments[..], &["--webhook-secret", WEBHOOK_SECRET]].concat();
     let config = Config::try_parse_from(arguments).unwrap();
     assert!(config.api_key.is_some() && config.jwt_secret.is_some());
     for text in [format!("{config:?}"), format!("{config:#?}")] {
         assert!(!text.contains(API_KEY) && !text.contains(SECRET), "{text}");
+        assert!(!text.contains(WEBHOOK_SECRET), "{text}");
     }
+}
+
+/// Whoever knows the path of a webhook may be able to call it.
+#[test]
+fn the_path_of_a_webhook_is_not_printed() {
+    let url = "https://example.com/hidden?also=hidden";
+    for arguments in [["check", "config"].as_slice(), &["--listen", "nowhere"]] {
+        let mut command = program();
+        command.args(arguments).env("CHINWAG_WEBHOOK_URL", url);
+        let output = command.env("CHINWAG_WEBHOOK_SECRET", WEBHOOK_SECRET).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!text.contains("hidden"), "{text}");
+        assert!(arguments[0] != "check" || text.contains("https://example.com/\u{2026}"), "{text}");
+    }
+    let arguments = ["chinwag", "--webhook-url", url];
+    let config = Config::try_parse_from(arguments).unwrap();
+    assert!(!format!("{config:?}").contains("hidden"));
 }
 
 /// Connects in every way with this credential; returns all that is answered.

@@ -6,6 +6,7 @@ pub mod crowd;
 pub mod database;
 pub mod forgeries;
 pub mod held;
+pub mod hooks;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;

@@ -1,0 +1,34 @@
+//! Whom a message does not reach at once: the members of its chat without a connection.
+
+use super::App;
+use crate::error::Error;
+use crate::model::{ChatId, UserId};
+
+/// How many members are named that are offline, and how many are looked at at once.
+const MAX_OFFLINE: usize = 1000;
+
+/// How often so many members are looked at.
+const MAX_PAGES: usize = 10;
+
+impl App {
+    /// The members of a chat that no connection acts as, on any node: at most 1,000 of them, among
+    /// the first 10,000 by their ids. None while Redis cannot say it.
+    pub(super) async fn list_offline(&self, chat_id: ChatId) -> Result<Option<Vec<UserId>>, Error> {
+        let (mut offline, mut last) = (Vec::new(), None);
+        for _ in 0..MAX_PAGES {
+            let members = self.store.list_member_ids(chat_id, last.as_ref(), MAX_OFFLINE).await?;
+            let Some(online) = self.are_surely_online(&Vec::from_iter(&members)).await else {
+                return Ok(None);
+            };
+            let is_last = members.len() < MAX_OFFLINE;
+            last = members.last().cloned();
+            let members = members.into_iter().zip(online);
+            offline.extend(members.filter(|(_, online)| !online).map(|(user_id, _)| user_id));
+            if is_last || offline.len() >= MAX_OFFLINE {
+                break;
+            }
+        }
+        offline.truncate(MAX_OFFLINE);
+        Ok(Some(offline))
+    }
+}

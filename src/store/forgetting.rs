@@ -1,0 +1,285 @@
+//! The deletion of old rows of the `events` table: those that the event log and the webhook have.
+//!
+//! It goes over the old rows from the first to the last, a few at a time, and then begins anew. What
+//! the webhook does not have yet is passed over. What it will never get is dropped: what is too old,
+//! and what tells of a message that is not kept any more.
+
+use sqlx::FromRow;
+
+use super::sqlite::json;
+use super::{Db, Store, Transaction, Tx};
+use crate::clock::Time;
+use crate::error::Error;
+
+/// How many events are looked at in one step, and deleted in one transaction: others wait for it.
+const AT_ONCE: i64 = 500;
+
+/// The last event that was looked at.
+#[derive(Clone, Copy)]
+pub struct ForgottenTo {
+    committed_at: Time,
+    id: i64,
+}
+
+/// What has come of one step.
+pub struct ForgetStep {
+    /// Where to go on; none at the end.
+    pub to: Option<ForgottenTo>,
+    /// How many events are kept for the webhook.
+    pub kept: usize,
+    /// How many were that it never gets now.
+    pub dropped: usize,
+}
+
+#[derive(FromRow)]
+struct Old {
+    id: i64,
+    committed_at: Time,
+    /// Whether the webhook has yet to get it.
+    waits: bool,
+    /// Whether it is parked.
+    parked: bool,
+    /// Whether it is parked and tells of a message that is not there any more.
+    is_gone: bool,
+}
+
+macro_rules! is_gone_sqlite {
+    () => {
+        "e.event ->> '$.data.message.seq' is not null and not exists (
+             select 1 from messages m
+             where m.chat_id = unhex(e.event ->> '$.data.message.chat_id', '-')
+                 and m.seq = e.event ->> '$.data.message.seq'
+         )"
+    };
+}
+
+macro_rules! is_gone_postgres {
+    () => {
+        "e.event::json #>> '{data,message,seq}' is not null and not exists (
+             select 1 from messages m
+             where m.chat_id = (e.event::json #>> '{data,message,chat_id}')::uuid
+                 and m.seq = (e.event::json #>> '{data,message,seq}')::bigint
+         )"
+    };
+}
+
+impl Store {
+    /// Forgets some of what was committed before a time; and of what is kept for the webhook that
+    /// which was committed before `expired`.
+    pub async fn forget_events(
+        &self,
+        after: Option<ForgottenTo>,
+        before: Time,
+        expired: Time,
+    ) -> Result<ForgetStep, Error> {
+        // Looked up first, so that nobody who writes waits for a long look.
+        let old = self.list_old_events(after, before).await?;
+        let is_full = old.len() as i64 == AT_ONCE;
+        let to = old.last().map(|it| ForgottenTo { committed_at: it.committed_at, id: it.id });
+        let (mut ids, mut dropped) = (Vec::new(), Vec::new());
+        for it in &old {
+            let is_expired = it.committed_at < expired;
+            match it {
+                // What waits is dropped where it is tried, if there is a webhook.
+                Old { waits: true, .. } if self.has_webhook || !is_expired => continue,
+                Old { parked: true, is_gone: false, .. } if !is_expired => continue,
+                Old { waits: false, parked: false, .. } => {}
+                _ => dropped.push(it.id),
+            }
+            ids.push(it.id);
+        }
+        let kept = old.len() - ids.len();
+        if !ids.is_empty() {
+            let mut tx = self.begin().await?;
+            // Before the events by which they are found.
+            if !dropped.is_empty() {
+                tx.drop_webhooks(&dropped, !self.has_webhook).await?;
+            }
+            tx.delete_ended_streams(&ids).await?;
+            tx.delete_events(&ids).await?;
+            tx.commit([]).await?;
+        }
+        Ok(ForgetStep { to: to.filter(|_| is_full), kept, dropped: dropped.len() })
+    }
+
+    async fn list_old_events(
+        &self,
+        after: Option<ForgottenTo>,
+        before: Time,
+    ) -> Result<Vec<Old>, Error> {
+        let (at, id) = after.map_or((Time::from_micros(0), 0), |it| (it.committed_at, it.id));
+        let old = match &self.db {
+            Db::Sqlite(pools) => {
+                sqlx::query_as(concat!(
+                    "select e.id, e.committed_at, exists (
+                         select 1 from webhooks w
+                         where w.stream = e.stream and w.number = e.number
+                     ) as waits, p.id is not null as parked,
+                     case when p.id is null then false else ",
+                    is_gone_sqlite!(),
+                    " end as is_gone
+                     from events e
+                     left join parked_webhooks p on p.stream = e.stream and p.number = e.number
+                     where (e.committed_at, e.id) > ($1, $2) and e.committed_at < $3 and e.logged
+                     order by e.committed_at, e.id limit $4"
+                ))
+                .bind(at)
+                .bind(id)
+                .bind(before)
+                .bind(AT_ONCE)
+                .fetch_all(&pools.readers)
+                .await?
+            }
+            Db::Postgres(pool) => {
+                sqlx::query_as(concat!(
+                    "select e.id, e.committed_at, exists (
+                         select 1 from webhooks w
+                         where w.stream = e.stream and w.number = e.number
+                     ) as waits, p.id is not null as parked,
+                     case when p.id is null then false else ",
+                    is_gone_postgres!(),
+                    " end as is_gone
+                     from events e
+                     left join parked_webhooks p on p.stream = e.stream and p.number = e.number
+                     where (e.committed_at, e.id) > ($1, $2) and e.committed_at < $3 and e.logged
+                     order by e.committed_at, e.id limit $4"
+                ))
+                .bind(at)
+                .bind(id)
+                .bind(before)
+                .bind(AT_ONCE)
+                .fetch_all(pool)
+                .await?
+            }
+        };
+        Ok(old)
+    }
+}
+
+/// Whether an event tells of a message that is not there any more.
+pub(super) async fn is_gone(db: &Db, stream: &str, number: i64) -> Result<bool, Error> {
+    let gone: Option<bool> = match db {
+        Db::Sqlite(pools) => {
+            sqlx::query_scalar(concat!(
+                "select ",
+                is_gone_sqlite!(),
+                " from events e where e.stream = $1 and e.number = $2"
+            ))
+            .bind(stream)
+            .bind(number)
+            .fetch_optional(&pools.readers)
+            .await?
+        }
+        Db::Postgres(pool) => {
+            sqlx::query_scalar(concat!(
+                "select ",
+                is_gone_postgres!(),
+                " from events e where e.stream = $1 and e.number = $2"
+            ))
+            .bind(stream)
+            .bind(number)
+            .fetch_optional(pool)
+            .await?
+        }
+    };
+    Ok(gone.unwrap_or(true))
+}
+
+impl Tx {
+    /// Deletes the streams of deleted chats whose last event is one of these. The id of a chat is
+    /// never given again, so its numbers are not either.
+    async fn delete_ended_streams(&mut self, ids: &[i64]) -> Result<(), Error> {
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query(
+                    "delete from streams
+                     where (stream, last_number) in (
+                         select stream, number from events
+                         where id in (select value from json_each($1)) and stream like 'chat/%'
+                     ) and not exists (
+                         select 1 from chats
+                         where id = unhex(substr(stream, 6), '-') and not ended
+                     )",
+                )
+                .bind(json(ids.iter()))
+                .execute(&mut **inner)
+                .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query(
+                    "delete from streams
+                     where (stream, last_number) in (
+                         select stream, number from events
+                         where id = any($1) and stream like 'chat/%'
+                     ) and not exists (
+                         select 1 from chats
+                         where id = case when stream like 'chat/%' then substr(stream, 6)::uuid end
+                             and not ended
+                     )",
+                )
+                .bind(ids)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_events(&mut self, ids: &[i64]) -> Result<(), Error> {
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                sqlx::query("delete from events where id in (select value from json_each($1))")
+                    .bind(json(ids.iter()))
+                    .execute(&mut **inner)
+                    .await?;
+            }
+            Transaction::Postgres(inner) => {
+                sqlx::query("delete from events where id = any($1)")
+                    .bind(ids)
+                    .execute(&mut **inner)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what is parked of these events, and with `all` also what waits for the webhook.
+    async fn drop_webhooks(&mut self, ids: &[i64], all: bool) -> Result<(), Error> {
+        let skipped = usize::from(!all);
+        match &mut *self.inner {
+            Transaction::Sqlite(inner) => {
+                for sql in [
+                    "delete from webhooks where (stream, number) in (
+                         select stream, number from events
+                         where id in (select value from json_each($1))
+                     )",
+                    "delete from parked_webhooks where (stream, number) in (
+                         select stream, number from events
+                         where id in (select value from json_each($1))
+                     )",
+                ]
+                .into_iter()
+                .skip(skipped)
+                {
+                    sqlx::query(sql).bind(json(ids.iter())).execute(&mut **inner).await?;
+                }
+            }
+            Transaction::Postgres(inner) => {
+                for sql in [
+                    "delete from webhooks where (stream, number) in (
+                         select stream, number from events where id = any($1)
+                     )",
+                    "delete from parked_webhooks where (stream, number) in (
+                         select stream, number from events where id = any($1)
+                     )",
+                ]
+                .into_iter()
+                .skip(skipped)
+                {
+                    sqlx::query(sql).bind(ids).execute(&mut **inner).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
