@@ -1,12 +1,21 @@
-// A receiver of webhooks: it checks who sends them, and says whom it would notify of a message.
-// CHINWAG_WEBHOOK_SECRET=whsec_… node receiver.mjs 8080
+// A receiver of webhooks: it tells those who are offline of a message, by push and by mail.
+//
+// npm ci && CHINWAG_WEBHOOK_SECRET=whsec_… SMTP_URL=smtp://localhost node receiver.mjs 8080
+//
+// people.json says how to reach whom, by their ids. What a push goes to is a topic of ntfy or a
+// UnifiedPush endpoint: {"bob": {"push": "https://ntfy.sh/bobs-topic", "mail": "bob@example.com"}}
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createTransport } from "nodemailer";
 
-const key = Buffer.from(process.env.CHINWAG_WEBHOOK_SECRET.replace(/^whsec_/, ""), "base64");
+const { CHINWAG_WEBHOOK_SECRET, SMTP_URL, PEOPLE = "people.json" } = process.env;
+const key = Buffer.from(CHINWAG_WEBHOOK_SECRET.replace(/^whsec_/, ""), "base64");
+const people = JSON.parse(readFileSync(PEOPLE, "utf8"));
+const mailer = createTransport(SMTP_URL, { from: "Chat <chat@example.com>" });
 const MAX_AGE = 5 * 60;
-// What was seen lately: an event may come again. A real one keeps this in its database.
-const seen = new Set();
+// What was done lately: an event may come again. A real one keeps this in its database.
+const done = new Set();
 
 function isGenuine(headers, body) {
   const { "webhook-id": id, "webhook-timestamp": timestamp } = headers;
@@ -21,10 +30,26 @@ function isGenuine(headers, body) {
   });
 }
 
-function take({ event, data, offline }) {
+async function push(url, text) {
+  const answer = await fetch(url, { method: "POST", body: text, signal: AbortSignal.timeout(5000) });
+  if (!answer.ok) throw new Error(`the push service answered with ${answer.status}`);
+}
+
+const mail = (to, text) => mailer.sendMail({ to, subject: "A new message", text });
+
+async function once(name, action) {
+  if (done.has(name)) return;
+  await action();
+  done.add(name);
+}
+
+async function take(id, { event, data, offline }) {
   if (event !== "message-sent") return;
+  const text = `${data.user?.name ?? data.author}: ${data.message.body}`;
   for (const user of offline.filter((user) => user !== data.message.user_id)) {
-    console.log(`push to ${user}: ${data.user?.name ?? data.author}: ${data.message.body}`);
+    const to = people[user] ?? {};
+    if (to.push) await once(`${id} push ${user}`, () => push(to.push, text));
+    if (to.mail) await once(`${id} mail ${user}`, () => mail(to.mail, text));
   }
 }
 
@@ -33,11 +58,14 @@ const server = createServer(async (request, response) => {
   for await (const chunk of request) chunks.push(chunk);
   const body = Buffer.concat(chunks).toString();
   if (!isGenuine(request.headers, body)) return response.writeHead(401).end();
-  const id = request.headers["webhook-id"];
-  if (!seen.has(id)) take(JSON.parse(body));
-  seen.add(id);
-  // Whatever is not 2xx comes again.
-  response.writeHead(204).end();
+  try {
+    await take(request.headers["webhook-id"], JSON.parse(body));
+    response.writeHead(204).end();
+  } catch (error) {
+    console.error(error.message);
+    // The event comes again.
+    response.writeHead(500).end();
+  }
 });
 
 server.listen(Number(process.argv[2] ?? 8080), "127.0.0.1", () =>

@@ -1,17 +1,19 @@
 //! The programs in `examples/`, run as they stand. `tests/browser` has its page.
 
-use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::{env, fs};
 
 use chinwag::embed::{Event, NewUser};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::suites::{can_use_node, install, skip};
 use crate::support::database::sqlite_in;
-use crate::support::hooks::SECRET;
+use crate::support::hooks::{SECRET, hooked};
 use crate::support::{Client, TestServer, exchange, message, soon};
 
 /// A running example.
@@ -90,19 +92,64 @@ async fn the_bot_answers_in_its_channel() {
     assert_eq!((&answer["msg"], &answer["user"]["handle"]), (&json!("pong"), &json!("ping_bot")));
 }
 
+/// Takes one HTTP request and answers it; returns all of it.
+async fn take_push(listener: TcpListener) -> String {
+    let (stream, _) = listener.accept().await.unwrap();
+    let (mut stream, mut request) = (tokio::io::BufReader::new(stream), String::new());
+    while !request.ends_with("\r\n\r\n") {
+        stream.read_line(&mut request).await.unwrap();
+    }
+    let length = request.to_lowercase();
+    let length = length.split_once("content-length: ").unwrap().1.split("\r\n").next().unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    request + str::from_utf8(&body).unwrap()
+}
+
+/// Takes one mail by SMTP; returns all that was said.
+async fn take_mail(listener: TcpListener) -> String {
+    let (stream, _) = listener.accept().await.unwrap();
+    let (mut stream, mut said) = (tokio::io::BufReader::new(stream), String::new());
+    stream.write_all(b"220 test\r\n").await.unwrap();
+    let mut is_text = false;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        said += &line;
+        let answer = match line.trim_end() {
+            "." if is_text => {
+                stream.write_all(b"250 ok\r\n").await.unwrap();
+                return said;
+            }
+            _ if is_text => continue,
+            "DATA" => "354 go on\r\n",
+            _ => "250 ok\r\n",
+        };
+        is_text = answer.starts_with("354");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
 #[tokio::test]
-async fn the_receiver_of_webhooks_says_whom_it_would_notify() {
+async fn the_receiver_of_webhooks_pushes_and_mails() {
     if !can_use_node("examples/webhook-node") {
         return;
     }
-    let receiver = |port: &str| {
-        let mut command = Command::new("node");
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/webhook-node");
-        command.args(["receiver.mjs", port]).current_dir(folder);
-        command.env("CHINWAG_WEBHOOK_SECRET", SECRET);
-        command
-    };
-    let mut receiver = Example::start(receiver("0")).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/webhook-node");
+    install(&folder);
+    let pushes = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mails = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let push = format!("http://{}/bobs-topic", pushes.local_addr().unwrap());
+    let directory = TempDir::new().unwrap();
+    let people = directory.path().join("people.json");
+    let reach = json!({ "bob": { "push": push, "mail": "bob@example.com" } });
+    fs::write(&people, reach.to_string()).unwrap();
+    let mut command = Command::new("node");
+    command.args(["receiver.mjs", "0"]).current_dir(folder);
+    command.env("CHINWAG_WEBHOOK_SECRET", SECRET).env("PEOPLE", people);
+    command.env("SMTP_URL", format!("smtp://{}", mails.local_addr().unwrap()));
+    let receiver = Example::start(command).await;
     let url = receiver.first_line.trim().split_once("--webhook-url ").unwrap().1.to_owned();
     let forged = exchange(
         url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap(),
@@ -110,25 +157,20 @@ async fn the_receiver_of_webhooks_says_whom_it_would_notify() {
          webhook-id: 1\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,AAAA\r\n\r\n{}",
     );
     assert!(forged.await.starts_with("HTTP/1.1 401 "), "it takes what anybody sends");
-    let server = TestServer::with(|config| {
-        config.webhook_url = Some(url.as_str().into());
-        config.webhook_secret = Some(SECRET.into());
-        config.webhook_private = true;
-    })
-    .await;
+    let server = TestServer::with(hooked(url)).await;
     // Nobody acts as a user whom the host has made.
     let bob = NewUser { id: Some("bob".into()), name: "Bob".into(), ..NewUser::default() };
     server.as_host().service().create_user(bob).await.unwrap();
     let mut ann = server.user("ann").await;
     let chat = ann.chat("ours", true, &["bob"]).await;
     ann.say(&chat, "are you there?").await;
-    let said = tokio::task::spawn_blocking(move || {
-        let mut line = String::new();
-        BufReader::new(receiver.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        line
-    });
-    let said = soon("it says whom", said).await.unwrap();
-    assert_eq!(said, "push to bob: ann: are you there?\n");
+    let pushed = soon("it pushes", take_push(pushes)).await;
+    assert!(pushed.starts_with("POST /bobs-topic "), "{pushed}");
+    assert!(pushed.ends_with("\r\n\r\nann: are you there?"), "{pushed}");
+    let mailed = soon("it mails", take_mail(mails)).await;
+    assert!(mailed.contains("RCPT TO:<bob@example.com>"), "{mailed}");
+    assert!(mailed.contains("\r\n\r\nann: are you there?"), "{mailed}");
+    server.shutdown().await;
 }
 
 #[tokio::test]
