@@ -57,6 +57,7 @@ mod retention;
 mod roles;
 mod rooms;
 mod search;
+mod sending;
 mod signals;
 mod teams;
 mod tokens;

@@ -14,13 +14,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
 
 use super::App;
-use super::housekeeping::KEPT_FOR;
-use crate::clock::{self, Time};
+use super::sending::{Tried, send};
+use crate::clock;
 use crate::error::Error;
-use crate::event_log::{Endpoint, Undelivered, record};
+use crate::event_log::Endpoint;
 use crate::logs;
-use crate::model::Stream;
-use crate::store::{Due, OutboxLock, Outcome, Webhook, WebhookQueue};
+use crate::store::{Due, OutboxLock, Outcome, WebhookQueue};
 
 /// A call that lasts for longer keeps no other from being made.
 const SHORT_CALL: Duration = Duration::from_secs(1);
@@ -48,9 +47,6 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// How often the lag is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
-
-/// How the JSON of an event begins that tells of a message.
-const MESSAGE_SENT: &str = r#"{"event":"message-sent""#;
 
 /// Keeps the metrics current, until the server is gone.
 pub(super) async fn measure(app: Weak<App>) {
@@ -84,7 +80,10 @@ pub(super) async fn deliver(app: Weak<App>, endpoint: Endpoint) {
             Ok(()) => return,
             Err(error) if error.is_closed() => return,
             Err(error) => {
-                error.warn("nothing is delivered to the webhook; trying again");
+                let why = error.cause().map_or_else(|| error.to_string(), ToString::to_string);
+                logs::rarely("webhook queue", move |times| {
+                    tracing::warn!(why, times, "nothing is delivered to the webhook; trying again");
+                });
                 sleep(RETRY_AFTER).await;
             }
         }
@@ -93,18 +92,6 @@ pub(super) async fn deliver(app: Weak<App>, endpoint: Endpoint) {
 
 fn is_on(app: &Weak<App>) -> bool {
     app.upgrade().is_some_and(|app| !app.is_ending())
-}
-
-/// What a try has come to.
-enum Tried {
-    Delivered,
-    /// It is not to be delivered any more.
-    Dropped,
-    /// Nobody can say now who is offline.
-    Postponed,
-    Failed(Webhook, Undelivered),
-    /// The server has ended meanwhile.
-    Cut,
 }
 
 /// Which was tried, of which stream, and what it has come to.
@@ -282,80 +269,5 @@ fn pause(attempts: i64) -> Duration {
 async fn ended(app: &Weak<App>) {
     while is_on(app) {
         sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Sends one event.
-async fn send(
-    app: Weak<App>,
-    queue: WebhookQueue,
-    endpoint: Arc<Endpoint>,
-    id: Uuid,
-) -> Result<Tried, Error> {
-    // Somebody may have deleted it by hand, or its event: there is nothing to tell.
-    let Some(mut webhook) = queue.find(id).await? else {
-        return Ok(Tried::Dropped);
-    };
-    let (Some(event), Some(committed_at)) = (webhook.event.take(), webhook.committed_at) else {
-        return Ok(Tried::Dropped);
-    };
-    let Some(app) = app.upgrade() else {
-        return Ok(Tried::Cut);
-    };
-    if app.is_out_of_date(&queue, &webhook, committed_at).await? {
-        return Ok(Tried::Dropped);
-    }
-    let mut record = record(&webhook.stream, webhook.number, committed_at, &event);
-    if let Some(Stream::Chat(chat_id)) = Stream::parse(&webhook.stream)
-        && event.starts_with(MESSAGE_SENT)
-    {
-        let offline = match webhook.offline.take() {
-            Some(offline) => offline,
-            None => {
-                let Some(offline) = app.list_offline(chat_id).await? else {
-                    return Ok(Tried::Postponed);
-                };
-                // Texts: nothing in them can fail to serialize.
-                let offline = serde_json::to_string(&offline).unwrap_or_default();
-                let Some(offline) = queue.keep_offline(id, &offline).await? else {
-                    return Ok(Tried::Dropped);
-                };
-                offline
-            }
-        };
-        record.truncate(record.len() - 1);
-        record += &format!(r#","offline":{offline}}}"#);
-    }
-    // Else it would keep the server from ending.
-    drop(app);
-    Ok(match endpoint.send(id, record).await {
-        Ok(()) => Tried::Delivered,
-        Err(problem) => Tried::Failed(webhook, problem),
-    })
-}
-
-impl App {
-    /// Whether an event is not to be delivered any more: it has waited for too long, or tells of a
-    /// message that is not kept any more.
-    async fn is_out_of_date(
-        &self,
-        queue: &WebhookQueue,
-        webhook: &Webhook,
-        committed_at: Time,
-    ) -> Result<bool, Error> {
-        let age = clock::now().since(committed_at);
-        if age < KEPT_FOR {
-            return Ok(false);
-        }
-        if age < self.limits.webhook_keep_for {
-            return queue.is_gone(webhook).await;
-        }
-        logs::rarely("webhook dropped", |times| {
-            tracing::warn!(
-                times,
-                "an event was dropped: it has waited for the webhook for too long"
-            );
-        });
-        Ok(true)
     }
 }

@@ -67,6 +67,7 @@ mod unindexed;
 mod unlogged;
 mod users;
 mod versions;
+mod webhook_notes;
 mod webhooks;
 
 use std::sync::Arc;
@@ -103,7 +104,8 @@ pub use searching::Searchable;
 pub use tokens::read_token_key;
 pub use unindexed::Unindexed;
 pub use unlogged::{Backlog, Unlogged};
-pub use webhooks::{Due, Outcome, Webhook, WebhookQueue};
+pub use webhook_notes::Outcome;
+pub use webhooks::{Due, Webhook, WebhookQueue};
 
 /// How many committed events may wait to be taken; then commits wait too.
 const COMMITTED_EVENTS: usize = 1024;
