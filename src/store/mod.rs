@@ -256,7 +256,7 @@ impl Store {
         self.last_number.load(Ordering::Acquire)
     }
 
-    /// The chats that are to be [indexed](Store::index); none if nothing is to be found.
+    /// The chats that are to be [indexed](Store::index_once); none if nothing is to be found.
     pub fn unindexed(&self) -> Option<&Arc<Unindexed>> {
         self.unindexed.as_ref()
     }
