@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use sqlx::postgres::PgDatabaseError;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 
 use super::records::{Record, write_row};
 use super::tables::{Kind, TABLES, Table};
@@ -229,7 +229,7 @@ impl Import<'_> {
         &mut self.tables[at]
     }
 
-    async fn finish(mut self) -> Result<Vec<Imported>, CopyError> {
+    async fn finish(self) -> Result<Vec<Imported>, CopyError> {
         self.target.commit().await.map_err(CopyError::of(self.database))?;
         Ok(self.tables)
     }
@@ -243,7 +243,7 @@ enum Target {
 
 /// The same on either kind of database.
 macro_rules! with {
-    ($target:expr, |$connection:ident| $body:expr) => {
+    ($target:expr, |$connection:pat_param| $body:expr) => {
         match $target {
             Target::Sqlite($connection) => $body,
             Target::Postgres($connection) => $body,
@@ -331,25 +331,22 @@ impl Target {
         }
     }
 
-    /// Counts the members of the chats that have come, lets go of files that no message has, and
-    /// commits.
-    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+    /// Counts the members of the chats that have come, lets go of files that no message has, commits,
+    /// and closes the connection.
+    async fn commit(self) -> Result<(), sqlx::Error> {
         let count = "update chats
              set member_count = (select count(*) from members where chat_id = chats.id)
              where member_count = 0 and not ended";
         let expire = "update files set expires_at = $1 where expires_at is null
              and not exists (select 1 from message_files where file_id = files.id)";
-        with!(&mut *self, |connection| {
-            sqlx::raw_sql(count).execute(&mut *connection).await?;
-            sqlx::query(expire).bind(clock::now()).execute(&mut *connection).await?;
-            sqlx::raw_sql("commit").execute(connection).await?;
-        });
-        if let Target::Postgres(connection) = self {
-            // The database knows nothing of what has come yet, and would plan badly.
-            let names = TABLES.map(|table| table.name).join(", ");
-            let analyze = AssertSqlSafe(format!("analyze {names}"));
-            sqlx::query(analyze).execute(connection).await?;
-        }
-        Ok(())
+        with!(self, |mut connection| {
+            sqlx::raw_sql(count).execute(&mut connection).await?;
+            sqlx::query(expire).bind(clock::now()).execute(&mut connection).await?;
+            sqlx::raw_sql("commit").execute(&mut connection).await?;
+            // A database knows little of what has come yet, and would plan badly.
+            let names = TABLES.map(|table| format!("analyze {}", table.name)).join("; ");
+            sqlx::raw_sql(AssertSqlSafe(names)).execute(&mut connection).await?;
+            connection.close().await
+        })
     }
 }
