@@ -1,20 +1,14 @@
-//! Files in a store that speaks S3: with `CHINWAG_TEST_S3` set to a URL such as s3://bucket/prefix,
-//! and the AWS variables that lead there (tests/services/README.md).
-
-use std::env;
+//! Files in a store that speaks S3.
 
 use serde_json::json;
 
 use crate::doors::files::{download, talk, upload, url, with_file};
 use crate::socketio::changes::of_message;
-use crate::support::{TestServer, soon};
+use crate::support::{TestServer, services, soon};
 
 #[tokio::test]
 async fn a_file_is_kept_in_a_store_that_speaks_s3() {
-    let Ok(place) = env::var("CHINWAG_TEST_S3") else {
-        println!("SKIPPED: CHINWAG_TEST_S3 names no store");
-        return;
-    };
+    let Some(place) = services::s3() else { return };
     let server = TestServer::with(|config| config.files_url = Some(place.into())).await;
     let (mut ann, _, chat) = talk(&server).await;
     let path = format!("/api/files?name=large&user={}", ann.id);

@@ -1,4 +1,4 @@
-//! PostgreSQL, Redis and Kafka for the tests that need them; `tests/services/README.md` says how
+//! PostgreSQL, Redis, Kafka and S3 for the tests that need them; `tests/services/README.md` says how
 //! to have them.
 
 use std::collections::HashMap;
@@ -31,6 +31,13 @@ pub fn kafka() -> Option<String> {
     given("kafka")
 }
 
+/// The URL of a place in a store that speaks S3; the AWS variables lead there. None: the test cannot
+/// run.
+#[cfg(feature = "s3")]
+pub fn s3() -> Option<String> {
+    given("s3")
+}
+
 /// The URL of a new empty database on the PostgreSQL at `url`.
 pub async fn database(url: &str) -> String {
     let name = format!("test_{}", uuid::Uuid::now_v7().simple());
@@ -57,6 +64,7 @@ fn variable(service: &str) -> &'static str {
         "postgres" => "CHINWAG_TEST_POSTGRES_URL",
         "redis" => "CHINWAG_TEST_REDIS_URL",
         "kafka" => "CHINWAG_TEST_KAFKA_BROKERS",
+        "s3" => "CHINWAG_TEST_S3_URL",
         _ => panic!("no such service: {service}"),
     }
 }
