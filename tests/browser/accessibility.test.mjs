@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 
+import { picture } from './picture.mjs';
 import { missing, setStage } from './stage.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -57,6 +58,20 @@ describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, 
       await page.getByRole('group', { name: 'Reactions' }).getByRole('button').first().click();
       await page.locator('.reaction').waitFor();
       await isClean(ada, 'conversation');
+      const photo = { name: 'moth.png', mimeType: 'image/png', buffer: picture(80, 60) };
+      const notes = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('It runs.') };
+      const nothing = { ...notes, name: 'nothing.txt', buffer: Buffer.alloc(0) };
+      await page.locator('#files').setInputFiles([photo, notes, nothing]);
+      await page.getByRole('button', { name: 'Remove nothing.txt' }).waitFor();
+      await page.locator('.attachment .preview', { hasText: 'must not be empty' }).waitFor();
+      await page.getByRole('button', { name: 'Remove moth.png' }).waitFor();
+      await page.getByRole('button', { name: 'Remove notes.txt' }).waitFor();
+      await isClean(ada, 'files to send');
+      await page.getByRole('button', { name: 'Remove nothing.txt' }).click();
+      await page.getByRole('button', { name: 'Send', exact: true }).click();
+      await ada.isHeard();
+      await page.getByRole('link', { name: 'Download notes.txt' }).waitFor();
+      await isClean(ada, 'files');
       const pane = await ada.showDetails();
       await pane.getByRole('button', { name: 'Actions for Grace' }).click();
       await isClean(ada, 'details and a menu');

@@ -20,9 +20,9 @@ export class Person {
     page.on('console', (line) => {
       const { url } = line.location();
       const isLostConnection = /net::ERR_|^WebSocket connection to /.test(line.text());
-      // The browser says so of every form that the server refuses, and of a poll that comes after
-      // its connection has ended.
-      const isRefusal = /^Failed to load .* 4\d\d /.test(line.text());
+      // The browser says so of every form and file that the server refuses, and of a poll that
+      // comes after its connection has ended.
+      const isRefusal = /^Failed to load .* (4\d\d|503) /.test(line.text());
       const isExpected = isLostConnection || (isRefusal && /\/(api|socket\.io)\//.test(url));
       if (line.type() === 'error' && !isExpected) this.complaints.push(`${line.text()} ${url}`);
     });

@@ -1,4 +1,5 @@
 /** The wiring: which control does what, and when the page is drawn. */
+import { prepareAttachments } from './page/attachments';
 import { drawComposer, finish, prepareComposer } from './page/composer';
 import { drawConversation } from './page/conversation';
 import { drawDetails } from './page/details';
@@ -73,6 +74,7 @@ placeIcons();
 prepareWelcome(enter);
 prepareMessages();
 prepareComposer();
+prepareAttachments();
 prepareHood();
 view.details = isWide.matches;
 isWide.addEventListener('change', ({ matches }) => identity && showDetails(matches));

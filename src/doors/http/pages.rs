@@ -16,8 +16,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const MAP: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
-/// A page loads from its own server alone; its icon is in the page.
-const POLICY: &str = "default-src 'self'; img-src data:; object-src 'none'; base-uri 'none'; \
+/// A page loads from its own server alone, also what users send; its icon is in the page.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! built {

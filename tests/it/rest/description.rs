@@ -191,7 +191,8 @@ async fn the_description_has_a_page_that_loads_from_nowhere_else() {
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.starts_with("default-src 'self'; ") && !policy.contains("http"), "{policy}");
+    assert!(policy.starts_with("default-src 'self'; img-src 'self' data:; "), "{policy}");
+    assert!(!["http", "blob:", "unsafe", "*"].iter().any(|wide| policy.contains(wide)), "{policy}");
     for path in ["/docs.js", "/docs.css"] {
         assert!(page.text.contains(path));
         assert_eq!(server.request("GET", path).send().await.status, 200);

@@ -10,7 +10,8 @@ import { Outbox, type Pending } from './outbox';
 import { People } from './people';
 import { Room } from './room';
 import type { ChatNews, Identity, Invitation, Member, Message, Team, User } from './shapes';
-import { isAccount } from './shapes';
+import { isAccount, isPicture } from './shapes';
+import { Upload } from './uploads';
 
 export type State = 'connecting' | 'connected' | 'reconnecting';
 
@@ -44,7 +45,7 @@ export class ChatClient {
 
   constructor(
     private readonly identity: Identity,
-    token: () => Promise<string | undefined>,
+    private readonly token: () => Promise<string | undefined>,
     storage: Storage,
     readonly listener: Listener,
   ) {
@@ -103,6 +104,11 @@ export class ChatClient {
         }
       }
     });
+  }
+
+  /** Begins to upload a file, to be sent in a message; `changed` hears how far it is. */
+  upload(file: File, changed: () => void): Upload {
+    return new Upload(file, this.myId, this.token, changed);
   }
 
   forget(id: string): Chat | undefined {
@@ -278,9 +284,16 @@ export class ChatClient {
     void this.report(chat.timeline.receiveChange(message));
   }
 
-  private deliver({ client_id, chat_id, text, mentions, reply_to }: Pending): Promise<Message> {
-    const answered = reply_to && { id: reply_to.id };
-    const message = { value: text, type: 'text', client_id, mentions, reply_to: answered };
+  private deliver(pending: Pending): Promise<Message> {
+    const { client_id, chat_id, text, file, mentions, reply_to } = pending;
+    const message = {
+      value: file && !text ? undefined : text,
+      type: !file ? 'text' : isPicture(file) ? 'img' : 'file',
+      file: file && { id: file.id },
+      client_id,
+      mentions,
+      reply_to: reply_to && { id: reply_to.id },
+    };
     return this.request('new-message', { chat: { id: chat_id }, user: { id: this.myId }, message });
   }
 

@@ -36,3 +36,8 @@ export function tooFast(retry_after_ms = 1_000): string {
 function count(number: number, unit: string): string {
   return number === 1 ? `1 ${unit}` : `${number} ${unit}s`;
 }
+
+/** What the server says, with a capital letter and a full stop. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

@@ -3,11 +3,14 @@
  * knows it again: after a lost connection or a reload it is sent once more, and stored once.
  */
 import { randomId } from './random';
+import type { File } from './shapes';
 
 export interface Pending {
   client_id: string;
   chat_id: string;
+  /** May be empty where there is a file. */
   text: string;
+  file?: File;
   mentions?: string[];
   reply_to?: { id: string; seq: number };
   written_at: number;

@@ -62,9 +62,12 @@ export interface File {
   /** Of a picture, in pixels. */
   width?: number;
   height?: number;
-  /** Where it can be read for a while. */
-  url: string;
+  /** Where it can be read for a while; absent until it is in a message. */
+  url?: string;
 }
+
+/** Whether a browser shows it in place. */
+export const isPicture = ({ type }: File) => /^image\/(png|jpeg|gif|webp|avif)$/.test(type);
 
 export interface Message {
   id: string;

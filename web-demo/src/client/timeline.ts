@@ -81,6 +81,14 @@ export class Timeline {
     while (this.earlier && (this.messages?.[0]?.seq ?? 0) > seq) await this.loadEarlier(LONG_PAGE);
   }
 
+  /** Reads a message again, as the address of its file ends after a while. */
+  async refresh(seq: number): Promise<Message | undefined> {
+    const { messages } = await this.list({ after_seq: seq - 1, limit: 1 });
+    const found = messages.find((message) => message.seq === seq);
+    if (found) this.replace(found);
+    return found;
+  }
+
   /** Fetches what was said after the last message here, and what became of the others meanwhile. */
   catchUp(): Promise<void> {
     return this.once('catch up', async () => {

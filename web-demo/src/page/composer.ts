@@ -1,8 +1,9 @@
 /** Where one writes: a message, the answer to one, or one's own anew. */
 import type { Message } from '../client/shapes';
+import { clearAttachments, drawAttachments, hasFiles, isUploading, takeFiles } from './attachments';
 import { titleOf } from './avatars';
 import { byId, element, iconButton } from './elements';
-import { plain } from './markup';
+import { said } from './files';
 import { closeMentions, completes, mentionedIn, offerMentions } from './mentions';
 import { showLatest } from './messages';
 import { attempt, changed, client, currentChat, view } from './state';
@@ -41,6 +42,7 @@ export function drawComposer(): void {
   input().placeholder = isClosed
     ? 'Only moderators may write here now'
     : invitationTo(titleOf(chat, client));
+  drawAttachments();
   drawSend();
   const about = view.editing ?? view.replyTo;
   const drawn = `${about?.id} ${about?.change} ${Boolean(view.editing)}`;
@@ -50,11 +52,11 @@ export function drawComposer(): void {
   if (!about) return;
   const name = client.people.nameOf(about.user_id, about.user.name);
   const title = view.editing ? 'Edit message' : `Reply to ${name}`;
-  const said = element('span', 'said', plain(about.msg));
-  said.dir = 'auto';
+  const words = element('span', 'said', said(about));
+  words.dir = 'auto';
   const cancel = iconButton('close', 'Cancel', () => finish());
   byId('about').replaceChildren(
-    element('span', 'lines', element('strong', '', title), said),
+    element('span', 'lines', element('strong', '', title), words),
     cancel,
   );
 }
@@ -85,6 +87,7 @@ export function finish(): boolean {
 
 export function clearComposer(): void {
   drafts.clear();
+  clearAttachments();
   chat_id = '';
   byId<HTMLFormElement>('compose').reset();
 }
@@ -99,7 +102,7 @@ function change(id: string): void {
 function submit(): void {
   const chat = currentChat();
   const text = input().value.trim();
-  if (!chat || !text) return;
+  if (!chat || !maySend()) return;
   const mentions = mentionedIn(text, chat);
   const { editing, replyTo } = view;
   byId<HTMLFormElement>('compose').reset();
@@ -109,12 +112,16 @@ function submit(): void {
     return;
   }
   const reply_to = replyTo && { id: replyTo.id, seq: replyTo.seq };
+  // The first file has the text; there are as many messages as files.
+  const [file, ...files] = takeFiles();
   client.act.send({
     chat_id: chat.id,
     text,
+    file,
     mentions: mentions.length ? mentions : undefined,
     reply_to,
   });
+  for (const file of files) client.act.send({ chat_id: chat.id, text: '', file });
   showLatest();
 }
 
@@ -137,6 +144,12 @@ const isMineStill = ({ user_id, deleted_at, type }: Message) =>
 const invitationTo = (name: string) =>
   name.length > NAME_FITS ? 'Write a message' : `Write to ${name}`;
 
+function maySend(): boolean {
+  const hasContent = Boolean(input().value.trim()) || hasFiles();
+  return hasContent && !isUploading() && !input().disabled;
+}
+
 function drawSend(): void {
-  byId<HTMLButtonElement>('send').disabled = input().disabled || !input().value.trim();
+  byId<HTMLButtonElement>('send').disabled = !maySend();
+  byId('send').title = isUploading() ? 'The files are still being uploaded' : 'Send';
 }

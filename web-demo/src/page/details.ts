@@ -4,9 +4,10 @@ import type { Message } from '../client/shapes';
 import { chatAvatar, otherOf, titleOf } from './avatars';
 import { confirmed, field, formDialog } from './dialogs';
 import { button, byId, element } from './elements';
+import { said } from './files';
 import { icon, type IconName } from './icons';
 import { invite } from './making';
-import { linkTo, plain } from './markup';
+import { linkTo } from './markup';
 import { membersSection } from './members';
 import { copyText } from './message-tools';
 import { showMessage } from './messages';
@@ -136,15 +137,15 @@ function pins(): HTMLElement {
     return section;
   }
   const list = pinned.messages.map((message) => {
-    const { user_id, user, created_at, seq, msg } = message;
+    const { user_id, user, created_at, seq } = message;
     const name = element('strong', '', client.people.nameOf(user_id, user.name));
     const time = element('span', 'time', shortTime(created_at));
-    const said = element('span', 'said', plain(msg));
-    said.dir = 'auto';
+    const words = element('span', 'said', said(message));
+    words.dir = 'auto';
     return element(
       'li',
       '',
-      button('pinned', () => void goToMessage(chat, seq), name, time, said),
+      button('pinned', () => void goToMessage(chat, seq), name, time, words),
     );
   });
   section.append(element('ul', '', ...list));

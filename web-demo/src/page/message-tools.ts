@@ -4,6 +4,7 @@ import type { Message } from '../client/shapes';
 import { edit, reply } from './composer';
 import { confirmed } from './dialogs';
 import { button, element } from './elements';
+import { captionOf } from './files';
 import { choose, openMenu, openPanel, type Item } from './menu';
 import { attempt, client, mayModerate } from './state';
 import { showNotice } from './toast';
@@ -51,8 +52,14 @@ export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
   const items: Item[] = [
     { icon: 'reply', text: 'Reply', act: () => reply(message) },
     { icon: 'smile', text: 'React', act: () => openReactions(toolOf(message) ?? at, message) },
-    { icon: 'copy', text: 'Copy text', act: () => copyText(message.msg, 'The text is copied.') },
   ];
+  const text = captionOf(message);
+  if (text)
+    items.push({
+      icon: 'copy',
+      text: 'Copy text',
+      act: () => copyText(text, 'The text is copied.'),
+    });
   if (isMine && message.type === 'text') {
     items.push({ icon: 'edit', text: 'Edit', act: () => edit(message) });
   }

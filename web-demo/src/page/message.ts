@@ -3,8 +3,9 @@ import type { Chat } from '../client/chats';
 import type { Message, Reaction } from '../client/shapes';
 import { personAvatar, toneOf } from './avatars';
 import { button, element, iconButton } from './elements';
+import { captionOf, fileOf, isBroken, said } from './files';
 import { icon } from './icons';
-import { formatted, linkTo, plain } from './markup';
+import { formatted, linkTo } from './markup';
 import { openReactions, openTools } from './message-tools';
 import { reply } from './composer';
 import { showMessage } from './messages';
@@ -45,6 +46,7 @@ export function drawMessage(item: HTMLElement, row: MessageRow, chat: Chat): voi
     client.state === 'connected',
     author?.online,
     author?.photo,
+    isBroken(message?.file),
     chat.role,
   ]);
   if (item.dataset.drawn === drawn) return;
@@ -71,7 +73,9 @@ function partsOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
   const bubble = element('div', 'bubble');
   const answered = message?.reply_to ?? pending?.reply_to;
   if (answered) bubble.append(quotation(answered.seq, chat, quoted));
-  bubble.append(textOf(row), ...foldOf(row));
+  const file = fileOf(row, chat);
+  if (file) bubble.append(file);
+  if (!file || wordsOf(row)) bubble.append(textOf(row), ...foldOf(row));
   const line = element('div', 'bubble-line', bubble, stateOf(row));
   const body = element('div', 'body', author, line);
   if (message?.reactions) body.append(reactionsOf(message, message.reactions));
@@ -85,16 +89,20 @@ function partsOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
   return parts;
 }
 
-function textOf({ key, message, pending }: MessageRow): HTMLElement {
+const wordsOf = ({ message, pending }: MessageRow) =>
+  message ? captionOf(message) : (pending?.text ?? '');
+
+function textOf(row: MessageRow): HTMLElement {
+  const { key, message, pending } = row;
   const text = element('div', 'text');
   text.dir = 'auto';
   if (message?.deleted_at) {
     text.textContent = 'This message was deleted.';
     return text;
   }
-  const whole = message?.msg ?? pending?.text ?? '';
+  const whole = wordsOf(row);
   // An address to load from: the page itself loads nothing from other servers.
-  if (message && message.type !== 'text' && /^https?:\/\//.test(whole)) {
+  if (message && message.type !== 'text' && !message.file && /^https?:\/\//.test(whole)) {
     text.append(message.type === 'img' ? 'Picture: ' : 'File: ', linkTo(whole));
     return text;
   }
@@ -114,8 +122,9 @@ const isLong = (text: string) =>
   text.length > LONG || text.split('\n', MANY_LINES + 1).length > MANY_LINES;
 const folded = (text: string) => `${text.split('\n', MANY_LINES).join('\n').slice(0, LONG)}…`;
 
-function foldOf({ key, message, pending }: MessageRow): HTMLElement[] {
-  if (!isLong(message?.msg ?? pending?.text ?? '')) return [];
+function foldOf(row: MessageRow): HTMLElement[] {
+  if (!isLong(wordsOf(row))) return [];
+  const { key } = row;
   const isOpen = unfolded.has(key);
   const fold = button(
     'link',
@@ -138,7 +147,7 @@ function quotation(seq: number, chat: Chat, quoted?: Message): HTMLElement {
   const author = quoted
     ? client.people.nameOf(quoted.user_id, quoted.user.name)
     : 'An earlier message';
-  const said = quoted?.deleted_at ? 'Deleted' : plain(quoted?.msg ?? 'Show it');
+  const words = quoted ? said(quoted) : 'Show it';
   const name = element('span', `author ${toneOf(quoted?.user_id ?? '')}`, author);
   const meaning = element('span', 'unseen', 'In reply to ');
   const quote = button(
@@ -146,7 +155,7 @@ function quotation(seq: number, chat: Chat, quoted?: Message): HTMLElement {
     () => void showMessage(chat, seq),
     meaning,
     name,
-    element('span', 'said', said),
+    element('span', 'said', words),
   );
   quote.dir = 'auto';
   return quote;

@@ -3,6 +3,7 @@ import type { Chat } from '../client/chats';
 import type { Invitation } from '../client/shapes';
 import { chatAvatar, personAvatar, titleOf } from './avatars';
 import { button, byId, element, match } from './elements';
+import { said } from './files';
 import { icon } from './icons';
 import { plain } from './markup';
 import { attempt, client, goTo, view } from './state';
@@ -118,8 +119,8 @@ function preview(chat: Chat): [string, boolean] {
   if (!last) return [chat.description ? plain(chat.description) : 'No messages yet', false];
   const author =
     last.user_id === client.myId ? 'You' : client.people.nameOf(last.user_id, last.user.name);
-  const said = last.deleted_at ? 'Message deleted' : plain(last.msg);
-  return [chat.direct && author !== 'You' ? said : `${author}: ${said}`, false];
+  const words = said(last);
+  return [chat.direct && author !== 'You' ? words : `${author}: ${words}`, false];
 }
 
 function badges({ unread, mentions, muted, pinned }: Chat): HTMLElement[] {

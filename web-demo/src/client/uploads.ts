@@ -1,0 +1,87 @@
+/** One file on its way to the server. It is sent in a message when it is there. */
+import { sentence, tooFast } from './errors';
+import type { File as Stored } from './shapes';
+
+interface Answer {
+  file?: Stored;
+  error?: { code: string; message: string; retry_after_ms?: number };
+}
+
+export class Upload {
+  /** Between 0 and 1. */
+  progress = 0;
+  /** As the server has it, once it is there. */
+  file?: Stored;
+  /** Why it is not there. */
+  failure?: string;
+  /** Whether it would fail again. */
+  isRefused = false;
+  private request?: XMLHttpRequest;
+  private isCancelled = false;
+
+  constructor(
+    readonly source: File,
+    /** Who uploads it, where no token says so. */
+    private readonly user_id: string,
+    private readonly token: () => Promise<string | undefined>,
+    private readonly changed: () => void,
+  ) {
+    void this.start();
+  }
+
+  get isUnderWay(): boolean {
+    return !this.file && !this.failure;
+  }
+
+  async start(): Promise<void> {
+    this.progress = 0;
+    this.failure = undefined;
+    this.changed();
+    const token = await this.token();
+    if (this.isCancelled) return;
+    // Not fetch: it does not tell how far it is.
+    const request = (this.request = new XMLHttpRequest());
+    const about = new URLSearchParams({ name: this.source.name });
+    if (!token) about.set('user', this.user_id);
+    request.open('POST', `/api/files?${about}`);
+    request.setRequestHeader('Content-Type', this.source.type || 'application/octet-stream');
+    if (token) request.setRequestHeader('Authorization', `Bearer ${token}`);
+    request.responseType = 'json';
+    request.upload.onprogress = ({ loaded, total }) => {
+      this.progress = total && loaded / total;
+      this.changed();
+    };
+    request.onload = () => this.end(request.response ?? {});
+    request.onerror = () => this.end({});
+    request.send(this.source);
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+    this.request?.abort();
+  }
+
+  private end({ file, error }: Answer): void {
+    this.file = file;
+    if (!file) this.failure = reason(error);
+    this.isRefused = ['too_large', 'invalid'].includes(error?.code ?? '');
+    this.changed();
+  }
+}
+
+function reason(error: Answer['error']): string {
+  if (!error) return 'It did not get through. Try again.';
+  if (error.code === 'rate_limited') return tooFast(error.retry_after_ms);
+  const limit = /\d+(?= bytes)/.exec(error.message)?.[0];
+  if (error.code !== 'too_large') return sentence(error.message);
+  return limit ? `It is too large: ${sizeOf(Number(limit))} is the most.` : 'It is too large.';
+}
+
+/** As people say it: `3 MB`. */
+export function sizeOf(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB'];
+  const step = bytes < 1 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
+  const size = bytes / 1024 ** step;
+  const number = step && size < 10 ? size.toFixed(1).replace('.0', '') : Math.round(size);
+  return `${number} ${units[step]}`;
+}

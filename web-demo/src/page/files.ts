@@ -1,0 +1,108 @@
+/** What a message shows of its file: the picture, or a line with its name. */
+import type { Chat } from '../client/chats';
+import { isPicture, type File, type Message } from '../client/shapes';
+import { sizeOf } from '../client/uploads';
+import { element } from './elements';
+import { icon } from './icons';
+import { plain } from './markup';
+import type { MessageRow } from './rows';
+import { attempt, changed } from './state';
+
+/** A picture is shown no larger than this, and where its size is not known, so large. */
+const WIDEST = 352;
+const HIGHEST = 320;
+
+/** Pictures that could not be read, by the ids of their files. */
+const broken = new Set<string>();
+
+export const isBroken = (file?: File) => file !== undefined && broken.has(file.id);
+
+/** The text that somebody has written: of a file without one there is none. */
+export function captionOf({ msg, file, deleted_at }: Message): string {
+  return deleted_at || (file && msg === file.url) ? '' : msg;
+}
+
+/** A message in one line, for a list or a quotation. */
+export function said(message: Message): string {
+  const { file, deleted_at } = message;
+  if (deleted_at) return 'Message deleted';
+  const caption = plain(captionOf(message));
+  if (!file) return caption;
+  const kind = isPicture(file) ? 'Picture' : 'File';
+  return `${kind}: ${caption || file.name}`;
+}
+
+export function fileOf({ message, pending }: MessageRow, chat: Chat): HTMLElement | undefined {
+  const file = message?.deleted_at ? undefined : (message?.file ?? pending?.file);
+  if (!file) return undefined;
+  return isPicture(file) && !isBroken(file)
+    ? picture(file, chat, message)
+    : line(file, chat, message);
+}
+
+function picture(file: File, chat: Chat, message?: Message): HTMLElement {
+  const { width = WIDEST, height = HIGHEST } = file;
+  const scale = Math.min(1, WIDEST / width, HIGHEST / height);
+  // Its place is as large before it is there, so that nothing moves when it comes.
+  const size = { width: Math.round(width * scale), height: Math.round(height * scale) };
+  if (!message) {
+    const place = element('div', 'picture waiting');
+    place.style.width = `${size.width}px`;
+    place.style.aspectRatio = `${width} / ${height}`;
+    return place;
+  }
+  const image = Object.assign(new Image(), { loading: 'lazy', decoding: 'async', ...size });
+  image.alt = captionOf(message) ? file.name : `Picture ${file.name}`;
+  image.addEventListener('error', () => void readAgain(chat, message));
+  image.src = pathOf(file.url!);
+  const link = element('a', 'picture', image);
+  link.title = file.name;
+  return leadTo(link, chat, message);
+}
+
+function line(file: File, chat: Chat, message?: Message): HTMLElement {
+  const name = element('span', 'name', file.name || 'A file');
+  name.dir = 'auto';
+  const size = isBroken(file) ? 'It cannot be shown' : sizeOf(file.size);
+  const about = element('span', 'lines', name, element('span', 'preview', size));
+  const parts = [element('span', 'thumbnail', icon('file')), about];
+  if (!message) return element('div', 'file', ...parts);
+  const meaning = element('span', 'unseen', 'Download ');
+  const link = element('a', 'file', meaning, ...parts, icon('download'));
+  link.download = file.name;
+  return leadTo(link, chat, message);
+}
+
+function leadTo(link: HTMLAnchorElement, chat: Chat, message: Message): HTMLElement {
+  const url = message.file!.url!;
+  Object.assign(link, { href: pathOf(url), target: '_blank', rel: 'noopener noreferrer' });
+  link.addEventListener('click', (event) => {
+    if (!isOver(url)) return;
+    event.preventDefault();
+    void attempt(async () => {
+      const fresh = await chat.timeline.refresh(message.seq);
+      if (fresh?.file?.url) open(pathOf(fresh.file.url), '_blank', 'noopener');
+    });
+  });
+  return link;
+}
+
+/** An address ends after a while: then the message has another one. */
+async function readAgain({ timeline }: Chat, { seq, file }: Message): Promise<void> {
+  const fresh = await timeline.refresh(seq).catch(() => undefined);
+  if (fresh && fresh.file?.url !== file!.url) return;
+  broken.add(file!.id);
+  changed();
+}
+
+/** Here, whatever name the server has for others: the page loads nothing from elsewhere. */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url, location.href);
+  return pathname + search;
+}
+
+/** An address says until when it is good, in seconds. */
+function isOver(url: string): boolean {
+  const until = new URL(url, location.href).searchParams.get('until');
+  return until !== null && Number(until) * 1_000 < Date.now();
+}
