@@ -84,6 +84,13 @@ describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, 
       await page.evaluate(() => (location.hash = ''));
       await ada.listed('Engines').waitFor();
       await isClean(ada, 'list');
+      await page.getByRole('searchbox', { name: 'Search' }).fill('this');
+      await page.locator('#results mark').waitFor();
+      await isClean(ada, 'search');
+      await page.getByRole('searchbox', { name: 'Search' }).fill('nowhere');
+      await page.getByText('No message has these words.').waitFor();
+      await isClean(ada, 'search without results');
+      await page.getByRole('searchbox', { name: 'Search' }).fill('');
       await ada.discover();
       await page.getByRole('button', { name: 'Open Engines' }).waitFor();
       await isClean(ada, 'discover');

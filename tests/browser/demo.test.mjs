@@ -264,13 +264,13 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.makeChat('Engines');
     await grace.discovered('Engines').waitFor();
     assert.equal(await grace.discovered(/^Join/).count(), 1);
-    await grace.page.getByLabel('Filter').fill('moths');
+    await grace.page.getByRole('searchbox', { name: 'Search' }).fill('moths');
     await grace.page.getByText('No public chat begins with this.').waitFor();
-    await grace.page.getByLabel('Filter').fill('eng');
+    await grace.page.getByRole('searchbox', { name: 'Search' }).fill('eng');
     await grace.discovered('Engines').click();
     await grace.heading('Engines').waitFor();
     await grace.discovered(/^Open Engines/).waitFor();
-    await grace.page.getByLabel('Filter').fill('');
+    await grace.page.getByRole('searchbox', { name: 'Search' }).fill('');
     await grace.showChats();
     await grace.listed('Engines').waitFor();
     await ada.say('welcome');

@@ -231,6 +231,8 @@ export class Person {
   async act(text, item) {
     const message = this.message(text);
     await message.hover();
+    // Messages that come move others from under the pointer, and leave the focus where it is.
+    await message.focus();
     await message.getByRole('button', { name: 'More actions' }).click();
     await this.choose(item);
   }

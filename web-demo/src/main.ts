@@ -9,8 +9,9 @@ import { placeIcons } from './page/icons';
 import { prepareHood, showHood } from './page/hood';
 import { editProfile, invite, newChat, newMessage, showTeams } from './page/making';
 import { openMenu, type Item } from './page/menu';
-import { isAtEnd, prepareMessages } from './page/messages';
+import { isAtEnd, prepareMessages, showMessage } from './page/messages';
 import { begin, enter, failed, identity, rename, signOut, toAccount } from './page/session';
+import { clearSearch, drawSearch, search, searchSoon } from './page/search';
 import { drawSidebar } from './page/sidebar';
 import { attempt, changed, client, currentChat, setFail, setRedraw, view } from './page/state';
 import { prepareWelcome } from './page/welcome';
@@ -30,6 +31,7 @@ function draw(): void {
   if (!identity) return;
   drawSidebar(identity.name);
   drawDiscover();
+  drawSearch();
   drawConversation();
   drawComposer();
   drawDetails();
@@ -40,9 +42,16 @@ function draw(): void {
 function showTab(tab: 'chats' | 'discover'): void {
   view.tab = tab;
   byId<HTMLInputElement>('filter').placeholder =
-    tab === 'chats' ? 'Filter chats' : 'Search public chats';
+    tab === 'chats' ? 'Search chats and messages' : 'Search public chats';
   changed();
   void discover();
+}
+
+function clearFilter(): void {
+  byId<HTMLInputElement>('filter').value = view.filter = '';
+  changed();
+  discoverSoon();
+  clearSearch();
 }
 
 function openMyMenu(at: HTMLElement): void {
@@ -92,7 +101,14 @@ on<HTMLInputElement>('filter', 'input', (input) => {
   view.filter = input.value.trim();
   changed();
   discoverSoon();
+  searchSoon();
 });
+byId('filter').addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape' || !view.filter) return;
+  event.preventDefault();
+  clearFilter();
+});
+byId('more-found').addEventListener('click', () => void search(true));
 for (const chip of byId('chips').querySelectorAll('button')) {
   chip.addEventListener('click', () => {
     view.shown = chip.dataset.shown as typeof view.shown;
@@ -132,6 +148,9 @@ window.addEventListener('hashchange', () => {
   if (!identity) return;
   void attempt(async () => {
     await client.open(location.hash.slice(1) || undefined);
+    const [chat, goal] = [currentChat(), view.goal];
+    view.goal = undefined;
+    if (chat && goal?.chat_id === chat.id) return void (await showMessage(chat, goal.seq));
     // On a phone the keyboard would cover what there is to read.
     if (currentChat() && matchMedia('(pointer: fine)').matches) byId('text').focus();
   });

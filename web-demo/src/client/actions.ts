@@ -5,7 +5,7 @@
 import type { Chat } from './chats';
 import type { ChatClient } from './client';
 import type { Pending } from './outbox';
-import type { ChatNews, Invitation, Message, Person, Role, Team } from './shapes';
+import type { ChatNews, Found, Invitation, Message, Person, Role, Team } from './shapes';
 
 /** The server tells of a repeated `typing` once in two seconds, and ends it after six. */
 const TYPING_EVERY_MS = 3_000;
@@ -125,6 +125,11 @@ export class Actions {
     const body = { chat: { id: chat_id }, query: { pinned: true } };
     const { messages } = await this.client.request<{ messages: Message[] }>('list-messages', body);
     return messages.reverse();
+  }
+
+  /** The messages in one's chats with all these words. `before` is where the page before ended. */
+  search(text: string, before?: unknown): Promise<Found> {
+    return this.client.request('search-messages', { query: { text, limit: 20, before } });
   }
 
   /** Says that one is writing; called at each key, it asks the server now and then. */

@@ -82,6 +82,7 @@ export class ChatClient {
 
   /** Shows a chat, joining it first if need be; `undefined` shows none. */
   async open(id?: string): Promise<void> {
+    if (id !== this.current) this.chats.get(id ?? '')?.timeline.forgetPart();
     this.current = id;
     if (!id) void this.report(this.room.enter());
     this.listener.changed();

@@ -7,7 +7,7 @@
 import type { Changes, Cursor, Message, Page } from './shapes';
 
 const PAGE_SIZE = 50;
-/** As many as the server gives at once, for the way to a message far up. */
+/** As many as the server gives at once, for what is unread. */
 const LONG_PAGE = 1_000;
 
 interface Listener {
@@ -23,6 +23,8 @@ export class Timeline {
   messages?: Message[];
   /** Where earlier messages go on, if there are any. */
   earlier?: Cursor;
+  /** Whether what is here is a part of the history, with later messages that are not here. */
+  isPart = false;
   /** The latest `seq` and `change` that the server has told of. */
   lastSeq = 0;
   lastChange = 0;
@@ -47,38 +49,54 @@ export class Timeline {
     return found?.seq === seq ? found : undefined;
   }
 
-  /** Loads the latest messages, unless they are here: these that are unread, and some before. */
-  open(unread = 0): Promise<void> {
+  /**
+   * Loads the latest messages, those that are unread and some before, unless some are here; `anew`
+   * also in place of a part of the history.
+   */
+  open(unread = 0, anew = false): Promise<void> {
     return this.once('latest', async () => {
-      if (this.messages) return;
-      // What changes while the page is on its way is caught up with after it.
-      const change = this.lastChange;
-      const limit = Math.min(Math.max(PAGE_SIZE, 2 * unread), LONG_PAGE);
-      const page = await this.list({ limit });
-      this.change = change;
-      this.messages = page.messages;
-      page.messages.forEach((message) => this.listener.arrived(message));
-      this.earlier = page.previous;
-      this.lastSeq = Math.max(this.lastSeq, this.end);
+      if (this.messages && !(anew && this.isPart)) return;
+      await this.load({ limit: Math.min(Math.max(PAGE_SIZE, 2 * unread), LONG_PAGE) });
+    });
+  }
+
+  /** Loads what is around this message, in place of what is here, unless it is among that. */
+  reach(seq: number): Promise<void> {
+    return this.once(`around ${seq}`, async () => {
+      if (!this.at(seq)) await this.load({ before_seq: seq + PAGE_SIZE / 2, limit: PAGE_SIZE });
+    });
+  }
+
+  /** Forgets a part of the history, so that the chat opens with the latest again. */
+  forgetPart(): void {
+    if (this.isPart) this.messages = this.earlier = undefined;
+    this.isPart = false;
+  }
+
+  loadLater(): Promise<void> {
+    return this.once('later', async () => {
+      if (!this.messages || !this.isPart) return;
+      const { end } = this;
+      const page = await this.list({ after_seq: end, limit: PAGE_SIZE });
+      // Meanwhile another part may have been loaded.
+      if (!this.isPart || this.end !== end) return;
+      this.messages.push(...page.messages);
+      this.isPart = Boolean(page.next);
       this.listener.changed();
       await this.catchUp();
     });
   }
 
-  loadEarlier(limit = PAGE_SIZE): Promise<void> {
+  loadEarlier(): Promise<void> {
     return this.once('earlier', async () => {
       if (!this.messages || !this.earlier) return;
-      const page = await this.list({ ...this.earlier, limit });
+      const { earlier } = this;
+      const page = await this.list({ ...earlier, limit: PAGE_SIZE });
+      if (this.earlier !== earlier) return;
       this.messages.unshift(...page.messages);
       this.earlier = page.previous;
       this.listener.changed();
     });
-  }
-
-  /** Loads as far back as this message. */
-  async reach(seq: number): Promise<void> {
-    await this.open();
-    while (this.earlier && (this.messages?.[0]?.seq ?? 0) > seq) await this.loadEarlier(LONG_PAGE);
   }
 
   /** Reads a message again, as the address of its file ends after a while. */
@@ -99,7 +117,7 @@ export class Timeline {
         this.change = page.next ?? page.last_change;
         this.lastChange = page.last_change;
       }
-      while (this.messages && this.end < this.lastSeq) {
+      while (this.messages && !this.isPart && this.end < this.lastSeq) {
         const { messages } = await this.list({ after_seq: this.end });
         if (messages.length === 0) return;
         for (const message of messages) this.append(message);
@@ -110,7 +128,8 @@ export class Timeline {
   /** Takes in a message; it may come both by a push and as an answer. */
   async receive(message: Message): Promise<void> {
     this.lastSeq = Math.max(this.lastSeq, message.seq);
-    if (this.messages && message.seq > this.end + 1) await this.catchUp();
+    const isGap = this.messages && !this.isPart && message.seq > this.end + 1;
+    if (isGap) await this.catchUp();
     else this.append(message);
   }
 
@@ -123,8 +142,22 @@ export class Timeline {
     this.replace(message);
   }
 
+  private async load(query: object): Promise<void> {
+    // What changes while the page is on its way is caught up with after it.
+    const change = this.lastChange;
+    const page = await this.list(query);
+    this.change = change;
+    this.messages = page.messages;
+    this.earlier = page.previous;
+    this.isPart = Boolean(page.next);
+    page.messages.forEach((message) => this.listener.arrived(message));
+    this.lastSeq = Math.max(this.lastSeq, this.end);
+    this.listener.changed();
+    await this.catchUp();
+  }
+
   private append(message: Message): void {
-    if (this.messages && message.seq > this.end) this.messages.push(message);
+    if (this.messages && !this.isPart && message.seq > this.end) this.messages.push(message);
     this.listener.arrived(message);
     this.listener.changed();
   }

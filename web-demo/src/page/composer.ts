@@ -131,8 +131,9 @@ function pressed(event: KeyboardEvent): void {
     event.preventDefault();
     byId<HTMLFormElement>('compose').requestSubmit();
   } else if (event.key === 'ArrowUp' && !input().value) {
-    const last = currentChat()?.timeline.messages?.findLast(isMineStill);
-    if (!last) return;
+    const { messages, isPart } = currentChat()?.timeline ?? {};
+    const last = messages?.findLast(isMineStill);
+    if (!last || isPart) return;
     event.preventDefault();
     edit(last);
   }

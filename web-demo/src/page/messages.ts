@@ -9,6 +9,7 @@ import { byId, element, match } from './elements';
 import { drawMessage, newMessage } from './message';
 import { isLine, rowsOf, type Row } from './rows';
 import { attempt, changed, client, currentChat } from './state';
+import { walk } from './walk';
 
 /** So many messages are drawn at most, and by so many the window moves. */
 const DRAWN = 150;
@@ -53,7 +54,7 @@ export function drawMessages(chat: Chat): void {
   const { messages = [] } = timeline;
   if (timeline.messages && !place.isOpened) placeAt(firstUnread(chat, messages), messages);
   const { from, end } = windowOf(messages);
-  const isWhole = end === messages.length;
+  const isWhole = end === messages.length && !timeline.isPart;
   const rows = rowsOf(chat, messages.slice(from, end), isWhole, place.unreadFrom);
   byId('messages').ariaBusy = String(!timeline.messages);
   byId('no-messages').hidden = !timeline.messages || rows.length > 0;
@@ -83,21 +84,29 @@ export function isAtEnd(): boolean {
 
 /** Shows the latest messages, as after sending one. */
 export function showLatest(): void {
-  place.last = undefined;
-  place.isBound = true;
-  changed();
+  const show = () => {
+    place.last = undefined;
+    place.isBound = true;
+    changed();
+  };
+  const timeline = currentChat()?.timeline;
+  // Far up in the history the latest are not here any more.
+  if (timeline?.isPart) void client.report(timeline.open(0, true).then(show));
+  else show();
 }
 
 /** Shows a message wherever it is in the history. */
 export async function showMessage(chat: Chat, seq: number): Promise<void> {
   await attempt(async () => {
     await chat.timeline.reach(seq);
+    if (currentChat()?.id !== chat.id) return;
     const { messages = [] } = chat.timeline;
     const at = placeOf(messages, seq);
     const found = messages[at];
     if (!found || found.seq !== seq) return;
     place.isAtEnd = false;
-    place.last = at + DRAWN / 2 < messages.length - 1 ? messages[at + DRAWN / 2]!.seq : undefined;
+    place.isOpened = true;
+    place.last = lastAt(at + DRAWN / 2, chat.timeline);
     drawMessages(chat);
     const item = document.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
     item?.scrollIntoView({ block: 'center' });
@@ -120,6 +129,12 @@ function update(item: HTMLElement, row: Row, chat: Chat): void {
 function windowOf(messages: Message[]) {
   const end = place.last === undefined ? messages.length : placeOf(messages, place.last) + 1;
   return { from: Math.max(0, end - DRAWN), end };
+}
+
+/** Draws up to this place, or else to the end of what is here. */
+function lastAt(at: number, { messages = [], isPart }: Chat['timeline']): number | undefined {
+  if (at < messages.length - 1) return messages[at]!.seq;
+  return isPart ? messages.at(-1)?.seq : undefined;
 }
 
 /** So many messages of others are unread: where the first of them is. */
@@ -151,14 +166,19 @@ async function scrolled(): Promise<void> {
   const chat = currentChat();
   if (!chat?.timeline.messages || !place.isOpened) return;
   const history = byId('history');
-  const { messages } = chat.timeline;
+  const { messages, isPart } = chat.timeline;
   const { end } = windowOf(messages);
   const below = history.scrollHeight - history.scrollTop - history.clientHeight;
-  readPlace(end === messages.length, chat);
+  readPlace(end === messages.length && !isPart, chat);
   drawLatest(chat, messages);
   if (history.scrollTop < EDGE_PX) await earlier();
   else if (below < EDGE_PX && end < messages.length) {
-    place.last = end + STEP < messages.length ? messages[end + STEP - 1]!.seq : undefined;
+    place.last = lastAt(end + STEP - 1, chat.timeline);
+    changed();
+  } else if (below < EDGE_PX && isPart) {
+    await client.report(chat.timeline.loadLater());
+    if (place.chat_id !== chat.id) return;
+    place.last = lastAt(end + STEP - 1, chat.timeline);
     changed();
   }
 }
@@ -230,16 +250,4 @@ function drawLatest({ timeline }: Chat, messages: Message[]): void {
   const isLeft = timeline.messages && count > 0;
   const text = isLeft ? `${count} new ${count === 1 ? 'message' : 'messages'}` : 'Jump to latest';
   if (byId('latest-text').textContent !== text) byId('latest-text').textContent = text;
-}
-
-/** The arrow keys go from message to message; the actions of one are then a Tab away. */
-function walk(event: KeyboardEvent): void {
-  if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
-  const at = (event.target as HTMLElement).closest<HTMLElement>('.message');
-  const items = [...byId('messages').querySelectorAll<HTMLElement>('.message')];
-  const up = event.key === 'ArrowUp';
-  const next = at ? items[items.indexOf(at) + (up ? -1 : 1)] : up ? items.at(-1) : undefined;
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
 }

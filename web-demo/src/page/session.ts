@@ -9,6 +9,7 @@ import { closeDialogs } from './dialogs';
 import { discoverSoon } from './discover';
 import { showHood, watchTraffic } from './hood';
 import { byId } from './elements';
+import { clearSearch } from './search';
 import { changed, client, currentChat, setClient, view } from './state';
 import { showError, showNotice } from './toast';
 import { hideWelcome, showWelcome } from './welcome';
@@ -98,6 +99,7 @@ function leave(): void {
   closeDialogs();
   clearComposer();
   showHood(false);
+  clearSearch();
   Object.assign(view, {
     tab: 'chats',
     shown: 'all',

@@ -55,9 +55,11 @@ function drawChats(): void {
   const unread = all.reduce((sum, { unread, muted }) => sum + (muted ? 0 : unread), 0);
   document.title = unread ? `(${unread}) Chinwag` : 'Chinwag';
   const chats = all.filter(isShown).sort(byPlace);
-  byId('empty-list').hidden = chats.length > 0;
+  // While one searches, the messages below say what there is.
+  byId('empty-list').hidden = chats.length > 0 || Boolean(view.filter);
+  byId('chips').hidden = Boolean(view.filter);
   byId('list-starters').hidden = all.length > 0;
-  byId('empty-list').textContent = view.filter ? 'No chat is called so.' : EMPTY[view.shown];
+  byId('empty-list').textContent = EMPTY[view.shown];
   match(byId('chats'), chats, (chat) => chat.id, newItem, drawItem);
 }
 

@@ -7,6 +7,8 @@ export const view = {
   tab: 'chats' as 'chats' | 'discover',
   shown: 'all' as 'all' | 'unread' | 'archived',
   filter: '',
+  /** Where to go in the chat that is being opened. */
+  goal: undefined as { chat_id: string; seq: number } | undefined,
   /** Whether the pane with details is open. */
   details: false,
   /** What the composer answers or edits. */
