@@ -6,7 +6,8 @@ import { describe, test } from 'node:test';
 import { missing, setStage } from './stage.mjs';
 
 const field = ({ page }) => page.getByRole('searchbox', { name: 'Search' });
-const results = ({ page }) => page.getByRole('region', { name: 'Found in messages' }).getByRole('listitem');
+const results = ({ page }) =>
+  page.getByRole('region', { name: 'Found in messages' }).getByRole('listitem');
 const says = ({ page }, text) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
 /** Somebody in a chat, who has said these, and asks until all of it is found. */
@@ -49,7 +50,17 @@ describe('search in the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.equal(await found.locator('b').count(), 0);
     await found.getByRole('button').click();
     await ada.heading('Engines').waitFor();
-    await ada.page.locator('.message.marked', { hasText: 'Moths' }).waitFor();
+    const marked = ada.page.locator('.message.marked', { hasText: 'Moths' });
+    await marked.waitFor();
+    // Then when only the latest messages are here.
+    await field(ada).press('Escape');
+    await ada.listed('Others').click();
+    await ada.heading('Others').waitFor();
+    await ada.page.reload();
+    await ada.is('Connected');
+    await find(ada, 'cafe mot');
+    await found.getByRole('button').click();
+    await marked.waitFor();
     assert.equal((await ada.texts()).includes('line 299'), false);
     // From there on, down to what is said now.
     const history = ada.page.getByLabel('Messages', { exact: true });

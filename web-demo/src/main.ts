@@ -149,8 +149,10 @@ window.addEventListener('hashchange', () => {
   void attempt(async () => {
     await client.open(location.hash.slice(1) || undefined);
     const [chat, goal] = [currentChat(), view.goal];
-    view.goal = undefined;
-    if (chat && goal?.chat_id === chat.id) return void (await showMessage(chat, goal.seq));
+    if (chat && goal?.chat_id === chat.id) {
+      view.goal = undefined;
+      return showMessage(chat, goal.seq);
+    }
     // On a phone the keyboard would cover what there is to read.
     if (currentChat() && matchMedia('(pointer: fine)').matches) byId('text').focus();
   });

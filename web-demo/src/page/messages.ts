@@ -10,10 +10,8 @@ import { drawMessage, newMessage } from './message';
 import { isLine, rowsOf, type Row } from './rows';
 import { attempt, changed, client, currentChat } from './state';
 import { walk } from './walk';
+import { DRAWN, firstUnread, lastAt, STEP, windowOf } from './window';
 
-/** So many messages are drawn at most, and by so many the window moves. */
-const DRAWN = 150;
-const STEP = 60;
 /** So close to an edge it moves, and so close to the end one counts as being there. */
 const EDGE_PX = 400;
 const AT_END_PX = 60;
@@ -53,7 +51,7 @@ export function drawMessages(chat: Chat): void {
   const { timeline } = chat;
   const { messages = [] } = timeline;
   if (timeline.messages && !place.isOpened) placeAt(firstUnread(chat, messages), messages);
-  const { from, end } = windowOf(messages);
+  const { from, end } = windowOf(messages, place.last);
   const isWhole = end === messages.length && !timeline.isPart;
   const rows = rowsOf(chat, messages.slice(from, end), isWhole, place.unreadFrom);
   byId('messages').ariaBusy = String(!timeline.messages);
@@ -104,8 +102,10 @@ export async function showMessage(chat: Chat, seq: number): Promise<void> {
     const at = placeOf(messages, seq);
     const found = messages[at];
     if (!found || found.seq !== seq) return;
-    place.isAtEnd = false;
+    if (place.chat_id !== chat.id) place = newPlace(chat.id);
+    if (!place.isOpened) place.seen = chat.last_seq - chat.unread;
     place.isOpened = true;
+    place.isAtEnd = false;
     place.last = lastAt(at + DRAWN / 2, chat.timeline);
     drawMessages(chat);
     const item = document.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
@@ -124,27 +124,6 @@ function create(row: Row): HTMLElement {
 
 function update(item: HTMLElement, row: Row, chat: Chat): void {
   if (!isLine(row)) drawMessage(item, row, chat);
-}
-
-function windowOf(messages: Message[]) {
-  const end = place.last === undefined ? messages.length : placeOf(messages, place.last) + 1;
-  return { from: Math.max(0, end - DRAWN), end };
-}
-
-/** Draws up to this place, or else to the end of what is here. */
-function lastAt(at: number, { messages = [], isPart }: Chat['timeline']): number | undefined {
-  if (at < messages.length - 1) return messages[at]!.seq;
-  return isPart ? messages.at(-1)?.seq : undefined;
-}
-
-/** So many messages of others are unread: where the first of them is. */
-function firstUnread({ unread }: Chat, messages: Message[]): number | undefined {
-  let left = unread;
-  for (let at = messages.length - 1; at >= 0 && left > 0; at -= 1) {
-    if (messages[at]!.user_id !== client.myId) left -= 1;
-    if (left === 0) return messages[at]!.seq;
-  }
-  return unread > 0 ? messages[0]?.seq : undefined;
 }
 
 /** Has the first new message among what is drawn. */
@@ -167,7 +146,7 @@ async function scrolled(): Promise<void> {
   if (!chat?.timeline.messages || !place.isOpened) return;
   const history = byId('history');
   const { messages, isPart } = chat.timeline;
-  const { end } = windowOf(messages);
+  const { end } = windowOf(messages, place.last);
   const below = history.scrollHeight - history.scrollTop - history.clientHeight;
   readPlace(end === messages.length && !isPart, chat);
   drawLatest(chat, messages);
@@ -196,12 +175,12 @@ async function moveUp(): Promise<void> {
   const chat = currentChat();
   if (!chat?.timeline.messages) return;
   const { timeline } = chat;
-  if (windowOf(timeline.messages!).from < STEP && timeline.earlier) {
+  if (windowOf(timeline.messages!, place.last).from < STEP && timeline.earlier) {
     await client.report(timeline.loadEarlier());
   }
   if (place.chat_id !== chat.id) return;
   const messages = timeline.messages!;
-  const { from, end } = windowOf(messages);
+  const { from, end } = windowOf(messages, place.last);
   if (from === 0) return;
   place.last = messages[Math.max(end - Math.min(STEP, from), DRAWN) - 1]!.seq;
   place.isAtEnd = false;
