@@ -98,12 +98,15 @@ fn percent(text: &str) -> String {
 #[tokio::test]
 async fn letters_of_every_script_are_letters() {
     let server = TestServer::start().await;
+    // Others would hear of one that leaves.
+    let mut chatters = Vec::new();
     for nick in
         ["नरेन्द्र", "สมชาย", "محمّد", "ශ\u{dca}\u{200d}රී", "zoe\u{308}", "தமிழ்", "김철수", "Ⅷ_x"]
     {
         let mut chatter = Chatter::open(server.channels(percent(nick))).await;
         assert_eq!(chatter.next().await, of_nick(2, nick));
         chatter.join(nick, nick).await;
+        chatters.push(chatter);
     }
     for nick in [
         "\u{3164}",
