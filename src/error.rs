@@ -325,7 +325,7 @@ pub enum CopyError {
     #[error(
         "{0} holds events that are not in Kafka yet: start the server on it with --kafka-brokers \
          until chinwag_event_log_lag_events is 0; or, for the log to go without them, run \
-         \"delete from events\" on it with sqlite3"
+         \"update events set logged = true\" on it with sqlite3"
     )]
     Unlogged(Url),
     #[error("{0} holds data already, and not that of an unfinished copy; nothing was changed")]
