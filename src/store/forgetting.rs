@@ -63,6 +63,23 @@ macro_rules! is_gone_postgres {
     };
 }
 
+macro_rules! old_events {
+    ($is_gone:ident) => {
+        concat!(
+            "select e.id, e.committed_at, exists (
+                 select 1 from webhooks w where w.stream = e.stream and w.number = e.number
+             ) as waits, p.id is not null as parked,
+             case when p.id is null then false else ",
+            $is_gone!(),
+            " end as is_gone
+             from events e
+             left join parked_webhooks p on p.stream = e.stream and p.number = e.number
+             where (e.committed_at, e.id) > ($1, $2) and e.committed_at < $3 and e.logged
+             order by e.committed_at, e.id limit $4"
+        )
+    };
+}
+
 impl Store {
     /// Forgets some of what was committed before a time; and of what is kept for the webhook that
     /// which was committed before `expired`.
@@ -110,46 +127,22 @@ impl Store {
         let (at, id) = after.map_or((Time::from_micros(0), 0), |it| (it.committed_at, it.id));
         let old = match &self.db {
             Db::Sqlite(pools) => {
-                sqlx::query_as(concat!(
-                    "select e.id, e.committed_at, exists (
-                         select 1 from webhooks w
-                         where w.stream = e.stream and w.number = e.number
-                     ) as waits, p.id is not null as parked,
-                     case when p.id is null then false else ",
-                    is_gone_sqlite!(),
-                    " end as is_gone
-                     from events e
-                     left join parked_webhooks p on p.stream = e.stream and p.number = e.number
-                     where (e.committed_at, e.id) > ($1, $2) and e.committed_at < $3 and e.logged
-                     order by e.committed_at, e.id limit $4"
-                ))
-                .bind(at)
-                .bind(id)
-                .bind(before)
-                .bind(AT_ONCE)
-                .fetch_all(&pools.readers)
-                .await?
+                sqlx::query_as(old_events!(is_gone_sqlite))
+                    .bind(at)
+                    .bind(id)
+                    .bind(before)
+                    .bind(AT_ONCE)
+                    .fetch_all(&pools.readers)
+                    .await?
             }
             Db::Postgres(pool) => {
-                sqlx::query_as(concat!(
-                    "select e.id, e.committed_at, exists (
-                         select 1 from webhooks w
-                         where w.stream = e.stream and w.number = e.number
-                     ) as waits, p.id is not null as parked,
-                     case when p.id is null then false else ",
-                    is_gone_postgres!(),
-                    " end as is_gone
-                     from events e
-                     left join parked_webhooks p on p.stream = e.stream and p.number = e.number
-                     where (e.committed_at, e.id) > ($1, $2) and e.committed_at < $3 and e.logged
-                     order by e.committed_at, e.id limit $4"
-                ))
-                .bind(at)
-                .bind(id)
-                .bind(before)
-                .bind(AT_ONCE)
-                .fetch_all(pool)
-                .await?
+                sqlx::query_as(old_events!(is_gone_postgres))
+                    .bind(at)
+                    .bind(id)
+                    .bind(before)
+                    .bind(AT_ONCE)
+                    .fetch_all(pool)
+                    .await?
             }
         };
         Ok(old)

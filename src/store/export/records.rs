@@ -117,35 +117,35 @@ impl Record<'_> {
 /// Writes a value as the database takes it out of JSON: times as numbers, JSON as text. Errors: why
 /// it cannot be the value of such a column.
 fn write_value(kind: Kind, value: &str, out: &mut Vec<u8>) -> Result<(), String> {
-    let is_forever = value.trim_matches('"') == FOREVER;
     let (is_right, what) = match kind {
         Kind::Text => (is::<String>(value), "a string"),
         Kind::Uuid => (is::<Uuid>(value), "a UUID"),
         Kind::Big => (is::<i64>(value), "a whole number"),
         Kind::Small => (is::<i16>(value), "a whole number of two bytes"),
         Kind::Flag => (is::<bool>(value), "true or false"),
-        Kind::Time => (is_forever || is::<Time>(value), "a time"),
-        Kind::Json => (true, "JSON"),
+        Kind::Time => {
+            let time = read_time(value).ok_or_else(|| format!("{value} is not a time"))?;
+            out.extend(time.as_micros().to_string().into_bytes());
+            return Ok(());
+        }
+        Kind::Json => return serde_json::to_writer(out, value).map_err(|it| it.to_string()),
     };
     if !is_right {
         return Err(format!("{value} is not {what}"));
     }
-    match kind {
-        Kind::Time => {
-            let time = match is_forever {
-                true => Time::FOREVER,
-                false => serde_json::from_str(value).map_err(|it| it.to_string())?,
-            };
-            out.extend(time.as_micros().to_string().into_bytes());
-        }
-        Kind::Json => serde_json::to_writer(out, value).map_err(|it| it.to_string())?,
-        _ => out.extend(value.as_bytes()),
-    }
+    out.extend(value.as_bytes());
     Ok(())
 }
 
 fn is<'a, T: Deserialize<'a>>(value: &'a str) -> bool {
     serde_json::from_str::<T>(value).is_ok()
+}
+
+fn read_time(value: &str) -> Option<Time> {
+    match serde_json::from_str::<&str>(value) {
+        Ok(FOREVER) => Some(Time::FOREVER),
+        _ => serde_json::from_str(value).ok(),
+    }
 }
 
 /// Writes a row as a database reads it, and returns the columns that it has. Errors: what is wrong

@@ -91,11 +91,21 @@ const PRIVATE: [&str; 6] =
     ["external_id", "first_name", "last_name", "email", "email_folded", "phone_number"];
 
 const IN_CHAT: &str = "chat_id in (select id from c)";
-const IN_CHAT_OF_USER: &str = "chat_id in (select id from c) and user_id = $2";
 const OF_MESSAGES_OF_USER: &str = "(chat_id, seq) in (
      select chat_id, seq from messages where chat_id in (select id from c) and user_id = $2
  )";
 const NONE: &str = "false";
+
+/// A table whose rows are parts of chats, and of users too.
+const PART_OF_CHAT: Table = Table {
+    name: "",
+    columns: &[],
+    key: "chat_id, user_id",
+    part_of: Some(("chat_id", "chats")),
+    of_all: IN_CHAT,
+    of_chat: IN_CHAT,
+    of_user: "chat_id in (select id from c) and user_id = $2",
+};
 
 pub const TABLES: [Table; 16] = [
     Table {
@@ -202,19 +212,13 @@ pub const TABLES: [Table; 16] = [
             ("receipt_seq", Big),
         ],
         key: "chat_id, user_id",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
-        of_user: IN_CHAT_OF_USER,
+        ..PART_OF_CHAT
     },
     Table {
         name: "former_members",
         columns: &[("chat_id", Uuid), ("user_id", Text), ("muted_until", Time), ("sent_at", Time)],
         key: "chat_id, user_id",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
-        of_user: IN_CHAT_OF_USER,
+        ..PART_OF_CHAT
     },
     Table {
         name: "bans",
@@ -226,10 +230,7 @@ pub const TABLES: [Table; 16] = [
             ("created_at", Time),
         ],
         key: "chat_id, user_id",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
-        of_user: IN_CHAT_OF_USER,
+        ..PART_OF_CHAT
     },
     Table {
         name: "messages",
@@ -256,28 +257,20 @@ pub const TABLES: [Table; 16] = [
             ("file", Json),
         ],
         key: "chat_id, seq",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
-        of_user: IN_CHAT_OF_USER,
+        ..PART_OF_CHAT
     },
     Table {
         name: "reactions",
         columns: &[("chat_id", Uuid), ("seq", Big), ("reaction", Text), ("user_id", Text)],
         key: "chat_id, seq, reaction, user_id",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
-        of_user: IN_CHAT_OF_USER,
+        ..PART_OF_CHAT
     },
     Table {
         name: "mentions",
         columns: &[("chat_id", Uuid), ("seq", Big), ("user_id", Text)],
         key: "chat_id, seq, user_id",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
         of_user: OF_MESSAGES_OF_USER,
+        ..PART_OF_CHAT
     },
     Table {
         name: "files",
@@ -306,10 +299,8 @@ pub const TABLES: [Table; 16] = [
         name: "message_files",
         columns: &[("chat_id", Uuid), ("seq", Big), ("file_id", Uuid)],
         key: "chat_id, seq",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
         of_user: OF_MESSAGES_OF_USER,
+        ..PART_OF_CHAT
     },
     Table {
         name: "invitations",
@@ -322,10 +313,8 @@ pub const TABLES: [Table; 16] = [
             ("created_at", Time),
         ],
         key: "id",
-        part_of: Some(("chat_id", "chats")),
-        of_all: IN_CHAT,
-        of_chat: IN_CHAT,
         of_user: "chat_id in (select id from c) and (inviter_id = $2 or invitee_id = $2)",
+        ..PART_OF_CHAT
     },
     Table {
         name: "blocks",
