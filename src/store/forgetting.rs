@@ -64,13 +64,13 @@ macro_rules! is_gone_postgres {
 }
 
 macro_rules! old_events {
-    ($is_gone:ident) => {
+    ($is_gone:expr) => {
         concat!(
             "select e.id, e.committed_at, exists (
                  select 1 from webhooks w where w.stream = e.stream and w.number = e.number
              ) as waits, p.id is not null as parked,
              case when p.id is null then false else ",
-            $is_gone!(),
+            $is_gone,
             " end as is_gone
              from events e
              left join parked_webhooks p on p.stream = e.stream and p.number = e.number
@@ -127,7 +127,7 @@ impl Store {
         let (at, id) = after.map_or((Time::from_micros(0), 0), |it| (it.committed_at, it.id));
         let old = match &self.db {
             Db::Sqlite(pools) => {
-                sqlx::query_as(old_events!(is_gone_sqlite))
+                sqlx::query_as(old_events!(is_gone_sqlite!()))
                     .bind(at)
                     .bind(id)
                     .bind(before)
@@ -136,7 +136,7 @@ impl Store {
                     .await?
             }
             Db::Postgres(pool) => {
-                sqlx::query_as(old_events!(is_gone_postgres))
+                sqlx::query_as(old_events!(is_gone_postgres!()))
                     .bind(at)
                     .bind(id)
                     .bind(before)
