@@ -357,15 +357,27 @@ impl Event {
 
     /// The event as if the message that it tells of had always said what it says `now`.
     pub fn say_as(mut self, now: &Message) -> Event {
-        if let Event::MessageReported(report) = &mut self {
-            Arc::make_mut(&mut report.message).say_as(now);
-        }
-        if let Event::MessageSent(Posted { message, .. })
-        | Event::MessageChanged(Changed { message, .. }) = &mut self
-        {
-            Arc::make_mut(message).say_as(now);
+        if let Some(message) = self.message() {
+            message.say_as(now);
         }
         self
+    }
+
+    /// The event as if the message that it tells of had said nothing.
+    pub fn say_nothing(mut self) -> Event {
+        if let Some(message) = self.message() {
+            message.delete(message.modified_at);
+        }
+        self
+    }
+
+    fn message(&mut self) -> Option<&mut Message> {
+        match self {
+            Event::MessageReported(report) => Some(Arc::make_mut(&mut report.message)),
+            Event::MessageSent(Posted { message, .. })
+            | Event::MessageChanged(Changed { message, .. }) => Some(Arc::make_mut(message)),
+            _ => None,
+        }
     }
 
     /// The event as this connection has caused it.

@@ -3,6 +3,7 @@
 
 use sqlx::FromRow;
 
+use super::pages::RowKey;
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
@@ -35,12 +36,13 @@ impl Store {
         if erasures.is_empty() {
             return Ok(false);
         }
+        let mut events = Vec::new();
         for erasure in &erasures {
-            self.erase_from_events(erasure).await?;
+            events.extend(self.erase_from_events(erasure).await?);
         }
         self.erase_from_index(&erasures).await?;
         if let Db::Sqlite(_) = &self.db {
-            self.erase_from_pages(&erasures).await?;
+            self.erase_from_pages(&erasures, events.into_iter()).await?;
             if !self.ledger.cut_log().await {
                 return Err(Error::Unavailable(None));
             }
@@ -66,30 +68,28 @@ impl Store {
         Ok(())
     }
 
-    /// Takes what SQLite has left of messages and of their words on the pages of a file.
-    async fn erase_from_pages(&self, erasures: &[Erasure]) -> Result<(), Error> {
-        let mut places = Vec::from_iter(erasures.iter().map(|it| (it.chat_id, it.seq)));
-        places.sort_unstable();
-        let (mut words, mut reached) = (Vec::new(), None);
-        for some in places.chunks(REWRITTEN_AT_ONCE) {
-            let mut tx = self.begin().await?;
+    /// Takes what SQLite has left of messages, of their words and of events on the pages of a file.
+    async fn erase_from_pages(
+        &self,
+        erasures: &[Erasure],
+        events: impl Iterator<Item = i64>,
+    ) -> Result<(), Error> {
+        let mut keys = Vec::from_iter(events.map(RowKey::Event));
+        let mut tx = self.begin().await?;
+        for Erasure { chat_id, seq, .. } in erasures {
             let Transaction::Sqlite(writer) = &mut *tx.inner else { return Ok(()) };
-            for (chat_id, seq) in some {
-                if reached < Some((*chat_id, *seq)) {
-                    reached = writer.rewrite_around(*chat_id, *seq)?;
-                }
-                words.extend(writer.find_words(*chat_id, *seq)?);
-            }
-            tx.commit([]).await?;
+            keys.push(RowKey::Message(*chat_id, *seq));
+            keys.extend(writer.find_words(*chat_id, *seq)?);
         }
-        words.sort_unstable();
+        tx.commit([]).await?;
+        keys.sort_unstable();
         let mut reached = None;
-        for some in words.chunks(REWRITTEN_AT_ONCE) {
+        for some in keys.chunks(REWRITTEN_AT_ONCE) {
             let mut tx = self.begin().await?;
             let Transaction::Sqlite(writer) = &mut *tx.inner else { return Ok(()) };
-            for rowid in some {
-                if reached < Some(*rowid) {
-                    reached = writer.rewrite_words_around(*rowid)?;
+            for key in some {
+                if reached < Some(*key) {
+                    reached = writer.rewrite_around(*key)?;
                 }
             }
             tx.commit([]).await?;
@@ -97,8 +97,8 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the events tell of a message as it is now.
-    async fn erase_from_events(&self, erasure: &Erasure) -> Result<(), Error> {
+    /// Makes the events tell of a message as it is now, and returns their ids.
+    async fn erase_from_events(&self, erasure: &Erasure) -> Result<Vec<i64>, Error> {
         // Looked up first, so that nobody who writes waits for a long look. An event begins so.
         let begins = |event: &str| {
             let id = erasure.message_id;
@@ -119,19 +119,21 @@ impl Store {
             .await?
         });
         if ids.is_empty() {
-            return Ok(());
+            return Ok(ids);
         }
         let mut tx = self.begin().await?;
         tx.lock_chats(&[erasure.chat_id]).await?;
-        let Some(now) = tx.find_message_at(erasure.chat_id, erasure.seq).await? else {
-            return Ok(());
-        };
+        let now = tx.find_message_at(erasure.chat_id, erasure.seq).await?;
         for (id, event) in tx.list_texts(&ids).await? {
             let event: Event = serde_json::from_str(&event).map_err(unreadable)?;
-            let event = event.say_as(&now.message);
+            let event = match &now {
+                Some(now) => event.say_as(&now.message),
+                None => event.say_nothing(),
+            };
             tx.update_event(id, &serde_json::to_string(&event).map_err(unreadable)?).await?;
         }
-        tx.commit([]).await
+        tx.commit([]).await?;
+        Ok(ids)
     }
 }
 

@@ -49,6 +49,7 @@ mod messages;
 mod nicks;
 mod outbox_lock;
 mod outgoing;
+mod pages;
 mod parked;
 mod people;
 mod postgres;

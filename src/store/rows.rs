@@ -9,42 +9,18 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Params, params, params_from_iter};
+use rusqlite::{OptionalExtension, params};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::batch::Key;
 use super::chats::Head;
 use super::in_place::Handle;
-use super::indexing::rowid;
 use super::known::Known;
 use super::members::KnownMember;
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, Message, UserId};
-
-/// How many bytes of rows on either side are written anew: those of several pages.
-const NEIGHBOURS: usize = 16 << 10;
-
-/// A row of more bytes stays where it is: most of it is on pages of its own.
-const MAX_MOVED: usize = 8 << 10;
-
-/// Rows that stand on one side of another.
-#[derive(Default)]
-struct Neighbours {
-    rows: Vec<Vec<Value>>,
-    /// The last of the nearer half.
-    middle: Option<Vec<Value>>,
-}
-
-impl Neighbours {
-    /// These before a row, the nearest first, and those from there on: from the first to the last.
-    /// Deleted in this order, they empty the pages in the middle, and not only those at the edges.
-    fn then(self, from_there: Neighbours) -> Vec<Vec<Value>> {
-        self.rows.into_iter().rev().chain(from_there.rows).collect()
-    }
-}
 
 /// The one connection that writes. Dropped in the middle of a transaction, it rolls back.
 pub(super) struct SqliteWriter {
@@ -73,7 +49,7 @@ impl SqliteWriter {
         &mut self.handle
     }
 
-    fn rows(&self) -> &rusqlite::Connection {
+    pub fn rows(&self) -> &rusqlite::Connection {
         self.handle.connection()
     }
 
@@ -124,93 +100,6 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Writes the messages around one anew: where rows were moved from page to page, SQLite overwrites
-    /// what is deleted later, and not the copies that were left behind. A page that is emptied is
-    /// overwritten as a whole. Returns up to which message that has reached whatever stood next to it.
-    pub fn rewrite_around(&self, chat: ChatId, seq: i64) -> Result<Option<(ChatId, i64)>, Error> {
-        const BEFORE: &str = "select * from messages where (chat_id, seq) < (?1, ?2)
-             order by chat_id desc, seq desc";
-        const FROM_THERE: &str = "select * from messages where (chat_id, seq) >= (?1, ?2)
-             order by chat_id, seq";
-        let before = self.neighbours(BEFORE, params![bytes(&chat), seq])?;
-        let from_there = self.neighbours(FROM_THERE, params![bytes(&chat), seq])?;
-        let reached = match from_there.middle.as_deref() {
-            Some([Value::Blob(chat), Value::Integer(seq), ..]) => {
-                uuid::Uuid::from_slice(chat).ok().map(|chat| (ChatId::from(chat), *seq))
-            }
-            _ => None,
-        };
-        let rows = before.then(from_there);
-        const DELETE: &str = "delete from messages where chat_id = ?1 and seq = ?2";
-        self.write_anew("messages", DELETE, &rows)?;
-        Ok(reached)
-    }
-
-    /// Where the words of a message are or were, if its chat is in the index.
-    pub fn find_words(&self, chat: ChatId, seq: i64) -> Result<Option<i64>, Error> {
-        let mut find =
-            self.rows().prepare_cached("select number from search_chats where chat_id = ?1")?;
-        let number = find.query_row(params![bytes(&chat)], |row| row.get(0)).optional()?;
-        Ok(number.map(|number| rowid(number, seq)))
-    }
-
-    /// The same for the words of messages around a rowid, in the table that the index keeps them in.
-    pub fn rewrite_words_around(&self, rowid: i64) -> Result<Option<i64>, Error> {
-        const BEFORE: &str = "select * from search_words_content where id < ?1 order by id desc";
-        const FROM_THERE: &str = "select * from search_words_content where id >= ?1 order by id";
-        let before = self.neighbours(BEFORE, params![rowid])?;
-        let from_there = self.neighbours(FROM_THERE, params![rowid])?;
-        let reached = match from_there.middle.as_deref() {
-            Some([Value::Integer(rowid), ..]) => Some(*rowid),
-            _ => None,
-        };
-        let rows = before.then(from_there);
-        const DELETE: &str = "delete from search_words_content where id = ?1";
-        self.write_anew("search_words_content", DELETE, &rows)?;
-        Ok(reached)
-    }
-
-    /// The first rows of many, those that are small enough to be moved from page to page.
-    fn neighbours(&self, sql: &str, of: impl Params) -> Result<Neighbours, Error> {
-        let mut find = self.rows().prepare_cached(sql)?;
-        let columns = find.column_count();
-        let (mut neighbours, mut length) = (Neighbours::default(), 0);
-        let mut found = find.query(of)?;
-        while let Some(row) = found.next()? {
-            let row: Vec<Value> = (0..columns).map(|at| row.get(at)).collect::<Result<_, _>>()?;
-            length += size(&row).min(MAX_MOVED);
-            if length < NEIGHBOURS / 2 {
-                neighbours.middle = Some(row.clone());
-            }
-            if size(&row) <= MAX_MOVED {
-                neighbours.rows.push(row);
-            }
-            if length >= NEIGHBOURS {
-                break;
-            }
-        }
-        Ok(neighbours)
-    }
-
-    /// Deletes rows by their keys, which stand first in them, and inserts them again.
-    fn write_anew(&self, table: &str, delete: &str, rows: &[Vec<Value>]) -> Result<(), Error> {
-        let mut delete = self.rows().prepare_cached(delete)?;
-        let keys = delete.parameter_count();
-        for row in rows {
-            delete.execute(params_from_iter(&row[..keys]))?;
-        }
-        let Some(columns) = rows.first().map(Vec::len) else {
-            return Ok(());
-        };
-        let places = vec!["?"; columns].join(", ");
-        let insert = format!("replace into {table} values ({places})");
-        let mut insert = self.rows().prepare_cached(&insert)?;
-        for row in rows {
-            insert.execute(params_from_iter(row))?;
-        }
-        Ok(())
-    }
-
     /// Moves chats on, and the copies of their activity where there are any.
     pub fn update_heads(&self, heads: &[&Head]) -> Result<(), Error> {
         let mut update = self
@@ -244,16 +133,6 @@ impl SqliteWriter {
         }
         Ok(())
     }
-}
-
-/// About how many bytes a row has.
-fn size(row: &[Value]) -> usize {
-    let size = |value: &Value| match value {
-        Value::Text(text) => text.len(),
-        Value::Blob(bytes) => bytes.len(),
-        _ => 8,
-    };
-    row.iter().map(size).sum()
 }
 
 fn bytes(id: &impl AsRef<[u8]>) -> &[u8] {
