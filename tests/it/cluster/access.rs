@@ -119,6 +119,8 @@ async fn who_has_proved_nothing_loses_a_user_who_becomes_protected_on_another_no
     let mut cast = Cast::meet(&nodes).await;
     let chat = cast.private().await;
     let mut own = nodes[0].connect_with(&token("loser")).await;
+    // From its first answer on it hears its user's chats.
+    own.done("list-chats", json!({})).await;
     cast.owner.request("new-message", message(&chat, "hello")).await;
     assert_eq!(own.next_of("new-message").await["msg"], "hello");
     assert_eq!(cast.witness.next_of("new-message").await["msg"], "hello");

@@ -28,8 +28,7 @@ struct Sender {
 
 impl Sender {
     /// Sends as fast as it is answered, until the server is gone.
-    async fn send(mut self, address: SocketAddr) -> Sender {
-        let mut client = enter(address, "ann").await;
+    async fn send(mut self, mut client: Client) -> Sender {
         loop {
             let text = format!("{}-{}", self.number, self.next);
             let mut body = message(&self.chat, &text);
@@ -52,9 +51,10 @@ struct Guest {
 }
 
 impl Guest {
-    async fn come_and_go(mut self, address: SocketAddr) -> Guest {
-        let mut client = enter(address, "bob").await;
-        let mut of_chats = client.ask("list-chats", json!({})).await;
+    async fn come_and_go(mut self, mut client: Client) -> Guest {
+        let Some(mut of_chats) = client.try_ask("list-chats", json!({})).await else {
+            return self;
+        };
         let chats = of_chats["chats"].take();
         let is_chat = |chat: &Value| chat["id"] == self.chat.as_str();
         let member = chats.as_array().unwrap().iter().any(is_chat);
@@ -108,8 +108,12 @@ async fn nothing_is_lost_doubled_or_reordered() {
         let running = start(directory.path());
         let address = running.address;
         let mut watcher = enter(address, "ann").await;
-        let sending = join_all(senders.into_iter().map(|it| tokio::spawn(it.send(address))));
-        let coming = tokio::spawn(guest.come_and_go(address));
+        let visitor = enter(address, "bob").await;
+        // All are there before the server may be killed.
+        let clients = join_all(senders.iter().map(|_| enter(address, "ann"))).await;
+        let sending = senders.into_iter().zip(clients).map(|(it, client)| it.send(client));
+        let sending = join_all(sending.map(tokio::spawn));
+        let coming = tokio::spawn(guest.come_and_go(visitor));
         // After another number of messages each time.
         let mut pushed = Vec::new();
         for _ in 0..50 + round * 97 % 350 {
