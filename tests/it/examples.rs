@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::suites::{can_use_node, install, skip};
+use crate::browser_and_node::{can_use_node, install, skip};
 use crate::support::database::sqlite_in;
 use crate::support::hooks::{SECRET, hooked};
 use crate::support::{Client, TestServer, exchange, message, soon};

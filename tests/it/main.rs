@@ -1,6 +1,7 @@
 //! The server from outside: each test starts one on a free port with a database of its own and
 //! talks to it as clients do.
 
+mod browser_and_node;
 mod channels;
 mod cluster;
 mod doors;
@@ -13,5 +14,5 @@ mod rest;
 mod rpc;
 mod socketio;
 mod store;
-mod suites;
+
 mod support;

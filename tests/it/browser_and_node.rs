@@ -1,5 +1,6 @@
 //! The suites that run outside Rust: `tests/node` with the real clients, `tests/browser` with a
-//! real browser. Each installs its packages from its lock file first.
+//! real browser. Each installs its packages from its lock file first. They take longest and begin
+//! first, as tests run in the order of their names.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
