@@ -4,6 +4,7 @@ mod access;
 mod amplifiers;
 mod away;
 mod blocks;
+mod bounds;
 mod caps;
 pub mod changes;
 mod chats;

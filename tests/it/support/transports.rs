@@ -81,6 +81,11 @@ impl<'a> Transport<'a> {
 }
 
 impl<'a> Polling<'a> {
+    /// Whether the session is still there; takes what waits for it.
+    pub async fn is_open(&self) -> bool {
+        self.server.get(&self.path, "").await.starts_with("HTTP/1.1 200 ")
+    }
+
     async fn open(
         server: &'a TestServer,
         protocol: u8,
