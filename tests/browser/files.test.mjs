@@ -33,7 +33,9 @@ async function give({ page }, event, { name, mimeType, buffer }) {
 const tray = ({ page }) => page.getByRole('list', { name: 'Attached files' });
 /** Waits until this one can be sent. */
 const isUploaded = (person, { name }) =>
-  tray(person).getByRole('button', { name: `Remove ${name}` }).waitFor();
+  tray(person)
+    .getByRole('button', { name: `Remove ${name}` })
+    .waitFor();
 const send = ({ page }) => page.getByRole('button', { name: 'Send', exact: true }).click();
 
 /** Somebody with an account where one is needed, and otherwise a guest. */
@@ -165,6 +167,28 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
       .waitFor();
   });
 
+  test('uploads are under the hood, too, with the code for them', async () => {
+    const [ada] = await two(stage);
+    await ada.page.getByRole('button', { name: 'Under the hood' }).click();
+    await choose(ada, NOTES);
+    await isUploaded(ada, NOTES);
+    const hood = ada.page.getByRole('region', { name: 'Under the hood' });
+    await hood.getByRole('button', { name: /POST \/api\/files [\d.]+ ms/ }).click();
+    await hood.getByText(`/api/files?name=${NOTES.name}&user=`).first().waitFor();
+    await hood.getByText('"size": 9').waitFor();
+    await ada.page.route('**/api/files?*', () => {});
+    await choose(ada, PHOTO);
+    await hood.getByRole('button', { name: /POST \/api\/files \d+ %/ }).waitFor();
+    await tray(ada)
+      .getByRole('button', { name: `Cancel ${PHOTO.name}` })
+      .click();
+    await hood
+      .getByRole('button', { name: /POST \/api\/files [\d.]+ ms/ })
+      .last()
+      .click();
+    await hood.getByText('"cancelled"').waitFor();
+  });
+
   test('an address of another server is a link and nothing else', async () => {
     const [ada, grace] = await two(stage);
     const message = { type: 'img', value: 'https://pictures.example/a.png' };
@@ -204,6 +228,9 @@ describe('a server with little room', { skip: missing, timeout: 300_000 }, () =>
       .waitFor();
     await tray(ada).getByRole('alert').waitFor({ state: 'detached' });
     await send(ada);
-    await grace.page.getByRole('link', { name: /^Download/ }).nth(1).waitFor();
+    await grace.page
+      .getByRole('link', { name: /^Download/ })
+      .nth(1)
+      .waitFor();
   });
 });

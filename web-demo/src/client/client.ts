@@ -4,7 +4,7 @@
  */
 import { Actions } from './actions';
 import { Chats, type Chat } from './chats';
-import { Connection } from './connection';
+import { Connection, type Traffic } from './connection';
 import { ChatError } from './errors';
 import { Outbox, type Pending } from './outbox';
 import { People } from './people';
@@ -109,7 +109,8 @@ export class ChatClient {
 
   /** Begins to upload a file, to be sent in a message; `changed` hears how far it is. */
   upload(file: File, changed: () => void): Upload {
-    return new Upload(file, this.myId, this.token, changed);
+    const watch = (traffic: Traffic) => this.connection.watch?.(traffic);
+    return new Upload(file, this.myId, this.token, { changed, watch });
   }
 
   forget(id: string): Chat | undefined {

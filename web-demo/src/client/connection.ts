@@ -13,12 +13,14 @@ interface Listener {
   refused(): void;
 }
 
-/** One event that went over the connection, for those who want to look under the hood. */
+/** One event that went over the connection, or an upload, for a look under the hood. */
 export interface Traffic {
   direction: 'in' | 'out';
   event: string;
   body: unknown;
   at: number;
+  /** How much of an upload has gone, between 0 and 1. */
+  progress?: number;
   /** What the server said to it, and after how long. */
   answer?: unknown;
   took_ms?: number;

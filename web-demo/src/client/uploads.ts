@@ -1,6 +1,16 @@
 /** One file on its way to the server. It is sent in a message when it is there. */
 import { sentence, tooFast } from './errors';
+import type { Traffic } from './connection';
 import type { File as Stored } from './shapes';
+
+/** What an upload is called among the events. */
+export const UPLOAD = 'POST /api/files';
+
+interface Listener {
+  changed(): void;
+  /** Hears of the upload as of an event. */
+  watch(traffic: Traffic): void;
+}
 
 interface Answer {
   file?: Stored;
@@ -18,13 +28,14 @@ export class Upload {
   isRefused = false;
   private request?: XMLHttpRequest;
   private isCancelled = false;
+  private traffic?: Traffic;
 
   constructor(
     readonly source: File,
     /** Who uploads it, where no token says so. */
     private readonly user_id: string,
     private readonly token: () => Promise<string | undefined>,
-    private readonly changed: () => void,
+    private readonly listener: Listener,
   ) {
     void this.start();
   }
@@ -36,7 +47,7 @@ export class Upload {
   async start(): Promise<void> {
     this.progress = 0;
     this.failure = undefined;
-    this.changed();
+    this.listener.changed();
     const token = await this.token();
     if (this.isCancelled) return;
     // Not fetch: it does not tell how far it is.
@@ -47,9 +58,13 @@ export class Upload {
     request.setRequestHeader('Content-Type', this.source.type || 'application/octet-stream');
     if (token) request.setRequestHeader('Authorization', `Bearer ${token}`);
     request.responseType = 'json';
+    const { name, type, size } = this.source;
+    this.traffic = { direction: 'out', event: UPLOAD, body: { name, type, size }, at: Date.now() };
+    this.tell({ progress: 0 });
     request.upload.onprogress = ({ loaded, total }) => {
       this.progress = total && loaded / total;
-      this.changed();
+      this.tell({ progress: this.progress });
+      this.listener.changed();
     };
     request.onload = () => this.end(request.response ?? {});
     request.onerror = () => this.end({});
@@ -59,13 +74,25 @@ export class Upload {
   cancel(): void {
     this.isCancelled = true;
     this.request?.abort();
+    if (this.isUnderWay) this.tellEnd('cancelled');
   }
 
-  private end({ file, error }: Answer): void {
+  private tell(news: Partial<Traffic>): void {
+    if (this.traffic) this.listener.watch(Object.assign(this.traffic, news));
+  }
+
+  private tellEnd(answer: unknown): void {
+    const took_ms = Date.now() - (this.traffic?.at ?? 0);
+    this.tell({ answer, took_ms, progress: undefined });
+  }
+
+  private end(answer: Answer): void {
+    const { file, error } = answer;
+    this.tellEnd(answer);
     this.file = file;
     if (!file) this.failure = reason(error);
     this.isRefused = ['too_large', 'invalid'].includes(error?.code ?? '');
-    this.changed();
+    this.listener.changed();
   }
 }
 

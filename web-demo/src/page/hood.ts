@@ -79,7 +79,7 @@ function eventItem(traffic: Traffic): HTMLElement {
   arrow.ariaLabel = isOut ? 'sent' : 'received';
   arrow.role = 'img';
   const time = new Date(at).toISOString().slice(11, 23);
-  const took = isOut ? (took_ms === undefined ? '…' : `${took_ms.toFixed(1)} ms`) : '';
+  const took = !isOut ? '' : took_ms === undefined ? underWay(traffic) : `${took_ms.toFixed(1)} ms`;
   const facts = element('span', 'facts', numbersOf(traffic), took && ` ${took}`);
   const pick = button(
     'event',
@@ -95,6 +95,9 @@ function eventItem(traffic: Traffic): HTMLElement {
   pick.ariaPressed = String(selected === traffic);
   return element('li', '', pick);
 }
+
+const underWay = ({ progress }: Traffic) =>
+  progress === undefined ? '…' : `${Math.floor(progress * 100)} %`;
 
 /** The numbers by which a client misses nothing. */
 function numbersOf({ body, answer }: Traffic): string {

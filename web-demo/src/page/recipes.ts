@@ -1,4 +1,5 @@
 /** The code that does what the page has just done, for those who want to do it too. */
+import { UPLOAD } from '../client/uploads';
 
 export interface Recipe {
   title: string;
@@ -10,6 +11,7 @@ const SOCKET_ALONE = ['subscribe', 'unsubscribe', 'watch-users', 'unwatch-users'
 
 /** `actor` is who acts, where no token says so. */
 export function recipesFor(event: string, body: unknown, actor?: string): Recipe[] {
+  if (event === UPLOAD) return ofUpload(body as { name: string; type: string }, actor);
   const recipes = [{ title: 'Socket.IO', code: overSocket(event, body, actor) }];
   if (!SOCKET_ALONE.includes(event)) {
     recipes.push({ title: 'curl', code: overHttp(event, body, actor) });
@@ -35,10 +37,33 @@ function overHttp(event: string, body: unknown, actor?: string): string {
     `-H 'Content-Type: application/json'`,
   ];
   if (!actor) lines.push(`-H "Authorization: Bearer $TOKEN"`);
-  // In single quotes a shell reads all as it is, but for these themselves.
-  lines.push(`-d '${JSON.stringify(asked).replaceAll("'", `'\\''`)}'`);
-  return lines.join(' \\\n  ');
+  lines.push(`-d ${quoted(JSON.stringify(asked))}`);
+  return lines.join(CONTINUED);
 }
+
+function ofUpload({ name, type }: { name: string; type: string }, actor?: string): Recipe[] {
+  const about = new URLSearchParams(actor ? { name, user: actor } : { name });
+  const address = `${location.origin}/api/files?${about}`;
+  const kind = type || 'application/octet-stream';
+  const lines = [`curl ${quoted(address)}`, `-H ${quoted(`Content-Type: ${kind}`)}`];
+  if (!actor) lines.push(`-H "Authorization: Bearer $TOKEN"`);
+  lines.push(`--data-binary ${quoted(`@${name}`)}`);
+  const token = actor ? '' : ', Authorization: `Bearer ${token}`';
+  const code = `const response = await fetch(${JSON.stringify(address)}, {
+  method: "POST",
+  headers: { "Content-Type": ${JSON.stringify(kind)}${token} },
+  body: file,
+});
+const { file: { id } } = await response.json();`;
+  return [
+    { title: 'JavaScript', code },
+    { title: 'curl', code: lines.join(CONTINUED) },
+  ];
+}
+
+const CONTINUED = ' \\\n  ';
+/** In single quotes a shell reads all as it is, but for these themselves. */
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Says who acts, unless the event is the one that says who somebody is. */
 function withActor(event: string, body: unknown, actor?: string): unknown {
