@@ -101,5 +101,54 @@ describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, 
         await ada.confirm('Cancel');
       }
     });
+
+    test(`nothing is found where people are kept apart at ${width} pixels`, async () => {
+      const ada = await stage.arrive(stage.server.url, { viewport: { width, height } });
+      const { page } = ada;
+      await ada.comeIn('Ada');
+      await ada.makeChat('Engines');
+      await ada.heading('Engines').waitFor();
+      const grace = await stage.arrive(page.url(), { viewport: { width, height } });
+      await grace.comeIn('Grace');
+      await grace.say('Buy moths!');
+      await ada.act('Buy moths!', 'Report');
+      await page.getByRole('dialog').waitFor();
+      await isClean(ada, 'report');
+      await ada.confirm('Cancel');
+      await ada.act('Buy moths!', 'Block');
+      await page.getByRole('dialog').waitFor();
+      await isClean(ada, 'block');
+      await ada.confirm('Block');
+      await ada.sees('You have blocked Grace.');
+      await isClean(ada, 'a folded message');
+      await page.getByRole('button', { name: 'Dismiss' }).click();
+      const pane = await ada.showDetails();
+      await pane.getByRole('button', { name: 'Change rules' }).click();
+      const form = page.getByRole('dialog', { name: 'Rules of the chat' });
+      await isClean(ada, 'rules');
+      await form.getByLabel('Slow mode').selectOption('300');
+      await form.getByLabel('New members see').selectOption('since-joining');
+      await form.getByLabel('Messages are kept').selectOption('30');
+      await ada.confirm('Save');
+      const question = page.getByRole('dialog', { name: 'Delete older messages?' });
+      await question.waitFor();
+      await isClean(ada, 'a question over a dialog');
+      await question.getByRole('button', { name: 'Delete them' }).click();
+      await pane.getByText('Messages are deleted after 30 days').waitFor();
+      await isClean(ada, 'details with rules');
+      await grace.say('Cheap moths!');
+      await grace.page.getByText(/^You can write in/).waitFor();
+      await isClean(grace, 'a slow chat');
+      const chat = { id: ada.chatId() };
+      const actor = { id: await ada.id() };
+      await ada.ask('update-chat', { actor, chat: { ...chat, frozen: true } });
+      await grace.page.getByText('Only moderators may write here now.').waitFor();
+      await isClean(grace, 'a frozen chat');
+      await ada.hideDetails();
+      await page.evaluate(() => (location.hash = ''));
+      await ada.fromMenu('Menu', 'Blocked people');
+      await page.getByRole('button', { name: 'Unblock Grace' }).waitFor();
+      await isClean(ada, 'blocked people');
+    });
   }
 });

@@ -236,14 +236,20 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     const [ada, grace] = await two();
     const owner = { id: await ada.id() };
     const chat = { id: ada.chatId() };
-    await ada.ask('mute-member', { actor: owner, chat, user: { id: await grace.id() } });
+    const user = { id: await grace.id() };
+    // While she is in a tunnel, where she does not hear of it.
+    await grace.fromMenu('Menu', 'Under the hood');
+    await grace.page.getByLabel('Cut the connection').check();
+    await grace.is('Cut off');
+    await ada.ask('mute-member', { actor: owner, chat, user });
     await grace.say('first', 'second');
+    await grace.page.getByLabel('Cut the connection').uncheck();
     const failed = grace.page.locator('.message.failed');
     await failed.nth(1).waitFor();
     await failed.last().getByRole('button', { name: 'Discard' }).click();
     await grace.page.reload();
     await failed.filter({ hasText: 'first' }).waitFor();
-    await ada.ask('unmute-member', { actor: owner, chat, user: { id: await grace.id() } });
+    await ada.ask('unmute-member', { actor: owner, chat, user });
     await failed.getByRole('button', { name: 'Try again' }).click();
     await ada.sees('first');
     assert.deepEqual(await ada.texts(), ['first']);

@@ -1,5 +1,6 @@
 /** The wiring: which control does what, and when the page is drawn. */
 import { prepareAttachments } from './page/attachments';
+import { showBlocked } from './page/blocks';
 import { drawComposer, finish, prepareComposer } from './page/composer';
 import { drawConversation } from './page/conversation';
 import { drawDetails } from './page/details';
@@ -64,6 +65,7 @@ function openMyMenu(at: HTMLElement): void {
   openMenu(at, [
     { icon: 'edit', text: 'Edit profile', act: () => editProfile(rename) },
     { icon: 'people', text: 'Teams', act: showTeams },
+    { icon: 'block', text: 'Blocked people', act: showBlocked },
     { icon: 'code', text: 'Under the hood', act: () => showHood() },
     {
       icon: 'info',

@@ -2,7 +2,7 @@
  * What one can do. Each is one request. Where its effect is pushed to oneself too, as with all that
  * becomes of a message, the answer is not needed: the push is taken in.
  */
-import type { Chat } from './chats';
+import type { Chat, Rules } from './chats';
 import type { ChatClient } from './client';
 import type { Pending } from './outbox';
 import type { ChatNews, Found, Invitation, Message, Person, Role, Team } from './shapes';
@@ -54,7 +54,10 @@ export class Actions {
     this.client.forget(id);
   }
 
-  async updateChat(id: string, news: { name?: string; description?: string }): Promise<void> {
+  async updateChat(
+    id: string,
+    news: { name?: string; description?: string } & Partial<Rules>,
+  ): Promise<void> {
     await this.client.request('update-chat', { chat: { id, ...news } });
   }
 
@@ -121,6 +124,12 @@ export class Actions {
     await this.client.request('pin-message', { chat: { id: chat_id }, message: { id }, on });
   }
 
+  /** Tells those who run the server of a message. */
+  async reportMessage({ chat_id, id }: Message, reason: string): Promise<void> {
+    const body = { chat: { id: chat_id }, message: { id }, reason };
+    await this.client.request('report-message', body);
+  }
+
   async listPinned(chat_id: string): Promise<Message[]> {
     const body = { chat: { id: chat_id }, query: { pinned: true } };
     const { messages } = await this.client.request<{ messages: Message[] }>('list-messages', body);
@@ -159,6 +168,33 @@ export class Actions {
   async updateMe(news: { name?: string; handle?: string }): Promise<void> {
     const { user } = await this.client.request<{ user: Person }>('update-user', { user: news });
     this.client.people.meet(user);
+  }
+
+  /** Nobody is told of a block, not even one's own other windows. */
+  async listBlocked(): Promise<void> {
+    const blocked: Person[] = [];
+    let after: unknown;
+    do {
+      const body = { after };
+      const page = await this.client.request<{ users: Person[]; next?: unknown }>(
+        'list-blocked',
+        body,
+      );
+      blocked.push(...page.users);
+      after = page.next;
+    } while (after);
+    this.client.blocked.clear();
+    for (const person of blocked) this.client.blocked.set(person.id, person);
+    this.client.listener.changed();
+  }
+
+  async setBlocked(user_id: string, on: boolean): Promise<void> {
+    const body = { user: { id: user_id } };
+    const request = on ? 'block-user' : 'unblock-user';
+    const { user } = await this.client.request<{ user: Person }>(request, body);
+    if (on) this.client.blocked.set(user.id, user);
+    else this.client.blocked.delete(user.id);
+    this.client.listener.changed();
   }
 
   async invite(chat_id: string, user_id: string): Promise<void> {

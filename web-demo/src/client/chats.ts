@@ -11,6 +11,10 @@ export interface Chat extends ChatNews {
   /** Absent until the chat is opened. */
   memberList?: Member[];
   hasMoreMembers?: boolean;
+  /** Oneself among the members, once one is known to be. */
+  me?: Member;
+  /** When one's own latest message was sent, by this clock. */
+  sentAt?: number;
   /** Who is writing now. */
   typing: Map<string, User>;
 }
@@ -24,6 +28,14 @@ interface Listener {
 
 /** What one has set for oneself is absent where it says nothing. */
 const OWN = { muted: false, pinned: false, archived: false, mentions: 0 };
+
+/** The rules of a chat, which are absent where they are as usual. */
+export function rulesOf(chat: ChatNews) {
+  const { frozen = false, slow_mode = 0, history = 'all', retention_days = 0 } = chat;
+  return { frozen, slow_mode, history, retention_days };
+}
+
+export type Rules = ReturnType<typeof rulesOf>;
 
 export class Chats extends Map<string, Chat> {
   constructor(
@@ -65,9 +77,9 @@ export class Chats extends Map<string, Chat> {
     return chat;
   }
 
-  /** The same with what one has set for oneself. */
+  /** The same of a whole chat, with what one has set for oneself. */
   rememberOwn(news: ChatNews): Chat {
-    return this.remember({ ...OWN, ...news });
+    return this.remember({ ...OWN, ...news, ...rulesOf(news) });
   }
 
   private blank(id: string): Chat {

@@ -3,13 +3,13 @@
  * connection closes the gap. It knows no page, and calls `changed` whenever there is news to draw.
  */
 import { Actions } from './actions';
-import { Chats, type Chat } from './chats';
+import { Chats, rulesOf, type Chat } from './chats';
 import { Connection, type Traffic } from './connection';
 import { ChatError } from './errors';
 import { Outbox, type Pending } from './outbox';
 import { People } from './people';
 import { Room } from './room';
-import type { ChatNews, Identity, Invitation, Member, Message, Team, User } from './shapes';
+import type { ChatNews, Identity, Invitation, Member, Message, Person, Team, User } from './shapes';
 import { isAccount, isPicture } from './shapes';
 import { Upload } from './uploads';
 
@@ -30,6 +30,8 @@ interface Listener {
 export class ChatClient {
   readonly invitations = new Map<string, Invitation>();
   readonly teams = new Map<string, Team>();
+  /** Whom one has blocked, by their ids. */
+  readonly blocked = new Map<string, Person>();
   readonly connection: Connection;
   readonly chats: Chats;
   readonly people: People;
@@ -130,7 +132,8 @@ export class ChatClient {
     chat.memberList = page.members;
     chat.hasMoreMembers = Boolean(page.next);
     if (!page.next) chat.users = ids;
-    chat.role = page.members.find(({ user }) => user.id === this.myId)?.role ?? chat.role;
+    chat.me = page.members.find(({ user }) => user.id === this.myId) ?? chat.me;
+    chat.role = chat.me?.role ?? chat.role;
     page.members.forEach(({ user }) => this.people.meet(user));
     this.listener.changed();
     await this.people.watch(ids);
@@ -157,7 +160,9 @@ export class ChatClient {
     server.on('chat-deleted', ({ chat }: { chat: { id: string } }) => this.lose(chat.id));
     server.on('member-changed', (news: { chat: { id: string }; member: Member }) => {
       const chat = this.chats.get(news.chat.id);
-      if (chat && news.member.user.id === this.myId) chat.role = news.member.role;
+      if (!chat || news.member.user.id !== this.myId) return;
+      chat.me = news.member;
+      chat.role = news.member.role;
     });
     server.on('chatroom', () => this.listener.announced());
     server.on('invitation', ({ invitation }: { invitation: Invitation }) => {
@@ -179,6 +184,7 @@ export class ChatClient {
     this.invitations.clear();
     this.myId = await this.introduce();
     void this.report(this.act.listTeams());
+    void this.report(this.act.listBlocked());
     await this.listChats();
     const chats = [...this.chats.values()];
     await Promise.all(chats.map((chat) => this.report(chat.timeline.catchUp())));
@@ -267,7 +273,8 @@ export class ChatClient {
       chat.last_seq = message.seq;
       chat.last_message = message;
       chat.archived = false;
-      if (!isMine) chat.unread += 1;
+      if (isMine) chat.sentAt = Date.now();
+      else chat.unread += 1;
       if (message.mentions?.includes(this.myId)) chat.mentions += 1;
     }
     chat.typing.delete(message.user_id);
@@ -275,8 +282,13 @@ export class ChatClient {
   }
 
   /** One's own message is no longer waiting, by whatever way it came back. */
-  private confirm({ user_id, client_id }: Message): void {
-    if (client_id && user_id === this.myId) this.outbox.remove(client_id);
+  private confirm({ user_id, client_id, chat_id, created_at }: Message): void {
+    if (user_id !== this.myId) return;
+    if (client_id) this.outbox.remove(client_id);
+    const chat = this.chats.get(chat_id);
+    // The server's clock may be ahead of this one.
+    const sentAt = Math.min(Date.parse(created_at), Date.now());
+    if (chat) chat.sentAt = Math.max(chat.sentAt ?? 0, sentAt);
   }
 
   private receiveChange(message: Message): void {
@@ -313,15 +325,8 @@ export class ChatClient {
   private amend(news: ChatNews): void {
     const chat = this.chats.get(news.id);
     if (!chat) return;
-    const { id, name, description, private: isPrivate, users, frozen } = news;
-    this.chats.remember({
-      id,
-      name,
-      description,
-      private: isPrivate,
-      users,
-      frozen: Boolean(frozen),
-    });
+    const { id, name, description, private: isPrivate, users } = news;
+    this.chats.remember({ id, name, description, private: isPrivate, users, ...rulesOf(news) });
     // Of a large chat not everybody is named: the list decides who is in it.
     if (!users?.includes(this.myId)) void this.report(this.listChats());
     else if (chat.memberList) void this.report(this.loadMembers(chat));

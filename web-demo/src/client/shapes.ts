@@ -40,8 +40,9 @@ export interface Member {
   user: Person;
   role?: Role;
   read_seq: number;
-  /** A moderator keeps them from sending. */
+  /** A moderator keeps them from sending, until then or for good. */
   muted?: boolean;
+  muted_until?: string;
 }
 
 export interface Reaction {
@@ -115,7 +116,14 @@ export interface ChatNews {
   last_change?: number;
   last_message?: Message;
   created_at?: string;
+  /** Only moderators may write. */
   frozen?: boolean;
+  /** So many seconds pass between two messages of one member. */
+  slow_mode?: number;
+  /** What members see of the time before they joined: all of it, unless it says otherwise. */
+  history?: 'all' | 'since-joining';
+  /** So long messages are kept; 0 is for ever. */
+  retention_days?: number;
   /** One's own from here on. */
   role?: Role;
   unread?: number;

@@ -4,6 +4,7 @@ import { clearAttachments, drawAttachments, hasFiles, isUploading, takeFiles } f
 import { titleOf } from './avatars';
 import { byId, element, iconButton } from './elements';
 import { said } from './files';
+import { drawHold, holdOn, type Hold } from './hold';
 import { closeMentions, completes, mentionedIn, offerMentions } from './mentions';
 import { showLatest } from './messages';
 import { attempt, changed, client, currentChat, view } from './state';
@@ -15,6 +16,8 @@ const input = () => byId<HTMLTextAreaElement>('text');
 /** What was begun in each chat. */
 const drafts = new Map<string, string>();
 let chat_id = '';
+/** What keeps one from writing in the open chat. */
+let hold: Hold | undefined;
 
 export function prepareComposer(): void {
   input().addEventListener('keydown', pressed);
@@ -37,11 +40,11 @@ export function drawComposer(): void {
   const chat = currentChat();
   if (!chat) return;
   if (chat.id !== chat_id) change(chat.id);
-  const isClosed = Boolean(chat.frozen) && chat.role === 'member';
-  input().disabled = isClosed;
-  input().placeholder = isClosed
-    ? 'Only moderators may write here now'
-    : invitationTo(titleOf(chat, client));
+  hold = holdOn(chat);
+  drawHold(hold, drawComposer);
+  if (hold?.isClosed && input() === document.activeElement) byId('history').focus();
+  input().disabled = byId('compose').hidden = Boolean(hold?.isClosed);
+  input().placeholder = invitationTo(titleOf(chat, client));
   drawAttachments();
   drawSend();
   const about = view.editing ?? view.replyTo;
@@ -147,10 +150,17 @@ const invitationTo = (name: string) =>
 
 function maySend(): boolean {
   const hasContent = Boolean(input().value.trim()) || hasFiles();
-  return hasContent && !isUploading() && !input().disabled;
+  return hasContent && !isUploading() && !input().disabled && !isWaiting();
 }
+
+/** What is there is mended without waiting. */
+const isWaiting = () => !view.editing && hold?.until !== undefined;
 
 function drawSend(): void {
   byId<HTMLButtonElement>('send').disabled = !maySend();
-  byId('send').title = isUploading() ? 'The files are still being uploaded' : 'Send';
+  byId('send').title = isUploading()
+    ? 'The files are still being uploaded'
+    : isWaiting()
+      ? 'You can write again when the time is over'
+      : 'Send';
 }

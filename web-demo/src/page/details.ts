@@ -2,6 +2,7 @@
 import type { Chat } from '../client/chats';
 import type { Message } from '../client/shapes';
 import { chatAvatar, otherOf, titleOf } from './avatars';
+import { block, unblock } from './blocks';
 import { confirmed, field, formDialog } from './dialogs';
 import { button, byId, element } from './elements';
 import { said } from './files';
@@ -11,6 +12,7 @@ import { linkTo } from './markup';
 import { membersSection } from './members';
 import { copyText } from './message-tools';
 import { showMessage } from './messages';
+import { rulesSection } from './rules';
 import { attempt, changed, client, currentChat, mayModerate, view } from './state';
 import { lastSeen, shortTime } from './time';
 
@@ -25,10 +27,11 @@ export function drawDetails(): void {
   if (!isOpen || !chat) return;
   void loadPinned(chat);
   const drawn = JSON.stringify([
-    { ...chat, timeline: 0, typing: 0, last_message: 0, last_seq: 0, unread: 0 },
+    { ...chat, timeline: 0, typing: 0, last_message: 0, last_seq: 0, unread: 0, sentAt: 0 },
     chat.memberList?.map(({ user }) => client.people.get(user.id)),
     otherOf(chat, client),
     pinned.messages,
+    [...client.blocked.keys()],
   ]);
   const pane = byId('details-content');
   if (pane.dataset.drawn === drawn) return;
@@ -47,9 +50,9 @@ const labelOf = (control: Element | null) =>
 
 function sections(chat: Chat): HTMLElement[] {
   const about = element('section', 'about', chatAvatar(chat, client), ...whatItIs(chat));
-  const parts = [about, choices(chat), pins()];
-  if (!chat.direct) parts.push(membersSection(chat), endings(chat));
-  return parts;
+  const parts = [about, choices(chat), ...rulesSection(chat), pins()];
+  if (!chat.direct) parts.push(membersSection(chat));
+  return [...parts, endings(chat)];
 }
 
 function whatItIs(chat: Chat): HTMLElement[] {
@@ -172,6 +175,12 @@ async function loadPinned({ id, timeline }: Chat): Promise<void> {
 
 function endings(chat: Chat): HTMLElement {
   const section = element('section', 'choices');
+  const other = otherOf(chat, client);
+  if (other && client.blocked.has(other.id))
+    section.append(choice('block', `Unblock ${other.name}`, () => void unblock(other)));
+  else if (other)
+    section.append(choice('block', `Block ${other.name}`, () => void block(other), 'choice alarm'));
+  if (chat.direct) return section;
   section.append(choice('door', 'Leave chat', () => void leave(chat), 'choice alarm'));
   if (chat.role === 'owner') {
     section.append(choice('trash', 'Delete chat', () => void erase(chat), 'choice alarm'));

@@ -1,6 +1,9 @@
 /** Questions that wait for an answer, in a dialog. */
 import { button, element } from './elements';
 
+/** So that of a dialog over another each has its own title. */
+let opened = 0;
+
 interface Question {
   title: string;
   text?: string;
@@ -28,7 +31,7 @@ export function confirmed({ title, text = '', verb, danger }: Question): Promise
 /** An empty dialog with a title; it goes when it is closed. */
 export function openDialog(title: string, className = '') {
   const heading = element('h2', '', title);
-  heading.id = 'dialog-title';
+  heading.id = `dialog-title-${(opened += 1)}`;
   const dialog = element('dialog', className, heading);
   dialog.setAttribute('aria-labelledby', heading.id);
   dialog.addEventListener('close', () => dialog.remove());
@@ -62,12 +65,47 @@ export function field({ name, label, value = '', hint = '', required = false, li
   if (input instanceof HTMLTextAreaElement) input.rows = lines!;
   const caption = Object.assign(element('label', '', label), { htmlFor: id });
   const parts: HTMLElement[] = [caption, input];
-  if (hint) {
-    const line = Object.assign(element('p', 'hint', hint), { id: `${id}-hint` });
-    input.setAttribute('aria-describedby', line.id);
-    parts.push(line);
-  }
+  if (hint) parts.push(hintOf(input, hint));
   return element('div', 'field', ...parts);
+}
+
+function hintOf(input: HTMLElement, text: string): HTMLElement {
+  const line = Object.assign(element('p', 'hint', text), { id: `${input.id}-hint` });
+  input.setAttribute('aria-describedby', line.id);
+  return line;
+}
+
+interface Select {
+  name: string;
+  label: string;
+  /** Values, and what they are called. */
+  options: [string, string][];
+  value?: string;
+  hint?: string;
+  /** Whether the empty value is none. */
+  required?: boolean;
+}
+
+export function select({
+  name,
+  label,
+  options,
+  value,
+  hint,
+  required = false,
+}: Select): HTMLElement {
+  const input = Object.assign(element('select', ''), { id: `field-${name}`, name, required });
+  input.append(
+    ...options.map(([option, text]) => new Option(text, option, false, option === value)),
+  );
+  const caption = Object.assign(element('label', '', label), { htmlFor: input.id });
+  return element('div', 'field', caption, input, ...(hint ? [hintOf(input, hint)] : []));
+}
+
+/** A question within a form, to be answered with a tick. */
+export function checkbox(name: string, text: string): HTMLElement {
+  const input = Object.assign(element('input', ''), { type: 'checkbox', name });
+  return element('label', 'tick', input, text);
 }
 
 /** A form in a dialog that stays open, and says why, while `work` fails. */
@@ -100,5 +138,5 @@ export function formDialog(
       .finally(() => (submit.ariaBusy = 'false'));
   });
   dialog.append(form);
-  form.querySelector<HTMLElement>('input, textarea')?.focus();
+  form.querySelector<HTMLElement>('input, select, textarea')?.focus();
 }

@@ -2,6 +2,7 @@
 import type { Chat } from '../client/chats';
 import { isPicture, type File, type Message } from '../client/shapes';
 import { sizeOf } from '../client/uploads';
+import { isFolded } from './blocks';
 import { element } from './elements';
 import { icon } from './icons';
 import { plain } from './markup';
@@ -26,6 +27,7 @@ export function captionOf({ msg, file, deleted_at }: Message): string {
 export function said(message: Message): string {
   const { file, deleted_at } = message;
   if (deleted_at) return 'Message deleted';
+  if (isFolded(message)) return 'Message of somebody you have blocked';
   const caption = plain(captionOf(message));
   if (!file) return caption;
   const kind = isPicture(file) ? 'Picture' : 'File';
@@ -37,7 +39,7 @@ export function fileOf({ message, pending }: MessageRow, chat: Chat): HTMLElemen
   if (!file) return undefined;
   return isPicture(file) && !isBroken(file)
     ? picture(file, chat, message)
-    : line(file, chat, message);
+    : fileLine(file, chat, message);
 }
 
 function picture(file: File, chat: Chat, message?: Message): HTMLElement {
@@ -51,16 +53,30 @@ function picture(file: File, chat: Chat, message?: Message): HTMLElement {
     place.style.aspectRatio = `${width} / ${height}`;
     return place;
   }
-  const image = Object.assign(new Image(), { loading: 'lazy', decoding: 'async', ...size });
-  image.alt = captionOf(message) ? file.name : `Picture ${file.name}`;
-  image.addEventListener('error', () => void readAgain(chat, message));
-  image.src = pathOf(file.url!);
+  const alt = captionOf(message) ? file.name : `Picture ${file.name}`;
+  const image = Object.assign(newImage(chat, message, alt), size);
   const link = element('a', 'picture', image);
   link.title = file.name;
   return leadTo(link, chat, message);
 }
 
-function line(file: File, chat: Chat, message?: Message): HTMLElement {
+/** A square of a picture, for a list of them. */
+export function thumbnail(chat: Chat, message: Message): HTMLElement {
+  const { name } = message.file!;
+  const image = newImage(chat, message, `Picture ${name}`);
+  const link = element('a', '', image);
+  link.title = name;
+  return leadTo(link, chat, message);
+}
+
+function newImage(chat: Chat, message: Message, alt: string): HTMLImageElement {
+  const image = Object.assign(new Image(), { loading: 'lazy', decoding: 'async', alt });
+  image.addEventListener('error', () => void readAgain(chat, message));
+  image.src = pathOf(message.file!.url!);
+  return image;
+}
+
+export function fileLine(file: File, chat: Chat, message?: Message): HTMLElement {
   const name = element('span', 'name', file.name || 'A file');
   name.dir = 'auto';
   const size = isBroken(file) ? 'It cannot be shown' : sizeOf(file.size);

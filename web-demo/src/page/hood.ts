@@ -20,6 +20,7 @@ const QUIET = [
   'list-chats',
   'list-teams',
   'list-users',
+  'list-blocked',
 ];
 
 const events: Traffic[] = [];

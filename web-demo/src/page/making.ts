@@ -1,6 +1,7 @@
 /** The dialogs that make something: a chat, a direct message, a team, a better profile. */
+import type { Team } from '../client/shapes';
 import { button, element } from './elements';
-import { field, formDialog, openDialog } from './dialogs';
+import { field, formDialog, openDialog, select } from './dialogs';
 import { choosePerson, peopleField } from './picker';
 import { attempt, client, goTo } from './state';
 import { showNotice } from './toast';
@@ -12,18 +13,15 @@ export function newChat(): void {
   const content = [
     field({ name: 'name', label: 'Name', required: true }),
     field({ name: 'description', label: 'What it is about (optional)', lines: 2 }),
-    select('visibility', 'Who may join', [
-      ['public', 'Public: anyone may find and join it'],
-      ['private', 'Private: by invitation'],
-    ]),
-    ...(teams.length
-      ? [
-          select('team', 'Team', [
-            ['', 'No team'],
-            ...teams.map(({ id, name }): [string, string] => [id, name]),
-          ]),
-        ]
-      : []),
+    select({
+      name: 'visibility',
+      label: 'Who may join',
+      options: [
+        ['public', 'Public: anyone may find and join it'],
+        ['private', 'Private: by invitation'],
+      ],
+    }),
+    ...(teams.length ? [teamField(teams)] : []),
     people.part,
   ];
   formDialog(
@@ -41,6 +39,11 @@ export function newChat(): void {
       goTo(await client.act.createChat(chat));
     },
   );
+}
+
+function teamField(teams: Team[]): HTMLElement {
+  const options = teams.map(({ id, name }): [string, string] => [id, name]);
+  return select({ name: 'team', label: 'Team', options: [['', 'No team'], ...options] });
 }
 
 export function newMessage(): void {
@@ -139,11 +142,4 @@ export function showTeams(): void {
     await client.act.listTeams();
     draw();
   });
-}
-
-function select(name: string, label: string, options: [string, string][]): HTMLElement {
-  const input = Object.assign(element('select', ''), { id: `field-${name}`, name });
-  input.append(...options.map(([value, text]) => new Option(text, value)));
-  const caption = Object.assign(element('label', '', label), { htmlFor: input.id });
-  return element('div', 'field', caption, input);
 }

@@ -2,6 +2,7 @@
 import type { Chat } from '../client/chats';
 import type { Member, Person, Role } from '../client/shapes';
 import { personAvatar } from './avatars';
+import { block, unblock } from './blocks';
 import { confirmed } from './dialogs';
 import { button, element, iconButton } from './elements';
 import { writeTo } from './making';
@@ -53,6 +54,7 @@ function memberItem(chat: Chat, member: Member): HTMLElement {
   const state = [
     person.handle ? `@${person.handle}` : '',
     member.muted ? 'muted' : '',
+    client.blocked.has(person.id) ? 'blocked' : '',
     person.online ? 'online' : '',
   ];
   const lines = element(
@@ -73,9 +75,20 @@ function memberItem(chat: Chat, member: Member): HTMLElement {
   return item;
 }
 
-function actionsFor(chat: Chat, { role, muted }: Member, person: Person): Item[] {
-  const { id, name } = person;
-  const items: Item[] = [{ icon: 'chat', text: 'Write to them', act: () => writeTo(id) }];
+function actionsFor(chat: Chat, member: Member, person: Person): Item[] {
+  const write: Item = { icon: 'chat', text: 'Write to them', act: () => writeTo(person.id) };
+  return [write, ...moderationOf(chat, member, person), blockItem(person)];
+}
+
+/** Ends a block, or asks whether to make one. */
+export function blockItem(person: Person): Item {
+  if (client.blocked.has(person.id))
+    return { icon: 'block', text: 'Unblock', act: () => void unblock(person) };
+  return { icon: 'block', text: 'Block', danger: true, act: () => void block(person) };
+}
+
+function moderationOf(chat: Chat, { role, muted }: Member, { id, name }: Person): Item[] {
+  const items: Item[] = [];
   const set = (to: Role) => void attempt(() => client.act.setRole(chat.id, id, to));
   const treat = (request: string) =>
     void attempt(() => client.act.treatMember(request, chat.id, id));

@@ -5,7 +5,9 @@ import { edit, reply } from './composer';
 import { confirmed } from './dialogs';
 import { button, element } from './elements';
 import { captionOf } from './files';
+import { blockItem } from './members';
 import { choose, openMenu, openPanel, type Item } from './menu';
+import { report } from './report';
 import { attempt, client, mayModerate } from './state';
 import { showNotice } from './toast';
 
@@ -68,7 +70,13 @@ export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
     const pin = () => void attempt(() => client.act.pin(message, !isPinned));
     items.push({ icon: 'pin', text: isPinned ? 'Unpin' : 'Pin', act: pin });
   }
-  if (!isMine) items.push({ icon: 'flag', text: 'Mark as unread', act: () => markUnread(message) });
+  if (!isMine) {
+    items.push(
+      { icon: 'flag', text: 'Mark as unread', act: () => markUnread(message) },
+      { icon: 'alert', text: 'Report', danger: true, act: () => report(message) },
+      blockItem(client.people.get(message.user_id) ?? message.user),
+    );
+  }
   if (isMine || (mayModerate(chat) && !chat.direct)) {
     items.push({ icon: 'trash', text: 'Delete', danger: true, act: () => void erase(message) });
   }

@@ -2,6 +2,7 @@
 import type { Chat } from '../client/chats';
 import type { Message, Reaction } from '../client/shapes';
 import { personAvatar, toneOf } from './avatars';
+import { isFolded } from './blocks';
 import { button, element, iconButton } from './elements';
 import { captionOf, fileOf, isBroken, said } from './files';
 import { icon } from './icons';
@@ -47,6 +48,7 @@ export function drawMessage(item: HTMLElement, row: MessageRow, chat: Chat): voi
     author?.online,
     author?.photo,
     isBroken(message?.file),
+    client.blocked.has(row.author),
     chat.role,
   ]);
   if (item.dataset.drawn === drawn) return;
@@ -71,14 +73,12 @@ function partsOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
   );
   author.dir = 'auto';
   const bubble = element('div', 'bubble');
-  const answered = message?.reply_to ?? pending?.reply_to;
-  if (answered) bubble.append(quotation(answered.seq, chat, quoted));
-  const file = fileOf(row, chat);
-  if (file) bubble.append(file);
-  if (!file || wordsOf(row)) bubble.append(textOf(row), ...foldOf(row));
+  const isShown = !message || message.deleted_at || !isFolded(message) || unfolded.has(row.key);
+  if (isShown) bubble.append(...contentOf(row, chat, quoted));
+  else bubble.append(foldedAway(row));
   const line = element('div', 'bubble-line', bubble, stateOf(row));
   const body = element('div', 'body', author, line);
-  if (message?.reactions) body.append(reactionsOf(message, message.reactions));
+  if (isShown && message?.reactions) body.append(reactionsOf(message, message.reactions));
   if (pending?.failure) body.append(failureOf(row));
   const parts: HTMLElement[] = [body];
   if (!isMine) {
@@ -87,6 +87,20 @@ function partsOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
   }
   if (message && !message.deleted_at) body.append(toolsOf(message, chat));
   return parts;
+}
+
+function contentOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
+  const parts: HTMLElement[] = [];
+  const answered = row.message?.reply_to ?? row.pending?.reply_to;
+  if (answered) parts.push(quotation(answered.seq, chat, quoted));
+  const file = fileOf(row, chat);
+  if (file) parts.push(file);
+  if (!file || wordsOf(row)) parts.push(textOf(row), ...foldOf(row));
+  return parts;
+}
+
+function foldedAway({ key, name }: MessageRow): HTMLElement {
+  return element('p', 'text folded', `You have blocked ${name}. `, unfolding(key, 'Show it'));
 }
 
 const wordsOf = ({ message, pending }: MessageRow) =>
@@ -124,18 +138,19 @@ const folded = (text: string) => `${text.split('\n', MANY_LINES).join('\n').slic
 
 function foldOf(row: MessageRow): HTMLElement[] {
   if (!isLong(wordsOf(row))) return [];
-  const { key } = row;
-  const isOpen = unfolded.has(key);
-  const fold = button(
+  return [unfolding(row.key, unfolded.has(row.key) ? 'Show less' : 'Show all of it')];
+}
+
+/** Folds a message, or shows all of it. */
+function unfolding(key: string, text: string): HTMLElement {
+  return button(
     'link',
     () => {
-      if (isOpen) unfolded.delete(key);
-      else unfolded.add(key);
+      if (!unfolded.delete(key)) unfolded.add(key);
       changed();
     },
-    isOpen ? 'Show less' : 'Show all of it',
+    text,
   );
-  return [fold];
 }
 
 function quotedBy({ message, pending }: MessageRow, { timeline }: Chat): Message | undefined {

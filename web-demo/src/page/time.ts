@@ -1,12 +1,18 @@
 /** Times as people say them. */
 
 const DAY_MS = 24 * 60 * 60_000;
+const UNITS: [number, string][] = [
+  [3_600, 'hour'],
+  [60, 'minute'],
+  [1, 'second'],
+];
 const time = new Intl.DateTimeFormat([], { timeStyle: 'short' });
 const full = new Intl.DateTimeFormat([], { timeStyle: 'short', dateStyle: 'full' });
 const weekday = new Intl.DateTimeFormat([], { weekday: 'short' });
 const date = new Intl.DateTimeFormat([], { day: 'numeric', month: 'short' });
 const longDate = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long' });
 const year = new Intl.DateTimeFormat([], { dateStyle: 'long' });
+const dated = new Intl.DateTimeFormat([], { dateStyle: 'medium', timeStyle: 'short' });
 const ago = new Intl.RelativeTimeFormat([], { numeric: 'auto' });
 
 const dayOf = (moment: Date) => new Date(moment).setHours(0, 0, 0, 0);
@@ -31,6 +37,30 @@ export function dayName(moment: number): string {
   const days = daysSince(then);
   if (days <= 1) return capital(ago.format(-days, 'day'));
   return (days < 300 ? longDate : year).format(then);
+}
+
+/** A time to come. */
+export const moment = (time_ms: number) =>
+  (isSameDay(time_ms, Date.now()) ? time : dated).format(time_ms);
+
+/** What is left of a wait, as a clock counts down: `4:05`. */
+export function timeLeft(left_ms: number): string {
+  const seconds = Math.ceil(left_ms / 1_000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+export function duration(seconds: number): string {
+  const [size, unit] = UNITS.find(([size]) => seconds % size === 0)!;
+  return amount(seconds / size, unit);
+}
+
+/** After `every`: `minute`, or `30 seconds`. */
+export const pause = (seconds: number) => duration(seconds).replace(/^1 /, '');
+
+export const days = (number: number) => amount(number, 'day');
+
+function amount(number: number, unit: string): string {
+  return new Intl.NumberFormat([], { style: 'unit', unit, unitDisplay: 'long' }).format(number);
 }
 
 export function lastSeen(moment?: string): string {

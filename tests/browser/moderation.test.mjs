@@ -1,0 +1,203 @@
+// What keeps people apart in the demo page: blocks, reports, and the rules of a chat.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { missing, setStage } from './stage.mjs';
+
+describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () => {
+  const stage = setStage();
+
+  async function arrive(name, address) {
+    const person = await stage.arrive(address);
+    await person.comeIn(name);
+    return person;
+  }
+
+  /** Ada in a chat of hers, and Grace, who came by its link. */
+  async function two() {
+    const ada = await arrive('Ada');
+    await ada.makeChat('Engines');
+    await ada.heading('Engines').waitFor();
+    const grace = await arrive('Grace', ada.page.url());
+    await Promise.all([ada.isWith(2), grace.isWith(2)]);
+    return [ada, grace];
+  }
+
+  /** Changes the rules of the open chat; `values` by the labels of the fields. */
+  async function setRules(person, values) {
+    const pane = await person.showDetails();
+    await pane.getByRole('button', { name: 'Change rules' }).click();
+    const form = person.page.getByRole('dialog');
+    for (const [label, value] of Object.entries(values))
+      await form.getByLabel(label, { exact: true }).selectOption(value);
+    await person.confirm('Save');
+  }
+
+  const composer = ({ page }) => page.getByLabel('Message', { exact: true });
+  const hold = ({ page }) => page.locator('#hold');
+
+  test('somebody is blocked, what they say is folded away, and they are unblocked', async () => {
+    const [ada, grace] = await two();
+    await grace.say('Buy moths!');
+    await ada.sees('Buy moths!');
+    const pane = await ada.showDetails();
+    await pane.getByRole('button', { name: 'Actions for Grace' }).click();
+    await ada.choose('Block');
+    await ada.confirm('Cancel');
+    await ada.sees('Buy moths!');
+    await pane.getByRole('button', { name: 'Actions for Grace' }).click();
+    await ada.choose('Block');
+    await ada.confirm('Block');
+    await ada.isTold('Grace is blocked.');
+    await ada.sees('You have blocked Grace.');
+    await pane.getByText('blocked').waitFor();
+    await grace.say('Cheap moths!');
+    await ada.page.getByText('You have blocked Grace.').nth(1).waitFor();
+    assert.equal((await ada.texts()).join().includes('moths'), false);
+    await ada.listed('Engines').filter({ hasText: 'somebody you have blocked' }).waitFor();
+    await ada.hideDetails();
+    await ada.page.reload();
+    await ada.page.getByText('You have blocked Grace.').nth(1).waitFor();
+    await ada.page.getByRole('button', { name: 'Show it' }).first().click();
+    await ada.sees('Buy moths!');
+    await ada.fromMenu('Menu', 'Blocked people');
+    await ada.page.getByRole('button', { name: 'Unblock Grace' }).click();
+    await ada.page.getByText('You have blocked nobody.').waitFor();
+    await ada.confirm('Close');
+    await ada.sees('Cheap moths!');
+  });
+
+  test('a direct chat with somebody blocked says so, to who has blocked them alone', async () => {
+    const [ada, grace] = await two();
+    await grace.writeTo('Ada');
+    await grace.say('Hello');
+    await ada.listed('Grace').click();
+    const pane = await ada.showDetails();
+    await pane.getByRole('button', { name: 'Block Grace' }).click();
+    await ada.confirm('Block');
+    await ada.hideDetails();
+    await hold(ada).getByText('You have blocked Grace, who cannot answer here.').waitFor();
+    await ada.sees('Hello');
+    assert.equal(await hold(grace).isVisible(), false);
+    await grace.say('Are you there?');
+    await grace.page.locator('.message.failed').waitFor();
+    await hold(ada).getByRole('button', { name: 'Unblock' }).click();
+    await hold(ada).waitFor({ state: 'hidden' });
+    await grace.page.getByRole('button', { name: 'Try again' }).click();
+    await ada.sees('Are you there?');
+  });
+
+  test('a message is reported, again if it did not get through', async () => {
+    const [ada, grace] = await two();
+    await ada.say('Buy moths!');
+    await grace.sees('Buy moths!');
+    await grace.act('Buy moths!', 'Report');
+    const form = grace.page.getByRole('dialog', { name: 'Report message' });
+    await form.getByText('Buy moths!').waitFor();
+    await grace.confirm('Report');
+    assert.equal(await form.locator('select:invalid').count(), 1);
+    await form.getByLabel('What is wrong with it').selectOption('Spam');
+    await form.getByLabel('More about it').fill('There are no moths.');
+    await form.getByLabel('Block Ada, too').check();
+    await stage.server.kill();
+    await grace.is('Reconnecting');
+    await grace.confirm('Report');
+    await form.getByRole('alert').filter({ hasText: 'There is no connection' }).waitFor();
+    await stage.server.restart();
+    await grace.is('Connected');
+    await grace.confirm('Report');
+    await grace.isTold('The report was sent. Thank you.');
+    await form.waitFor({ state: 'detached' });
+    await grace.sees('You have blocked Ada.');
+    assert.equal(await grace.page.getByRole('menuitem').count(), 0);
+    await grace.page.getByRole('button', { name: 'Under the hood' }).click();
+    await grace.page.getByRole('button', { name: 'report-message' }).last().click();
+    await grace.page.getByText('"Spam: There are no moths."').first().waitFor();
+  });
+
+  test('a slow chat says when one can write again', async () => {
+    const [ada, grace] = await two();
+    await setRules(ada, { 'Slow mode': '30' });
+    const line = 'Slow mode: one message every 30 seconds';
+    await hold(grace).getByText(line).waitFor();
+    await grace.say('first');
+    await hold(grace)
+      .getByText(/^You can write in 0:\d\d$/)
+      .waitFor();
+    await grace.isHeard();
+    await grace.say('second');
+    assert.equal(await composer(grace).inputValue(), 'second');
+    assert.equal(await grace.page.getByRole('button', { name: 'Send' }).isEnabled(), false);
+    await grace.page.reload();
+    await hold(grace)
+      .getByText(/^You can write in 0:\d\d$/)
+      .waitFor();
+    assert.equal(await hold(ada).isVisible(), false);
+    await setRules(ada, { 'Slow mode': '5' });
+    await hold(grace)
+      .getByText(/^You can write in/)
+      .waitFor({ state: 'hidden' });
+    await grace.say('third');
+    await ada.sees('third');
+    assert.deepEqual(await ada.texts(), ['first', 'third']);
+    await (await grace.showDetails()).getByText('one message every 5 seconds').waitFor();
+    await setRules(ada, { 'Slow mode': '0' });
+    await hold(grace).waitFor({ state: 'hidden' });
+  });
+
+  test('in a frozen chat moderators alone write, and the composer says so', async () => {
+    const [ada, grace] = await two();
+    await composer(grace).fill('half a thought');
+    await setRules(ada, { 'Who may write': 'on' });
+    await hold(grace).getByText('Only moderators may write here now.').waitFor();
+    await composer(grace).waitFor({ state: 'hidden' });
+    await ada.say('Listen.');
+    await grace.sees('Listen.');
+    await setRules(ada, { 'Who may write': '' });
+    await composer(grace).waitFor();
+    await composer(grace).press('Enter');
+    await ada.sees('half a thought');
+  });
+
+  test('a muted member sees for how long', async () => {
+    const [ada, grace] = await two();
+    const [actor, user] = [{ id: await ada.id() }, { id: await grace.id() }];
+    const mute = (until) =>
+      ada.ask('mute-member', { actor, chat: { id: ada.chatId() }, user, until });
+    await mute();
+    await hold(grace).getByText('A moderator keeps you from writing here.').waitFor();
+    await composer(grace).waitFor({ state: 'hidden' });
+    await mute(new Date(Date.now() + 90_000).toISOString());
+    await hold(grace)
+      .getByText(/You can write in 1:\d\d/)
+      .waitFor();
+    await mute(new Date(Date.now() + 1_500).toISOString());
+    await composer(grace).waitFor();
+  });
+
+  test('the owner sets what is kept, and what new members see; a moderator the rest', async () => {
+    const [ada, grace] = await two();
+    const rules = { 'New members see': 'since-joining', 'Messages are kept': '30' };
+    await setRules(ada, rules);
+    const question = ada.page.getByRole('dialog', { name: 'Delete older messages?' });
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    await ada.page.getByRole('alert').filter({ hasText: 'Nothing has been changed.' }).waitFor();
+    await ada.confirm('Save');
+    await question.getByRole('button', { name: 'Delete them' }).click();
+    const seen = await grace.showDetails();
+    await seen.getByText('Messages are deleted after 30 days').waitFor();
+    await seen.getByText('Members see what is said after they join').waitFor();
+    assert.equal(await seen.getByRole('button', { name: 'Change rules' }).count(), 0);
+    const pane = await ada.showDetails();
+    await pane.getByRole('button', { name: 'Actions for Grace' }).click();
+    await ada.choose('Make a moderator');
+    await setRules(grace, { 'New members see': 'all', 'Slow mode': '10' });
+    await pane.getByText('one message every 10 seconds').waitFor();
+    await pane.getByText('Members see').waitFor({ state: 'hidden' });
+    await grace.page.reload();
+    await grace.showDetails();
+    await seen.getByText('Messages are deleted after 30 days').waitFor();
+    await seen.getByText('Members see').waitFor({ state: 'hidden' });
+  });
+});
