@@ -70,7 +70,7 @@ describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, 
       await page.getByRole('button', { name: 'Remove nothing.txt' }).click();
       await page.getByRole('button', { name: 'Send', exact: true }).click();
       await ada.isHeard();
-      await page.getByRole('link', { name: 'Download notes.txt' }).waitFor();
+      await ada.message('notes.txt').getByRole('link').waitFor();
       await isClean(ada, 'files');
       const pane = await ada.showDetails();
       await pane.getByRole('button', { name: 'Actions for Grace' }).click();

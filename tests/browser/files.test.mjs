@@ -167,6 +167,42 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
       .waitFor();
   });
 
+  test('the details have the files of what is loaded, and lead further back', async () => {
+    const [ada, grace] = await two(stage);
+    await choose(ada, PHOTO, NOTES);
+    await isUploaded(ada, PHOTO);
+    await isUploaded(ada, NOTES);
+    await send(ada);
+    const pane = await grace.showDetails();
+    const files = pane.locator('section', { hasText: 'Files' });
+    const shown = files.getByRole('img', { name: `Picture ${PHOTO.name}` });
+    await shown.waitFor();
+    await files.getByRole('link', { name: 'Download notes.txt 9 bytes' }).waitFor();
+    const opened = grace.page.context().waitForEvent('page');
+    await shown.click();
+    assert.match((await opened).url(), /\/api\/files\/[\w-]+\?/);
+    await ada.isHeard();
+    await ada.say(...Array.from({ length: 55 }, (_, index) => `line ${index}`));
+    await grace.sees('line 54');
+    await grace.listed('Engines').filter({ hasNotText: 'unread' }).waitFor();
+    await grace.page.reload();
+    await grace.showDetails();
+    await files.getByText('None in the messages that are loaded.').waitFor();
+    await files.getByRole('button', { name: 'Look further back' }).click();
+    await shown.waitFor();
+    await files.getByText('loaded').waitFor({ state: 'detached' });
+    const chat = { id: ada.chatId() };
+    const query = { limit: 1, after_seq: 0 };
+    const { messages } = await ada.ask('list-messages', {
+      actor: { id: await ada.id() },
+      chat,
+      query,
+    });
+    const message = { id: messages[0].id };
+    await ada.ask('delete-message', { actor: { id: await ada.id() }, chat, message });
+    await shown.waitFor({ state: 'detached' });
+  });
+
   test('uploads are under the hood, too, with the code for them', async () => {
     const [ada] = await two(stage);
     await ada.page.getByRole('button', { name: 'Under the hood' }).click();

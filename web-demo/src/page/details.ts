@@ -5,7 +5,7 @@ import { chatAvatar, otherOf, titleOf } from './avatars';
 import { block, unblock } from './blocks';
 import { confirmed, field, formDialog } from './dialogs';
 import { button, byId, element } from './elements';
-import { said } from './files';
+import { isBroken, said } from './files';
 import { icon, type IconName } from './icons';
 import { invite } from './making';
 import { linkTo } from './markup';
@@ -13,6 +13,7 @@ import { membersSection } from './members';
 import { copyText } from './message-tools';
 import { showMessage } from './messages';
 import { rulesSection } from './rules';
+import { filesIn, filesSection } from './shared-files';
 import { attempt, changed, client, currentChat, mayModerate, view } from './state';
 import { lastSeen, shortTime } from './time';
 
@@ -26,12 +27,15 @@ export function drawDetails(): void {
   byId('details').hidden = !isOpen;
   if (!isOpen || !chat) return;
   void loadPinned(chat);
+  const files = filesIn(chat);
   const drawn = JSON.stringify([
     { ...chat, timeline: 0, typing: 0, last_message: 0, last_seq: 0, unread: 0, sentAt: 0 },
     chat.memberList?.map(({ user }) => client.people.get(user.id)),
     otherOf(chat, client),
     pinned.messages,
     [...client.blocked.keys()],
+    files.map(({ file }) => [file, isBroken(file)]),
+    [Boolean(chat.timeline.earlier), chat.timeline.isPart],
   ]);
   const pane = byId('details-content');
   if (pane.dataset.drawn === drawn) return;
@@ -40,7 +44,7 @@ export function drawDetails(): void {
   const focused = pane.contains(document.activeElement)
     ? labelOf(document.activeElement)
     : undefined;
-  pane.replaceChildren(...sections(chat));
+  pane.replaceChildren(...sections(chat, files));
   if (focused)
     [...pane.querySelectorAll('button')].find((one) => labelOf(one) === focused)?.focus();
 }
@@ -48,9 +52,9 @@ export function drawDetails(): void {
 const labelOf = (control: Element | null) =>
   control?.ariaLabel ?? control?.textContent ?? undefined;
 
-function sections(chat: Chat): HTMLElement[] {
+function sections(chat: Chat, files: Message[]): HTMLElement[] {
   const about = element('section', 'about', chatAvatar(chat, client), ...whatItIs(chat));
-  const parts = [about, choices(chat), ...rulesSection(chat), pins()];
+  const parts = [about, choices(chat), ...rulesSection(chat), pins(), filesSection(chat, files)];
   if (!chat.direct) parts.push(membersSection(chat));
   return [...parts, endings(chat)];
 }
