@@ -118,14 +118,29 @@ class Server {
     await this.#ended;
   }
 
+  /** Starts again with these rows of an export in its database. */
+  async import(rows) {
+    await this.stop();
+    const lines = [{ chinwag_export: 1 }, ...rows, { rows: rows.length }];
+    const args = ['import', '--database-url', this.#database, '-'];
+    const stdio = ['pipe', 'ignore', 'inherit'];
+    const program = spawn(binary, args, { stdio, env: environment });
+    program.stdin.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    assert.deepEqual(await once(program, 'exit'), [0, null], 'exit code and signal');
+    await this.restart(...this.#settings);
+  }
+
   async dispose() {
     await this.kill();
     await rm(this.#directory, { recursive: true, force: true });
   }
 
+  get #database() {
+    return `sqlite:${path.join(this.#directory, 'chinwag.db')}`;
+  }
+
   async #spawn(listen) {
-    const database = `sqlite:${path.join(this.#directory, 'chinwag.db')}`;
-    const settings = ['--listen', listen, '--database-url', database, ...this.#settings];
+    const settings = ['--listen', listen, '--database-url', this.#database, ...this.#settings];
     this.#process = spawn(binary, settings, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...environment, RUST_LOG: 'warn' },
