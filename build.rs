@@ -26,7 +26,7 @@ const FALLBACK: &str = r#"<!doctype html>
 <title>Chinwag</title>
 <h1>Chinwag is running, without its demo page</h1>
 <p>The page is made with Node.js, and it could not be made when this server was built.
-Install Node.js 20 or later, then build again:</p>
+Install Node.js 18 or later, then build again:</p>
 <pre>touch build.rs
 cargo build --release</pre>
 <p>The chat itself needs none of this. With socket.io-client in your own page:</p>
@@ -48,7 +48,7 @@ fn main() -> io::Result<()> {
     });
     if let Err(why) = made {
         println!(
-            "cargo:warning=Chinwag is built without its demo page; Node.js 20 or later makes it."
+            "cargo:warning=Chinwag is built without its demo page; Node.js 18 or later makes it."
         );
         for line in why.lines().filter(|line| !line.trim().is_empty()).take(20) {
             println!("cargo:warning={line}");

@@ -276,7 +276,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.say('welcome');
     await grace.say('thank you');
     await ada.sees('thank you');
-    assert.deepEqual((await agree(ada, grace)).toSorted(), ['thank you', 'welcome']);
+    assert.deepEqual((await agree(ada, grace)).sort(), ['thank you', 'welcome']);
   });
 
   test('a chat that is gone is discovered no more', async () => {

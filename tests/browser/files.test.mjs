@@ -74,7 +74,7 @@ for (const access of ['open', 'token']) {
       await grace.listed('Engines').filter({ hasText: 'Picture: The engine' }).waitFor();
       const opened = grace.page.context().waitForEvent('page');
       await shown.click();
-      assert.match((await opened).url(), /\/api\/files\/[\w-]+\?/);
+      await (await opened).waitForURL(/\/api\/files\/[\w-]+\?/);
       await grace.page.reload();
       await shown.waitFor();
     });
@@ -180,7 +180,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await files.getByRole('link', { name: 'Download notes.txt 9 bytes' }).waitFor();
     const opened = grace.page.context().waitForEvent('page');
     await shown.click();
-    assert.match((await opened).url(), /\/api\/files\/[\w-]+\?/);
+    await (await opened).waitForURL(/\/api\/files\/[\w-]+\?/);
     await ada.isHeard();
     await ada.say(...Array.from({ length: 55 }, (_, index) => `line ${index}`));
     await grace.sees('line 54');

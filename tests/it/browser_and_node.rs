@@ -40,7 +40,7 @@ fn run(suite: &str) {
 
 /// Whether what needs Node.js can run. If not, it says so, and fails in the gate.
 pub fn can_use_node(what: &str) -> bool {
-    has_node() || skip(what, "Node.js 20 or later with npm is needed for it")
+    has_node() || skip(what, "Node.js 18 or later with npm is needed for it")
 }
 
 /// Says that something does not run, which must not be in the gate.

@@ -67,10 +67,12 @@ describe('order', () => {
     }
     await settle(ann, chat, ann);
 
-    assert.deepEqual(
-      values(ann.all('new-message')),
-      [...upTo(500).filter((n) => n % 2).map(String), 'the last'],
-    );
+    assert.deepEqual(values(ann.all('new-message')), [
+      ...upTo(500)
+        .filter((n) => n % 2)
+        .map(String),
+      'the last',
+    ]);
     assert.deepEqual(
       ann.all('list-messages').map((it) => it.messages[0].seq),
       upTo(250),
@@ -89,8 +91,12 @@ describe('order', () => {
         return own;
       }),
     );
-    for (const own of answers) assert.deepEqual(seqs(own), seqs(own).toSorted((a, b) => a - b));
-    const sent = answers.flat().toSorted((a, b) => a.seq - b.seq);
+    for (const own of answers)
+      assert.deepEqual(
+        seqs(own),
+        [...seqs(own)].sort((a, b) => a - b),
+      );
+    const sent = answers.flat().sort((a, b) => a.seq - b.seq);
     assert.deepEqual(seqs(sent), upTo(1000));
 
     for (const receiver of senders) {
@@ -215,7 +221,10 @@ describe('create-chat', () => {
     const [ann, bob] = await people('ann', 'bob');
 
     ann.tell('create-chat', { chat: { name: 'ours' }, users: [bob.user.id] });
-    const [{ chat }, invited] = await Promise.all([ann.next('create-chat'), bob.next('create-chat')]);
+    const [{ chat }, invited] = await Promise.all([
+      ann.next('create-chat'),
+      bob.next('create-chat'),
+    ]);
     assert.deepEqual(invited.chat.id, chat.id);
     await settle(ann, chat, ann, bob);
     await settle(bob, chat, ann, bob);
@@ -233,18 +242,21 @@ describe('create-chat', () => {
     await eve.ask('list-chats', {});
 
     for (const member of [annsPhone, bob, bobsPhone]) {
-      assert.deepEqual(member.all('create-chat').map((it) => it.chat.id), [chat.id]);
+      assert.deepEqual(
+        member.all('create-chat').map((it) => it.chat.id),
+        [chat.id],
+      );
     }
     assert.deepEqual(eve.all('create-chat'), []);
   });
 
   test('lists the creator once, asked for or not', async () => {
     const [ann, bob] = await people('ann', 'bob');
-    const both = [ann.user.id, bob.user.id].toSorted();
+    const both = [ann.user.id, bob.user.id].sort();
 
     for (const members of [[bob], [ann, bob], [bob, bob]]) {
       const chat = await ann.createChat(members, { description: 'what for' });
-      assert.deepEqual(chat.users.toSorted(), both);
+      assert.deepEqual([...chat.users].sort(), both);
       assert.equal(chat.description, 'what for');
     }
   });
@@ -294,11 +306,14 @@ describe('join-chat and leave-chat', () => {
     await ann.say(chat, 'too early for bob');
 
     const joined = await bob.ask('join-chat', { chat: { id: chat.id } });
-    assert.deepEqual(joined.chat.users.toSorted(), [ann.user.id, bob.user.id].toSorted());
+    assert.deepEqual([...joined.chat.users].sort(), [ann.user.id, bob.user.id].sort());
     await ann.say(chat, 'hello bob');
     assert.equal((await bob.next('new-message')).msg, 'hello bob');
     await bob.say(chat, 'hello ann');
-    assert.deepEqual((await bob.ask('list-chats', {})).chats.map((it) => it.id), [chat.id]);
+    assert.deepEqual(
+      (await bob.ask('list-chats', {})).chats.map((it) => it.id),
+      [chat.id],
+    );
 
     const left = await bob.ask('leave-chat', { chat: { id: chat.id } });
     assert.deepEqual(left.chat.users, [ann.user.id]);
@@ -381,7 +396,10 @@ describe('list-messages', () => {
 
   test('gives the earliest after a seq', async () => {
     const { list } = await chatOf(10);
-    assert.deepEqual(await list({ after_seq: 0, limit: 3 }), { seqs: [1, 2, 3], next: { after_seq: 3 } });
+    assert.deepEqual(await list({ after_seq: 0, limit: 3 }), {
+      seqs: [1, 2, 3],
+      next: { after_seq: 3 },
+    });
     assert.deepEqual(await list({ after_seq: 10 }).then((it) => it.seqs), []);
     assert.deepEqual(await list({ after_seq: 4, before_seq: 7 }).then((it) => it.seqs), [5, 6]);
   });
@@ -399,15 +417,23 @@ describe('list-messages', () => {
     const { list } = await chatOf(10);
     const walk = async (query, direction) => {
       const pages = [];
-      for (let more = query; more; ) {
+      for (let more = query; more;) {
         const page = await list({ ...more, limit: 4 });
         pages.push(page.seqs);
         more = page[direction];
       }
       return pages;
     };
-    assert.deepEqual(await walk({ after_seq: 0 }, 'next'), [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]);
-    assert.deepEqual(await walk({}, 'previous'), [[7, 8, 9, 10], [3, 4, 5, 6], [1, 2]]);
+    assert.deepEqual(await walk({ after_seq: 0 }, 'next'), [
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+      [9, 10],
+    ]);
+    assert.deepEqual(await walk({}, 'previous'), [
+      [7, 8, 9, 10],
+      [3, 4, 5, 6],
+      [1, 2],
+    ]);
   });
 
   test('keeps a page of large messages under 1 MiB, and loses none', async () => {
@@ -416,7 +442,7 @@ describe('list-messages', () => {
     for (const n of upTo(5)) await ann.say(chat, `${n}`.repeat(400 * 1024));
 
     const read = [];
-    for (let more = { after_seq: 0 }; more; ) {
+    for (let more = { after_seq: 0 }; more;) {
       const page = await ann.history(chat, more);
       assert.ok(JSON.stringify(page).length <= 1024 * 1024);
       read.push(...seqs(page.messages));
