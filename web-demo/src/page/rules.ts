@@ -1,4 +1,4 @@
-/** The rules of a chat: who may write and how often, and what is kept. All see them, moderators set them. */
+/** The rules of a chat: who may write and how often, and what is kept. Moderators set them. */
 import { rulesOf, type Chat } from '../client/chats';
 import { confirmed, formDialog, select } from './dialogs';
 import { button, element } from './elements';
@@ -96,7 +96,8 @@ function changeRules(chat: Chat): void {
 }
 
 async function agree(kept: number): Promise<void> {
-  const text = `All that was said more than ${days(kept)} ago goes for everybody, and does not come back.`;
+  const older = `All that was said more than ${days(kept)} ago`;
+  const text = `${older} goes for everybody, and does not come back.`;
   const question = { title: 'Delete older messages?', text, verb: 'Delete them', danger: true };
   if (!(await confirmed(question))) throw new Error('Nothing has been changed.');
 }
