@@ -1,20 +1,25 @@
-// A chat client of either protocol version that remembers everything it was sent.
+// A chat client of any protocol version that remembers everything it was sent.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 
-import { io as version4 } from 'socket.io-client';
+import { io as latest } from 'socket.io-client';
 import version2 from 'socket.io-client-2';
+import { io as version3 } from 'socket.io-client-3';
+import { io as version40 } from 'socket.io-client-4.0';
+import { io as version45 } from 'socket.io-client-4.5';
 
 import { within } from './within.mjs';
 
 const PATIENCE = 10;
 const clients = new Set();
 
+/** The clients of each version: the last of it, as the registry has it. */
+const versions = { 2: version2, 3: version3, '4.0': version40, 4.5: version45, 4: latest };
+
 /** A client that begins to connect. What it sends before it is connected will be sent then. */
 export function open(server, { version = 4, ...options } = {}) {
-  const io = version === 2 ? version2 : version4;
-  const socket = io(server.url, {
+  const socket = versions[version](server.url, {
     transports: ['websocket'],
     forceNew: true,
     reconnection: false,

@@ -1,4 +1,4 @@
-// The same conversation over every transport, with the present and the old protocol.
+// The same conversation over every transport, with clients of the present and of old versions.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -9,7 +9,7 @@ import { serverForThisFile } from './server.mjs';
 const KIB = 1024;
 const server = await serverForThisFile();
 
-const versions = [4, 2];
+const versions = ['4', '4.5', '4.0', '3', '2'];
 const transports = {
   websocket: ['websocket'],
   polling: ['polling'],
@@ -63,7 +63,7 @@ for (const version of versions) {
     }
 
     // A single upgrade may happen to be over before anything is said.
-    for (const attempt of [1, 2, 3, 4, 5]) {
+    for (const attempt of [1, 2, 3]) {
       test(`loses and swaps nothing while it upgrades, attempt ${attempt}`, async () => {
         const ann = await join(server, 'ann');
         const chat = await ann.createChat([]);
