@@ -3,6 +3,7 @@
 
 mod browser_and_node;
 mod channels;
+mod clients;
 mod cluster;
 mod doors;
 mod embed;
