@@ -2,8 +2,14 @@
 //
 // npm ci && CHINWAG_WEBHOOK_SECRET=whsec_… SMTP_URL=smtp://localhost node receiver.mjs 8080
 //
-// people.json says how to reach whom, by their ids. What a push goes to is a topic of ntfy or a
-// UnifiedPush endpoint: {"bob": {"push": "https://ntfy.sh/bobs-topic", "mail": "bob@example.com"}}
+// people.json says how to reach whom, by their ids: put yours there. What a push goes to is a topic
+// of ntfy or a UnifiedPush endpoint.
+//
+// It answers at once and sends later, so that a mailbox that is dead holds up nothing. What waits is
+// in memory. So it loses what it has taken and not sent when it ends, and what fails three times;
+// and what it has seen it knows no more after a restart, or 10,000 events later: if one of these
+// comes again, it is told again. One that must lose nothing keeps both in a database, and answers
+// when that has them.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -12,10 +18,73 @@ import { createTransport } from "nodemailer";
 const { CHINWAG_WEBHOOK_SECRET, SMTP_URL, PEOPLE = "people.json" } = process.env;
 const key = Buffer.from(CHINWAG_WEBHOOK_SECRET.replace(/^whsec_/, ""), "base64");
 const people = JSON.parse(readFileSync(PEOPLE, "utf8"));
-const mailer = createTransport(SMTP_URL, { from: "Chat <chat@example.com>" });
+// In seconds.
 const MAX_AGE = 5 * 60;
-// What was done lately: an event may come again. A real one keeps this in its database.
-const done = new Set();
+const MAX_BODY = 8 << 20;
+const MAX_SEEN = 10_000;
+// How many wait to be sent until no more events are taken, and how many are sent at the same time.
+const MAX_WAITING = 1000;
+const AT_ONCE = 8;
+const MAX_TRIES = 3;
+const RETRY_AFTER = 10_000;
+const TIMEOUT = 10_000;
+
+async function push(url, text) {
+  const signal = AbortSignal.timeout(TIMEOUT);
+  const answer = await fetch(url, { method: "POST", body: text, signal });
+  if (!answer.ok) throw new Error(`the push service answered with ${answer.status}`);
+}
+
+const timeouts = { connectionTimeout: TIMEOUT, greetingTimeout: TIMEOUT, socketTimeout: TIMEOUT };
+const mailer = createTransport({ url: SMTP_URL, ...timeouts }, { from: "Chat <chat@example.com>" });
+const mail = (to, text) => mailer.sendMail({ to, subject: "A new message", text });
+
+class Queue {
+  #jobs = [];
+  // Those that are being sent, or are tried again later, are among them.
+  #waiting = 0;
+  #busy = 0;
+
+  constructor(send) {
+    this.send = send;
+  }
+
+  get isFull() {
+    return this.#waiting >= MAX_WAITING;
+  }
+
+  add(to, text) {
+    this.#waiting += 1;
+    this.#put({ to, text, tries: 0 });
+  }
+
+  #put(job) {
+    this.#jobs.push(job);
+    if (this.#busy < AT_ONCE) this.#work();
+  }
+
+  async #work() {
+    this.#busy += 1;
+    while (this.#jobs.length > 0) await this.#try(this.#jobs.shift());
+    this.#busy -= 1;
+  }
+
+  async #try(job) {
+    try {
+      await this.send(job.to, job.text);
+    } catch (error) {
+      job.tries += 1;
+      if (job.tries < MAX_TRIES) return void setTimeout(() => this.#put(job), RETRY_AFTER);
+      console.error(`${job.to} is not told of a message: ${error.message}`);
+    }
+    this.#waiting -= 1;
+  }
+}
+
+const pushes = new Queue(push);
+const mails = new Queue(mail);
+// The ids of the latest events that were taken: one may come again.
+const seen = new Set();
 
 function isGenuine(headers, body) {
   const { "webhook-id": id, "webhook-timestamp": timestamp } = headers;
@@ -30,42 +99,40 @@ function isGenuine(headers, body) {
   });
 }
 
-async function push(url, text) {
-  const answer = await fetch(url, { method: "POST", body: text, signal: AbortSignal.timeout(5000) });
-  if (!answer.ok) throw new Error(`the push service answered with ${answer.status}`);
-}
-
-const mail = (to, text) => mailer.sendMail({ to, subject: "A new message", text });
-
-async function once(name, action) {
-  if (done.has(name)) return;
-  await action();
-  done.add(name);
-}
-
-async function take(id, { event, data, offline }) {
-  if (event !== "message-sent") return;
+function take(id, { event, data, offline }) {
+  if (event !== "message-sent" || seen.has(id)) return;
+  seen.add(id);
+  // The first is the oldest.
+  if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value);
   const text = `${data.user?.name ?? data.author}: ${data.message.body}`;
   for (const user of offline.filter((user) => user !== data.message.user_id)) {
     const to = people[user] ?? {};
-    if (to.push) await once(`${id} push ${user}`, () => push(to.push, text));
-    if (to.mail) await once(`${id} mail ${user}`, () => mail(to.mail, text));
+    if (to.push) pushes.add(to.push, text);
+    if (to.mail) mails.add(to.mail, text);
   }
 }
 
-const server = createServer(async (request, response) => {
+async function answer(request, response) {
   const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
+  let length = 0;
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > MAX_BODY) throw new Error("that is no event");
+    chunks.push(chunk);
+  }
   const body = Buffer.concat(chunks).toString();
   if (!isGenuine(request.headers, body)) return response.writeHead(401).end();
-  try {
-    await take(request.headers["webhook-id"], JSON.parse(body));
-    response.writeHead(204).end();
-  } catch (error) {
+  // The event comes again later.
+  if (pushes.isFull || mails.isFull) return response.writeHead(503).end();
+  take(request.headers["webhook-id"], JSON.parse(body));
+  response.writeHead(204).end();
+}
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error) => {
     console.error(error.message);
-    // The event comes again.
-    response.writeHead(500).end();
-  }
+    response.destroy();
+  });
 });
 
 server.listen(Number(process.argv[2] ?? 8080), "127.0.0.1", () =>

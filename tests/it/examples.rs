@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::{env, fs};
 
 use chinwag::embed::{Event, NewUser};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -93,7 +93,7 @@ async fn the_bot_answers_in_its_channel() {
 }
 
 /// Takes one HTTP request and answers it; returns all of it.
-async fn take_push(listener: TcpListener) -> String {
+async fn take_push(listener: &TcpListener) -> String {
     let (stream, _) = listener.accept().await.unwrap();
     let (mut stream, mut request) = (tokio::io::BufReader::new(stream), String::new());
     while !request.ends_with("\r\n\r\n") {
@@ -108,7 +108,7 @@ async fn take_push(listener: TcpListener) -> String {
 }
 
 /// Takes one mail by SMTP; returns all that was said.
-async fn take_mail(listener: TcpListener) -> String {
+async fn take_mail(listener: &TcpListener) -> String {
     let (stream, _) = listener.accept().await.unwrap();
     let (mut stream, mut said) = (tokio::io::BufReader::new(stream), String::new());
     stream.write_all(b"220 test\r\n").await.unwrap();
@@ -131,19 +131,19 @@ async fn take_mail(listener: TcpListener) -> String {
     }
 }
 
-#[tokio::test]
-async fn the_receiver_of_webhooks_pushes_and_mails() {
+/// The receiver of webhooks and where it listens; it pushes and mails to these for Bob.
+async fn receiver(pushes: &TcpListener, mails: &TcpListener) -> Option<(Example, String)> {
     if !can_use_node("examples/webhook-node") {
-        return;
+        return None;
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/webhook-node");
     install(&folder);
-    let pushes = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mails = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let push = format!("http://{}/bobs-topic", pushes.local_addr().unwrap());
     let directory = TempDir::new().unwrap();
     let people = directory.path().join("people.json");
-    let reach = json!({ "bob": { "push": push, "mail": "bob@example.com" } });
+    let mut reach: Value =
+        serde_json::from_slice(&fs::read(folder.join("people.json")).unwrap()).unwrap();
+    reach["bob"]["push"] = push.into();
     fs::write(&people, reach.to_string()).unwrap();
     let mut command = Command::new("node");
     command.args(["receiver.mjs", "0"]).current_dir(folder);
@@ -151,6 +151,26 @@ async fn the_receiver_of_webhooks_pushes_and_mails() {
     command.env("SMTP_URL", format!("smtp://{}", mails.local_addr().unwrap()));
     let receiver = Example::start(command).await;
     let url = receiver.first_line.trim().split_once("--webhook-url ").unwrap().1.to_owned();
+    Some((receiver, url))
+}
+
+/// Has Ann say these in a chat with Bob, who is offline.
+async fn says_to_bob(server: &TestServer, texts: &[&str]) {
+    // Nobody acts as a user whom the host has made.
+    let bob = NewUser { id: Some("bob".into()), name: "Bob".into(), ..NewUser::default() };
+    server.as_host().service().create_user(bob).await.unwrap();
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &["bob"]).await;
+    for text in texts {
+        ann.say(&chat, text).await;
+    }
+}
+
+#[tokio::test]
+async fn the_receiver_of_webhooks_pushes_and_mails() {
+    let pushes = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mails = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let Some((_receiver, url)) = receiver(&pushes, &mails).await else { return };
     let forged = exchange(
         url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap(),
         "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\
@@ -158,18 +178,31 @@ async fn the_receiver_of_webhooks_pushes_and_mails() {
     );
     assert!(forged.await.starts_with("HTTP/1.1 401 "), "it takes what anybody sends");
     let server = TestServer::with(hooked(url)).await;
-    // Nobody acts as a user whom the host has made.
-    let bob = NewUser { id: Some("bob".into()), name: "Bob".into(), ..NewUser::default() };
-    server.as_host().service().create_user(bob).await.unwrap();
-    let mut ann = server.user("ann").await;
-    let chat = ann.chat("ours", true, &["bob"]).await;
-    ann.say(&chat, "are you there?").await;
-    let pushed = soon("it pushes", take_push(pushes)).await;
+    says_to_bob(&server, &["are you there?"]).await;
+    let pushed = soon("it pushes", take_push(&pushes)).await;
     assert!(pushed.starts_with("POST /bobs-topic "), "{pushed}");
     assert!(pushed.ends_with("\r\n\r\nann: are you there?"), "{pushed}");
-    let mailed = soon("it mails", take_mail(mails)).await;
+    let mailed = soon("it mails", take_mail(&mails)).await;
     assert!(mailed.contains("RCPT TO:<bob@example.com>"), "{mailed}");
     assert!(mailed.contains("\r\n\r\nann: are you there?"), "{mailed}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_mailbox_that_is_dead_holds_up_no_push() {
+    let pushes = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Whoever connects hears nothing.
+    let mails = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let Some((_receiver, url)) = receiver(&pushes, &mails).await else { return };
+    let server = TestServer::with(hooked(url)).await;
+    says_to_bob(&server, &["one", "two", "three"]).await;
+    let mut pushed = Vec::new();
+    for _ in 0..3 {
+        let push = soon("it pushes", take_push(&pushes)).await;
+        pushed.extend(push.rsplit("ann: ").next().map(str::to_owned));
+    }
+    pushed.sort_unstable();
+    assert_eq!(pushed, ["one", "three", "two"]);
     server.shutdown().await;
 }
 
