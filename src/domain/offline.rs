@@ -14,6 +14,9 @@ impl App {
     /// The members of a chat that no connection acts as, on any node: at most 1,000 of them, among
     /// the first 10,000 by their ids. None while Redis cannot say it.
     pub(super) async fn list_offline(&self, chat_id: ChatId) -> Result<Option<Vec<UserId>>, Error> {
+        if !self.knows_who_is_online() {
+            return Ok(None);
+        }
         let (mut offline, mut last) = (Vec::new(), None);
         for _ in 0..MAX_PAGES {
             let members = self.store.list_member_ids(chat_id, last.as_ref(), MAX_OFFLINE).await?;

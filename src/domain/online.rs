@@ -135,15 +135,17 @@ impl App {
 
     /// The same; none while Redis cannot say it for all nodes.
     pub(super) async fn are_surely_online(&self, users: &[&UserId]) -> Option<Vec<bool>> {
-        let Some(cluster) = &self.cluster else {
-            return Some(self.carrier.audience.are_online(users));
+        let online = match &self.cluster {
+            None => self.carrier.audience.are_online(users),
+            Some(cluster) => cluster.redis.are_online(users).await?,
         };
-        if !cluster.is_steady() {
-            return None;
-        }
-        let online = cluster.redis.are_online(users).await;
-        // It may have been started anew, with nothing in it, meanwhile.
-        online.filter(|_| cluster.is_steady())
+        // Redis may have been started anew, with nothing in it, meanwhile.
+        self.knows_who_is_online().then_some(online)
+    }
+
+    /// Whether Redis, if there is one, knows it of all nodes.
+    pub(super) fn knows_who_is_online(&self) -> bool {
+        self.cluster.as_ref().is_none_or(Cluster::is_steady)
     }
 
     /// Tells who has come to this node and gone from it. Returns whether there are others who may be
