@@ -273,8 +273,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_WEBHOOK_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub webhook_timeout: Duration,
 
-    /// Calls of the webhook at the same time; those that last for more than a second do not count,
-    /// up to 16 times as many
+    /// Calls of the webhook at the same time for new events, and as many for those that have failed;
+    /// those that last for more than a second do not count, up to 8 times as many
     #[arg(long, env = "CHINWAG_WEBHOOK_CALLS", default_value_t = Limits::default().webhook_calls)]
     pub webhook_calls: usize,
 

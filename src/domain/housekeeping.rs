@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 use super::App;
 use crate::clock;
 use crate::error::Error;
+use crate::logs;
 use crate::store::ForgottenTo;
 
 const EVERY: Duration = Duration::from_secs(30);
@@ -141,7 +142,10 @@ impl App {
             }
         }
         if dropped > 0 {
-            tracing::warn!(dropped, "events were dropped that the webhook never took");
+            metrics::counter!("chinwag_webhook_dropped_total").increment(dropped as u64);
+            logs::rarely("webhook events dropped", move |times| {
+                tracing::warn!(dropped, times, "events were dropped that the webhook never took");
+            });
         }
         Ok(to)
     }

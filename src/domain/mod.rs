@@ -10,6 +10,7 @@ mod accounts;
 mod announcements;
 mod blocks;
 mod budgets;
+mod calls;
 mod carrier;
 mod changes;
 mod channels;

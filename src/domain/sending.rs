@@ -10,7 +10,7 @@ use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::event_log::{Endpoint, Undelivered, record};
 use crate::logs;
-use crate::model::Stream;
+use crate::model::{ChatId, Stream};
 use crate::store::{Webhook, WebhookQueue};
 
 /// How the JSON of an event begins that tells of a message.
@@ -18,10 +18,12 @@ const MESSAGE_SENT: &str = r#"{"event":"message-sent""#;
 
 /// What a try has come to.
 pub(super) enum Tried {
-    Delivered,
-    /// It is not to be delivered any more.
-    Dropped,
-    /// Nobody can say now who is offline.
+    Delivered {
+        named_offline: bool,
+    },
+    /// It is not to be delivered any more: why.
+    Dropped(&'static str),
+    /// It cannot be found out now what is to be said.
     Postponed,
     Failed(Webhook, Undelivered),
     /// The server has ended meanwhile.
@@ -34,71 +36,89 @@ pub(super) async fn send(
     queue: WebhookQueue,
     endpoint: Arc<Endpoint>,
     id: Uuid,
-) -> Result<Tried, Error> {
-    // Somebody may have deleted it by hand, or its event: there is nothing to tell.
-    let Some(mut webhook) = queue.find(id).await? else {
-        return Ok(Tried::Dropped);
+) -> Tried {
+    let (webhook, record) = match prepare(app, queue, id).await {
+        Ok(prepared) => prepared,
+        Err(tried) => return tried,
     };
-    let (Some(event), Some(committed_at)) = (webhook.event.take(), webhook.committed_at) else {
-        return Ok(Tried::Dropped);
-    };
-    let Some(app) = app.upgrade() else {
-        return Ok(Tried::Cut);
-    };
-    if app.is_out_of_date(&queue, &webhook, committed_at).await? {
-        return Ok(Tried::Dropped);
+    let named_offline = webhook.offline.is_some();
+    match endpoint.send(id, record).await {
+        Ok(()) => Tried::Delivered { named_offline },
+        Err(problem) => Tried::Failed(webhook, problem),
+    }
+}
+
+/// Finds out what is to be sent, unless nothing is. Nothing of the event is left beside that, and the
+/// server is let go: else it could not end before the webhook answers.
+async fn prepare(
+    app: Weak<App>,
+    queue: WebhookQueue,
+    id: Uuid,
+) -> Result<(Webhook, String), Tried> {
+    const DELETED: Tried = Tried::Dropped("somebody has deleted it");
+    let mut webhook = queue.find(id, clock::now()).await?.ok_or(DELETED)?;
+    let event = webhook.event.take().ok_or(DELETED)?;
+    let committed_at = webhook.committed_at.ok_or(DELETED)?;
+    let app = app.upgrade().ok_or(Tried::Cut)?;
+    if let Some(why) = app.why_drop(&queue, &webhook, committed_at).await? {
+        return Err(Tried::Dropped(why));
     }
     let mut record = record(&webhook.stream, webhook.number, committed_at, &event);
     if let Some(Stream::Chat(chat_id)) = Stream::parse(&webhook.stream)
         && event.starts_with(MESSAGE_SENT)
     {
-        let offline = match webhook.offline.take() {
-            Some(offline) => offline,
-            None => {
-                let Some(offline) = app.list_offline(chat_id).await? else {
-                    return Ok(Tried::Postponed);
-                };
-                // Texts: nothing in them can fail to serialize.
-                let offline = serde_json::to_string(&offline).unwrap_or_default();
-                let Some(offline) = queue.keep_offline(id, &offline).await? else {
-                    return Ok(Tried::Dropped);
-                };
-                offline
-            }
-        };
+        let offline = app.name_offline(&mut webhook, chat_id).await?.ok_or(Tried::Postponed)?;
         record.truncate(record.len() - 1);
         record += &format!(r#","offline":{offline}}}"#);
     }
-    // Else it would keep the server from ending.
-    drop(app);
-    Ok(match endpoint.send(id, record).await {
-        Ok(()) => Tried::Delivered,
-        Err(problem) => Tried::Failed(webhook, problem),
-    })
+    Ok((webhook, record))
+}
+
+/// An event that cannot be looked up waits, and holds up no other.
+impl From<Error> for Tried {
+    fn from(error: Error) -> Tried {
+        if error.is_closed() {
+            return Tried::Cut;
+        }
+        let why = error.cause().map_or_else(|| error.to_string(), ToString::to_string);
+        logs::rarely("webhook look-up", move |times| {
+            tracing::warn!(why, times, "an event cannot be read for the webhook; trying again");
+        });
+        Tried::Postponed
+    }
 }
 
 impl App {
-    /// Whether an event is not to be delivered any more: it has waited for too long, or tells of a
-    /// message that is not kept any more.
-    async fn is_out_of_date(
+    /// The members without a connection, as at the first try that has failed. None while nobody
+    /// can say.
+    async fn name_offline<'w>(
+        &self,
+        webhook: &'w mut Webhook,
+        chat_id: ChatId,
+    ) -> Result<Option<&'w str>, Error> {
+        if webhook.offline.is_none() {
+            let offline = self.list_offline(chat_id).await?;
+            // Texts: nothing in them can fail to serialize.
+            let text = |offline| serde_json::to_string(&offline).unwrap_or_default();
+            webhook.offline = offline.map(text);
+        }
+        Ok(webhook.offline.as_deref())
+    }
+
+    /// Why an event is not to be delivered any more, if it is not.
+    async fn why_drop(
         &self,
         queue: &WebhookQueue,
         webhook: &Webhook,
         committed_at: Time,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<&'static str>, Error> {
         let age = clock::now().since(committed_at);
-        if age < KEPT_FOR {
-            return Ok(false);
-        }
-        if age < self.limits.webhook_keep_for {
-            return queue.is_gone(webhook).await;
-        }
-        logs::rarely("webhook dropped", |times| {
-            tracing::warn!(
-                times,
-                "an event was dropped: it has waited for the webhook for too long"
-            );
-        });
-        Ok(true)
+        Ok(if age >= self.limits.webhook_keep_for.max(KEPT_FOR) {
+            Some("it has waited for the webhook for too long")
+        } else if age >= KEPT_FOR && queue.is_gone(webhook).await? {
+            Some("its message is not kept any more")
+        } else {
+            None
+        })
     }
 }

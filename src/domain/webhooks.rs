@@ -5,7 +5,6 @@
 //! meanwhile. One that fails holds up its own stream alone; it is tried again, and parked in the
 //! end. What waits is in the database; no more than what is being sent is in memory.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,20 +13,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
 
 use super::App;
+use super::calls::Calls;
 use super::sending::{Tried, send};
 use crate::clock;
 use crate::error::Error;
 use crate::event_log::Endpoint;
 use crate::logs;
-use crate::store::{Due, OutboxLock, Outcome, WebhookQueue};
+use crate::store::{OutboxLock, Outcome, WebhookQueue};
 
-/// A call that lasts for longer keeps no other from being made.
-const SHORT_CALL: Duration = Duration::from_secs(1);
-
-/// How many calls there may be in all, for each that may be [short](SHORT_CALL).
-const MAX_CALLS: usize = 16;
-
-/// How many are looked at at once, beside those that are being sent.
+/// How many of each share are looked at at once, beside those that are being sent.
 const MAX_DUE: usize = 256;
 
 /// How long an event of another node, or a retry, may wait to be seen.
@@ -36,8 +30,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// When there is another try after trouble with the database.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// When Redis is asked again of an event who is offline.
+/// When it is looked up again what could not be, such as who is offline.
 const ASK_AFTER: Duration = Duration::from_secs(5);
+
+/// How often it is looked for events that wait for one that somebody else has deleted.
+const STALLED_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a node tries without success until another has a try.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+
+/// How long it leaves the lock to the others then: they ask for it every second.
+const GIVE_WAY: Duration = Duration::from_secs(2);
 
 /// The longest pause between two tries of an event.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -57,6 +60,7 @@ pub(super) async fn measure(app: Weak<App>) {
         // So that they are there before the first is delivered.
         metrics::counter!("chinwag_webhook_delivered_total").increment(0);
         metrics::counter!("chinwag_webhook_failed_total").increment(0);
+        metrics::counter!("chinwag_webhook_dropped_total").increment(0);
         let Some(app) = app.upgrade().filter(|app| !app.is_ending()) else {
             return;
         };
@@ -74,10 +78,12 @@ pub(super) async fn measure(app: Weak<App>) {
 
 /// Delivers whenever this node is the one that does, until the server ends.
 pub(super) async fn deliver(app: Weak<App>, endpoint: Endpoint) {
-    let endpoint = Arc::new(endpoint);
+    let (endpoint, mut has_begun) = (Arc::new(endpoint), false);
     while let Some(delivery) = Delivery::begin(&app, &endpoint) {
-        match delivery.run().await {
-            Ok(()) => return,
+        match delivery.run(&mut has_begun).await {
+            Ok(()) => {
+                let _ = timeout(GIVE_WAY, ended(&app)).await;
+            }
             Err(error) if error.is_closed() => return,
             Err(error) => {
                 let why = error.cause().map_or_else(|| error.to_string(), ToString::to_string);
@@ -97,22 +103,17 @@ fn is_on(app: &Weak<App>) -> bool {
 /// Which was tried, of which stream, and what it has come to.
 type Try = (Uuid, String, Tried);
 
-/// What is being sent of a stream.
-struct Call {
-    is_retry: bool,
-    begun: Instant,
-}
-
 struct Delivery {
     app: Weak<App>,
     queue: WebhookQueue,
     endpoint: Arc<Endpoint>,
     retry_for: Duration,
-    /// How many short calls there may be at the same time.
-    max_short: usize,
-    tries: JoinSet<Result<Try, Error>>,
-    /// By their streams.
-    calls: HashMap<String, Call>,
+    tries: JoinSet<Try>,
+    calls: Calls,
+    /// Since when the endpoint has taken nothing that was sent.
+    failing: Option<Instant>,
+    /// Since when nobody could say who is offline.
+    postponing: Option<Instant>,
 }
 
 impl Delivery {
@@ -124,22 +125,31 @@ impl Delivery {
             queue: strong.store.webhooks(),
             endpoint: endpoint.clone(),
             retry_for: strong.limits.webhook_retry_for,
-            max_short: strong.limits.webhook_calls,
             tries: JoinSet::new(),
-            calls: HashMap::new(),
+            calls: Calls::new(strong.limits.webhook_calls),
+            failing: None,
+            postponing: None,
         })
     }
 
-    /// Delivers until the server ends. After an error everything begins anew, with what is not
-    /// noted as delivered.
-    async fn run(mut self) -> Result<(), Error> {
+    /// Delivers until the server ends, or this node alone may be unable to. After that, or an error,
+    /// everything begins anew, with what is not noted as delivered.
+    async fn run(mut self, has_begun: &mut bool) -> Result<(), Error> {
         let mut lock = tokio::select! {
             lock = self.queue.lock() => lock?,
             () = ended(&self.app) => return Ok(()),
         };
-        self.queue.release_all(&mut lock).await?;
-        while is_on(&self.app) {
+        if !*has_begun {
+            self.queue.hurry(&mut lock).await?;
+            *has_begun = true;
+        }
+        let mut looked: Option<Instant> = None;
+        while is_on(&self.app) && !self.gives_up() {
             lock.check().await?;
+            if looked.is_none_or(|looked| looked.elapsed() >= STALLED_EVERY) {
+                self.queue.release_stalled(&mut lock).await?;
+                looked = Some(Instant::now());
+            }
             if self.start_due(&mut lock).await? {
                 continue;
             }
@@ -155,84 +165,90 @@ impl Delivery {
             }
             Ok(())
         };
-        // What has not come to its end is sent again after the next start.
+        // What has not come to its end is sent again.
         timeout(LAST_WAIT, finishing).await.unwrap_or(Ok(()))
     }
 
-    /// Whether another call may be made. Those that are slow do not count, up to a number, so that
-    /// they hold up nothing; retries take half of the rest at most.
-    fn may_call(&self, is_retry: bool) -> bool {
-        let short = self.calls.values().filter(|call| call.begun.elapsed() < SHORT_CALL);
-        let short = Vec::from_iter(short.map(|call| call.is_retry));
-        let retries = short.iter().filter(|is_retry| **is_retry).count();
-        self.calls.len() < MAX_CALLS * self.max_short
-            && short.len() < self.max_short
-            && (!is_retry || retries < self.max_short.div_ceil(2))
+    fn gives_up(&self) -> bool {
+        let since = [self.failing, self.postponing].into_iter().flatten().min();
+        let gives_up = since.is_some_and(|since| since.elapsed() >= GIVE_UP_AFTER);
+        if gives_up {
+            logs::rarely("webhook given up", |times| {
+                tracing::info!(times, "nothing was delivered for a minute; another node has a try");
+            });
+        }
+        gives_up
     }
 
     /// Starts to send what is due, as much as may be sent at the same time. Returns whether there
     /// may be more to start.
     async fn start_due(&mut self, lock: &mut OutboxLock) -> Result<bool, Error> {
-        if !self.may_call(false) {
+        let mut rooms = self.calls.rooms();
+        if rooms.are_full() {
             return Ok(false);
         }
         // What is being sent is due, too.
-        let limit = (MAX_DUE + self.calls.len()) as i64;
-        let due = self.queue.list_due(clock::now(), limit).await?;
-        let behind = Vec::from_iter(due.iter().filter(|it| !it.is_first).map(|it| it.id));
-        self.queue.note(lock, &[], &behind).await?;
-        for Due { id, stream, attempts, .. } in due.into_iter().filter(|it| it.is_first) {
-            let is_retry = attempts > 0;
-            if !self.calls.contains_key(&stream) && self.may_call(is_retry) {
-                self.calls.insert(stream.clone(), Call { is_retry, begun: Instant::now() });
+        let (now, limit) = (clock::now(), (MAX_DUE + self.calls.len()) as i64);
+        let due = self.queue.list_due(now, limit).await?;
+        let some_are_behind = due.iter().any(|it| !it.is_first);
+        if some_are_behind {
+            self.queue.hold(lock, now, limit).await?;
+        }
+        for due in due.into_iter().filter(|it| it.is_first) {
+            if self.calls.begin(&mut rooms, &due) {
                 let (app, queue) = (self.app.clone(), self.queue.clone());
-                let sending = send(app, queue, self.endpoint.clone(), id);
-                self.tries.spawn(async move { Ok((id, stream, sending.await?)) });
+                let sending = send(app, queue, self.endpoint.clone(), due.id);
+                self.tries.spawn(async move { (due.id, due.stream, sending.await) });
             }
         }
-        Ok(!behind.is_empty() && self.may_call(false))
+        Ok(some_are_behind && !rooms.are_full())
     }
 
     /// Notes what has come of a try, and of all others that have ended.
     async fn finish(
         &mut self,
         lock: &mut OutboxLock,
-        tried: Result<Result<Try, Error>, JoinError>,
+        tried: Result<Try, JoinError>,
     ) -> Result<(), Error> {
-        let (mut tried, mut ended, mut failed) = (Some(tried), Vec::new(), None);
-        let mut outcomes = Vec::new();
+        let (mut tried, mut ended, mut outcomes) = (Some(tried), Vec::new(), Vec::new());
         while let Some(one) = tried {
             // A task that has panicked has said so.
-            match one.unwrap_or(Err(Error::Internal(None))) {
-                Ok((id, stream, tried)) => {
-                    ended.push(stream.clone());
-                    outcomes.extend(self.outcome(tried).map(|outcome| (id, stream, outcome)));
-                }
-                Err(error) => failed = Some(error),
-            }
+            let (id, stream, tried_now) = one.map_err(|_| Error::Internal(None))?;
+            ended.push(stream.clone());
+            outcomes.extend(self.outcome(tried_now).map(|outcome| (id, stream, outcome)));
             tried = self.tries.try_join_next();
         }
-        self.queue.note(lock, &outcomes, &[]).await?;
+        self.queue.note(lock, &outcomes).await?;
         for stream in ended {
-            self.calls.remove(&stream);
+            self.calls.end(&stream);
         }
-        failed.map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// What is to be noted of a try, if anything is.
-    fn outcome(&self, tried: Tried) -> Option<Outcome> {
+    fn outcome(&mut self, tried: Tried) -> Option<Outcome> {
         let (webhook, problem) = match tried {
             Tried::Cut => return None,
-            Tried::Dropped => return Some(Outcome::Done),
+            Tried::Dropped(why) => {
+                metrics::counter!("chinwag_webhook_dropped_total").increment(1);
+                logs::rarely(why, move |times| {
+                    tracing::warn!(why, times, "an event was dropped that the webhook never took");
+                });
+                return Some(Outcome::Done);
+            }
             Tried::Postponed => {
+                self.postponing.get_or_insert_with(Instant::now);
                 return Some(Outcome::Postponed { next_at: clock::after(ASK_AFTER) });
             }
-            Tried::Delivered => {
+            Tried::Delivered { named_offline } => {
                 metrics::counter!("chinwag_webhook_delivered_total").increment(1);
+                self.failing = None;
+                self.postponing = self.postponing.filter(|_| !named_offline);
                 return Some(Outcome::Done);
             }
             Tried::Failed(webhook, problem) => (webhook, problem.to_string()),
         };
+        self.failing.get_or_insert_with(Instant::now);
         metrics::counter!("chinwag_webhook_failed_total").increment(1);
         let now = clock::now();
         let since = webhook.failing_since.unwrap_or(now).max(webhook.committed_at.unwrap_or(now));
@@ -245,7 +261,7 @@ impl Delivery {
                     "the webhook took an event at no try; it is parked: see `chinwag webhooks list`"
                 );
             });
-            return Some(Outcome::Parked { since, problem });
+            return Some(Outcome::Parked { webhook, since, problem });
         }
         tracing::debug!(id = %webhook.id, problem, "the webhook did not take an event");
         logs::rarely("webhook", move |times| {
@@ -255,7 +271,8 @@ impl Delivery {
                 "the webhook did not take an event; it is tried again, as are all that follow"
             );
         });
-        Some(Outcome::Failed { since, next_at: clock::after(pause(webhook.attempts)) })
+        let next_at = clock::after(pause(webhook.attempts));
+        Some(Outcome::Failed { webhook, since, next_at })
     }
 }
 

@@ -35,11 +35,9 @@ pub struct ForgetStep {
 struct Old {
     id: i64,
     committed_at: Time,
-    /// Whether the webhook has yet to get it.
+    /// Whether the webhook has yet to get it, or it is parked.
     waits: bool,
-    /// Whether it is parked.
-    parked: bool,
-    /// Whether it is parked and tells of a message that is not there any more.
+    /// Whether it does, and tells of a message that is not there any more.
     is_gone: bool,
 }
 
@@ -66,13 +64,12 @@ macro_rules! is_gone_postgres {
 macro_rules! old_events {
     ($is_gone:expr) => {
         concat!(
-            "select e.id, e.committed_at, exists (
-                 select 1 from webhooks w where w.stream = e.stream and w.number = e.number
-             ) as waits, p.id is not null as parked,
-             case when p.id is null then false else ",
+            "select e.id, e.committed_at, coalesce(w.id, p.id) is not null as waits,
+             case when coalesce(w.id, p.id) is null then false else ",
             $is_gone,
             " end as is_gone
              from events e
+             left join webhooks w on w.stream = e.stream and w.number = e.number
              left join parked_webhooks p on p.stream = e.stream and p.number = e.number
              where (e.committed_at, e.id) > ($1, $2) and e.committed_at < $3 and e.logged
              order by e.committed_at, e.id limit $4"
@@ -95,13 +92,11 @@ impl Store {
         let to = old.last().map(|it| ForgottenTo { committed_at: it.committed_at, id: it.id });
         let (mut ids, mut dropped) = (Vec::new(), Vec::new());
         for it in &old {
-            let is_expired = it.committed_at < expired;
-            match it {
-                // What waits is dropped where it is tried, if there is a webhook.
-                Old { waits: true, .. } if self.has_webhook || !is_expired => continue,
-                Old { parked: true, is_gone: false, .. } if !is_expired => continue,
-                Old { waits: false, parked: false, .. } => {}
-                _ => dropped.push(it.id),
+            if it.waits {
+                if !it.is_gone && it.committed_at >= expired {
+                    continue;
+                }
+                dropped.push(it.id);
             }
             ids.push(it.id);
         }
@@ -110,7 +105,7 @@ impl Store {
             let mut tx = self.begin().await?;
             // Before the events by which they are found.
             if !dropped.is_empty() {
-                tx.drop_webhooks(&dropped, !self.has_webhook).await?;
+                tx.drop_webhooks(&dropped).await?;
             }
             tx.delete_ended_streams(&ids).await?;
             tx.delete_events(&ids).await?;
@@ -236,9 +231,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Drops what is parked of these events, and with `all` also what waits for the webhook.
-    async fn drop_webhooks(&mut self, ids: &[i64], all: bool) -> Result<(), Error> {
-        let skipped = usize::from(!all);
+    /// Drops what waits for the webhook of these events, and what is parked.
+    async fn drop_webhooks(&mut self, ids: &[i64]) -> Result<(), Error> {
         match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 for sql in [
@@ -250,10 +244,7 @@ impl Tx {
                          select stream, number from events
                          where id in (select value from json_each($1))
                      )",
-                ]
-                .into_iter()
-                .skip(skipped)
-                {
+                ] {
                     sqlx::query(sql).bind(json(ids.iter())).execute(&mut **inner).await?;
                 }
             }
@@ -265,10 +256,7 @@ impl Tx {
                     "delete from parked_webhooks where (stream, number) in (
                          select stream, number from events where id = any($1)
                      )",
-                ]
-                .into_iter()
-                .skip(skipped)
-                {
+                ] {
                     sqlx::query(sql).bind(ids).execute(&mut **inner).await?;
                 }
             }

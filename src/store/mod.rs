@@ -163,8 +163,6 @@ pub struct Store {
     urls: Arc<FileUrls>,
     last_number: Arc<AtomicU64>,
     told: Told,
-    /// Whether events are queued for the webhook.
-    has_webhook: bool,
     /// None if nothing is to be found.
     unindexed: Option<Arc<Unindexed>>,
 }
@@ -194,8 +192,7 @@ impl Store {
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);
         }
-        let has_webhook = keeping.for_webhook;
-        Ok((Store { db, ledger, urls, last_number, told, has_webhook, unindexed }, events))
+        Ok((Store { db, ledger, urls, last_number, told, unindexed }, events))
     }
 
     /// Whether the database certainly holds nothing, because its file is not there.

@@ -1,5 +1,7 @@
 //! What the node that delivers to the webhook notes in the `webhooks` table: what is tried next, and
 //! what has come of tries. It does so under the lock of delivering.
+//!
+//! Time in which nobody could try is no time of failing: `failing_since` is moved by it.
 
 use std::time::Duration;
 
@@ -7,13 +9,13 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::outbox_lock::LockedTx;
-use super::webhooks::WebhookQueue;
+use super::webhooks::{Webhook, WebhookQueue};
 use super::{OutboxLock, on};
 use crate::clock::{self, Time};
 use crate::error::Error;
 
-/// How many streams are released in one transaction.
-const STREAMS_AT_ONCE: i64 = 500;
+/// How many are changed in one transaction that are not being sent.
+const AT_ONCE: i64 = 500;
 
 /// How long the database may take to note something: then it is lost, and the lock with it.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(12);
@@ -26,90 +28,117 @@ pub enum Outcome {
     Postponed {
         next_at: Time,
     },
+    /// As what it is failing, and since when.
     Failed {
+        webhook: Webhook,
         since: Time,
         next_at: Time,
     },
     Parked {
+        webhook: Webhook,
         since: Time,
         problem: String,
     },
 }
 
 impl WebhookQueue {
-    /// Has the first of each stream tried at once, whatever was noted of it.
-    pub async fn release_all(&self, lock: &mut OutboxLock) -> Result<(), Error> {
-        let mut last = String::new();
+    /// Has those that have failed tried at once.
+    pub async fn hurry(&self, lock: &mut OutboxLock) -> Result<(), Error> {
+        let now = clock::now();
         loop {
-            let streams = self.list_streams(&last).await?;
-            let Some(of_page) = streams.last() else {
-                return Ok(());
-            };
-            last.clone_from(of_page);
-            let releasing = async {
+            let hurrying = async {
                 let mut tx = lock.begin(&self.ledger).await?;
-                for stream in &streams {
-                    tx.release_first(stream, None).await?;
-                }
-                tx.commit().await
+                let hurried = tx.hurry(now).await?;
+                tx.commit().await?;
+                Ok(hurried)
             };
-            in_time(releasing).await?;
+            if in_time(hurrying).await? < AT_ONCE as u64 {
+                return Ok(());
+            }
         }
     }
 
-    /// The streams of which something waits after one, in order: a page of them.
-    async fn list_streams(&self, after: &str) -> Result<Vec<String>, Error> {
+    /// Has the first of a stream tried if it waits for one that is not there any more.
+    pub async fn release_stalled(&self, lock: &mut OutboxLock) -> Result<(), Error> {
+        let stalled = self.list_stalled().await?;
+        if stalled.is_empty() {
+            return Ok(());
+        }
+        in_time(async {
+            let mut tx = lock.begin(&self.ledger).await?;
+            tx.release(&Vec::from_iter(stalled.iter().map(String::as_str)), None).await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    async fn list_stalled(&self) -> Result<Vec<String>, Error> {
         on!(Db self, |pool| {
-            // Each is found by the index: a stream may be long.
+            // Each stream is found by the index, as one may be long.
             let streams = sqlx::query_scalar(
                 "with recursive found (stream) as (
-                     select min(stream) from webhooks where stream > $1
+                     select min(stream) from webhooks
                      union all
                      select (select min(stream) from webhooks where stream > found.stream)
                      from found where stream is not null
                  )
-                 select stream from found where stream is not null limit $2",
+                 select stream from found where stream is not null and (
+                     select next_at from webhooks w where w.stream = found.stream
+                     order by number limit 1
+                 ) is null
+                 limit $1",
             )
-            .bind(after)
-            .bind(STREAMS_AT_ONCE)
+            .bind(AT_ONCE)
             .fetch_all(pool)
             .await?;
             Ok(streams)
         })
     }
 
-    /// Notes what has come of tries, and that those of `behind` wait for others. Errors: also if
-    /// this node does not hold the lock any more; then nothing is noted.
+    /// Has those not tried until they are released that [are due](WebhookQueue::list_due) and have
+    /// another of their stream before them.
+    pub async fn hold(&self, lock: &mut OutboxLock, now: Time, limit: i64) -> Result<(), Error> {
+        in_time(async {
+            let mut tx = lock.begin(&self.ledger).await?;
+            tx.hold(now, limit).await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// Notes what has come of tries. Errors: also if this node does not hold the lock any more; then
+    /// nothing is noted.
     pub async fn note(
         &self,
         lock: &mut OutboxLock,
         outcomes: &[(Uuid, String, Outcome)],
-        behind: &[Uuid],
     ) -> Result<(), Error> {
-        if outcomes.is_empty() && behind.is_empty() {
+        if outcomes.is_empty() {
             return Ok(());
         }
         in_time(async {
             let mut tx = lock.begin(&self.ledger).await?;
-            for id in behind {
-                tx.hold(*id).await?;
-            }
+            let (mut done, mut streams) = (Vec::new(), Vec::new());
             for (id, stream, outcome) in outcomes {
                 match outcome {
                     Outcome::Done => {
-                        tx.delete_webhook(*id).await?;
-                        tx.release_first(stream, None).await?;
+                        done.push(*id);
+                        streams.push(stream.as_str());
                     }
                     Outcome::Postponed { next_at } => tx.postpone(*id, *next_at).await?,
-                    Outcome::Failed { since, next_at } => {
-                        tx.fail(*id, *since, *next_at).await?;
+                    Outcome::Failed { webhook, since, next_at } => {
+                        tx.fail(webhook, *since, *next_at).await?;
                     }
-                    Outcome::Parked { since, problem } => {
-                        tx.park(*id, *since, problem).await?;
-                        tx.delete_webhook(*id).await?;
-                        tx.release_first(stream, Some(*since)).await?;
+                    Outcome::Parked { webhook, since, problem } => {
+                        tx.park(webhook, *since, problem).await?;
+                        tx.delete_webhooks(&[*id]).await?;
+                        tx.release(&[stream], Some(*since)).await?;
                     }
                 }
+            }
+            if !done.is_empty() {
+                tx.delete_webhooks(&done).await?;
+                tx.release(&streams, None).await?;
             }
             tx.commit().await
         })
@@ -117,21 +146,47 @@ impl WebhookQueue {
     }
 }
 
-async fn in_time(noting: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+async fn in_time<T>(noting: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     timeout(NOTE_TIMEOUT, noting).await.unwrap_or(Err(Error::Unavailable(None)))
 }
 
 impl LockedTx<'_> {
-    /// One is not tried until it is released, if another of its stream comes before it.
-    async fn hold(&mut self, id: Uuid) -> Result<(), Error> {
+    /// Returns how many there were, of some.
+    async fn hurry(&mut self, now: Time) -> Result<u64, Error> {
+        Ok(on!(Locked self, |connection| {
+            sqlx::query(
+                "update webhooks set next_at = $1 where id in (
+                     select id from webhooks where attempts > 0 and next_at > $1 limit $2
+                 )",
+            )
+            .bind(now)
+            .bind(AT_ONCE)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        }))
+    }
+
+    async fn hold(&mut self, now: Time, limit: i64) -> Result<(), Error> {
         on!(Locked self, |connection| {
             sqlx::query(
-                "update webhooks set next_at = null where id = $1 and exists (
+                "update webhooks set next_at = null where id in (
+                     select id from (
+                         select id from webhooks
+                         where attempts = 0 and next_at <= $1 order by next_at limit $2
+                     ) fresh
+                     union all
+                     select id from (
+                         select id from webhooks
+                         where attempts > 0 and next_at <= $1 order by next_at limit $2
+                     ) failing
+                 ) and exists (
                      select 1 from webhooks w
                      where w.stream = webhooks.stream and w.number < webhooks.number
                  )",
             )
-            .bind(id)
+            .bind(now)
+            .bind(limit)
             .execute(connection)
             .await?;
         });
@@ -140,23 +195,11 @@ impl LockedTx<'_> {
 
     async fn postpone(&mut self, id: Uuid, next_at: Time) -> Result<(), Error> {
         on!(Locked self, |connection| {
-            sqlx::query("update webhooks set next_at = $2 where id = $1")
-                .bind(id)
-                .bind(next_at)
-                .execute(connection)
-                .await?;
-        });
-        Ok(())
-    }
-
-    async fn fail(&mut self, id: Uuid, since: Time, next_at: Time) -> Result<(), Error> {
-        on!(Locked self, |connection| {
             sqlx::query(
-                "update webhooks set attempts = attempts + 1, failing_since = $2, next_at = $3
+                "update webhooks set next_at = $2, failing_since = failing_since + $2 - next_at
                  where id = $1",
             )
             .bind(id)
-            .bind(since)
             .bind(next_at)
             .execute(connection)
             .await?;
@@ -164,45 +207,94 @@ impl LockedTx<'_> {
         Ok(())
     }
 
-    async fn park(&mut self, id: Uuid, since: Time, problem: &str) -> Result<(), Error> {
+    async fn fail(&mut self, webhook: &Webhook, since: Time, next_at: Time) -> Result<(), Error> {
+        on!(Locked self, |connection| {
+            sqlx::query(
+                "update webhooks set attempts = attempts + 1, failing_since = $2, next_at = $3,
+                     offline = $4
+                 where id = $1",
+            )
+            .bind(webhook.id)
+            .bind(since)
+            .bind(next_at)
+            .bind(webhook.offline.as_ref())
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    async fn park(&mut self, webhook: &Webhook, since: Time, problem: &str) -> Result<(), Error> {
         on!(Locked self, |connection| {
             sqlx::query(
                 "insert into parked_webhooks
                      (id, stream, number, attempts, failing_since, problem, offline)
-                 select id, stream, number, attempts + 1, $2, $3, offline
+                 select id, stream, number, attempts + 1, $2, $3, $4
                  from webhooks where id = $1",
             )
-            .bind(id)
+            .bind(webhook.id)
             .bind(since)
             .bind(problem)
+            .bind(webhook.offline.as_ref())
             .execute(connection)
             .await?;
         });
         Ok(())
     }
 
-    async fn delete_webhook(&mut self, id: Uuid) -> Result<(), Error> {
-        on!(Locked self, |connection| {
-            sqlx::query("delete from webhooks where id = $1").bind(id).execute(connection).await?;
-        });
+    async fn delete_webhooks(&mut self, ids: &[Uuid]) -> Result<(), Error> {
+        match self {
+            LockedTx::Sqlite(tx) => {
+                for id in ids {
+                    on!(Tx tx, |connection| {
+                        let delete = sqlx::query("delete from webhooks where id = $1").bind(*id);
+                        delete.execute(connection).await?;
+                    });
+                }
+            }
+            LockedTx::Postgres(inner) => {
+                let delete = sqlx::query("delete from webhooks where id = any($1)").bind(ids);
+                delete.execute(&mut **inner).await?;
+            }
+        }
         Ok(())
     }
 
-    /// Has the first of a stream tried now. If it has waited for one that is parked now, it has been
-    /// failing as long.
-    async fn release_first(&mut self, stream: &str, since: Option<Time>) -> Result<(), Error> {
-        on!(Locked self, |connection| {
-            sqlx::query(
-                "update webhooks set next_at = $2, failing_since = coalesce($3, failing_since)
-                 where stream = $1 and number = (select min(number) from webhooks where stream = $1)
-                     and (next_at is null or next_at > $2)",
-            )
-            .bind(stream)
-            .bind(clock::now())
-            .bind(since)
-            .execute(connection)
-            .await?;
-        });
+    /// Has the first of each stream tried now that waits for another. If that is parked now, it has
+    /// been failing as long.
+    async fn release(&mut self, streams: &[&str], since: Option<Time>) -> Result<(), Error> {
+        let now = clock::now();
+        match self {
+            LockedTx::Sqlite(tx) => {
+                for stream in streams {
+                    on!(Tx tx, |connection| {
+                        sqlx::query(
+                            "update webhooks set next_at = $2, failing_since = $3
+                             where stream = $1 and next_at is null
+                                 and number = (select min(number) from webhooks where stream = $1)",
+                        )
+                        .bind(*stream)
+                        .bind(now)
+                        .bind(since)
+                        .execute(connection)
+                        .await?;
+                    });
+                }
+            }
+            LockedTx::Postgres(inner) => {
+                sqlx::query(
+                    "update webhooks set next_at = $2, failing_since = $3
+                     where stream = any($1) and next_at is null and number = (
+                         select min(number) from webhooks w where w.stream = webhooks.stream
+                     )",
+                )
+                .bind(streams)
+                .bind(now)
+                .bind(since)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Of each stream, the first has a time at which it is tried. Those behind it have none once they
 //! were seen to be [behind](Due::is_first), and get one when it is their turn. Only the node that
-//! holds the lock of delivering [changes that](super::webhook_notes).
+//! holds the lock of delivering [changes that](super::webhook_notes). Whoever else deletes one leaves
+//! those behind it [stalled](super::webhook_notes) for a while.
 
 use std::sync::Arc;
 
@@ -29,9 +30,12 @@ const MAX_COUNTED: i64 = 100_000;
 pub struct Due {
     pub id: Uuid,
     pub stream: String,
-    pub attempts: i64,
+    /// Whether it was tried before.
+    pub is_retry: bool,
     /// Whether none before it in its stream waits.
     pub is_first: bool,
+    /// How many bytes its event has; none if that is not there any more.
+    pub bytes: Option<i64>,
 }
 
 /// An event on its way to the webhook.
@@ -42,8 +46,9 @@ pub struct Webhook {
     pub stream: String,
     pub number: i64,
     pub attempts: i64,
+    /// Since when it fails; none before the first time.
     pub failing_since: Option<Time>,
-    /// The members without a connection, as a JSON array, if that was found out before.
+    /// The members without a connection at the first try, as a JSON array, once that has failed.
     pub offline: Option<String>,
     /// None if the event is not there any more.
     pub committed_at: Option<Time>,
@@ -99,17 +104,20 @@ impl WebhookQueue {
     pub async fn list_due(&self, now: Time, limit: i64) -> Result<Vec<Due>, Error> {
         on!(Db self, |pool| {
             let due = sqlx::query_as(
-                "select id, stream, attempts, not exists (
+                "select id, stream, is_retry, not exists (
                      select 1 from webhooks w where w.stream = due.stream and w.number < due.number
-                 ) as is_first
+                 ) as is_first, (
+                     select cast(octet_length(e.event) as bigint) from events e
+                     where e.stream = due.stream and e.number = due.number
+                 ) as bytes
                  from (
                      select * from (
-                         select id, stream, number, attempts from webhooks
+                         select id, stream, number, false as is_retry from webhooks
                          where attempts = 0 and next_at <= $1 order by next_at limit $2
                      ) fresh
                      union all
                      select * from (
-                         select id, stream, number, attempts from webhooks
+                         select id, stream, number, true as is_retry from webhooks
                          where attempts > 0 and next_at <= $1 order by next_at limit $2
                      ) failing
                  ) due",
@@ -122,15 +130,18 @@ impl WebhookQueue {
         })
     }
 
-    pub async fn find(&self, id: Uuid) -> Result<Option<Webhook>, Error> {
+    /// One that is tried now: the time since it was to be is none of failing.
+    pub async fn find(&self, id: Uuid, now: Time) -> Result<Option<Webhook>, Error> {
         on!(Db self, |pool| {
             let webhook = sqlx::query_as(
-                "select w.id, w.stream, w.number, w.attempts, w.failing_since, w.offline,
+                "select w.id, w.stream, w.number, w.attempts,
+                     w.failing_since + $2 - w.next_at as failing_since, w.offline,
                      e.committed_at, e.event
                  from webhooks w left join events e on e.stream = w.stream and e.number = w.number
                  where w.id = $1",
             )
             .bind(id)
+            .bind(now)
             .fetch_optional(pool)
             .await?;
             Ok(webhook)
@@ -140,24 +151,6 @@ impl WebhookQueue {
     /// Whether its event tells of a message that is not there any more.
     pub async fn is_gone(&self, webhook: &Webhook) -> Result<bool, Error> {
         forgetting::is_gone(&self.db, &webhook.stream, webhook.number).await
-    }
-
-    /// Keeps who is offline at the first try, for those that may follow. Returns who it was, even if
-    /// another node has been faster; none if nothing is to be tried any more.
-    pub async fn keep_offline(&self, id: Uuid, offline: &str) -> Result<Option<String>, Error> {
-        let mut tx = self.ledger.begin().await?;
-        let kept = on!(Tx tx, |connection| {
-            sqlx::query_scalar(
-                "update webhooks set offline = coalesce(offline, $2) where id = $1
-                 returning offline",
-            )
-            .bind(id)
-            .bind(offline)
-            .fetch_optional(connection)
-            .await?
-        });
-        tx.commit([]).await?;
-        Ok(kept)
     }
 
     pub async fn find_lag(&self) -> Result<WebhookLag, Error> {

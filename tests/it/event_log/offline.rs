@@ -1,6 +1,7 @@
 //! Who is offline, as webhooks tell it; and several nodes, of which one delivers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -98,6 +99,46 @@ async fn nobody_is_taken_for_offline_while_redis_is_away() {
     proxy.mend();
     let call = receiver.next_message().await;
     assert_eq!((call.text(), &call.json["offline"]), ("while it is away", &json!([])));
+}
+
+#[tokio::test]
+async fn a_node_without_redis_leaves_the_delivery_to_another() {
+    let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
+    let mut receiver = Receiver::start(|_| 200).await;
+    let (database, proxy) = (services::database(&postgres).await, Proxy::to(&redis).await);
+    let (url, is_first) = (receiver.url(), AtomicBool::new(true));
+    let nodes = Nodes::on(&database, &redis, 2, |config| {
+        hooked(url.clone())(config);
+        if is_first.swap(false, Ordering::Relaxed) {
+            config.redis_url = Some(proxy.url(&redis).into());
+        }
+    });
+    let nodes = nodes.await;
+    let mut ann = nodes[1].user("ann").await;
+    let chat = ann.chat("x", true, &[]).await;
+    let id = ann.id.clone();
+    says_until_offline(&mut ann, &chat, &mut receiver, &[], &id).await;
+    proxy.cut();
+    ann.say(&chat, "while it is away").await;
+    assert_eq!(receiver.next_message().await.text(), "while it is away");
+}
+
+#[tokio::test]
+async fn a_node_without_the_endpoint_leaves_the_delivery_to_another() {
+    let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
+    let mut receiver = Receiver::start(|_| 200).await;
+    let database = services::database(&postgres).await;
+    let (url, is_first) = (receiver.url(), AtomicBool::new(true));
+    let nodes = Nodes::on(&database, &redis, 2, |config| {
+        let nowhere = "http://127.0.0.1:1/".to_owned();
+        let is_first = is_first.swap(false, Ordering::Relaxed);
+        hooked(if is_first { nowhere } else { url.clone() })(config);
+    });
+    let nodes = nodes.await;
+    let mut ann = nodes[0].user("ann").await;
+    let chat = ann.chat("x", true, &[]).await;
+    ann.say(&chat, "hello").await;
+    assert_eq!(receiver.next_message().await.text(), "hello");
 }
 
 /// Ends the connection that holds the lock of delivering.

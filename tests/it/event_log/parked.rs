@@ -181,6 +181,7 @@ async fn what_tells_of_no_message_is_not_sent_again() {
     rejects.store(false, Ordering::Relaxed);
     webhooks(directory.path(), &["resend", "--all"]).await;
     until_count(&url_in(directory.path()), "select count(*) from webhooks", 0).await;
+    until(&running, "chinwag_webhook_dropped_total", |dropped| dropped == 1.0).await;
     assert!(receiver.taken().is_empty(), "it was sent");
     running.end("TERM");
 }

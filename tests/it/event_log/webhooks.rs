@@ -248,9 +248,9 @@ async fn what_a_kill_has_cut_off_comes_again_the_same() {
     hangs.store(false, Ordering::Relaxed);
     let running = program(directory.path(), &url, &unhurried);
     let again = receiver.next().await;
-    assert_eq!((&again.id, &again.body), (&first.id, &first.body));
-    // She was connected when it was sent first.
-    assert_eq!(again.json["offline"], json!([]));
+    assert_eq!((&again.id, &again.json["data"]), (&first.id, &first.json["data"]));
+    // Who is offline is found out anew, as no try has failed: the kill has cut her off.
+    assert_eq!((&first.json["offline"], &again.json["offline"]), (&json!([]), &json!(["ann"])));
     assert_eq!(receiver.next().await.text(), "behind");
     until(&running, "chinwag_webhook_lag_events", |events| events == 0.0).await;
     assert!(receiver.taken().is_empty(), "something else came again");

@@ -1,0 +1,100 @@
+//! How many calls of the webhook there are at the same time, and what each leaves to the others.
+
+use std::time::Duration;
+
+use chinwag::Config;
+
+use crate::support::TestServer;
+use crate::support::hooks::{Answer, Receiver, hooked};
+
+/// A receiver that never answers what is slow, and rejects what is bad.
+async fn receiver() -> Receiver {
+    let answer = |text: &str| match text {
+        "bad" => Answer::status(500),
+        _ if text.starts_with("slow") => Answer::Nothing,
+        _ => Answer::status(200),
+    };
+    Receiver::answering(move |call| answer(call.text())).await
+}
+
+/// A server that waits for it for long, and makes so many calls at the same time.
+async fn server(receiver: &Receiver, calls: usize) -> TestServer {
+    let url = receiver.url();
+    TestServer::with(move |config: &mut Config| {
+        hooked(url)(config);
+        config.limits.webhook_timeout = Duration::from_secs(600);
+        config.limits.webhook_calls = calls;
+    })
+    .await
+}
+
+/// How many calls hang when an event that has failed is tried again: once there are as many as
+/// expected, and in spite of them.
+async fn count_hanging(receiver: &mut Receiver, expected: usize) -> usize {
+    let mut hanging = 0;
+    loop {
+        match receiver.next_message().await.text() {
+            "bad" if hanging >= expected => return hanging,
+            "bad" => {}
+            _ => hanging += 1,
+        }
+    }
+}
+
+#[tokio::test]
+async fn there_are_so_many_that_hang_and_no_more() {
+    let mut receiver = receiver().await;
+    let server = server(&receiver, 1).await;
+    let mut ann = server.user("ann").await;
+    let bad = ann.chat("bad", true, &[]).await;
+    ann.say(&bad, "bad").await;
+    assert_eq!(receiver.next_message().await.text(), "bad");
+    for _ in 0..12 {
+        let chat = ann.chat("slow", true, &[]).await;
+        ann.say(&chat, "slow").await;
+    }
+    assert_eq!(count_hanging(&mut receiver, 8).await, 8);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn there_are_so_many_bytes_that_hang_and_no_more() {
+    let mut receiver = receiver().await;
+    let server = server(&receiver, 64).await;
+    let mut ann = server.user("ann").await;
+    let bad = ann.chat("bad", true, &[]).await;
+    ann.say(&bad, "bad").await;
+    assert_eq!(receiver.next_message().await.text(), "bad");
+    for _ in 0..40 {
+        let chat = ann.chat("slow", true, &[]).await;
+        ann.say(&chat, &format!("slow{}", "!".repeat(500_000))).await;
+    }
+    // 16 MiB, and the rest of the last.
+    assert_eq!(count_hanging(&mut receiver, 34).await, 34);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_event_that_has_failed_does_not_wait_for_those_that_go_well() {
+    let mut receiver = receiver().await;
+    let server = server(&receiver, 1).await;
+    let mut ann = server.user("ann").await;
+    let bad = ann.chat("bad", true, &[]).await;
+    ann.say(&bad, "bad").await;
+    assert_eq!(receiver.next_message().await.text(), "bad");
+    // There is always one that waits for the one call that there may be.
+    for _ in 0..10 {
+        let chat = ann.chat("good", true, &[]).await;
+        ann.say(&chat, "good").await;
+    }
+    for _ in 0..10_000 {
+        let call = receiver.next_message().await;
+        if call.text() == "bad" {
+            server.shutdown().await;
+            return;
+        }
+        let chat = call.json["data"]["message"]["chat_id"].as_str().unwrap();
+        ann.say(chat, "good").await;
+    }
+    panic!("it waits for all others");
+}

@@ -1,0 +1,133 @@
+//! Events that wait for the webhook while something happens to them, or nothing does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chinwag::Config;
+use tempfile::TempDir;
+
+use crate::program::housekeeping::run;
+use crate::support::TestServer;
+use crate::support::database::url_in;
+use crate::support::hooks::{Answer, Receiver, ann, count, hooked, program, until, until_count};
+use crate::support::signing::now;
+
+const HELD: &str = "select count(*) from webhooks where next_at is null";
+
+/// A receiver that rejects messages whose text begins so.
+async fn rejecting(text: &'static str) -> Receiver {
+    Receiver::start(move |call| if call.text().starts_with(text) { 422 } else { 200 }).await
+}
+
+#[tokio::test]
+async fn what_waits_for_one_that_was_deleted_by_hand_is_delivered() {
+    let mut receiver = rejecting("bad").await;
+    let server = TestServer::with(hooked(receiver.url())).await;
+    let database = url_in(server.directory.path());
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("x", true, &[]).await;
+    ann.say(&chat, "bad").await;
+    assert_eq!(receiver.next_message().await.text(), "bad");
+    ann.say(&chat, "good").await;
+    until_count(&database, HELD, 1).await;
+    run(&database, "delete from webhooks where next_at is not null").await;
+    while receiver.next_message().await.text() != "good" {}
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn time_in_which_nobody_tries_is_no_time_of_failing() {
+    let mut receiver = rejecting("bad").await;
+    let (directory, url) = (TempDir::new().unwrap(), receiver.url());
+    let running = program(directory.path(), &url, &[]);
+    let mut client = ann(&running).await;
+    let chat = client.chat("x", true, &[]).await;
+    client.say(&chat, "bad").await;
+    until(&running, "chinwag_webhook_failed_total", |failed| failed >= 1.0).await;
+    running.end("TERM");
+    receiver.taken();
+    // As if the server had been away for two days.
+    let days = 2 * 24 * 3600 * 1_000_000_i64;
+    let sql = format!(
+        "update events set committed_at = committed_at - {days};
+         update webhooks set failing_since = failing_since - {days}, next_at = next_at - {days};"
+    );
+    run(&url_in(directory.path()), &sql).await;
+    let running = program(directory.path(), &url, &[]);
+    for _ in 0..2 {
+        assert_eq!(receiver.next_message().await.text(), "bad");
+    }
+    assert_eq!(count(&url_in(directory.path()), "select count(*) from parked_webhooks").await, 0);
+    running.end("TERM");
+}
+
+#[tokio::test]
+async fn what_tells_of_no_message_is_dropped_wherever_it_waits() {
+    for has_webhook in [true, false] {
+        let receiver = rejecting("bad").await;
+        let server = TestServer::with(hooked(receiver.url())).await;
+        let database = url_in(server.directory.path());
+        let mut ann = server.user("ann").await;
+        let (one, other) = (ann.chat("x", true, &[]).await, ann.chat("y", true, &[]).await);
+        for (chat, text) in [(&one, "bad and kept"), (&one, "behind it"), (&other, "bad alone")] {
+            ann.say(chat, text).await;
+        }
+        until_count(&database, "select count(*) from webhooks", 3).await;
+        let directory = server.shutdown().await;
+        let lately = (now() - 2 * 3600) * 1_000_000;
+        let sql = format!(
+            "update events set committed_at = {lately};
+             delete from messages where body <> 'bad and kept';"
+        );
+        run(&database, &sql).await;
+        let server = TestServer::on(directory, |config: &mut Config| {
+            if has_webhook {
+                hooked(receiver.url())(config);
+            }
+        })
+        .await;
+        for gone in ["behind it", "bad alone"] {
+            let left = format!("select count(*) from events where event like '%{gone}%'");
+            until_count(&database, &left, 0).await;
+        }
+        until_count(&database, "select count(*) from webhooks", 1).await;
+        let kept = "select count(*) from events where event like '%bad and kept%'";
+        assert_eq!(count(&database, kept).await, 1);
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_read_cuts_off_no_other() {
+    let rejects = Arc::new(AtomicBool::new(true));
+    let rejecting = rejects.clone();
+    let mut receiver = Receiver::answering(move |call| match call.text() {
+        "slow" => Answer::Nothing,
+        "bad" if rejecting.load(Ordering::Relaxed) => Answer::status(500),
+        _ => Answer::status(200),
+    })
+    .await;
+    let directory = TempDir::new().unwrap();
+    let database = url_in(directory.path());
+    if !database.starts_with("sqlite:") {
+        // PostgreSQL keeps nothing in a column that is not of its type.
+        return;
+    }
+    let running = program(directory.path(), &receiver.url(), &["--webhook-timeout", "600"]);
+    let mut client = ann(&running).await;
+    for text in ["slow", "bad"] {
+        let chat = client.chat(text, true, &[]).await;
+        client.say(&chat, text).await;
+        assert_eq!(receiver.next_message().await.text(), text);
+    }
+    until_count(&database, "select count(*) from webhooks where attempts > 0", 1).await;
+    run(&database, "update webhooks set offline = x'ff', next_at = 1 where attempts > 0").await;
+    let waits = "select count(*) from webhooks where offline = x'ff' and next_at > 1";
+    until_count(&database, waits, 1).await;
+    rejects.store(false, Ordering::Relaxed);
+    run(&database, "update webhooks set offline = '[]' where attempts > 0").await;
+    until(&running, "chinwag_webhook_lag_events", |events| events == 1.0).await;
+    assert!(receiver.taken().iter().all(|call| call.text() != "slow"), "it was sent again");
+    let (_, log) = running.end("TERM");
+    assert_eq!(log.matches("an event cannot be read for the webhook").count(), 1, "{log}");
+}
