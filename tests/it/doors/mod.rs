@@ -10,6 +10,7 @@ mod files_in_s3;
 mod gates;
 mod over_http;
 mod slow_readers;
+mod standings;
 mod upgrades;
 mod uploads;
 mod wires;
