@@ -5,12 +5,11 @@ use std::process::Command;
 use std::{env, fs, io};
 
 const SOURCES: &str = "web-demo";
-const FILES: [&str; 12] = [
+const FILES: [&str; 11] = [
     "index.html",
     "app.js",
     "app.css",
     "docs.html",
-    "docs.js",
     "docs.css",
     "socket.io.js",
     "socket.io.js.map",

@@ -60,7 +60,8 @@ impl fmt::Display for Unproven {
 
 /// What is wrong with a token, as far as its client is told: whether it should get a new one, or
 /// let its user log in. The log says more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
 pub enum Reason {
     Expired,
     Revoked,

@@ -64,6 +64,8 @@ pub use config::{
     Which,
 };
 pub use domain::{TokenError, TokenFault, TokenHolder, check_token, host_token};
+#[doc(hidden)]
+pub use doors::contract;
 pub use doors::embed;
 pub use doors::http::{Unhealthy, health};
 pub use error::{CopyError, StartError};

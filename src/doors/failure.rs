@@ -1,24 +1,59 @@
 //! How a failed request is told: to its client as an object, to the log and to the metrics.
 
-use serde_json::{Value, json};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde_json::json;
 
 use super::retry;
-use crate::error::Error;
+use crate::error::{Error, Reason};
 use crate::logs;
 
-/// `{code, message, field?, reason?, retry_after_ms?}`
-pub fn object(error: &Error) -> Value {
-    let mut object = json!({ "code": error.code(), "message": error.to_string() });
-    if let Some(field) = error.field() {
-        object["field"] = field.into();
+/// What each code means, as clients read it in the contract.
+const CODES: [(&str, &str); 9] = [
+    ("invalid", "The request cannot be understood; `field` is the culprit"),
+    ("unauthenticated", "It takes a token, or nobody has said which user acts"),
+    ("forbidden", "You may see it, but not do this to it"),
+    ("not_found", "There is no such thing, for you"),
+    ("conflict", "It contradicts what is stored"),
+    ("too_large", "`field` is over its limit"),
+    ("rate_limited", "Too many in a short time; one more is taken after `retry_after_ms`"),
+    ("unavailable", "The server is busy; the same request may succeed later"),
+    ("internal", "A defect of the server, which has logged it"),
+];
+
+/// Why a request was refused.
+#[derive(Serialize, JsonSchema)]
+pub struct Failure {
+    /// What kind of failure it is.
+    #[schemars(schema_with = "codes")]
+    pub code: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// The dotted path of the culprit in the request, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What is wrong with a token that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Reason>")]
+    pub reason: Option<&'static str>,
+    /// After how many milliseconds to try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+fn codes(_: &mut SchemaGenerator) -> Schema {
+    let code = |(code, means)| json!({ "const": code, "description": means });
+    json_schema!({ "type": "string", "oneOf": CODES.map(code) })
+}
+
+pub fn object(error: &Error) -> Failure {
+    Failure {
+        code: error.code(),
+        message: error.to_string(),
+        field: error.field().map(str::to_owned),
+        reason: error.reason().map(Reason::as_str),
+        retry_after_ms: error.retry_after().map(retry::milliseconds),
     }
-    if let Some(reason) = error.reason() {
-        object["reason"] = reason.as_str().into();
-    }
-    if let Some(wait) = error.retry_after() {
-        object["retry_after_ms"] = retry::milliseconds(wait).into();
-    }
-    object
 }
 
 /// Logs why a request was refused or failed, with the cause that its client is not told, and counts

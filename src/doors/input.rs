@@ -20,10 +20,16 @@ use crate::model::{Data, Problem};
 
 const NO_TIME: Problem = Problem::Invalid("must be a time such as 2026-01-31T12:00:00Z");
 
+/// What a field of a request is read as.
+pub trait Field: Sized {
+    /// The value at `key`; none if it is not there, which a `null` counts as. Errors: `invalid`,
+    /// `too_large`.
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error>;
+}
+
 /// An object of a request, its path in it, and the limits that hold.
 pub struct Input<'a> {
-    /// None for one that is not there.
-    object: Option<Object<'a>>,
+    object: Object<'a>,
     path: String,
     limits: &'a Limits,
     /// Where it is noted what it is asked for.
@@ -35,7 +41,7 @@ impl<'a> Input<'a> {
     pub fn new(body: &'a RawValue, limits: &'a Limits) -> Result<Input<'a>, Error> {
         match Json::read(body) {
             Ok(Json::Object(object)) => {
-                Ok(Input { object: Some(object), path: String::new(), limits, asked: None })
+                Ok(Input { object, path: String::new(), limits, asked: None })
             }
             other => {
                 let why = other.map_or_else(|_| OUT_OF_RANGE.to_owned(), |v| no("an object", &v));
@@ -49,6 +55,15 @@ impl<'a> Input<'a> {
         Input { asked, ..self }
     }
 
+    /// The field at `key`, as its type reads it.
+    pub fn field<T: Field>(&self, key: &str) -> Result<T, Error> {
+        T::read(self, key)?.ok_or_else(|| self.invalid(key, "is required"))
+    }
+
+    pub fn limits(&self) -> &'a Limits {
+        self.limits
+    }
+
     /// The object at `key`.
     pub fn object(&self, key: &str) -> Result<Input<'a>, Error> {
         self.optional_object(key)?.ok_or_else(|| self.invalid(key, "is required"))
@@ -58,17 +73,12 @@ impl<'a> Input<'a> {
     pub fn optional_object(&self, key: &str) -> Result<Option<Input<'a>>, Error> {
         match self.value(key)? {
             None => Ok(None),
-            Some(Json::Object(object)) => Ok(Some(self.inner(key, Some(object)))),
+            Some(Json::Object(object)) => Ok(Some(self.inner(key, object))),
             Some(other) => Err(self.invalid(key, no("an object", &other))),
         }
     }
 
-    /// The object at `key`, or an empty one.
-    pub fn object_or_empty(&self, key: &str) -> Result<Input<'a>, Error> {
-        Ok(self.optional_object(key)?.unwrap_or_else(|| self.inner(key, None)))
-    }
-
-    fn inner(&self, key: &str, object: Option<Object<'a>>) -> Input<'a> {
+    fn inner(&self, key: &str, object: Object<'a>) -> Input<'a> {
         Input { object, path: self.path(key), limits: self.limits, asked: self.asked }
     }
 
@@ -109,18 +119,7 @@ impl<'a> Input<'a> {
         value.map(|value| self.parsed(value, &self.path(key), parse)).transpose()
     }
 
-    /// The ids of the list at `key`, each read by `parse`; at most `max` of them.
-    pub fn ids<T>(
-        &self,
-        key: &str,
-        max: usize,
-        parse: impl Fn(&str, &Limits) -> Result<T, Problem>,
-    ) -> Result<Vec<T>, Error> {
-        let ids = self.optional_ids(key, max, parse)?;
-        ids.ok_or_else(|| self.invalid(key, "is required"))
-    }
-
-    /// The same, if there is such a list.
+    /// The ids of the list at `key`, if there is one, each read by `parse`; at most `max` of them.
     pub fn optional_ids<T>(
         &self,
         key: &str,
@@ -153,7 +152,7 @@ impl<'a> Input<'a> {
         let item = |(at, raw)| {
             let key = format!("{key}.{at}");
             match read(raw, &self.path(&key))? {
-                Json::Object(object) => Ok(self.inner(&key, Some(object))),
+                Json::Object(object) => Ok(self.inner(&key, object)),
                 other => Err(self.invalid(&key, no("an object", &other))),
             }
         };
@@ -174,7 +173,7 @@ impl<'a> Input<'a> {
     /// too deeply.
     pub fn data(&self, key: &str) -> Result<&'a RawValue, Error> {
         self.value(key)?;
-        let raw = self.object.as_ref().and_then(|object| object.get(key));
+        let raw = self.object.get(key);
         let raw = raw.ok_or_else(|| self.invalid(key, "is required"))?;
         let max = self.limits.max_data;
         if raw.get().len() > max {
@@ -207,30 +206,13 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The times from the one at `from` to the one at `to`, RFC 3339, where there are any: to the
-    /// end of the second or of the part of it that the latter names.
-    pub fn optional_times(
+    /// The time at `key`, RFC 3339, if there is one, read by `parse`.
+    pub fn optional_time(
         &self,
-        from: &str,
-        to: &str,
-    ) -> Result<(Option<Time>, Option<Time>), Error> {
-        let time = |key, parse: fn(&str) -> Option<Time>| {
-            self.optional_text(key, |text, _| parse(text).ok_or(NO_TIME))
-        };
-        Ok((time(from, Time::parse)?, time(to, Time::parse_last)?))
-    }
-
-    /// The time at `key`, RFC 3339, if there is one.
-    pub fn optional_time(&self, key: &str) -> Result<Option<Time>, Error> {
-        self.optional_text(key, |text, _| Time::parse(text).ok_or(NO_TIME))
-    }
-
-    /// How many items a page may have: `limit`, lowered to the maximum, which it also defaults
-    /// to.
-    pub fn limit(&self) -> Result<usize, Error> {
-        let max = self.limits.max_page;
-        let limit = self.optional_number("limit", 1)?;
-        Ok(limit.map_or(max, |limit| usize::try_from(limit).unwrap_or(max).min(max)))
+        key: &str,
+        parse: fn(&str) -> Option<Time>,
+    ) -> Result<Option<Time>, Error> {
+        self.optional_text(key, |text, _| parse(text).ok_or(NO_TIME))
     }
 
     /// The error of a value at `key` that cannot be understood.
@@ -243,7 +225,7 @@ impl<'a> Input<'a> {
         if let Some(asked) = self.asked {
             asked.note(self.path(key));
         }
-        let Some(raw) = self.object.as_ref().and_then(|object| object.get(key)) else {
+        let Some(raw) = self.object.get(key) else {
             return Ok(None);
         };
         let value = read(raw, &self.path(key))?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -259,9 +260,20 @@ pub enum Marked {
 
 /// What a member may do in a chat, the least first. A direct chat has members alone.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    sqlx::Type,
+    JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 #[repr(i16)]
 pub enum Role {
     Member = 0,

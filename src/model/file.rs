@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Type};
@@ -79,20 +80,24 @@ impl FileType {
 }
 
 /// A file, as messages show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct File {
+    /// The file's id.
     pub id: FileId,
+    /// What it is called.
     pub name: FileName,
+    /// Its media type, such as `image/png`.
     #[serde(rename = "type")]
     pub kind: FileType,
     /// In bytes.
     pub size: i64,
-    /// Of a picture, in pixels; so it is with the next.
+    /// Of a picture, in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<i64>,
+    /// Of a picture, in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<i64>,
-    /// Where it can be read for a while; empty as it is stored.
+    /// Where it can be read for a while; absent until a message shows it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
 }

@@ -1,5 +1,6 @@
 //! Invitations.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ChatId, InvitationId, Name, UserId};
@@ -27,8 +28,9 @@ pub struct InvitationPage {
     pub next: Option<(Time, InvitationId)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, sqlx::Type, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, sqlx::Type, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 #[repr(i16)]
 pub enum InvitationStatus {
     Pending = 0,

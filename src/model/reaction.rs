@@ -1,5 +1,6 @@
 //! Reactions: what users say to a message in a word or a picture.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::UserId;
@@ -23,11 +24,13 @@ bounded_text!(
 const MAX_BYTES: usize = 64;
 
 /// All who say the same to a message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reaction {
+    /// What they say.
     pub reaction: ReactionText,
+    /// How many they are.
     pub count: i64,
-    /// Some of them, at most [`Reaction::MAX_USERS`].
+    /// The ids of some of them, at most 20.
     pub users: Vec<UserId>,
 }
 

@@ -49,10 +49,21 @@ pub struct NewUser {
 }
 
 /// What others see of a user.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    sqlx::FromRow,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 pub struct Profile {
+    /// The user's id.
     pub id: UserId,
+    /// The name that others see.
     pub name: Name,
+    /// A picture, as a URL or a data URL; empty if there is none.
     pub photo: Photo,
 }
 

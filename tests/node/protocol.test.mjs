@@ -11,6 +11,7 @@ import { join as joinPath } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 
+import Ajv from 'ajv/dist/2020.js';
 import { io } from 'socket.io-client';
 import WebSocket from 'ws';
 
@@ -24,6 +25,33 @@ const API_KEY = 'the key of the service';
 const JWT_SECRET = 'the secret of the application';
 
 const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+
+const contract = JSON.parse(
+  readFileSync(new URL('../../web-demo/contract/asyncapi.json', import.meta.url), 'utf8'),
+);
+
+/** Fails unless the value is what the contract says of a message, and has nothing else. */
+const assertContract = (() => {
+  const closed = (schema) => {
+    if (typeof schema !== 'object' || schema === null) return schema;
+    if (Array.isArray(schema)) return schema.map(closed);
+    const inner = Object.entries(schema).map(([name, part]) => [name, closed(part)]);
+    return Object.fromEntries(schema.properties ? [...inner, ['additionalProperties', false]] : inner);
+  };
+  const ajv = new Ajv({ strict: false, validateFormats: false });
+  const schemas = closed(contract.components.schemas);
+  ajv.addSchema({ $id: 'contract', components: { schemas } });
+  return (name, value, of = (payload) => payload) => {
+    const { payload } = contract.channels.socketio.messages[name];
+    const schema = JSON.parse(
+      JSON.stringify(closed(of(payload))).replaceAll('"#/components', '"contract#/components'),
+    );
+    assert.ok(ajv.validate(schema, value), `${name}: ${ajv.errorsText()} ${JSON.stringify(value)}`);
+  };
+})();
+
+/** Of an acknowledgement, what a request is answered if it is not refused. */
+const done = ({ anyOf: [{ allOf: [answer] }] }) => answer;
 
 const section = (name) => page.split(`\n## ${name}\n`)[1].split('\n## ')[0];
 
@@ -108,6 +136,7 @@ describe('the tables', () => {
       assert.ok(pushes.has(event), `${event} is not documented`);
       const shape = shapeIn(pushes.get(event).shape, named);
       assertShape(body, shape, namesFor(event, named, CHATS_PUSHED), event);
+      assertContract(`${event}.push`, body);
     }
     const seen = new Set(pushed.map(({ event }) => event));
     // A room must be large for it.
@@ -123,6 +152,7 @@ describe('the tables', () => {
       assert.match(documented, new RegExp(`\\b${name}\\b`), `${event} takes no ${name}`);
     }
     assertShape(answer, shapeIn(shape, named), namesFor(event, named, CHATS_ANSWERED), event);
+    assertContract(`${event}.answer`, answer, done);
     return answer;
   }
 

@@ -70,7 +70,7 @@ function openMyMenu(at: HTMLElement): void {
     {
       icon: 'info',
       text: 'API documentation',
-      act: () => void open('/api/docs', '_blank', 'noopener'),
+      act: () => void open('/docs', '_blank', 'noopener'),
     },
     ...ways,
   ]);

@@ -20,7 +20,12 @@ use axum::routing::get;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::App;
+use crate::doors::shape::Frames;
 use crate::doors::tasks;
+
+/// What goes over the WebSocket.
+pub const FRAMES: Frames =
+    Frames { address: "/chat/login/{nick}", sent: requests::SENT, got: frames::GOT };
 
 /// The door's running parts.
 pub struct Door {

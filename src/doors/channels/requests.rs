@@ -6,9 +6,60 @@ use std::sync::Arc;
 use super::frames;
 use super::session::{Login, Session};
 use crate::doors::input::Input;
+use crate::doors::requests::fields::{NoFields, PasswordToTry, Request, request};
+use crate::doors::shape::Frame;
 use crate::doors::websocket::Closing;
 use crate::error::Error;
 use crate::model::{Body, ChannelName, Handle, Password};
+
+request! {
+    /// Something to say in a channel.
+    ToSay {
+        /// The channel; `#`s before its name are ignored.
+        dest: ChannelName,
+        /// What to say.
+        message: Body,
+    }
+
+    /// A nick and its password.
+    ToRegister {
+        /// The nick.
+        user: Handle,
+        /// Its password, of 10 characters or more.
+        password: Password,
+    }
+
+    /// Another nick.
+    ToLogIn {
+        /// The nick.
+        user: Handle,
+        /// Its password, if it is protected.
+        password: Option<PasswordToTry>,
+    }
+
+    /// A channel.
+    NamedChannel {
+        /// The channel; `#`s before its name are ignored.
+        channel: ChannelName,
+    }
+
+    /// Whose nicks are asked for.
+    ToList {
+        /// Those in this channel; without it, all.
+        channel: Option<ChannelName>,
+    }
+}
+
+/// What clients send.
+pub const SENT: &[Frame] = &[
+    Frame::of::<ToSay>(frames::MESSAGE, "say", "Say something in a channel"),
+    Frame::of::<ToRegister>(frames::REGISTER, "register", "Protect a nick by a password"),
+    Frame::of::<ToLogIn>(frames::LOG_IN, "log-in", "Take another nick, or prove one"),
+    Frame::of::<NoFields>(frames::LOG_OUT, "log-out", "Leave; the server closes"),
+    Frame::of::<NamedChannel>(frames::JOIN, "join", "Come into a channel"),
+    Frame::of::<NamedChannel>(frames::LEAVE, "leave", "Leave a channel"),
+    Frame::of::<ToList>(frames::LIST, "list", "List nicks"),
+];
 
 /// Does what a request asks. Errors: `unauthenticated` for a connection that has not logged in,
 /// unless it does so now; `invalid` for an unknown `type`.
@@ -27,9 +78,8 @@ pub async fn obey(session: &Arc<Session>, kind: i64, packet: &Input<'_>) -> Resu
 }
 
 async fn say(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
-    let dest = packet.text("dest", ChannelName::parse_stripped)?;
-    let body = packet.text("message", Body::parse)?;
-    session.hub.app.say(&login.actor, &dest, body).await
+    let ToSay { dest, message } = ToSay::read(packet)?;
+    session.hub.app.say(&login.actor, &dest, message).await
 }
 
 async fn register(
@@ -37,8 +87,7 @@ async fn register(
     login: Option<Arc<Login>>,
     packet: &Input<'_>,
 ) -> Result<(), Error> {
-    let nick = packet.text("user", Handle::parse)?;
-    let password = packet.text("password", Password::parse)?;
+    let ToRegister { user: nick, password } = ToRegister::read(packet)?;
     let app = &session.hub.app;
     let actor = login.as_ref().map(|login| &login.actor);
     let (id, address) = (session.outlet.id, session.address);
@@ -62,12 +111,12 @@ async fn log_in(
     login: Result<Arc<Login>, Error>,
     packet: &Input<'_>,
 ) -> Result<(), Error> {
-    let nick = packet.text("user", Handle::parse)?;
+    let ToLogIn { user: nick, password } = ToLogIn::read(packet)?;
     if login.as_ref().is_ok_and(|login| login.nick.folded() == nick.folded()) {
         // Some clients say on connect who they are.
         return Ok(());
     }
-    let password = packet.optional_text("password", |text, _| Ok(Password::attempt(text)))?;
+    let password = password.map(|PasswordToTry(password)| password);
     let (app, id, address) = (&session.hub.app, session.outlet.id, session.address);
     let connection = match (login, password) {
         (Ok(login), password) => {
@@ -88,18 +137,18 @@ async fn log_out(session: &Session) -> Result<(), Error> {
 }
 
 async fn join(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
-    let channel = packet.text("channel", ChannelName::parse_stripped)?;
+    let NamedChannel { channel } = NamedChannel::read(packet)?;
     session.hub.app.join_channel(&login.actor, &channel).await
 }
 
 async fn leave(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
-    let channel = packet.text("channel", ChannelName::parse_stripped)?;
+    let NamedChannel { channel } = NamedChannel::read(packet)?;
     session.hub.app.leave_channel(&login.actor, &channel).await
 }
 
 async fn list(session: &Session, login: &Login, packet: &Input<'_>) -> Result<(), Error> {
     let app = &session.hub.app;
-    let nicks = match packet.optional_text("channel", ChannelName::parse_stripped)? {
+    let nicks = match ToList::read(packet)?.channel {
         Some(channel) => app.list_nicks_in(&login.actor, &channel).await?,
         None => app.list_nicks(&login.actor).await?,
     };

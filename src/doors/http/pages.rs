@@ -1,5 +1,4 @@
-//! What the build has put into the binary: the demo page, the page of the REST API, the browser
-//! client of Socket.IO.
+//! What is in the binary: the demo page, the contract and its page, the browser client of Socket.IO.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,12 +8,13 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-const MAP: &str = "application/json";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 /// A page loads from its own server alone, also what users send; its icon is in the page.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
@@ -26,22 +26,36 @@ macro_rules! built {
     };
 }
 
-/// Serves `/` and `/api/docs`, their scripts and styles, and `/socket.io/socket.io.js` with its
-/// smaller forms and the source maps that they name.
+macro_rules! contract {
+    ($file:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/web-demo/contract/", $file))
+    };
+}
+
+/// Serves `/` and `/docs`, their scripts and styles, the contract, and `/socket.io/socket.io.js`
+/// with its smaller forms and the source maps that they name.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", file(HTML, built!("index.html")))
         .route("/app.js", file(JAVASCRIPT, built!("app.js")))
         .route("/app.css", file(CSS, built!("app.css")))
-        .route("/api/docs", file(HTML, built!("docs.html")))
-        .route("/docs.js", file(JAVASCRIPT, built!("docs.js")))
+        .route("/docs", file(HTML, built!("docs.html")))
         .route("/docs.css", file(CSS, built!("docs.css")))
+        .route("/asyncapi.json", file(JSON, contract!("asyncapi.json")))
+        .route("/openapi.json", file(JSON, contract!("openapi.json")))
+        .route("/chinwag.d.ts", file(TEXT, contract!("chinwag.d.ts")))
+        // Where they were before.
+        .route("/api/docs", get(async || Redirect::permanent("/docs")))
+        .route("/api/openapi.json", get(async || Redirect::permanent("/openapi.json")))
         .route("/socket.io/socket.io.js", file(JAVASCRIPT, built!("socket.io.js")))
-        .route("/socket.io/socket.io.js.map", file(MAP, built!("socket.io.js.map")))
+        .route("/socket.io/socket.io.js.map", file(JSON, built!("socket.io.js.map")))
         .route("/socket.io/socket.io.min.js", file(JAVASCRIPT, built!("socket.io.min.js")))
-        .route("/socket.io/socket.io.min.js.map", file(MAP, built!("socket.io.min.js.map")))
+        .route("/socket.io/socket.io.min.js.map", file(JSON, built!("socket.io.min.js.map")))
         .route("/socket.io/socket.io.esm.min.js", file(JAVASCRIPT, built!("socket.io.esm.min.js")))
-        .route("/socket.io/socket.io.esm.min.js.map", file(MAP, built!("socket.io.esm.min.js.map")))
+        .route(
+            "/socket.io/socket.io.esm.min.js.map",
+            file(JSON, built!("socket.io.esm.min.js.map")),
+        )
 }
 
 fn file<S: Clone + Send + Sync + 'static>(

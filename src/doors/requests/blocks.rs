@@ -1,24 +1,35 @@
 //! `block-user`, `unblock-user`, `list-blocked`
 
+use super::fields::{Limit, request};
+use super::named::NamedUser;
 use super::people_views::{BlockedView, OfPerson};
 use super::{Answer, Call};
 use crate::error::Error;
+use crate::model::UserId;
 
-pub async fn block_user(call: Call<'_>) -> Result<Answer, Error> {
-    let user_id = call.other_user()?;
-    let actor = call.actor().await?;
-    Answer::new(&OfPerson::from(&call.app.block_user(&actor, &user_id).await?))
+request! {
+    /// A page of those one has blocked.
+    ListBlocked {
+        /// How many users at most.
+        limit: Option<Limit>,
+        /// The `next` of an earlier page, for the page that follows.
+        after: Option<UserId>,
+    }
 }
 
-pub async fn unblock_user(call: Call<'_>) -> Result<Answer, Error> {
-    let user_id = call.other_user()?;
+pub async fn block_user(call: Call<'_>, asked: NamedUser) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    Answer::new(&OfPerson::from(&call.app.unblock_user(&actor, &user_id).await?))
+    Answer::new(&OfPerson::from(&call.app.block_user(&actor, &asked.user.id).await?))
 }
 
-pub async fn list_blocked(call: Call<'_>) -> Result<Answer, Error> {
-    let (limit, after) = (call.body.limit()?, call.after_user()?);
+pub async fn unblock_user(call: Call<'_>, asked: NamedUser) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    let page = call.app.list_blocked(&actor, after, limit).await?;
+    Answer::new(&OfPerson::from(&call.app.unblock_user(&actor, &asked.user.id).await?))
+}
+
+pub async fn list_blocked(call: Call<'_>, asked: ListBlocked) -> Result<Answer, Error> {
+    let limit = Limit::of(asked.limit, call.app.limits());
+    let actor = call.actor().await?;
+    let page = call.app.list_blocked(&actor, asked.after, limit).await?;
     Answer::new(&BlockedView::from(&page))
 }

@@ -1,62 +1,98 @@
 //! `edit-message`, `delete-message`, `react`, `pin-message`, `list-changes`: what becomes of messages.
 
-use super::messages::mentions;
+use super::fields::{Id, Limit, Mentions, request};
+use super::named::NamedMessage;
 use super::views::messages::{Changes, MessageView};
 use super::{Answer, Call};
 use crate::error::Error;
-use crate::model::{Body, Changed, Edit, MessageId, ReactionText, parse_id};
+use crate::model::{Body, Changed, ChatId, Data, Edit, MessageId, ReactionText};
 
-pub async fn edit_message(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let message = call.body.object("message")?;
-    let id = message.text("id", parse_id)?;
-    let edit = Edit {
-        body: message.optional_text("value", Body::parse)?,
-        mentions: mentions(&message)?,
-        data: message.optional_data_object("data")?,
-    };
+request! {
+    /// What is to be changed of a message.
+    EditMessage {
+        /// The chat that the message is in.
+        chat: Id<ChatId>,
+        /// The message, and what is to be changed of it.
+        message: MessageToEdit,
+    }
+
+    /// A message, and what is to be changed of it; what is absent stays.
+    MessageToEdit {
+        /// Which message.
+        id: MessageId,
+        /// The text.
+        value: Option<Body>,
+        /// The ids of the members it mentions; an empty list clears them.
+        mentions: Option<Mentions>,
+        /// A JSON object of yours; it replaces the one before, and `{}` clears it.
+        data: Option<Data>,
+    }
+
+    /// A reaction to a message.
+    React {
+        /// The chat that the message is in.
+        chat: Id<ChatId>,
+        /// The message.
+        message: Id<MessageId>,
+        /// A text of 1 to 64 bytes, mostly an emoji.
+        reaction: ReactionText,
+        /// False takes it back.
+        on: Option<bool>,
+    }
+
+    /// A message to pin.
+    PinMessage {
+        /// The chat that the message is in.
+        chat: Id<ChatId>,
+        /// The message.
+        message: Id<MessageId>,
+        /// False takes the pin off.
+        on: Option<bool>,
+    }
+
+    /// A page of the messages that were changed.
+    ListChanges {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// The number of the last change that you know; 0 for all.
+        after: i64,
+        /// How many messages at most.
+        limit: Option<Limit>,
+    }
+}
+
+pub async fn edit_message(call: Call<'_>, asked: EditMessage) -> Result<Answer, Error> {
+    let MessageToEdit { id, value, mentions, data } = asked.message;
+    let edit = Edit { body: value, mentions: mentions.map(|Mentions(ids)| ids), data };
     if edit.is_empty() {
         return Err(call.body.invalid("message", "must have value, mentions or data to change"));
     }
     let actor = call.actor().await?;
-    answer(&call.app.edit_message(&actor, chat_id, id, edit).await?)
+    answer(&call.app.edit_message(&actor, asked.chat.id, id, edit).await?)
 }
 
-pub async fn delete_message(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, id) = (call.chat_id()?, call.message_id()?);
+pub async fn delete_message(call: Call<'_>, asked: NamedMessage) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    answer(&call.app.delete_message(&actor, chat_id, id).await?)
+    answer(&call.app.delete_message(&actor, asked.chat.id, asked.message.id).await?)
 }
 
-pub async fn react(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, id) = (call.chat_id()?, call.message_id()?);
-    let reaction = call.body.text("reaction", ReactionText::parse)?;
-    let on = call.body.optional_bool("on")?.unwrap_or(true);
+pub async fn react(call: Call<'_>, asked: React) -> Result<Answer, Error> {
+    let (chat_id, id, on) = (asked.chat.id, asked.message.id, asked.on.unwrap_or(true));
     let actor = call.actor().await?;
-    answer(&call.app.react(&actor, chat_id, id, reaction, on).await?)
+    answer(&call.app.react(&actor, chat_id, id, asked.reaction, on).await?)
 }
 
-pub async fn pin_message(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, id) = (call.chat_id()?, call.message_id()?);
-    let on = call.body.optional_bool("on")?.unwrap_or(true);
+pub async fn pin_message(call: Call<'_>, asked: PinMessage) -> Result<Answer, Error> {
+    let (chat_id, id, on) = (asked.chat.id, asked.message.id, asked.on.unwrap_or(true));
     let actor = call.actor().await?;
     answer(&call.app.pin_message(&actor, chat_id, id, on).await?)
 }
 
-pub async fn list_changes(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let after = call.body.optional_number("after", 0)?;
-    let after = after.ok_or_else(|| call.body.invalid("after", "is required"))?;
-    let limit = call.body.limit()?;
+pub async fn list_changes(call: Call<'_>, asked: ListChanges) -> Result<Answer, Error> {
+    let limit = Limit::of(asked.limit, call.app.limits());
     let viewer = call.viewer().await?;
-    let page = call.app.list_changes(&viewer, chat_id, after, limit).await?;
+    let page = call.app.list_changes(&viewer, asked.chat.id, asked.after, limit).await?;
     Answer::new(&Changes::from(&page))
-}
-
-impl Call<'_> {
-    fn message_id(&self) -> Result<MessageId, Error> {
-        self.body.object("message")?.text("id", parse_id)
-    }
 }
 
 fn answer(changed: &Changed) -> Result<Answer, Error> {

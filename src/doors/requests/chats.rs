@@ -1,11 +1,14 @@
 //! Chats, and one's own part in them.
 
+use super::fields::{Before, History, Id, Limit, request};
+use super::named::{NamedChat, NamedMember, NamedUser};
 use super::views::{ChatView, Chats, OfChat, OfId};
 use super::{Answer, Call, cursor};
 use crate::domain::Actor;
 use crate::error::Error;
 use crate::model::{
-    Chat, ChatChange, ClientId, Description, ListedChat, Name, NewChat, Problem, UserId, parse_id,
+    Chat, ChatChange, ChatId, ClientId, Data, Description, ListedChat, Name, NewChat, TeamId,
+    UserId,
 };
 
 /// The longest pause of a slow mode, in seconds: a day. A longer one is lowered to it.
@@ -14,32 +17,85 @@ const MAX_SLOW_MODE: i64 = 86_400;
 /// The longest time that a chat says its messages are kept, in days: a hundred years.
 const MAX_RETENTION: i64 = 36_500;
 
-pub async fn create_chat(call: Call<'_>) -> Result<Answer, Error> {
-    let chat = call.body.object("chat")?;
-    let new = NewChat {
-        name: chat.text("name", Name::parse)?,
-        description: chat.optional_text("description", Description::parse)?,
-        private: chat.optional_bool("private")?.unwrap_or(true),
-        team_id: chat.optional_text("team_id", parse_id)?,
-        client_id: chat.optional_id("client_id", ClientId::parse)?,
-    };
-    let users = call.body.ids("users", call.app.limits().max_chat_users, UserId::parse)?;
+request! {
+    /// A new chat and its first members.
+    CreateChat {
+        /// The chat to make.
+        chat: ChatToMake,
+        /// The members besides the creator, who is one in any case.
+        users: Vec<UserId>,
+    }
+
+    /// A chat to make.
+    ChatToMake {
+        /// What it is called.
+        name: Name,
+        /// What it is about.
+        description: Option<Description>,
+        /// Whether only its members see it; true unless it says otherwise.
+        private: Option<bool>,
+        /// The team that it belongs to, whose members may see it and join it.
+        team_id: Option<TeamId>,
+        /// An id of your own: sent again with the same one, the request makes no second chat.
+        client_id: Option<ClientId>,
+    }
+
+    /// A page of one's chats.
+    ListChats {
+        /// How many chats at most.
+        limit: Option<Limit>,
+        /// The `next` of an earlier page, for the page that follows.
+        before: Option<Before<ChatId>>,
+    }
+
+    /// What is to be changed of a chat.
+    UpdateChat {
+        /// The chat, and what is to be changed of it.
+        chat: ChatToUpdate,
+    }
+
+    /// A chat, and what is to be changed of it; what is absent stays.
+    ChatToUpdate {
+        /// Which chat.
+        id: ChatId,
+        /// What it is called.
+        name: Option<Name>,
+        /// What it is about; an empty text clears it.
+        description: Option<Description>,
+        /// Whether only its members see it. For the owner.
+        private: Option<bool>,
+        /// A JSON object of yours; it replaces the one before, and `{}` clears it.
+        data: Option<Data>,
+        /// Whether moderators alone may send.
+        frozen: Option<bool>,
+        /// How many seconds a member must wait between two messages; 0 ends it.
+        slow_mode: Option<i64>,
+        /// What members see of what was said before they joined.
+        history: Option<History>,
+        /// After how many days messages are deleted; 0 keeps them. For the owner.
+        retention_days: Option<i64>,
+    }
+}
+
+pub async fn create_chat(call: Call<'_>, asked: CreateChat) -> Result<Answer, Error> {
+    let ChatToMake { name, description, private, team_id, client_id } = asked.chat;
+    let new = NewChat { name, description, private: private.unwrap_or(true), team_id, client_id };
     let actor = call.actor().await?;
-    let made = call.app.create_chat(&actor, new, users).await?;
+    let made = call.app.create_chat(&actor, new, asked.users).await?;
     match made.fresh {
         true => pushed_chat(&call, &actor, &made.listed),
         false => chat_answer(&made.listed),
     }
 }
 
-pub async fn open_direct(call: Call<'_>) -> Result<Answer, Error> {
-    let user_id = call.other_user()?;
+pub async fn open_direct(call: Call<'_>, asked: NamedUser) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    chat_answer(&call.app.open_direct(&actor, &user_id).await?)
+    chat_answer(&call.app.open_direct(&actor, &asked.user.id).await?)
 }
 
-pub async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
-    let (limit, before) = (call.body.limit()?, call.before()?);
+pub async fn list_chats(call: Call<'_>, asked: ListChats) -> Result<Answer, Error> {
+    let limit = Limit::of(asked.limit, call.app.limits());
+    let before = asked.before.map(|Before(place)| place);
     let actor = call.actor().await?;
     let page = call.app.list_chats(&actor, before, limit).await?;
     let last = |chat: &Chat| page.last_messages.get(&chat.id);
@@ -47,49 +103,41 @@ pub async fn list_chats(call: Call<'_>) -> Result<Answer, Error> {
     Answer::new(&Chats { chats, next: page.next.map(cursor) })
 }
 
-pub async fn update_chat(call: Call<'_>) -> Result<Answer, Error> {
-    let chat = call.body.object("chat")?;
-    let chat_id = chat.text("id", parse_id)?;
+pub async fn update_chat(call: Call<'_>, asked: UpdateChat) -> Result<Answer, Error> {
+    let asked = asked.chat;
     let change = ChatChange {
-        name: chat.optional_text("name", Name::parse)?,
-        description: chat.optional_text("description", Description::parse)?,
-        private: chat.optional_bool("private")?,
-        data: chat.optional_data_object("data")?,
-        frozen: chat.optional_bool("frozen")?,
-        slow_mode: chat.optional_number("slow_mode", 0)?.map(|it| it.min(MAX_SLOW_MODE)),
-        since_joining: chat.optional_text("history", |text, _| match text {
-            "all" => Ok(false),
-            "since-joining" => Ok(true),
-            _ => Err(Problem::Invalid("must be all or since-joining")),
-        })?,
-        retention_days: chat.optional_number("retention_days", 0)?.map(|it| it.min(MAX_RETENTION)),
+        name: asked.name,
+        description: asked.description,
+        private: asked.private,
+        data: asked.data,
+        frozen: asked.frozen,
+        slow_mode: asked.slow_mode.map(|seconds| seconds.min(MAX_SLOW_MODE)),
+        since_joining: asked.history.map(|history| matches!(history, History::SinceJoining)),
+        retention_days: asked.retention_days.map(|days| days.min(MAX_RETENTION)),
     };
     let actor = call.actor().await?;
-    let listed = call.app.update_chat(&actor, chat_id, change).await?;
+    let listed = call.app.update_chat(&actor, asked.id, change).await?;
     pushed_chat(&call, &actor, &listed)
 }
 
-pub async fn join_chat(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
+pub async fn join_chat(call: Call<'_>, asked: NamedChat) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    chat_answer(&call.app.join_chat(&actor, chat_id).await?)
+    chat_answer(&call.app.join_chat(&actor, asked.chat.id).await?)
 }
 
-pub async fn leave_chat(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
+pub async fn leave_chat(call: Call<'_>, asked: NamedChat) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    chat_answer(&call.app.leave_chat(&actor, chat_id).await?)
+    chat_answer(&call.app.leave_chat(&actor, asked.chat.id).await?)
 }
 
-pub async fn remove_member(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
+pub async fn remove_member(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    let listed = call.app.remove_member(&actor, chat_id, user_id).await?;
+    let listed = call.app.remove_member(&actor, asked.chat.id, asked.user.id).await?;
     pushed_chat(&call, &actor, &listed)
 }
 
-pub async fn delete_chat(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
+pub async fn delete_chat(call: Call<'_>, asked: NamedChat) -> Result<Answer, Error> {
+    let Id { id: chat_id } = asked.chat;
     let actor = call.actor().await?;
     call.app.delete_chat(&actor, chat_id).await?;
     // The push has another name.

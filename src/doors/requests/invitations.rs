@@ -1,18 +1,36 @@
 //! Invitations: made, listed, answered.
 
+use super::fields::{Before, Id, Limit, request};
+use super::named::NamedMember;
 use super::views::{InvitationView, Invitations, OfInvitation};
 use super::{Answer, Call, cursor};
 use crate::error::Error;
-use crate::model::{Invitation, InvitationId, parse_id};
+use crate::model::{Invitation, InvitationId};
 
-pub async fn invite(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
-    let actor = call.actor().await?;
-    answer(&call.app.invite(&actor, chat_id, user_id).await?)
+request! {
+    /// A page of the invitations that wait for one's answer.
+    ListInvitations {
+        /// How many invitations at most.
+        limit: Option<Limit>,
+        /// The `next` of an earlier page, for the page that follows.
+        before: Option<Before<InvitationId>>,
+    }
+
+    /// An invitation.
+    NamedInvitation {
+        /// The invitation.
+        invitation: Id<InvitationId>,
+    }
 }
 
-pub async fn list_invitations(call: Call<'_>) -> Result<Answer, Error> {
-    let (limit, before) = (call.body.limit()?, call.before()?);
+pub async fn invite(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
+    let actor = call.actor().await?;
+    answer(&call.app.invite(&actor, asked.chat.id, asked.user.id).await?)
+}
+
+pub async fn list_invitations(call: Call<'_>, asked: ListInvitations) -> Result<Answer, Error> {
+    let limit = Limit::of(asked.limit, call.app.limits());
+    let before = asked.before.map(|Before(place)| place);
     let actor = call.actor().await?;
     let page = call.app.list_invitations(actor.user_id(), before, limit).await?;
     Answer::new(&Invitations {
@@ -21,22 +39,14 @@ pub async fn list_invitations(call: Call<'_>) -> Result<Answer, Error> {
     })
 }
 
-pub async fn accept_invitation(call: Call<'_>) -> Result<Answer, Error> {
-    let id = call.invitation_id()?;
+pub async fn accept_invitation(call: Call<'_>, asked: NamedInvitation) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    answer(&call.app.accept_invitation(&actor, id).await?)
+    answer(&call.app.accept_invitation(&actor, asked.invitation.id).await?)
 }
 
-pub async fn decline_invitation(call: Call<'_>) -> Result<Answer, Error> {
-    let id = call.invitation_id()?;
+pub async fn decline_invitation(call: Call<'_>, asked: NamedInvitation) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    answer(&call.app.decline_invitation(&actor, id).await?)
-}
-
-impl Call<'_> {
-    fn invitation_id(&self) -> Result<InvitationId, Error> {
-        self.body.object("invitation")?.text("id", parse_id)
-    }
+    answer(&call.app.decline_invitation(&actor, asked.invitation.id).await?)
 }
 
 fn answer(invitation: &Invitation) -> Result<Answer, Error> {

@@ -1,12 +1,26 @@
 //! `list-members`
 
+use super::fields::{Id, Limit, request};
 use super::people_views::MembersView;
 use super::{Answer, Call};
 use crate::error::Error;
+use crate::model::{ChatId, UserId};
 
-pub async fn list_members(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, limit, after) = (call.chat_id()?, call.body.limit()?, call.after_user()?);
+request! {
+    /// A page of those who are in a chat, or kept out of it.
+    ListMembers {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// How many users at most.
+        limit: Option<Limit>,
+        /// The `next` of an earlier page, for the page that follows.
+        after: Option<UserId>,
+    }
+}
+
+pub async fn list_members(call: Call<'_>, asked: ListMembers) -> Result<Answer, Error> {
+    let limit = Limit::of(asked.limit, call.app.limits());
     let viewer = call.viewer().await?;
-    let page = call.app.list_members(&viewer, chat_id, after, limit).await?;
+    let page = call.app.list_members(&viewer, asked.chat.id, asked.after, limit).await?;
     Answer::new(&MembersView::from(&page))
 }

@@ -1,65 +1,107 @@
 //! `list-messages`, `new-message`
 
-use std::collections::HashSet;
-
+use super::fields::{Caption, End, Id, Limit, Mentions, request};
 use super::views::messages::{MessageView, Messages};
 use super::{Answer, Call};
-use crate::doors::input::Input;
+use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{
-    Body, ClientId, Extras, MessageId, MessageQuery, MessageType, Only, Problem, UserId, parse_id,
+    Body, ChatId, ClientId, Data, Extras, FileId, MessageId, MessageQuery, MessageType, Only,
+    Problem,
 };
 
-pub async fn list_messages(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let query = call.body.object_or_empty("query")?;
-    let (from, to) = query.optional_times("from", "to")?;
+request! {
+    /// A page of a chat's messages.
+    ListMessages {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// Which of its messages; the latest, if it is absent.
+        query: Option<MessagesWanted>,
+    }
+
+    /// Which messages of a chat are wanted; the bounds hold together.
+    #[derive(Default)]
+    MessagesWanted {
+        /// Sent at this time or later.
+        from: Option<Time>,
+        /// Sent at this time or earlier; a time without decimals means the whole second.
+        to: Option<End>,
+        /// Those with a higher `seq`.
+        after_seq: Option<i64>,
+        /// Those with a lower `seq`.
+        before_seq: Option<i64>,
+        /// Those that answer the message of this id.
+        reply_to: Option<MessageId>,
+        /// True for the pinned ones alone.
+        pinned: Option<bool>,
+        /// How many messages at most.
+        limit: Option<Limit>,
+    }
+
+    /// A message to send.
+    NewMessage {
+        /// The chat that it goes to.
+        chat: Id<ChatId>,
+        /// The message.
+        message: MessageToSend,
+    }
+
+    /// What a message says.
+    MessageToSend {
+        /// What kind of thing the message is.
+        r#type: MessageType,
+        /// A file that you have uploaded, for an `img` or a `file`.
+        file: Option<Id<FileId>>,
+        /// The text; of an `img` or a `file` the caption, or without `file` a URL.
+        value: Option<Caption>,
+        /// An id of your own: sent again with the same one, the message is stored and pushed once.
+        client_id: Option<ClientId>,
+        /// The message of this chat that it answers.
+        reply_to: Option<Id<MessageId>>,
+        /// The ids of the members it mentions.
+        mentions: Option<Mentions>,
+        /// A JSON object of yours.
+        data: Option<Data>,
+    }
+}
+
+pub async fn list_messages(call: Call<'_>, asked: ListMessages) -> Result<Answer, Error> {
+    let wanted = asked.query.unwrap_or_default();
     let query = MessageQuery {
-        from,
-        to,
-        after_seq: query.optional_number("after_seq", 0)?,
-        before_seq: query.optional_number("before_seq", 0)?,
-        only: only(&query)?,
-        limit: query.limit()?,
+        from: wanted.from,
+        to: wanted.to.map(|End(time)| time),
+        after_seq: wanted.after_seq,
+        before_seq: wanted.before_seq,
+        only: only(wanted.reply_to, wanted.pinned.unwrap_or(false))?,
+        limit: Limit::of(wanted.limit, call.app.limits()),
     };
     let viewer = call.viewer().await?;
-    let page = call.app.list_messages(&viewer, chat_id, &query).await?;
+    let page = call.app.list_messages(&viewer, asked.chat.id, &query).await?;
     Answer::new(&Messages::from(&page))
 }
 
-fn only(query: &Input<'_>) -> Result<Option<Only>, Error> {
-    let reply_to = query.optional_text("reply_to", parse_id)?;
-    let pinned = query.optional_bool("pinned")?.unwrap_or(false);
+fn only(reply_to: Option<MessageId>, pinned: bool) -> Result<Option<Only>, Error> {
     match reply_to {
-        Some(_) if pinned => Err(query.invalid("pinned", "must not stand beside reply_to")),
+        Some(_) if pinned => {
+            Err(Problem::Invalid("must not stand beside reply_to").at("query.pinned"))
+        }
         Some(id) => Ok(Some(Only::Replies(id))),
         None => Ok(pinned.then_some(Only::Pinned)),
     }
 }
 
-pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let message = call.body.object("message")?;
-    let kind = message.text("type", |text, _| {
-        MessageType::parse(text).ok_or(Problem::Invalid("must be text, img or file"))
-    })?;
-    let file = message.optional_object("file")?;
-    let file = file.map(|file| file.text("id", parse_id)).transpose()?;
-    if file.is_some() && kind == MessageType::Text {
-        return Err(message.invalid("type", "must be img or file beside a file"));
-    }
-    let body = match file {
-        None => message.text("value", Body::parse)?,
-        Some(_) => message.optional_text("value", Body::parse_caption)?.unwrap_or_else(Body::none),
-    };
-    let client_id = message.optional_id("client_id", ClientId::parse)?;
+pub async fn new_message(call: Call<'_>, asked: NewMessage) -> Result<Answer, Error> {
+    let (chat_id, message) = (asked.chat.id, asked.message);
+    let file = message.file.map(|file| file.id);
+    let body = body(message.r#type, file, message.value)?;
     let extras = Extras {
-        reply_to: reply_to(&message)?,
-        mentions: mentions(&message)?.unwrap_or_default(),
-        data: message.optional_data_object("data")?,
+        reply_to: message.reply_to.map(|message| message.id),
+        mentions: message.mentions.map(|Mentions(ids)| ids).unwrap_or_default(),
+        data: message.data,
         file,
     };
     let actor = call.actor().await?;
+    let (kind, client_id) = (message.r#type, message.client_id);
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;
     // In the room the push has another name.
     let id = call.asker.connection().id();
@@ -70,21 +112,17 @@ pub async fn new_message(call: Call<'_>) -> Result<Answer, Error> {
     Ok(Answer::new(&MessageView::new(&sent.message, &sent.author))?.pushed(pushed))
 }
 
-fn reply_to(message: &Input<'_>) -> Result<Option<MessageId>, Error> {
-    let reply_to = message.optional_object("reply_to")?;
-    reply_to.map(|reply_to| reply_to.text("id", parse_id)).transpose()
-}
-
-/// The users that a message mentions, each once, if it says so.
-pub(super) fn mentions(message: &Input<'_>) -> Result<Option<Vec<UserId>>, Error> {
-    const MAX: usize = Extras::MAX_MENTIONS;
-    let mentions =
-        message.optional_ids("mentions", MAX, UserId::parse).map_err(|error| match error {
-            Error::TooLarge { field, .. } => {
-                Error::invalid(field, format!("must name {MAX} users at most"))
-            }
-            error => error,
-        })?;
-    let mut seen = HashSet::new();
-    Ok(mentions.map(|ids| ids.into_iter().filter(|id| seen.insert(id.clone())).collect()))
+/// What a message says, which may be nothing beside a file.
+fn body(kind: MessageType, file: Option<FileId>, value: Option<Caption>) -> Result<Body, Error> {
+    let wrong = |why, path| Err(Problem::Invalid(why).at(path));
+    match (value, file) {
+        (_, Some(_)) if kind == MessageType::Text => {
+            wrong("must be img or file beside a file", "message.type")
+        }
+        (Some(Caption(body)), Some(_)) => Ok(body),
+        (None, Some(_)) => Ok(Body::none()),
+        (Some(Caption(body)), None) if !body.as_ref().is_empty() => Ok(body),
+        (Some(_), None) => wrong("must not be empty", "message.value"),
+        (None, None) => wrong("is required", "message.value"),
+    }
 }

@@ -4,10 +4,12 @@
 mod blocks;
 mod changes;
 mod chats;
+pub mod fields;
 mod invitations;
 mod members;
 mod messages;
 mod moderation;
+mod named;
 mod people;
 pub mod people_views;
 mod public_chats;
@@ -25,16 +27,20 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use super::asked::{Asked, nearest};
 use super::input::Input;
+use super::shape::Shape;
 use crate::clock::Time;
 use crate::domain::{Actor, App, Connection, Viewer};
 use crate::error::Error;
-use crate::model::{ChatId, Problem, UserId, parse_id, read_id};
+use crate::model::{ChatId, UserId};
+use fields::Request;
+use views::messages::MessageView;
+use views::{ChatView, OfChat};
 
 pub use single::answer_single;
 
@@ -72,6 +78,12 @@ pub struct Row {
     pub event: &'static str,
     /// What it does, in a few words.
     pub does: &'static str,
+    /// What it belongs to.
+    pub feature: &'static str,
+    /// The type of its body, but for who acts.
+    pub request: Shape,
+    /// The type of its answer.
+    pub answer: Shape,
     user: User,
 }
 
@@ -97,72 +109,159 @@ pub struct Answer {
 
 /// Writes the functions that use the table of events.
 macro_rules! events {
-    ($($name:literal ($user:ident) $does:literal => $function:path,)*) => {
+    ($($feature:literal {
+        $($name:literal ($user:ident) $does:literal
+            => $function:path as $request:ty => $answer:ty;)*
+    })*) => {
         /// All events.
-        pub const EVENTS: &[Row] =
-            &[$(Row { event: $name, does: $does, user: User::$user }),*];
+        pub const EVENTS: &[Row] = &[$($(Row {
+            event: $name,
+            does: $does,
+            feature: $feature,
+            request: |schemas| schemas.subschema_for::<$request>(),
+            answer: |schemas| schemas.subschema_for::<$answer>(),
+            user: User::$user,
+        }),*),*];
 
         async fn call(event: &str, call: Call<'_>) -> Result<Answer, Error> {
             match event {
-                $($name => $function(call).await,)*
+                $($($name => {
+                    let asked = <$request as Request>::read(&call.body)?;
+                    $function(call, asked).await
+                })*)*
                 _ => Err(no_event(event)),
             }
-        }    };
+        }
+    };
 }
 
+// For each feature its events: what its `user` says, what it does, and by which function, which
+// takes the request and gives the answer of these types.
 events! {
-    "create-user" (Other) "Make a user, or find one" => users::create_user,
-    "list-users" (Other) "List users by name, or by how their names begin" => people::list_users,
-    "update-user" (Other) "Change how one is seen" => people::update_user,
-    "delete-user" (Other) "Delete oneself, or as the service any user" => people::delete_user,
-    "watch-users" (SocketOther) "Hear when users come, go and change" => people::watch_users,
-    "unwatch-users" (SocketOther) "Hear no more of users" => people::unwatch_users,
-    "list-members" (Other) "List who is in a chat" => members::list_members,
-    "block-user" (Other) "Keep a user from reaching oneself" => blocks::block_user,
-    "unblock-user" (Other) "Let a user reach oneself again" => blocks::unblock_user,
-    "list-blocked" (Other) "List those one has blocked" => blocks::list_blocked,
-    "create-chat" (Actor) "Make a chat with its first members" => chats::create_chat,
-    "open-direct" (Other) "Find or make the one private chat of two users" => chats::open_direct,
-    "list-chats" (Actor) "List one's chats, latest activity first" => chats::list_chats,
-    "list-public-chats" (Other) "List the public chats, latest activity first" => public_chats::list_public_chats,
-    "update-chat" (Actor) "Change what is said of a chat, and what holds in it" => chats::update_chat,
-    "join-chat" (Actor) "Become a member of a chat that one may see" => chats::join_chat,
-    "leave-chat" (Actor) "End one's membership of a chat" => chats::leave_chat,
-    "mark-read" (Actor) "Say how far one has read" => reading::mark_read,
-    "count-unread" (Other) "Count what is unread in all one's chats" => reading::count_unread,
-    "update-membership" (Other) "Mute, pin or archive a chat for oneself" => reading::update_membership,
-    "remove-member" (Other) "End another's membership" => chats::remove_member,
-    "delete-chat" (Other) "End a chat with all that was said in it" => chats::delete_chat,
-    "set-role" (Other) "Make a member the owner, a moderator or neither" => roles::set_role,
-    "mute-member" (Other) "Keep a member from sending" => roles::mute_member,
-    "unmute-member" (Other) "Let a muted member send again" => roles::unmute_member,
-    "ban-member" (Other) "Keep a user out of a chat" => moderation::ban_member,
-    "unban-member" (Other) "End a user's ban" => moderation::unban_member,
-    "list-bans" (Other) "List who may not enter a chat" => moderation::list_bans,
-    "report-message" (Other) "Tell the service of a message" => moderation::report_message,
-    "list-messages" (Actor) "List a chat's messages, in the order sent" => messages::list_messages,
-    "search-messages" (Other) "Find messages by their words, the latest first" => search::search_messages,
-    "new-message" (Actor) "Send a message" => messages::new_message,
-    "edit-message" (Other) "Change what a message says" => changes::edit_message,
-    "delete-message" (Other) "Delete what a message says" => changes::delete_message,
-    "react" (Other) "React to a message, or take that back" => changes::react,
-    "pin-message" (Other) "Pin a message, or take the pin off" => changes::pin_message,
-    "list-changes" (Other) "List the messages that were changed" => changes::list_changes,
-    "typing" (Other) "Say that one is writing, or has stopped" => signals::typing,
-    "signal" (Other) "Send something that is not kept" => signals::signal,
-    "subscribe" (Socket) "Be in a chat's room, or hear of the system" => rooms::subscribe,
-    "unsubscribe" (Socket) "Leave a chat's room, or hear no more of the system" => rooms::unsubscribe,
-    "invite" (Other) "Ask a user into a chat" => invitations::invite,
-    "list-invitations" (Actor) "List the invitations that wait for one's answer" => invitations::list_invitations,
-    "accept-invitation" (Actor) "Become a member of the chat that one was asked into" => invitations::accept_invitation,
-    "decline-invitation" (Actor) "Say no to an invitation" => invitations::decline_invitation,
-    "create-team" (Actor) "Make a team" => teams::create_team,
-    "list-teams" (Actor) "List one's teams" => teams::list_teams,
-    "add-to-team" (Other) "Add a user to a team" => teams::add_to_team,
-    "remove-from-team" (Other) "Remove a user from a team, or oneself" => teams::remove_from_team,
+    "People" {
+        "create-user" (Other) "Make a user, or find one"
+            => users::create_user as users::CreateUser => views::OfUser<'_>;
+        "list-users" (Other) "List users by name, or by how their names begin"
+            => people::list_users as people::ListUsers => people_views::PeopleView<'_>;
+        "update-user" (Other) "Change how one is seen"
+            => people::update_user as people::UpdateUser => people_views::OfPerson<'_>;
+        "delete-user" (Other) "Delete oneself, or as the service any user"
+            => people::delete_user as people::DeleteUser => people_views::OfUserId<'_>;
+        "watch-users" (SocketOther) "Hear when users come, go and change"
+            => people::watch_users as people::WatchUsers => people_views::PeopleView<'_>;
+        "unwatch-users" (SocketOther) "Hear no more of users"
+            => people::unwatch_users as people::WatchUsers => people_views::PeopleView<'_>;
+        "block-user" (Other) "Keep a user from reaching oneself"
+            => blocks::block_user as named::NamedUser => people_views::OfPerson<'_>;
+        "unblock-user" (Other) "Let a user reach oneself again"
+            => blocks::unblock_user as named::NamedUser => people_views::OfPerson<'_>;
+        "list-blocked" (Other) "List those one has blocked"
+            => blocks::list_blocked as blocks::ListBlocked => people_views::BlockedView<'_>;
+    }
+    "Chats" {
+        "create-chat" (Actor) "Make a chat with its first members"
+            => chats::create_chat as chats::CreateChat => OfChat<ChatView<'_>>;
+        "open-direct" (Other) "Find or make the one private chat of two users"
+            => chats::open_direct as named::NamedUser => OfChat<ChatView<'_>>;
+        "list-chats" (Actor) "List one's chats, latest activity first"
+            => chats::list_chats as chats::ListChats => views::Chats<'_>;
+        "list-public-chats" (Other) "List the public chats, latest activity first"
+            => public_chats::list_public_chats as public_chats::ListPublicChats => views::Chats<'_>;
+        "update-chat" (Actor) "Change what is said of a chat, and what holds in it"
+            => chats::update_chat as chats::UpdateChat => OfChat<ChatView<'_>>;
+        "delete-chat" (Other) "End a chat with all that was said in it"
+            => chats::delete_chat as named::NamedChat => OfChat<views::OfId<ChatId>>;
+    }
+    "Membership" {
+        "join-chat" (Actor) "Become a member of a chat that one may see"
+            => chats::join_chat as named::NamedChat => OfChat<ChatView<'_>>;
+        "leave-chat" (Actor) "End one's membership of a chat"
+            => chats::leave_chat as named::NamedChat => OfChat<ChatView<'_>>;
+        "list-members" (Other) "List who is in a chat"
+            => members::list_members as members::ListMembers => people_views::MembersView<'_>;
+        "remove-member" (Other) "End another's membership"
+            => chats::remove_member as named::NamedMember => OfChat<ChatView<'_>>;
+        "mark-read" (Actor) "Say how far one has read"
+            => reading::mark_read as reading::MarkRead => OfChat<views::ReadView>;
+        "count-unread" (Other) "Count what is unread in all one's chats"
+            => reading::count_unread as fields::NoFields => reading::UnreadView;
+        "update-membership" (Other) "Mute, pin or archive a chat for oneself"
+            => reading::update_membership as reading::UpdateMembership => OfChat<ChatView<'_>>;
+    }
+    "Moderation" {
+        "set-role" (Other) "Make a member the owner, a moderator or neither"
+            => roles::set_role as roles::SetRole => people_views::OfMember<'_>;
+        "mute-member" (Other) "Keep a member from sending"
+            => roles::mute_member as roles::Restriction => people_views::OfMember<'_>;
+        "unmute-member" (Other) "Let a muted member send again"
+            => roles::unmute_member as named::NamedMember => people_views::OfMember<'_>;
+        "ban-member" (Other) "Keep a user out of a chat"
+            => moderation::ban_member as roles::Restriction => moderation::Banned<'_>;
+        "unban-member" (Other) "End a user's ban"
+            => moderation::unban_member as named::NamedMember => moderation::Banned<'_>;
+        "list-bans" (Other) "List who may not enter a chat"
+            => moderation::list_bans as members::ListMembers => moderation::BansView<'_>;
+        "report-message" (Other) "Tell the service of a message"
+            => moderation::report_message as moderation::ReportMessage => Nothing;
+    }
+    "Messages" {
+        "list-messages" (Actor) "List a chat's messages, in the order sent"
+            => messages::list_messages as messages::ListMessages => views::messages::Messages<'_>;
+        "search-messages" (Other) "Find messages by their words, the latest first"
+            => search::search_messages as search::SearchMessages => views::messages::FoundMessages<'_>;
+        "new-message" (Actor) "Send a message"
+            => messages::new_message as messages::NewMessage => MessageView<'_>;
+        "edit-message" (Other) "Change what a message says"
+            => changes::edit_message as changes::EditMessage => MessageView<'_>;
+        "delete-message" (Other) "Delete what a message says"
+            => changes::delete_message as named::NamedMessage => MessageView<'_>;
+        "react" (Other) "React to a message, or take that back"
+            => changes::react as changes::React => MessageView<'_>;
+        "pin-message" (Other) "Pin a message, or take the pin off"
+            => changes::pin_message as changes::PinMessage => MessageView<'_>;
+        "list-changes" (Other) "List the messages that were changed"
+            => changes::list_changes as changes::ListChanges => views::messages::Changes<'_>;
+    }
+    "Without a trace" {
+        "typing" (Other) "Say that one is writing, or has stopped"
+            => signals::typing as signals::Typing => Nothing;
+        "signal" (Other) "Send something that is not kept"
+            => signals::signal as signals::Signal => Nothing;
+    }
+    "Rooms" {
+        "subscribe" (Socket) "Be in a chat's room, or hear of the system"
+            => rooms::subscribe as rooms::Subscription => views::rooms::ChannelView;
+        "unsubscribe" (Socket) "Leave a chat's room, or hear no more of the system"
+            => rooms::unsubscribe as rooms::Subscription => views::rooms::ChannelView;
+    }
+    "Invitations" {
+        "invite" (Other) "Ask a user into a chat"
+            => invitations::invite as named::NamedMember => views::OfInvitation<'_>;
+        "list-invitations" (Actor) "List the invitations that wait for one's answer"
+            => invitations::list_invitations as invitations::ListInvitations => views::Invitations<'_>;
+        "accept-invitation" (Actor) "Become a member of the chat that one was asked into"
+            => invitations::accept_invitation as invitations::NamedInvitation => views::OfInvitation<'_>;
+        "decline-invitation" (Actor) "Say no to an invitation"
+            => invitations::decline_invitation as invitations::NamedInvitation => views::OfInvitation<'_>;
+    }
+    "Teams" {
+        "create-team" (Actor) "Make a team"
+            => teams::create_team as teams::CreateTeam => views::teams::OfTeam<'_>;
+        "list-teams" (Actor) "List one's teams"
+            => teams::list_teams as fields::NoFields => views::teams::Teams<'_>;
+        "add-to-team" (Other) "Add a user to a team"
+            => teams::add_to_team as teams::TeamMember => views::teams::OfTeam<'_>;
+        "remove-from-team" (Other) "Remove a user from a team, or oneself"
+            => teams::remove_from_team as teams::TeamMember => views::teams::OfTeam<'_>;
+    }
 }
 
 impl Row {
+    /// Whether its `user` may say who acts.
+    pub fn takes_user(&self) -> bool {
+        matches!(self.user, User::Actor | User::Socket)
+    }
+
     /// Whether it concerns a socket.
     pub fn is_of_socket(&self) -> bool {
         matches!(self.user, User::Socket | User::SocketOther)
@@ -207,9 +306,10 @@ pub async fn answer(
     call(row.event, Call { asker, app, body, user: row.user }).await
 }
 
-/// `{}`
-#[derive(Serialize)]
-struct Nothing {}
+/// The answer to what brings none.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Done")]
+pub struct Nothing {}
 
 impl Answer {
     fn new(body: &impl Serialize) -> Result<Answer, Error> {
@@ -223,30 +323,11 @@ impl Answer {
 }
 
 impl Call<'_> {
-    fn chat_id(&self) -> Result<ChatId, Error> {
-        self.body.object("chat")?.text("id", parse_id)
-    }
-
     /// Whether the connection hears the chat as one of the users that it acts as; `member` says
     /// whether the actor is a member for sure, of which the audience may hear only now.
     fn hears(&self, actor: &Actor, chat_id: ChatId, member: bool) -> bool {
         let as_actor = member && self.asker.hears_as(actor.user_id());
         as_actor || self.app.hears_as_member(self.asker.connection().id(), chat_id)
-    }
-
-    /// Where a page begins: what an earlier one called `next`.
-    fn before<Id: From<Uuid>>(&self) -> Result<Option<(Time, Id)>, Error> {
-        let read = |text: &str| {
-            let (micros, id) = text.split_once('.')?;
-            Some((Time::from_micros(micros.parse().ok()?), read_id(id)?))
-        };
-        let invalid = Problem::Invalid("must be the next of an earlier page");
-        self.body.optional_text("before", |text, _| read(text).ok_or(invalid))
-    }
-
-    /// After whom a page of users begins: what an earlier one called `next`.
-    fn after_user(&self) -> Result<Option<UserId>, Error> {
-        self.body.optional_id("after", UserId::parse)
     }
 
     /// Whom the request names to act. Errors: `invalid`.
@@ -271,11 +352,6 @@ impl Call<'_> {
     async fn viewer(&self) -> Result<Viewer, Error> {
         let actor = self.asker.act(self.named()?).await?;
         Ok(actor.map_or_else(|| self.asker.connection().viewer(), |actor| Viewer::from(&actor)))
-    }
-
-    /// The request's `user` where that is not the actor.
-    fn other_user(&self) -> Result<UserId, Error> {
-        self.body.object("user")?.id("id", UserId::parse)
     }
 }
 

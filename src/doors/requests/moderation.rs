@@ -1,60 +1,80 @@
 //! `ban-member`, `unban-member`, `list-bans`, `report-message`
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::fields::{Id, Limit, request};
+use super::members::ListMembers;
+use super::named::NamedMember;
 use super::people_views::PersonView;
+use super::roles::Restriction;
 use super::views::OfId;
 use super::{Answer, Call, Nothing};
 use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{Ban, Reason, UserId, parse_id};
+use crate::model::{Ban, ChatId, MessageId, Reason, UserId};
 
-pub async fn ban_member(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
-    let until = call.body.optional_time("until")?;
+request! {
+    /// A message that should not be there.
+    ReportMessage {
+        /// The chat that the message is in.
+        chat: Id<ChatId>,
+        /// The message.
+        message: Id<MessageId>,
+        /// Why it should not be there.
+        reason: Option<Reason>,
+    }
+}
+
+pub async fn ban_member(call: Call<'_>, asked: Restriction) -> Result<Answer, Error> {
+    let Restriction { chat, user, until } = asked;
     let actor = call.actor().await?;
-    let ban = call.app.ban_member(&actor, chat_id, user_id, until).await?;
+    let ban = call.app.ban_member(&actor, chat.id, user.id, until).await?;
     answer(&ban, true)
 }
 
-pub async fn unban_member(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
+pub async fn unban_member(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    let ban = call.app.unban_member(&actor, chat_id, &user_id).await?;
+    let ban = call.app.unban_member(&actor, asked.chat.id, &asked.user.id).await?;
     answer(&ban, false)
 }
 
-pub async fn list_bans(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let (limit, after) = (call.body.limit()?, call.body.optional_id("after", UserId::parse)?);
+pub async fn list_bans(call: Call<'_>, asked: ListMembers) -> Result<Answer, Error> {
+    let ListMembers { chat, limit, after } = asked;
+    let limit = Limit::of(limit, call.app.limits());
     let actor = call.actor().await?;
-    let page = call.app.list_bans(&actor, chat_id, after, limit).await?;
+    let page = call.app.list_bans(&actor, chat.id, after, limit).await?;
     Answer::new(&BansView {
         bans: page.bans.iter().map(BanView::from).collect(),
         next: page.next.as_ref(),
     })
 }
 
-pub async fn report_message(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let message_id = call.body.object("message")?.text("id", parse_id)?;
-    let reason = call.body.optional_text("reason", Reason::parse)?;
+pub async fn report_message(call: Call<'_>, asked: ReportMessage) -> Result<Answer, Error> {
+    let ReportMessage { chat, message, reason } = asked;
     let actor = call.actor().await?;
-    call.app.report_message(&actor, chat_id, message_id, reason).await?;
+    call.app.report_message(&actor, chat.id, message.id, reason).await?;
     Answer::new(&Nothing {})
 }
 
-/// `{member:{user, banned?, until?}}`
-#[derive(Serialize)]
-struct Banned<'a> {
+/// Whether a user may enter a chat.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Banned")]
+pub struct Banned<'a> {
+    /// The user.
     member: BannedView<'a>,
 }
 
-#[derive(Serialize)]
+/// A user who is banned from a chat, or is so no longer.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BannedMember")]
 struct BannedView<'a> {
+    /// Who it is.
     user: PersonView<'a>,
+    /// True for a user who may not enter the chat.
     #[serde(skip_serializing_if = "Option::is_none")]
     banned: Option<bool>,
+    /// Until when; absent if for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
 }
@@ -68,20 +88,29 @@ fn answer(ban: &Ban, banned: bool) -> Result<Answer, Error> {
     Answer::new(&Banned { member })
 }
 
-/// `{bans:[{user, until?, by, created_at}], next?}`
-#[derive(Serialize)]
-struct BansView<'a> {
+/// A page of those who may not enter a chat.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Bans")]
+pub struct BansView<'a> {
+    /// The bans, by the ids of their users.
     bans: Vec<BanView<'a>>,
+    /// Give it back as `after` for the page that follows; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a UserId>,
 }
 
-#[derive(Serialize)]
+/// That a user may not enter a chat.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ban")]
 struct BanView<'a> {
+    /// Who may not.
     user: PersonView<'a>,
+    /// Until when; absent if for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
+    /// The moderator.
     by: OfId<&'a UserId>,
+    /// Since when.
     created_at: Time,
 }
 

@@ -1,56 +1,96 @@
 //! `list-users`, `update-user`, `delete-user`, `watch-users`, `unwatch-users`
 
+use super::fields::{Beginning, Id, Limit, OldMessages, request};
 use super::people_views::{OfPerson, OfUserId, PeopleView};
 use super::views::OfId;
 use super::{Answer, Call};
-use crate::doors::input::Input;
 use crate::error::Error;
-use crate::model::{ExternalId, Handle, Name, Naming, Photo, Problem, UserChange, UserId};
+use crate::model::{Data, ExternalId, Handle, Name, Naming, Photo, Problem, UserChange, UserId};
 
-/// So many users can be named in one request.
-const MAX_NAMED: usize = 1000;
+request! {
+    /// Users by their names, or by how these begin.
+    ListUsers {
+        /// The users you name, at most 1,000. Those who are unknown are left out.
+        users: Option<Vec<UserName>>,
+        /// In place of `users`: what the handle or the name begins with.
+        text: Option<Beginning>,
+        /// How many users at most, beside `text`.
+        limit: Option<Limit>,
+    }
 
-pub async fn list_users(call: Call<'_>) -> Result<Answer, Error> {
+    /// A user, by one of these.
+    UserName {
+        /// The user's id.
+        id: Option<UserId>,
+        /// Your own id of the user.
+        external_id: Option<ExternalId>,
+        /// The user's handle.
+        handle: Option<Handle>,
+    }
+
+    /// How you want to be seen.
+    UpdateUser {
+        /// What is to be changed of yourself.
+        user: UserToUpdate,
+    }
+
+    /// What is to be changed of a user; what is absent stays.
+    UserToUpdate {
+        /// The name that others see.
+        name: Option<Name>,
+        /// A picture, as a URL or a data URL.
+        photo: Option<Photo>,
+        /// A unique name: 1 to 32 letters of any script, digits and underscores.
+        handle: Option<Handle>,
+        /// A JSON object of yours; it replaces the one before, and `{}` clears it.
+        data: Option<Data>,
+    }
+
+    /// A user to delete.
+    DeleteUser {
+        /// Yourself, if it is absent; the service may name anybody.
+        user: Option<Id<Option<UserId>>>,
+        /// What becomes of what the user has said.
+        messages: OldMessages,
+    }
+
+    /// Users to watch.
+    WatchUsers {
+        /// The users.
+        users: Vec<Id<UserId>>,
+    }
+}
+
+pub async fn list_users(call: Call<'_>, asked: ListUsers) -> Result<Answer, Error> {
     let viewer = call.viewer().await?;
-    let named = call.body.optional_objects("users", MAX_NAMED)?;
-    let found = match named {
-        Some(named) => {
-            let namings = named.iter().map(naming).collect::<Result<Vec<_>, _>>()?;
+    let found = match (asked.users, asked.text) {
+        (Some(users), _) => {
+            let namings =
+                users.into_iter().enumerate().map(naming).collect::<Result<Vec<_>, _>>()?;
             call.app.list_users(&viewer, &namings).await?
         }
-        None => {
-            let blank = Problem::Invalid("must not be empty");
-            let text = call.body.text("text", |text, limits| match text.trim() {
-                "" => Err(blank),
-                text => Name::parse_known(text, limits),
-            });
-            let text = text.map_err(|error| call.or_users(error))?;
-            call.app.find_users(&viewer, text.as_ref(), call.body.limit()?).await?
+        (None, Some(Beginning(Some(text)))) => {
+            let limit = Limit::of(asked.limit, call.app.limits());
+            call.app.find_users(&viewer, text.as_ref(), limit).await?
         }
+        (None, Some(Beginning(None))) => {
+            return Err(call.body.invalid("text", "must not be empty"));
+        }
+        (None, None) => return Err(call.body.invalid("text", "or users is required")),
     };
     Answer::new(&PeopleView::from(&found))
 }
 
-pub async fn update_user(call: Call<'_>) -> Result<Answer, Error> {
-    let user = call.body.object("user")?;
-    let change = UserChange {
-        name: user.optional_text("name", Name::parse)?,
-        photo: user.optional_text("photo", Photo::parse)?,
-        handle: user.optional_text("handle", Handle::parse)?,
-        data: user.optional_data_object("data")?,
-    };
+pub async fn update_user(call: Call<'_>, asked: UpdateUser) -> Result<Answer, Error> {
+    let UserToUpdate { name, photo, handle, data } = asked.user;
+    let change = UserChange { name, photo, handle, data };
     let actor = call.actor().await?;
     Answer::new(&OfPerson::from(&call.app.update_user(&actor, change).await?))
 }
 
-pub async fn delete_user(call: Call<'_>) -> Result<Answer, Error> {
-    let named = call.body.optional_object("user")?;
-    let named = named.map(|user| user.optional_id("id", UserId::parse)).transpose()?.flatten();
-    let erase = call.body.text("messages", |text, _| match text {
-        "keep" => Ok(false),
-        "erase" => Ok(true),
-        _ => Err(Problem::Invalid("must be keep or erase")),
-    })?;
+pub async fn delete_user(call: Call<'_>, asked: DeleteUser) -> Result<Answer, Error> {
+    let named = asked.user.and_then(|user| user.id);
+    let erase = matches!(asked.messages, OldMessages::Erase);
     let viewer = call.viewer().await?;
     let user_id = match named {
         Some(user_id) if viewer.user_id() != Some(&user_id) => {
@@ -66,48 +106,25 @@ pub async fn delete_user(call: Call<'_>) -> Result<Answer, Error> {
     Answer::new(&OfUserId { user: OfId { id: &user_id } })
 }
 
-pub async fn watch_users(call: Call<'_>) -> Result<Answer, Error> {
-    let users = call.named_users()?;
+pub async fn watch_users(call: Call<'_>, asked: WatchUsers) -> Result<Answer, Error> {
+    let users = asked.users.into_iter().map(|user| user.id).collect();
     let viewer = call.viewer().await?;
     let found = call.app.watch_users(call.asker.connection().id(), &viewer, users).await?;
     Answer::new(&PeopleView::from(&found))
 }
 
-pub async fn unwatch_users(call: Call<'_>) -> Result<Answer, Error> {
-    let users = call.named_users()?;
+pub async fn unwatch_users(call: Call<'_>, asked: WatchUsers) -> Result<Answer, Error> {
+    let users = asked.users.into_iter().map(|user| user.id).collect();
     let viewer = call.viewer().await?;
     let found = call.app.unwatch_users(call.asker.connection().id(), &viewer, users).await?;
     Answer::new(&PeopleView::from(&found))
 }
 
 /// One of the users of a request, by the first of the names that is there.
-fn naming(user: &Input<'_>) -> Result<Naming, Error> {
-    if let Some(id) = user.optional_id("id", UserId::parse)? {
-        return Ok(Naming::Id(id));
-    }
-    if let Some(id) = user.optional_id("external_id", ExternalId::parse)? {
-        return Ok(Naming::ExternalId(id));
-    }
-    let handle = user.optional_text("handle", Handle::parse)?;
-    handle
-        .map(Naming::Handle)
-        .ok_or_else(|| user.invalid("id", "or external_id, or handle is required"))
-}
-
-impl Call<'_> {
-    fn named_users(&self) -> Result<Vec<UserId>, Error> {
-        let users = self.body.optional_objects("users", MAX_NAMED)?;
-        let users = users.ok_or_else(|| self.body.invalid("users", "is required"))?;
-        users.iter().map(|user| user.id("id", UserId::parse)).collect()
-    }
-
-    /// Says of a request without a text that it needs one of the two.
-    fn or_users(&self, error: Error) -> Error {
-        match error {
-            Error::Invalid { field, why } if why == "is required" => {
-                Error::Invalid { field, why: "or users is required".into() }
-            }
-            error => error,
-        }
-    }
+fn naming((at, user): (usize, UserName)) -> Result<Naming, Error> {
+    let naming = user.id.map(Naming::Id);
+    let naming = naming.or_else(|| user.external_id.map(Naming::ExternalId));
+    let naming = naming.or_else(|| user.handle.map(Naming::Handle));
+    let none = Problem::Invalid("or external_id, or handle is required");
+    naming.ok_or_else(|| none.at(&format!("users.{at}.id")))
 }

@@ -1,18 +1,28 @@
 //! `list-public-chats`
 
+use super::fields::{Before, Beginning, Limit, request};
 use super::views::{ChatView, Chats};
 use super::{Answer, Call, cursor};
 use crate::error::Error;
-use crate::model::Name;
+use crate::model::ChatId;
 
-pub async fn list_public_chats(call: Call<'_>) -> Result<Answer, Error> {
-    let (limit, before) = (call.body.limit()?, call.before()?);
-    let text = call.body.optional_text("text", |text, limits| match text.trim() {
-        "" => Ok(None),
-        text => Name::parse_known(text, limits).map(Some),
-    })?;
+request! {
+    /// A page of the public chats.
+    ListPublicChats {
+        /// What their names begin with.
+        text: Option<Beginning>,
+        /// How many chats at most.
+        limit: Option<Limit>,
+        /// The `next` of an earlier page, for the page that follows.
+        before: Option<Before<ChatId>>,
+    }
+}
+
+pub async fn list_public_chats(call: Call<'_>, asked: ListPublicChats) -> Result<Answer, Error> {
+    let limit = Limit::of(asked.limit, call.app.limits());
+    let before = asked.before.map(|Before(place)| place);
+    let text = asked.text.and_then(|Beginning(text)| text);
     let viewer = call.viewer().await?;
-    let text = text.flatten();
     let page = call.app.list_public_chats(&viewer, text.as_ref(), before, limit).await?;
     let chats = page.chats.iter().map(ChatView::from).collect();
     Answer::new(&Chats { chats, next: page.next.map(cursor) })

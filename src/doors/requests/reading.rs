@@ -1,24 +1,53 @@
 //! `mark-read`, `count-unread`, `update-membership`: what is one's own of chats.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::fields::{Id, NoFields, request};
 use super::views::{ChatView, OfChat, ReadView};
 use super::{Answer, Call};
 use crate::error::Error;
-use crate::model::{MembershipChange, Problem, Unread};
+use crate::model::{ChatId, MembershipChange, Problem, Unread};
 
-#[derive(Serialize)]
-struct UnreadView {
+request! {
+    /// How far one has read a chat.
+    MarkRead {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// Up to this message; without it, all.
+        seq: Option<i64>,
+        /// True to go back: `seq` and what follows are unread.
+        unread: Option<bool>,
+    }
+
+    /// What a chat is to oneself; what is absent stays.
+    UpdateMembership {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// Whether it is left out of what is counted as unread.
+        muted: Option<bool>,
+        /// Whether it is pinned; what that comes to is yours to show.
+        pinned: Option<bool>,
+        /// Whether it is put away until the next message.
+        archived: Option<bool>,
+    }
+}
+
+/// What is unread in one's chats, but for those that are muted.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Unread")]
+pub struct UnreadView {
+    /// In how many chats something is unread.
     chats: i64,
+    /// How many messages are unread in all.
     messages: i64,
+    /// How many of them mention one.
     mentions: i64,
 }
 
-pub async fn mark_read(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let seq = call.body.optional_number("seq", 0)?;
-    let unread = call.body.optional_bool("unread")?.unwrap_or(false);
-    let back = match (unread, seq) {
+pub async fn mark_read(call: Call<'_>, asked: MarkRead) -> Result<Answer, Error> {
+    let (chat_id, seq) = (asked.chat.id, asked.seq);
+    let back = match (asked.unread.unwrap_or(false), seq) {
         (true, None) => return Err(Problem::Invalid("is required with unread").at("seq")),
         (true, seq) => seq,
         (false, _) => None,
@@ -31,20 +60,16 @@ pub async fn mark_read(call: Call<'_>) -> Result<Answer, Error> {
     Answer::new(&OfChat { chat: ReadView::from(&read) })
 }
 
-pub async fn count_unread(call: Call<'_>) -> Result<Answer, Error> {
+pub async fn count_unread(call: Call<'_>, _: NoFields) -> Result<Answer, Error> {
     let actor = call.actor().await?;
     let Unread { chats, messages, mentions } = call.app.count_unread(&actor).await?;
     Answer::new(&UnreadView { chats, messages, mentions })
 }
 
-pub async fn update_membership(call: Call<'_>) -> Result<Answer, Error> {
-    let chat_id = call.chat_id()?;
-    let change = MembershipChange {
-        muted: call.body.optional_bool("muted")?,
-        pinned: call.body.optional_bool("pinned")?,
-        archived: call.body.optional_bool("archived")?,
-    };
+pub async fn update_membership(call: Call<'_>, asked: UpdateMembership) -> Result<Answer, Error> {
+    let UpdateMembership { chat, muted, pinned, archived } = asked;
+    let change = MembershipChange { muted, pinned, archived };
     let actor = call.actor().await?;
-    let listed = call.app.update_membership(&actor, chat_id, change).await?;
+    let listed = call.app.update_membership(&actor, chat.id, change).await?;
     Answer::new(&OfChat { chat: ChatView::from(&listed) })
 }

@@ -1,30 +1,48 @@
 //! `set-role`, `mute-member`, `unmute-member`
 
+use super::fields::{Id, request};
+use super::named::NamedMember;
 use super::people_views::{MemberView, OfMember};
 use super::{Answer, Call};
+use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{ListedMember, Problem, Role};
+use crate::model::{ChatId, ListedMember, Role, UserId};
 
-pub async fn set_role(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
-    let role = call.body.text("role", |text, _| {
-        Role::parse(text).ok_or(Problem::Invalid("must be owner, moderator or member"))
-    })?;
-    let actor = call.actor().await?;
-    answer(&call.app.set_role(&actor, chat_id, &user_id, role).await?)
+request! {
+    /// A member's new role.
+    SetRole {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// The member.
+        user: Id<UserId>,
+        /// The role; naming another owner hands the chat over.
+        role: Role,
+    }
+
+    /// A user who is kept from something in a chat.
+    Restriction {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// The user.
+        user: Id<UserId>,
+        /// Until when; without it, for good.
+        until: Option<Time>,
+    }
 }
 
-pub async fn mute_member(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
-    let until = call.body.optional_time("until")?;
+pub async fn set_role(call: Call<'_>, asked: SetRole) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    answer(&call.app.mute_member(&actor, chat_id, &user_id, until).await?)
+    answer(&call.app.set_role(&actor, asked.chat.id, &asked.user.id, asked.role).await?)
 }
 
-pub async fn unmute_member(call: Call<'_>) -> Result<Answer, Error> {
-    let (chat_id, user_id) = (call.chat_id()?, call.other_user()?);
+pub async fn mute_member(call: Call<'_>, asked: Restriction) -> Result<Answer, Error> {
     let actor = call.actor().await?;
-    answer(&call.app.unmute_member(&actor, chat_id, &user_id).await?)
+    answer(&call.app.mute_member(&actor, asked.chat.id, &asked.user.id, asked.until).await?)
+}
+
+pub async fn unmute_member(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
+    let actor = call.actor().await?;
+    answer(&call.app.unmute_member(&actor, asked.chat.id, &asked.user.id).await?)
 }
 
 fn answer(member: &ListedMember) -> Result<Answer, Error> {

@@ -1,32 +1,35 @@
 //! `subscribe`, `unsubscribe`: being in a room, and hearing of the system.
 
-use super::views::{ChannelView, RoomView, SYSTEM, channel_name};
+use super::fields::{Channel, request};
+use super::views::rooms::{ChannelView, RoomView};
+use super::views::{SYSTEM, channel_name};
 use super::{Answer, Call};
 use crate::domain::Room;
 use crate::error::Error;
-use crate::model::{ChatId, Problem, parse_id};
+use crate::model::ChatId;
 
-enum Channel {
-    System,
-    Room(ChatId),
+request! {
+    /// A chat's room, or the system channel.
+    Subscription {
+        /// `room-` and the id of a chat, or `system`.
+        channel: Channel,
+    }
 }
 
-pub async fn subscribe(call: Call<'_>) -> Result<Answer, Error> {
-    let channel = call.channel()?;
+pub async fn subscribe(call: Call<'_>, asked: Subscription) -> Result<Answer, Error> {
     let viewer = call.viewer().await?;
     let (app, id) = (call.app, call.asker.connection().id());
-    let Channel::Room(chat_id) = channel else {
+    let Channel::Room(chat_id) = asked.channel else {
         app.set_hears_all(id, true);
         return system_answer();
     };
     room_answer(chat_id, app.subscribe(id, &viewer, chat_id).await.map_err(at_channel)?)
 }
 
-pub async fn unsubscribe(call: Call<'_>) -> Result<Answer, Error> {
-    let channel = call.channel()?;
+pub async fn unsubscribe(call: Call<'_>, asked: Subscription) -> Result<Answer, Error> {
     let viewer = call.viewer().await?;
     let (app, id) = (call.app, call.asker.connection().id());
-    let Channel::Room(chat_id) = channel else {
+    let Channel::Room(chat_id) = asked.channel else {
         return match app.set_hears_all(id, false) {
             true => system_answer(),
             false => Err(Error::conflict("channel", "is not subscribed to")),
@@ -49,15 +52,5 @@ fn at_channel(error: Error) -> Error {
     match error {
         Error::NotFound { why, .. } => Error::NotFound { field: "channel", why },
         error => error,
-    }
-}
-
-impl Call<'_> {
-    fn channel(&self) -> Result<Channel, Error> {
-        self.body.text("channel", |text, limits| match text.strip_prefix("room-") {
-            Some(id) => parse_id(id, limits).map(Channel::Room),
-            None if text == SYSTEM => Ok(Channel::System),
-            None => Err(Problem::Invalid("must be system, or room- and the id of a chat")),
-        })
     }
 }

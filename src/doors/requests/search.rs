@@ -1,23 +1,42 @@
 //! `search-messages`
 
+use super::fields::{End, Limit, request};
 use super::views::messages::FoundMessages;
 use super::{Answer, Call};
+use crate::clock::Time;
 use crate::error::Error;
-use crate::model::{Problem, SearchPlace, SearchQuery, SearchText, UserId, parse_id};
+use crate::model::{ChatId, SearchPlace, SearchQuery, SearchText, UserId};
 
-pub async fn search_messages(call: Call<'_>) -> Result<Answer, Error> {
-    let query = call.body.object("query")?;
-    let chat_id = query.optional_text("chat_id", parse_id)?;
-    let (from, to) = query.optional_times("from", "to")?;
-    let wrong = Problem::Invalid("must be the next of an earlier page");
-    let search = SearchQuery {
-        text: query.text("text", SearchText::parse)?,
-        user_id: query.optional_id("user_id", UserId::parse)?,
-        from,
-        to,
-        before: query.optional_text("before", |text, _| SearchPlace::parse(text).ok_or(wrong))?,
-        limit: query.limit()?,
-    };
+request! {
+    /// A search in messages.
+    SearchMessages {
+        /// What is looked for.
+        query: MessagesSought,
+    }
+
+    /// Which messages are looked for; the bounds hold together.
+    MessagesSought {
+        /// The words that must all stand in a message; the last may be the beginning of one.
+        text: SearchText,
+        /// In this chat alone; otherwise in all of one's own.
+        chat_id: Option<ChatId>,
+        /// Who has sent them.
+        user_id: Option<UserId>,
+        /// Sent at this time or later.
+        from: Option<Time>,
+        /// Sent at this time or earlier; a time without decimals means the whole second.
+        to: Option<End>,
+        /// How many messages at most.
+        limit: Option<Limit>,
+        /// The `next` of an earlier page, for the page that follows.
+        before: Option<SearchPlace>,
+    }
+}
+
+pub async fn search_messages(call: Call<'_>, asked: SearchMessages) -> Result<Answer, Error> {
+    let MessagesSought { text, chat_id, user_id, from, to, limit, before } = asked.query;
+    let (to, limit) = (to.map(|End(time)| time), Limit::of(limit, call.app.limits()));
+    let search = SearchQuery { text, user_id, from, to, before, limit };
     let page = match chat_id {
         Some(chat_id) => {
             let viewer = call.viewer().await?;

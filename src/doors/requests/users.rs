@@ -1,22 +1,39 @@
 //! `create-user`
 
+use super::fields::{GivenName, request};
 use super::views::{OfUser, UserView};
 use super::{Answer, Call, Named};
 use crate::error::Error;
-use crate::model::{ExternalId, Handle, Name, NewUser, Photo, UserId};
+use crate::model::{ExternalId, Handle, NewUser, Photo, UserId};
 
-pub async fn create_user(call: Call<'_>) -> Result<Answer, Error> {
-    let user = call.body.object("user")?;
-    let new = NewUser {
-        external_id: user.optional_id("external_id", ExternalId::parse)?,
-        id: user.optional_id("id", UserId::parse)?,
-        handle: user.optional_text("handle", Handle::parse)?,
-        name: user.text("name", Name::parse_known)?,
-        photo: user.optional_text("photo", Photo::parse)?,
-    };
-    if new.external_id.is_none() && new.id.is_none() {
-        return Err(user.invalid("external_id", "or user.id is required"));
+request! {
+    /// A user to make or to find.
+    CreateUser {
+        /// The user, by one of the two ids at least.
+        user: UserToMake,
     }
+
+    /// A user to make, or to find by an id.
+    UserToMake {
+        /// Your own id of the user.
+        external_id: Option<ExternalId>,
+        /// The server's id; bring one of your own to keep it.
+        id: Option<UserId>,
+        /// A unique name: 1 to 32 letters of any script, digits and underscores.
+        handle: Option<Handle>,
+        /// The name that others see.
+        name: GivenName,
+        /// A picture, as a URL or a data URL.
+        photo: Option<Photo>,
+    }
+}
+
+pub async fn create_user(call: Call<'_>, asked: CreateUser) -> Result<Answer, Error> {
+    let UserToMake { external_id, id, handle, name: GivenName(name), photo } = asked.user;
+    if external_id.is_none() && id.is_none() {
+        return Err(call.body.invalid("user.external_id", "or user.id is required"));
+    }
+    let new = NewUser { external_id, id, handle, name, photo };
     let user = call.app.create_user(call.asker.connection(), new).await?;
     if !matches!(call.named()?, Named::Actor(_)) {
         call.asker.act(Named::User(user.id.clone())).await?;

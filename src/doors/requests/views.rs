@@ -1,30 +1,41 @@
-//! The bodies of answers and pushes, as they go over the wire.
+//! The bodies of answers and pushes, as they go over the wire. What is said of them here, clients
+//! read in the contract.
 
+pub mod acts;
 pub mod messages;
 pub mod reports;
+pub mod rooms;
+pub mod teams;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use messages::MessageView;
 
 use crate::clock::Time;
-use crate::domain::Room;
-use crate::error::Error;
-use crate::model::{ChannelName, Chat, ChatId, Data, Description, ExternalId, Handle, Invitation};
 use crate::model::{
-    InvitationId, ListedChat, Membership, Name, Photo, Profile, PublicChat, ReadState, Signed,
+    ChannelName, Chat, ChatId, Data, Description, ExternalId, Handle, Invitation, InvitationId,
+    InvitationStatus, ListedChat, Membership, Name, Photo, PublicChat, ReadState, Role, Signed,
+    TeamId, User, UserId,
 };
-use crate::model::{Team, TeamId, User, UserId};
 
-#[derive(Serialize)]
+/// A user, as the user and the service see them.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "User")]
 pub struct UserView<'a> {
+    /// Your own id of the user, if there is one.
     external_id: &'a Option<ExternalId>,
+    /// The user's id.
     id: &'a UserId,
+    /// A unique name, if the user has one.
     handle: &'a Option<Handle>,
+    /// The name that others see.
     name: &'a Name,
+    /// A picture, as a URL or a data URL; empty if there is none.
     photo: &'a Photo,
+    /// When the user was made.
     created_at: Time,
+    /// When the user was last changed.
     modified_at: Time,
 }
 
@@ -42,36 +53,60 @@ impl<'a> From<&'a User> for UserView<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// A chat. What is one's own of it (`role`, `unread` and so on) is in answers to members and in
+/// `update-membership` alone; elsewhere its absence says nothing.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Chat")]
 pub struct ChatView<'a> {
+    /// The chat's id.
     id: ChatId,
+    /// What it is called; of a direct chat both users' names.
     name: &'a Name,
+    /// What it is about, if that has been said.
     description: &'a Option<Description>,
+    /// Whether only its members see it.
     private: bool,
+    /// Whether it is the one chat of two users.
     direct: bool,
+    /// The name of its channel, without the `#`, if it is one.
     channel_name: &'a Option<ChannelName>,
+    /// The team that it belongs to, if it does.
     team_id: Option<TeamId>,
+    /// The id of the user who has made it.
     user: &'a UserId,
+    /// The ids of its members, those who joined first; at most 1,001.
     #[serde(skip_serializing_if = "Option::is_none")]
     users: Option<&'a [UserId]>,
+    /// How many members it has, in place of `users` in a list of public chats.
     #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<i64>,
+    /// How many users are in its room now.
     participants: usize,
+    /// The `seq` of its latest message; 0 before the first.
     last_seq: i64,
+    /// The number of the latest change to a message; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_change: Option<i64>,
+    /// When it was made.
     created_at: Time,
+    /// When what is said of it was last changed.
     modified_at: Time,
+    /// A JSON object of its moderators; absent if it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a Data>,
+    /// True if moderators alone may send; otherwise absent.
     #[serde(skip_serializing_if = "is_false")]
     frozen: bool,
+    /// How many seconds a member must wait between two messages; absent if none.
     #[serde(skip_serializing_if = "is_zero")]
     slow_mode: i64,
+    /// `since-joining` if members see only what was sent since they joined; otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<&'static str>,
+    /// After how many days messages are deleted; absent if they are kept.
     #[serde(skip_serializing_if = "is_zero")]
     retention_days: i64,
+    /// Its latest message, in the list of one's chats.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<MessageView<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -79,18 +114,24 @@ pub struct ChatView<'a> {
 }
 
 /// What is one's own of a chat.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct OwnView {
-    /// A direct chat has no roles.
+    /// One's own role; absent in a direct chat, which has none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Role>")]
     role: Option<&'static str>,
+    /// How many messages of others one has not read.
     unread: i64,
+    /// How many of the unread messages mention one; absent if none.
     #[serde(skip_serializing_if = "is_zero")]
     mentions: i64,
+    /// True if one has muted it; otherwise absent.
     #[serde(skip_serializing_if = "is_false")]
     muted: bool,
+    /// True if one has pinned it; otherwise absent.
     #[serde(skip_serializing_if = "is_false")]
     pinned: bool,
+    /// True if one has put it away; otherwise absent.
     #[serde(skip_serializing_if = "is_false")]
     archived: bool,
 }
@@ -157,10 +198,15 @@ impl<'a> From<&'a PublicChat> for ChatView<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// How far one has read a chat.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ReadState")]
 pub struct ReadView {
+    /// The chat's id.
     id: ChatId,
+    /// The `seq` of the last message that one has read.
     read_seq: i64,
+    /// How many messages of others one has not read.
     unread: i64,
 }
 
@@ -170,22 +216,29 @@ impl From<&ReadState> for ReadView {
     }
 }
 
-/// `{user}`
-#[derive(Serialize)]
+/// A user who was made or found.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OfUser")]
 pub struct OfUser<'a> {
+    /// The user.
     pub user: UserView<'a>,
 }
 
 /// `{chat}`
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct OfChat<T> {
+    /// The chat.
     pub chat: T,
 }
 
-/// A page of chats; `next` is given back as `before`.
-#[derive(Serialize)]
+/// A page of chats.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Chats")]
 pub struct Chats<'a> {
+    /// The chats, latest activity first.
     pub chats: Vec<ChatView<'a>>,
+    /// Give it back as `before` for the page that follows; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -195,160 +248,41 @@ pub fn channel_name(chat_id: ChatId) -> String {
     format!("room-{chat_id}")
 }
 
-/// A new public chat, as the system channel tells of it.
-#[derive(Serialize)]
-pub struct Announcement<'a> {
-    channel: &'static str,
-    request_type: &'static str,
-    room: ChatView<'a>,
-    /// How many before it have not been told of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missed: Option<u64>,
-}
-
-impl<'a> Announcement<'a> {
-    pub fn new(chat: &'a Chat, missed: u64) -> Self {
-        let room = ChatView { users: None, ..ChatView::from(chat) };
-        let missed = (missed > 0).then_some(missed);
-        Announcement { channel: SYSTEM, request_type: "chatroom", room, missed }
-    }
-}
-
 /// The name of the system channel.
 pub const SYSTEM: &str = "system";
 
-/// A channel, and for a room its participants.
-#[derive(Serialize)]
-pub struct ChannelView {
-    pub channel: String,
-    #[serde(flatten)]
-    pub room: Option<RoomView>,
-}
-
-#[derive(Serialize)]
-pub struct RoomView {
-    participants: usize,
-    users: Vec<Profile>,
-}
-
-impl From<Room> for RoomView {
-    fn from(room: Room) -> Self {
-        RoomView { participants: room.participants, users: room.users }
-    }
-}
-
-/// A user who has come into a room or left it.
-#[derive(Serialize)]
-pub struct ParticipantView<'a> {
-    channel: String,
-    room: String,
-    user: &'a Profile,
-    participants: usize,
-}
-
-impl<'a> ParticipantView<'a> {
-    pub fn new(chat_id: ChatId, user: &'a Profile, participants: usize) -> Self {
-        ParticipantView {
-            channel: channel_name(chat_id),
-            room: channel_name(chat_id),
-            user,
-            participants,
-        }
-    }
-}
-
-/// Users who have come into a large room and left it.
-#[derive(Serialize)]
-pub struct ParticipantsView<'a> {
-    channel: String,
-    room: String,
-    participants: usize,
-    joined: &'a [Profile],
-    left: Vec<OfId<&'a UserId>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    more: Option<bool>,
-}
-
 /// `{id}`
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct OfId<T> {
     pub id: T,
 }
 
-impl<'a> ParticipantsView<'a> {
-    pub fn new(
-        chat_id: ChatId,
-        participants: usize,
-        joined: &'a [Profile],
-        left: &'a [UserId],
-        more: bool,
-    ) -> Self {
-        let (channel, room) = (channel_name(chat_id), channel_name(chat_id));
-        let left = left.iter().map(|id| OfId { id }).collect();
-        let more = more.then_some(true);
-        ParticipantsView { channel, room, participants, joined, left, more }
-    }
-}
-
-/// How far another member has read.
-#[derive(Serialize)]
-pub struct ReceiptView<'a> {
-    chat: OfId<ChatId>,
-    user: OfId<&'a UserId>,
-    read_seq: i64,
-}
-
-impl<'a> ReceiptView<'a> {
-    pub fn new(chat_id: ChatId, user_id: &'a UserId, read_seq: i64) -> Self {
-        ReceiptView { chat: OfId { id: chat_id }, user: OfId { id: user_id }, read_seq }
-    }
-}
-
-/// A member who is writing something, or has stopped.
-#[derive(Serialize)]
-pub struct TypingView<'a> {
-    chat: OfId<ChatId>,
-    user: Named<'a, &'a UserId>,
-    on: bool,
-}
-
-impl<'a> TypingView<'a> {
-    pub fn new(chat_id: ChatId, user_id: &'a UserId, name: &'a Name, on: bool) -> Self {
-        TypingView { chat: OfId { id: chat_id }, user: Named { id: user_id, name }, on }
-    }
-}
-
-/// What a member sends that is not kept.
-#[derive(Serialize)]
-pub struct SignalView<'a> {
-    chat: OfId<ChatId>,
-    user: OfId<&'a UserId>,
-    data: &'a RawValue,
-}
-
-impl<'a> SignalView<'a> {
-    /// Errors: data that is not JSON.
-    pub fn new(chat_id: ChatId, user_id: &'a UserId, data: &'a str) -> Result<Self, Error> {
-        let data = serde_json::from_str(data).map_err(|_| Error::Internal(None))?;
-        Ok(SignalView { chat: OfId { id: chat_id }, user: OfId { id: user_id }, data })
-    }
-}
-
-#[derive(Serialize)]
+/// An invitation to a chat.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Invitation")]
 pub struct InvitationView<'a> {
+    /// The invitation's id.
     id: InvitationId,
+    /// What has come of it.
+    #[schemars(with = "InvitationStatus")]
     status: &'static str,
+    /// The chat.
     chat: Named<'a, ChatId>,
+    /// Who asks.
     inviter: Named<'a, &'a UserId>,
+    /// Who is asked.
     invitee: Named<'a, &'a UserId>,
+    /// When the user was asked.
     created_at: Time,
 }
 
 /// `{id, name}`
-#[derive(Serialize)]
-struct Named<'a, T> {
-    id: T,
-    name: &'a Name,
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Named<'a, T> {
+    pub id: T,
+    pub name: &'a Name,
 }
 
 impl<'a> From<&'a Invitation> for InvitationView<'a> {
@@ -364,53 +298,21 @@ impl<'a> From<&'a Invitation> for InvitationView<'a> {
     }
 }
 
-/// `{invitation}`
-#[derive(Serialize)]
+/// An invitation to a chat.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OfInvitation")]
 pub struct OfInvitation<'a> {
+    /// The invitation.
     pub invitation: InvitationView<'a>,
 }
 
-/// `{invitations, next?}`
-#[derive(Serialize)]
+/// A page of invitations.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Invitations")]
 pub struct Invitations<'a> {
+    /// The invitations, newest first.
     pub invitations: Vec<InvitationView<'a>>,
+    /// Give it back as `before` for the page that follows; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-#[derive(Serialize)]
-pub struct TeamView<'a> {
-    id: TeamId,
-    name: &'a Name,
-    slug: &'a str,
-    user: &'a UserId,
-    users: &'a [UserId],
-    created_at: Time,
-    modified_at: Time,
-}
-
-impl<'a> From<&'a Team> for TeamView<'a> {
-    fn from(team: &'a Team) -> Self {
-        TeamView {
-            id: team.id,
-            name: &team.name,
-            slug: &team.slug,
-            user: &team.creator_id,
-            users: &team.users,
-            created_at: team.created_at,
-            modified_at: team.modified_at,
-        }
-    }
-}
-
-/// `{team}`
-#[derive(Serialize)]
-pub struct OfTeam<'a> {
-    pub team: TeamView<'a>,
-}
-
-/// `{teams}`
-#[derive(Serialize)]
-pub struct Teams<'a> {
-    pub teams: Vec<TeamView<'a>>,
 }

@@ -7,6 +7,7 @@ use axum::extract::ws::Utf8Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,22 +18,75 @@ use crate::clock::Time;
 use crate::domain::{Connection, Following, Recipient, Shown, Way};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
-use crate::doors::failure;
+use crate::doors::failure::{self, Failure};
 use crate::doors::input::Input;
 use crate::doors::limited::Limited;
+use crate::doors::requests::fields::{Request, Trimmed, request};
+use crate::doors::shape::{Frame, Frames};
 use crate::doors::upgrade::Upgrade;
 use crate::doors::websocket::{self, Closing, Outlet, Received, Socket};
 use crate::error::Error;
 use crate::model::{Body, ChatKind, ConnectionId, Event, MessageType, UserId, Username};
 
-/// A message as its two users hear of it.
-#[derive(Serialize)]
+/// What goes over the WebSocket.
+pub const FRAMES: Frames = Frames {
+    address: "/api/ws",
+    sent: &[Frame {
+        name: "send",
+        says: "Send a direct message",
+        kind: None,
+        body: |schemas| schemas.subschema_for::<ToSend>(),
+    }],
+    got: &[
+        Frame {
+            name: "sent",
+            says: "A direct message to the token's user, or by them through another connection",
+            kind: None,
+            body: |schemas| schemas.subschema_for::<Packet<'_>>(),
+        },
+        Frame {
+            name: "not-sent",
+            says: "A message was refused; the connection stays open",
+            kind: None,
+            body: |schemas| schemas.subschema_for::<NotSent>(),
+        },
+    ],
+};
+
+request! {
+    /// A direct message to send.
+    ToSend {
+        /// The username of the token's user.
+        author: Trimmed,
+        /// The other one's username.
+        recipient: Trimmed,
+        /// What it says.
+        message: Body,
+        /// 0 for text, 1 for img, 2 for file; 0 if it is absent.
+        message_type: Option<i64>,
+    }
+}
+
+/// A direct message, as its two users get it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DirectMessage")]
 struct Packet<'a> {
+    /// The username of the one who has sent it.
     author: &'a Username,
+    /// The other one's username.
     recipient: &'a Username,
+    /// What it says.
     message: Cow<'a, str>,
+    /// 0 for text, 1 for img, 2 for file.
     message_type: i16,
+    /// When it was sent.
     created_at: Time,
+}
+
+/// Why a direct message was refused.
+#[derive(Serialize, JsonSchema)]
+struct NotSent {
+    error: Failure,
 }
 
 /// Someone with a token, or the service, who wants to connect.
@@ -92,7 +146,7 @@ async fn run(hub: &Hub, opening: Opening, socket: Socket) {
         }
         if let Some(error) = error {
             failure::log("direct message", &error);
-            let answer = json!({ "error": failure::object(&error) });
+            let answer = json!(NotSent { error: failure::object(&error) });
             outlet.send(answer.to_string().into());
         }
     };
@@ -119,14 +173,12 @@ async fn receive(hub: &Hub, connection: &Connection, frame: Received) -> Result<
     };
     let packet = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     let packet = Input::new(packet, hub.app.limits())?;
-    let author = packet.text("author", |text, _| Ok(text.trim().to_owned()))?;
-    let recipient = packet.text("recipient", |text, _| Ok(text.trim().to_owned()))?;
-    let body = packet.text("message", Body::parse)?;
-    let kind = packet.optional_number("message_type", 0)?.unwrap_or(0);
-    let kind = MessageType::from_number(kind)
+    let ToSend { author: Trimmed(author), recipient: Trimmed(recipient), message, message_type } =
+        ToSend::read(&packet)?;
+    let kind = MessageType::from_number(message_type.unwrap_or(0))
         .ok_or_else(|| packet.invalid("message_type", "must be 0, 1 or 2"))?;
     let actor = hub.app.claim_username(connection, &author, "author").await?;
-    hub.app.send_direct(&actor, &recipient, kind, body).await?;
+    hub.app.send_direct(&actor, &recipient, kind, message).await?;
     Ok(())
 }
 

@@ -17,10 +17,11 @@ mod threads;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 
@@ -29,6 +30,12 @@ use crate::doors::{measured, tasks};
 use description::Description;
 
 pub use envelope::around as enveloped;
+pub use live::FRAMES;
+
+/// The endpoints, in OpenAPI.
+pub fn description() -> Value {
+    json!(Description::openapi())
+}
 
 /// The door's running parts.
 pub struct Door {
@@ -46,7 +53,6 @@ impl Door {
     /// Opens the door onto `app`; the router serves `/api/`.
     pub fn open(app: &Arc<App>) -> (Door, Router) {
         let hub = Arc::new(Hub { app: app.clone(), work: TaskTracker::new() });
-        let description = Description::openapi();
         let router = Router::new()
             .route("/api/register", post(accounts::register))
             .route("/api/accounts", post(accounts::create_account))
@@ -59,7 +65,6 @@ impl Door {
             .layer(DefaultBodyLimit::disable())
             .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
             .layer(middleware::from_fn_with_state("rest", measured::requests))
-            .route("/api/openapi.json", get(async move || Json(description.clone())))
             .with_state(hub.clone());
         (Door { hub }, router)
     }

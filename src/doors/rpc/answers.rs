@@ -1,8 +1,8 @@
 //! The answers to calls: a result or an error, with the id of the call.
 
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::doors::failure;
 use crate::error::Error;
@@ -44,7 +44,7 @@ impl From<Error> for Fault {
     /// Wrong parameters have JSON-RPC's own code, all others one, and `data` says which it is.
     fn from(error: Error) -> Fault {
         let code = if matches!(error, Error::Invalid { .. }) { -32602 } else { -32000 };
-        let mut data = failure::object(&error);
+        let mut data = json!(failure::object(&error));
         if let Value::Object(data) = &mut data {
             data.remove("message");
         }

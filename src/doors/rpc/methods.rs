@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -10,17 +11,22 @@ use super::caller::Caller;
 use super::parameters::{ClientState, Request, at, parse_base64, parse_room};
 use crate::domain::App;
 use crate::doors::failure;
+use crate::doors::shape::Method;
 use crate::error::Error;
 use crate::model::{Body, ChatId, Handle, Signed, Username};
 
 /// A message as its readers get it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
+#[schemars(rename = "RoomMessage")]
 struct MessageView {
     /// Milliseconds since the Unix epoch.
     timestamp: i64,
+    /// Who has sent it.
     author: Username,
+    /// What it says.
     text: String,
+    /// The room's id.
     room: ChatId,
 }
 
@@ -38,16 +44,25 @@ impl From<Signed> for MessageView {
 }
 
 /// What has been picked up.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct PickedUp {
+    /// Where the user is.
     state: ClientState,
+    /// What was said since the user entered or last picked up.
     messages: Vec<MessageView>,
 }
 
 /// Writes what takes the table of methods.
 macro_rules! methods {
-    ($($name:literal [$($parameter:literal),*] => $function:ident,)*) => {
+    ($($name:literal [$($parameter:literal),*] => $function:ident -> $result:ty;)*) => {
+        /// All methods.
+        pub const METHODS: &[Method] = &[$(Method {
+            name: $name,
+            parameters: &[$($parameter),*],
+            result: |schemas| schemas.subschema_for::<$result>(),
+        }),*];
+
         /// Does what a method is called for; its name may have the prefix `Chatty.`.
         pub async fn call(
             name: &str,
@@ -60,7 +75,7 @@ macro_rules! methods {
                     let done = async {
                         let names = &[$($parameter),*];
                         let request = Request::new(app.clone(), caller.clone(), params, names)?;
-                        let result = $function(request).await?;
+                        let result: $result = $function(request).await?;
                         to_raw_value(&result).map_err(|_| Error::Internal(None))
                     };
                     let done: Result<_, Error> = done.await;
@@ -74,14 +89,14 @@ macro_rules! methods {
 
 // The parameters in their order.
 methods! {
-    "NewUser" ["userId"] => new_user,
-    "NewRoom" ["keyHolder"] => new_room,
-    "EnterRoom" ["user", "roomId"] => enter_room,
-    "LeaveRoom" ["user"] => leave_room,
-    "UsersCount" ["roomId"] => users_count,
-    "SendMessage" ["content", "user", "encoding"] => send_message,
-    "PickUpHistory" ["user"] => pick_up_history,
-    "DumpHistory" ["user", "offset", "limit"] => dump_history,
+    "NewUser" ["userId"] => new_user -> ClientState;
+    "NewRoom" ["keyHolder"] => new_room -> ClientState;
+    "EnterRoom" ["user", "roomId"] => enter_room -> ClientState;
+    "LeaveRoom" ["user"] => leave_room -> ClientState;
+    "UsersCount" ["roomId"] => users_count -> usize;
+    "SendMessage" ["content", "user", "encoding"] => send_message -> ();
+    "PickUpHistory" ["user"] => pick_up_history -> PickedUp;
+    "DumpHistory" ["user", "offset", "limit"] => dump_history -> Vec<MessageView>;
 }
 
 async fn new_user(request: Request) -> Result<ClientState, Error> {

@@ -23,6 +23,8 @@ use tokio_util::task::TaskTracker;
 use crate::domain::App;
 use crate::doors::{measured, tasks};
 
+pub use methods::METHODS;
+
 /// The door's running parts.
 pub struct Door {
     hub: Arc<Hub>,

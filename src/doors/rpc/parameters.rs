@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -26,9 +27,10 @@ pub struct Request {
 }
 
 /// Who a user is and which room they are in.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ClientState {
+    /// The user's handle, or id.
     user_id: String,
     /// `"0"` in the waiting room, empty for a user who is logged out.
     room_id: String,

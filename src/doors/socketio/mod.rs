@@ -10,7 +10,7 @@
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
 //!   requests, and [`pending`] counts what waits over all sockets
-//! - [`show`]: what they are shown of each event
+//! - [`show`]: what they are shown of each event, by the table of [`pushes`]
 //! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
 //! - [`switching`]: how a request becomes a WebSocket
@@ -26,6 +26,7 @@ mod packets;
 mod pending;
 mod polled;
 mod pulse;
+mod pushes;
 mod session;
 mod show;
 mod switching;
@@ -58,6 +59,8 @@ use crate::error::Error;
 use open::Open;
 use pending::Pending;
 use switching::Switch;
+
+pub use pushes::PUSHES;
 
 const PATH: &str = "/socket.io";
 

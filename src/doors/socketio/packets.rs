@@ -109,8 +109,8 @@ pub(super) fn connect(sid: Option<Sid>) -> Str {
 /// too often. Old clients expect no more than a message.
 pub(super) fn refusal(protocol: ProtocolVersion, error: &Error) -> Str {
     let mut data = failure::object(error);
-    if matches!(error, Error::Unauthenticated(_)) && data.get("reason").is_none() {
-        data["reason"] = "invalid".into();
+    if matches!(error, Error::Unauthenticated(_)) {
+        data.reason.get_or_insert("invalid");
     }
     match protocol {
         ProtocolVersion::V3 => format!("4{}", json!(error.code())).into(),

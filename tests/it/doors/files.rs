@@ -463,7 +463,7 @@ async fn there_is_a_limit_for_each_and_for_all() {
 #[tokio::test]
 async fn files_are_described() {
     let server = TestServer::start().await;
-    let paths = server.request("GET", "/api/openapi.json").send().await.json["paths"].take();
+    let paths = server.request("GET", "/openapi.json").send().await.json["paths"].take();
     assert!(paths["/api/files"]["post"]["responses"]["201"].is_object(), "{paths}");
     assert!(paths["/api/files/{id}"]["get"]["responses"]["206"].is_object(), "{paths}");
 }

@@ -228,7 +228,7 @@ async fn a_preflight_may_name_any_header() {
 #[tokio::test]
 async fn only_pages_are_kept_on_the_way() {
     let server = TestServer::start().await;
-    for path in [POLLING, "/api/inbox", "/api/openapi.json", "/rpc", "/readyz", "/nowhere"] {
+    for path in [POLLING, "/api/inbox", "/api/docs", "/rpc", "/readyz", "/nowhere"] {
         let answer = server.get(path, "").await;
         assert!(answer.contains("cache-control: no-store\r\n"), "{path}: {answer}");
     }

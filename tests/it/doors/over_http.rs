@@ -108,13 +108,15 @@ async fn a_credential_says_who_acts() {
 async fn every_event_but_those_of_sockets_is_described_and_answered() {
     let server = TestServer::start().await;
     user(&server, "ann").await;
-    let description = server.request("GET", "/api/openapi.json").send().await.json;
+    let description = server.request("GET", "/openapi.json").send().await.json;
     let paths = description["paths"].as_object().unwrap().iter();
     let events: Vec<_> =
         paths.filter_map(|(path, it)| Some((path.strip_prefix("/api/events/")?, it))).collect();
     assert!(events.len() > 20);
     for (event, described) in events {
         assert!(described["post"]["summary"].is_string(), "{event}");
+        let content = &described["post"]["responses"]["200"]["content"]["application/json"];
+        assert!(content["schema"]["allOf"].is_array(), "{event}");
         let answer = post(&server, event, None, json!({ "actor": { "id": "ann" } })).await;
         let error = &answer.json["error"];
         // Some need nothing more than an actor.

@@ -79,11 +79,11 @@ fn links_between_pages_lead_somewhere() {
 fn the_protocol_names_all_that_clients_send_and_get() {
     let page = read("docs/protocol.md");
     let table = read("src/doors/requests/mod.rs");
-    let requests = quoted(between(&table, "\nevents! {", "\n}"), &["    \""]);
+    let requests = quoted(between(&table, "\nevents! {", "\n}"), &["        \""]);
     assert!(requests.len() > 20);
     all_in(between(&page, "\n## Requests\n", "\n## "), requests);
-    let show = read("src/doors/socketio/show.rs");
-    let pushes = quoted(&show, &["packets::push(\"", "of_chat(\""]);
+    let table = read("src/doors/socketio/pushes.rs");
+    let pushes = quoted(between(&table, "\npushes! {", "\n}"), &["\n    \""]);
     assert!(pushes.len() > 10);
     all_in(between(&page, "\n## Pushes\n", "\n## "), pushes);
     let error = read("src/error.rs");

@@ -1,4 +1,4 @@
-//! `/api/openapi.json` says what is there, and `/api/docs` shows it.
+//! `/openapi.json` says what is there, and `/docs` shows it.
 
 use std::collections::BTreeSet;
 use std::{fs, path};
@@ -15,11 +15,12 @@ const API_KEY: &str = "the service's key";
 /// A method, a path and a status.
 type Case = (String, String, u16);
 
-/// What is said of this door; `over_http` asks for the events, and `files` for the files.
+/// What is said of this door; other tests ask for the events and the files.
 async fn description(server: &TestServer) -> Value {
-    let mut description = server.request("GET", "/api/openapi.json").send().await.json;
+    let mut description = server.request("GET", "/openapi.json").send().await.json;
     let paths = description["paths"].as_object_mut().unwrap();
-    paths.retain(|path, _| !path.starts_with("/api/events/") && !path.starts_with("/api/files"));
+    let others = ["/api/events/", "/api/files", "/rpc"];
+    paths.retain(|path, _| !others.iter().any(|other| path.starts_with(other)));
     description
 }
 
@@ -185,17 +186,30 @@ async fn met_where_little_is_allowed() -> BTreeSet<Case> {
 }
 
 #[tokio::test]
-async fn the_description_has_a_page_that_loads_from_nowhere_else() {
+async fn the_contract_has_a_page_that_runs_nothing() {
     let server = TestServer::start().await;
-    let page = server.request("GET", "/api/docs").send().await;
+    let page = server.request("GET", "/docs").send().await;
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'self'; img-src 'self' data:; "), "{policy}");
     assert!(!["http", "blob:", "unsafe", "*"].iter().any(|wide| policy.contains(wide)), "{policy}");
-    for path in ["/docs.js", "/docs.css"] {
-        assert!(page.text.contains(path));
-        assert_eq!(server.request("GET", path).send().await.status, 200);
+    assert!(!page.text.contains("<script"));
+    for (path, kind) in [
+        ("/docs.css", "text/css; charset=utf-8"),
+        ("/asyncapi.json", "application/json"),
+        ("/openapi.json", "application/json"),
+        ("/chinwag.d.ts", "text/plain; charset=utf-8"),
+    ] {
+        assert!(page.text.contains(path), "{path}");
+        let file = server.request("GET", path).send().await;
+        assert_eq!((file.status, file.header("content-type")), (200, Some(kind)), "{path}");
+        let known = format!("If-None-Match: {}\r\n", file.header("etag").unwrap());
+        let again = server.request("GET", path).header(&known).send().await;
+        assert_eq!(again.status, 304, "{path}");
     }
-    server.request("POST", "/api/docs").send().await.refused(405, "Request error");
+    for (before, now) in [("/api/docs", "/docs"), ("/api/openapi.json", "/openapi.json")] {
+        let moved = server.request("GET", before).send().await;
+        assert_eq!((moved.status, moved.header("location")), (308, Some(now)));
+    }
 }

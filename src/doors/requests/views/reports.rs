@@ -1,5 +1,6 @@
 //! That a message should not be there, as those with the API key are told.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ChatView;
@@ -7,12 +8,17 @@ use super::messages::MessageView;
 use crate::doors::requests::people_views::PersonView;
 use crate::model::Report;
 
-/// `{chat, message, user, reason?}`
-#[derive(Serialize)]
+/// That a message should not be there.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Report")]
 pub struct ReportView<'a> {
+    /// The chat that the message is in.
     chat: ChatView<'a>,
+    /// The message.
     message: MessageView<'a>,
+    /// Who reports it.
     user: PersonView<'a>,
+    /// Why it should not be there, if that was said.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
 }

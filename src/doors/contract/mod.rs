@@ -1,0 +1,81 @@
+//! The contract with clients, written from the types of requests, answers and pushes. It is kept in
+//! `web-demo/contract/`, from where the server has it; a test compares the two.
+
+mod asyncapi;
+mod openapi;
+mod schemas;
+mod texts;
+mod typescript;
+
+use serde_json::{Map, Value, json};
+
+use super::requests::Row;
+use super::socketio::PUSHES;
+use schemas::Schemas;
+
+/// Where the named schemas are in a description.
+const SCHEMAS: &str = "#/components/schemas";
+
+/// `chinwag.d.ts`: the events of Socket.IO in TypeScript.
+pub fn types() -> String {
+    typescript::types(PUSHES)
+}
+
+/// `asyncapi.json`: what goes over connections that stay.
+pub fn asyncapi() -> String {
+    written(&asyncapi::description(PUSHES))
+}
+
+/// `openapi.json`: what is served over HTTP.
+pub fn openapi() -> String {
+    written(&openapi::description())
+}
+
+fn written(description: &Value) -> String {
+    format!("{description:#}\n")
+}
+
+/// What a client asks of an event: its body, and who acts.
+fn asked(row: &Row, schemas: &mut Schemas) -> Value {
+    let acting = if row.takes_user() { "ActingUser" } else { "Acting" };
+    let acting = json!({ "$ref": format!("{SCHEMAS}/{acting}") });
+    match schemas.sent(row.request) {
+        body if body.get("$ref").is_some() => json!({ "allOf": [body, acting] }),
+        _ => acting,
+    }
+}
+
+/// What a client is answered: the answer, and warnings.
+fn answered(row: &Row, schemas: &mut Schemas) -> Value {
+    let warnings = json!({ "$ref": format!("{SCHEMAS}/Warnings") });
+    json!({ "allOf": [schemas.got(row.answer), warnings] })
+}
+
+/// All schemas that have a name.
+fn named(schemas: Schemas) -> Map<String, Value> {
+    let mut named = schemas.named();
+    let user = |says: &str| {
+        json!({
+            "description": says,
+            "type": ["object", "null"],
+            "properties": { "id": { "type": ["string", "integer"] } },
+            "required": ["id"],
+        })
+    };
+    let actor = user("Who acts, for this request only; in place of the socket's latest user.");
+    named.insert("Acting".into(), json!({ "type": "object", "properties": { "actor": actor } }));
+    let user = user("Who acts from now on.");
+    let both = json!({ "type": "object", "properties": { "actor": actor, "user": user } });
+    named.insert("ActingUser".into(), both);
+    let warnings = json!({
+        "description": "Fields of the request that the server does not know; while it listens on \
+            loopback only.",
+        "type": "array",
+        "items": { "type": "string" },
+    });
+    named.insert(
+        "Warnings".into(),
+        json!({ "type": "object", "properties": { "warnings": warnings } }),
+    );
+    named
+}

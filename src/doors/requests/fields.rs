@@ -1,0 +1,311 @@
+//! What the fields of requests are: each is read by its type, from which the contract is made, too.
+
+use schemars::JsonSchema;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::views::SYSTEM;
+use crate::clock::Time;
+use crate::config::Limits;
+use crate::doors::input::{Field, Input};
+use crate::error::Error;
+use crate::model::{
+    Body, ChannelName, ChatId, ClientId, Data, Description, ExternalId, Extras, FileId, Handle,
+    InvitationId, MessageId, MessageType, Name, Password, Photo, Problem, ReactionText, Reason,
+    Role, SearchPlace, SearchText, TeamId, UserId, parse_id, read_id,
+};
+
+/// So many things can be named in one list of objects.
+const MAX_NAMED: usize = 1000;
+
+/// The body of a request, or an object in it.
+pub trait Request: Sized {
+    /// Errors: `invalid`, `too_large`.
+    fn read(input: &Input<'_>) -> Result<Self, Error>;
+}
+
+/// Writes requests, and how they are read: each field by its type.
+macro_rules! request {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$on:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$meta])*
+        #[derive(schemars::JsonSchema)]
+        pub struct $name {
+            $($(#[$on])* pub(super) $field: $type,)*
+        }
+
+        impl $crate::doors::requests::fields::Request for $name {
+            fn read(
+                input: &$crate::doors::input::Input<'_>,
+            ) -> Result<Self, $crate::error::Error> {
+                Ok($name {
+                    $($field: input.field(stringify!($field).trim_start_matches("r#"))?,)*
+                })
+            }
+        }
+    )*};
+}
+pub(in crate::doors) use request;
+
+impl<T: Request> Field for T {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        input.optional_object(key)?.map(|object| T::read(&object)).transpose()
+    }
+}
+
+impl<T: Request> Field for Vec<T> {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        let objects = input.optional_objects(key, MAX_NAMED)?;
+        objects.map(|objects| objects.iter().map(T::read).collect()).transpose()
+    }
+}
+
+impl<T: Field> Field for Option<T> {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        T::read(input, key).map(Some)
+    }
+}
+
+/// A thing that is named by its `id`.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct Id<T> {
+    pub id: T,
+}
+
+impl<T: Field> Request for Id<T> {
+    fn read(input: &Input<'_>) -> Result<Self, Error> {
+        Ok(Id { id: input.field("id")? })
+    }
+}
+
+/// A request that says nothing but who acts.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct NoFields {}
+
+impl Request for NoFields {
+    fn read(_: &Input<'_>) -> Result<Self, Error> {
+        Ok(NoFields {})
+    }
+}
+
+macro_rules! texts {
+    ($($type:ty => $parse:expr;)*) => {$(
+        impl Field for $type {
+            fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+                input.optional_text(key, $parse)
+            }
+        }
+    )*};
+}
+
+texts! {
+    ChatId => parse_id;
+    MessageId => parse_id;
+    TeamId => parse_id;
+    InvitationId => parse_id;
+    FileId => parse_id;
+    Name => Name::parse;
+    Description => Description::parse;
+    Reason => Reason::parse;
+    Photo => Photo::parse;
+    Handle => Handle::parse;
+    Body => Body::parse;
+    ChannelName => ChannelName::parse_stripped;
+    Password => Password::parse;
+    PasswordToTry => |text, _| Ok(PasswordToTry(Password::attempt(text)));
+    Trimmed => |text, _| Ok(Trimmed(text.trim().to_owned()));
+    ReactionText => ReactionText::parse;
+    SearchText => SearchText::parse;
+    Caption => |text, limits| Body::parse_caption(text, limits).map(Caption);
+    GivenName => |text, limits| Name::parse_known(text, limits).map(GivenName);
+    Beginning => |text, limits| match text.trim() {
+        "" => Ok(Beginning(None)),
+        text => Name::parse_known(text, limits).map(|name| Beginning(Some(name))),
+    };
+    Channel => Channel::parse;
+    MessageType => |text, _| {
+        MessageType::parse(text).ok_or(Problem::Invalid("must be text, img or file"))
+    };
+    Role => |text, _| {
+        Role::parse(text).ok_or(Problem::Invalid("must be owner, moderator or member"))
+    };
+    History => |text, _| match text {
+        "all" => Ok(History::All),
+        "since-joining" => Ok(History::SinceJoining),
+        _ => Err(Problem::Invalid("must be all or since-joining")),
+    };
+    OldMessages => |text, _| match text {
+        "keep" => Ok(OldMessages::Keep),
+        "erase" => Ok(OldMessages::Erase),
+        _ => Err(Problem::Invalid("must be keep or erase")),
+    };
+    SearchPlace => |text, _| SearchPlace::parse(text).ok_or(NO_NEXT);
+}
+
+const NO_NEXT: Problem = Problem::Invalid("must be the next of an earlier page");
+
+macro_rules! ids {
+    ($($type:ty)*) => {$(
+        impl Field for $type {
+            fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+                input.optional_id(key, <$type>::parse)
+            }
+        }
+    )*};
+}
+
+ids!(UserId ExternalId ClientId);
+
+impl Field for bool {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        input.optional_bool(key)
+    }
+}
+
+/// A number of something.
+impl Field for i64 {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        input.optional_number(key, 0)
+    }
+}
+
+impl Field for Time {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        input.optional_time(key, Time::parse)
+    }
+}
+
+/// The end of a span of time: of the second, or of the part of it, that the text names.
+pub struct End(pub Time);
+
+impl Field for End {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        Ok(input.optional_time(key, Time::parse_last)?.map(End))
+    }
+}
+
+impl Field for Data {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        input.optional_data_object(key)
+    }
+}
+
+/// Any JSON, as it was sent.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+pub struct AnyJson(#[schemars(with = "Value")] pub String);
+
+impl Field for AnyJson {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        // A null is JSON, too.
+        Ok(Some(AnyJson(input.data(key)?.get().to_owned())))
+    }
+}
+
+impl Field for Vec<UserId> {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        input.optional_ids(key, input.limits().max_chat_users, UserId::parse)
+    }
+}
+
+/// The users that a message mentions, each once.
+pub struct Mentions(pub Vec<UserId>);
+
+impl Field for Mentions {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        const MAX: usize = Extras::MAX_MENTIONS;
+        let mentions =
+            input.optional_ids(key, MAX, UserId::parse).map_err(|error| match error {
+                Error::TooLarge { field, .. } => {
+                    Error::invalid(field, format!("must name {MAX} users at most"))
+                }
+                error => error,
+            })?;
+        let mut seen = std::collections::HashSet::new();
+        let once =
+            |ids: Vec<UserId>| ids.into_iter().filter(|id| seen.insert(id.clone())).collect();
+        Ok(mentions.map(once).map(Mentions))
+    }
+}
+
+/// How many items a page has at most.
+pub struct Limit(i64);
+
+impl Field for Limit {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        Ok(input.optional_number(key, 1)?.map(Limit))
+    }
+}
+
+impl Limit {
+    /// Lowered to the maximum, which it also defaults to.
+    pub fn of(asked: Option<Limit>, limits: &Limits) -> usize {
+        let max = limits.max_page;
+        asked.map_or(max, |Limit(limit)| usize::try_from(limit).unwrap_or(max).min(max))
+    }
+}
+
+/// Where a page begins: what an earlier one called `next`.
+pub struct Before<Id>(pub (Time, Id));
+
+impl<Id: From<Uuid>> Field for Before<Id> {
+    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
+        let read = |text: &str| {
+            let (micros, id) = text.split_once('.')?;
+            Some(Before((Time::from_micros(micros.parse().ok()?), read_id(id)?)))
+        };
+        input.optional_text(key, |text, _| read(text).ok_or(NO_NEXT))
+    }
+}
+
+/// What a message says, which may be nothing if it has a file.
+pub struct Caption(pub Body);
+
+/// A password that may be the right one.
+pub struct PasswordToTry(pub Password);
+
+/// What a user is called, or may be.
+pub struct Trimmed(pub String);
+
+/// A name that a user may have had before invisible characters were refused.
+pub struct GivenName(pub Name);
+
+/// What names begin with; none if it is blank.
+pub struct Beginning(pub Option<Name>);
+
+/// What members see of what was said before them.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "kebab-case")]
+pub enum History {
+    /// Everything
+    All,
+    /// What was sent since they joined
+    SinceJoining,
+}
+
+/// What becomes of the messages of a user who is deleted.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+pub enum OldMessages {
+    /// They stay, by a deleted user
+    Keep,
+    /// Each is deleted
+    Erase,
+}
+
+/// What a socket subscribes to.
+pub enum Channel {
+    System,
+    Room(ChatId),
+}
+
+impl Channel {
+    fn parse(text: &str, limits: &Limits) -> Result<Channel, Problem> {
+        match text.strip_prefix("room-") {
+            Some(id) => parse_id(id, limits).map(Channel::Room),
+            None if text == SYSTEM => Ok(Channel::System),
+            None => Err(Problem::Invalid("must be system, or room- and the id of a chat")),
+        }
+    }
+}

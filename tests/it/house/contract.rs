@@ -1,0 +1,33 @@
+//! The contract that is kept and served is the one that the types make.
+
+use std::path::Path;
+use std::{env, fs};
+
+/// Set, it has the contract written anew.
+const WRITE: &str = "CHINWAG_WRITE_CONTRACT";
+
+#[test]
+fn the_types_in_typescript_are_those_of_the_server() {
+    is_kept("chinwag.d.ts", &chinwag::contract::types());
+}
+
+#[test]
+fn the_description_of_what_goes_over_http_is_that_of_the_server() {
+    is_kept("openapi.json", &chinwag::contract::openapi());
+}
+
+#[test]
+fn the_description_of_what_goes_over_sockets_is_that_of_the_server() {
+    is_kept("asyncapi.json", &chinwag::contract::asyncapi());
+}
+
+fn is_kept(file: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("web-demo/contract").join(file);
+    if env::var_os(WRITE).is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, made).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let is_same = kept == made;
+    assert!(is_same, "web-demo/contract/{file} is stale: set {WRITE}=1 and run this test again");
+}

@@ -1,0 +1,105 @@
+// The contract that the server gives out: official parsers read it, and TypeScript finds what is
+// misspelled.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { Parser } from '@asyncapi/parser';
+import { Validator } from '@seriousme/openapi-schema-validator';
+
+const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+const kept = (name) => readFileSync(path(`../../web-demo/contract/${name}`), 'utf8');
+
+test('the parser of AsyncAPI reads what goes over sockets', async () => {
+  const { document, diagnostics } = await new Parser().parse(kept('asyncapi.json'));
+  assert.deepEqual(diagnostics.filter(({ severity }) => severity < 2), []);
+  assert.equal(document.version(), '3.0.0');
+  const channels = document.channels().all().map((channel) => channel.address());
+  assert.deepEqual(channels.sort(), ['/api/ws', '/chat/login/{nick}', '/socket.io/']);
+});
+
+test('a validator of OpenAPI 3.1 reads what is served over HTTP', async () => {
+  const validator = new Validator();
+  const { valid, errors } = await validator.validate(JSON.parse(kept('openapi.json')));
+  assert.ok(valid, JSON.stringify(errors));
+  assert.equal(validator.version, '3.1');
+});
+
+const PROGRAM = `
+import { io, type Socket } from 'socket.io-client';
+import type { ClientToServerEvents, Message, ServerToClientEvents } from './chinwag';
+
+const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io('http://127.0.0.1:3000');
+
+export async function send(text: string): Promise<Message> {
+  const made = await socket.emitWithAck('create-chat', {
+    chat: { name: 'Lunch', private: false },
+    users: ['7', 8],
+    actor: { id: 9 },
+  });
+  if (made.error) throw new Error(made.error.message);
+  const answer = await socket.emitWithAck('new-message', {
+    chat: { id: made.chat.id },
+    message: { value: text, type: 'text' },
+  });
+  if (answer.error) throw new Error(answer.error.code === 'conflict' ? 'again' : 'no');
+  return answer;
+}
+
+socket.on('new-message', ({ msg, seq }) => console.log(seq.toFixed(), msg.trim()));
+socket.on('message-changed', (message) => {
+  if ('changed' in message && message.changed === 'edited') console.log(message.user.name);
+});
+`;
+
+/** What is misspelled, and the message of the compiler that names it. */
+const MISSPELLED = [
+  ["'new-message', {", "'new-mesage', {", /new-mesage/],
+  ["on('new-message'", "on('new-mesage'", /new-mesage/],
+  ['value: text', 'valeu: text', /valeu/],
+  ["private: false", "privat: false", /privat/],
+  ["type: 'text'", "type: 'txt'", /txt/],
+  ['actor: { id', 'acter: { id', /acter/],
+  ['made.chat.id', 'made.chat.di', /di/],
+  ['msg, seq', 'mgs, seq', /mgs/],
+  ["=== 'conflict'", "=== 'conflicts'", /conflicts/],
+];
+
+test('TypeScript takes a right program, and none with a misspelling', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'chinwag-types-'));
+  try {
+    symlinkSync(path('node_modules'), join(folder, 'node_modules'));
+    writeFileSync(join(folder, 'chinwag.d.ts'), kept('chinwag.d.ts'));
+    writeFileSync(join(folder, 'right.ts'), PROGRAM);
+    MISSPELLED.forEach(([right, wrong], at) => {
+      assert.ok(PROGRAM.includes(right), right);
+      writeFileSync(join(folder, `wrong${at}.ts`), PROGRAM.replace(right, wrong));
+    });
+    const options = { strict: true, noEmit: true, module: 'esnext', moduleResolution: 'bundler' };
+    const compilerOptions = { ...options, target: 'es2023', skipLibCheck: false, types: [] };
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, include: ['*.ts'] }),
+    );
+    const compiler = path('node_modules/typescript/bin/tsc');
+    const { stdout } = spawnSync(process.execPath, [compiler, '--pretty', 'false'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    const errors = stdout.split('\n').filter((line) => line.includes('error TS'));
+    const of = (name) => errors.filter((line) => line.startsWith(name));
+    MISSPELLED.forEach(([, wrong, named], at) => {
+      const found = of(`wrong${at}.ts`);
+      assert.ok(found.some((line) => named.test(line)), `${wrong}: ${stdout}`);
+    });
+    const others = errors.filter((line) => !line.startsWith('wrong'));
+    assert.deepEqual(others, []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
