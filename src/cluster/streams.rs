@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{Heard, Link, Moved, Redis};
 use crate::error::Error;
-use crate::model::{Event, Position, Stream};
+use crate::model::{Event, Position, Stream, UserId};
 
 /// So many tasks may wait until what they follow has its position.
 const WAITING: usize = 1024;
@@ -38,7 +38,12 @@ const ABOUT_TO_BE_FOLLOWED: Duration = Duration::from_secs(5);
 pub struct Streams(Option<Arc<Shared>>);
 
 /// A task that waits until a stream has its position.
-pub type Asker = oneshot::Sender<Result<(), Error>>;
+pub struct Asker {
+    /// The user whose chats may be among what it follows: their stream may still have to tell of
+    /// what was said there before.
+    pub user_id: Option<UserId>,
+    pub answer: oneshot::Sender<Result<(), Error>>,
+}
 
 /// What the users of [`Streams`] share with the follower, which shows the events.
 pub struct Shared {
@@ -181,11 +186,22 @@ impl Streams {
     /// Waits until all that is followed has its position: nothing that is committed from then on is
     /// missed. Errors: `unavailable`.
     pub async fn positioned(&self) -> Result<(), Error> {
+        self.ask(None).await
+    }
+
+    /// The same for the chats of a user: what the user's own stream tells of them, and was committed
+    /// before that, is shown first.
+    pub async fn positioned_for(&self, user_id: &UserId) -> Result<(), Error> {
+        self.ask(Some(user_id.clone())).await
+    }
+
+    async fn ask(&self, user_id: Option<UserId>) -> Result<(), Error> {
         let Some(shared) = &self.0 else {
             return Ok(());
         };
         let (asker, answer) = oneshot::channel();
         let positioned = async {
+            let asker = Asker { user_id, answer: asker };
             shared.askers.send(asker).await.map_err(|_| Error::Unavailable(None))?;
             answer.await.map_err(|_| Error::Unavailable(None))?
         };

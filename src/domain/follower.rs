@@ -90,7 +90,7 @@ impl Follower {
             follower.carrier.flush();
             let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
             // An asker that is gone needs no answer.
-            done.flat_map(|done| done.askers).for_each(|asker| drop(asker.send(Ok(()))));
+            done.flat_map(|done| done.askers).for_each(|asker| drop(asker.answer.send(Ok(()))));
         }
     }
 }
@@ -240,16 +240,22 @@ impl AtWork {
     /// the askers are answered with the error.
     async fn position_new(&self, askers: Vec<Asker>) -> Option<WaitingAskers> {
         let streams = self.shared.take_new();
+        let of_users = askers.iter().filter_map(|asker| asker.user_id.clone());
+        let of_users = Vec::from_iter(of_users.map(Stream::User));
         for page in streams.chunks(PAGE) {
             match self.reader.list_last_numbers(page).await {
                 Ok(last) => {
+                    // Else what is said in a chat from now on would be shown before what they have
+                    // yet to tell of it.
+                    self.catch_up(self.shared.list_next(Some(&of_users))).await;
                     last.iter().for_each(|last| self.shared.start_after(&last.stream, last.number));
                     // The others have no event yet.
                     page.iter().for_each(|stream| self.shared.start_after(stream, 0));
                 }
                 Err(error) => {
                     self.shared.put_back_new(streams);
-                    askers.into_iter().for_each(|asker| drop(asker.send(Err(error.clone()))));
+                    let answers = askers.into_iter().map(|asker| asker.answer);
+                    answers.for_each(|answer| drop(answer.send(Err(error.clone()))));
                     return None;
                 }
             }

@@ -54,7 +54,7 @@ impl App {
                 let chats = self.chats_of(user_id).await?;
                 audience.learn_chats(id, user_id, chats)?;
             }
-            self.streams.positioned().await
+            self.streams.positioned_for(user_id).await
         };
         let acting = acting.await;
         if acting.is_err() && new {

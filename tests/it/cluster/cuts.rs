@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::chatter::{self, of_channel, of_nick, said_by};
 use crate::support::crowd::{Crowd, UNBOUNDED};
+use crate::support::live::Live;
 use crate::support::nodes::Processes;
 use crate::support::proxy::Proxy;
 use crate::support::steps::{channel, of_chat};
@@ -116,6 +117,32 @@ async fn a_node_that_was_taken_for_dead_comes_back() {
     assert_eq!((&joined["user"]["id"], &joined["participants"]), (&json!(bob.id), &json!(2)));
     let said = ann.ask("new-message", message(&chat, "there you are")).await;
     assert_eq!(bob.next_of("chat-message").await["id"], said["id"]);
+    nodes.assert_no_defect();
+}
+
+/// A node follows a chat from where it is when a client comes, and owes another what was before.
+#[tokio::test]
+async fn what_was_said_before_a_chat_was_followed_comes_before_what_follows() {
+    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
+    let (ann, bob) = (nodes[0].sign_up("ann").await, nodes[0].sign_up("bob").await);
+    let mut bob = nodes[0].connect_with(bob.access()).await;
+    let with_ann = json!({ "user": { "id": ann.id() } });
+    let opened = bob.done("open-direct", with_ann).await;
+    let chat = opened["chat"]["id"].as_str().unwrap();
+    bob.next("create-chat").await;
+    let mut live = Live::connect(&nodes[1], ann.access()).await;
+    to_redis.cut();
+    bob.say(chat, "one").await;
+    bob.say(chat, "two").await;
+    let mut socket = nodes[1].connect_with(ann.access()).await;
+    let three = bob.say(chat, "three").await;
+    // It makes the node look for what it has missed of the chat.
+    let mut liked = of_chat(chat);
+    (liked["message"], liked["reaction"]) = (json!({ "id": three["id"] }), json!("+1"));
+    socket.done("react", liked).await;
+    for text in ["one", "two", "three"] {
+        assert_eq!(live.next().await["message"], text);
+    }
     nodes.assert_no_defect();
 }
 
