@@ -48,6 +48,7 @@ mod audience;
 mod clock;
 mod cluster;
 mod config;
+mod defects;
 mod domain;
 mod doors;
 mod error;

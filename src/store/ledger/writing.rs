@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::group::{Group, MAX_GROUP, answer};
 use super::{Answer, Done, Entry, Tx, is_away, lend, note_commit, take_back};
+use crate::defects;
 use crate::error::Error;
 use crate::model::Kept;
 use crate::store::batch::{self, Written};
@@ -104,6 +105,9 @@ impl Writing {
         let transaction = Arc::new(Mutex::new(self.begin().await?));
         match self.fill(&transaction, group).await {
             Ok(Some((mut written, kept))) => {
+                if defects::has("acknowledge before commit") {
+                    answer(mem::take(&mut group.senders), mem::take(&mut written.sent));
+                }
                 self.commit(transaction).await?;
                 note_commit(begun);
                 written.count();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What each part of the source may import.
 fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
-    const BASE: &[&str] = &["clock", "config", "error", "logs", "model"];
+    const BASE: &[&str] = &["clock", "config", "defects", "error", "logs", "model"];
     HashMap::from([
         // The program uses the library as any other program does, by its public names.
         ("main", &[][..]),
@@ -20,6 +20,7 @@ fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
                 "clock",
                 "cluster",
                 "config",
+                "defects",
                 "error",
                 "event_log",
                 "logs",
@@ -37,6 +38,7 @@ fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
         ("error", BASE),
         ("clock", BASE),
         ("config", &[]),
+        ("defects", &[]),
         ("logs", &[]),
     ])
 }

@@ -204,7 +204,15 @@ fn all_in(section: &str, names: Vec<&str>) {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
-    let folders = ["", "docs", "examples", "tests/bench", "tests/mutations", "tests/services"];
+    let folders = [
+        "",
+        "docs",
+        "examples",
+        "tests/bench",
+        "tests/faults",
+        "tests/mutations",
+        "tests/services",
+    ];
     for folder in folders {
         let files = fs::read_dir(root().join(folder)).unwrap();
         let files = files.map(|file| Path::new(folder).join(file.unwrap().file_name()));

@@ -1,76 +1,21 @@
 //! What a clock that jumps does.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::TestServer;
+use crate::support::clock::Clock;
 use crate::support::program::Running;
 use crate::support::signing::{SECRET, now, signed};
 
-/// Laid over a program, it adds the seconds in the file `CLOCK_AHEAD` to the time of day.
-const SHIM: &str = r#"
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-static volatile long *ahead;
-
-__attribute__((constructor)) static void begin(void) {
-    int file = open(getenv("CLOCK_AHEAD"), O_RDONLY);
-    ahead = mmap(0, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);
-    close(file);
-}
-
-int clock_gettime(clockid_t id, struct timespec *time) {
-    int failed = syscall(SYS_clock_gettime, id, time);
-    if (!failed && id == CLOCK_REALTIME && ahead) time->tv_sec += *ahead;
-    return failed;
-}
-"#;
-
-/// The clock of a server.
-pub struct Clock {
-    file: PathBuf,
-}
-
-impl Clock {
-    /// One that goes right until it is set.
-    fn lay_over(directory: &Path, command: &mut Command) -> Clock {
-        let (source, shim) = (directory.join("clock.c"), directory.join("clock.so"));
-        fs::write(&source, SHIM).unwrap();
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(source);
-        assert!(compiler.status().unwrap().success(), "it takes a C compiler");
-        let clock = Clock { file: directory.join("ahead") };
-        fs::write(&clock.file, 0_i64.to_ne_bytes()).unwrap();
-        command.env("LD_PRELOAD", shim).env("CLOCK_AHEAD", &clock.file);
-        clock
-    }
-
-    /// Sets it to so many seconds before the right time.
-    fn set_ahead(&self, seconds: i64) {
-        use std::os::unix::fs::FileExt;
-        let file = fs::OpenOptions::new().write(true).open(&self.file).unwrap();
-        file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
-    }
-}
-
 fn server() -> (TestServer, Clock) {
     let directory = TempDir::new().unwrap();
-    let mut clock = None;
+    let clock = Clock::in_directory(directory.path());
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0"]).env("CHINWAG_JWT_SECRET", SECRET);
-        clock = Some(Clock::lay_over(directory.path(), command));
+        clock.lay_over(command);
     });
-    (TestServer::apart(directory, running), clock.unwrap())
+    (TestServer::apart(directory, running), clock)
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A server to test, and a Socket.IO client that sees every packet.
 
 pub mod chatter;
+pub mod clock;
 pub mod credentials;
 pub mod crowd;
 pub mod database;
@@ -209,13 +210,17 @@ impl Client {
 
     /// The same where nobody may answer, or not to the end: then there is no client.
     pub async fn try_connect(address: SocketAddr) -> Option<Client> {
+        Client::try_enter(address, "40").await
+    }
+
+    /// The same with this packet, which may bring a token.
+    pub async fn try_enter(address: SocketAddr, packet: &str) -> Option<Client> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let (stream, _) = tokio_tungstenite::connect_async(url).await.ok()?;
         let mut client = Client::new(stream);
         client.try_frame().await?;
-        client.stream.send(Message::text("40")).await.ok()?;
-        client.try_frame().await?;
-        Some(client)
+        client.stream.send(Message::text(packet)).await.ok()?;
+        client.try_frame().await?.starts_with("40").then_some(client)
     }
 
     /// Enters the namespace `/`.

@@ -43,6 +43,11 @@ impl Running {
 
     /// With further arguments and variables; one of them says where it listens.
     pub fn with(directory: &Path, change: impl FnOnce(&mut Command)) -> Running {
+        Running::try_with(directory, change).expect("it starts")
+    }
+
+    /// The same where it may not be able to start: then it ends, and there is none.
+    pub fn try_with(directory: &Path, change: impl FnOnce(&mut Command)) -> Option<Running> {
         let database = database::url_in(directory);
         // A disk that is full must be an error to it and not a signal. `IGNORED` names further
         // signals that it is to ignore, as `nohup` does.
@@ -60,8 +65,12 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let mut first_line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first_line).unwrap();
+        if first_line.is_empty() {
+            child.wait().unwrap();
+            return None;
+        }
         let address = first_line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-        Running { address: address.parse().unwrap(), child, first_line }
+        Some(Running { address: address.parse().unwrap(), child, first_line })
     }
 
     pub fn id(&self) -> u32 {

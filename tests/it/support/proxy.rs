@@ -1,8 +1,9 @@
 //! A network between two that can be cut: then nothing comes through, and nobody is told.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +28,8 @@ struct Network {
     cuts: AtomicBool,
     /// What the connections are cut off at.
     cut_off_at: Mutex<Option<&'static [u8]>>,
+    /// How many milliseconds each part takes longer.
+    delay: AtomicU64,
 }
 
 impl Proxy {
@@ -41,6 +44,12 @@ impl Proxy {
     /// The URL through it.
     pub fn url(&self, url: &str) -> String {
         url.replacen(authority(url), &self.address.to_string(), 1)
+    }
+
+    /// Has all come so much later from now on.
+    #[allow(dead_code, reason = "tests/faults does it")]
+    pub fn slow(&self, delay: Duration) {
+        self.network.delay.store(delay.as_millis() as u64, Ordering::Release);
     }
 
     pub fn cut(&self) {
@@ -128,6 +137,10 @@ impl Network {
         let mut part = vec![0; 16 << 10];
         while let Ok(length @ 1..) = from.read(&mut part).await {
             let part = &part[..length];
+            match self.delay.load(Ordering::Acquire) {
+                0 => {}
+                delay => tokio::time::sleep(Duration::from_millis(delay)).await,
+            }
             self.opened(number).await;
             if may_commit && self.is_cut_off_at(part) {
                 self.cut_off();

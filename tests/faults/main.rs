@@ -1,0 +1,152 @@
+//! Random faults against real servers under load through all doors: what every client was told is
+//! compared with what the database has at the end. README.md says how to run it.
+
+#[cfg(feature = "broken")]
+mod broken;
+mod channels;
+mod direct;
+mod history;
+#[path = "../mutations/http.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod http;
+mod load;
+mod malice;
+mod node;
+mod plain;
+#[path = "../mutations/random.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod random;
+mod rooms;
+mod schedule;
+mod site;
+mod socketio;
+#[path = "../it/support/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod support;
+
+use std::env;
+use std::mem;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use history::{Figures, Stored};
+use load::World;
+use node::Node;
+use schedule::{Lane, plan};
+use site::{PATIENCE, Site};
+use support::services::Services;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Which schedules are played: `CHINWAG_FAULTS=20x120` is 20 of 120 seconds each, and
+/// `CHINWAG_FAULTS_SEED` the seed of the first.
+struct Schedules {
+    seeds: Range<u64>,
+    lasting: Duration,
+}
+
+impl Schedules {
+    fn wanted() -> Schedules {
+        let number = |text: &str| text.parse::<u64>().expect("CHINWAG_FAULTS is like 20x120");
+        let wanted = env::var("CHINWAG_FAULTS").unwrap_or_else(|_| "1x25".to_owned());
+        let (count, seconds) = wanted.split_once('x').expect("CHINWAG_FAULTS is like 20x120");
+        let first = env::var("CHINWAG_FAULTS_SEED").map_or(1, |text| number(&text));
+        Schedules {
+            seeds: first..first + number(count),
+            lasting: Duration::from_secs(number(seconds)),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_keeps_its_promises() {
+    let Schedules { seeds, lasting } = Schedules::wanted();
+    for seed in seeds {
+        let outcome = play(Site::of_one(&[]).await, seed, lasting).await;
+        outcome.must_be_right("one node", seed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_keep_their_promises() {
+    let Some(services) = Services::start(&["postgres", "redis"]).await else { return };
+    let services = Arc::new(services);
+    let Schedules { seeds, lasting } = Schedules::wanted();
+    for seed in seeds {
+        let outcome = play(Site::of_many(3, services.clone()).await, seed, lasting).await;
+        outcome.must_be_right("three nodes", seed);
+    }
+}
+
+struct Outcome {
+    wrong: Vec<String>,
+    figures: Figures,
+    plan: Vec<Lane>,
+    warnings: String,
+}
+
+/// Plays a schedule against servers under load.
+async fn play(site: Site, seed: u64, lasting: Duration) -> Outcome {
+    let plan = plan(seed, site.nodes.len(), lasting);
+    let world = Arc::new(World::make(site).await);
+    let (mut talk, mut hearers) = (world.start_talk(seed), world.start_hearers(seed));
+    let lanes = plan.iter().map(|lane| world.site.play(lane, || !world.is_wrong()));
+    for struck in join_all(lanes).await {
+        match struck {
+            Ok(count) => world.history().figures.faults += count,
+            Err(why) => world.wrong(why),
+        }
+    }
+    world.stop();
+    if !world.is_wrong() {
+        all_end(&world, "those who speak", &mut talk).await;
+    }
+    if !world.is_wrong() {
+        world.say_end().await;
+        all_end(&world, "those who hear", &mut hearers).await;
+    }
+    // Where something is wrong, they may wait for ever.
+    talk.iter().chain(&hearers).for_each(JoinHandle::abort);
+    if let Err(why) = world.site.end().await {
+        world.wrong(why);
+    }
+    let stored = Stored::read(&world.site.database).await;
+    let mut history = world.history();
+    history.judge(&stored);
+    let wrong = mem::take(&mut history.wrong);
+    let warnings = Vec::from_iter(world.site.nodes.iter().map(Node::warnings));
+    Outcome { wrong, figures: history.figures, plan, warnings: warnings.join("\n\n") }
+}
+
+/// Waits until clients have ended; one that does not, or that has panicked, is wrong.
+async fn all_end(world: &World, who: &str, clients: &mut Vec<JoinHandle<()>>) {
+    match timeout(PATIENCE, join_all(clients.iter_mut())).await {
+        Ok(ended) => {
+            for panic in ended.into_iter().filter_map(Result::err) {
+                world.wrong(format!("of {who}, one has found what cannot be: {panic}"));
+            }
+            clients.clear();
+        }
+        Err(_) => world.wrong(format!("{who} wait for ever")),
+    }
+}
+
+impl Outcome {
+    /// Fails if anything was wrong, and says how to play it again.
+    fn must_be_right(&self, site: &str, seed: u64) {
+        if self.wrong.is_empty() {
+            println!("{site}, seed {seed}: {:?}", self.figures);
+            return;
+        }
+        self.plan.iter().for_each(|lane| println!("{lane}"));
+        println!("{}", self.warnings);
+        let shown = self.wrong.iter().take(20).cloned();
+        let shown = Vec::from_iter(shown).join("\n");
+        panic!(
+            "{site}, CHINWAG_FAULTS_SEED={seed}: {} things are wrong\n{shown}",
+            self.wrong.len()
+        );
+    }
+}

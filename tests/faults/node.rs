@@ -1,0 +1,225 @@
+//! A server, a process of its own, and what is done to it.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::random::Random;
+use crate::schedule::{Fault, Step};
+use crate::site::PATIENCE;
+use crate::support::clock::Clock;
+use crate::support::database::sqlite_in;
+use crate::support::program::{Running, send};
+
+/// How often is not what is tried here. Pings tell a client that is served from one that hangs.
+const SETTINGS: [&str; 15] = [
+    "--connects-per-address=0",
+    "--requests-per-address=0",
+    "--requests-per-user=0",
+    "--messages-per-user=0",
+    "--announcements-per-user=0",
+    "--announcements-per-node=0",
+    "--written-bytes-per-user=0",
+    "--written-bytes-per-address=0",
+    "--read-bytes-per-user=0",
+    "--read-bytes-per-address=0",
+    "--sign-ups-per-address=0",
+    "--ping-interval=5",
+    "--ping-timeout=10",
+    "--silence-timeout=10",
+    "--listen=127.0.0.1:0",
+];
+
+pub struct Node {
+    directory: TempDir,
+    variables: Vec<(String, String)>,
+    running: AsyncMutex<Option<Running>>,
+    address: Mutex<Option<SocketAddr>>,
+    clock: Clock,
+}
+
+impl Node {
+    /// With these variables; it is to be started.
+    pub fn new(variables: &[(&str, &str)]) -> Node {
+        let directory = TempDir::new().unwrap();
+        let clock = Clock::in_directory(directory.path());
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables = variables.iter().map(own).collect();
+        Node {
+            directory,
+            variables,
+            running: AsyncMutex::default(),
+            address: Mutex::default(),
+            clock,
+        }
+    }
+
+    /// The same with a database file; its URL, too.
+    pub fn with_file(variables: &[(&str, &str)]) -> (Node, String) {
+        let mut node = Node::new(variables);
+        let database = sqlite_in(node.directory.path());
+        node.variables.push(("CHINWAG_DATABASE_URL".to_owned(), database.clone()));
+        (node, database)
+    }
+
+    /// Where it listens; none while it is down.
+    pub fn address(&self) -> Option<SocketAddr> {
+        *self.address.lock().unwrap()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// The last lines of its log that tell of something wrong.
+    pub fn warnings(&self) -> String {
+        let log = fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let is_wrong = |line: &&str| !line.contains("\"INFO\"");
+        let lines = Vec::from_iter(log.lines().filter(is_wrong));
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// The lines of its log that tell of a defect.
+    pub fn defects(&self) -> Vec<String> {
+        let log = fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let is_defect = |line: &&str| line.contains("panicked") || line.contains("are lost");
+        log.lines().filter(is_defect).map(str::to_owned).collect()
+    }
+
+    /// Starts it, again and again: what it needs may be away. Errors: it does not start.
+    pub async fn start(&self) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let (directory, log) = (self.directory.path().to_owned(), self.log());
+            let (variables, clock) = (self.variables.clone(), self.clock.clone());
+            let start = move || run(&directory, &log, variables, &clock);
+            if let Some(running) = spawn_blocking(start).await.unwrap() {
+                *self.address.lock().unwrap() = Some(running.address);
+                *self.running.lock().await = Some(running);
+                return Ok(());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        Err("it does not start".to_owned())
+    }
+
+    /// Takes it out of service; it is still there. Errors: it has ended by itself.
+    async fn take(&self) -> Result<Running, String> {
+        *self.address.lock().unwrap() = None;
+        let mut running = self.running.lock().await.take().ok_or("it is not there")?;
+        match running.child.try_wait().unwrap() {
+            Some(status) => Err(format!("it has ended by itself: {status}")),
+            None => Ok(running),
+        }
+    }
+
+    /// Does something to it, and puts it right again. Errors: it did not do what it promises.
+    pub async fn strike(
+        &self,
+        step: &Step,
+        file: &AsyncMutex<()>,
+        random: &mut Random,
+    ) -> Result<(), String> {
+        match step.fault {
+            Fault::Killed => self.take().await?.kill(),
+            Fault::Ended => self.end().await?,
+            Fault::Frozen => {
+                self.signal("STOP").await;
+                sleep(step.lasts).await;
+                self.signal("CONT").await;
+                return Ok(());
+            }
+            Fault::ClockJump => {
+                self.clock.set_ahead(random.below(7200) as i64 - 3600);
+                sleep(step.lasts).await;
+                self.clock.set_ahead(0);
+                return Ok(());
+            }
+            _ => {
+                let _file = file.lock().await;
+                self.take_file().await?;
+            }
+        }
+        sleep(step.lasts).await;
+        self.start().await
+    }
+
+    async fn signal(&self, signal: &str) {
+        if let Some(running) = &*self.running.lock().await {
+            send(signal, &running.child);
+        }
+    }
+
+    /// Ends it in order. Errors: it does not end so, or not in time.
+    pub async fn end(&self) -> Result<(), String> {
+        let running = self.take().await?;
+        send("TERM", &running.child);
+        match wait(running).await? {
+            0 => Ok(()),
+            status => Err(format!("it has ended with {status}")),
+        }
+    }
+
+    /// Moves its file away until it has ended. Errors: it does not end as it should.
+    async fn take_file(&self) -> Result<(), String> {
+        let running = self.take().await?;
+        let (here, away) = (self.directory.path(), TempDir::new_in(self.directory.path()).unwrap());
+        let files = ["chat.db", "chat.db-wal"];
+        for file in files {
+            fs::rename(here.join(file), away.path().join(file)).unwrap();
+        }
+        let status = wait(running).await?;
+        for file in files {
+            fs::rename(away.path().join(file), here.join(file)).unwrap();
+        }
+        let _ = fs::remove_file(here.join("chat.db-shm"));
+        if status == 3 { Ok(()) } else { Err(format!("it has ended with {status}")) }
+    }
+
+    /// Limits how long files may become; a server that is started again has no limit.
+    pub async fn limit_files(&self, limit: &str) {
+        let Some(id) = self.running.lock().await.as_ref().map(Running::id) else { return };
+        let arguments = ["--pid", &id.to_string(), &format!("--fsize={limit}:unlimited")];
+        // It may have ended meanwhile.
+        let _ = Command::new("prlimit").args(arguments).output();
+    }
+}
+
+/// None if it ends at once.
+fn run(
+    directory: &Path,
+    log: &Path,
+    variables: Vec<(String, String)>,
+    clock: &Clock,
+) -> Option<Running> {
+    let log = File::options().create(true).append(true).open(log).unwrap();
+    Running::try_with(directory, |command| {
+        command.args(SETTINGS).envs(variables).stderr(log);
+        clock.lay_over(command);
+    })
+}
+
+/// The status that a server ends with. Errors: it does not end in time.
+async fn wait(running: Running) -> Result<i32, String> {
+    let mut running = running;
+    let ended = timeout(Duration::from_secs(30), async {
+        loop {
+            match running.child.try_wait().unwrap() {
+                Some(status) => return status,
+                None => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    });
+    let status = ended.await.map_err(|_| "it does not end".to_owned())?;
+    status.code().ok_or_else(|| format!("it was ended: {status}"))
+}

@@ -1,0 +1,55 @@
+//! A plain WebSocket of JSON texts, whose server may go at any time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::load::ANSWER;
+
+pub struct Plain(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+/// What has become of waiting for a frame.
+pub enum Next {
+    Frame(Value),
+    /// None has come in time.
+    Nothing,
+    Closed,
+}
+
+impl Plain {
+    pub async fn open(address: SocketAddr, path: &str, token: Option<&str>) -> Option<Plain> {
+        let mut request = format!("ws://{address}{path}").into_client_request().ok()?;
+        if let Some(token) = token {
+            let bearer = format!("Bearer {token}").parse().ok()?;
+            request.headers_mut().insert("authorization", bearer);
+        }
+        Some(Plain(timeout(ANSWER, connect_async(request)).await.ok()?.ok()?.0))
+    }
+
+    /// False if it is closed.
+    pub async fn send(&mut self, frame: &Value) -> bool {
+        self.0.send(Message::text(frame.to_string())).await.is_ok()
+    }
+
+    /// The next frame, if it comes within this time.
+    pub async fn next(&mut self, within: Duration) -> Next {
+        let until = Instant::now() + within;
+        loop {
+            match timeout_at(until, self.0.next()).await {
+                Err(_) => return Next::Nothing,
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    return serde_json::from_str(&text).map_or(Next::Closed, Next::Frame);
+                }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                Ok(_) => return Next::Closed,
+            }
+        }
+    }
+}
