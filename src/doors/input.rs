@@ -25,6 +25,9 @@ pub trait Field: Sized {
     /// The value at `key`; none if it is not there, which a `null` counts as. Errors: `invalid`,
     /// `too_large`.
     fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error>;
+
+    /// Notes what would be asked for within the value at `key`, which may be left out and was.
+    fn note_fields(_: &Input<'_>, _: &str) {}
 }
 
 /// An object of a request, its path in it, and the limits that hold.
@@ -58,6 +61,14 @@ impl<'a> Input<'a> {
     /// The field at `key`, as its type reads it.
     pub fn field<T: Field>(&self, key: &str) -> Result<T, Error> {
         T::read(self, key)?.ok_or_else(|| self.invalid(key, "is required"))
+    }
+
+    /// Notes that these fields of the object at `key` are asked for, though there is none.
+    pub fn note_within(&self, key: &str, fields: &[&str]) {
+        if let Some(asked) = self.asked {
+            let path = self.path(key);
+            fields.iter().for_each(|field| asked.note(format!("{path}.{field}")));
+        }
     }
 
     pub fn limits(&self) -> &'a Limits {

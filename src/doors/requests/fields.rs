@@ -20,6 +20,9 @@ const MAX_NAMED: usize = 1000;
 
 /// The body of a request, or an object in it.
 pub trait Request: Sized {
+    /// The names of its fields.
+    const FIELDS: &'static [&'static str];
+
     /// Errors: `invalid`, `too_large`.
     fn read(input: &Input<'_>) -> Result<Self, Error>;
 }
@@ -34,6 +37,8 @@ macro_rules! request {
         }
 
         impl $crate::doors::requests::fields::Request for $name {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+
             fn read(
                 input: &$crate::doors::input::Input<'_>,
             ) -> Result<Self, $crate::error::Error> {
@@ -50,6 +55,10 @@ impl<T: Request> Field for T {
     fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
         input.optional_object(key)?.map(|object| T::read(&object)).transpose()
     }
+
+    fn note_fields(input: &Input<'_>, key: &str) {
+        input.note_within(key, T::FIELDS);
+    }
 }
 
 impl<T: Request> Field for Vec<T> {
@@ -61,7 +70,11 @@ impl<T: Request> Field for Vec<T> {
 
 impl<T: Field> Field for Option<T> {
     fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
-        T::read(input, key).map(Some)
+        let value = T::read(input, key)?;
+        if value.is_none() {
+            T::note_fields(input, key);
+        }
+        Ok(Some(value))
     }
 }
 
@@ -73,6 +86,8 @@ pub struct Id<T> {
 }
 
 impl<T: Field> Request for Id<T> {
+    const FIELDS: &'static [&'static str] = &["id"];
+
     fn read(input: &Input<'_>) -> Result<Self, Error> {
         Ok(Id { id: input.field("id")? })
     }
@@ -84,6 +99,8 @@ impl<T: Field> Request for Id<T> {
 pub struct NoFields {}
 
 impl Request for NoFields {
+    const FIELDS: &'static [&'static str] = &[];
+
     fn read(_: &Input<'_>) -> Result<Self, Error> {
         Ok(NoFields {})
     }
