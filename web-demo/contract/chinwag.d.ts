@@ -447,7 +447,7 @@ export interface Chat {
   /** True if moderators alone may send; otherwise absent. */
   frozen?: boolean;
   /** `since-joining` if members see only what was sent since they joined; otherwise absent. */
-  history?: string;
+  history?: 'all' | 'since-joining';
   /** The number of the latest change to a message; absent before the first. */
   last_change?: number;
   /** Its latest message, in the list of one's chats. */

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use messages::MessageView;
 
+use super::fields::History;
 use crate::clock::Time;
 use crate::model::{
     ChannelName, Chat, ChatId, Data, Description, ExternalId, Handle, Invitation, InvitationId,
@@ -102,6 +103,7 @@ pub struct ChatView<'a> {
     slow_mode: i64,
     /// `since-joining` if members see only what was sent since they joined; otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<History>")]
     history: Option<&'static str>,
     /// After how many days messages are deleted; absent if they are kept.
     #[serde(skip_serializing_if = "is_zero")]

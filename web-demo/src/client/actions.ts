@@ -5,10 +5,13 @@
 import type { Chat, Rules } from './chats';
 import type { ChatClient } from './client';
 import type { Pending } from './outbox';
-import type { ChatNews, Found, Invitation, Message, Person, Role, Team } from './shapes';
+import type { ChatNews, Found, Invitation, Message, Person, Role } from './shapes';
 
 /** The server tells of a repeated `typing` once in two seconds, and ends it after six. */
 const TYPING_EVERY_MS = 3_000;
+
+/** What a moderator may do to a member. */
+export type Treatment = 'mute-member' | 'unmute-member' | 'remove-member' | 'ban-member';
 
 export interface NewChat {
   name: string;
@@ -28,7 +31,7 @@ export class Actions {
     if (chat.team_id) await this.listTeams();
     const team = chat.private ? undefined : this.client.teams.get(chat.team_id ?? '');
     const all = [...new Set([this.client.myId, ...users, ...(team?.users ?? [])])];
-    const answer = await this.client.request<{ chat: ChatNews }>('create-chat', {
+    const answer = await this.client.request('create-chat', {
       chat,
       users: all,
     });
@@ -38,14 +41,14 @@ export class Actions {
   /** The direct chat with somebody, made at first use; returns its id. */
   async openDirect(user_id: string): Promise<string> {
     const body = { user: { id: user_id } };
-    const { chat } = await this.client.request<{ chat: ChatNews }>('open-direct', body);
+    const { chat } = await this.client.request('open-direct', body);
     await this.client.people.watch([user_id]);
     // Of one that is known, pushes have told more.
     return this.client.chats.has(chat.id) ? chat.id : this.client.chats.remember(chat).id;
   }
 
   async join(id: string): Promise<void> {
-    const { chat } = await this.client.request<{ chat: ChatNews }>('join-chat', { chat: { id } });
+    const { chat } = await this.client.request('join-chat', { chat: { id } });
     this.client.chats.remember({ role: 'member', ...chat });
   }
 
@@ -72,7 +75,7 @@ export class Actions {
     news: { muted?: boolean; pinned?: boolean; archived?: boolean },
   ): Promise<void> {
     const body = { chat: { id }, ...news };
-    const { chat } = await this.client.request<{ chat: ChatNews }>('update-membership', body);
+    const { chat } = await this.client.request('update-membership', body);
     this.client.chats.rememberOwn(chat);
   }
 
@@ -83,14 +86,13 @@ export class Actions {
     if (chat && role === 'owner') await this.client.loadMembers(chat);
   }
 
-  /** `request` is one of mute-member, unmute-member, remove-member and ban-member. */
-  async treatMember(request: string, chat_id: string, user_id: string): Promise<void> {
+  async treatMember(request: Treatment, chat_id: string, user_id: string): Promise<void> {
     await this.client.request(request, { chat: { id: chat_id }, user: { id: user_id } });
   }
 
   async listPublicChats(text: string): Promise<ChatNews[]> {
     const body = { text: text || undefined, limit: 50 };
-    const answer = await this.client.request<{ chats: ChatNews[] }>('list-public-chats', body);
+    const answer = await this.client.request('list-public-chats', body);
     return answer.chats;
   }
 
@@ -132,12 +134,12 @@ export class Actions {
 
   async listPinned(chat_id: string): Promise<Message[]> {
     const body = { chat: { id: chat_id }, query: { pinned: true } };
-    const { messages } = await this.client.request<{ messages: Message[] }>('list-messages', body);
+    const { messages } = await this.client.request('list-messages', body);
     return messages.reverse();
   }
 
   /** The messages in one's chats with all these words. `before` is where the page before ended. */
-  search(text: string, before?: unknown): Promise<Found> {
+  search(text: string, before?: string): Promise<Found> {
     return this.client.request('search-messages', { query: { text, limit: 20, before } });
   }
 
@@ -154,32 +156,28 @@ export class Actions {
     if (chat.unread === 0 || seq < chat.last_seq || this.client.state !== 'connected') return;
     chat.unread = chat.mentions = 0;
     const body = { chat: { id: chat.id }, seq };
-    const answer = this.client.request<{ chat: ChatNews }>('mark-read', body);
+    const answer = this.client.request('mark-read', body);
     await this.client.report(answer.then((read) => this.client.chats.remember(read.chat)));
   }
 
   /** This message and what follows are to be read again. */
   async markUnread({ chat_id, seq }: Message): Promise<void> {
     const body = { chat: { id: chat_id }, seq, unread: true };
-    const { chat } = await this.client.request<{ chat: ChatNews }>('mark-read', body);
+    const { chat } = await this.client.request('mark-read', body);
     this.client.chats.remember(chat);
   }
 
   async updateMe(news: { name?: string; handle?: string }): Promise<void> {
-    const { user } = await this.client.request<{ user: Person }>('update-user', { user: news });
+    const { user } = await this.client.request('update-user', { user: news });
     this.client.people.meet(user);
   }
 
   /** Nobody is told of a block, not even one's own other windows. */
   async listBlocked(): Promise<void> {
     const blocked: Person[] = [];
-    let after: unknown;
+    let after: string | undefined;
     do {
-      const body = { after };
-      const page = await this.client.request<{ users: Person[]; next?: unknown }>(
-        'list-blocked',
-        body,
-      );
+      const page = await this.client.request('list-blocked', { after });
       blocked.push(...page.users);
       after = page.next;
     } while (after);
@@ -191,7 +189,7 @@ export class Actions {
   async setBlocked(user_id: string, on: boolean): Promise<void> {
     const body = { user: { id: user_id } };
     const request = on ? 'block-user' : 'unblock-user';
-    const { user } = await this.client.request<{ user: Person }>(request, body);
+    const { user } = await this.client.request(request, body);
     if (on) this.client.blocked.set(user.id, user);
     else this.client.blocked.delete(user.id);
     this.client.listener.changed();
@@ -211,7 +209,7 @@ export class Actions {
 
   /** One is not told of being added to a team. */
   async listTeams(): Promise<void> {
-    const { teams } = await this.client.request<{ teams: Team[] }>('list-teams', {});
+    const { teams } = await this.client.request('list-teams', {});
     this.client.teams.clear();
     for (const team of teams) this.client.teams.set(team.id, team);
     this.client.listener.changed();

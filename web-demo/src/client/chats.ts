@@ -43,7 +43,7 @@ export class Chats extends Map<string, Chat> {
     private readonly listener: Listener,
   ) {
     super();
-    connection.on('mark-read', ({ chat }: { chat: ChatNews }) => this.remember(chat));
+    connection.on('mark-read', ({ chat }) => this.remember(chat));
     connection.on('update-membership', ({ chat }: { chat: ChatNews }) => this.rememberOwn(chat));
     connection.on('member-changed', (news: { chat: { id: string }; member: Member }) =>
       this.changeMember(news.chat.id, news.member),
@@ -83,9 +83,7 @@ export class Chats extends Map<string, Chat> {
   }
 
   private blank(id: string): Chat {
-    const ask = <Answer>(event: string, body: object) =>
-      this.connection.request<Answer>(event, body);
-    const timeline = new Timeline(id, ask, this.listener);
+    const timeline = new Timeline(id, this.connection, this.listener);
     return { id, name: '', last_seq: 0, unread: 0, mentions: 0, timeline, typing: new Map() };
   }
 

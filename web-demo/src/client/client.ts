@@ -2,9 +2,10 @@
  * What is known of the chats, and how it stays true: it hears the pushes, and after a lost
  * connection closes the gap. It knows no page, and calls `changed` whenever there is news to draw.
  */
+import type { MessageToSend } from '../../contract/chinwag';
 import { Actions } from './actions';
 import { Chats, rulesOf, type Chat } from './chats';
-import { Connection, type Traffic } from './connection';
+import { type AnswerTo, type Asked, type BodyOf, Connection, type Traffic } from './connection';
 import { ChatError } from './errors';
 import { Outbox, type Pending } from './outbox';
 import { People } from './people';
@@ -78,7 +79,7 @@ export class ChatClient {
     this.connection.open();
   }
 
-  request<Answer>(event: string, body: object): Promise<Answer> {
+  request<Event extends Asked>(event: Event, body: BodyOf<Event>): Promise<AnswerTo<Event>> {
     return this.connection.request(event, body);
   }
 
@@ -127,7 +128,7 @@ export class ChatClient {
   /** Of a very large chat as many as fit on a page. */
   async loadMembers(chat: Chat): Promise<void> {
     const body = { chat: { id: chat.id } };
-    const page = await this.request<{ members: Member[]; next?: unknown }>('list-members', body);
+    const page = await this.request('list-members', body);
     const ids = page.members.map(({ user }) => user.id);
     chat.memberList = page.members;
     chat.hasMoreMembers = Boolean(page.next);
@@ -153,7 +154,10 @@ export class ChatClient {
     server.on('new-message', (message: Message) => this.receive(message));
     // The same, as a subscribed socket gets it.
     server.on('chat-message', (message: Message) => this.receive(message));
-    server.on('message-changed', (message: Message) => this.receiveChange(message));
+    server.on('message-changed', (message) => {
+      // What was sent before one joined is not shown.
+      if ('msg' in message) this.receiveChange(message);
+    });
     server.on('create-chat', ({ chat }: { chat: ChatNews }) => this.welcome(chat));
     server.on('update-chat', ({ chat }: { chat: ChatNews }) => this.amend(chat));
     server.on('remove-member', ({ chat }: { chat: ChatNews }) => this.amend(chat));
@@ -199,7 +203,7 @@ export class ChatClient {
   private async introduce(): Promise<string> {
     if (isAccount(this.identity)) return this.identity.user_id;
     const body = { user: this.identity };
-    const { user } = await this.request<{ user: User }>('create-user', body);
+    const { user } = await this.request('create-user', body);
     return user.id;
   }
 
@@ -218,17 +222,17 @@ export class ChatClient {
   private listChats(): Promise<void> {
     return this.once('list', async () => {
       const missing = new Set(this.chats.keys());
-      let before: unknown;
+      let before: string | undefined;
       do {
         const body = { user: { id: this.myId }, before };
-        const page = await this.request<{ chats: ChatNews[]; next?: unknown }>('list-chats', body);
+        const page = await this.request('list-chats', body);
         for (const news of page.chats) {
           // A message pushed while the list was on its way is not counted in it.
           const known = this.chats.get(news.id);
           const ahead = Math.max(0, (known?.last_seq ?? 0) - news.last_seq);
-          if (known && ahead > 0) news.last_message = known.last_message;
-          const unread = (news.unread ?? 0) + ahead;
-          this.chats.rememberOwn({ ...news, last_seq: news.last_seq + ahead, unread });
+          const last_message = known && ahead > 0 ? known.last_message : news.last_message;
+          const [last_seq, unread] = [news.last_seq + ahead, (news.unread ?? 0) + ahead];
+          this.chats.rememberOwn({ ...news, last_message, last_seq, unread });
           missing.delete(news.id);
         }
         before = page.next;
@@ -300,7 +304,7 @@ export class ChatClient {
 
   private deliver(pending: Pending): Promise<Message> {
     const { client_id, chat_id, text, file, mentions, reply_to } = pending;
-    const message = {
+    const message: MessageToSend = {
       value: file && !text ? undefined : text,
       type: !file ? 'text' : isPicture(file) ? 'img' : 'file',
       file: file && { id: file.id },

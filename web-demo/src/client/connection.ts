@@ -1,7 +1,20 @@
 /** The connection to the server: what is asked over it is answered or fails. It knows no chat. */
-import { io } from 'socket.io-client';
+import { io, type Socket } from 'socket.io-client';
 
+import type { Answer, ClientToServerEvents, ServerToClientEvents } from '../../contract/chinwag';
 import { ChatError } from './errors';
+
+/** What a client may ask. */
+export type Asked = keyof ClientToServerEvents;
+
+/** What a request says. */
+export type BodyOf<Event extends Asked> = Parameters<ClientToServerEvents[Event]>[0];
+
+/** What it is answered if it is not refused. */
+export type AnswerTo<Event extends Asked> =
+  Parameters<Parameters<ClientToServerEvents[Event]>[1]>[0] extends Answer<infer Body>
+    ? Body
+    : never;
 
 const ANSWER_TIMEOUT_MS = 20_000;
 const RETRY_MS = 3_000;
@@ -29,7 +42,7 @@ export interface Traffic {
 export class Connection {
   /** Hears of every event, and again of each that is answered. */
   watch?: (traffic: Traffic) => void;
-  private readonly socket = io({
+  private readonly socket: Socket<ServerToClientEvents, ClientToServerEvents> = io({
     autoConnect: false,
     reconnectionDelay: 500,
     reconnectionDelayMax: 3_000,
@@ -67,8 +80,12 @@ export class Connection {
     return this.cut;
   }
 
-  on<Body>(event: string, act: (body: Body) => void): void {
-    this.socket.on(event, act);
+  on<Event extends keyof ServerToClientEvents>(
+    event: Event,
+    act: ServerToClientEvents[Event],
+  ): void {
+    // Its types cannot tell that the event is none of its own.
+    (this.socket as Socket).on<string>(event, act);
   }
 
   open(): void {
@@ -97,7 +114,7 @@ export class Connection {
     this.retry = setTimeout(() => this.renew(), RETRY_MS);
   }
 
-  async request<Answer>(event: string, body: object): Promise<Answer> {
+  async request<Event extends Asked>(event: Event, body: BodyOf<Event>): Promise<AnswerTo<Event>> {
     // Socket.IO would keep it and send it at the next connect, ahead of what comes first there.
     if (!this.isUp) throw new Error('There is no connection to the server.');
     const traffic: Traffic = { direction: 'out', event, body, at: Date.now() };
@@ -105,7 +122,9 @@ export class Connection {
     const start = performance.now();
     let answer;
     try {
-      answer = await this.socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck(event, body);
+      // Its own types do not know which answer belongs to which event.
+      const socket = this.socket as Socket;
+      answer = await socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck(event, body);
     } catch (error) {
       this.renew();
       throw error;

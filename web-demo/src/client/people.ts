@@ -41,7 +41,7 @@ export class People {
   /** Those whose name or handle begins with this. */
   async find(text: string): Promise<Person[]> {
     const body = { text, limit: 20 };
-    const { users } = await this.connection.request<{ users: Person[] }>('list-users', body);
+    const { users } = await this.connection.request('list-users', body);
     users.forEach((user) => this.known.set(user.id, user));
     return users;
   }
@@ -53,7 +53,7 @@ export class People {
     if (wanted.length === 0) return;
     wanted.forEach((id) => this.watched.add(id));
     const body = { users: wanted.map((id) => ({ id })) };
-    const { users } = await this.connection.request<{ users: Person[] }>('watch-users', body);
+    const { users } = await this.connection.request('watch-users', body);
     users.forEach((user) => this.meet(user));
   }
 

@@ -59,7 +59,8 @@ export class Room {
     this.listener.changed();
   }
 
-  private request(event: string, chat_id: string): Promise<Presence> {
-    return this.connection.request(event, { channel: `room-${chat_id}` });
+  private async request(event: 'subscribe' | 'unsubscribe', chat_id: string): Promise<Presence> {
+    const answer = await this.connection.request(event, { channel: `room-${chat_id}` });
+    return { participants: 0, users: [], ...answer };
   }
 }

@@ -96,7 +96,7 @@ export interface Message {
 export type Cursor = { before_seq: number };
 export type Page = { messages: Message[]; previous?: Cursor; next?: { after_seq: number } };
 /** The latest first; `next` leads to those before. */
-export type Found = { messages: Message[]; next?: unknown };
+export type Found = { messages: Message[]; next?: string };
 export type Changes = { messages: Message[]; next?: number; last_change: number };
 
 /** A chat as the server tells of it. */

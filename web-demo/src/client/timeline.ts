@@ -4,7 +4,8 @@
  * are as they have become. Whatever a push or an answer says that does not follow on these is
  * asked for: `list-messages` after the one, `list-changes` after the other.
  */
-import type { Changes, Cursor, Message, Page } from './shapes';
+import type { Connection } from './connection';
+import type { Cursor, Message, Page } from './shapes';
 
 const PAGE_SIZE = 50;
 /** As many as the server gives at once, for what is unread. */
@@ -16,7 +17,8 @@ interface Listener {
   arrived(message: Message): void;
 }
 
-type Ask = <Answer>(event: string, body: object) => Promise<Answer>;
+/** What it asks the server by. */
+type Server = Pick<Connection, 'request'>;
 
 export class Timeline {
   /** Absent until the chat is opened. */
@@ -34,7 +36,7 @@ export class Timeline {
 
   constructor(
     private readonly chat_id: string,
-    private readonly ask: Ask,
+    private readonly server: Server,
     private readonly listener: Listener,
   ) {}
 
@@ -112,7 +114,7 @@ export class Timeline {
     return this.once('catch up', async () => {
       while (this.messages && this.change < this.lastChange) {
         const body = { chat: { id: this.chat_id }, after: this.change };
-        const page = await this.ask<Changes>('list-changes', body);
+        const page = await this.server.request('list-changes', body);
         for (const message of page.messages) this.replace(message);
         this.change = page.next ?? page.last_change;
         this.lastChange = page.last_change;
@@ -168,7 +170,7 @@ export class Timeline {
   }
 
   private list(query: object): Promise<Page> {
-    return this.ask<Page>('list-messages', { chat: { id: this.chat_id }, query });
+    return this.server.request('list-messages', { chat: { id: this.chat_id }, query });
   }
 
   /** Joins work that is under way instead of doing it twice. */

@@ -1,4 +1,5 @@
 /** Who is in a chat, with their roles, and what may be done about them. */
+import type { Treatment } from '../client/actions';
 import type { Chat } from '../client/chats';
 import type { Member, Person, Role } from '../client/shapes';
 import { personAvatar } from './avatars';
@@ -90,7 +91,7 @@ export function blockItem(person: Person): Item {
 function moderationOf(chat: Chat, { role, muted }: Member, { id, name }: Person): Item[] {
   const items: Item[] = [];
   const set = (to: Role) => void attempt(() => client.act.setRole(chat.id, id, to));
-  const treat = (request: string) =>
+  const treat = (request: Treatment) =>
     void attempt(() => client.act.treatMember(request, chat.id, id));
   const ask = async (title: string, text: string, verb: string, act: () => void) => {
     if (await confirmed({ title, text, verb, danger: true })) act();

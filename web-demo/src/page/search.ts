@@ -15,7 +15,7 @@ function newFound(text: string) {
   return {
     text,
     messages: [] as Message[],
-    next: undefined as unknown,
+    next: undefined as string | undefined,
     /** What there is to say in place of messages, or beneath them. */
     state: text ? 'Searching…' : '',
   };
