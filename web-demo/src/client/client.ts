@@ -1,16 +1,18 @@
 /**
- * What is known of the chats, and how it stays true: it hears the pushes, and after a lost
- * connection closes the gap. It knows no page, and calls `changed` whenever there is news to draw.
+ * What is known of the chats, and how it stays true: after a lost connection the gap is closed, and
+ * meanwhile there are the pushes. It knows no page, and calls `changed` whenever there is news to
+ * draw.
  */
 import type { MessageToSend } from '../../contract/chinwag';
 import { Actions } from './actions';
-import { Chats, rulesOf, type Chat } from './chats';
+import { Chats, type Chat } from './chats';
 import { type AnswerTo, type Asked, type BodyOf, Connection, type Traffic } from './connection';
 import { ChatError } from './errors';
 import { Outbox, type Pending } from './outbox';
 import { People } from './people';
+import { Pushes } from './pushes';
 import { Room } from './room';
-import type { ChatNews, Identity, Invitation, Member, Message, Person, Team, User } from './shapes';
+import type { Identity, Invitation, Message, Person, Team } from './shapes';
 import { isAccount, isPicture } from './shapes';
 import { Upload } from './uploads';
 
@@ -40,6 +42,7 @@ export class ChatClient {
   /** Who has the open chat open, too. */
   readonly room: Room;
   readonly act: Actions;
+  private readonly pushes: Pushes;
   state: State = 'connecting';
   myId = '';
   current?: string;
@@ -61,16 +64,16 @@ export class ChatClient {
     this.chats = new Chats(this.connection, {
       changed: () => listener.changed(),
       remembered: (chat) => this.remembered(chat),
-      arrived: (message) => this.confirm(message),
+      arrived: (message) => this.pushes.confirm(message),
     });
     this.people = new People(this.connection, () => listener.changed());
     this.outbox = new Outbox(storage, owner, () => listener.changed());
     this.room = new Room(this.connection, {
-      joined: (chat_id, users) => this.meetAll(chat_id, users),
+      joined: (chat_id, users) => this.pushes.meetAll(chat_id, users),
       changed: () => listener.changed(),
     });
     this.act = new Actions(this);
-    this.hear();
+    this.pushes = new Pushes(this);
   }
 
   /** Opens the connection, with a chat to show once it stands. */
@@ -99,7 +102,7 @@ export class ChatClient {
         const pending = this.outbox.next;
         if (!pending) return;
         try {
-          this.receive(await this.deliver(pending));
+          this.pushes.receive(await this.deliver(pending));
           this.outbox.remove(pending.client_id);
         } catch (error) {
           // Without an answer it goes on waiting: the same client_id makes it the same message.
@@ -125,6 +128,12 @@ export class ChatClient {
     return chat;
   }
 
+  /** The same of a chat that is gone without one's doing. */
+  lose(id: string): void {
+    const chat = this.forget(id);
+    if (chat) this.listener.removed(chat);
+  }
+
   /** Of a very large chat as many as fit on a page. */
   async loadMembers(chat: Chat): Promise<void> {
     const body = { chat: { id: chat.id } };
@@ -147,33 +156,6 @@ export class ChatClient {
     } catch (error) {
       if (error instanceof ChatError) this.listener.failed(error);
     }
-  }
-
-  private hear(): void {
-    const server = this.connection;
-    server.on('new-message', (message: Message) => this.receive(message));
-    // The same, as a subscribed socket gets it.
-    server.on('chat-message', (message: Message) => this.receive(message));
-    server.on('message-changed', (message) => {
-      // What was sent before one joined is not shown.
-      if ('msg' in message) this.receiveChange(message);
-    });
-    server.on('create-chat', ({ chat }: { chat: ChatNews }) => this.welcome(chat));
-    server.on('update-chat', ({ chat }: { chat: ChatNews }) => this.amend(chat));
-    server.on('remove-member', ({ chat }: { chat: ChatNews }) => this.amend(chat));
-    server.on('chat-deleted', ({ chat }: { chat: { id: string } }) => this.lose(chat.id));
-    server.on('member-changed', (news: { chat: { id: string }; member: Member }) => {
-      const chat = this.chats.get(news.chat.id);
-      if (!chat || news.member.user.id !== this.myId) return;
-      chat.me = news.member;
-      chat.role = news.member.role;
-    });
-    server.on('chatroom', () => this.listener.announced());
-    server.on('invitation', ({ invitation }: { invitation: Invitation }) => {
-      this.invitations.set(invitation.id, invitation);
-      this.people.meet(invitation.inviter);
-      this.listener.invited(invitation);
-    });
   }
 
   private async connected(): Promise<void> {
@@ -219,7 +201,8 @@ export class ChatClient {
     this.listener.changed();
   }
 
-  private listChats(): Promise<void> {
+  /** Asks which chats one is in, and forgets those that one is not in any more. */
+  listChats(): Promise<void> {
     return this.once('list', async () => {
       const missing = new Set(this.chats.keys());
       let before: string | undefined;
@@ -260,48 +243,6 @@ export class ChatClient {
     ]);
   }
 
-  /** Who is in a room and not among the members is a new one. */
-  private meetAll(chat_id: string, users: User[]): void {
-    users.forEach((user) => this.people.meet(user));
-    const chat = this.chats.get(chat_id);
-    const isNew = ({ id }: User) => !chat?.memberList?.some(({ user }) => user.id === id);
-    if (chat?.memberList && !chat.hasMoreMembers && users.some(isNew))
-      void this.report(this.loadMembers(chat));
-  }
-
-  private receive(message: Message): void {
-    const chat = this.chats.get(message.chat_id);
-    if (!chat) return void this.report(this.listChats());
-    const isMine = message.user_id === this.myId;
-    if (message.seq > chat.last_seq) {
-      chat.last_seq = message.seq;
-      chat.last_message = message;
-      chat.archived = false;
-      if (isMine) chat.sentAt = Date.now();
-      else chat.unread += 1;
-      if (message.mentions?.includes(this.myId)) chat.mentions += 1;
-    }
-    chat.typing.delete(message.user_id);
-    void this.report(chat.timeline.receive(message));
-  }
-
-  /** One's own message is no longer waiting, by whatever way it came back. */
-  private confirm({ user_id, client_id, chat_id, created_at }: Message): void {
-    if (user_id !== this.myId) return;
-    if (client_id) this.outbox.remove(client_id);
-    const chat = this.chats.get(chat_id);
-    // The server's clock may be ahead of this one.
-    const sentAt = Math.min(Date.parse(created_at), Date.now());
-    if (chat) chat.sentAt = Math.max(chat.sentAt ?? 0, sentAt);
-  }
-
-  private receiveChange(message: Message): void {
-    const chat = this.chats.get(message.chat_id);
-    if (!chat) return;
-    if (chat.last_message?.id === message.id) chat.last_message = message;
-    void this.report(chat.timeline.receiveChange(message));
-  }
-
   private deliver(pending: Pending): Promise<Message> {
     const { client_id, chat_id, text, file, mentions, reply_to } = pending;
     const message: MessageToSend = {
@@ -318,27 +259,6 @@ export class ChatClient {
   /** A team that is not known may be a new one: one is not told of being added. */
   private remembered({ team_id }: Chat): void {
     if (team_id && !this.teams.has(team_id)) void this.report(this.act.listTeams());
-  }
-
-  private welcome(news: ChatNews): void {
-    const chat = this.chats.remember(news);
-    if (chat.direct) void this.report(this.people.watch(chat.users ?? []));
-  }
-
-  /** Takes in a change that says nothing of the messages: these have an order of their own. */
-  private amend(news: ChatNews): void {
-    const chat = this.chats.get(news.id);
-    if (!chat) return;
-    const { id, name, description, private: isPrivate, users } = news;
-    this.chats.remember({ id, name, description, private: isPrivate, users, ...rulesOf(news) });
-    // Of a large chat not everybody is named: the list decides who is in it.
-    if (!users?.includes(this.myId)) void this.report(this.listChats());
-    else if (chat.memberList) void this.report(this.loadMembers(chat));
-  }
-
-  private lose(id: string): void {
-    const chat = this.forget(id);
-    if (chat) this.listener.removed(chat);
   }
 
   /** Joins work that is under way instead of doing it twice. */
