@@ -203,6 +203,24 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await shown.waitFor({ state: 'detached' });
   });
 
+  test('in slow mode files are sent one by one', async () => {
+    const [ada, grace] = await two(stage);
+    const [actor, chat] = [{ id: await ada.id() }, { id: ada.chatId(), slow_mode: 5 }];
+    await ada.ask('update-chat', { actor, chat });
+    await choose(grace, NOTES, PHOTO);
+    await isUploaded(grace, NOTES);
+    await isUploaded(grace, PHOTO);
+    await grace.page.getByText('Each file is a message of its own.').waitFor();
+    await send(grace);
+    await ada.message(NOTES.name).waitFor();
+    await tray(grace).getByText(PHOTO.name).waitFor();
+    await grace.page.getByText(/^You can write in/).waitFor();
+    // Once the time is over.
+    await send(grace);
+    await ada.page.getByRole('img', { name: `Picture ${PHOTO.name}` }).waitFor();
+    assert.equal(await grace.page.locator('.message.failed').count(), 0);
+  });
+
   test('uploads are under the hood, too, with the code for them', async () => {
     const [ada] = await two(stage);
     await ada.page.getByRole('button', { name: 'Under the hood' }).click();

@@ -77,13 +77,14 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     await pane.getByRole('button', { name: 'Block Grace' }).click();
     await ada.confirm('Block');
     await ada.hideDetails();
-    await hold(ada).getByText('You have blocked Grace, who cannot answer here.').waitFor();
+    await hold(ada).getByText('You have blocked Grace. They cannot answer you.').waitFor();
     await ada.sees('Hello');
     assert.equal(await hold(grace).isVisible(), false);
     await grace.say('Are you there?');
     await grace.page.locator('.message.failed').waitFor();
     await hold(ada).getByRole('button', { name: 'Unblock' }).click();
     await hold(ada).waitFor({ state: 'hidden' });
+    await ada.page.locator('#text:focus').waitFor();
     await grace.page.getByRole('button', { name: 'Try again' }).click();
     await ada.sees('Are you there?');
   });
@@ -121,12 +122,11 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     await setRules(ada, { 'Slow mode': '30' });
     const line = 'Slow mode: one message every 30 seconds';
     await hold(grace).getByText(line).waitFor();
-    await grace.say('first');
+    await grace.say('first', 'second');
     await hold(grace)
       .getByText(/^You can write in 0:\d\d$/)
       .waitFor();
     await grace.isHeard();
-    await grace.say('second');
     assert.equal(await composer(grace).inputValue(), 'second');
     assert.equal(await grace.page.getByRole('button', { name: 'Send' }).isEnabled(), false);
     await grace.page.reload();
@@ -148,12 +148,18 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
 
   test('in a frozen chat moderators alone write, and the composer says so', async () => {
     const [ada, grace] = await two();
+    await ada.say('Do you hear me?');
+    await grace.act('Do you hear me?', 'Reply');
+    const answered = grace.page.getByText('Reply to Ada');
+    await answered.waitFor();
     await composer(grace).fill('half a thought');
     await setRules(ada, { 'Who may write': 'on' });
     await hold(grace).getByText('Only moderators may write here now.').waitFor();
     await composer(grace).waitFor({ state: 'hidden' });
     await ada.say('Listen.');
     await grace.sees('Listen.');
+    await answered.waitFor({ state: 'hidden' });
+    assert.equal(await grace.page.locator('.tools [aria-label="Reply"]').count(), 0);
     await setRules(ada, { 'Who may write': '' });
     await composer(grace).waitFor();
     await composer(grace).press('Enter');
@@ -166,14 +172,22 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     const mute = (until) =>
       ada.ask('mute-member', { actor, chat: { id: ada.chatId() }, user, until });
     await mute();
-    await hold(grace).getByText('A moderator keeps you from writing here.').waitFor();
+    await hold(grace).getByText('A moderator has muted you here.').waitFor();
     await composer(grace).waitFor({ state: 'hidden' });
+    const day = 24 * 60 * 60_000;
+    await mute(new Date(Date.now() + day).toISOString());
+    await hold(grace)
+      .getByText(/^You can write after \d.*, \d\d:\d\d$/)
+      .waitFor();
     await mute(new Date(Date.now() + 90_000).toISOString());
     await hold(grace)
       .getByText(/You can write in 1:\d\d/)
       .waitFor();
     await mute(new Date(Date.now() + 1_500).toISOString());
     await composer(grace).waitFor();
+    await (await ada.showDetails()).getByRole('button', { name: 'Actions for Grace' }).click();
+    await ada.choose('Keep from writing');
+    await hold(grace).getByText('A moderator has muted you here.').waitFor();
   });
 
   test('the owner sets what is kept, and what new members see; a moderator the rest', async () => {

@@ -33,7 +33,8 @@ export function tooFast(retry_after_ms = 1_000): string {
   return `That was a lot at once. Try again in ${wait}.`;
 }
 
-function count(number: number, unit: string): string {
+/** `1 minute`, `2 minutes`. */
+export function count(number: number, unit: string): string {
   return number === 1 ? `1 ${unit}` : `${number} ${unit}s`;
 }
 

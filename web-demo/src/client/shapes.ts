@@ -45,6 +45,10 @@ export interface Member {
   muted_until?: string;
 }
 
+/** Nothing is pushed when the time is over. */
+export const isMuted = ({ muted, muted_until }: Member): boolean =>
+  Boolean(muted) && (!muted_until || Date.parse(muted_until) > Date.now());
+
 export interface Reaction {
   reaction: string;
   count: number;

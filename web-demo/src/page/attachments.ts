@@ -49,14 +49,18 @@ export function isUploading(): boolean {
   return !view.editing && uploadsHere().some(({ isUnderWay }) => isUnderWay);
 }
 
-/** Takes those that are uploaded out of the tray, to be sent. */
-export function takeFiles(): Stored[] {
+/** How many messages the files here make. */
+export const fileCount = () => uploadsHere().length;
+
+/** Takes those that are uploaded out of the tray, to be sent: so many at most. */
+export function takeFiles(most = AT_ONCE): Stored[] {
   const uploads = uploadsHere();
+  const taken = uploads.filter(({ file }) => file).slice(0, most);
   trays.set(
     client.current ?? '',
-    uploads.filter(({ file }) => !file),
+    uploads.filter((upload) => !taken.includes(upload)),
   );
-  return uploads.flatMap(({ file }) => file ?? []);
+  return taken.flatMap(({ file }) => file ?? []);
 }
 
 export function clearAttachments(): void {

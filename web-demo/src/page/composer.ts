@@ -47,7 +47,7 @@ export function drawComposer(): void {
   input().placeholder = invitationTo(titleOf(chat, client));
   drawAttachments();
   drawSend();
-  const about = view.editing ?? view.replyTo;
+  const about = hold?.isClosed ? undefined : (view.editing ?? view.replyTo);
   const drawn = `${about?.id} ${about?.change} ${Boolean(view.editing)}`;
   if (byId('about').dataset.drawn === drawn) return;
   byId('about').dataset.drawn = drawn;
@@ -105,7 +105,10 @@ function change(id: string): void {
 function submit(): void {
   const chat = currentChat();
   const text = input().value.trim();
-  if (!chat || !maySend()) return;
+  if (!chat) return;
+  // Since the page was drawn a message may have been sent.
+  hold = holdOn(chat);
+  if (!maySend()) return;
   const mentions = mentionedIn(text, chat);
   const { editing, replyTo } = view;
   byId<HTMLFormElement>('compose').reset();
@@ -115,8 +118,8 @@ function submit(): void {
     return;
   }
   const reply_to = replyTo && { id: replyTo.id, seq: replyTo.seq };
-  // The first file has the text; there are as many messages as files.
-  const [file, ...files] = takeFiles();
+  // The first file has the text; there are as many messages as files. In slow mode the others wait.
+  const [file, ...files] = takeFiles(hold?.isSlow ? 1 : undefined);
   client.act.send({
     chat_id: chat.id,
     text,

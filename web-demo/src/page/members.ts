@@ -1,7 +1,7 @@
 /** Who is in a chat, with their roles, and what may be done about them. */
 import type { Treatment } from '../client/actions';
 import type { Chat } from '../client/chats';
-import type { Member, Person, Role } from '../client/shapes';
+import { isMuted, type Member, type Person, type Role } from '../client/shapes';
 import { personAvatar } from './avatars';
 import { block, unblock } from './blocks';
 import { confirmed } from './dialogs';
@@ -54,7 +54,7 @@ function memberItem(chat: Chat, member: Member): HTMLElement {
   name.dir = 'auto';
   const state = [
     person.handle ? `@${person.handle}` : '',
-    member.muted ? 'muted' : '',
+    isMuted(member) ? 'muted' : '',
     client.blocked.has(person.id) ? 'blocked' : '',
     person.online ? 'online' : '',
   ];
@@ -88,7 +88,9 @@ export function blockItem(person: Person): Item {
   return { icon: 'block', text: 'Block', danger: true, act: () => void block(person) };
 }
 
-function moderationOf(chat: Chat, { role, muted }: Member, { id, name }: Person): Item[] {
+function moderationOf(chat: Chat, member: Member, { id, name }: Person): Item[] {
+  const { role } = member;
+  const muted = isMuted(member);
   const items: Item[] = [];
   const set = (to: Role) => void attempt(() => client.act.setRole(chat.id, id, to));
   const treat = (request: Treatment) =>

@@ -5,6 +5,7 @@ import { edit, reply } from './composer';
 import { confirmed } from './dialogs';
 import { button, element } from './elements';
 import { captionOf } from './files';
+import { mayAnswer } from './hold';
 import { blockItem } from './members';
 import { choose, openMenu, openPanel, type Item } from './menu';
 import { report } from './report';
@@ -51,10 +52,13 @@ export function openReactions(at: HTMLElement, message: Message): void {
 
 export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
   const isMine = message.user_id === client.myId;
-  const items: Item[] = [
-    { icon: 'reply', text: 'Reply', act: () => reply(message) },
-    { icon: 'smile', text: 'React', act: () => openReactions(toolOf(message) ?? at, message) },
-  ];
+  const items: Item[] = [];
+  if (mayAnswer(chat)) {
+    items.push(
+      { icon: 'reply', text: 'Reply', act: () => reply(message) },
+      { icon: 'smile', text: 'React', act: () => openReactions(toolOf(message) ?? at, message) },
+    );
+  }
   const text = captionOf(message);
   if (text)
     items.push({
@@ -62,7 +66,7 @@ export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
       text: 'Copy text',
       act: () => copyText(text, 'The text is copied.'),
     });
-  if (isMine && message.type === 'text') {
+  if (isMine && message.type === 'text' && mayAnswer(chat)) {
     items.push({ icon: 'edit', text: 'Edit', act: () => edit(message) });
   }
   if (chat.direct || mayModerate(chat)) {

@@ -5,6 +5,7 @@ import { personAvatar, toneOf } from './avatars';
 import { isFolded } from './blocks';
 import { button, element, iconButton } from './elements';
 import { captionOf, fileOf, isBroken, said } from './files';
+import { mayAnswer } from './hold';
 import { icon } from './icons';
 import { formatted, linkTo } from './markup';
 import { openReactions, openTools } from './message-tools';
@@ -50,6 +51,7 @@ export function drawMessage(item: HTMLElement, row: MessageRow, chat: Chat): voi
     isBroken(message?.file),
     client.blocked.has(row.author),
     chat.role,
+    mayAnswer(chat),
   ]);
   if (item.dataset.drawn === drawn) return;
   item.dataset.drawn = drawn;
@@ -241,5 +243,5 @@ function toolsOf(message: Message, chat: Chat): HTMLElement {
   const answer = iconButton('reply', 'Reply', () => reply(message));
   const more = iconButton('menu', 'More actions', () => openTools(more, message, chat));
   react.ariaHasPopup = more.ariaHasPopup = 'true';
-  return element('div', 'tools', react, answer, more);
+  return element('div', 'tools', ...(mayAnswer(chat) ? [react, answer] : []), more);
 }

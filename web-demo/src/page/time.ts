@@ -1,4 +1,5 @@
 /** Times as people say them. */
+import { count } from '../client/errors';
 
 const DAY_MS = 24 * 60 * 60_000;
 const UNITS: [number, string][] = [
@@ -51,17 +52,13 @@ export function timeLeft(left_ms: number): string {
 
 export function duration(seconds: number): string {
   const [size, unit] = UNITS.find(([size]) => seconds % size === 0)!;
-  return amount(seconds / size, unit);
+  return count(seconds / size, unit);
 }
 
 /** After `every`: `minute`, or `30 seconds`. */
 export const pause = (seconds: number) => duration(seconds).replace(/^1 /, '');
 
-export const days = (number: number) => amount(number, 'day');
-
-function amount(number: number, unit: string): string {
-  return new Intl.NumberFormat([], { style: 'unit', unit, unitDisplay: 'long' }).format(number);
-}
+export const days = (number: number) => count(number, 'day');
 
 export function lastSeen(moment?: string): string {
   if (!moment) return 'offline';
