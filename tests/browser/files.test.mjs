@@ -221,6 +221,23 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.equal(await grace.page.locator('.message.failed').count(), 0);
   });
 
+  test('all the files that were asked for stay when the details are drawn anew', async () => {
+    const [ada] = await two(stage);
+    const files = Array.from({ length: 6 }, (_, index) => ({ ...NOTES, name: `notes ${index}` }));
+    await choose(ada, ...files);
+    for (const file of files) await isUploaded(ada, file);
+    await send(ada);
+    await ada.isHeard();
+    const pane = await ada.showDetails();
+    const links = pane.getByRole('link', { name: /^Download/ });
+    await pane.getByRole('button', { name: 'Show all 6' }).click();
+    await links.nth(5).waitFor();
+    const [actor, chat] = [{ id: await ada.id() }, { id: ada.chatId(), frozen: true }];
+    await ada.ask('update-chat', { actor, chat });
+    await pane.getByText('Only moderators may write').waitFor();
+    assert.equal(await links.count(), 6);
+  });
+
   test('uploads are under the hood, too, with the code for them', async () => {
     const [ada] = await two(stage);
     await ada.page.getByRole('button', { name: 'Under the hood' }).click();

@@ -5,7 +5,8 @@ import { isMuted, type Member, type Person, type Role } from '../client/shapes';
 import { personAvatar } from './avatars';
 import { block, unblock } from './blocks';
 import { confirmed } from './dialogs';
-import { button, element, iconButton } from './elements';
+import { element, iconButton } from './elements';
+import { longList } from './lists';
 import { writeTo } from './making';
 import { openMenu, type Item } from './menu';
 import { attempt, client, mayModerate } from './state';
@@ -16,23 +17,20 @@ const RANK = { owner: 0, moderator: 1, member: 2 };
 
 export function membersSection(chat: Chat): HTMLElement {
   const members = chat.memberList ?? [];
-  const list = element('ul', 'members');
-  const sorted = [...members].sort(byRank);
-  const draw = (shown: Member[]) =>
-    list.replaceChildren(...shown.map((member) => memberItem(chat, member)));
-  draw(sorted.slice(0, SHOWN));
   const heading = element(
     'h3',
     '',
     'Members ',
     element('span', 'faint', `${members.length}${chat.hasMoreMembers ? '+' : ''}`),
   );
-  const section = element('section', '', heading, list);
-  if (sorted.length > SHOWN) {
-    const all = button('small', () => (draw(sorted), all.remove()), `Show all ${sorted.length}`);
-    section.append(all);
-  }
-  return section;
+  const list = longList(
+    `${chat.id} members`,
+    'members',
+    SHOWN,
+    [...members].sort(byRank),
+    (member) => memberItem(chat, member),
+  );
+  return element('section', '', heading, ...list);
 }
 
 const personOf = ({ user }: Member): Person => client.people.get(user.id) ?? user;
@@ -47,7 +45,7 @@ function byRank(one: Member, other: Member): number {
   );
 }
 
-function memberItem(chat: Chat, member: Member): HTMLElement {
+function memberItem(chat: Chat, member: Member): HTMLLIElement {
   const person = personOf(member);
   const isMe = person.id === client.myId;
   const name = element('span', 'name', isMe ? `${person.name} (you)` : person.name);
