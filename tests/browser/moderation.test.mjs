@@ -57,6 +57,10 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     assert.equal((await ada.texts()).join().includes('moths'), false);
     await ada.listed('Engines').filter({ hasText: 'somebody you have blocked' }).waitFor();
     await ada.hideDetails();
+    await ada.page.locator('#filter').fill('moths');
+    const results = ada.page.locator('#results');
+    await results.getByText('Message of somebody you have blocked').first().waitFor();
+    await ada.page.locator('#filter').fill('');
     await ada.page.reload();
     await ada.page.getByText('You have blocked Grace.').nth(1).waitFor();
     await ada.page.getByRole('button', { name: 'Show it' }).first().click();

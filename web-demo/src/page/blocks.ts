@@ -6,7 +6,7 @@ import { button, element } from './elements';
 import { attempt, client } from './state';
 import { showNotice } from './toast';
 
-/** In a direct chat, which they may no longer write in, one reads what there is. */
+/** Not in a direct chat: there they can no longer write, and what there is stays readable. */
 export function isFolded({ user_id, chat_id }: Pick<Message, 'user_id' | 'chat_id'>): boolean {
   return client.blocked.has(user_id) && !client.chats.get(chat_id)?.direct;
 }
@@ -14,7 +14,7 @@ export function isFolded({ user_id, chat_id }: Pick<Message, 'user_id' | 'chat_i
 export async function block({ id, name }: Person): Promise<void> {
   const text =
     `${name} can no longer write to you in a direct chat or invite you, and is not told. ` +
-    'What they write in chats with others is folded away.';
+    'What they write in other chats is folded away.';
   const question = { title: `Block ${name}?`, text, verb: 'Block', danger: true };
   if (!(await confirmed(question))) return;
   await attempt(async () => {
@@ -40,7 +40,7 @@ export function showBlocked(): void {
     const people = [...client.blocked.values()];
     hint.textContent = people.length
       ? 'They can neither write to you directly nor invite you.'
-      : 'You have blocked nobody. You find “Block” in the menu of a member or of a message.';
+      : 'You have blocked nobody. To block somebody, open the menu of a member or a message.';
     list.replaceChildren(...people.map((person) => element('li', 'item', ...partsOf(person))));
   };
   const partsOf = (person: Person) => {

@@ -2,8 +2,9 @@
 import { ChatError } from '../client/errors';
 import type { Message } from '../client/shapes';
 import { chatAvatar, titleOf } from './avatars';
+import { isFolded } from './blocks';
 import { afterPause, button, byId, element } from './elements';
-import { captionOf } from './files';
+import { captionOf, said } from './files';
 import { showMessage } from './messages';
 import { changed, client, currentChat, goTo, view } from './state';
 import { shortTime } from './time';
@@ -62,7 +63,7 @@ export function drawSearch(): void {
   byId('found-state').hidden = !found.state;
   byId('more-found').hidden = !found.next;
   const names = found.messages.map(({ chat_id }) => client.chats.get(chat_id)?.name);
-  const drawn = JSON.stringify([found.text, found.messages, names]);
+  const drawn = JSON.stringify([found.text, found.messages, names, [...client.blocked.keys()]]);
   const list = byId('results');
   if (list.dataset.drawn === drawn) return;
   list.dataset.drawn = drawn;
@@ -76,11 +77,13 @@ function result(message: Message): HTMLElement | undefined {
   const name = element('span', 'name', titleOf(chat, client));
   const time = element('span', 'time', shortTime(created_at));
   const author = user_id === client.myId ? 'You' : client.people.nameOf(user_id, user.name);
-  const words = marked(captionOf(message) || (file?.name ?? ''), found.text);
-  const said = element('span', 'preview', `${author}: `, ...words);
-  name.dir = said.dir = 'auto';
+  const words = isFolded(message)
+    ? [said(message)]
+    : marked(captionOf(message) || (file?.name ?? ''), found.text);
+  const preview = element('span', 'preview', `${author}: `, ...words);
+  name.dir = preview.dir = 'auto';
   const top = element('span', 'line', name, time);
-  const lines = element('span', 'lines', top, said);
+  const lines = element('span', 'lines', top, preview);
   return element('li', '', button('item', () => show(message), chatAvatar(chat, client), lines));
 }
 
