@@ -24,11 +24,15 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     return [ada, grace];
   }
 
-  /** Changes the rules of the open chat; `values` by the labels of the fields. */
-  async function setRules(person, values) {
+  /**
+   * Changes the rules of the open chat; `values` by the labels of the fields. `meanwhile` happens
+   * while the dialog is open.
+   */
+  async function setRules(person, values, meanwhile = async () => {}) {
     const pane = await person.showDetails();
     await pane.getByRole('button', { name: 'Change rules' }).click();
     const form = person.page.getByRole('dialog');
+    await meanwhile();
     for (const [label, value] of Object.entries(values))
       await form.getByLabel(label, { exact: true }).selectOption(value);
     await person.confirm('Save');
@@ -205,13 +209,18 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     await question.getByRole('button', { name: 'Delete them' }).click();
     const seen = await grace.showDetails();
     await seen.getByText('Messages are deleted after 30 days').waitFor();
-    await seen.getByText('Members see what is said after they join').waitFor();
+    await seen.getByText('Members see only what is said after they join').waitFor();
     assert.equal(await seen.getByRole('button', { name: 'Change rules' }).count(), 0);
     const pane = await ada.showDetails();
     await pane.getByRole('button', { name: 'Actions for Grace' }).click();
     await ada.choose('Make a moderator');
-    await setRules(grace, { 'New members see': 'all', 'Slow mode': '10' });
+    const [actor, chat] = [{ id: await ada.id() }, { id: ada.chatId(), frozen: true }];
+    await setRules(grace, { 'New members see': 'all', 'Slow mode': '10' }, async () => {
+      await ada.ask('update-chat', { actor, chat });
+      await seen.getByText('Only moderators may write').waitFor();
+    });
     await pane.getByText('one message every 10 seconds').waitFor();
+    await pane.getByText('Only moderators may write').waitFor();
     await pane.getByText('Members see').waitFor({ state: 'hidden' });
     await grace.page.reload();
     await grace.showDetails();

@@ -1,5 +1,5 @@
 /** The rules of a chat: who may write and how often, and what is kept. Moderators set them. */
-import { rulesOf, type Chat } from '../client/chats';
+import { rulesOf, type Chat, type Rules } from '../client/chats';
 import { confirmed, formDialog, select } from './dialogs';
 import { button, element } from './elements';
 import { icon, type IconName } from './icons';
@@ -15,7 +15,7 @@ export function rulesSection(chat: Chat): HTMLElement[] {
   const isModerator = mayModerate(chat);
   if (chat.direct || (lines.length === 0 && !isModerator)) return [];
   const section = element('section', '', element('h3', '', 'Rules'));
-  const usual = element('p', 'faint', 'Everybody may write, see all of it, and all is kept.');
+  const usual = element('p', 'faint', 'Every member may write and read the whole history.');
   if (lines.length === 0) section.append(usual);
   else section.append(element('ul', 'rules', ...lines));
   if (isModerator) section.append(button('small', () => changeRules(chat), 'Change rules'));
@@ -28,7 +28,7 @@ function linesOf(chat: Chat): HTMLElement[] {
   return [
     ...(frozen ? [line('lock', 'Only moderators may write')] : []),
     ...(slow_mode ? [line('clock', `Slow mode: one message every ${pause(slow_mode)}`)] : []),
-    ...(history === 'all' ? [] : [line('person', 'Members see what is said after they join')]),
+    ...(history === 'all' ? [] : [line('person', 'Members see only what is said after they join')]),
     ...(retention_days
       ? [line('trash', `Messages are deleted after ${days(retention_days)}`)]
       : []),
@@ -42,7 +42,8 @@ function numbers(offered: number[], value: number, name: (value: number) => stri
 }
 
 function changeRules(chat: Chat): void {
-  const { frozen, slow_mode, history, retention_days } = rulesOf(chat);
+  const before = rulesOf(chat);
+  const { frozen, slow_mode, history, retention_days } = before;
   const content = [
     select({
       name: 'frozen',
@@ -58,46 +59,53 @@ function changeRules(chat: Chat): void {
       label: 'Slow mode',
       options: numbers(PAUSES_S, slow_mode, (seconds) => (seconds ? duration(seconds) : 'Off')),
       value: String(slow_mode),
-      hint: 'So long a member waits between two messages; moderators need not',
+      hint: 'How long a member waits between two messages; moderators do not wait',
     }),
     select({
       name: 'history',
       label: 'New members see',
       options: [
-        ['all', 'All that was said before'],
-        ['since-joining', 'What is said after they join'],
+        ['all', 'The whole history'],
+        ['since-joining', 'Only what is said after they join'],
       ],
       value: history,
     }),
   ];
   if (chat.role === 'owner') {
-    const keep = (kept: number) => (kept ? `For ${days(kept)}` : 'As long as the server does');
+    const keep = (kept: number) => (kept ? `For ${days(kept)}` : 'As the server is set up');
     content.push(
       select({
         name: 'retention_days',
         label: 'Messages are kept',
         options: numbers(KEPT_DAYS, retention_days, keep),
         value: String(retention_days),
-        hint: 'Those that are older are deleted for good',
+        hint: 'Older ones are deleted for good',
       }),
     );
   }
   formDialog('Rules of the chat', 'Save', content, async (values) => {
-    const kept = Number(values.retention_days ?? retention_days);
-    if (kept && (!retention_days || kept < retention_days)) await agree(kept);
-    await client.act.updateChat(chat.id, {
+    const next = {
       frozen: Boolean(values.frozen),
       slow_mode: Number(values.slow_mode),
       history: values.history as typeof history,
-      // The owner's alone: others may not even repeat it.
-      retention_days: chat.role === 'owner' ? kept : undefined,
-    });
+      retention_days: Number(values.retention_days ?? retention_days),
+    };
+    const kept = next.retention_days;
+    if (kept && (!retention_days || kept < retention_days)) await agree(kept);
+    await client.act.updateChat(chat.id, changesOf(before, next));
   });
 }
 
+/** What others have changed meanwhile stays, and what only the owner may set is not repeated. */
+function changesOf(before: Rules, next: Rules): Partial<Rules> {
+  const names = Object.keys(next) as (keyof Rules)[];
+  return Object.fromEntries(
+    names.filter((name) => next[name] !== before[name]).map((name) => [name, next[name]]),
+  );
+}
+
 async function agree(kept: number): Promise<void> {
-  const older = `All that was said more than ${days(kept)} ago`;
-  const text = `${older} goes for everybody, and does not come back.`;
+  const text = `Messages older than ${days(kept)} are deleted for everybody, and do not come back.`;
   const question = { title: 'Delete older messages?', text, verb: 'Delete them', danger: true };
   if (!(await confirmed(question))) throw new Error('Nothing has been changed.');
 }
