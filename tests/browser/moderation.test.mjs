@@ -125,6 +125,27 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     await grace.page.getByText('"Spam: There are no moths."').first().waitFor();
   });
 
+  test('a dialog that was closed too early says what went wrong after it', async () => {
+    const [ada, grace] = await two();
+    await ada.say('Buy moths!');
+    await grace.sees('Buy moths!');
+    // The report is held up: by polling, as what goes over a WebSocket cannot be.
+    await grace.page.routeWebSocket(/socket\.io/, (socket) => socket.close());
+    await grace.page.route(/socket\.io/, async (route) => {
+      if (!route.request().postData()?.includes('report-message')) await route.continue();
+    });
+    await grace.page.reload();
+    await grace.act('Buy moths!', 'Report');
+    const form = grace.page.getByRole('dialog', { name: 'Report message' });
+    await form.getByLabel('What is wrong with it').selectOption('Spam');
+    await grace.confirm('Report');
+    await grace.page.keyboard.press('Escape');
+    await form.waitFor({ state: 'detached' });
+    await grace.page.getByRole('button', { name: 'Under the hood' }).click();
+    await grace.page.getByLabel('Cut the connection').check();
+    await grace.isTold('The connection was lost before the server answered.');
+  });
+
   test('a slow chat says when one can write again', async () => {
     const [ada, grace] = await two();
     await setRules(ada, { 'Slow mode': '30' });

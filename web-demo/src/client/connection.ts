@@ -127,7 +127,8 @@ export class Connection {
       answer = await socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck(event, body);
     } catch (error) {
       this.renew();
-      throw error;
+      const lost = 'The connection was lost before the server answered.';
+      throw new Error(`${lost} Look whether it was done, then try again.`, { cause: error });
     }
     traffic.answer = answer;
     traffic.took_ms = performance.now() - start;

@@ -1,8 +1,11 @@
 /** Questions that wait for an answer, in a dialog. */
 import { button, element } from './elements';
+import { showError } from './toast';
 
 /** So that of a dialog over another each has its own title. */
 let opened = 0;
+/** How a dialog ends when the person leaves the page: then nobody waits for an answer. */
+const LEFT = 'left';
 
 interface Question {
   title: string;
@@ -44,9 +47,9 @@ export function openDialog(title: string, className = '') {
   return { dialog, close: (value = '') => dialog.close(value) };
 }
 
-/** Closes whatever is asked. */
+/** Closes whatever is asked, as the person goes. */
 export function closeDialogs(): void {
-  for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close(LEFT);
 }
 
 interface Field {
@@ -108,7 +111,10 @@ export function checkbox(name: string, text: string): HTMLElement {
   return element('label', 'tick', input, text);
 }
 
-/** A form in a dialog that stays open, and says why, while `work` fails. */
+/**
+ * A form in a dialog, which stays open and says why if `work` fails. If somebody has closed it
+ * meanwhile, the page says so.
+ */
 export function formDialog(
   title: string,
   verb: string,
@@ -134,7 +140,10 @@ export function formDialog(
     const values = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()]);
     work(Object.fromEntries(values))
       .then(() => close())
-      .catch((error: Error) => (refusal.textContent = error.message))
+      .catch(({ message }: Error) => {
+        if (dialog.open) refusal.textContent = message;
+        else if (dialog.returnValue !== LEFT) showError(message);
+      })
       .finally(() => (submit.ariaBusy = 'false'));
   });
   dialog.append(form);

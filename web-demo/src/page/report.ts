@@ -3,7 +3,7 @@ import type { Message } from '../client/shapes';
 import { checkbox, field, formDialog, select } from './dialogs';
 import { element } from './elements';
 import { said } from './files';
-import { client } from './state';
+import { attempt, client } from './state';
 import { showNotice } from './toast';
 
 /** As they are sent: those who read the report need not know this page. */
@@ -33,6 +33,7 @@ export function report(message: Message): void {
   formDialog('Report message', 'Report', content, async ({ kind = '', more, block }) => {
     await client.act.reportMessage(message, more ? `${kind}: ${more}` : kind);
     showNotice('The report was sent. Thank you.');
-    if (block) await client.act.setBlocked(message.user_id, true);
+    // The report is made: if this fails, nobody shall send it once more.
+    if (block) await attempt(() => client.act.setBlocked(message.user_id, true));
   });
 }
