@@ -2,8 +2,9 @@
 //!
 //! What it promises: each event is delivered, those of a stream in their order, at least once, and
 //! at each try with the same id and the same words, unless its message was edited or deleted
-//! meanwhile. One that fails holds up its own stream alone; it is tried again, and parked in the
-//! end. What waits is in the database; no more than what is being sent is in memory.
+//! meanwhile, or a crash has cut off the first try: who is offline is found out anew then. One that
+//! fails holds up its own stream alone; it is tried again, and parked in the end. What waits is in
+//! the database; no more than what is being sent is in memory.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -24,6 +24,8 @@ async fn server(receiver: &Receiver, calls: usize) -> TestServer {
         hooked(url)(config);
         config.limits.webhook_timeout = Duration::from_secs(600);
         config.limits.webhook_calls = calls;
+        config.limits.messages_per_user = 1_000_000;
+        config.limits.requests_per_user = 1_000_000;
     })
     .await
 }
