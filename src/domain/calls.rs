@@ -1,5 +1,5 @@
 //! The calls of the webhook that are on their way, and how many more there may be. Those of events
-//! that have failed before have one share, all others another, so that neither waits for the other.
+//! that have failed before have one share, all others another, so that neither kind waits for the other.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -31,22 +31,27 @@ struct Call {
 }
 
 /// What is left of the shares, that of retries last.
-pub(super) struct Rooms([Room; 2]);
+pub(super) struct Shares([Share; 2]);
 
-struct Room {
+struct Share {
     calls: usize,
     bytes: usize,
 }
 
-impl Room {
+impl Share {
     fn is_full(&self) -> bool {
         self.calls == 0 || self.bytes == 0
     }
 }
 
-impl Rooms {
+impl Shares {
     pub fn are_full(&self) -> bool {
-        self.0.iter().all(Room::is_full)
+        self.0.iter().all(Share::is_full)
+    }
+
+    /// So many of each, but none of one that is full.
+    pub fn limits(&self, limit: i64) -> [i64; 2] {
+        [0, 1].map(|at| if self.0[at].is_full() { 0 } else { limit })
     }
 }
 
@@ -59,29 +64,29 @@ impl Calls {
         self.of_streams.len()
     }
 
-    pub fn rooms(&self) -> Rooms {
-        Rooms([false, true].map(|is_retry| self.room(is_retry)))
+    pub fn shares(&self) -> Shares {
+        Shares([false, true].map(|is_retry| self.share(is_retry)))
     }
 
-    fn room(&self, is_retry: bool) -> Room {
+    fn share(&self, is_retry: bool) -> Share {
         let calls = self.of_streams.values().filter(|call| call.is_retry == is_retry);
         let short = calls.clone().filter(|call| call.begun.elapsed() < SHORT_CALL).count();
         let all = (MAX_CALLS * self.max_short).saturating_sub(calls.clone().count());
         let bytes = calls.map(|call| call.bytes).sum();
-        Room {
+        Share {
             calls: self.max_short.saturating_sub(short).min(all),
             bytes: MAX_BYTES.saturating_sub(bytes),
         }
     }
 
-    /// Notes that an event is being sent, unless one of its stream is already, or there is no room.
-    pub fn begin(&mut self, rooms: &mut Rooms, due: &Due) -> bool {
-        let room = &mut rooms.0[usize::from(due.is_retry)];
-        let may_begin = !room.is_full() && !self.of_streams.contains_key(&due.stream);
+    /// Notes that an event is being sent, unless one of its stream is already, or its share is full.
+    pub fn begin(&mut self, shares: &mut Shares, due: &Due) -> bool {
+        let share = &mut shares.0[usize::from(due.is_retry)];
+        let may_begin = !share.is_full() && !self.of_streams.contains_key(&due.stream);
         if may_begin {
             let bytes = due.bytes.and_then(|it| usize::try_from(it).ok()).unwrap_or_default();
-            room.calls -= 1;
-            room.bytes = room.bytes.saturating_sub(bytes);
+            share.calls -= 1;
+            share.bytes = share.bytes.saturating_sub(bytes);
             let call = Call { is_retry: due.is_retry, bytes, begun: Instant::now() };
             self.of_streams.insert(due.stream.clone(), call);
         }

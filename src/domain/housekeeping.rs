@@ -142,9 +142,9 @@ impl App {
             }
         }
         if dropped > 0 {
-            metrics::counter!("chinwag_webhook_dropped_total").increment(dropped as u64);
+            metrics::counter!("chinwag_webhook_dropped_total").increment(dropped);
             logs::rarely("webhook events dropped", move |times| {
-                tracing::warn!(dropped, times, "events were dropped that the webhook never took");
+                tracing::warn!(times, "events were dropped that the webhook never took");
             });
         }
         Ok(to)

@@ -23,8 +23,12 @@ pub(super) enum Tried {
     },
     /// It is not to be delivered any more: why.
     Dropped(&'static str),
-    /// It cannot be found out now what is to be said.
+    /// It is not there any more.
+    Gone,
+    /// Nobody can say now who is offline.
     Postponed,
+    /// It cannot be read now.
+    Unread,
     Failed(Webhook, Undelivered),
     /// The server has ended meanwhile.
     Cut,
@@ -35,9 +39,9 @@ pub(super) async fn send(
     app: Weak<App>,
     queue: WebhookQueue,
     endpoint: Arc<Endpoint>,
-    id: Uuid,
+    (id, begun): (Uuid, Time),
 ) -> Tried {
-    let (webhook, record) = match prepare(app, queue, id).await {
+    let (webhook, record) = match prepare(app, queue, id, begun).await {
         Ok(prepared) => prepared,
         Err(tried) => return tried,
     };
@@ -54,11 +58,11 @@ async fn prepare(
     app: Weak<App>,
     queue: WebhookQueue,
     id: Uuid,
+    begun: Time,
 ) -> Result<(Webhook, String), Tried> {
-    const DELETED: Tried = Tried::Dropped("somebody has deleted it");
-    let mut webhook = queue.find(id, clock::now()).await?.ok_or(DELETED)?;
-    let event = webhook.event.take().ok_or(DELETED)?;
-    let committed_at = webhook.committed_at.ok_or(DELETED)?;
+    let mut webhook = queue.find(id, begun).await?.ok_or(Tried::Gone)?;
+    let event = webhook.event.take().ok_or(Tried::Gone)?;
+    let committed_at = webhook.committed_at.ok_or(Tried::Gone)?;
     let app = app.upgrade().ok_or(Tried::Cut)?;
     if let Some(why) = app.why_drop(&queue, &webhook, committed_at).await? {
         return Err(Tried::Dropped(why));
@@ -84,7 +88,7 @@ impl From<Error> for Tried {
         logs::rarely("webhook look-up", move |times| {
             tracing::warn!(why, times, "an event cannot be read for the webhook; trying again");
         });
-        Tried::Postponed
+        Tried::Unread
     }
 }
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::App;
 use super::calls::Calls;
 use super::sending::{Tried, send};
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::event_log::Endpoint;
 use crate::logs;
@@ -101,7 +101,7 @@ fn is_on(app: &Weak<App>) -> bool {
     app.upgrade().is_some_and(|app| !app.is_ending())
 }
 
-/// Which was tried, of which stream, and what it has come to.
+/// The event that was tried, its stream, and what has come of it.
 type Try = (Uuid, String, Tried);
 
 struct Delivery {
@@ -109,6 +109,10 @@ struct Delivery {
     queue: WebhookQueue,
     endpoint: Arc<Endpoint>,
     retry_for: Duration,
+    /// How long a call may last.
+    timeout: Duration,
+    /// When this node began to deliver.
+    begun: Time,
     tries: JoinSet<Try>,
     calls: Calls,
     /// Since when the endpoint has taken nothing that was sent.
@@ -126,6 +130,8 @@ impl Delivery {
             queue: strong.store.webhooks(),
             endpoint: endpoint.clone(),
             retry_for: strong.limits.webhook_retry_for,
+            timeout: strong.limits.webhook_timeout,
+            begun: clock::now(),
             tries: JoinSet::new(),
             calls: Calls::new(strong.limits.webhook_calls),
             failing: None,
@@ -133,7 +139,7 @@ impl Delivery {
         })
     }
 
-    /// Delivers until the server ends, or this node alone may be unable to. After that, or an error,
+    /// Delivers until the server ends, or another node should have a try. After that, or an error,
     /// everything begins anew, with what is not noted as delivered.
     async fn run(mut self, has_begun: &mut bool) -> Result<(), Error> {
         let mut lock = tokio::select! {
@@ -144,12 +150,16 @@ impl Delivery {
             self.queue.hurry(&mut lock).await?;
             *has_begun = true;
         }
-        let mut looked: Option<Instant> = None;
+        self.begun = clock::now();
+        let (mut looked, mut seen_to) = (None::<Instant>, String::new());
         while is_on(&self.app) && !self.gives_up() {
             lock.check().await?;
             if looked.is_none_or(|looked| looked.elapsed() >= STALLED_EVERY) {
-                self.queue.release_stalled(&mut lock).await?;
+                seen_to = self.queue.release_stalled(&mut lock, &seen_to).await?;
                 looked = Some(Instant::now());
+            }
+            if let Some(tried) = self.tries.try_join_next() {
+                self.finish(&mut lock, tried).await?;
             }
             if self.start_due(&mut lock).await? {
                 continue;
@@ -160,6 +170,7 @@ impl Delivery {
                 () = sleep(LOOK_EVERY) => {}
             }
         }
+        let wait = if is_on(&self.app) { self.timeout } else { LAST_WAIT };
         let finishing = async {
             while let Some(tried) = self.tries.join_next().await {
                 self.finish(&mut lock, tried).await?;
@@ -167,12 +178,14 @@ impl Delivery {
             Ok(())
         };
         // What has not come to its end is sent again.
-        timeout(LAST_WAIT, finishing).await.unwrap_or(Ok(()))
+        timeout(wait, finishing).await.unwrap_or(Ok(()))
     }
 
+    /// Whether another node should have a try.
     fn gives_up(&self) -> bool {
         let since = [self.failing, self.postponing].into_iter().flatten().min();
-        let gives_up = since.is_some_and(|since| since.elapsed() >= GIVE_UP_AFTER);
+        let gives_up =
+            self.queue.is_shared() && since.is_some_and(|since| since.elapsed() >= GIVE_UP_AFTER);
         if gives_up {
             logs::rarely("webhook given up", |times| {
                 tracing::info!(times, "nothing was delivered for a minute; another node has a try");
@@ -184,25 +197,24 @@ impl Delivery {
     /// Starts to send what is due, as much as may be sent at the same time. Returns whether there
     /// may be more to start.
     async fn start_due(&mut self, lock: &mut OutboxLock) -> Result<bool, Error> {
-        let mut rooms = self.calls.rooms();
-        if rooms.are_full() {
+        let mut shares = self.calls.shares();
+        if shares.are_full() {
             return Ok(false);
         }
         // What is being sent is due, too.
-        let (now, limit) = (clock::now(), (MAX_DUE + self.calls.len()) as i64);
-        let due = self.queue.list_due(now, limit).await?;
-        let some_are_behind = due.iter().any(|it| !it.is_first);
-        if some_are_behind {
-            self.queue.hold(lock, now, limit).await?;
-        }
+        let limit = (MAX_DUE + self.calls.len()) as i64;
+        let due = self.queue.list_due(clock::now(), shares.limits(limit)).await?;
+        let behind = Vec::from_iter(due.iter().filter(|it| !it.is_first).map(|it| it.id));
+        self.queue.hold(lock, &behind).await?;
+        let more_may_be_due = !behind.is_empty() && due.len() as i64 >= limit;
         for due in due.into_iter().filter(|it| it.is_first) {
-            if self.calls.begin(&mut rooms, &due) {
+            if self.calls.begin(&mut shares, &due) {
                 let (app, queue) = (self.app.clone(), self.queue.clone());
-                let sending = send(app, queue, self.endpoint.clone(), due.id);
+                let sending = send(app, queue, self.endpoint.clone(), (due.id, self.begun));
                 self.tries.spawn(async move { (due.id, due.stream, sending.await) });
             }
         }
-        Ok(some_are_behind && !rooms.are_full())
+        Ok(more_may_be_due && !shares.are_full())
     }
 
     /// Notes what has come of a try, and of all others that have ended.
@@ -212,14 +224,22 @@ impl Delivery {
         tried: Result<Try, JoinError>,
     ) -> Result<(), Error> {
         let (mut tried, mut ended, mut outcomes) = (Some(tried), Vec::new(), Vec::new());
+        let mut has_panicked = false;
         while let Some(one) = tried {
-            // A task that has panicked has said so.
-            let (id, stream, tried_now) = one.map_err(|_| Error::Internal(None))?;
-            ended.push(stream.clone());
-            outcomes.extend(self.outcome(tried_now).map(|outcome| (id, stream, outcome)));
+            match one {
+                Ok((id, stream, tried)) => {
+                    ended.push(stream.clone());
+                    outcomes.extend(self.outcome(tried).map(|outcome| (id, stream, outcome)));
+                }
+                // A task that has panicked has said so.
+                Err(_) => has_panicked = true,
+            }
             tried = self.tries.try_join_next();
         }
         self.queue.note(lock, &outcomes).await?;
+        if has_panicked {
+            return Err(Error::Internal(None));
+        }
         for stream in ended {
             self.calls.end(&stream);
         }
@@ -230,12 +250,16 @@ impl Delivery {
     fn outcome(&mut self, tried: Tried) -> Option<Outcome> {
         let (webhook, problem) = match tried {
             Tried::Cut => return None,
+            Tried::Gone => return Some(Outcome::Done),
             Tried::Dropped(why) => {
                 metrics::counter!("chinwag_webhook_dropped_total").increment(1);
                 logs::rarely(why, move |times| {
                     tracing::warn!(why, times, "an event was dropped that the webhook never took");
                 });
                 return Some(Outcome::Done);
+            }
+            Tried::Unread => {
+                return Some(Outcome::Postponed { next_at: clock::after(ASK_AFTER) });
             }
             Tried::Postponed => {
                 self.postponing.get_or_insert_with(Instant::now);
@@ -269,7 +293,7 @@ impl Delivery {
             tracing::warn!(
                 problem = said,
                 times,
-                "the webhook did not take an event; it is tried again, as are all that follow"
+                "the webhook did not take an event; it is tried again; those that follow wait"
             );
         });
         let next_at = clock::after(pause(webhook.attempts));
@@ -277,7 +301,7 @@ impl Delivery {
     }
 }
 
-/// How long to wait after a try, before which there were so many.
+/// The pause after a try; `attempts` were made before it.
 fn pause(attempts: i64) -> Duration {
     let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or_default();
     (Duration::from_secs(2) * 2_u32.pow(doublings)).min(LONGEST_PAUSE)

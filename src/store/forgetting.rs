@@ -28,7 +28,7 @@ pub struct ForgetStep {
     /// How many events are kept for the webhook.
     pub kept: usize,
     /// How many were that it never gets now.
-    pub dropped: usize,
+    pub dropped: u64,
 }
 
 #[derive(FromRow)]
@@ -100,18 +100,18 @@ impl Store {
             }
             ids.push(it.id);
         }
-        let kept = old.len() - ids.len();
+        let (kept, mut count) = (old.len() - ids.len(), 0);
         if !ids.is_empty() {
             let mut tx = self.begin().await?;
             // Before the events by which they are found.
             if !dropped.is_empty() {
-                tx.drop_webhooks(&dropped).await?;
+                count = tx.drop_webhooks(&dropped).await?;
             }
             tx.delete_ended_streams(&ids).await?;
             tx.delete_events(&ids).await?;
             tx.commit([]).await?;
         }
-        Ok(ForgetStep { to: to.filter(|_| is_full), kept, dropped: dropped.len() })
+        Ok(ForgetStep { to: to.filter(|_| is_full), kept, dropped: count })
     }
 
     async fn list_old_events(
@@ -232,7 +232,8 @@ impl Tx {
     }
 
     /// Drops what waits for the webhook of these events, and what is parked.
-    async fn drop_webhooks(&mut self, ids: &[i64]) -> Result<(), Error> {
+    async fn drop_webhooks(&mut self, ids: &[i64]) -> Result<u64, Error> {
+        let mut dropped = 0;
         match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 for sql in [
@@ -245,7 +246,8 @@ impl Tx {
                          where id in (select value from json_each($1))
                      )",
                 ] {
-                    sqlx::query(sql).bind(json(ids.iter())).execute(&mut **inner).await?;
+                    let delete = sqlx::query(sql).bind(json(ids.iter()));
+                    dropped += delete.execute(&mut **inner).await?.rows_affected();
                 }
             }
             Transaction::Postgres(inner) => {
@@ -257,10 +259,11 @@ impl Tx {
                          select stream, number from events where id = any($1)
                      )",
                 ] {
-                    sqlx::query(sql).bind(ids).execute(&mut **inner).await?;
+                    let delete = sqlx::query(sql).bind(ids);
+                    dropped += delete.execute(&mut **inner).await?.rows_affected();
                 }
             }
         }
-        Ok(())
+        Ok(dropped)
     }
 }

@@ -17,6 +17,9 @@ use crate::error::Error;
 /// How many are changed in one transaction that are not being sent.
 const AT_ONCE: i64 = 500;
 
+/// How many streams are looked at in one look for stalled ones.
+const HEADS_AT_ONCE: i64 = 2000;
+
 /// How long the database may take to note something: then it is lost, and the lock with it.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -28,7 +31,7 @@ pub enum Outcome {
     Postponed {
         next_at: Time,
     },
-    /// As what it is failing, and since when.
+    /// With its id and who was offline, and since when it fails.
     Failed {
         webhook: Webhook,
         since: Time,
@@ -58,49 +61,62 @@ impl WebhookQueue {
         }
     }
 
-    /// Has the first of a stream tried if it waits for one that is not there any more.
-    pub async fn release_stalled(&self, lock: &mut OutboxLock) -> Result<(), Error> {
-        let stalled = self.list_stalled().await?;
-        if stalled.is_empty() {
+    /// Has the first of a stream tried if it waits for one that is not there any more. Looks at some
+    /// streams after this one, and returns where to go on: at the beginning after the last.
+    pub async fn release_stalled(
+        &self,
+        lock: &mut OutboxLock,
+        after: &str,
+    ) -> Result<String, Error> {
+        let seen = self.list_heads(after).await?;
+        let stalled = seen.iter().filter(|(_, is_stalled)| *is_stalled);
+        let stalled = Vec::from_iter(stalled.map(|(stream, _)| stream.as_str()));
+        if !stalled.is_empty() {
+            in_time(async {
+                let mut tx = lock.begin(&self.ledger).await?;
+                tx.release(&stalled, None).await?;
+                tx.commit().await
+            })
+            .await?;
+        }
+        let is_full = seen.len() as i64 == HEADS_AT_ONCE;
+        Ok(seen.into_iter().next_back().filter(|_| is_full).unwrap_or_default().0)
+    }
+
+    /// The next streams, and whether the first of each waits for another.
+    async fn list_heads(&self, after: &str) -> Result<Vec<(String, bool)>, Error> {
+        on!(Db self, |pool| {
+            // Each stream is found by the index, as one may be long.
+            let heads = sqlx::query_as(
+                "with recursive found (stream, at) as (
+                     select (select min(stream) from webhooks where stream > $1), 1
+                     union all
+                     select (select min(stream) from webhooks where stream > found.stream), at + 1
+                     from found where stream is not null and at < $2
+                 )
+                 select stream, (
+                     select next_at from webhooks w where w.stream = found.stream
+                     order by number limit 1
+                 ) is null as is_stalled
+                 from found where stream is not null order by stream",
+            )
+            .bind(after)
+            .bind(HEADS_AT_ONCE)
+            .fetch_all(pool)
+            .await?;
+            Ok(heads)
+        })
+    }
+
+    /// Takes the time from each of these that has another of its stream before it: it waits until
+    /// it is released.
+    pub async fn hold(&self, lock: &mut OutboxLock, ids: &[Uuid]) -> Result<(), Error> {
+        if ids.is_empty() {
             return Ok(());
         }
         in_time(async {
             let mut tx = lock.begin(&self.ledger).await?;
-            tx.release(&Vec::from_iter(stalled.iter().map(String::as_str)), None).await?;
-            tx.commit().await
-        })
-        .await
-    }
-
-    async fn list_stalled(&self) -> Result<Vec<String>, Error> {
-        on!(Db self, |pool| {
-            // Each stream is found by the index, as one may be long.
-            let streams = sqlx::query_scalar(
-                "with recursive found (stream) as (
-                     select min(stream) from webhooks
-                     union all
-                     select (select min(stream) from webhooks where stream > found.stream)
-                     from found where stream is not null
-                 )
-                 select stream from found where stream is not null and (
-                     select next_at from webhooks w where w.stream = found.stream
-                     order by number limit 1
-                 ) is null
-                 limit $1",
-            )
-            .bind(AT_ONCE)
-            .fetch_all(pool)
-            .await?;
-            Ok(streams)
-        })
-    }
-
-    /// Has those not tried until they are released that [are due](WebhookQueue::list_due) and have
-    /// another of their stream before them.
-    pub async fn hold(&self, lock: &mut OutboxLock, now: Time, limit: i64) -> Result<(), Error> {
-        in_time(async {
-            let mut tx = lock.begin(&self.ledger).await?;
-            tx.hold(now, limit).await?;
+            tx.hold(ids).await?;
             tx.commit().await
         })
         .await
@@ -167,29 +183,35 @@ impl LockedTx<'_> {
         }))
     }
 
-    async fn hold(&mut self, now: Time, limit: i64) -> Result<(), Error> {
-        on!(Locked self, |connection| {
-            sqlx::query(
-                "update webhooks set next_at = null where id in (
-                     select id from (
-                         select id from webhooks
-                         where attempts = 0 and next_at <= $1 order by next_at limit $2
-                     ) fresh
-                     union all
-                     select id from (
-                         select id from webhooks
-                         where attempts > 0 and next_at <= $1 order by next_at limit $2
-                     ) failing
-                 ) and exists (
-                     select 1 from webhooks w
-                     where w.stream = webhooks.stream and w.number < webhooks.number
-                 )",
-            )
-            .bind(now)
-            .bind(limit)
-            .execute(connection)
-            .await?;
-        });
+    async fn hold(&mut self, ids: &[Uuid]) -> Result<(), Error> {
+        match self {
+            LockedTx::Sqlite(tx) => {
+                for id in ids {
+                    on!(Tx tx, |connection| {
+                        sqlx::query(
+                            "update webhooks set next_at = null where id = $1 and exists (
+                                 select 1 from webhooks w
+                                 where w.stream = webhooks.stream and w.number < webhooks.number
+                             )",
+                        )
+                        .bind(*id)
+                        .execute(connection)
+                        .await?;
+                    });
+                }
+            }
+            LockedTx::Postgres(inner) => {
+                sqlx::query(
+                    "update webhooks set next_at = null where id = any($1) and exists (
+                         select 1 from webhooks w
+                         where w.stream = webhooks.stream and w.number < webhooks.number
+                     )",
+                )
+                .bind(ids)
+                .execute(&mut **inner)
+                .await?;
+            }
+        }
         Ok(())
     }
 
@@ -269,7 +291,8 @@ impl LockedTx<'_> {
                 for stream in streams {
                     on!(Tx tx, |connection| {
                         sqlx::query(
-                            "update webhooks set next_at = $2, failing_since = $3
+                            "update webhooks
+                             set next_at = $2, failing_since = coalesce($3, failing_since)
                              where stream = $1 and next_at is null
                                  and number = (select min(number) from webhooks where stream = $1)",
                         )
@@ -283,7 +306,8 @@ impl LockedTx<'_> {
             }
             LockedTx::Postgres(inner) => {
                 sqlx::query(
-                    "update webhooks set next_at = $2, failing_since = $3
+                    "update webhooks
+                     set next_at = $2, failing_since = coalesce($3, failing_since)
                      where stream = any($1) and next_at is null and number = (
                          select min(number) from webhooks w where w.stream = webhooks.stream
                      )",

@@ -95,13 +95,18 @@ impl WebhookQueue {
         OutboxLock::take(&self.db, LOCK).await
     }
 
+    /// Whether other nodes could deliver.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
+    }
+
     /// Waits until this node commits an event, or has done so since the last time.
     pub async fn queued(&self) {
         self.queued.notified().await;
     }
 
-    /// What is to be tried by now: at most `limit` that were never tried, and as many that were.
-    pub async fn list_due(&self, now: Time, limit: i64) -> Result<Vec<Due>, Error> {
+    /// What is to be tried by now: at most so many that were never tried, and that were.
+    pub async fn list_due(&self, now: Time, [fresh, failing]: [i64; 2]) -> Result<Vec<Due>, Error> {
         on!(Db self, |pool| {
             let due = sqlx::query_as(
                 "select id, stream, is_retry, not exists (
@@ -118,30 +123,32 @@ impl WebhookQueue {
                      union all
                      select * from (
                          select id, stream, number, true as is_retry from webhooks
-                         where attempts > 0 and next_at <= $1 order by next_at limit $2
+                         where attempts > 0 and next_at <= $1 order by next_at limit $3
                      ) failing
                  ) due",
             )
             .bind(now)
-            .bind(limit)
+            .bind(fresh)
+            .bind(failing)
             .fetch_all(pool)
             .await?;
             Ok(due)
         })
     }
 
-    /// One that is tried now: the time since it was to be is none of failing.
-    pub async fn find(&self, id: Uuid, now: Time) -> Result<Option<Webhook>, Error> {
+    /// One that is tried now. The time before `begun`, when nobody delivered, is none of failing.
+    pub async fn find(&self, id: Uuid, begun: Time) -> Result<Option<Webhook>, Error> {
         on!(Db self, |pool| {
             let webhook = sqlx::query_as(
                 "select w.id, w.stream, w.number, w.attempts,
-                     w.failing_since + $2 - w.next_at as failing_since, w.offline,
+                     w.failing_since + case when w.next_at < $2 then $2 - w.next_at else 0 end
+                         as failing_since, w.offline,
                      e.committed_at, e.event
                  from webhooks w left join events e on e.stream = w.stream and e.number = w.number
                  where w.id = $1",
             )
             .bind(id)
-            .bind(now)
+            .bind(begun)
             .fetch_optional(pool)
             .await?;
             Ok(webhook)
