@@ -59,6 +59,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   test('one edits and deletes what one has said', async () => {
     const [ada, grace] = await two();
     await ada.say('at noom');
+    await ada.sees('at noom');
     await ada.isHeard();
     await ada.page.getByLabel('Message', { exact: true }).press('ArrowUp');
     await ada.page.getByText('Edit message').waitFor();
