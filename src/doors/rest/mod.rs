@@ -4,7 +4,7 @@
 //! - [`envelope`]: what every answer looks like, refusals included
 //! - [`body`], [`caller`]: what a request says, and who makes it
 //! - [`accounts`], [`threads`], [`live`]: the endpoints
-//! - [`description`]: the endpoints described
+//! - [`mod@description`]: the endpoints described
 
 mod accounts;
 mod body;
