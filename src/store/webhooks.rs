@@ -185,9 +185,12 @@ impl Tx {
                 let place = |it: &Kept| {
                     (Uuid::now_v7(), it.position.stream.to_string(), it.position.number)
                 };
+                // Nobody else writes, so that what is behind another is known to be.
                 sqlx::query(
                     "insert into webhooks (id, stream, number, next_at)
-                     select unhex(value ->> 0, '-'), value ->> 1, value ->> 2, $2
+                     select unhex(value ->> 0, '-'), value ->> 1, value ->> 2, case
+                         when not exists (select 1 from webhooks where stream = value ->> 1) then $2
+                     end
                      from json_each($1)",
                 )
                 .bind(json(kept.iter().map(place)))
