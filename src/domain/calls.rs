@@ -1,5 +1,6 @@
 //! The calls of the webhook that are on their way, and how many more there may be. Those of events
-//! that have failed before have one share, all others another, so that neither kind waits for the other.
+//! that have failed before have one share, all others another, so that neither kind waits for the
+//! other.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -185,7 +185,7 @@ impl Tx {
                 let place = |it: &Kept| {
                     (Uuid::now_v7(), it.position.stream.to_string(), it.position.number)
                 };
-                // Nobody else writes, so that what is behind another is known to be.
+                // One transaction writes at a time: what is behind another now stays so.
                 sqlx::query(
                     "insert into webhooks (id, stream, number, next_at)
                      select unhex(value ->> 0, '-'), value ->> 1, value ->> 2, case
