@@ -231,10 +231,6 @@ export interface Announcement {
   missed?: number;
 }
 
-/** Any JSON, as it was sent. */
-export interface AnyJson {
-}
-
 /** Who has sent a message. */
 export interface Author {
   /** The user's id. */
@@ -1123,7 +1119,7 @@ export interface Signal {
   /** The chat whose members it goes to. */
   chat: { id: string };
   /** Any JSON. */
-  data: AnyJson;
+  data: unknown;
   /** Only these users get it, and always your own other sockets. */
   to?: (string | number)[] | null;
 }

@@ -10,8 +10,8 @@ use crate::doors::shape::{Frame, Frames, Push};
 use crate::doors::{channels, rest};
 
 const ABOUT: &str = "Events and frames are named as the server sees them: it receives requests and \
-    sends answers and pushes. All that is served over HTTP is in `/openapi.json`, both as one page \
-    at `/docs`.";
+    sends answers and pushes. What is asked over HTTP is in `/openapi.json`, both as one page at \
+    `/docs`.";
 
 const SOCKETIO: &str = "Socket.IO, in the namespace `/`: each message is an event with one argument, \
     its payload. A request has an acknowledgement, in which its answer comes. Without one the \

@@ -210,7 +210,7 @@ impl Field for Data {
 
 /// Any JSON, as it was sent.
 #[derive(JsonSchema)]
-#[schemars(transparent)]
+#[schemars(transparent, inline)]
 pub struct AnyJson(#[schemars(with = "Value")] pub String);
 
 impl Field for AnyJson {

@@ -14,8 +14,8 @@ const REFUSAL: &str = "Envelope_Value";
 #[openapi(
     info(
         title = "Chinwag",
-        description = "Every answer comes in the same envelope, whose `error.code` is the HTTP \
-            status. A token, or the service's key, is given as `Authorization: Bearer …`, or as \
+        description = "Answers about accounts and direct messages come in one envelope, whose \
+            `error.code` is the HTTP status. A token, or the service's key, is given as `Authorization: Bearer …`, or as \
             `access_token` in the query.\n\n\
             What any request may meet: 403 from a page whose origin may not connect, 408 for a \
             body that comes too slowly, 413 for one that is too large, 415 for one that is \
