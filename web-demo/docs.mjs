@@ -50,7 +50,10 @@ function table(schema) {
   return `<div class="wide"><table><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
-/** A value of a type, as an example shows it: only what is required. */
+/** What an example shows though it is optional: one of several without which nothing is asked. */
+const SHOWN = ['value', 'external_id', 'text'];
+
+/** A value of a type, as an example shows it: what is required, and little more. */
 function example(schema, schemas, name = '') {
   if (schema.$ref) return example(schemas[nameOf(schema)], schemas, name);
   if (schema.allOf) return Object.assign({}, ...schema.allOf.map((one) => example(one, schemas)));
@@ -59,9 +62,9 @@ function example(schema, schemas, name = '') {
   if (choices) return choices[0].const ?? example(choices[0], schemas, name);
   switch ([schema.type].flat()[0]) {
     case 'object': {
-      const required = fieldsOf(schema).filter(({ optional }) => !optional);
+      const shown = fieldsOf(schema).filter((it) => !it.optional || SHOWN.includes(it.name));
       return Object.fromEntries(
-        required.map(({ name: inner, field }) => [
+        shown.map(({ name: inner, field }) => [
           inner,
           example(field, schemas, inner === 'id' ? name : inner),
         ]),
@@ -70,7 +73,8 @@ function example(schema, schemas, name = '') {
     case 'array':
       return [example(schema.items ?? {}, schemas, name.replace(/s$/, ''))];
     case 'integer':
-      return 1;
+      // Numbers that a list goes on after begin with 1.
+      return name === 'after' ? 0 : 1;
     case 'boolean':
       return true;
     default:
