@@ -80,7 +80,7 @@ pub struct Row {
     pub does: &'static str,
     /// What it belongs to.
     pub feature: &'static str,
-    /// The type of its body, but for who acts.
+    /// The type of its body, without the fields that say who acts.
     pub request: Shape,
     /// The type of its answer.
     pub answer: Shape,
