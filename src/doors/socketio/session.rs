@@ -196,6 +196,8 @@ impl Session {
                 (Task::Request { data, ack }, Some(connection)) if !connection.has_ended() => {
                     self.handle(&connection, &data, ack).await;
                 }
+                // The protocol wants this of who has never asked to be let in.
+                (Task::Request { .. }, _) if !self.tried.load(Ordering::Relaxed) => self.close(),
                 // What it came with was refused, or holds no more.
                 (Task::Request { .. }, _) => {}
                 (Task::Leave, connection) => self.let_out(connection).await,
