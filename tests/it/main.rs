@@ -5,6 +5,7 @@ mod browser_and_node;
 mod channels;
 mod clients;
 mod cluster;
+mod conformance;
 mod doors;
 mod embed;
 mod event_log;

@@ -9,16 +9,6 @@ use crate::support::transports::{Opening, Transport};
 use crate::support::{Client, TestServer, message, soon};
 
 #[tokio::test]
-async fn there_is_one_namespace() {
-    let server = TestServer::start().await;
-    let mut client = server.connect().await;
-    client.send("40/admin,").await;
-    assert_eq!(client.frame().await, r#"44/admin,{"message":"Invalid namespace"}"#);
-    client.send(r#"42/admin,["create-user",{}]"#).await;
-    client.closed().await;
-}
-
-#[tokio::test]
 async fn a_connection_that_enters_no_namespace_is_closed() {
     let server = TestServer::with_limits(|limits| {
         limits.handshake_timeout = Duration::from_millis(100);
@@ -171,22 +161,6 @@ async fn a_polling_client_that_vanishes_leaves_its_room() {
 }
 
 #[tokio::test]
-async fn an_event_before_the_namespace_closes() {
-    let server = TestServer::start().await;
-    let mut client = Client::open(server.address()).await;
-    client.send(r#"42["create-user",{}]"#).await;
-    client.closed().await;
-}
-
-#[tokio::test]
-async fn entering_twice_changes_nothing() {
-    let server = TestServer::start().await;
-    let mut ann = server.user("ann").await;
-    ann.send("40").await;
-    ann.nothing_more().await;
-}
-
-#[tokio::test]
 async fn who_leaves_the_namespace_may_come_back_on_the_same_connection() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
@@ -218,20 +192,6 @@ async fn who_leaves_the_namespace_may_come_back_on_the_same_connection() {
     assert_eq!(chats["chats"][0]["last_seq"], 2);
     ann.tell("new-message", message(&chat, "back")).await;
     assert_eq!(bob.next("new-message").await["msg"], "back");
-}
-
-#[tokio::test]
-async fn an_old_client_may_leave_and_come_back() {
-    let server = TestServer::start().await;
-    let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
-    let mut client = Client::open_url(&url).await;
-    assert!(client.frame().await.starts_with('0'));
-    assert_eq!(client.frame().await, "40");
-    for _ in 0..3 {
-        client.send("41").await;
-        client.send("40").await;
-        assert_eq!(client.frame().await, "40");
-    }
 }
 
 #[tokio::test]
@@ -297,19 +257,4 @@ async fn a_frame_over_the_limit_closes_the_connection() {
     ann.send(format!("42{frame}")).await;
     ann.closed().await;
     server.user("bob").await.nothing_more().await;
-}
-
-#[tokio::test]
-async fn old_clients_enter_without_asking() {
-    let server = TestServer::start().await;
-    let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
-    let mut client = Client::open_url(&url).await;
-    assert!(client.frame().await.starts_with('0'));
-    assert_eq!(client.frame().await, "40");
-    let user = json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } });
-    assert_eq!(client.ask("create-user", user).await["user"]["id"], "ann");
-    client.send("2").await;
-    assert_eq!(client.frame().await, "3", "an old client pings, the server answers");
-    client.send("40/admin,").await;
-    assert_eq!(client.frame().await, r#"44/admin,"Invalid namespace""#);
 }

@@ -280,11 +280,19 @@ impl Client {
     /// The next text frame, pings aside; none once the server has closed the connection.
     pub async fn try_frame(&mut self) -> Option<String> {
         loop {
+            let frame = self.any_frame().await?;
+            match frame.as_str() {
+                "2" => self.stream.send(Message::text("3")).await.ok()?,
+                "1" => return None,
+                _ => return Some(frame),
+            }
+        }
+    }
+
+    /// The same with pings.
+    async fn any_frame(&mut self) -> Option<String> {
+        loop {
             match soon("a frame comes", self.stream.next()).await? {
-                Ok(Message::Text(text)) if text == "2" => {
-                    self.stream.send(Message::text("3")).await.ok()?;
-                }
-                Ok(Message::Text(text)) if text == "1" => return None,
                 Ok(Message::Text(text)) => return Some(text.to_string()),
                 Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(_) => {}

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
+use data_encoding::BASE64;
+use futures_util::SinkExt;
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::{Client, TestServer};
@@ -53,9 +56,61 @@ impl<'a> Transport<'a> {
     }
 
     pub async fn send(&mut self, packet: &str) {
+        assert!(self.try_send(packet).await, "{packet} was refused");
+    }
+
+    /// The same where it may be refused: then it is false.
+    pub async fn try_send(&mut self, packet: &str) -> bool {
         match self {
-            Transport::WebSocket(client) => client.send(packet).await,
-            Transport::Polling(polling) => polling.send(packet).await,
+            Transport::WebSocket(client) => client.stream.send(Message::text(packet)).await.is_ok(),
+            Transport::Polling(polling) => polling.try_send(packet).await,
+        }
+    }
+
+    /// The same with bytes, as the transport carries them.
+    pub async fn send_bytes(&mut self, protocol: u8, bytes: &[u8]) -> bool {
+        match self {
+            Transport::WebSocket(client) => {
+                let kind: &[u8] = if protocol == 3 { &[4] } else { &[] };
+                client.stream.send(Message::binary([kind, bytes].concat())).await.is_ok()
+            }
+            Transport::Polling(polling) => {
+                let kind = if protocol == 3 { "b4" } else { "b" };
+                polling.try_send(&format!("{kind}{}", BASE64.encode(bytes))).await
+            }
+        }
+    }
+
+    /// Sends a body as it is; whether it was taken.
+    pub async fn post(&self, body: &str) -> bool {
+        self.polling().post(body).await
+    }
+
+    /// What a poll brings, as it is; none if the session has ended.
+    pub async fn poll(&self) -> Option<String> {
+        self.polling().poll().await
+    }
+
+    /// Opens a WebSocket as which a polling session wants to go on.
+    pub async fn websocket(&self) -> Transport<'a> {
+        let Polling { server, path, .. } = self.polling();
+        let path = path.replace("=polling", "=websocket");
+        let client = Client::open_url(&format!("ws://{}{path}", server.address())).await;
+        Transport::WebSocket(Box::new(client))
+    }
+
+    fn polling(&self) -> &Polling<'a> {
+        match self {
+            Transport::Polling(polling) => polling,
+            Transport::WebSocket(_) => panic!("it does not poll"),
+        }
+    }
+
+    /// The next packet, be it a ping; none once the session has ended.
+    pub async fn next(&mut self) -> Option<String> {
+        match self {
+            Transport::WebSocket(client) => client.any_frame().await,
+            Transport::Polling(polling) => polling.next().await,
         }
     }
 
@@ -83,7 +138,7 @@ impl<'a> Transport<'a> {
 impl<'a> Polling<'a> {
     /// Whether the session is still there; takes what waits for it.
     pub async fn is_open(&self) -> bool {
-        self.server.get(&self.path, "").await.starts_with("HTTP/1.1 200 ")
+        self.poll().await.is_some()
     }
 
     async fn open(
@@ -101,16 +156,20 @@ impl<'a> Polling<'a> {
         // What was said once holds for the connection.
         let path = format!("/socket.io/?EIO={protocol}&transport=polling&sid={sid}");
         let mut polling = Polling { server, protocol, path, packets: VecDeque::new() };
-        polling.take(&answer);
+        polling.take(answer.split_once("\r\n\r\n").unwrap().1);
         assert!(polling.packet().await.starts_with('0'));
         polling
     }
 
-    async fn send(&mut self, packet: &str) {
-        let body = match self.protocol {
-            3 => format!("{}:{packet}", packet.chars().count()),
-            _ => packet.to_owned(),
-        };
+    async fn try_send(&self, packet: &str) -> bool {
+        match self.protocol {
+            // An old client counts as JavaScript does.
+            3 => self.post(&format!("{}:{packet}", packet.encode_utf16().count())).await,
+            _ => self.post(packet).await,
+        }
+    }
+
+    async fn post(&self, body: &str) -> bool {
         let (path, length) = (&self.path, body.len());
         let answer = self
             .server
@@ -119,33 +178,47 @@ impl<'a> Polling<'a> {
                  Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
             ))
             .await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nok")
+    }
+
+    async fn poll(&self) -> Option<String> {
+        let answer = self.server.get(&self.path, "").await;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
     }
 
     async fn packet(&mut self) -> String {
         loop {
-            match self.packets.pop_front() {
-                Some(packet) if packet == "2" => self.send("3").await,
-                Some(packet) => return packet,
-                None => {
-                    let answer = self.server.get(&self.path, "").await;
-                    self.take(&answer);
-                }
+            match self.next().await.expect("the session ended").as_str() {
+                "2" => assert!(self.try_send("3").await),
+                packet => return packet.to_owned(),
             }
         }
     }
 
-    /// Keeps the packets of an answer.
-    fn take(&mut self, answer: &str) {
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        let mut body = answer.split_once("\r\n\r\n").unwrap().1;
+    async fn next(&mut self) -> Option<String> {
+        while self.packets.is_empty() {
+            let body = self.poll().await?;
+            self.take(&body);
+        }
+        self.packets.pop_front()
+    }
+
+    /// Keeps the packets of a body.
+    fn take(&mut self, mut body: &str) {
         if self.protocol == 4 {
             return self.packets.extend(body.split('\u{1e}').map(str::to_owned));
         }
         while let Some((length, rest)) = body.split_once(':') {
-            // An old client counts characters.
-            let end = rest.char_indices().nth(length.parse().unwrap());
-            let (packet, rest) = rest.split_at(end.map_or(rest.len(), |(end, _)| end));
+            let mut units = length.parse().unwrap();
+            let end = rest.find(|c: char| match units {
+                0 => true,
+                left => {
+                    units = left - c.len_utf16();
+                    false
+                }
+            });
+            let (packet, rest) = rest.split_at(end.unwrap_or(rest.len()));
             self.packets.push_back(packet.to_owned());
             body = rest;
         }
