@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use chinwag::Access;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::http::registration;
-use crate::support::{TestServer, exchange, get, soon};
+use crate::support::http::{PASSWORD, registration};
+use crate::support::{Client, TestServer, exchange, get, soon};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -238,6 +239,34 @@ async fn only_pages_are_kept_on_the_way() {
     assert!(refused.contains("cache-control: no-store\r\n"), "{refused}");
     let page = server.get("/", "").await;
     assert!(page.contains("cache-control: no-cache\r\n") || page.contains("without its"), "{page}");
+}
+
+#[tokio::test]
+async fn a_cookie_is_no_login_and_none_is_set() {
+    let server = TestServer::with_credentials(Access::Token).await;
+    let ann = server.sign_up("ann").await;
+    let token = ann.access();
+    let names = ["access_token", "token", "Authorization", "session", "io", "jwt"];
+    let cookies = Vec::from_iter(names.iter().map(|name| format!("{name}={token}")));
+    let cookie = format!("Cookie: {}\r\n", cookies.join("; "));
+    for path in ["/", "/docs", POLLING, "/api/inbox", "/chat/login/ann", "/nowhere"] {
+        let (with, without) = (server.get(path, &cookie).await, server.get(path, "").await);
+        assert_eq!(status(&with), status(&without), "{path}");
+        assert!(!with.to_lowercase().contains("set-cookie"), "{path}: {with}");
+    }
+    let answer = server.request("GET", "/api/inbox").header(&cookie).send().await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let events = server.request("POST", "/api/events/list-chats").header(&cookie);
+    assert_eq!(events.json(&json!({})).send().await.status, 401);
+    let login = server.log_in("ann", PASSWORD).await;
+    assert!(login.status == 200 && login.header("set-cookie").is_none(), "{login:?}");
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address());
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("cookie", cookies.join("; ").parse().unwrap());
+    let mut client = Client::open_url(request).await;
+    assert!(client.frame().await.starts_with('0'));
+    client.send("40").await;
+    assert!(client.frame().await.starts_with("44{"), "the cookie is a login");
 }
 
 #[tokio::test]

@@ -100,6 +100,12 @@ fn what_is_promised_has_its_tests() {
     assert!(tests.len() > 250);
     let gone: Vec<_> = tests.into_iter().filter(|(file, test)| !has_test(file, test)).collect();
     assert!(gone.is_empty(), "the pages name tests that are not there: {gone:?}");
+    // The first two rows of a table are its head.
+    let tables = pages[1].split("\n\n").filter(|text| text.starts_with('|'));
+    let rows = Vec::from_iter(tables.flat_map(|table| table.lines().skip(2)));
+    assert!(rows.len() > 50);
+    let bare = Vec::from_iter(rows.into_iter().filter(|row| !row.contains(".rs::")));
+    assert!(bare.is_empty(), "docs/security.md has rows without a test: {bare:#?}");
     let settings = read("src/config/limits.rs");
     let limits = between(&settings, "pub struct Limits {", "\n}");
     let limits = quoted(limits, &["env = \"CHINWAG_"]);
