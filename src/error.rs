@@ -1,5 +1,7 @@
 //! What can go wrong, and the code a client sees for it.
 
+mod code;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use crate::config::{Config, Url};
 use crate::logs;
+
+pub use code::Code;
 
 /// Why a request was refused or failed. Every door renders it in its own form; `field` is the
 /// dotted path of the culprit in the request, as Socket.IO clients write it.
@@ -152,17 +156,17 @@ impl Error {
     }
 
     /// The public code, the same on all doors.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Error::Invalid { .. } => "invalid",
-            Error::Unauthenticated(_) => "unauthenticated",
-            Error::Forbidden(_) => "forbidden",
-            Error::NotFound { .. } => "not_found",
-            Error::Conflict { .. } => "conflict",
-            Error::TooLarge { .. } => "too_large",
-            Error::RateLimited { .. } => "rate_limited",
-            Error::Unavailable(_) | Error::Unstorable(_) => "unavailable",
-            Error::Internal(_) => "internal",
+            Error::Invalid { .. } => Code::Invalid,
+            Error::Unauthenticated(_) => Code::Unauthenticated,
+            Error::Forbidden(_) => Code::Forbidden,
+            Error::NotFound { .. } => Code::NotFound,
+            Error::Conflict { .. } => Code::Conflict,
+            Error::TooLarge { .. } => Code::TooLarge,
+            Error::RateLimited { .. } => Code::RateLimited,
+            Error::Unavailable(_) | Error::Unstorable(_) => Code::Unavailable,
+            Error::Internal(_) => Code::Internal,
         }
     }
 

@@ -1,32 +1,17 @@
 //! How a failed request is told: to its client as an object, to the log and to the metrics.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::retry;
-use crate::error::{Error, Reason};
+use crate::error::{Code, Error, Reason};
 use crate::logs;
-
-/// What each code means, as clients read it in the contract.
-const CODES: [(&str, &str); 9] = [
-    ("invalid", "The request cannot be understood; `field` is the culprit"),
-    ("unauthenticated", "It takes a token, or nobody has said which user acts"),
-    ("forbidden", "You may see it, but not do this to it"),
-    ("not_found", "There is no such thing, for you"),
-    ("conflict", "It contradicts what is stored"),
-    ("too_large", "`field` is over its limit"),
-    ("rate_limited", "Too many in a short time; one more is taken after `retry_after_ms`"),
-    ("unavailable", "The server is busy; the same request may succeed later"),
-    ("internal", "A defect of the server, which has logged it"),
-];
 
 /// Why a request was refused.
 #[derive(Serialize, JsonSchema)]
 pub struct Failure {
     /// What kind of failure it is.
-    #[schemars(schema_with = "codes")]
-    pub code: &'static str,
+    pub code: Code,
     /// A sentence for people.
     pub message: String,
     /// The dotted path of the culprit in the request, where there is one.
@@ -39,11 +24,6 @@ pub struct Failure {
     /// After how many milliseconds to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-}
-
-fn codes(_: &mut SchemaGenerator) -> Schema {
-    let code = |(code, means)| json!({ "const": code, "description": means });
-    json_schema!({ "type": "string", "oneOf": CODES.map(code) })
 }
 
 pub fn object(error: &Error) -> Failure {
@@ -65,7 +45,7 @@ pub fn log(request: &'static str, error: &Error) {
     let Some(cause) = error.cause() else {
         return log_without_cause(request, error);
     };
-    let (code, cause) = (error.code(), cause.to_string());
+    let (code, cause) = (error.code().as_str(), cause.to_string());
     let internal = matches!(error, Error::Internal(_));
     logs::seldom(format!("{request} {code} {cause}"), move |times| match internal {
         true => tracing::error!(request, code, cause, times, "request failed"),
@@ -74,7 +54,7 @@ pub fn log(request: &'static str, error: &Error) {
 }
 
 fn log_without_cause(request: &'static str, error: &Error) {
-    let code = error.code();
+    let code = error.code().as_str();
     if matches!(error, Error::Internal(_)) {
         return logs::seldom(format!("{request} {code}"), move |times| {
             tracing::error!(request, code, times, "request failed");

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::{failure, retry};
-use crate::error::Error;
+use crate::error::{Code, Error};
 
 /// How much is shown of what a gate before the door says.
 const MAX_REASON: usize = 1024;
@@ -24,7 +24,7 @@ pub struct Refusal(pub StatusCode, pub Error);
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        Refusal(status(&error), error)
+        Refusal(status(error.code()), error)
     }
 }
 
@@ -41,17 +41,18 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::Invalid { .. } => StatusCode::BAD_REQUEST,
-        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::NotFound { .. } => StatusCode::NOT_FOUND,
-        Error::Conflict { .. } => StatusCode::CONFLICT,
-        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Unavailable(_) | Error::Unstorable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+/// The status of a request that is refused with this code.
+pub fn status(code: Code) -> StatusCode {
+    match code {
+        Code::Invalid => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::Conflict => StatusCode::CONFLICT,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -73,15 +74,11 @@ pub async fn explained(request: Request, next: Next) -> Response {
     let (mut parts, body) = response.into_parts();
     let why = body::to_bytes(body, MAX_REASON).await.unwrap_or_default();
     let why = String::from_utf8_lossy(&why);
-    let code = match status {
-        StatusCode::FORBIDDEN => "forbidden",
-        StatusCode::NOT_FOUND => "not_found",
-        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-        StatusCode::TOO_MANY_REQUESTS => "rate_limited",
-        StatusCode::INTERNAL_SERVER_ERROR => "internal",
-        status if status.is_server_error() => "unavailable",
-        _ => "invalid",
-    };
+    let code = Code::ALL.iter().find(|code| self::status(**code) == status);
+    let code = code.unwrap_or(match status.is_server_error() {
+        true => &Code::Unavailable,
+        false => &Code::Invalid,
+    });
     let message = match why.trim() {
         "" if status == StatusCode::METHOD_NOT_ALLOWED && is_read => "send it with GET or HEAD",
         "" if status == StatusCode::METHOD_NOT_ALLOWED => "send it with POST",

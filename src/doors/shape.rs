@@ -1,9 +1,27 @@
 //! Types, as the contract asks for them.
 
+use schemars::transform::Transform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
 
 /// Gives the schema of a type.
 pub type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// Says of a shape that a field is always there which other shapes of the same type may lack.
+pub struct Always(pub &'static str);
+
+impl Transform for Always {
+    fn transform(&mut self, schema: &mut Schema) {
+        let required = schema.ensure_object().entry("required").or_insert_with(|| json!([]));
+        if let Value::Array(names) = required {
+            names.push(self.0.into());
+        }
+        let kind = schema.pointer_mut(&format!("/properties/{}/type", self.0));
+        if let Some(Value::Array(kinds)) = kind {
+            kinds.retain(|kind| kind != "null");
+        }
+    }
+}
 
 /// An event that sockets get without asking.
 pub struct Push {
@@ -12,7 +30,8 @@ pub struct Push {
     pub says: &'static str,
     /// Who gets it.
     pub to: &'static str,
-    pub body: Shape,
+    /// The types of its body, mostly one.
+    pub bodies: &'static [Shape],
 }
 
 /// A frame of a plain WebSocket.
@@ -45,6 +64,20 @@ pub struct Frames {
 pub struct Method {
     pub name: &'static str,
     /// In their order.
-    pub parameters: &'static [&'static str],
+    pub parameters: &'static [Parameter],
     pub result: Shape,
+}
+
+/// A parameter of a method.
+pub struct Parameter {
+    pub name: &'static str,
+    pub shape: Shape,
+    /// Whether it may be left out.
+    pub optional: bool,
+}
+
+impl Parameter {
+    pub const fn of<T: JsonSchema>(name: &'static str, optional: bool) -> Parameter {
+        Parameter { name, shape: |schemas| schemas.subschema_for::<T>(), optional }
+    }
 }

@@ -81,6 +81,7 @@ impl FileType {
 
 /// A file, as messages show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("required" = ["id", "name", "type", "size", "url"]))]
 pub struct File {
     /// The file's id.
     pub id: FileId,
@@ -97,7 +98,7 @@ pub struct File {
     /// Of a picture, in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<i64>,
-    /// Where it can be read for a while; absent until a message shows it.
+    /// Where it can be read for a while; made anew each time.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
 }

@@ -57,10 +57,35 @@ export async function send(text: string): Promise<Message> {
   return answer;
 }
 
+export async function mute(chat: string, user: string, last: Message): Promise<boolean> {
+  const until = new Date(Date.now() + 60_000);
+  await socket.emitWithAck('mute-member', { chat: { id: chat }, user: { id: user }, until });
+  const from = new Date(last.created_at);
+  await socket.emitWithAck('list-messages', { chat: { id: chat }, query: { from, to: from } });
+  const mine = await socket.emitWithAck('list-chats', {});
+  if (mine.error) return false;
+  return mine.chats.every(({ unread, users }) => unread === 0 && users.includes(user));
+}
+
+export async function countPublic(): Promise<number> {
+  const found = await socket.emitWithAck('list-public-chats', {});
+  return (found.chats ?? []).reduce((sum, { members }) => sum + members, 0);
+}
+
+export async function lastChange(chat: string): Promise<number> {
+  const changes = await socket.emitWithAck('list-changes', { chat: { id: chat }, after: 0 });
+  return changes.messages?.at(-1)?.change.valueOf() ?? 0;
+}
+
+let last = 0;
 socket.on('new-message', ({ msg, seq }) => console.log(seq.toFixed(), msg.trim()));
 socket.on('message-changed', (message) => {
+  last = message.change;
   if ('changed' in message && message.changed === 'edited') console.log(message.user.name);
 });
+socket.on('update-membership', ({ chat }) => console.log(chat.unread.toFixed(), last));
+socket.on('chatroom', ({ room }) => console.log(room.name));
+export const source = ({ file }: Message): string | undefined => file && new URL(file.url).href;
 `;
 
 /** What is misspelled, and the message of the compiler that names it. */
@@ -74,6 +99,9 @@ const MISSPELLED = [
   ['made.chat.id', 'made.chat.di', /di/],
   ['msg, seq', 'mgs, seq', /mgs/],
   ["=== 'conflict'", "=== 'conflicts'", /conflicts/],
+  ['chat.unread', 'chat.unred', /unred/],
+  ['{ members }', '{ users }', /users/],
+  ['room.name', 'room.users', /users/],
 ];
 
 test('TypeScript takes a right program, and none with a misspelling', () => {

@@ -24,7 +24,10 @@ export type Answer<T> = (
   | (T & { error?: undefined })
   | ({ error: Failure } & { [K in keyof T]?: undefined })
 ) & {
-  /** Fields of the request that the server does not know; while it listens on loopback only. */
+  /**
+   * A sentence for each field of the request that the server does not know, up to five; while it
+   * listens on loopback only.
+   */
   warnings?: string[];
 };
 
@@ -33,63 +36,63 @@ export type Ack<T> = (answer: Answer<T>) => void;
 
 /** What a client asks, by the events. */
 export interface ClientToServerEvents {
-  /** Make a user, or find one. */
+  /** Make or find a user. */
   'create-user': (body: CreateUser & Acting, ack: Ack<OfUser>) => void;
   /** List users by name, or by how their names begin. */
   'list-users': (body: ListUsers & Acting, ack: Ack<People>) => void;
-  /** Change how one is seen. */
+  /** Change your name, photo, handle or data. */
   'update-user': (body: UpdateUser & Acting, ack: Ack<OfPerson>) => void;
-  /** Delete oneself, or as the service any user. */
+  /** Delete yourself, or as the service any user. */
   'delete-user': (body: DeleteUser & Acting, ack: Ack<OfUserId>) => void;
-  /** Hear when users come, go and change. */
+  /** Watch when users come, go and change. */
   'watch-users': (body: WatchUsers & Acting, ack: Ack<People>) => void;
-  /** Hear no more of users. */
+  /** Stop watching users. */
   'unwatch-users': (body: WatchUsers & Acting, ack: Ack<People>) => void;
-  /** Keep a user from reaching oneself. */
+  /** Block a user, who can no longer reach you. */
   'block-user': (body: NamedUser & Acting, ack: Ack<OfPerson>) => void;
-  /** Let a user reach oneself again. */
+  /** Unblock a user. */
   'unblock-user': (body: NamedUser & Acting, ack: Ack<OfPerson>) => void;
-  /** List those one has blocked. */
+  /** List the users you have blocked. */
   'list-blocked': (body: ListBlocked & Acting, ack: Ack<BlockedUsers>) => void;
   /** Make a chat with its first members. */
   'create-chat': (body: CreateChat & ActingUser, ack: Ack<{ chat: Chat }>) => void;
-  /** Find or make the one private chat of two users. */
-  'open-direct': (body: NamedUser & Acting, ack: Ack<{ chat: Chat }>) => void;
-  /** List one's chats, latest activity first. */
+  /** Find or make the private chat of you and another user. */
+  'open-direct': (body: NamedUser & Acting, ack: Ack<{ chat: OwnChat }>) => void;
+  /** List your chats, latest activity first. */
   'list-chats': (body: ListChats & ActingUser, ack: Ack<Chats>) => void;
   /** List the public chats, latest activity first. */
-  'list-public-chats': (body: ListPublicChats & Acting, ack: Ack<Chats>) => void;
-  /** Change what is said of a chat, and what holds in it. */
+  'list-public-chats': (body: ListPublicChats & Acting, ack: Ack<PublicChats>) => void;
+  /** Change a chat: what is said of it, and who may see and send what. */
   'update-chat': (body: UpdateChat & ActingUser, ack: Ack<{ chat: Chat }>) => void;
-  /** End a chat with all that was said in it. */
+  /** Delete a chat with all its messages. */
   'delete-chat': (body: NamedChat & Acting, ack: Ack<{ chat: { id: string } }>) => void;
-  /** Become a member of a chat that one may see. */
-  'join-chat': (body: NamedChat & ActingUser, ack: Ack<{ chat: Chat }>) => void;
-  /** End one's membership of a chat. */
+  /** Become a member of a chat that you may see. */
+  'join-chat': (body: NamedChat & ActingUser, ack: Ack<{ chat: OwnChat }>) => void;
+  /** Leave a chat. */
   'leave-chat': (body: NamedChat & ActingUser, ack: Ack<{ chat: Chat }>) => void;
-  /** List who is in a chat. */
+  /** List the members of a chat. */
   'list-members': (body: ListMembers & Acting, ack: Ack<Members>) => void;
-  /** End another's membership. */
+  /** Remove another member from a chat. */
   'remove-member': (body: NamedMember & Acting, ack: Ack<{ chat: Chat }>) => void;
-  /** Say how far one has read. */
+  /** Say how far you have read. */
   'mark-read': (body: MarkRead & ActingUser, ack: Ack<{ chat: ReadState }>) => void;
-  /** Count what is unread in all one's chats. */
+  /** Count what is unread in all your chats. */
   'count-unread': (body: Acting, ack: Ack<Unread>) => void;
-  /** Mute, pin or archive a chat for oneself. */
-  'update-membership': (body: UpdateMembership & Acting, ack: Ack<{ chat: Chat }>) => void;
+  /** Mute, pin or archive a chat for yourself. */
+  'update-membership': (body: UpdateMembership & Acting, ack: Ack<{ chat: OwnChat }>) => void;
   /** Make a member the owner, a moderator or neither. */
   'set-role': (body: SetRole & Acting, ack: Ack<OfMember>) => void;
   /** Keep a member from sending. */
   'mute-member': (body: Restriction & Acting, ack: Ack<OfMember>) => void;
   /** Let a muted member send again. */
   'unmute-member': (body: NamedMember & Acting, ack: Ack<OfMember>) => void;
-  /** Keep a user out of a chat. */
+  /** Ban a user from a chat. */
   'ban-member': (body: Restriction & Acting, ack: Ack<Banned>) => void;
   /** End a user's ban. */
   'unban-member': (body: NamedMember & Acting, ack: Ack<Banned>) => void;
-  /** List who may not enter a chat. */
+  /** List the users who are banned from a chat. */
   'list-bans': (body: ListMembers & Acting, ack: Ack<Bans>) => void;
-  /** Tell the service of a message. */
+  /** Report a message to the service. */
   'report-message': (body: ReportMessage & Acting, ack: Ack<Done>) => void;
   /** List a chat's messages, in the order sent. */
   'list-messages': (body: ListMessages & ActingUser, ack: Ack<Messages>) => void;
@@ -99,7 +102,7 @@ export interface ClientToServerEvents {
   'new-message': (body: NewMessage & ActingUser, ack: Ack<Message>) => void;
   /** Change what a message says. */
   'edit-message': (body: EditMessage & Acting, ack: Ack<Message>) => void;
-  /** Delete what a message says. */
+  /** Delete a message. */
   'delete-message': (body: NamedMessage & Acting, ack: Ack<Message>) => void;
   /** React to a message, or take that back. */
   'react': (body: React & Acting, ack: Ack<Message>) => void;
@@ -107,29 +110,29 @@ export interface ClientToServerEvents {
   'pin-message': (body: PinMessage & Acting, ack: Ack<Message>) => void;
   /** List the messages that were changed. */
   'list-changes': (body: ListChanges & Acting, ack: Ack<Changes>) => void;
-  /** Say that one is writing, or has stopped. */
+  /** Say that you are writing, or have stopped. */
   'typing': (body: Typing & Acting, ack: Ack<Done>) => void;
-  /** Send something that is not kept. */
+  /** Send the others something that is not stored. */
   'signal': (body: Signal & Acting, ack: Ack<Done>) => void;
-  /** Be in a chat's room, or hear of the system. */
+  /** Subscribe to a chat's room, or to the system channel. */
   'subscribe': (body: Subscription & ActingUser, ack: Ack<Channel>) => void;
-  /** Leave a chat's room, or hear no more of the system. */
+  /** Unsubscribe from a chat's room, or from the system channel. */
   'unsubscribe': (body: Subscription & ActingUser, ack: Ack<Channel>) => void;
-  /** Ask a user into a chat. */
+  /** Invite a user to a chat. */
   'invite': (body: NamedMember & Acting, ack: Ack<OfInvitation>) => void;
-  /** List the invitations that wait for one's answer. */
+  /** List the invitations that wait for your answer. */
   'list-invitations': (body: ListInvitations & ActingUser, ack: Ack<Invitations>) => void;
-  /** Become a member of the chat that one was asked into. */
+  /** Accept an invitation, and become a member of the chat. */
   'accept-invitation': (body: NamedInvitation & ActingUser, ack: Ack<OfInvitation>) => void;
-  /** Say no to an invitation. */
+  /** Decline an invitation. */
   'decline-invitation': (body: NamedInvitation & ActingUser, ack: Ack<OfInvitation>) => void;
   /** Make a team. */
   'create-team': (body: CreateTeam & ActingUser, ack: Ack<OfTeam>) => void;
-  /** List one's teams. */
+  /** List your teams. */
   'list-teams': (body: ActingUser, ack: Ack<Teams>) => void;
   /** Add a user to a team. */
   'add-to-team': (body: TeamMember & Acting, ack: Ack<OfTeam>) => void;
-  /** Remove a user from a team, or oneself. */
+  /** Remove a user, or yourself, from a team. */
   'remove-from-team': (body: TeamMember & Acting, ack: Ack<OfTeam>) => void;
 }
 
@@ -149,7 +152,7 @@ export interface ServerToClientEvents {
    * the room.
    */
   'member-changed': (body: MemberChanged) => void;
-  /** A chat is gone. To the sockets of its members and in its room. */
+  /** A chat has been deleted. To the sockets of its members and in its room. */
   'chat-deleted': (body: { chat: { id: string } }) => void;
   /** There is a new public chat. To the sockets on the system channel. */
   'chatroom': (body: Announcement) => void;
@@ -160,21 +163,24 @@ export interface ServerToClientEvents {
   'new-message': (body: Message) => void;
   /** There is a new message. To the sockets in the chat's room, in place of `new-message`. */
   'chat-message': (body: ChannelMessage) => void;
-  /** A message has been changed. To the sockets of the chat's members and in its room. */
+  /**
+   * A message has been changed; of one that you do not see you get the numbers. To the sockets
+   * of the chat's members and in its room.
+   */
   'message-changed': (body: ChangedMessage | UnseenChange) => void;
-  /** A message should not be there. To the sockets with the API key. */
+  /** A user has reported a message. To the sockets with the API key. */
   'report': (body: Report) => void;
-  /** One has read a chat elsewhere. To the user's other sockets. */
+  /** You have read a chat elsewhere. To the user's other sockets. */
   'mark-read': (body: { chat: ReadState }) => void;
-  /** One has muted, pinned or archived a chat elsewhere. To the user's other sockets. */
-  'update-membership': (body: { chat: Chat }) => void;
+  /** You have muted, pinned or archived a chat elsewhere. To the user's other sockets. */
+  'update-membership': (body: { chat: OwnChat }) => void;
   /**
    * Another member has read a chat. To the sockets of the other members, in a chat of up to
    * 100.
    */
   'read': (body: Receipt) => void;
   /**
-   * One is asked into a chat. To the sockets of the user who is asked; again to each new one
+   * You are invited to a chat. To the sockets of the user who is invited; again to each new one
    * while it is pending.
    */
   'invitation': (body: OfInvitation) => void;
@@ -194,8 +200,8 @@ export interface ServerToClientEvents {
    */
   'participants': (body: Participants) => void;
   /**
-   * A user is seen otherwise. To the sockets that watch the user or share a direct chat, and
-   * the user's others.
+   * A user's name, photo, handle or data have changed. To the sockets that watch the user or
+   * share a direct chat, and the user's others.
    */
   'user-updated': (body: OfPerson) => void;
   /** A user has come or gone. To the sockets that watch the user. */
@@ -205,7 +211,7 @@ export interface ServerToClientEvents {
    */
   'typing': (body: TypingNow) => void;
   /**
-   * A member has sent something that is not kept. To the other sockets of the members and in
+   * A member has sent something that is not stored. To the other sockets of the members and in
    * the room, or of those whom it names.
    */
   'signal': (body: Signalled) => void;
@@ -219,14 +225,54 @@ export interface After {
   after_seq: number;
 }
 
+/** A new public chat: what everybody is told of a chat, without its members. */
+export interface AnnouncedChat {
+  /** The chat's id. */
+  id: string;
+  /** The name of its channel, without the `#`, if it is one. */
+  channel_name: string | null;
+  /** When it was made. */
+  created_at: string;
+  /** What it is about, if that has been said. */
+  description: string | null;
+  /** Whether it is the one chat of two users. */
+  direct: boolean;
+  /** The `seq` of its latest message; 0 before the first. */
+  last_seq: number;
+  /** When what is said of it was last changed. */
+  modified_at: string;
+  /** What it is called; of a direct chat both users' names. */
+  name: string;
+  /** How many users are in its room now. */
+  participants: number;
+  /** Whether only its members see it. */
+  private: boolean;
+  /** The team that it belongs to, if it does. */
+  team_id: string | null;
+  /** The id of the user who has made it. */
+  user: string;
+  /** A JSON object of its moderators; absent if it is empty. */
+  data?: Record<string, unknown>;
+  /** True if moderators alone may send; otherwise absent. */
+  frozen?: boolean;
+  /** `since-joining` if members see only what was sent since they joined; otherwise absent. */
+  history?: 'all' | 'since-joining';
+  /** The number of the latest change to a message; absent before the first. */
+  last_change?: number;
+  /** After how many days messages are deleted; absent if they are kept. */
+  retention_days?: number;
+  /** How many seconds a member must wait between two messages; absent if none. */
+  slow_mode?: number;
+}
+
 /** A new public chat, as the system channel tells of it. */
 export interface Announcement {
   /** `system` */
   channel: string;
   /** `chatroom` */
   request_type: string;
-  /** The chat, without its `users`. */
-  room: Chat;
+  /** The chat. */
+  room: AnnouncedChat;
   /** How many before it have not been told of; absent if none. */
   missed?: number;
 }
@@ -241,13 +287,13 @@ export interface Author {
   name: string;
 }
 
-/** That a user may not enter a chat. */
+/** A ban from a chat. */
 export interface Ban {
   /** The moderator. */
   by: { id: string };
   /** Since when. */
   created_at: string;
-  /** Who may not. */
+  /** Who is banned. */
   user: Person;
   /** Until when; absent if for good. */
   until?: string;
@@ -263,13 +309,13 @@ export interface Banned {
 export interface BannedMember {
   /** Who it is. */
   user: Person;
-  /** True for a user who may not enter the chat. */
+  /** True for a user who is banned. */
   banned?: boolean;
   /** Until when; absent if for good. */
   until?: string;
 }
 
-/** A page of those who may not enter a chat. */
+/** A page of the users who are banned from a chat. */
 export interface Bans {
   /** The bans, by the ids of their users. */
   bans: Ban[];
@@ -283,7 +329,7 @@ export interface Before {
   before_seq: number;
 }
 
-/** A page of those one has blocked. */
+/** A page of the users you have blocked. */
 export interface BlockedUsers {
   /** The users, by their ids. */
   users: Person[];
@@ -295,6 +341,8 @@ export interface BlockedUsers {
 export interface ChangedMessage {
   /** The message's id. */
   id: string;
+  /** The number of its latest change in the chat. */
+  change: number;
   /** What has been changed. */
   changed: 'edited' | 'deleted' | 'reactions' | 'pinned' | 'replies';
   /** The chat's id. */
@@ -315,8 +363,6 @@ export interface ChangedMessage {
   user: Author;
   /** The id of the user who has sent it. */
   user_id: string;
-  /** The number of its latest change in the chat. */
-  change?: number;
   /** The sender's own id of it, if it was sent with one. */
   client_id?: string;
   /** A JSON object of its sender. */
@@ -344,7 +390,7 @@ export interface Changes {
   /** The number to remember. */
   last_change: number;
   /** The messages as they are now, by their `change`. */
-  messages: Message[];
+  messages: ListedChange[];
   /** Give it back as `after` for the page that follows; absent on the last. */
   next?: number;
 }
@@ -408,8 +454,8 @@ export interface ChannelMessage {
 }
 
 /**
- * A chat. What is one's own of it (`role`, `unread` and so on) is in answers to members and in
- * `update-membership` alone; elsewhere its absence says nothing.
+ * A chat. What is your own of it (`role`, `unread` and so on) is in answers to members;
+ * elsewhere its absence says nothing.
  */
 export interface Chat {
   /** The chat's id. */
@@ -436,7 +482,9 @@ export interface Chat {
   team_id: string | null;
   /** The id of the user who has made it. */
   user: string;
-  /** True if one has put it away; otherwise absent. */
+  /** The ids of its members, those who joined first; at most 1,001. */
+  users: string[];
+  /** True if you have put it away; otherwise absent. */
   archived?: boolean;
   /** A JSON object of its moderators; absent if it is empty. */
   data?: Record<string, unknown>;
@@ -446,26 +494,20 @@ export interface Chat {
   history?: 'all' | 'since-joining';
   /** The number of the latest change to a message; absent before the first. */
   last_change?: number;
-  /** Its latest message, in the list of one's chats. */
-  last_message?: Message;
-  /** How many members it has, in place of `users` in a list of public chats. */
-  members?: number;
-  /** How many of the unread messages mention one; absent if none. */
+  /** How many of the unread messages mention you; absent if none. */
   mentions?: number;
-  /** True if one has muted it; otherwise absent. */
+  /** True if you have muted it; otherwise absent. */
   muted?: boolean;
-  /** True if one has pinned it; otherwise absent. */
+  /** True if you have pinned it; otherwise absent. */
   pinned?: boolean;
   /** After how many days messages are deleted; absent if they are kept. */
   retention_days?: number;
-  /** One's own role; absent in a direct chat, which has none. */
+  /** Your role; absent in a direct chat, which has none. */
   role?: 'member' | 'moderator' | 'owner';
   /** How many seconds a member must wait between two messages; absent if none. */
   slow_mode?: number;
-  /** How many messages of others one has not read. */
+  /** How many messages of others you have not read. */
   unread?: number;
-  /** The ids of its members, those who joined first; at most 1,001. */
-  users?: string[];
 }
 
 /** A chat to make. */
@@ -504,10 +546,10 @@ export interface ChatToUpdate {
   slow_mode?: number | null;
 }
 
-/** A page of chats. */
+/** A page of your chats. */
 export interface Chats {
   /** The chats, latest activity first. */
-  chats: Chat[];
+  chats: OwnChat[];
   /** Give it back as `before` for the page that follows; absent on the last. */
   next?: string;
 }
@@ -578,10 +620,10 @@ export interface File {
   size: number;
   /** Its media type, such as `image/png`. */
   type: string;
+  /** Where it can be read for a while; made anew each time. */
+  url: string;
   /** Of a picture, in pixels. */
   height?: number;
-  /** Where it can be read for a while; absent until a message shows it. */
-  url?: string;
   /** Of a picture, in pixels. */
   width?: number;
 }
@@ -618,7 +660,7 @@ export interface Invitations {
   next?: string;
 }
 
-/** A page of those one has blocked. */
+/** A page of the users you have blocked. */
 export interface ListBlocked {
   /** The `next` of an earlier page, for the page that follows. */
   after?: string | number | null;
@@ -636,7 +678,7 @@ export interface ListChanges {
   limit?: number | null;
 }
 
-/** A page of one's chats. */
+/** A page of your chats. */
 export interface ListChats {
   /** The `next` of an earlier page, for the page that follows. */
   before?: string | null;
@@ -644,7 +686,7 @@ export interface ListChats {
   limit?: number | null;
 }
 
-/** A page of the invitations that wait for one's answer. */
+/** A page of the invitations that wait for your answer. */
 export interface ListInvitations {
   /** The `next` of an earlier page, for the page that follows. */
   before?: string | null;
@@ -690,7 +732,53 @@ export interface ListUsers {
   users?: UserName[] | null;
 }
 
-/** How far one has read a chat. */
+/** A message that was changed, as it is now. */
+export interface ListedChange {
+  /** The message's id. */
+  id: string;
+  /** The number of its latest change in the chat. */
+  change: number;
+  /** The chat's id. */
+  chat_id: string;
+  /** When it was sent. */
+  created_at: string;
+  /** When it was last changed. */
+  modified_at: string;
+  /** The text; of a file without a caption its URL; empty for a deleted message. */
+  msg: string;
+  /** `room-` and the chat's id. */
+  room: string;
+  /** Its number in the chat: 1, 2, 3… without a gap. */
+  seq: number;
+  /** What kind of thing the message is. */
+  type: 'text' | 'img' | 'file';
+  /** Who has sent it. */
+  user: Author;
+  /** The id of the user who has sent it. */
+  user_id: string;
+  /** The sender's own id of it, if it was sent with one. */
+  client_id?: string;
+  /** A JSON object of its sender. */
+  data?: Record<string, unknown>;
+  /** When it was deleted. */
+  deleted_at?: string;
+  /** When it was last edited. */
+  edited_at?: string;
+  /** The file that it shows. */
+  file?: File;
+  /** The ids of the members it mentions. */
+  mentions?: string[];
+  /** When it was pinned. */
+  pinned_at?: string;
+  /** What users have reacted with. */
+  reactions?: Reaction[];
+  /** How many messages answer it. */
+  replies?: number;
+  /** The message that it answers. */
+  reply_to?: Place;
+}
+
+/** How far you have read a chat. */
 export interface MarkRead {
   /** The chat. */
   chat: { id: string };
@@ -824,14 +912,14 @@ export interface MessagesSought {
   text: string;
   /** The `next` of an earlier page, for the page that follows. */
   before?: string | null;
-  /** In this chat alone; otherwise in all of one's own. */
+  /** In this chat alone; otherwise in all of yours. */
   chat_id?: string | null;
   /** Sent at this time or later. */
-  from?: string | null;
+  from?: Date | string | null;
   /** How many messages at most. */
   limit?: number | null;
   /** Sent at this time or earlier; a time without decimals means the whole second. */
-  to?: string | null;
+  to?: Date | string | null;
   /** Who has sent them. */
   user_id?: string | number | null;
 }
@@ -843,7 +931,7 @@ export interface MessagesWanted {
   /** Those with a lower `seq`. */
   before_seq?: number | null;
   /** Sent at this time or later. */
-  from?: string | null;
+  from?: Date | string | null;
   /** How many messages at most. */
   limit?: number | null;
   /** True for the pinned ones alone. */
@@ -851,7 +939,7 @@ export interface MessagesWanted {
   /** Those that answer the message of this id. */
   reply_to?: string | null;
   /** Sent at this time or earlier; a time without decimals means the whole second. */
-  to?: string | null;
+  to?: Date | string | null;
 }
 
 /** A chat. */
@@ -930,6 +1018,62 @@ export interface OfUser {
 export interface OfUserId {
   /** The user. */
   user: { id: string };
+}
+
+/** A chat of yours, with what is your own of it. */
+export interface OwnChat {
+  /** The chat's id. */
+  id: string;
+  /** The name of its channel, without the `#`, if it is one. */
+  channel_name: string | null;
+  /** When it was made. */
+  created_at: string;
+  /** What it is about, if that has been said. */
+  description: string | null;
+  /** Whether it is the one chat of two users. */
+  direct: boolean;
+  /** The `seq` of its latest message; 0 before the first. */
+  last_seq: number;
+  /** When what is said of it was last changed. */
+  modified_at: string;
+  /** What it is called; of a direct chat both users' names. */
+  name: string;
+  /** How many users are in its room now. */
+  participants: number;
+  /** Whether only its members see it. */
+  private: boolean;
+  /** The team that it belongs to, if it does. */
+  team_id: string | null;
+  /** How many messages of others you have not read. */
+  unread: number;
+  /** The id of the user who has made it. */
+  user: string;
+  /** The ids of its members, those who joined first; at most 1,001. */
+  users: string[];
+  /** True if you have put it away; otherwise absent. */
+  archived?: boolean;
+  /** A JSON object of its moderators; absent if it is empty. */
+  data?: Record<string, unknown>;
+  /** True if moderators alone may send; otherwise absent. */
+  frozen?: boolean;
+  /** `since-joining` if members see only what was sent since they joined; otherwise absent. */
+  history?: 'all' | 'since-joining';
+  /** The number of the latest change to a message; absent before the first. */
+  last_change?: number;
+  /** Its latest message, in the list of your chats; absent before the first. */
+  last_message?: Message;
+  /** How many of the unread messages mention you; absent if none. */
+  mentions?: number;
+  /** True if you have muted it; otherwise absent. */
+  muted?: boolean;
+  /** True if you have pinned it; otherwise absent. */
+  pinned?: boolean;
+  /** After how many days messages are deleted; absent if they are kept. */
+  retention_days?: number;
+  /** Your role; absent in a direct chat, which has none. */
+  role?: 'member' | 'moderator' | 'owner';
+  /** How many seconds a member must wait between two messages; absent if none. */
+  slow_mode?: number;
 }
 
 /** A user who has come into a room or left it. */
@@ -1024,6 +1168,56 @@ export interface Profile {
   photo: string;
 }
 
+/** A chat in the list of public ones. */
+export interface PublicChat {
+  /** The chat's id. */
+  id: string;
+  /** The name of its channel, without the `#`, if it is one. */
+  channel_name: string | null;
+  /** When it was made. */
+  created_at: string;
+  /** What it is about, if that has been said. */
+  description: string | null;
+  /** Whether it is the one chat of two users. */
+  direct: boolean;
+  /** The `seq` of its latest message; 0 before the first. */
+  last_seq: number;
+  /** How many members it has. */
+  members: number;
+  /** When what is said of it was last changed. */
+  modified_at: string;
+  /** What it is called; of a direct chat both users' names. */
+  name: string;
+  /** How many users are in its room now. */
+  participants: number;
+  /** Whether only its members see it. */
+  private: boolean;
+  /** The team that it belongs to, if it does. */
+  team_id: string | null;
+  /** The id of the user who has made it. */
+  user: string;
+  /** A JSON object of its moderators; absent if it is empty. */
+  data?: Record<string, unknown>;
+  /** True if moderators alone may send; otherwise absent. */
+  frozen?: boolean;
+  /** `since-joining` if members see only what was sent since they joined; otherwise absent. */
+  history?: 'all' | 'since-joining';
+  /** The number of the latest change to a message; absent before the first. */
+  last_change?: number;
+  /** After how many days messages are deleted; absent if they are kept. */
+  retention_days?: number;
+  /** How many seconds a member must wait between two messages; absent if none. */
+  slow_mode?: number;
+}
+
+/** A page of the public chats. */
+export interface PublicChats {
+  /** The chats, latest activity first. */
+  chats: PublicChat[];
+  /** Give it back as `before` for the page that follows; absent on the last. */
+  next?: string;
+}
+
 /** A reaction to a message. */
 export interface React {
   /** The chat that the message is in. */
@@ -1046,13 +1240,13 @@ export interface Reaction {
   users: string[];
 }
 
-/** How far one has read a chat. */
+/** How far you have read a chat. */
 export interface ReadState {
   /** The chat's id. */
   id: string;
-  /** The `seq` of the last message that one has read. */
+  /** The `seq` of the last message that you have read. */
   read_seq: number;
-  /** How many messages of others one has not read. */
+  /** How many messages of others you have not read. */
   unread: number;
 }
 
@@ -1066,7 +1260,7 @@ export interface Receipt {
   user: { id: string };
 }
 
-/** That a message should not be there. */
+/** A reported message. */
 export interface Report {
   /** The chat that the message is in. */
   chat: Chat;
@@ -1074,17 +1268,17 @@ export interface Report {
   message: Message;
   /** Who reports it. */
   user: Person;
-  /** Why it should not be there, if that was said. */
+  /** Why, if that was said. */
   reason?: string;
 }
 
-/** A message that should not be there. */
+/** A message to report. */
 export interface ReportMessage {
   /** The chat that the message is in. */
   chat: { id: string };
   /** The message. */
   message: { id: string };
-  /** Why it should not be there. */
+  /** Why. */
   reason?: string | null;
 }
 
@@ -1095,7 +1289,7 @@ export interface Restriction {
   /** The user. */
   user: { id: string | number };
   /** Until when; without it, for good. */
-  until?: string | null;
+  until?: Date | string | null;
 }
 
 /** A search in messages. */
@@ -1114,7 +1308,7 @@ export interface SetRole {
   user: { id: string | number };
 }
 
-/** Something that is not kept. */
+/** Something that is not stored. */
 export interface Signal {
   /** The chat whose members it goes to. */
   chat: { id: string };
@@ -1124,7 +1318,7 @@ export interface Signal {
   to?: (string | number)[] | null;
 }
 
-/** What a member sends that is not kept. */
+/** What a member sends that is not stored. */
 export interface Signalled {
   /** The chat. */
   chat: { id: string };
@@ -1172,17 +1366,17 @@ export interface TeamToMake {
   name: string;
 }
 
-/** One's teams. */
+/** Your teams. */
 export interface Teams {
   /** The teams, up to a page of them. */
   teams: Team[];
 }
 
-/** That one is writing. */
+/** Whether you are writing. */
 export interface Typing {
   /** The chat. */
   chat: { id: string };
-  /** False if one has stopped. */
+  /** False if you have stopped. */
   on?: boolean | null;
 }
 
@@ -1196,17 +1390,17 @@ export interface TypingNow {
   user: { id: string; name: string };
 }
 
-/** What is unread in one's chats, but for those that are muted. */
+/** What is unread in your chats, but for those that are muted. */
 export interface Unread {
   /** In how many chats something is unread. */
   chats: number;
-  /** How many of them mention one. */
+  /** How many of them mention you. */
   mentions: number;
   /** How many messages are unread in all. */
   messages: number;
 }
 
-/** A change of a message that one does not see, as it was sent before one joined. */
+/** A change of a message that you do not see, as it was sent before you joined. */
 export interface UnseenChange {
   /** The message's id. */
   id: string;
@@ -1222,7 +1416,7 @@ export interface UpdateChat {
   chat: ChatToUpdate;
 }
 
-/** What a chat is to oneself; what is absent stays. */
+/** What a chat is to you; what is absent stays. */
 export interface UpdateMembership {
   /** The chat. */
   chat: { id: string };

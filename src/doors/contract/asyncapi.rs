@@ -56,12 +56,8 @@ impl Whole {
             messages.insert(answer, message(row.event, "What it is answered", body));
             self.operations.insert(row.event.to_owned(), request_operation(row));
         }
-        for (at, push) in pushes.iter().enumerate() {
-            let same = || pushes.iter().filter(|other| other.event == push.event);
-            if pushes[..at].iter().any(|before| before.event == push.event) {
-                continue;
-            }
-            let bodies: Vec<_> = same().map(|push| self.schemas.got(push.body)).collect();
+        for push in pushes {
+            let bodies: Vec<_> = push.bodies.iter().map(|body| self.schemas.got(*body)).collect();
             let body = match &bodies[..] {
                 [one] => one.clone(),
                 _ => json!({ "anyOf": bodies }),
@@ -71,9 +67,10 @@ impl Whole {
             let operation = operation("send", "socketio", &name, push.says, &does);
             self.operations.insert(name, operation);
         }
+        let failure = self.schemas.got(|schemas| schemas.subschema_for::<Failure>());
         let refused = json!({
             "type": "object",
-            "properties": { "event": { "type": "string" }, "error": self.failure() },
+            "properties": { "event": { "type": "string" }, "error": failure },
             "required": ["event", "error"],
         });
         let says = "A request without an acknowledgement was refused";
@@ -85,16 +82,7 @@ impl Whole {
 
     /// What an acknowledgement says.
     fn answer(&mut self, row: &Row) -> Value {
-        let refused = json!({
-            "type": "object",
-            "properties": { "error": self.failure() },
-            "required": ["error"],
-        });
-        json!({ "anyOf": [super::answered(row, &mut self.schemas), refused] })
-    }
-
-    fn failure(&mut self) -> Value {
-        self.schemas.got(|schemas| schemas.subschema_for::<Failure>())
+        json!({ "anyOf": [super::answered(row, &mut self.schemas), super::refused()] })
     }
 
     fn add_socket(&mut self, channel: &str, says: &str, frames: &Frames) {

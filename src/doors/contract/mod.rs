@@ -9,6 +9,7 @@ mod typescript;
 
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
 use super::requests::Row;
 use super::socketio::PUSHES;
 use schemas::Schemas;
@@ -51,8 +52,14 @@ fn answered(row: &Row, schemas: &mut Schemas) -> Value {
     json!({ "allOf": [schemas.got(row.answer), warnings] })
 }
 
+/// What a client is answered whose request was refused.
+fn refused() -> Value {
+    json!({ "$ref": format!("{SCHEMAS}/Refused") })
+}
+
 /// All schemas that have a name.
-fn named(schemas: Schemas) -> Map<String, Value> {
+fn named(mut schemas: Schemas) -> Map<String, Value> {
+    let failure = schemas.got(|schemas| schemas.subschema_for::<Failure>());
     let mut named = schemas.named();
     let user = |says: &str| {
         json!({
@@ -68,14 +75,19 @@ fn named(schemas: Schemas) -> Map<String, Value> {
     let both = json!({ "type": "object", "properties": { "actor": actor, "user": user } });
     named.insert("ActingUser".into(), both);
     let warnings = json!({
-        "description": "Fields of the request that the server does not know; while it listens on \
-            loopback only.",
+        "description": "A sentence for each field of the request that the server does not know, \
+            up to five; while it listens on loopback only.",
         "type": "array",
         "items": { "type": "string" },
     });
-    named.insert(
-        "Warnings".into(),
-        json!({ "type": "object", "properties": { "warnings": warnings } }),
-    );
+    let refused = json!({
+        "description": "What a request is answered that was refused.",
+        "type": "object",
+        "properties": { "error": failure, "warnings": warnings },
+        "required": ["error"],
+    });
+    named.insert("Refused".into(), refused);
+    let warnings = json!({ "type": "object", "properties": { "warnings": warnings } });
+    named.insert("Warnings".into(), warnings);
     named
 }

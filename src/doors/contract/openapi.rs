@@ -1,28 +1,20 @@
 //! `openapi.json`: what is served over HTTP.
 
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::SCHEMAS;
 use super::schemas::Schemas;
-use crate::doors::failure::Failure;
 use crate::doors::requests::{EVENTS, Row};
-use crate::doors::rest;
 use crate::doors::rpc::METHODS;
 use crate::doors::shape::Method;
+use crate::doors::{refusal, rest};
+use crate::error::Code;
 use crate::model::File;
 
-/// The statuses of refused requests, with their codes.
-const STATUSES: [(&str, &str); 9] = [
-    ("400", "invalid"),
-    ("401", "unauthenticated"),
-    ("403", "forbidden"),
-    ("404", "not_found"),
-    ("409", "conflict"),
-    ("413", "too_large"),
-    ("429", "rate_limited"),
-    ("500", "internal"),
-    ("503", "unavailable"),
-];
+/// The codes with which a request to `/rpc` is refused as a whole.
+const REFUSED_CALLS: [Code; 4] =
+    [Code::Unauthenticated, Code::RateLimited, Code::Unavailable, Code::Internal];
 
 /// The description: that of the REST door, and what the other doors add to it.
 pub fn description() -> Value {
@@ -34,7 +26,8 @@ pub fn description() -> Value {
     whole["paths"]["/api/files"] = upload(&mut schemas);
     whole["paths"]["/api/files/{id}"] = download();
     whole["paths"]["/rpc"] = calls(&mut schemas);
-    whole["components"]["responses"] = json!({ "refusal": refusal(&mut schemas) });
+    whole["components"]["responses"] = json!({ "refusal": refusal() });
+    whole["components"]["schemas"]["CallAnswer"] = call_answer(&mut schemas);
     for (name, schema) in super::named(schemas) {
         whole["components"]["schemas"][name] = schema;
     }
@@ -45,16 +38,12 @@ fn json_content(schema: Value) -> Value {
     json!({ "application/json": { "schema": schema } })
 }
 
-fn refusal(schemas: &mut Schemas) -> Value {
-    let failure = schemas.got(|schemas| schemas.subschema_for::<Failure>());
-    let codes = STATUSES.map(|(status, code)| format!("{status} `{code}`")).join(", ");
+fn refusal() -> Value {
+    let one = |code: &Code| format!("{} `{}`", refusal::status(*code).as_u16(), code.as_str());
+    let codes = Vec::from_iter(Code::ALL.iter().map(one)).join(", ");
     json!({
         "description": format!("refused, with the status of the code: {codes}"),
-        "content": json_content(json!({
-            "type": "object",
-            "properties": { "error": failure },
-            "required": ["error"],
-        })),
+        "content": json_content(super::refused()),
     })
 }
 
@@ -79,7 +68,14 @@ fn event(row: &Row, schemas: &mut Schemas) -> Value {
 
 fn upload(schemas: &mut Schemas) -> Value {
     let query = |name: &str, says: &str| json!({ "name": name, "in": "query", "description": says, "schema": { "type": "string" } });
-    let file = schemas.got(|schemas| schemas.subschema_for::<File>());
+    // Its address comes with the message that shows it.
+    let mut file = schemas.got(File::json_schema);
+    if let Some(fields) = file["properties"].as_object_mut() {
+        fields.remove("url");
+    }
+    if let Some(required) = file["required"].as_array_mut() {
+        required.retain(|name| name != "url");
+    }
     json!({ "post": {
         "tags": ["files"],
         "summary": "Upload a file, as the body or as the field `file` of a form",
@@ -126,14 +122,45 @@ fn download() -> Value {
     } })
 }
 
-/// The methods of the rooms API, as calls and as their answers.
+/// The methods of the rooms API.
 fn calls(schemas: &mut Schemas) -> Value {
     let calls: Vec<_> = METHODS.iter().map(|method| call(method, schemas)).collect();
+    let call = json!({ "oneOf": calls });
+    let answer = json!({ "$ref": format!("{SCHEMAS}/CallAnswer") });
+    let batch_of = |one: &Value| json!({ "type": "array", "items": one });
+    let mut responses = json!({
+        "200": {
+            "description": "done, or not: the answer says which",
+            "content": json_content(json!({ "anyOf": [answer, batch_of(&answer)] })),
+        },
+        "204": { "description": "nothing is to be answered" },
+    });
+    for code in REFUSED_CALLS {
+        responses[refusal::status(code).as_str()] = json!({
+            "description": format!("`{}`: nothing was done; `id` is null", code.as_str()),
+            "content": json_content(answer.clone()),
+        });
+    }
+    json!({ "post": {
+        "tags": ["rooms"],
+        "summary": "Call one of the methods of the rooms API, or a batch of them",
+        "operationId": "rpc",
+        "requestBody": {
+            "required": true,
+            "content": json_content(json!({ "anyOf": [call, batch_of(&call)] })),
+        },
+        "responses": responses,
+        "security": [{ "token": [] }, {}],
+    } })
+}
+
+/// What a call of the rooms API is answered.
+fn call_answer(schemas: &mut Schemas) -> Value {
     let mut results: Vec<_> = METHODS.iter().map(|method| schemas.got(method.result)).collect();
     results.dedup();
-    let answer = json!({
+    json!({
         "type": "object",
-        "description": "`result`, or else `error`.",
+        "description": "What a call of the rooms API is answered: `result`, or else `error`.",
         "properties": {
             "jsonrpc": { "const": "2.0" },
             "id": { "type": ["string", "number", "null"] },
@@ -155,44 +182,15 @@ fn calls(schemas: &mut Schemas) -> Value {
             },
         },
         "required": ["jsonrpc", "id"],
-    });
-    let batch_of = |one: &Value| json!({ "type": "array", "items": one });
-    let call = json!({ "oneOf": calls });
-    json!({ "post": {
-        "tags": ["rooms"],
-        "summary": "Call one of the methods of the rooms API, or a batch of them",
-        "operationId": "rpc",
-        "requestBody": {
-            "required": true,
-            "content": json_content(json!({ "anyOf": [call, batch_of(&call)] })),
-        },
-        "responses": {
-            "200": {
-                "description": "done, or not: the answer says which",
-                "content": json_content(json!({ "anyOf": [answer, batch_of(&answer)] })),
-            },
-            "204": { "description": "nothing is to be answered" },
-            "401": { "description": "the credential is not valid" },
-        },
-        "security": [{ "token": [] }, {}],
-    } })
+    })
 }
 
 fn call(method: &Method, schemas: &mut Schemas) -> Value {
-    let state = schemas.got(METHODS[0].result);
-    let parameter = |name: &&'static str| {
-        let schema = match *name {
-            "user" | "keyHolder" => state.clone(),
-            "encoding" => json!({ "const": "base64" }),
-            "offset" => json!({ "type": "integer", "minimum": 0 }),
-            "limit" => json!({ "type": "integer", "minimum": 1 }),
-            _ => json!({ "type": "string" }),
-        };
-        ((*name).to_owned(), schema)
-    };
-    let may_be_absent = |name: &str| matches!(name, "encoding" | "offset" | "limit");
-    let names = method.parameters.iter();
-    let required: Vec<_> = names.clone().filter(|name| !may_be_absent(name)).collect();
+    let parameters = method.parameters.iter();
+    let names = Vec::from_iter(parameters.clone().map(|it| it.name));
+    let needed = parameters.clone().filter(|it| !it.optional).map(|it| it.name);
+    let needed = Vec::from_iter(needed);
+    let parameters = parameters.map(|it| (it.name.to_owned(), schemas.got(it.shape)));
     json!({
         "title": method.name,
         "type": "object",
@@ -203,12 +201,12 @@ fn call(method: &Method, schemas: &mut Schemas) -> Value {
             "params": { "anyOf": [
                 {
                     "type": "object",
-                    "properties": Map::from_iter(names.map(parameter)),
-                    "required": required,
+                    "properties": Map::from_iter(parameters),
+                    "required": needed,
                 },
                 {
                     "type": "array",
-                    "description": format!("In this order: {}.", method.parameters.join(", ")),
+                    "description": format!("In this order: {}.", names.join(", ")),
                 },
             ] },
         },

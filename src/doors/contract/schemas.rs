@@ -1,6 +1,8 @@
 //! The schemas of all types of the contract, by their names.
 
+use schemars::Schema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value, json};
 
 use crate::doors::shape::Shape;
@@ -24,6 +26,13 @@ impl Schemas {
         }
     }
 
+    /// The same for TypeScript, where clients may send a time as a `Date`: in JSON it is a text.
+    pub fn in_typescript() -> Schemas {
+        let Schemas { sent, got } = Schemas::at("#");
+        let settings = sent.settings().clone().with_transform(RecursiveTransform(take_dates));
+        Schemas { sent: settings.into_generator(), got }
+    }
+
     /// The schema of what clients send.
     pub fn sent(&mut self, shape: Shape) -> Value {
         tidied(shape(&mut self.sent).to_value(), false)
@@ -44,6 +53,17 @@ impl Schemas {
             debug_assert!(before.is_none(), "two types of the contract have the same name");
         }
         named
+    }
+}
+
+fn take_dates(schema: &mut Schema) {
+    if schema.get("format").is_some_and(|format| format == "date-time") {
+        let mut kinds = match schema.remove("type") {
+            Some(Value::Array(kinds)) => kinds,
+            kind => Vec::from_iter(kind),
+        };
+        kinds.insert(0, "Date".into());
+        schema.insert("type".to_owned(), kinds.into());
     }
 }
 

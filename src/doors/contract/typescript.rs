@@ -39,7 +39,10 @@ export type Answer<T> = (
   | (T & { error?: undefined })
   | ({ error: Failure } & { [K in keyof T]?: undefined })
 ) & {
-  /** Fields of the request that the server does not know; while it listens on loopback only. */
+  /**
+   * A sentence for each field of the request that the server does not know, up to five; while it
+   * listens on loopback only.
+   */
   warnings?: string[];
 };
 
@@ -49,7 +52,7 @@ export type Ack<T> = (answer: Answer<T>) => void;
 
 /// The whole file.
 pub fn types(pushes: &[Push]) -> String {
-    let mut schemas = Schemas::at("#");
+    let mut schemas = Schemas::in_typescript();
     schemas.got(|schemas| schemas.subschema_for::<Failure>());
     let mut requests = String::new();
     for row in EVENTS {
@@ -84,15 +87,10 @@ fn request(text: &mut String, row: &Row, schemas: &mut Schemas) {
     let _ = writeln!(text, "  '{}': (body: {body}, ack: Ack<{answer}>) => void;", row.event);
 }
 
-/// The events that are pushed, each once.
 fn all_pushes(pushes: &[Push], schemas: &mut Schemas) -> String {
     let mut text = String::new();
-    for (at, push) in pushes.iter().enumerate() {
-        if pushes[..at].iter().any(|before| before.event == push.event) {
-            continue;
-        }
-        let same = pushes.iter().filter(|other| other.event == push.event);
-        let bodies: Vec<_> = same.map(|push| of(&schemas.got(push.body))).collect();
+    for push in pushes {
+        let bodies: Vec<_> = push.bodies.iter().map(|body| of(&schemas.got(*body))).collect();
         comment(&mut text, "  ", &format!("{}. To {}.", push.says, push.to));
         let _ = writeln!(text, "  '{}': (body: {}) => void;", push.event, bodies.join(" | "));
     }

@@ -34,7 +34,7 @@ impl RequestError {
     /// `invalid`, `unauthenticated`, `forbidden`, `not_found`, `conflict`, `too_large`,
     /// `rate_limited`, `unavailable` or `internal`. `docs/protocol.md` says what they mean.
     pub fn code(&self) -> &'static str {
-        self.0.code()
+        self.0.code().as_str()
     }
 
     /// The dotted path of the culprit, such as `chat.name`, where there is one.

@@ -3,12 +3,11 @@
 use super::fields::{Limit, request};
 use super::named::NamedUser;
 use super::people_views::{BlockedView, OfPerson};
-use super::{Answer, Call};
-use crate::error::Error;
+use super::{Answer, Answered, Call};
 use crate::model::UserId;
 
 request! {
-    /// A page of those one has blocked.
+    /// A page of the users you have blocked.
     ListBlocked {
         /// How many users at most.
         limit: Option<Limit>,
@@ -17,17 +16,17 @@ request! {
     }
 }
 
-pub async fn block_user(call: Call<'_>, asked: NamedUser) -> Result<Answer, Error> {
+pub async fn block_user(call: Call<'_>, asked: NamedUser) -> Answered<OfPerson<'_>> {
     let actor = call.actor().await?;
     Answer::new(&OfPerson::from(&call.app.block_user(&actor, &asked.user.id).await?))
 }
 
-pub async fn unblock_user(call: Call<'_>, asked: NamedUser) -> Result<Answer, Error> {
+pub async fn unblock_user(call: Call<'_>, asked: NamedUser) -> Answered<OfPerson<'_>> {
     let actor = call.actor().await?;
     Answer::new(&OfPerson::from(&call.app.unblock_user(&actor, &asked.user.id).await?))
 }
 
-pub async fn list_blocked(call: Call<'_>, asked: ListBlocked) -> Result<Answer, Error> {
+pub async fn list_blocked(call: Call<'_>, asked: ListBlocked) -> Answered<BlockedView<'_>> {
     let limit = Limit::of(asked.limit, call.app.limits());
     let actor = call.actor().await?;
     let page = call.app.list_blocked(&actor, asked.after, limit).await?;

@@ -3,8 +3,7 @@
 use super::fields::{Id, Limit, Mentions, request};
 use super::named::NamedMessage;
 use super::views::messages::{Changes, MessageView};
-use super::{Answer, Call};
-use crate::error::Error;
+use super::{Answer, Answered, Call};
 use crate::model::{Body, Changed, ChatId, Data, Edit, MessageId, ReactionText};
 
 request! {
@@ -61,7 +60,7 @@ request! {
     }
 }
 
-pub async fn edit_message(call: Call<'_>, asked: EditMessage) -> Result<Answer, Error> {
+pub async fn edit_message(call: Call<'_>, asked: EditMessage) -> Answered<MessageView<'_>> {
     let MessageToEdit { id, value, mentions, data } = asked.message;
     let edit = Edit { body: value, mentions: mentions.map(|Mentions(ids)| ids), data };
     if edit.is_empty() {
@@ -71,30 +70,30 @@ pub async fn edit_message(call: Call<'_>, asked: EditMessage) -> Result<Answer, 
     answer(&call.app.edit_message(&actor, asked.chat.id, id, edit).await?)
 }
 
-pub async fn delete_message(call: Call<'_>, asked: NamedMessage) -> Result<Answer, Error> {
+pub async fn delete_message(call: Call<'_>, asked: NamedMessage) -> Answered<MessageView<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.delete_message(&actor, asked.chat.id, asked.message.id).await?)
 }
 
-pub async fn react(call: Call<'_>, asked: React) -> Result<Answer, Error> {
+pub async fn react(call: Call<'_>, asked: React) -> Answered<MessageView<'_>> {
     let (chat_id, id, on) = (asked.chat.id, asked.message.id, asked.on.unwrap_or(true));
     let actor = call.actor().await?;
     answer(&call.app.react(&actor, chat_id, id, asked.reaction, on).await?)
 }
 
-pub async fn pin_message(call: Call<'_>, asked: PinMessage) -> Result<Answer, Error> {
+pub async fn pin_message(call: Call<'_>, asked: PinMessage) -> Answered<MessageView<'_>> {
     let (chat_id, id, on) = (asked.chat.id, asked.message.id, asked.on.unwrap_or(true));
     let actor = call.actor().await?;
     answer(&call.app.pin_message(&actor, chat_id, id, on).await?)
 }
 
-pub async fn list_changes(call: Call<'_>, asked: ListChanges) -> Result<Answer, Error> {
+pub async fn list_changes(call: Call<'_>, asked: ListChanges) -> Answered<Changes<'_>> {
     let limit = Limit::of(asked.limit, call.app.limits());
     let viewer = call.viewer().await?;
     let page = call.app.list_changes(&viewer, asked.chat.id, asked.after, limit).await?;
     Answer::new(&Changes::from(&page))
 }
 
-fn answer(changed: &Changed) -> Result<Answer, Error> {
+fn answer(changed: &Changed) -> Answered<MessageView<'_>> {
     Answer::new(&MessageView::new(&changed.message, &changed.user))
 }

@@ -2,10 +2,10 @@
 
 use super::fields::{Before, History, Id, Limit, request};
 use super::named::{NamedChat, NamedMember, NamedUser};
-use super::views::{ChatView, Chats, OfChat, OfId};
-use super::{Answer, Call, cursor};
+use super::views::chats::{ChatView, Chats, OwnChat};
+use super::views::{OfChat, OfId};
+use super::{Answer, Answered, Call, cursor};
 use crate::domain::Actor;
-use crate::error::Error;
 use crate::model::{
     Chat, ChatChange, ChatId, ClientId, Data, Description, ListedChat, Name, NewChat, TeamId,
     UserId,
@@ -40,7 +40,7 @@ request! {
         client_id: Option<ClientId>,
     }
 
-    /// A page of one's chats.
+    /// A page of your chats.
     ListChats {
         /// How many chats at most.
         limit: Option<Limit>,
@@ -77,7 +77,7 @@ request! {
     }
 }
 
-pub async fn create_chat(call: Call<'_>, asked: CreateChat) -> Result<Answer, Error> {
+pub async fn create_chat(call: Call<'_>, asked: CreateChat) -> Answered<OfChat<ChatView<'_>>> {
     let ChatToMake { name, description, private, team_id, client_id } = asked.chat;
     let new = NewChat { name, description, private: private.unwrap_or(true), team_id, client_id };
     let actor = call.actor().await?;
@@ -88,22 +88,22 @@ pub async fn create_chat(call: Call<'_>, asked: CreateChat) -> Result<Answer, Er
     }
 }
 
-pub async fn open_direct(call: Call<'_>, asked: NamedUser) -> Result<Answer, Error> {
+pub async fn open_direct(call: Call<'_>, asked: NamedUser) -> Answered<OfChat<OwnChat<'_>>> {
     let actor = call.actor().await?;
-    chat_answer(&call.app.open_direct(&actor, &asked.user.id).await?)
+    own_answer(&call.app.open_direct(&actor, &asked.user.id).await?)
 }
 
-pub async fn list_chats(call: Call<'_>, asked: ListChats) -> Result<Answer, Error> {
+pub async fn list_chats(call: Call<'_>, asked: ListChats) -> Answered<Chats<'_>> {
     let limit = Limit::of(asked.limit, call.app.limits());
     let before = asked.before.map(|Before(place)| place);
     let actor = call.actor().await?;
     let page = call.app.list_chats(&actor, before, limit).await?;
     let last = |chat: &Chat| page.last_messages.get(&chat.id);
-    let chats = page.chats.iter().map(|it| ChatView::from(it).with_last(last(&it.chat))).collect();
+    let chats = page.chats.iter().map(|it| OwnChat::new(it, last(&it.chat))).collect();
     Answer::new(&Chats { chats, next: page.next.map(cursor) })
 }
 
-pub async fn update_chat(call: Call<'_>, asked: UpdateChat) -> Result<Answer, Error> {
+pub async fn update_chat(call: Call<'_>, asked: UpdateChat) -> Answered<OfChat<ChatView<'_>>> {
     let asked = asked.chat;
     let change = ChatChange {
         name: asked.name,
@@ -120,23 +120,23 @@ pub async fn update_chat(call: Call<'_>, asked: UpdateChat) -> Result<Answer, Er
     pushed_chat(&call, &actor, &listed)
 }
 
-pub async fn join_chat(call: Call<'_>, asked: NamedChat) -> Result<Answer, Error> {
+pub async fn join_chat(call: Call<'_>, asked: NamedChat) -> Answered<OfChat<OwnChat<'_>>> {
     let actor = call.actor().await?;
-    chat_answer(&call.app.join_chat(&actor, asked.chat.id).await?)
+    own_answer(&call.app.join_chat(&actor, asked.chat.id).await?)
 }
 
-pub async fn leave_chat(call: Call<'_>, asked: NamedChat) -> Result<Answer, Error> {
+pub async fn leave_chat(call: Call<'_>, asked: NamedChat) -> Answered<OfChat<ChatView<'_>>> {
     let actor = call.actor().await?;
     chat_answer(&call.app.leave_chat(&actor, asked.chat.id).await?)
 }
 
-pub async fn remove_member(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
+pub async fn remove_member(call: Call<'_>, asked: NamedMember) -> Answered<OfChat<ChatView<'_>>> {
     let actor = call.actor().await?;
     let listed = call.app.remove_member(&actor, asked.chat.id, asked.user.id).await?;
     pushed_chat(&call, &actor, &listed)
 }
 
-pub async fn delete_chat(call: Call<'_>, asked: NamedChat) -> Result<Answer, Error> {
+pub async fn delete_chat(call: Call<'_>, asked: NamedChat) -> Answered<OfChat<OfId<ChatId>>> {
     let Id { id: chat_id } = asked.chat;
     let actor = call.actor().await?;
     call.app.delete_chat(&actor, chat_id).await?;
@@ -145,13 +145,22 @@ pub async fn delete_chat(call: Call<'_>, asked: NamedChat) -> Result<Answer, Err
 }
 
 /// The answer that all members get as a push, the actor's sockets included.
-fn pushed_chat(call: &Call<'_>, actor: &Actor, listed: &ListedChat) -> Result<Answer, Error> {
+fn pushed_chat<'a>(
+    call: &Call<'_>,
+    actor: &Actor,
+    listed: &'a ListedChat,
+) -> Answered<OfChat<ChatView<'a>>> {
     let (id, chat_id) = (call.asker.connection().id(), listed.chat.id);
     let member = listed.membership.is_some();
     let hears = call.hears(actor, chat_id, member) || call.app.is_subscribed(id, chat_id);
     Ok(chat_answer(listed)?.pushed(hears))
 }
 
-fn chat_answer<'a>(chat: impl Into<ChatView<'a>>) -> Result<Answer, Error> {
+fn chat_answer<'a>(chat: impl Into<ChatView<'a>>) -> Answered<OfChat<ChatView<'a>>> {
     Answer::new(&OfChat { chat: chat.into() })
+}
+
+/// The same for a chat that the actor is a member of.
+fn own_answer(listed: &ListedChat) -> Answered<OfChat<OwnChat<'_>>> {
+    Answer::new(&OfChat { chat: OwnChat::new(listed, None) })
 }

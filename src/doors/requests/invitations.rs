@@ -3,12 +3,11 @@
 use super::fields::{Before, Id, Limit, request};
 use super::named::NamedMember;
 use super::views::{InvitationView, Invitations, OfInvitation};
-use super::{Answer, Call, cursor};
-use crate::error::Error;
+use super::{Answer, Answered, Call, cursor};
 use crate::model::{Invitation, InvitationId};
 
 request! {
-    /// A page of the invitations that wait for one's answer.
+    /// A page of the invitations that wait for your answer.
     ListInvitations {
         /// How many invitations at most.
         limit: Option<Limit>,
@@ -23,12 +22,12 @@ request! {
     }
 }
 
-pub async fn invite(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
+pub async fn invite(call: Call<'_>, asked: NamedMember) -> Answered<OfInvitation<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.invite(&actor, asked.chat.id, asked.user.id).await?)
 }
 
-pub async fn list_invitations(call: Call<'_>, asked: ListInvitations) -> Result<Answer, Error> {
+pub async fn list_invitations(call: Call<'_>, asked: ListInvitations) -> Answered<Invitations<'_>> {
     let limit = Limit::of(asked.limit, call.app.limits());
     let before = asked.before.map(|Before(place)| place);
     let actor = call.actor().await?;
@@ -39,16 +38,22 @@ pub async fn list_invitations(call: Call<'_>, asked: ListInvitations) -> Result<
     })
 }
 
-pub async fn accept_invitation(call: Call<'_>, asked: NamedInvitation) -> Result<Answer, Error> {
+pub async fn accept_invitation(
+    call: Call<'_>,
+    asked: NamedInvitation,
+) -> Answered<OfInvitation<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.accept_invitation(&actor, asked.invitation.id).await?)
 }
 
-pub async fn decline_invitation(call: Call<'_>, asked: NamedInvitation) -> Result<Answer, Error> {
+pub async fn decline_invitation(
+    call: Call<'_>,
+    asked: NamedInvitation,
+) -> Answered<OfInvitation<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.decline_invitation(&actor, asked.invitation.id).await?)
 }
 
-fn answer(invitation: &Invitation) -> Result<Answer, Error> {
+fn answer(invitation: &Invitation) -> Answered<OfInvitation<'_>> {
     Answer::new(&OfInvitation { invitation: InvitationView::from(invitation) })
 }

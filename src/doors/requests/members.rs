@@ -2,8 +2,7 @@
 
 use super::fields::{Id, Limit, request};
 use super::people_views::MembersView;
-use super::{Answer, Call};
-use crate::error::Error;
+use super::{Answer, Answered, Call};
 use crate::model::{ChatId, UserId};
 
 request! {
@@ -18,7 +17,7 @@ request! {
     }
 }
 
-pub async fn list_members(call: Call<'_>, asked: ListMembers) -> Result<Answer, Error> {
+pub async fn list_members(call: Call<'_>, asked: ListMembers) -> Answered<MembersView<'_>> {
     let limit = Limit::of(asked.limit, call.app.limits());
     let viewer = call.viewer().await?;
     let page = call.app.list_members(&viewer, asked.chat.id, asked.after, limit).await?;

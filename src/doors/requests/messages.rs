@@ -2,7 +2,7 @@
 
 use super::fields::{Caption, End, Id, Limit, Mentions, request};
 use super::views::messages::{MessageView, Messages};
-use super::{Answer, Call};
+use super::{Answer, Answered, Call};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{
@@ -65,7 +65,7 @@ request! {
     }
 }
 
-pub async fn list_messages(call: Call<'_>, asked: ListMessages) -> Result<Answer, Error> {
+pub async fn list_messages(call: Call<'_>, asked: ListMessages) -> Answered<Messages<'_>> {
     let wanted = asked.query.unwrap_or_default();
     let query = MessageQuery {
         from: wanted.from,
@@ -90,7 +90,7 @@ fn only(reply_to: Option<MessageId>, pinned: bool) -> Result<Option<Only>, Error
     }
 }
 
-pub async fn new_message(call: Call<'_>, asked: NewMessage) -> Result<Answer, Error> {
+pub async fn new_message(call: Call<'_>, asked: NewMessage) -> Answered<MessageView<'_>> {
     let (chat_id, message) = (asked.chat.id, asked.message);
     let file = message.file.map(|file| file.id);
     let body = body(message.r#type, file, message.value)?;

@@ -24,6 +24,7 @@ mod users;
 pub mod views;
 
 use std::fmt::Display;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -39,8 +40,9 @@ use crate::domain::{Actor, App, Connection, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, UserId};
 use fields::Request;
+use views::OfChat;
+use views::chats::{ChatView, OwnChat};
 use views::messages::MessageView;
-use views::{ChatView, OfChat};
 
 pub use single::answer_single;
 
@@ -100,12 +102,18 @@ enum User {
     SocketOther,
 }
 
-/// What a request is answered with.
-pub struct Answer {
+/// What a request is answered with: JSON of the type `Of`, while that is to be compared with the
+/// row's.
+pub struct Answer<Of = ()> {
     pub json: String,
     /// Whether those who are of the chat also get it as a push: then they need no other event.
     pub pushed: bool,
+    // As what takes an `Of`, so that an answer outlives what its body has borrowed.
+    of: PhantomData<fn(Of)>,
 }
+
+/// What the function of a row gives.
+type Answered<Of> = Result<Answer<Of>, Error>;
 
 /// Writes the functions that use the table of events.
 macro_rules! events {
@@ -123,11 +131,13 @@ macro_rules! events {
             user: User::$user,
         }),*),*];
 
-        async fn call(event: &str, call: Call<'_>) -> Result<Answer, Error> {
+        async fn call(event: &str, call: Call<'_>) -> Answered<()> {
             match event {
                 $($($name => {
                     let asked = <$request as Request>::read(&call.body)?;
-                    $function(call, asked).await
+                    let Answer { json, pushed, of: PhantomData::<fn($answer)> } =
+                        $function(call, asked).await?;
+                    Ok(Answer { json, pushed, of: PhantomData })
                 })*)*
                 _ => Err(no_event(event)),
             }
@@ -139,54 +149,54 @@ macro_rules! events {
 // takes the request and gives the answer of these types.
 events! {
     "People" {
-        "create-user" (Other) "Make a user, or find one"
+        "create-user" (Other) "Make or find a user"
             => users::create_user as users::CreateUser => views::OfUser<'_>;
         "list-users" (Other) "List users by name, or by how their names begin"
             => people::list_users as people::ListUsers => people_views::PeopleView<'_>;
-        "update-user" (Other) "Change how one is seen"
+        "update-user" (Other) "Change your name, photo, handle or data"
             => people::update_user as people::UpdateUser => people_views::OfPerson<'_>;
-        "delete-user" (Other) "Delete oneself, or as the service any user"
+        "delete-user" (Other) "Delete yourself, or as the service any user"
             => people::delete_user as people::DeleteUser => people_views::OfUserId<'_>;
-        "watch-users" (SocketOther) "Hear when users come, go and change"
+        "watch-users" (SocketOther) "Watch when users come, go and change"
             => people::watch_users as people::WatchUsers => people_views::PeopleView<'_>;
-        "unwatch-users" (SocketOther) "Hear no more of users"
+        "unwatch-users" (SocketOther) "Stop watching users"
             => people::unwatch_users as people::WatchUsers => people_views::PeopleView<'_>;
-        "block-user" (Other) "Keep a user from reaching oneself"
+        "block-user" (Other) "Block a user, who can no longer reach you"
             => blocks::block_user as named::NamedUser => people_views::OfPerson<'_>;
-        "unblock-user" (Other) "Let a user reach oneself again"
+        "unblock-user" (Other) "Unblock a user"
             => blocks::unblock_user as named::NamedUser => people_views::OfPerson<'_>;
-        "list-blocked" (Other) "List those one has blocked"
+        "list-blocked" (Other) "List the users you have blocked"
             => blocks::list_blocked as blocks::ListBlocked => people_views::BlockedView<'_>;
     }
     "Chats" {
         "create-chat" (Actor) "Make a chat with its first members"
             => chats::create_chat as chats::CreateChat => OfChat<ChatView<'_>>;
-        "open-direct" (Other) "Find or make the one private chat of two users"
-            => chats::open_direct as named::NamedUser => OfChat<ChatView<'_>>;
-        "list-chats" (Actor) "List one's chats, latest activity first"
-            => chats::list_chats as chats::ListChats => views::Chats<'_>;
+        "open-direct" (Other) "Find or make the private chat of you and another user"
+            => chats::open_direct as named::NamedUser => OfChat<OwnChat<'_>>;
+        "list-chats" (Actor) "List your chats, latest activity first"
+            => chats::list_chats as chats::ListChats => views::chats::Chats<'_>;
         "list-public-chats" (Other) "List the public chats, latest activity first"
-            => public_chats::list_public_chats as public_chats::ListPublicChats => views::Chats<'_>;
-        "update-chat" (Actor) "Change what is said of a chat, and what holds in it"
+            => public_chats::list_public_chats as public_chats::ListPublicChats => views::chats::PublicChats<'_>;
+        "update-chat" (Actor) "Change a chat: what is said of it, and who may see and send what"
             => chats::update_chat as chats::UpdateChat => OfChat<ChatView<'_>>;
-        "delete-chat" (Other) "End a chat with all that was said in it"
+        "delete-chat" (Other) "Delete a chat with all its messages"
             => chats::delete_chat as named::NamedChat => OfChat<views::OfId<ChatId>>;
     }
     "Membership" {
-        "join-chat" (Actor) "Become a member of a chat that one may see"
-            => chats::join_chat as named::NamedChat => OfChat<ChatView<'_>>;
-        "leave-chat" (Actor) "End one's membership of a chat"
+        "join-chat" (Actor) "Become a member of a chat that you may see"
+            => chats::join_chat as named::NamedChat => OfChat<OwnChat<'_>>;
+        "leave-chat" (Actor) "Leave a chat"
             => chats::leave_chat as named::NamedChat => OfChat<ChatView<'_>>;
-        "list-members" (Other) "List who is in a chat"
+        "list-members" (Other) "List the members of a chat"
             => members::list_members as members::ListMembers => people_views::MembersView<'_>;
-        "remove-member" (Other) "End another's membership"
+        "remove-member" (Other) "Remove another member from a chat"
             => chats::remove_member as named::NamedMember => OfChat<ChatView<'_>>;
-        "mark-read" (Actor) "Say how far one has read"
+        "mark-read" (Actor) "Say how far you have read"
             => reading::mark_read as reading::MarkRead => OfChat<views::ReadView>;
-        "count-unread" (Other) "Count what is unread in all one's chats"
+        "count-unread" (Other) "Count what is unread in all your chats"
             => reading::count_unread as fields::NoFields => reading::UnreadView;
-        "update-membership" (Other) "Mute, pin or archive a chat for oneself"
-            => reading::update_membership as reading::UpdateMembership => OfChat<ChatView<'_>>;
+        "update-membership" (Other) "Mute, pin or archive a chat for yourself"
+            => reading::update_membership as reading::UpdateMembership => OfChat<OwnChat<'_>>;
     }
     "Moderation" {
         "set-role" (Other) "Make a member the owner, a moderator or neither"
@@ -195,13 +205,13 @@ events! {
             => roles::mute_member as roles::Restriction => people_views::OfMember<'_>;
         "unmute-member" (Other) "Let a muted member send again"
             => roles::unmute_member as named::NamedMember => people_views::OfMember<'_>;
-        "ban-member" (Other) "Keep a user out of a chat"
+        "ban-member" (Other) "Ban a user from a chat"
             => moderation::ban_member as roles::Restriction => moderation::Banned<'_>;
         "unban-member" (Other) "End a user's ban"
             => moderation::unban_member as named::NamedMember => moderation::Banned<'_>;
-        "list-bans" (Other) "List who may not enter a chat"
+        "list-bans" (Other) "List the users who are banned from a chat"
             => moderation::list_bans as members::ListMembers => moderation::BansView<'_>;
-        "report-message" (Other) "Tell the service of a message"
+        "report-message" (Other) "Report a message to the service"
             => moderation::report_message as moderation::ReportMessage => Nothing;
     }
     "Messages" {
@@ -213,7 +223,7 @@ events! {
             => messages::new_message as messages::NewMessage => MessageView<'_>;
         "edit-message" (Other) "Change what a message says"
             => changes::edit_message as changes::EditMessage => MessageView<'_>;
-        "delete-message" (Other) "Delete what a message says"
+        "delete-message" (Other) "Delete a message"
             => changes::delete_message as named::NamedMessage => MessageView<'_>;
         "react" (Other) "React to a message, or take that back"
             => changes::react as changes::React => MessageView<'_>;
@@ -222,36 +232,36 @@ events! {
         "list-changes" (Other) "List the messages that were changed"
             => changes::list_changes as changes::ListChanges => views::messages::Changes<'_>;
     }
-    "Without a trace" {
-        "typing" (Other) "Say that one is writing, or has stopped"
+    "Typing and signals" {
+        "typing" (Other) "Say that you are writing, or have stopped"
             => signals::typing as signals::Typing => Nothing;
-        "signal" (Other) "Send something that is not kept"
+        "signal" (Other) "Send the others something that is not stored"
             => signals::signal as signals::Signal => Nothing;
     }
     "Rooms" {
-        "subscribe" (Socket) "Be in a chat's room, or hear of the system"
+        "subscribe" (Socket) "Subscribe to a chat's room, or to the system channel"
             => rooms::subscribe as rooms::Subscription => views::rooms::ChannelView;
-        "unsubscribe" (Socket) "Leave a chat's room, or hear no more of the system"
+        "unsubscribe" (Socket) "Unsubscribe from a chat's room, or from the system channel"
             => rooms::unsubscribe as rooms::Subscription => views::rooms::ChannelView;
     }
     "Invitations" {
-        "invite" (Other) "Ask a user into a chat"
+        "invite" (Other) "Invite a user to a chat"
             => invitations::invite as named::NamedMember => views::OfInvitation<'_>;
-        "list-invitations" (Actor) "List the invitations that wait for one's answer"
+        "list-invitations" (Actor) "List the invitations that wait for your answer"
             => invitations::list_invitations as invitations::ListInvitations => views::Invitations<'_>;
-        "accept-invitation" (Actor) "Become a member of the chat that one was asked into"
+        "accept-invitation" (Actor) "Accept an invitation, and become a member of the chat"
             => invitations::accept_invitation as invitations::NamedInvitation => views::OfInvitation<'_>;
-        "decline-invitation" (Actor) "Say no to an invitation"
+        "decline-invitation" (Actor) "Decline an invitation"
             => invitations::decline_invitation as invitations::NamedInvitation => views::OfInvitation<'_>;
     }
     "Teams" {
         "create-team" (Actor) "Make a team"
             => teams::create_team as teams::CreateTeam => views::teams::OfTeam<'_>;
-        "list-teams" (Actor) "List one's teams"
+        "list-teams" (Actor) "List your teams"
             => teams::list_teams as fields::NoFields => views::teams::Teams<'_>;
         "add-to-team" (Other) "Add a user to a team"
             => teams::add_to_team as teams::TeamMember => views::teams::OfTeam<'_>;
-        "remove-from-team" (Other) "Remove a user from a team, or oneself"
+        "remove-from-team" (Other) "Remove a user, or yourself, from a team"
             => teams::remove_from_team as teams::TeamMember => views::teams::OfTeam<'_>;
     }
 }
@@ -311,13 +321,13 @@ pub async fn answer(
 #[schemars(rename = "Done")]
 pub struct Nothing {}
 
-impl Answer {
-    fn new(body: &impl Serialize) -> Result<Answer, Error> {
+impl<Of: Serialize> Answer<Of> {
+    fn new(body: &Of) -> Answered<Of> {
         let json = serde_json::to_string(body).map_err(|_| Error::Internal(None))?;
-        Ok(Answer { json, pushed: false })
+        Ok(Answer { json, pushed: false, of: PhantomData })
     }
 
-    fn pushed(self, pushed: bool) -> Answer {
+    fn pushed(self, pushed: bool) -> Answer<Of> {
         Answer { pushed, ..self }
     }
 }

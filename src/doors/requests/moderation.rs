@@ -9,37 +9,36 @@ use super::named::NamedMember;
 use super::people_views::PersonView;
 use super::roles::Restriction;
 use super::views::OfId;
-use super::{Answer, Call, Nothing};
+use super::{Answer, Answered, Call, Nothing};
 use crate::clock::Time;
-use crate::error::Error;
 use crate::model::{Ban, ChatId, MessageId, Reason, UserId};
 
 request! {
-    /// A message that should not be there.
+    /// A message to report.
     ReportMessage {
         /// The chat that the message is in.
         chat: Id<ChatId>,
         /// The message.
         message: Id<MessageId>,
-        /// Why it should not be there.
+        /// Why.
         reason: Option<Reason>,
     }
 }
 
-pub async fn ban_member(call: Call<'_>, asked: Restriction) -> Result<Answer, Error> {
+pub async fn ban_member(call: Call<'_>, asked: Restriction) -> Answered<Banned<'_>> {
     let Restriction { chat, user, until } = asked;
     let actor = call.actor().await?;
     let ban = call.app.ban_member(&actor, chat.id, user.id, until).await?;
     answer(&ban, true)
 }
 
-pub async fn unban_member(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
+pub async fn unban_member(call: Call<'_>, asked: NamedMember) -> Answered<Banned<'_>> {
     let actor = call.actor().await?;
     let ban = call.app.unban_member(&actor, asked.chat.id, &asked.user.id).await?;
     answer(&ban, false)
 }
 
-pub async fn list_bans(call: Call<'_>, asked: ListMembers) -> Result<Answer, Error> {
+pub async fn list_bans(call: Call<'_>, asked: ListMembers) -> Answered<BansView<'_>> {
     let ListMembers { chat, limit, after } = asked;
     let limit = Limit::of(limit, call.app.limits());
     let actor = call.actor().await?;
@@ -50,7 +49,7 @@ pub async fn list_bans(call: Call<'_>, asked: ListMembers) -> Result<Answer, Err
     })
 }
 
-pub async fn report_message(call: Call<'_>, asked: ReportMessage) -> Result<Answer, Error> {
+pub async fn report_message(call: Call<'_>, asked: ReportMessage) -> Answered<Nothing> {
     let ReportMessage { chat, message, reason } = asked;
     let actor = call.actor().await?;
     call.app.report_message(&actor, chat.id, message.id, reason).await?;
@@ -71,7 +70,7 @@ pub struct Banned<'a> {
 struct BannedView<'a> {
     /// Who it is.
     user: PersonView<'a>,
-    /// True for a user who may not enter the chat.
+    /// True for a user who is banned.
     #[serde(skip_serializing_if = "Option::is_none")]
     banned: Option<bool>,
     /// Until when; absent if for good.
@@ -79,7 +78,7 @@ struct BannedView<'a> {
     until: Option<Time>,
 }
 
-fn answer(ban: &Ban, banned: bool) -> Result<Answer, Error> {
+fn answer(ban: &Ban, banned: bool) -> Answered<Banned<'_>> {
     let member = BannedView {
         user: PersonView::from(&ban.user),
         banned: banned.then_some(true),
@@ -88,7 +87,7 @@ fn answer(ban: &Ban, banned: bool) -> Result<Answer, Error> {
     Answer::new(&Banned { member })
 }
 
-/// A page of those who may not enter a chat.
+/// A page of the users who are banned from a chat.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Bans")]
 pub struct BansView<'a> {
@@ -99,11 +98,11 @@ pub struct BansView<'a> {
     next: Option<&'a UserId>,
 }
 
-/// That a user may not enter a chat.
+/// A ban from a chat.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Ban")]
 struct BanView<'a> {
-    /// Who may not.
+    /// Who is banned.
     user: PersonView<'a>,
     /// Until when; absent if for good.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use super::fields::{Beginning, Id, Limit, OldMessages, request};
 use super::people_views::{OfPerson, OfUserId, PeopleView};
 use super::views::OfId;
-use super::{Answer, Call};
+use super::{Answer, Answered, Call};
 use crate::error::Error;
 use crate::model::{Data, ExternalId, Handle, Name, Naming, Photo, Problem, UserChange, UserId};
 
@@ -61,7 +61,7 @@ request! {
     }
 }
 
-pub async fn list_users(call: Call<'_>, asked: ListUsers) -> Result<Answer, Error> {
+pub async fn list_users(call: Call<'_>, asked: ListUsers) -> Answered<PeopleView<'_>> {
     let viewer = call.viewer().await?;
     let found = match (asked.users, asked.text) {
         (Some(users), _) => {
@@ -81,14 +81,14 @@ pub async fn list_users(call: Call<'_>, asked: ListUsers) -> Result<Answer, Erro
     Answer::new(&PeopleView::from(&found))
 }
 
-pub async fn update_user(call: Call<'_>, asked: UpdateUser) -> Result<Answer, Error> {
+pub async fn update_user(call: Call<'_>, asked: UpdateUser) -> Answered<OfPerson<'_>> {
     let UserToUpdate { name, photo, handle, data } = asked.user;
     let change = UserChange { name, photo, handle, data };
     let actor = call.actor().await?;
     Answer::new(&OfPerson::from(&call.app.update_user(&actor, change).await?))
 }
 
-pub async fn delete_user(call: Call<'_>, asked: DeleteUser) -> Result<Answer, Error> {
+pub async fn delete_user(call: Call<'_>, asked: DeleteUser) -> Answered<OfUserId<'_>> {
     let named = asked.user.and_then(|user| user.id);
     let erase = matches!(asked.messages, OldMessages::Erase);
     let viewer = call.viewer().await?;
@@ -106,14 +106,14 @@ pub async fn delete_user(call: Call<'_>, asked: DeleteUser) -> Result<Answer, Er
     Answer::new(&OfUserId { user: OfId { id: &user_id } })
 }
 
-pub async fn watch_users(call: Call<'_>, asked: WatchUsers) -> Result<Answer, Error> {
+pub async fn watch_users(call: Call<'_>, asked: WatchUsers) -> Answered<PeopleView<'_>> {
     let users = asked.users.into_iter().map(|user| user.id).collect();
     let viewer = call.viewer().await?;
     let found = call.app.watch_users(call.asker.connection().id(), &viewer, users).await?;
     Answer::new(&PeopleView::from(&found))
 }
 
-pub async fn unwatch_users(call: Call<'_>, asked: WatchUsers) -> Result<Answer, Error> {
+pub async fn unwatch_users(call: Call<'_>, asked: WatchUsers) -> Answered<PeopleView<'_>> {
     let users = asked.users.into_iter().map(|user| user.id).collect();
     let viewer = call.viewer().await?;
     let found = call.app.unwatch_users(call.asker.connection().id(), &viewer, users).await?;

@@ -68,7 +68,7 @@ impl<'a> From<&'a People> for PeopleView<'a> {
     }
 }
 
-/// A page of those one has blocked.
+/// A page of the users you have blocked.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "BlockedUsers")]
 pub struct BlockedView<'a> {

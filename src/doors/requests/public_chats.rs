@@ -1,9 +1,8 @@
 //! `list-public-chats`
 
 use super::fields::{Before, Beginning, Limit, request};
-use super::views::{ChatView, Chats};
-use super::{Answer, Call, cursor};
-use crate::error::Error;
+use super::views::chats::{PublicChatView, PublicChats};
+use super::{Answer, Answered, Call, cursor};
 use crate::model::ChatId;
 
 request! {
@@ -18,12 +17,15 @@ request! {
     }
 }
 
-pub async fn list_public_chats(call: Call<'_>, asked: ListPublicChats) -> Result<Answer, Error> {
+pub async fn list_public_chats(
+    call: Call<'_>,
+    asked: ListPublicChats,
+) -> Answered<PublicChats<'_>> {
     let limit = Limit::of(asked.limit, call.app.limits());
     let before = asked.before.map(|Before(place)| place);
     let text = asked.text.and_then(|Beginning(text)| text);
     let viewer = call.viewer().await?;
     let page = call.app.list_public_chats(&viewer, text.as_ref(), before, limit).await?;
-    let chats = page.chats.iter().map(ChatView::from).collect();
-    Answer::new(&Chats { chats, next: page.next.map(cursor) })
+    let chats = page.chats.iter().map(PublicChatView::from).collect();
+    Answer::new(&PublicChats { chats, next: page.next.map(cursor) })
 }

@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fields::{Id, NoFields, request};
-use super::views::{ChatView, OfChat, ReadView};
-use super::{Answer, Call};
-use crate::error::Error;
+use super::views::chats::OwnChat;
+use super::views::{OfChat, ReadView};
+use super::{Answer, Answered, Call};
 use crate::model::{ChatId, MembershipChange, Problem, Unread};
 
 request! {
-    /// How far one has read a chat.
+    /// How far you have read a chat.
     MarkRead {
         /// The chat.
         chat: Id<ChatId>,
@@ -20,7 +20,7 @@ request! {
         unread: Option<bool>,
     }
 
-    /// What a chat is to oneself; what is absent stays.
+    /// What a chat is to you; what is absent stays.
     UpdateMembership {
         /// The chat.
         chat: Id<ChatId>,
@@ -33,7 +33,7 @@ request! {
     }
 }
 
-/// What is unread in one's chats, but for those that are muted.
+/// What is unread in your chats, but for those that are muted.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Unread")]
 pub struct UnreadView {
@@ -41,11 +41,11 @@ pub struct UnreadView {
     chats: i64,
     /// How many messages are unread in all.
     messages: i64,
-    /// How many of them mention one.
+    /// How many of them mention you.
     mentions: i64,
 }
 
-pub async fn mark_read(call: Call<'_>, asked: MarkRead) -> Result<Answer, Error> {
+pub async fn mark_read(call: Call<'_>, asked: MarkRead) -> Answered<OfChat<ReadView>> {
     let (chat_id, seq) = (asked.chat.id, asked.seq);
     let back = match (asked.unread.unwrap_or(false), seq) {
         (true, None) => return Err(Problem::Invalid("is required with unread").at("seq")),
@@ -60,16 +60,19 @@ pub async fn mark_read(call: Call<'_>, asked: MarkRead) -> Result<Answer, Error>
     Answer::new(&OfChat { chat: ReadView::from(&read) })
 }
 
-pub async fn count_unread(call: Call<'_>, _: NoFields) -> Result<Answer, Error> {
+pub async fn count_unread(call: Call<'_>, _: NoFields) -> Answered<UnreadView> {
     let actor = call.actor().await?;
     let Unread { chats, messages, mentions } = call.app.count_unread(&actor).await?;
     Answer::new(&UnreadView { chats, messages, mentions })
 }
 
-pub async fn update_membership(call: Call<'_>, asked: UpdateMembership) -> Result<Answer, Error> {
+pub async fn update_membership(
+    call: Call<'_>,
+    asked: UpdateMembership,
+) -> Answered<OfChat<OwnChat<'_>>> {
     let UpdateMembership { chat, muted, pinned, archived } = asked;
     let change = MembershipChange { muted, pinned, archived };
     let actor = call.actor().await?;
     let listed = call.app.update_membership(&actor, chat.id, change).await?;
-    Answer::new(&OfChat { chat: ChatView::from(&listed) })
+    Answer::new(&OfChat { chat: OwnChat::new(&listed, None) })
 }

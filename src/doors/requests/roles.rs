@@ -3,9 +3,8 @@
 use super::fields::{Id, request};
 use super::named::NamedMember;
 use super::people_views::{MemberView, OfMember};
-use super::{Answer, Call};
+use super::{Answer, Answered, Call};
 use crate::clock::Time;
-use crate::error::Error;
 use crate::model::{ChatId, ListedMember, Role, UserId};
 
 request! {
@@ -30,21 +29,21 @@ request! {
     }
 }
 
-pub async fn set_role(call: Call<'_>, asked: SetRole) -> Result<Answer, Error> {
+pub async fn set_role(call: Call<'_>, asked: SetRole) -> Answered<OfMember<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.set_role(&actor, asked.chat.id, &asked.user.id, asked.role).await?)
 }
 
-pub async fn mute_member(call: Call<'_>, asked: Restriction) -> Result<Answer, Error> {
+pub async fn mute_member(call: Call<'_>, asked: Restriction) -> Answered<OfMember<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.mute_member(&actor, asked.chat.id, &asked.user.id, asked.until).await?)
 }
 
-pub async fn unmute_member(call: Call<'_>, asked: NamedMember) -> Result<Answer, Error> {
+pub async fn unmute_member(call: Call<'_>, asked: NamedMember) -> Answered<OfMember<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.unmute_member(&actor, asked.chat.id, &asked.user.id).await?)
 }
 
-fn answer(member: &ListedMember) -> Result<Answer, Error> {
+fn answer(member: &ListedMember) -> Answered<OfMember<'_>> {
     Answer::new(&OfMember { member: MemberView::from(member) })
 }

@@ -3,7 +3,7 @@
 use super::fields::{Channel, request};
 use super::views::rooms::{ChannelView, RoomView};
 use super::views::{SYSTEM, channel_name};
-use super::{Answer, Call};
+use super::{Answer, Answered, Call};
 use crate::domain::Room;
 use crate::error::Error;
 use crate::model::ChatId;
@@ -16,7 +16,7 @@ request! {
     }
 }
 
-pub async fn subscribe(call: Call<'_>, asked: Subscription) -> Result<Answer, Error> {
+pub async fn subscribe(call: Call<'_>, asked: Subscription) -> Answered<ChannelView> {
     let viewer = call.viewer().await?;
     let (app, id) = (call.app, call.asker.connection().id());
     let Channel::Room(chat_id) = asked.channel else {
@@ -26,7 +26,7 @@ pub async fn subscribe(call: Call<'_>, asked: Subscription) -> Result<Answer, Er
     room_answer(chat_id, app.subscribe(id, &viewer, chat_id).await.map_err(at_channel)?)
 }
 
-pub async fn unsubscribe(call: Call<'_>, asked: Subscription) -> Result<Answer, Error> {
+pub async fn unsubscribe(call: Call<'_>, asked: Subscription) -> Answered<ChannelView> {
     let viewer = call.viewer().await?;
     let (app, id) = (call.app, call.asker.connection().id());
     let Channel::Room(chat_id) = asked.channel else {
@@ -38,12 +38,12 @@ pub async fn unsubscribe(call: Call<'_>, asked: Subscription) -> Result<Answer, 
     room_answer(chat_id, app.unsubscribe(id, &viewer, chat_id).await.map_err(at_channel)?)
 }
 
-fn room_answer(chat_id: ChatId, room: Room) -> Result<Answer, Error> {
+fn room_answer(chat_id: ChatId, room: Room) -> Answered<ChannelView> {
     let room = Some(RoomView::from(room));
     Answer::new(&ChannelView { channel: channel_name(chat_id), room })
 }
 
-fn system_answer() -> Result<Answer, Error> {
+fn system_answer() -> Answered<ChannelView> {
     Answer::new(&ChannelView { channel: SYSTEM.to_owned(), room: None })
 }
 

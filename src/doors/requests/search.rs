@@ -2,7 +2,7 @@
 
 use super::fields::{End, Limit, request};
 use super::views::messages::FoundMessages;
-use super::{Answer, Call};
+use super::{Answer, Answered, Call};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, SearchPlace, SearchQuery, SearchText, UserId};
@@ -18,7 +18,7 @@ request! {
     MessagesSought {
         /// The words that must all stand in a message; the last may be the beginning of one.
         text: SearchText,
-        /// In this chat alone; otherwise in all of one's own.
+        /// In this chat alone; otherwise in all of yours.
         chat_id: Option<ChatId>,
         /// Who has sent them.
         user_id: Option<UserId>,
@@ -33,7 +33,7 @@ request! {
     }
 }
 
-pub async fn search_messages(call: Call<'_>, asked: SearchMessages) -> Result<Answer, Error> {
+pub async fn search_messages(call: Call<'_>, asked: SearchMessages) -> Answered<FoundMessages<'_>> {
     let MessagesSought { text, chat_id, user_id, from, to, limit, before } = asked.query;
     let (to, limit) = (to.map(|End(time)| time), Limit::of(limit, call.app.limits()));
     let search = SearchQuery { text, user_id, from, to, before, limit };

@@ -1,20 +1,19 @@
 //! `typing`, `signal`: what is not kept.
 
 use super::fields::{AnyJson, Id, request};
-use super::{Answer, Call, Nothing};
-use crate::error::Error;
+use super::{Answer, Answered, Call, Nothing};
 use crate::model::{ChatId, UserId};
 
 request! {
-    /// That one is writing.
+    /// Whether you are writing.
     Typing {
         /// The chat.
         chat: Id<ChatId>,
-        /// False if one has stopped.
+        /// False if you have stopped.
         on: Option<bool>,
     }
 
-    /// Something that is not kept.
+    /// Something that is not stored.
     Signal {
         /// The chat whose members it goes to.
         chat: Id<ChatId>,
@@ -25,13 +24,13 @@ request! {
     }
 }
 
-pub async fn typing(call: Call<'_>, asked: Typing) -> Result<Answer, Error> {
+pub async fn typing(call: Call<'_>, asked: Typing) -> Answered<Nothing> {
     let actor = call.actor().await?;
     call.app.typing(&actor, asked.chat.id, asked.on.unwrap_or(true)).await?;
     Answer::new(&Nothing {})
 }
 
-pub async fn signal(call: Call<'_>, asked: Signal) -> Result<Answer, Error> {
+pub async fn signal(call: Call<'_>, asked: Signal) -> Answered<Nothing> {
     let AnyJson(data) = asked.data;
     let actor = call.actor().await?;
     call.app.signal(&actor, asked.chat.id, data, asked.to).await?;

@@ -2,8 +2,7 @@
 
 use super::fields::{Id, NoFields, request};
 use super::views::teams::{OfTeam, TeamView, Teams};
-use super::{Answer, Call};
-use crate::error::Error;
+use super::{Answer, Answered, Call};
 use crate::model::{Name, Team, TeamId, UserId};
 
 request! {
@@ -30,28 +29,28 @@ request! {
     }
 }
 
-pub async fn create_team(call: Call<'_>, asked: CreateTeam) -> Result<Answer, Error> {
+pub async fn create_team(call: Call<'_>, asked: CreateTeam) -> Answered<OfTeam<'_>> {
     let actor = call.actor().await?;
     let users = asked.users.unwrap_or_default();
     answer(&call.app.create_team(&actor, asked.team.name, users).await?)
 }
 
-pub async fn list_teams(call: Call<'_>, _: NoFields) -> Result<Answer, Error> {
+pub async fn list_teams(call: Call<'_>, _: NoFields) -> Answered<Teams<'_>> {
     let actor = call.actor().await?;
     let teams = call.app.list_teams(&actor).await?;
     Answer::new(&Teams { teams: teams.iter().map(TeamView::from).collect() })
 }
 
-pub async fn add_to_team(call: Call<'_>, asked: TeamMember) -> Result<Answer, Error> {
+pub async fn add_to_team(call: Call<'_>, asked: TeamMember) -> Answered<OfTeam<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.add_to_team(&actor, asked.team.id, asked.user.id).await?)
 }
 
-pub async fn remove_from_team(call: Call<'_>, asked: TeamMember) -> Result<Answer, Error> {
+pub async fn remove_from_team(call: Call<'_>, asked: TeamMember) -> Answered<OfTeam<'_>> {
     let actor = call.actor().await?;
     answer(&call.app.remove_from_team(&actor, asked.team.id, asked.user.id).await?)
 }
 
-fn answer(team: &Team) -> Result<Answer, Error> {
+fn answer(team: &Team) -> Answered<OfTeam<'_>> {
     Answer::new(&OfTeam { team: TeamView::from(team) })
 }

@@ -2,8 +2,7 @@
 
 use super::fields::{GivenName, request};
 use super::views::{OfUser, UserView};
-use super::{Answer, Call, Named};
-use crate::error::Error;
+use super::{Answer, Answered, Call, Named};
 use crate::model::{ExternalId, Handle, NewUser, Photo, UserId};
 
 request! {
@@ -28,7 +27,7 @@ request! {
     }
 }
 
-pub async fn create_user(call: Call<'_>, asked: CreateUser) -> Result<Answer, Error> {
+pub async fn create_user(call: Call<'_>, asked: CreateUser) -> Answered<OfUser<'_>> {
     let UserToMake { external_id, id, handle, name: GivenName(name), photo } = asked.user;
     if external_id.is_none() && id.is_none() {
         return Err(call.body.invalid("user.external_id", "or user.id is required"));

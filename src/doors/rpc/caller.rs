@@ -14,7 +14,7 @@ use super::calls::json;
 use crate::domain::{App, Connection, Viewer};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
-use crate::doors::{failure, retry};
+use crate::doors::{failure, refusal, retry};
 use crate::error::Error;
 use crate::model::ConnectionId;
 
@@ -59,12 +59,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let Refused(error) = self;
         failure::log("rpc", &error);
-        let status = match &error {
-            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::Unavailable(_) | Error::Unstorable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let status = refusal::status(error.code());
         let wait = error.retry_after();
         let mut response = json(status, answer(RawValue::NULL, Err(error.into())));
         if status == StatusCode::UNAUTHORIZED {

@@ -1,5 +1,6 @@
 //! A function for each method.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -8,10 +9,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::answers::{Done, Fault};
 use super::caller::Caller;
-use super::parameters::{ClientState, Request, at, parse_base64, parse_room};
+use super::parameters::{ClientState, Encoding, Request, at, parse_base64, parse_room};
 use crate::domain::App;
 use crate::doors::failure;
-use crate::doors::shape::Method;
+use crate::doors::shape::{Method, Parameter};
 use crate::error::Error;
 use crate::model::{Body, ChatId, Handle, Signed, Username};
 
@@ -55,11 +56,15 @@ struct PickedUp {
 
 /// Writes what takes the table of methods.
 macro_rules! methods {
-    ($($name:literal [$($parameter:literal),*] => $function:ident -> $result:ty;)*) => {
+    ($($name:literal [$($needed:literal: $type:ty),*] $([$($optional:literal: $of:ty),*])?
+        => $function:ident -> $result:ty;)*) => {
         /// All methods.
         pub const METHODS: &[Method] = &[$(Method {
             name: $name,
-            parameters: &[$($parameter),*],
+            parameters: &[
+                $(Parameter::of::<$type>($needed, false),)*
+                $($(Parameter::of::<$of>($optional, true),)*)?
+            ],
             result: |schemas| schemas.subschema_for::<$result>(),
         }),*];
 
@@ -73,7 +78,7 @@ macro_rules! methods {
             match name.strip_prefix("Chatty.").unwrap_or(name) {
                 $($name => {
                     let done = async {
-                        let names = &[$($parameter),*];
+                        let names = &[$($needed,)* $($($optional),*)?];
                         let request = Request::new(app.clone(), caller.clone(), params, names)?;
                         let result: $result = $function(request).await?;
                         to_raw_value(&result).map_err(|_| Error::Internal(None))
@@ -87,16 +92,18 @@ macro_rules! methods {
     };
 }
 
-// The parameters in their order.
+// The parameters in their order, after those that are needed those that may be left out.
 methods! {
-    "NewUser" ["userId"] => new_user -> ClientState;
-    "NewRoom" ["keyHolder"] => new_room -> ClientState;
-    "EnterRoom" ["user", "roomId"] => enter_room -> ClientState;
-    "LeaveRoom" ["user"] => leave_room -> ClientState;
-    "UsersCount" ["roomId"] => users_count -> usize;
-    "SendMessage" ["content", "user", "encoding"] => send_message -> ();
-    "PickUpHistory" ["user"] => pick_up_history -> PickedUp;
-    "DumpHistory" ["user", "offset", "limit"] => dump_history -> Vec<MessageView>;
+    "NewUser" ["userId": Handle] => new_user -> ClientState;
+    "NewRoom" ["keyHolder": ClientState] => new_room -> ClientState;
+    "EnterRoom" ["user": ClientState, "roomId": String] => enter_room -> ClientState;
+    "LeaveRoom" ["user": ClientState] => leave_room -> ClientState;
+    "UsersCount" ["roomId": String] => users_count -> usize;
+    "SendMessage" ["content": String, "user": ClientState] ["encoding": Encoding]
+        => send_message -> ();
+    "PickUpHistory" ["user": ClientState] => pick_up_history -> PickedUp;
+    "DumpHistory" ["user": ClientState] ["offset": u64, "limit": NonZeroU64]
+        => dump_history -> Vec<MessageView>;
 }
 
 async fn new_user(request: Request) -> Result<ClientState, Error> {
@@ -138,11 +145,9 @@ async fn users_count(request: Request) -> Result<usize, Error> {
 
 async fn send_message(request: Request) -> Result<(), Error> {
     let input = request.input()?;
-    let encoded = input.optional_text("encoding", |text, _| Ok(text.to_owned()))?;
-    let body = match encoded.as_deref() {
+    let body = match input.optional_text("encoding", Encoding::parse)? {
         None => input.text("content", Body::parse)?,
-        Some("base64") => input.text("content", parse_base64)?,
-        Some(_) => return Err(input.invalid("encoding", "must be base64, or absent")),
+        Some(Encoding::Base64) => input.text("content", parse_base64)?,
     };
     let state = request.state("user").await?;
     let said = request.app.say_in_room(&state.actor, state.room, body).await;

@@ -115,6 +115,22 @@ pub fn parse_room(text: &str, limits: &Limits) -> Result<Option<ChatId>, Problem
     }
 }
 
+/// What a message's content is written in, if that is no plain text.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+pub enum Encoding {
+    Base64,
+}
+
+impl Encoding {
+    pub fn parse(text: &str, _: &Limits) -> Result<Encoding, Problem> {
+        match text {
+            "base64" => Ok(Encoding::Base64),
+            _ => Err(Problem::Invalid("must be base64, or absent")),
+        }
+    }
+}
+
 /// Reads what a message says, in base64.
 pub fn parse_base64(text: &str, limits: &Limits) -> Result<Body, Problem> {
     let bytes = BASE64.decode(text.as_bytes()).map_err(|_| Problem::Invalid("must be base64"))?;

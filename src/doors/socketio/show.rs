@@ -6,12 +6,11 @@ use super::pushes;
 use crate::domain::Way;
 use crate::doors::requests::people_views::{MemberChangedView, OfPerson, PresenceView};
 use crate::doors::requests::views::acts::{ReceiptView, SignalView, TypingView};
+use crate::doors::requests::views::chats::{ChatView, OwnChat};
 use crate::doors::requests::views::messages::{ChangedView, MessageView, TouchedView};
 use crate::doors::requests::views::reports::ReportView;
 use crate::doors::requests::views::rooms::{Announcement, ParticipantView, ParticipantsView};
-use crate::doors::requests::views::{
-    ChatView, InvitationView, OfChat, OfId, OfInvitation, ReadView,
-};
+use crate::doors::requests::views::{InvitationView, OfChat, OfId, OfInvitation, ReadView};
 use crate::error::Error;
 use crate::model::{Chat, Event, Invitation, Posted};
 
@@ -59,7 +58,7 @@ fn packet(event: &Event, way: Way) -> Result<Option<Str>, Error> {
             pushes::mark_read(&OfChat { chat: ReadView::from(read) })?
         }
         (Event::MembershipUpdated { listed, .. }, Way::User) => {
-            pushes::update_membership(&OfChat { chat: ChatView::from(listed) })?
+            pushes::update_membership(&OfChat { chat: OwnChat::new(listed, None) })?
         }
         (Event::MemberRead { chat_id, user_id, read_seq }, Way::Member | Way::Room) => {
             pushes::read(&ReceiptView::new(*chat_id, user_id, *read_seq))?

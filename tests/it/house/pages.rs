@@ -86,8 +86,8 @@ fn the_protocol_names_all_that_clients_send_and_get() {
     let pushes = quoted(between(&table, "\npushes! {", "\n}"), &["\n    \""]);
     assert!(pushes.len() > 10);
     all_in(between(&page, "\n## Pushes\n", "\n## "), pushes);
-    let error = read("src/error.rs");
-    let codes = quoted(between(&error, "pub fn code(", "\n    }\n"), &["=> \""]);
+    let table = read("src/error/code.rs");
+    let codes = quoted(between(&table, "\ncodes! {", "\n}"), &[" \""]);
     assert_eq!(codes.len(), 9);
     all_in(between(&page, "\n## Asking and being answered\n", "\n## "), codes);
 }

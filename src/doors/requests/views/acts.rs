@@ -45,7 +45,7 @@ impl<'a> TypingView<'a> {
     }
 }
 
-/// What a member sends that is not kept.
+/// What a member sends that is not stored.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Signalled")]
 pub struct SignalView<'a> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::channel_name;
 use crate::clock::Time;
+use crate::doors::shape::Always;
 use crate::model::{
     Author, Change, ChangePage, Changed, ChatId, ClientId, Data, File, Handle, List, Message,
     MessageId, MessagePage, MessageType, Name, Reaction, SearchPage, Signed, UserId,
@@ -104,7 +105,7 @@ pub struct ChannelMessage<'a> {
 
 /// A message that has been changed, as it is now.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ChangedMessage")]
+#[schemars(rename = "ChangedMessage", transform = Always("change"))]
 pub struct ChangedView<'a> {
     #[serde(flatten)]
     message: MessageView<'a>,
@@ -215,12 +216,20 @@ impl<'a> From<&'a SearchPage> for FoundMessages<'a> {
     }
 }
 
+/// A message that was changed, as it is now.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ListedChange", transform = Always("change"))]
+struct ListedChange<'a> {
+    #[serde(flatten)]
+    message: MessageView<'a>,
+}
+
 /// A page of messages that were changed.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Changes")]
 pub struct Changes<'a> {
     /// The messages as they are now, by their `change`.
-    messages: Vec<MessageView<'a>>,
+    messages: Vec<ListedChange<'a>>,
     /// Give it back as `after` for the page that follows; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<i64>,
@@ -231,14 +240,14 @@ pub struct Changes<'a> {
 impl<'a> From<&'a ChangePage> for Changes<'a> {
     fn from(page: &'a ChangePage) -> Self {
         Changes {
-            messages: page.messages.iter().map(MessageView::from).collect(),
+            messages: page.messages.iter().map(|it| ListedChange { message: it.into() }).collect(),
             next: page.next,
             last_change: page.last_change,
         }
     }
 }
 
-/// A change of a message that one does not see, as it was sent before one joined.
+/// A change of a message that you do not see, as it was sent before you joined.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "UnseenChange")]
 pub struct TouchedView {

@@ -1,14 +1,14 @@
-//! That a message should not be there, as those with the API key are told.
+//! Reported messages, as those with the API key are told of them.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::ChatView;
+use super::chats::ChatView;
 use super::messages::MessageView;
 use crate::doors::requests::people_views::PersonView;
 use crate::model::Report;
 
-/// That a message should not be there.
+/// A reported message.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Report")]
 pub struct ReportView<'a> {
@@ -18,7 +18,7 @@ pub struct ReportView<'a> {
     message: MessageView<'a>,
     /// Who reports it.
     user: PersonView<'a>,
-    /// Why it should not be there, if that was said.
+    /// Why, if that was said.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ChatView, OfId, SYSTEM, channel_name};
+use super::chats::AnnouncedChat;
+use super::{OfId, SYSTEM, channel_name};
 use crate::domain::Room;
 use crate::model::{Chat, ChatId, Profile, UserId};
 
@@ -15,8 +16,8 @@ pub struct Announcement<'a> {
     channel: &'static str,
     /// `chatroom`
     request_type: &'static str,
-    /// The chat, without its `users`.
-    room: ChatView<'a>,
+    /// The chat.
+    room: AnnouncedChat<'a>,
     /// How many before it have not been told of; absent if none.
     #[serde(skip_serializing_if = "Option::is_none")]
     missed: Option<u64>,
@@ -24,7 +25,7 @@ pub struct Announcement<'a> {
 
 impl<'a> Announcement<'a> {
     pub fn new(chat: &'a Chat, missed: u64) -> Self {
-        let room = ChatView { users: None, ..ChatView::from(chat) };
+        let room = AnnouncedChat::from(chat);
         let missed = (missed > 0).then_some(missed);
         Announcement { channel: SYSTEM, request_type: "chatroom", room, missed }
     }

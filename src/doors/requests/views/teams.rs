@@ -48,7 +48,7 @@ pub struct OfTeam<'a> {
     pub team: TeamView<'a>,
 }
 
-/// One's teams.
+/// Your teams.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Teams")]
 pub struct Teams<'a> {
