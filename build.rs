@@ -5,12 +5,10 @@ use std::process::Command;
 use std::{env, fs, io};
 
 const SOURCES: &str = "web-demo";
-const FILES: [&str; 11] = [
+const FILES: [&str; 9] = [
     "index.html",
     "app.js",
     "app.css",
-    "docs.html",
-    "docs.css",
     "socket.io.js",
     "socket.io.js.map",
     "socket.io.min.js",

@@ -1,4 +1,5 @@
 // The page at /docs, made of the two descriptions: all of it is in the page, and it runs nothing.
+// It is kept in `contract/`; `tests/node/contract.test.mjs` compares, and sends its examples.
 
 const escape = (text) =>
   String(text).replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
@@ -50,52 +51,61 @@ function table(schema) {
   return `<div class="wide"><table><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
-/** What an example shows though it is optional: one of several without which nothing is asked. */
-const SHOWN = ['value', 'external_id', 'text'];
+/** What an example shows though it is optional: without it, little or nothing is asked. */
+const SHOWN = ['value', 'external_id', 'photo', 'text', 'description', 'muted'];
+
+/** The ids in examples. */
+export const IDS = {
+  chat: '019b4c3e-5a10-7d02-8c6f-3f1e9a7b2d40',
+  user: '019b4c3d-91f7-7a3e-b5d8-60c2e4f81a93',
+  team: '019b4c41-0c88-7f5b-9e14-d27a3b6c8051',
+  message: '019b4c3f-7e6d-7c19-a2b4-95e0d1c7f638',
+  invitation: '019b4c42-d3b5-7e80-8f97-1a5c6e2b90d4',
+};
+
+/** What texts of examples say, by the names of their fields. */
+const WORDS = {
+  ...IDS,
+  channel: `room-${IDS.chat}`,
+  'user.name': 'Ann',
+  external_id: '7',
+  photo: 'https://example.com/ann.png',
+  'chat.name': 'Lunch',
+  description: 'What we eat',
+  'team.name': 'Kitchen',
+  value: 'Hello',
+  text: 'hello',
+  reaction: '👍',
+  data: { x: 1 },
+};
 
 /** A value of a type, as an example shows it: what is required, and little more. */
-function example(schema, schemas, name = '') {
-  if (schema.$ref) return example(schemas[nameOf(schema)], schemas, name);
+function example(schema, schemas, path = '') {
+  if (schema.$ref) return example(schemas[nameOf(schema)], schemas, path);
   if (schema.allOf) return Object.assign({}, ...schema.allOf.map((one) => example(one, schemas)));
   if (schema.enum) return schema.enum[0];
   const choices = schema.anyOf ?? schema.oneOf;
-  if (choices) return choices[0].const ?? example(choices[0], schemas, name);
+  if (choices) return choices[0].const ?? example(choices[0], schemas, path);
+  const name = path.split('.').at(-1);
   switch ([schema.type].flat()[0]) {
     case 'object': {
       const shown = fieldsOf(schema).filter((it) => !it.optional || SHOWN.includes(it.name));
+      const inner = (it) => (it === 'id' || !path ? path || it : `${path}.${it}`);
       return Object.fromEntries(
-        shown.map(({ name: inner, field }) => [
-          inner,
-          example(field, schemas, inner === 'id' ? name : inner),
-        ]),
+        shown.map((it) => [it.name, example(it.field, schemas, inner(it.name))]),
       );
     }
     case 'array':
-      return [example(schema.items ?? {}, schemas, name.replace(/s$/, ''))];
+      return [example(schema.items ?? {}, schemas, path.replace(/s$/, ''))];
     case 'integer':
       // Numbers that a list goes on after begin with 1.
       return name === 'after' ? 0 : 1;
     case 'boolean':
       return true;
     default:
-      return WORDS[name] ?? `${name || 'any'}`;
+      return WORDS[path] ?? WORDS[name] ?? name;
   }
 }
-
-/** What texts of examples say, by the names of their fields. */
-const WORDS = {
-  name: 'Ann',
-  value: 'Hello',
-  text: 'hello',
-  reaction: '👍',
-  channel: 'room-<chat.id>',
-  chat: '<chat.id>',
-  user: '<user.id>',
-  team: '<team.id>',
-  message: '<message.id>',
-  invitation: '<invitation.id>',
-  data: { x: 1 },
-};
 
 const inJs = (value) => JSON.stringify(value).replace(/"(\w+)":/g, '$1: ').replace(/,/g, ', ');
 
@@ -136,9 +146,11 @@ export function docs(asyncapi, openapi) {
 
   const socket = (name) => {
     const { address, description, messages: frames } = asyncapi.channels[name];
-    const rows = Object.entries(frames).map(([frame, { payload, summary }]) => {
+    const kindOf = ({ payload }) => (payload.allOf?.[0] ?? payload).properties?.type?.const;
+    const inOrder = Object.entries(frames).sort(([, one], [, other]) => kindOf(one) - kindOf(other));
+    const rows = inOrder.map(([frame, { payload, summary }]) => {
       const way = asyncapi.operations[`${name}.${frame}`].action === 'receive' ? 'you send' : 'you get';
-      const kind = payload.allOf?.[0].properties.type.const ?? payload.properties?.type?.const;
+      const kind = kindOf({ payload });
       const body = payload.allOf?.[1] ?? (payload.$ref ? payload : {});
       const what = nameOf(body) ? type(body) : 'nothing more';
       const mark = kind === undefined ? '' : `<code>type: ${kind}</code> `;

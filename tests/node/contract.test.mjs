@@ -1,5 +1,5 @@
-// The contract that the server gives out: it is as the standards want it, and TypeScript finds what
-// is misspelled.
+// The contract that the server gives out: it is as the standards want it, its page is that of the
+// descriptions, and TypeScript finds what is misspelled.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -12,8 +12,13 @@ import { fileURLToPath } from 'node:url';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import Ajv from 'ajv';
 
+import { docs } from '../../web-demo/docs.mjs';
+
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const kept = (name) => readFileSync(path(`../../web-demo/contract/${name}`), 'utf8');
+
+/** Set, it has the page written anew. */
+const WRITE = 'CHINWAG_WRITE_CONTRACT';
 
 test('what goes over sockets is described as AsyncAPI wants it', () => {
   const description = JSON.parse(kept('asyncapi.json'));
@@ -27,6 +32,13 @@ test('what goes over sockets is described as AsyncAPI wants it', () => {
   const places = [...kept('asyncapi.json').matchAll(/"\$ref": "(.*?)"/g)].map(([, place]) => place);
   assert.ok(places.length > 100);
   assert.deepEqual(places.filter((place) => !named(place)), []);
+});
+
+test('the page at /docs is made of the descriptions', () => {
+  const made = docs(JSON.parse(kept('asyncapi.json')), JSON.parse(kept('openapi.json')));
+  if (process.env[WRITE]) writeFileSync(path('../../web-demo/contract/docs.html'), made);
+  const why = `web-demo/contract/docs.html is stale: set ${WRITE}=1 and run this test again`;
+  assert.ok(made === kept('docs.html'), why);
 });
 
 test('a validator of OpenAPI 3.1 reads what is served over HTTP', async () => {

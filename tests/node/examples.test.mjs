@@ -1,0 +1,66 @@
+// The examples of the page at /docs: each is taken as it stands, with ids of what is there, and its
+// answer is what the contract says.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import Ajv from 'ajv/dist/2020.js';
+
+import { IDS } from '../../web-demo/docs.mjs';
+import { join } from './client.mjs';
+import { serverForThisFile } from './server.mjs';
+
+const kept = (name) =>
+  readFileSync(new URL(`../../web-demo/contract/${name}`, import.meta.url), 'utf8');
+const contract = JSON.parse(kept('asyncapi.json'));
+const server = await serverForThisFile();
+
+const ajv = new Ajv({ strict: false, validateFormats: false });
+ajv.addSchema({ $id: 'contract', ...contract });
+
+/** What stands on the page: `[event, code]`. */
+const examples = [...kept('docs.html').matchAll(/<pre><code>(.*?emitWithAck\(&quot;(.*?)&quot;.*?)<\/code>/g)].map(
+  ([, code, event]) => [event, code.replaceAll('&quot;', '"').replaceAll('&gt;', '>')],
+);
+
+/** What is done first where the rest of what is there is not enough. */
+const BEFORE = {
+  'unban-member': ({ ann, ids }) =>
+    ann.ask('ban-member', { chat: { id: ids.chat }, user: { id: ids.user } }),
+  unsubscribe: ({ ann, ids }) => ann.ask('subscribe', { channel: `room-${ids.chat}` }),
+};
+
+/** A user, and what there is for them to ask about. */
+async function scene(event) {
+  const [ann, bob, carol] = await Promise.all(['ann', 'bob', 'carol'].map((name) => join(server, name)));
+  const chat = await ann.createChat([bob]);
+  const message = await ann.say(chat, 'hello');
+  const theirs = await bob.createChat([]);
+  const named = { chat: { id: theirs.id }, user: { id: ann.user.id } };
+  const { invitation } = await bob.ask('invite', named);
+  const { team } = await ann.ask('create-team', { team: { name: 'a team' }, users: [bob.user.id] });
+  const { user } = ['invite', 'add-to-team'].includes(event) ? carol : bob;
+  const ids = { chat: chat.id, user: user.id, team: team.id, message: message.id, invitation: invitation.id };
+  await BEFORE[event]?.({ ann, ids });
+  return { ann, ids };
+}
+
+test('every event has its example', () => {
+  const events = Object.values(contract.operations).filter(({ tags }) => tags);
+  assert.ok(events.length > 40);
+  assert.equal(examples.length, events.length);
+});
+
+for (const [event, code] of examples) {
+  test(`the example of ${event} is taken`, async () => {
+    const { ann, ids } = await scene(event);
+    const own = Object.entries(IDS).reduce((text, [of, id]) => text.replaceAll(id, ids[of]), code);
+    const run = new Function('socket', `return (async () => { return ${own.replace(/;$/, '')} })()`);
+    const answer = await run({ emitWithAck: (name, body) => ann.ask(name, body) });
+    assert.equal(answer.warnings, undefined);
+    const place = `contract#/channels/socketio/messages/${event}.answer/payload/anyOf/0`;
+    const is = ajv.getSchema(place) ?? ajv.compile({ $ref: place });
+    assert.ok(is(answer), `${ajv.errorsText(is.errors)} ${JSON.stringify(answer)}`);
+  });
+}
