@@ -64,3 +64,15 @@ for (const [event, code] of examples) {
     assert.ok(is(answer), `${ajv.errorsText(is.errors)} ${JSON.stringify(answer)}`);
   });
 }
+
+test('a Date is taken as a time', async () => {
+  const { ann, ids } = await scene();
+  const chat = { id: ids.chat };
+  const until = new Date(Date.now() + 60_000);
+  const { member } = await ann.ask('mute-member', { chat, user: { id: ids.user }, until });
+  assert.equal(new Date(member.muted_until).getTime(), until.getTime());
+  const [sent] = (await ann.ask('list-messages', { chat })).messages;
+  const at = new Date(sent.created_at);
+  const { messages } = await ann.ask('list-messages', { chat, query: { from: at, to: at } });
+  assert.deepEqual(messages.map(({ id }) => id), [sent.id]);
+});
