@@ -11,22 +11,6 @@ const UPGRADE = '5';
 describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();
 
-  async function arrive(name, address, options) {
-    const person = await stage.arrive(address, options);
-    await person.comeIn(name);
-    return person;
-  }
-
-  /** Ada in a chat of hers, and Grace, who came by its link. */
-  async function two(chat = 'Engines') {
-    const ada = await arrive('Ada');
-    await ada.makeChat(chat);
-    await ada.heading(chat).waitFor();
-    const grace = await arrive('Grace', ada.page.url());
-    await grace.heading(chat).waitFor();
-    return [ada, grace];
-  }
-
   /** Everybody has the same messages; a last one from each shows that nothing was still to come. */
   async function agree(...everybody) {
     for (const [index, person] of everybody.entries()) {
@@ -40,7 +24,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   }
 
   test('two windows talk', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     const nasty = '<img src=x onerror="document.title = 1"> & <b>bold</b>';
     await ada.say('Good morning, Grace. Does the engine run?');
     await grace.sees('Good morning');
@@ -60,7 +44,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('the link is copied and leads into the chat', async () => {
-    const ada = await arrive('Ada', stage.server.url, {
+    const ada = await stage.enter('Ada', stage.server.url, {
       permissions: ['clipboard-read', 'clipboard-write'],
     });
     await ada.makeChat('Engines');
@@ -68,12 +52,12 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.isTold('The link is copied.');
     const link = await ada.page.evaluate(() => navigator.clipboard.readText());
     assert.equal(link, ada.page.url());
-    const grace = await arrive('Grace', link);
+    const grace = await stage.enter('Grace', link);
     await grace.heading('Engines').waitFor();
   });
 
   test('a reload keeps the person, the chat and its history', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('one', 'two');
     await ada.isHeard();
     await ada.page.reload();
@@ -87,7 +71,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('what is written elsewhere is counted until it is read', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.makeChat('Moths');
     await grace.heading('Moths').waitFor();
     await ada.say('one', 'two');
@@ -108,7 +92,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
 
   for (const end of ['stop', 'kill']) {
     test(`everything arrives once and in order after a ${end} of the server`, async () => {
-      const [ada, grace] = await two();
+      const [ada, grace] = await stage.two();
       await ada.say('before');
       await grace.sees('before');
       await stage.server[end]();
@@ -131,7 +115,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   }
 
   test('one who was offline misses nothing', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.page.context().setOffline(true);
     await grace.is('Reconnecting');
     await grace.say('from the train');
@@ -144,7 +128,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('what waits to be sent outlives a reload', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.page.context().setOffline(true);
     await ada.is('Reconnecting');
     await ada.say('not lost');
@@ -157,7 +141,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('a message whose answer was lost is sent again and appears once', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     let deaf = false;
     let opened;
     const line = new Promise((resolve) => (opened = resolve));
@@ -184,7 +168,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
 
   test('a long history comes page by page, also to one who was away', async () => {
     const count = 1_100;
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.page.locator('#messages[aria-busy=false]').waitFor({ state: 'attached' });
     await grace.page.context().setOffline(true);
     await grace.is('Reconnecting');
@@ -212,7 +196,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('what becomes of a message is shown, also to one who was away', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('at noon');
     await grace.sees('at noon');
     const chat = ada.page.url().split('#')[1];
@@ -230,7 +214,8 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('errors are shown', async () => {
-    const ada = await arrive('A'.repeat(256), `${stage.server.url}/#no-such-chat`);
+    const ada = await stage.arrive(`${stage.server.url}/#no-such-chat`);
+    await ada.comeIn('A'.repeat(256));
     await ada.isTold(/name/);
     await ada.comeIn('Ada');
     await ada.isTold(/chat/);
@@ -244,7 +229,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('who leaves a chat hears no more of it', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.leaveChat();
     await grace.page.getByText('Pick a chat, or start one').waitFor();
     await ada.say('unheard');
@@ -256,7 +241,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('a public chat is discovered and joined', async () => {
-    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
+    const [ada, grace] = [await stage.enter('Ada'), await stage.enter('Grace')];
     await grace.is('Connected');
     await grace.discover();
     await ada.makeChat('Secrets', 'Private');
@@ -280,7 +265,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('a chat that is gone is discovered no more', async () => {
-    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
+    const [ada, grace] = [await stage.enter('Ada'), await stage.enter('Grace')];
     await grace.is('Connected');
     await ada.makeChat('Engines');
     await ada.heading('Engines').waitFor();
@@ -292,7 +277,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('how many are in a room is shown', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.isWith(2);
     await grace.isWith(2);
     await grace.makeChat('Moths');
@@ -309,7 +294,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('an invitation pops up and leads into a private room', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.makeChat('Secrets', 'Private');
     await ada.heading('Secrets').waitFor();
     await ada.invite('Grace');
@@ -336,7 +321,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('an invitation is declined and can come again', async () => {
-    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
+    const [ada, grace] = [await stage.enter('Ada'), await stage.enter('Grace')];
     await ada.makeChat('Secrets', 'Private');
     await ada.heading('Secrets').waitFor();
     await grace.is('Connected');
@@ -352,8 +337,8 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('a chat of a team has the team in it and nobody else', async () => {
-    const [ada, grace] = [await arrive('Ada'), await arrive('Grace')];
-    const linus = await arrive('Linus');
+    const [ada, grace] = [await stage.enter('Ada'), await stage.enter('Grace')];
+    const linus = await stage.enter('Linus');
     await Promise.all([grace.is('Connected'), linus.is('Connected')]);
     await ada.fromMenu('Menu', 'Teams');
     await ada.page.getByLabel('New team').fill('Crew');
@@ -374,7 +359,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('a chat gets a new name, and who is removed sees it no more', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     const edit = { name: 'Edit name and description' };
     assert.equal(await (await grace.showDetails()).getByRole('button', edit).count(), 0);
     await (await ada.showDetails()).getByRole('button', edit).click();

@@ -5,30 +5,14 @@ import { describe, test } from 'node:test';
 
 import { missing, setStage } from './stage.mjs';
 
+const NAMES = ['Ada Lovelace', 'Grace Hopper'];
+
 for (const access of ['token', 'open']) {
   describe(`direct messages with --access ${access}`, { skip: missing, timeout: 300_000 }, () => {
     const stage = setStage('--access', access);
 
-    /** Somebody with an account where one is needed, and otherwise a guest. */
-    async function arrive(name, address, options) {
-      const person = await stage.arrive(address, options);
-      if (access === 'token') await person.signUp(name);
-      else await person.comeIn(name);
-      await person.is('Connected');
-      return person;
-    }
-
-    async function two(options) {
-      const ada = await arrive('Ada Lovelace', undefined, options);
-      await ada.makeChat('Engines');
-      await ada.heading('Engines').waitFor();
-      const grace = await arrive('Grace Hopper', ada.page.url());
-      await Promise.all([grace.isWith(2), ada.isWith(2)]);
-      return [ada, grace];
-    }
-
     test('somebody in a room is written to, and answers', async () => {
-      const [ada, grace] = await two();
+      const [ada, grace] = await stage.two(NAMES);
       await ada.writeTo('Grace Hopper');
       await ada.say('Just between us:', 'there is a moth in it.');
       const listed = grace.listed('Ada Lovelace');
@@ -57,7 +41,7 @@ for (const access of ['token', 'open']) {
     });
 
     test('a direct chat stays as it is, and there is one for two people', async () => {
-      const [ada, grace] = await two();
+      const [ada, grace] = await stage.two(NAMES);
       await ada.writeTo('Grace Hopper');
       const address = ada.page.url();
       const pane = await ada.showDetails();
@@ -81,8 +65,8 @@ for (const access of ['token', 'open']) {
     });
 
     test('somebody whom one has not met is found by name or handle', async () => {
-      const [ada] = [await arrive('Ada Lovelace')];
-      const grace = await arrive('Grace Hopper');
+      const [ada] = [await stage.enter('Ada Lovelace')];
+      const grace = await stage.enter('Grace Hopper');
       await ada.fromMenu('New', 'New message');
       // Where a token is needed, strangers are found by their whole handle alone.
       await ada.find(access === 'token' ? '@grace' : 'grace h', 'Grace Hopper');
@@ -93,7 +77,7 @@ for (const access of ['token', 'open']) {
     });
 
     test('it takes the keyboard alone, in a narrow window', async () => {
-      const [ada] = await two({ viewport: { width: 390, height: 844 } });
+      const [ada] = await stage.two(NAMES, { viewport: { width: 390, height: 844 } });
       const press = async (name) => {
         await ada.page.getByRole('button', { name, exact: true }).focus();
         await ada.page.keyboard.press('Enter');

@@ -38,30 +38,14 @@ const isUploaded = (person, { name }) =>
     .waitFor();
 const send = ({ page }) => page.getByRole('button', { name: 'Send', exact: true }).click();
 
-/** Somebody with an account where one is needed, and otherwise a guest. */
-async function arrive(stage, access, name, address) {
-  const person = await stage.arrive(address);
-  if (access === 'token') await person.signUp(name);
-  else await person.comeIn(name);
-  await person.is('Connected');
-  return person;
-}
-
-async function two(stage, access = 'open') {
-  const ada = await arrive(stage, access, 'Ada Lovelace');
-  await ada.makeChat('Engines');
-  await ada.heading('Engines').waitFor();
-  const grace = await arrive(stage, access, 'Grace Hopper', ada.page.url());
-  await Promise.all([ada.isWith(2), grace.isWith(2)]);
-  return [ada, grace];
-}
+const NAMES = ['Ada Lovelace', 'Grace Hopper'];
 
 for (const access of ['open', 'token']) {
   describe(`files with --access ${access}`, { skip: missing, timeout: 300_000 }, () => {
     const stage = setStage('--access', access);
 
     test('a picture is chosen, sent with a text, and opened', async () => {
-      const [ada, grace] = await two(stage, access);
+      const [ada, grace] = await stage.two(NAMES);
       await choose(ada, PHOTO);
       await isUploaded(ada, PHOTO);
       await tray(ada).locator('canvas').waitFor();
@@ -85,7 +69,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();
 
   test('a picture has its place before it is there', async () => {
-    const [ada, grace] = await two(stage);
+    const [ada, grace] = await stage.two(NAMES);
     let letCome;
     const come = new Promise((resolve) => (letCome = resolve));
     await grace.page.route('**/api/files/**', async (route) => {
@@ -107,7 +91,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('files are pasted and dropped, and others come as a download', async () => {
-    const [ada, grace] = await two(stage);
+    const [ada, grace] = await stage.two(NAMES);
     await give(ada, 'paste', PHOTO);
     await isUploaded(ada, PHOTO);
     await give(ada, 'drop', NOTES);
@@ -128,7 +112,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('one sees how far an upload is, and can cancel it', async () => {
-    const [ada] = await two(stage);
+    const [ada] = await stage.two(NAMES);
     await ada.page.route('**/api/files?*', () => {});
     await choose(ada, NOTES, PHOTO);
     const bar = tray(ada).getByRole('progressbar', { name: 'Uploading notes.txt' });
@@ -143,7 +127,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('what is attached stays with its chat', async () => {
-    const [ada] = await two(stage);
+    const [ada] = await stage.two(NAMES);
     await choose(ada, NOTES);
     await isUploaded(ada, NOTES);
     await ada.makeChat('Moths');
@@ -156,7 +140,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('a picture that cannot be read is shown as a file', async () => {
-    const [ada, grace] = await two(stage);
+    const [ada, grace] = await stage.two(NAMES);
     await grace.page.route('**/api/files/**', (route) => route.fulfill({ status: 403 }));
     await choose(ada, PHOTO);
     await isUploaded(ada, PHOTO);
@@ -168,7 +152,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('the details have the files of what is loaded, and lead further back', async () => {
-    const [ada, grace] = await two(stage);
+    const [ada, grace] = await stage.two(NAMES);
     await choose(ada, PHOTO, NOTES);
     await isUploaded(ada, PHOTO);
     await isUploaded(ada, NOTES);
@@ -204,7 +188,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('in slow mode files are sent one by one', async () => {
-    const [ada, grace] = await two(stage);
+    const [ada, grace] = await stage.two(NAMES);
     const [actor, chat] = [{ id: await ada.id() }, { id: ada.chatId(), slow_mode: 5 }];
     await ada.ask('update-chat', { actor, chat });
     await choose(grace, NOTES, PHOTO);
@@ -222,7 +206,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('all the files that were asked for stay when the details are drawn anew', async () => {
-    const [ada] = await two(stage);
+    const [ada] = await stage.two(NAMES);
     const files = Array.from({ length: 6 }, (_, index) => ({ ...NOTES, name: `notes ${index}` }));
     await choose(ada, ...files);
     for (const file of files) await isUploaded(ada, file);
@@ -239,7 +223,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('uploads are under the hood, too, with the code for them', async () => {
-    const [ada] = await two(stage);
+    const [ada] = await stage.two(NAMES);
     await ada.page.getByRole('button', { name: 'Under the hood' }).click();
     await choose(ada, NOTES);
     await isUploaded(ada, NOTES);
@@ -261,7 +245,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 
   test('an address of another server is a link and nothing else', async () => {
-    const [ada, grace] = await two(stage);
+    const [ada, grace] = await stage.two(NAMES);
     const message = { type: 'img', value: 'https://pictures.example/a.png' };
     const chat = { id: ada.chatId() };
     await ada.ask('new-message', { actor: { id: await ada.id() }, chat, message });
@@ -279,7 +263,7 @@ describe('a server with little room', { skip: missing, timeout: 300_000 }, () =>
     tray(person).getByRole('alert').filter({ hasText: text }).waitFor();
 
   test('it is said why a file is not taken, and it can be sent later', async () => {
-    const [ada, grace] = await two(stage);
+    const [ada, grace] = await stage.two(NAMES);
     await choose(ada, file('long.txt', HUGE));
     await isRefused(ada, 'It is too large: 39 kB is the most.');
     await tray(ada).getByRole('button', { name: 'Remove long.txt' }).click();

@@ -8,24 +8,8 @@ import { missing, setStage } from './stage.mjs';
 describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();
 
-  async function arrive(name, address, options) {
-    const person = await stage.arrive(address, options);
-    await person.comeIn(name);
-    return person;
-  }
-
-  /** Ada in a chat of hers, and Grace, who came by its link. */
-  async function two() {
-    const ada = await arrive('Ada');
-    await ada.makeChat('Engines');
-    await ada.heading('Engines').waitFor();
-    const grace = await arrive('Grace', ada.page.url());
-    await Promise.all([ada.isWith(2), grace.isWith(2)]);
-    return [ada, grace];
-  }
-
   test('a message is answered, and the quotation leads to it', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('Does the engine run?');
     await grace.sees('Does the engine run?');
     await grace.act('Does the engine run?', 'Reply');
@@ -43,7 +27,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a message is reacted to, and the reaction taken back', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('It runs.');
     await grace.sees('It runs.');
     await grace.act('It runs.', 'React');
@@ -57,7 +41,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('one edits and deletes what one has said', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('at noom');
     await ada.sees('at noom');
     await ada.isHeard();
@@ -76,7 +60,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a name is completed, and who is mentioned sees it in the list', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.makeChat('Moths');
     await grace.heading('Moths').waitFor();
     const field = ada.page.getByLabel('Message', { exact: true });
@@ -93,7 +77,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a message is pinned, and found among the details', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('The key is under the mat.', 'Tell nobody.');
     await grace.sees('Tell nobody.');
     await ada.act('The key', 'Pin');
@@ -107,7 +91,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('who is typing is shown, and who has read', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('Are you there?');
     await ada.message('Are you there?').getByText('Read by Grace').waitFor({ state: 'attached' });
     await grace.page.getByLabel('Message', { exact: true }).pressSequentially('Yes');
@@ -121,7 +105,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('what comes while one reads above is counted, and a click away', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say(...Array.from({ length: 30 }, (_, index) => `line ${index}`));
     await ada.isHeard();
     await grace.sees('line 29');
@@ -137,7 +121,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('one finds the first new message, and can mark it as unread again', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.makeChat('Moths');
     await grace.heading('Moths').waitFor();
     await ada.say('old news', 'newer news');
@@ -149,7 +133,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('links, code and bold are shown, and a long text is folded', async () => {
-    const [ada] = await two();
+    const [ada] = await stage.two();
     await ada.say('See https://example.com/a, `run` and **this**');
     const said = ada.message('See').locator('.text');
     assert.equal(await said.getByRole('link').getAttribute('href'), 'https://example.com/a');
@@ -164,7 +148,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
 
   test('the connection is cut, and the code for what one does can be copied', async () => {
     const options = { permissions: ['clipboard-read', 'clipboard-write'] };
-    const ada = await arrive('Ada', stage.server.url, options);
+    const ada = await stage.enter('Ada', stage.server.url, options);
     await ada.makeChat('Engines');
     await ada.heading('Engines').waitFor();
     await ada.page.getByRole('button', { name: 'Under the hood' }).click();
@@ -186,7 +170,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a chat is muted, pinned and archived for oneself', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     const pane = await grace.showDetails();
     for (const name of ['Mute', 'Pin to the top', 'Archive']) {
       await pane.getByRole('switch', { name }).click();
@@ -203,7 +187,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a moderator is made, and the chat deleted', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     const pane = await ada.showDetails();
     await pane.getByRole('button', { name: 'Actions for Grace' }).click();
     await ada.choose('Make a moderator');
@@ -217,7 +201,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('one changes one’s name and handle, and is found by it', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.fromMenu('Menu', 'Edit profile');
     const form = ada.page.getByRole('dialog');
     await form.getByLabel('Name').fill('Countess Ada');
@@ -234,7 +218,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('what the server does not take can be sent again or given up', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     const owner = { id: await ada.id() };
     const chat = { id: ada.chatId() };
     const user = { id: await grace.id() };
@@ -257,7 +241,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('the keyboard is enough to act on a message', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('first', 'last');
     await grace.sees('last');
     await grace.page.getByLabel('Messages', { exact: true }).focus();

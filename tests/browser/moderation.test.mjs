@@ -8,22 +8,6 @@ import { missing, setStage } from './stage.mjs';
 describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();
 
-  async function arrive(name, address) {
-    const person = await stage.arrive(address);
-    await person.comeIn(name);
-    return person;
-  }
-
-  /** Ada in a chat of hers, and Grace, who came by its link. */
-  async function two() {
-    const ada = await arrive('Ada');
-    await ada.makeChat('Engines');
-    await ada.heading('Engines').waitFor();
-    const grace = await arrive('Grace', ada.page.url());
-    await Promise.all([ada.isWith(2), grace.isWith(2)]);
-    return [ada, grace];
-  }
-
   /**
    * Changes the rules of the open chat; `values` by the labels of the fields. `meanwhile` happens
    * while the dialog is open.
@@ -42,7 +26,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   const hold = ({ page }) => page.locator('#hold');
 
   test('somebody is blocked, what they say is folded away, and they are unblocked', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.say('Buy moths!');
     await ada.sees('Buy moths!');
     const pane = await ada.showDetails();
@@ -77,7 +61,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a direct chat with somebody blocked says so, to who has blocked them alone', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await grace.writeTo('Ada');
     await grace.say('Hello');
     await ada.listed('Grace').click();
@@ -98,7 +82,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a message is reported, again if it did not get through', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('Buy moths!');
     await grace.sees('Buy moths!');
     await grace.act('Buy moths!', 'Report');
@@ -126,7 +110,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a dialog that was closed too early says what went wrong after it', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('Buy moths!');
     await grace.sees('Buy moths!');
     // The report is held up: by polling, as what goes over a WebSocket cannot be.
@@ -147,7 +131,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a slow chat says when one can write again', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await setRules(ada, { 'Slow mode': '30' });
     const line = 'Slow mode: one message every 30 seconds';
     await hold(grace).getByText(line).waitFor();
@@ -176,7 +160,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('in a frozen chat moderators alone write, and the composer says so', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     await ada.say('Do you hear me?');
     await grace.act('Do you hear me?', 'Reply');
     const answered = grace.page.getByText('Reply to Ada');
@@ -196,7 +180,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('a muted member sees for how long', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     const [actor, user] = [{ id: await ada.id() }, { id: await grace.id() }];
     const mute = (until) =>
       ada.ask('mute-member', { actor, chat: { id: ada.chatId() }, user, until });
@@ -220,7 +204,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   });
 
   test('the owner sets what is kept, and what new members see; a moderator the rest', async () => {
-    const [ada, grace] = await two();
+    const [ada, grace] = await stage.two();
     const rules = { 'New members see': 'since-joining', 'Messages are kept': '30' };
     await setRules(ada, rules);
     const question = ada.page.getByRole('dialog', { name: 'Delete older messages?' });

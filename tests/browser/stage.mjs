@@ -53,6 +53,23 @@ export function setStage(...settings) {
       people.push(person);
       return person;
     },
+    /** Somebody who is in: with an account where one is needed, and otherwise as a guest. */
+    async enter(name, address, options) {
+      const person = await stage.arrive(address, options);
+      if (settings.includes('token')) await person.signUp(name);
+      else await person.comeIn(name);
+      await person.is('Connected');
+      return person;
+    },
+    /** Somebody in a chat of theirs, and somebody who has come by its link. */
+    async two([one, other] = ['Ada', 'Grace'], options) {
+      const host = await stage.enter(one, undefined, options);
+      await host.makeChat('Engines');
+      await host.heading('Engines').waitFor();
+      const guest = await stage.enter(other, host.page.url());
+      await Promise.all([host.isWith(2), guest.isWith(2)]);
+      return [host, guest];
+    },
     /** One picture of several windows, side by side. */
     async screenshot(name, ...everybody) {
       const shots = await Promise.all(everybody.map(({ page }) => page.screenshot()));
