@@ -1,14 +1,16 @@
-//! Makes the web pages with npm, outside the source tree. Without npm, Chinwag is built without it.
+//! Makes the web pages and `chinwag-client` with npm, outside the source tree. Without npm, Chinwag
+//! is built without them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
 const SOURCES: &str = "web-demo";
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "index.html",
     "app.js",
     "app.css",
+    "chinwag-client.tgz",
     "socket.io.js",
     "socket.io.js.map",
     "socket.io.min.js",
@@ -37,7 +39,9 @@ fn main() -> io::Result<()> {
     fs::create_dir_all(&web)?;
     println!("cargo:rerun-if-changed=build.rs");
 
-    let _ = fs::remove_dir_all(work.join("src"));
+    for folder in ["src", "client"] {
+        let _ = fs::remove_dir_all(work.join(folder));
+    }
     copy_sources(Path::new(SOURCES), &work)?;
     let made = make(&work).and_then(|()| {
         let copy = |file| fs::copy(work.join("dist").join(file), web.join(file));

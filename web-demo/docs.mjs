@@ -217,7 +217,8 @@ export function docs(asyncapi, openapi) {
 <h1>Chinwag ${escape(asyncapi.info.version)}</h1>
 <p>What clients and the server say to each other. For programs:
 <a href="/asyncapi.json">asyncapi.json</a>, <a href="/openapi.json">openapi.json</a>, and for
-TypeScript <a href="/chinwag.d.ts">chinwag.d.ts</a>.</p>
+TypeScript <a href="/chinwag.d.ts">chinwag.d.ts</a>. For frontends: <code>npm install</code> with the
+address of <a href="/chinwag-client.tgz">chinwag-client.tgz</a>, a client that misses nothing.</p>
 <nav aria-label="Contents">
 ${links.join('\n')}
 <p><a class="feature" href="#pushes">Pushes</a> <a class="feature" href="#errors">Errors</a>

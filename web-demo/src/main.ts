@@ -16,7 +16,7 @@ import { clearSearch, drawSearch, search, searchSoon } from './page/search';
 import { drawSidebar } from './page/sidebar';
 import { attempt, changed, client, currentChat, setFail, setRedraw, view } from './page/state';
 import { prepareWelcome } from './page/welcome';
-import { isAccount } from './client/shapes';
+import { isAccount } from './chat/identity';
 
 const FRAME_MS = 16;
 /** Beside the conversation there is room for the details. */
@@ -37,7 +37,7 @@ function draw(): void {
   drawComposer();
   drawDetails();
   const chat = currentChat();
-  if (chat && !document.hidden && isAtEnd()) void client.act.markRead(chat);
+  if (chat && !document.hidden && isAtEnd()) void client.markRead(chat);
 }
 
 function showTab(tab: 'chats' | 'discover'): void {

@@ -1,4 +1,5 @@
-//! What is in the binary: the demo page, the contract and its page, the browser client of Socket.IO.
+//! What is in the binary: the demo page, the contract and its page, Chinwag's own client to install
+//! and the browser client of Socket.IO.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -15,6 +16,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
+const GZIP: &str = "application/gzip";
 const CSS: &str = "text/css; charset=utf-8";
 /// A page loads from its own server alone, also what users send; its icon is in the page.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
@@ -32,8 +34,8 @@ macro_rules! contract {
     };
 }
 
-/// Serves `/` and `/docs`, their scripts and styles, the contract, and `/socket.io/socket.io.js`
-/// with its smaller forms and the source maps that they name.
+/// Serves `/` and `/docs`, their scripts and styles, the contract, the client that the page is made
+/// with, and `/socket.io/socket.io.js` with its smaller forms and the source maps that they name.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", file(HTML, built!("index.html")))
@@ -44,6 +46,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/asyncapi.json", file(JSON, contract!("asyncapi.json")))
         .route("/openapi.json", file(JSON, contract!("openapi.json")))
         .route("/chinwag.d.ts", file(TEXT, contract!("chinwag.d.ts")))
+        .route("/chinwag-client.tgz", file(GZIP, built!("chinwag-client.tgz")))
         // Where they were before.
         .route("/api/docs", get(async || Redirect::permanent("/docs")))
         .route("/api/openapi.json", get(async || Redirect::permanent("/openapi.json")))

@@ -218,6 +218,7 @@ fn pages() -> Vec<PathBuf> {
         "tests/faults",
         "tests/mutations",
         "tests/services",
+        "web-demo/client",
     ];
     for folder in folders {
         let files = fs::read_dir(root().join(folder)).unwrap();

@@ -1,6 +1,7 @@
 /** Accounts: signing up, in and out over the server's API. It knows no page. */
-import { Refusal, tooFast } from '../client/errors';
-import type { Account } from '../client/shapes';
+import { ChatError } from 'chinwag-client';
+
+import type { Account } from '../chat/identity';
 
 const DAY_MS = 24 * 60 * 60_000;
 /** A token lives for 30 days; so there are days left to try again. */
@@ -12,6 +13,18 @@ type Token = Omit<Account, 'name'>;
 interface Envelope<Item> {
   data: Item[];
   error: { message: string; errors: Record<string, string> | null; retry_after_ms?: number };
+}
+
+/** An error that the API was answered with. */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    /** What is wrong with the fields of a form, by their names. */
+    readonly fields: Record<string, string> = {},
+  ) {
+    super(message);
+  }
 }
 
 export async function signUp(form: Record<string, string>): Promise<Account> {
@@ -72,6 +85,9 @@ function refusal({ status }: Response, error?: Envelope<never>['error']): Refusa
   if (error?.message === 'User error') return say(`${errors.error}.`);
   if (status === 401) return say('The username or the password is wrong.');
   if (status === 403) return say('Nobody can sign up here. Ask whoever runs the server.');
-  if (status === 429) return say(tooFast(error?.retry_after_ms));
+  if (status === 429) {
+    const { message = '', retry_after_ms } = error ?? {};
+    return say(new ChatError({ code: 'rate_limited', message, retry_after_ms }).message);
+  }
   return say('The server cannot do this now. Try again later.');
 }

@@ -1,6 +1,7 @@
 /** The files that are to be sent with the next message: chosen, pasted or dropped, and uploaded. */
-import type { File as Stored } from '../client/shapes';
-import { sizeOf, type Upload } from '../client/uploads';
+import type { File as Stored } from 'chinwag-client';
+
+import { sizeOf, type Upload } from '../chat/uploads';
 import { button, byId, element, iconButton, match } from './elements';
 import { icon } from './icons';
 import { changed, client, currentChat, view } from './state';

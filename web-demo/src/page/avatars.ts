@@ -1,7 +1,7 @@
 /** A picture of somebody or of a chat: a photo, or initials in a colour that stays the same. */
-import type { Chat } from '../client/chats';
-import type { ChatClient } from '../client/client';
-import type { Person } from '../client/shapes';
+import type { Acquaintance, MyChat } from 'chinwag-client';
+
+import type { PageClient } from '../chat/client';
 import { element } from './elements';
 import { icon } from './icons';
 
@@ -34,7 +34,7 @@ export function avatar(id: string, name: string, photo = ''): HTMLElement {
 }
 
 /** With a dot that says whether they are online. */
-export function personAvatar(person: Person): HTMLElement {
+export function personAvatar(person: Acquaintance): HTMLElement {
   const picture = avatar(person.id, person.name, person.photo);
   if (person.online !== undefined) {
     picture.append(element('span', person.online ? 'dot online' : 'dot'));
@@ -42,7 +42,7 @@ export function personAvatar(person: Person): HTMLElement {
   return picture;
 }
 
-export function chatAvatar(chat: Chat, client: ChatClient): HTMLElement {
+export function chatAvatar(chat: MyChat, client: PageClient): HTMLElement {
   const other = otherOf(chat, client);
   if (other) return personAvatar(other);
   const picture = avatar(chat.id, chat.name);
@@ -52,12 +52,12 @@ export function chatAvatar(chat: Chat, client: ChatClient): HTMLElement {
 }
 
 /** The other one of a direct chat. */
-export function otherOf({ direct, users = [] }: Chat, { myId, people }: ChatClient) {
+export function otherOf({ direct, users }: MyChat, { myId, people }: PageClient) {
   if (!direct) return undefined;
   return people.get(users.find((id) => id !== myId));
 }
 
 /** A direct chat is called by the other person's name. */
-export function titleOf(chat: Chat, client: ChatClient): string {
+export function titleOf(chat: MyChat, client: PageClient): string {
   return otherOf(chat, client)?.name ?? chat.name;
 }

@@ -1,5 +1,6 @@
 /** Whom one has blocked, and what of theirs is folded away. */
-import type { Message, Person } from '../client/shapes';
+import type { Acquaintance, Message } from 'chinwag-client';
+
 import { personAvatar } from './avatars';
 import { confirmed, openDialog } from './dialogs';
 import { button, element } from './elements';
@@ -11,7 +12,7 @@ export function isFolded({ user_id, chat_id }: Pick<Message, 'user_id' | 'chat_i
   return client.blocked.has(user_id) && !client.chats.get(chat_id)?.direct;
 }
 
-export async function block({ id, name }: Person): Promise<void> {
+export async function block({ id, name }: Acquaintance): Promise<void> {
   const text =
     `${name} can no longer write to you in a direct chat or invite you, and is not told. ` +
     'What they write in other chats is folded away.';
@@ -23,7 +24,7 @@ export async function block({ id, name }: Person): Promise<void> {
   });
 }
 
-export async function unblock({ id, name }: Person): Promise<void> {
+export async function unblock({ id, name }: Acquaintance): Promise<void> {
   await attempt(async () => {
     await client.act.setBlocked(id, false);
     showNotice(`${name} is no longer blocked.`);
@@ -43,7 +44,7 @@ export function showBlocked(): void {
       : 'You have blocked nobody. To block somebody, open the menu of a member or a message.';
     list.replaceChildren(...people.map((person) => element('li', 'item', ...partsOf(person))));
   };
-  const partsOf = (person: Person) => {
+  const partsOf = (person: Acquaintance) => {
     const name = element('span', 'name', client.people.nameOf(person.id, person.name));
     name.dir = 'auto';
     const handle = element('span', 'preview', person.handle ? `@${person.handle}` : '');

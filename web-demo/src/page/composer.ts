@@ -1,5 +1,6 @@
 /** Where one writes: a message, the answer to one, or one's own anew. */
-import type { Message } from '../client/shapes';
+import type { Message } from 'chinwag-client';
+
 import { clearAttachments, drawAttachments, hasFiles, isUploading, takeFiles } from './attachments';
 import { titleOf } from './avatars';
 import { byId, element, iconButton } from './elements';
@@ -24,7 +25,7 @@ export function prepareComposer(): void {
   input().addEventListener('input', () => {
     const chat = currentChat();
     if (!chat) return;
-    if (!view.editing) client.act.typing(chat.id);
+    if (!view.editing) client.typing(chat.id);
     offerMentions(input(), chat);
     drawSend();
   });
@@ -120,14 +121,14 @@ function submit(): void {
   const reply_to = replyTo && { id: replyTo.id, seq: replyTo.seq };
   // The first file has the text; there are as many messages as files. In slow mode the others wait.
   const [file, ...files] = takeFiles(hold?.isSlow ? 1 : undefined);
-  client.act.send({
+  client.send({
     chat_id: chat.id,
     text,
     file,
     mentions: mentions.length ? mentions : undefined,
     reply_to,
   });
-  for (const file of files) client.act.send({ chat_id: chat.id, text: '', file });
+  for (const file of files) client.send({ chat_id: chat.id, text: '', file });
   showLatest();
 }
 

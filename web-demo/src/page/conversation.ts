@@ -1,5 +1,6 @@
 /** The open chat: its head, who is writing, and where there is none, what to do. */
-import type { Chat } from '../client/chats';
+import type { MyChat } from 'chinwag-client';
+
 import { chatAvatar, otherOf, titleOf } from './avatars';
 import { byId } from './elements';
 import { drawMessages } from './messages';
@@ -24,15 +25,15 @@ export function drawConversation(): void {
   drawTyping(chat);
 }
 
-function subtitle(chat: Chat): string {
+function subtitle(chat: MyChat): string {
   // On a phone the list, which says so too, is not in view.
-  if (client.state !== 'connected') return client.connection.isCut ? 'Cut off' : 'Connecting…';
+  if (client.state !== 'connected') return view.isCut ? 'Cut off' : 'Connecting…';
   if (chat.direct) {
     const other = otherOf(chat, client);
     if (!other) return '';
     return other.online ? 'online' : lastSeen(other.last_seen);
   }
-  const count = chat.memberList?.length ?? chat.users?.length ?? 0;
+  const count = chat.memberList?.length ?? chat.users.length;
   const more = chat.hasMoreMembers ? 'over ' : '';
   const members = count === 1 ? '1 member' : `${more}${count} members`;
   const { here } = client.room;
@@ -40,7 +41,7 @@ function subtitle(chat: Chat): string {
   return isHere ? `${members}, ${here.participants} here now` : members;
 }
 
-function drawTyping({ typing }: Chat): void {
+function drawTyping({ typing }: MyChat): void {
   const names = [...typing.values()].map(({ name }) => name);
   const [first, second] = names;
   const text =

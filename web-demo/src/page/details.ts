@@ -1,6 +1,6 @@
 /** The pane beside a chat: what it is, who is in it, what is pinned, and what one may do to it. */
-import type { Chat } from '../client/chats';
-import type { Message } from '../client/shapes';
+import type { Message, MyChat } from 'chinwag-client';
+
 import { chatAvatar, otherOf, titleOf } from './avatars';
 import { block, unblock } from './blocks';
 import { confirmed, field, formDialog } from './dialogs';
@@ -52,14 +52,14 @@ export function drawDetails(): void {
 const labelOf = (control: Element | null) =>
   control?.ariaLabel ?? control?.textContent ?? undefined;
 
-function sections(chat: Chat, files: Message[]): HTMLElement[] {
+function sections(chat: MyChat, files: Message[]): HTMLElement[] {
   const about = element('section', 'about', chatAvatar(chat, client), ...whatItIs(chat));
   const parts = [about, choices(chat), ...rulesSection(chat), pins(), filesSection(chat, files)];
   if (!chat.direct) parts.push(membersSection(chat));
   return [...parts, endings(chat)];
 }
 
-function whatItIs(chat: Chat): HTMLElement[] {
+function whatItIs(chat: MyChat): HTMLElement[] {
   const title = element('h3', '', titleOf(chat, client));
   title.dir = 'auto';
   const other = otherOf(chat, client);
@@ -89,7 +89,7 @@ function described(text: string): (Node | string)[] {
   return parts.map((part, index) => (index % 2 ? linkTo(part) : part));
 }
 
-function editChat({ id, name, description }: Chat): void {
+function editChat({ id, name, description }: MyChat): void {
   const content = [
     field({ name: 'name', label: 'Name', value: name, required: true }),
     field({ name: 'description', label: 'What it is about', value: description ?? '', lines: 3 }),
@@ -98,7 +98,7 @@ function editChat({ id, name, description }: Chat): void {
 }
 
 /** What one sets for oneself, and ways to bring others in. */
-function choices(chat: Chat): HTMLElement {
+function choices(chat: MyChat): HTMLElement {
   const { id, muted, pinned: isPinned, archived } = chat;
   const list = element(
     'section',
@@ -159,14 +159,14 @@ function pins(): HTMLElement {
   return section;
 }
 
-async function goToMessage(chat: Chat, seq: number): Promise<void> {
+async function goToMessage(chat: MyChat, seq: number): Promise<void> {
   if (matchMedia('(max-width: 75rem)').matches) view.details = false;
   changed();
   await showMessage(chat, seq);
 }
 
 /** Asks again after each change of a message, as a pin is one. */
-async function loadPinned({ id, timeline }: Chat): Promise<void> {
+async function loadPinned({ id, timeline }: MyChat): Promise<void> {
   const change = timeline.lastChange;
   if (client.state !== 'connected' || (pinned.chat_id === id && pinned.change >= change)) return;
   pinned = { chat_id: id, change, messages: pinned.chat_id === id ? pinned.messages : [] };
@@ -177,7 +177,7 @@ async function loadPinned({ id, timeline }: Chat): Promise<void> {
   });
 }
 
-function endings(chat: Chat): HTMLElement {
+function endings(chat: MyChat): HTMLElement {
   const section = element('section', 'choices');
   const other = otherOf(chat, client);
   if (other && client.blocked.has(other.id))
@@ -192,7 +192,7 @@ function endings(chat: Chat): HTMLElement {
   return section;
 }
 
-async function leave({ id, name, private: isPrivate, role, users = [] }: Chat): Promise<void> {
+async function leave({ id, name, private: isPrivate, role, users }: MyChat): Promise<void> {
   const back = isPrivate
     ? 'You come back only by an invitation.'
     : 'You can join it again in Discover.';
@@ -201,7 +201,7 @@ async function leave({ id, name, private: isPrivate, role, users = [] }: Chat): 
   if (await confirmed(question)) await attempt(() => goneAfter(client.act.leave(id)));
 }
 
-async function erase({ id, name }: Chat): Promise<void> {
+async function erase({ id, name }: MyChat): Promise<void> {
   const text = 'It goes for everybody, with all that was said in it, and does not come back.';
   const question = { title: `Delete “${name}”?`, text, verb: 'Delete', danger: true };
   if (await confirmed(question)) await attempt(() => goneAfter(client.act.deleteChat(id)));

@@ -1,11 +1,12 @@
 /** The public chats that one may join: the latest, or those whose names begin with some words. */
-import type { ChatNews } from '../client/shapes';
+import type { PublicChat } from 'chinwag-client';
+
 import { avatar } from './avatars';
 import { afterPause, button, byId, element, match } from './elements';
 import { plain } from './markup';
 import { attempt, client, goTo, view } from './state';
 
-let found: ChatNews[] = [];
+let found: PublicChat[] = [];
 let isLoaded = false;
 
 /** Asks anew, once the person has stopped typing. */
@@ -15,7 +16,8 @@ export async function discover(): Promise<void> {
   if (view.tab !== 'discover' || client.state !== 'connected') return;
   await attempt(async () => {
     const text = view.filter;
-    const chats = await client.act.listPublicChats(text);
+    const body = { text: text || undefined, limit: 50 };
+    const { chats } = await client.request('list-public-chats', body);
     if (text !== view.filter) return;
     found = chats;
     isLoaded = true;
@@ -34,7 +36,7 @@ export function drawDiscover(): void {
   match(byId('rooms'), found, (chat) => chat.id, newRoom, drawRoom);
 }
 
-function newRoom({ id, name }: ChatNews): HTMLElement {
+function newRoom({ id, name }: PublicChat): HTMLElement {
   const lines = element('span', 'lines', element('span', 'name'), element('span', 'preview'));
   const join = button('small', () => void attempt(() => enter(id)), '');
   const picture = avatar(id, name);
@@ -42,7 +44,7 @@ function newRoom({ id, name }: ChatNews): HTMLElement {
   return element('li', 'item', picture, lines, join);
 }
 
-function drawRoom(item: HTMLElement, { id, name, members = 0, description }: ChatNews): void {
+function drawRoom(item: HTMLElement, { id, name, members, description }: PublicChat): void {
   const [title, about] = item.querySelectorAll<HTMLElement>('.name, .preview');
   const join = item.querySelector('button')!;
   const isMember = client.chats.has(id);

@@ -1,7 +1,7 @@
 /** What a message shows of its file: the picture, or a line with its name. */
-import type { Chat } from '../client/chats';
-import { isPicture, type File, type Message } from '../client/shapes';
-import { sizeOf } from '../client/uploads';
+import { type File, type Message, type MyChat, isPicture } from 'chinwag-client';
+
+import { sizeOf } from '../chat/uploads';
 import { isFolded } from './blocks';
 import { element } from './elements';
 import { icon } from './icons';
@@ -34,7 +34,7 @@ export function said(message: Message): string {
   return `${kind}: ${caption || file.name}`;
 }
 
-export function fileOf({ message, pending }: MessageRow, chat: Chat): HTMLElement | undefined {
+export function fileOf({ message, pending }: MessageRow, chat: MyChat): HTMLElement | undefined {
   const file = message?.deleted_at ? undefined : (message?.file ?? pending?.file);
   if (!file) return undefined;
   return isPicture(file) && !isBroken(file)
@@ -42,7 +42,7 @@ export function fileOf({ message, pending }: MessageRow, chat: Chat): HTMLElemen
     : fileLine(file, chat, message);
 }
 
-function picture(file: File, chat: Chat, message?: Message): HTMLElement {
+function picture(file: File, chat: MyChat, message?: Message): HTMLElement {
   const { width = WIDEST, height = HIGHEST } = file;
   const scale = Math.min(1, WIDEST / width, HIGHEST / height);
   // Its place is as large before it is there, so that nothing moves when it comes.
@@ -61,7 +61,7 @@ function picture(file: File, chat: Chat, message?: Message): HTMLElement {
 }
 
 /** A square of a picture, for a list of them. */
-export function thumbnail(chat: Chat, message: Message): HTMLElement {
+export function thumbnail(chat: MyChat, message: Message): HTMLElement {
   const { name } = message.file!;
   const image = newImage(chat, message, `Picture ${name}`);
   const link = element('a', '', image);
@@ -69,14 +69,14 @@ export function thumbnail(chat: Chat, message: Message): HTMLElement {
   return leadTo(link, chat, message);
 }
 
-function newImage(chat: Chat, message: Message, alt: string): HTMLImageElement {
+function newImage(chat: MyChat, message: Message, alt: string): HTMLImageElement {
   const image = Object.assign(new Image(), { loading: 'lazy', decoding: 'async', alt });
   image.addEventListener('error', () => void readAgain(chat, message));
   image.src = pathOf(message.file!.url!);
   return image;
 }
 
-export function fileLine(file: File, chat: Chat, message?: Message): HTMLElement {
+export function fileLine(file: File, chat: MyChat, message?: Message): HTMLElement {
   const name = element('span', 'name', file.name || 'A file');
   name.dir = 'auto';
   const size = isBroken(file) ? 'It cannot be shown' : sizeOf(file.size);
@@ -89,7 +89,7 @@ export function fileLine(file: File, chat: Chat, message?: Message): HTMLElement
   return leadTo(link, chat, message);
 }
 
-function leadTo(link: HTMLAnchorElement, chat: Chat, message: Message): HTMLElement {
+function leadTo(link: HTMLAnchorElement, chat: MyChat, message: Message): HTMLElement {
   const url = message.file!.url!;
   Object.assign(link, { href: pathOf(url), target: '_blank', rel: 'noopener noreferrer' });
   link.addEventListener('click', (event) => {
@@ -104,7 +104,7 @@ function leadTo(link: HTMLAnchorElement, chat: Chat, message: Message): HTMLElem
 }
 
 /** An address ends after a while: then the message has another one. */
-async function readAgain({ timeline }: Chat, { seq, file }: Message): Promise<void> {
+async function readAgain({ timeline }: MyChat, { seq, file }: Message): Promise<void> {
   const fresh = await timeline.refresh(seq).catch(() => undefined);
   if (fresh && fresh.file?.url !== file!.url) return;
   broken.add(file!.id);

@@ -1,12 +1,12 @@
 /** Why one cannot write in a chat now, and when one can again. */
-import type { Chat } from '../client/chats';
-import { isMuted, type Person } from '../client/shapes';
+import type { Acquaintance, MyChat } from 'chinwag-client';
+
 import { fileCount } from './attachments';
 import { otherOf } from './avatars';
 import { unblock } from './blocks';
 import { button, byId, element } from './elements';
 import { icon, type IconName } from './icons';
-import { client } from './state';
+import { client, isMuted } from './state';
 import { moment, pause, timeLeft } from './time';
 
 const MINUTE_MS = 60_000;
@@ -23,12 +23,12 @@ export interface Hold {
   /** Until when one waits, in milliseconds since 1970. */
   until?: number;
   /** Whom one could unblock. */
-  blocked?: Person;
+  blocked?: Acquaintance;
 }
 
 let timer = 0;
 
-export function holdOn(chat: Chat): Hold | undefined {
+export function holdOn(chat: MyChat): Hold | undefined {
   if (chat.direct) return blockedIn(chat);
   if (chat.me && isMuted(chat.me)) {
     const { muted_until } = chat.me;
@@ -54,9 +54,9 @@ export function holdOn(chat: Chat): Hold | undefined {
 }
 
 /** Whether one may react to messages, answer them, and edit one's own. */
-export const mayAnswer = (chat: Chat) => !holdOn(chat)?.isClosed;
+export const mayAnswer = (chat: MyChat) => !holdOn(chat)?.isClosed;
 
-function blockedIn(chat: Chat): Hold | undefined {
+function blockedIn(chat: MyChat): Hold | undefined {
   const other = otherOf(chat, client);
   if (!other || !client.blocked.has(other.id)) return undefined;
   const text = `You have blocked ${other.name}. They cannot answer you.`;
@@ -90,7 +90,7 @@ export function drawHold(hold: Hold | undefined, again: () => void): void {
   timer = setTimeout(again, isCounted ? left % 1_000 || 1_000 : MINUTE_MS);
 }
 
-async function unblockHere(blocked: Person): Promise<void> {
+async function unblockHere(blocked: Acquaintance): Promise<void> {
   await unblock(blocked);
   // The control that had the focus goes with the block.
   byId('text').focus();

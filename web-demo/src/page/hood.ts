@@ -1,10 +1,10 @@
 /** Under the hood: what goes over the connection, and the code for the latest of it. */
-import type { Traffic } from '../client/connection';
-import { isAccount, type Identity } from '../client/shapes';
+import { isAccount, type Identity } from '../chat/identity';
+import type { Watched } from '../chat/uploads';
 import { button, byId, element, iconButton, on } from './elements';
 import { copyText } from './message-tools';
 import { recipesFor } from './recipes';
-import { changed, client } from './state';
+import { changed, client, view } from './state';
 
 const KEPT = 300;
 /** What the page asks by itself: not what somebody has done. */
@@ -23,9 +23,9 @@ const QUIET = [
   'list-blocked',
 ];
 
-const events: Traffic[] = [];
-let latest: Traffic | undefined;
-let selected: Traffic | undefined;
+const events: Watched[] = [];
+let latest: Watched | undefined;
+let selected: Watched | undefined;
 let identity: Identity;
 let timer = 0;
 
@@ -33,7 +33,7 @@ export function watchTraffic(who: Identity): void {
   identity = who;
   events.length = 0;
   latest = selected = undefined;
-  client.connection.watch = (traffic) => {
+  client.watch = (traffic) => {
     if (!events.includes(traffic)) events.push(traffic);
     if (events.length > KEPT) events.shift();
     if (traffic.direction === 'out' && !QUIET.includes(traffic.event)) latest = traffic;
@@ -44,7 +44,9 @@ export function watchTraffic(who: Identity): void {
 export function prepareHood(): void {
   byId('hood-close').append(iconButton('close', 'Close', () => showHood(false)));
   on<HTMLInputElement>('cut', 'change', (box) => {
-    client.connection.setCut(box.checked);
+    view.isCut = box.checked;
+    if (view.isCut) client.close();
+    else void client.connect();
     changed();
   });
   on('hood-clear', 'click', () => {
@@ -58,7 +60,7 @@ export function showHood(isShown = Boolean(byId('hood').hidden)): void {
   byId('hood').hidden = !isShown;
   document.body.classList.toggle('with-hood', isShown);
   if (!isShown) return;
-  byId<HTMLInputElement>('cut').checked = client.connection.isCut;
+  byId<HTMLInputElement>('cut').checked = view.isCut;
   draw();
   byId('hood').querySelector<HTMLElement>('input')?.focus();
 }
@@ -73,7 +75,7 @@ function draw(): void {
   drawCode(selected ?? latest);
 }
 
-function eventItem(traffic: Traffic): HTMLElement {
+function eventItem(traffic: Watched): HTMLElement {
   const { direction, event, at, took_ms } = traffic;
   const isOut = direction === 'out';
   const arrow = element('span', `arrow ${direction}`, isOut ? '↑' : '↓');
@@ -97,11 +99,11 @@ function eventItem(traffic: Traffic): HTMLElement {
   return element('li', '', pick);
 }
 
-const underWay = ({ progress }: Traffic) =>
+const underWay = ({ progress }: Watched) =>
   progress === undefined ? '…' : `${Math.floor(progress * 100)} %`;
 
 /** The numbers by which a client misses nothing. */
-function numbersOf({ body, answer }: Traffic): string {
+function numbersOf({ body, answer }: Watched): string {
   const { seq, change } = { ...(body as object), ...(answer as object) } as {
     seq?: number;
     change?: number;
@@ -111,7 +113,7 @@ function numbersOf({ body, answer }: Traffic): string {
     .join(' ');
 }
 
-function drawCode(traffic?: Traffic): void {
+function drawCode(traffic?: Watched): void {
   const place = byId('code');
   if (!traffic) {
     place.replaceChildren(

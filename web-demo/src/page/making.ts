@@ -1,5 +1,6 @@
 /** The dialogs that make something: a chat, a direct message, a team, a better profile. */
-import type { Team } from '../client/shapes';
+import type { Team } from 'chinwag-client';
+
 import { button, element } from './elements';
 import { field, formDialog, openDialog, select } from './dialogs';
 import { choosePerson, peopleField } from './picker';
@@ -57,7 +58,7 @@ export function writeTo(user_id: string): void {
 export function invite(chat_id: string): void {
   const chat = client.chats.get(chat_id);
   if (!chat) return;
-  const isNew = ({ id }: { id: string }) => !chat.users?.includes(id);
+  const isNew = ({ id }: { id: string }) => !chat.users.includes(id);
   choosePerson(
     `Invite to ${chat.name}`,
     (person) =>

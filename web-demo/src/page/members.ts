@@ -1,7 +1,7 @@
 /** Who is in a chat, with their roles, and what may be done about them. */
-import type { Treatment } from '../client/actions';
-import type { Chat } from '../client/chats';
-import { isMuted, type Member, type Person, type Role } from '../client/shapes';
+import type { Acquaintance, Member, MyChat } from 'chinwag-client';
+
+import type { Treatment } from '../chat/actions';
 import { personAvatar } from './avatars';
 import { block, unblock } from './blocks';
 import { confirmed } from './dialogs';
@@ -9,13 +9,13 @@ import { element, iconButton } from './elements';
 import { longList } from './lists';
 import { writeTo } from './making';
 import { openMenu, type Item } from './menu';
-import { attempt, client, mayModerate } from './state';
+import { attempt, client, isMuted, mayModerate } from './state';
 
 /** Of more people the rest is shown when it is asked for. */
 const SHOWN = 50;
 const RANK = { owner: 0, moderator: 1, member: 2 };
 
-export function membersSection(chat: Chat): HTMLElement {
+export function membersSection(chat: MyChat): HTMLElement {
   const members = chat.memberList ?? [];
   const heading = element(
     'h3',
@@ -33,7 +33,7 @@ export function membersSection(chat: Chat): HTMLElement {
   return element('section', '', heading, ...list);
 }
 
-const personOf = ({ user }: Member): Person => client.people.get(user.id) ?? user;
+const personOf = ({ user }: Member): Acquaintance => client.people.get(user.id) ?? user;
 
 function byRank(one: Member, other: Member): number {
   const rank = ({ role = 'member' }: Member) => RANK[role];
@@ -45,7 +45,7 @@ function byRank(one: Member, other: Member): number {
   );
 }
 
-function memberItem(chat: Chat, member: Member): HTMLLIElement {
+function memberItem(chat: MyChat, member: Member): HTMLLIElement {
   const person = personOf(member);
   const isMe = person.id === client.myId;
   const name = element('span', 'name', isMe ? `${person.name} (you)` : person.name);
@@ -74,23 +74,23 @@ function memberItem(chat: Chat, member: Member): HTMLLIElement {
   return item;
 }
 
-function actionsFor(chat: Chat, member: Member, person: Person): Item[] {
+function actionsFor(chat: MyChat, member: Member, person: Acquaintance): Item[] {
   const write: Item = { icon: 'chat', text: 'Write to them', act: () => writeTo(person.id) };
   return [write, ...moderationOf(chat, member, person), blockItem(person)];
 }
 
 /** Ends a block, or asks whether to make one. */
-export function blockItem(person: Person): Item {
+export function blockItem(person: Acquaintance): Item {
   if (client.blocked.has(person.id))
     return { icon: 'block', text: 'Unblock', act: () => void unblock(person) };
   return { icon: 'block', text: 'Block', danger: true, act: () => void block(person) };
 }
 
-function moderationOf(chat: Chat, member: Member, { id, name }: Person): Item[] {
+function moderationOf(chat: MyChat, member: Member, { id, name }: Acquaintance): Item[] {
   const { role } = member;
   const muted = isMuted(member);
   const items: Item[] = [];
-  const set = (to: Role) => void attempt(() => client.act.setRole(chat.id, id, to));
+  const set = (to: Member['role']) => void attempt(() => client.act.setRole(chat.id, id, to));
   const treat = (request: Treatment) =>
     void attempt(() => client.act.treatMember(request, chat.id, id));
   const ask = async (title: string, text: string, verb: string, act: () => void) => {

@@ -1,6 +1,6 @@
 /** Completes a name after an @, and finds who is mentioned in a text. */
-import type { Chat } from '../client/chats';
-import type { Person } from '../client/shapes';
+import type { Acquaintance, MyChat } from 'chinwag-client';
+
 import { personAvatar } from './avatars';
 import { byId, element } from './elements';
 import { client } from './state';
@@ -9,13 +9,13 @@ const OFFERED = 6;
 /** An @ at the beginning of a word, and what is typed after it. */
 const BEGUN = /(^|\s)@([\p{L}\p{N}_]*)$/u;
 
-let offered: Person[] = [];
+let offered: Acquaintance[] = [];
 let chosen = 0;
 
-export function offerMentions(input: HTMLTextAreaElement, chat: Chat): void {
+export function offerMentions(input: HTMLTextAreaElement, chat: MyChat): void {
   const begun = input.value.slice(0, input.selectionStart).match(BEGUN);
   const text = begun?.[2]?.toLowerCase();
-  const begins = ({ name, handle }: Person) =>
+  const begins = ({ name, handle }: Acquaintance) =>
     [handle ?? '', ...name.split(' '), name].some((word) => word.toLowerCase().startsWith(text!));
   offered = text === undefined ? [] : membersOf(chat).filter(begins).slice(0, OFFERED);
   chosen = 0;
@@ -42,17 +42,17 @@ export function completes(event: KeyboardEvent, input: HTMLTextAreaElement): boo
   return true;
 }
 
-export function mentionedIn(text: string, chat: Chat): string[] {
+export function mentionedIn(text: string, chat: MyChat): string[] {
   const mentioned = membersOf(chat).filter(({ name }) => text.includes(`@${name}`));
   return mentioned.slice(0, 50).map(({ id }) => id);
 }
 
-function membersOf({ memberList = [] }: Chat): Person[] {
+function membersOf({ memberList = [] }: MyChat): Acquaintance[] {
   const others = memberList.filter(({ user }) => user.id !== client.myId);
   return others.map(({ user }) => client.people.get(user.id) ?? user);
 }
 
-function complete(input: HTMLTextAreaElement, { name }: Person): void {
+function complete(input: HTMLTextAreaElement, { name }: Acquaintance): void {
   const end = input.selectionStart;
   const start = input.value.slice(0, end).lastIndexOf('@');
   input.setRangeText(`@${name} `, start, end, 'end');

@@ -1,6 +1,6 @@
 /** What can be done with a message: the menu of it, and the reactions to choose from. */
-import type { Chat } from '../client/chats';
-import type { Message } from '../client/shapes';
+import type { Message, MyChat } from 'chinwag-client';
+
 import { edit, reply } from './composer';
 import { confirmed } from './dialogs';
 import { button, element } from './elements';
@@ -50,7 +50,7 @@ export function openReactions(at: HTMLElement, message: Message): void {
   openPanel(at, panel);
 }
 
-export function openTools(at: HTMLElement, message: Message, chat: Chat): void {
+export function openTools(at: HTMLElement, message: Message, chat: MyChat): void {
   const isMine = message.user_id === client.myId;
   const items: Item[] = [];
   if (mayAnswer(chat)) {

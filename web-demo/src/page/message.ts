@@ -1,6 +1,6 @@
 /** One message: who says what, what it answers, what others made of it, and what can be done. */
-import type { Chat } from '../client/chats';
-import type { Message, Reaction } from '../client/shapes';
+import type { Message, MyChat, Reaction } from 'chinwag-client';
+
 import { personAvatar, toneOf } from './avatars';
 import { isFolded } from './blocks';
 import { button, element, iconButton } from './elements';
@@ -30,7 +30,7 @@ export function newMessage({ isMine }: MessageRow): HTMLElement {
 }
 
 /** Draws it anew if anything of it has changed. */
-export function drawMessage(item: HTMLElement, row: MessageRow, chat: Chat): void {
+export function drawMessage(item: HTMLElement, row: MessageRow, chat: MyChat): void {
   const { message, pending } = row;
   const quoted = quotedBy(row, chat);
   const isUnfolded = unfolded.has(row.key);
@@ -66,7 +66,7 @@ export function drawMessage(item: HTMLElement, row: MessageRow, chat: Chat): voi
   if (hadFocus) item.focus({ preventScroll: true });
 }
 
-function partsOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
+function partsOf(row: MessageRow, chat: MyChat, quoted?: Message): HTMLElement[] {
   const { message, pending, isMine } = row;
   const author = element(
     'p',
@@ -91,7 +91,7 @@ function partsOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
   return parts;
 }
 
-function contentOf(row: MessageRow, chat: Chat, quoted?: Message): HTMLElement[] {
+function contentOf(row: MessageRow, chat: MyChat, quoted?: Message): HTMLElement[] {
   const parts: HTMLElement[] = [];
   const answered = row.message?.reply_to ?? row.pending?.reply_to;
   if (answered) parts.push(quotation(answered.seq, chat, quoted));
@@ -155,12 +155,12 @@ function unfolding(key: string, text: string): HTMLElement {
   );
 }
 
-function quotedBy({ message, pending }: MessageRow, { timeline }: Chat): Message | undefined {
+function quotedBy({ message, pending }: MessageRow, { timeline }: MyChat): Message | undefined {
   const answered = message?.reply_to ?? pending?.reply_to;
   return answered && timeline.at(answered.seq);
 }
 
-function quotation(seq: number, chat: Chat, quoted?: Message): HTMLElement {
+function quotation(seq: number, chat: MyChat, quoted?: Message): HTMLElement {
   const author = quoted
     ? client.people.nameOf(quoted.user_id, quoted.user.name)
     : 'An earlier message';
@@ -231,14 +231,14 @@ function reactionsOf(message: Message, reactions: Reaction[]): HTMLElement {
 function failureOf({ pending }: MessageRow): HTMLElement {
   const line = element('p', 'failure', pending!.failure!, ' ');
   line.append(
-    button('link', () => client.act.retry(pending!), 'Try again'),
+    button('link', () => client.retry(pending!), 'Try again'),
     ' ',
     button('link', () => client.outbox.remove(pending!.client_id), 'Discard'),
   );
   return line;
 }
 
-function toolsOf(message: Message, chat: Chat): HTMLElement {
+function toolsOf(message: Message, chat: MyChat): HTMLElement {
   const react = iconButton('smile', 'React', () => openReactions(react, message));
   const answer = iconButton('reply', 'Reply', () => reply(message));
   const more = iconButton('menu', 'More actions', () => openTools(more, message, chat));

@@ -2,9 +2,8 @@
  * The messages on the page. Of a long history only a window is drawn, which moves as one scrolls.
  * It keeps to the end while the reader is there, and otherwise to what they are reading.
  */
-import type { Chat } from '../client/chats';
-import type { Message } from '../client/shapes';
-import { placeOf } from '../client/timeline';
+import { type Message, type MyChat, placeOf } from 'chinwag-client';
+
 import { byId, element, match } from './elements';
 import { drawMessage, newMessage } from './message';
 import { isLine, rowsOf, type Row } from './rows';
@@ -45,7 +44,7 @@ export function prepareMessages(): void {
   byId('earlier').addEventListener('click', () => void earlier());
 }
 
-export function drawMessages(chat: Chat): void {
+export function drawMessages(chat: MyChat): void {
   const isOther = place.chat_id !== chat.id;
   if (isOther) place = newPlace(chat.id);
   const { timeline } = chat;
@@ -94,7 +93,7 @@ export function showLatest(): void {
 }
 
 /** Shows a message wherever it is in the history. */
-export async function showMessage(chat: Chat, seq: number): Promise<void> {
+export async function showMessage(chat: MyChat, seq: number): Promise<void> {
   await attempt(async () => {
     await chat.timeline.reach(seq);
     if (currentChat()?.id !== chat.id) return;
@@ -122,7 +121,7 @@ function create(row: Row): HTMLElement {
   return line;
 }
 
-function update(item: HTMLElement, row: Row, chat: Chat): void {
+function update(item: HTMLElement, row: Row, chat: MyChat): void {
   if (!isLine(row)) drawMessage(item, row, chat);
 }
 
@@ -187,7 +186,7 @@ async function moveUp(): Promise<void> {
   drawMessages(chat);
 }
 
-function readPlace(isWhole: boolean, chat: Chat): void {
+function readPlace(isWhole: boolean, chat: MyChat): void {
   const wasAtEnd = place.isAtEnd;
   place.isAtEnd = isWhole && isNearEnd();
   if (place.isAtEnd) place.seen = chat.timeline.end;
@@ -220,7 +219,7 @@ function toEnd(): void {
   byId('history').scrollTop = byId('history').scrollHeight;
 }
 
-function drawLatest({ timeline }: Chat, messages: Message[]): void {
+function drawLatest({ timeline }: MyChat, messages: Message[]): void {
   byId('latest').hidden = place.isAtEnd || !place.isOpened;
   let count = 0;
   for (let at = messages.length - 1; at >= 0 && messages[at]!.seq > place.seen; at -= 1) {

@@ -1,5 +1,6 @@
 /** Finds people by name or handle, in a dialog or as a part of one. */
-import type { Person } from '../client/shapes';
+import type { Acquaintance } from 'chinwag-client';
+
 import { personAvatar } from './avatars';
 import { afterPause, button, element, iconButton } from './elements';
 import { openDialog } from './dialogs';
@@ -9,8 +10,8 @@ import { attempt, client } from './state';
 /** A field with what it finds beneath it; `chosen` gets each person that is picked. */
 export function peopleFinder(
   label: string,
-  isOffered: (person: Person) => boolean,
-  chosen: (person: Person) => void,
+  isOffered: (person: Acquaintance) => boolean,
+  chosen: (person: Acquaintance) => void,
 ) {
   const input = element('input', '');
   Object.assign(input, { type: 'search', autocomplete: 'off', placeholder: 'Name or handle' });
@@ -19,7 +20,7 @@ export function peopleFinder(
   list.ariaLabel = 'People';
   const hint = element('p', 'hint');
   hint.role = 'status';
-  const show = (people: Person[]) => {
+  const show = (people: Acquaintance[]) => {
     const offered = people.filter(({ id }) => id !== client.myId).filter(isOffered);
     list.replaceChildren(
       ...offered.slice(0, 50).map((person) => element('li', '', personButton(person, chosen))),
@@ -45,7 +46,7 @@ function noneFor(text: string): string {
   return text ? 'Nobody by this name or handle.' : 'Type the beginning of a name or a handle.';
 }
 
-function personButton(person: Person, chosen: (person: Person) => void): HTMLElement {
+function personButton(person: Acquaintance, chosen: (person: Acquaintance) => void): HTMLElement {
   const name = element('span', 'name', person.name);
   name.dir = 'auto';
   const handle = element('span', 'preview', person.handle ? `@${person.handle}` : '');
@@ -60,8 +61,8 @@ function personButton(person: Person, chosen: (person: Person) => void): HTMLEle
 /** Asks for one person. */
 export function choosePerson(
   title: string,
-  chosen: (person: Person) => void,
-  isOffered: (person: Person) => boolean = () => true,
+  chosen: (person: Acquaintance) => void,
+  isOffered: (person: Acquaintance) => boolean = () => true,
 ): void {
   const { dialog, close } = openDialog(title, 'finder');
   const finder = peopleFinder('Find people', isOffered, (person) => {
@@ -79,7 +80,7 @@ export function choosePerson(
 
 /** A part of a form in which several people are picked. */
 export function peopleField(label: string) {
-  const picked = new Map<string, Person>();
+  const picked = new Map<string, Acquaintance>();
   const chips = element('ul', 'chips');
   chips.ariaLabel = 'Picked';
   const draw = () => {

@@ -1,5 +1,5 @@
 /** The code that does what the page has just done, for those who want to do it too. */
-import { UPLOAD } from '../client/uploads';
+import { UPLOAD } from '../chat/uploads';
 
 export interface Recipe {
   title: string;

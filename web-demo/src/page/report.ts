@@ -1,5 +1,6 @@
 /** Telling those who run the server of a message. */
-import type { Message } from '../client/shapes';
+import type { Message } from 'chinwag-client';
+
 import { checkbox, field, formDialog, select } from './dialogs';
 import { element } from './elements';
 import { said } from './files';

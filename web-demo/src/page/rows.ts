@@ -1,7 +1,6 @@
 /** What stands between the first and the last message on the page: messages, and lines between them. */
-import type { Chat } from '../client/chats';
-import type { Pending } from '../client/outbox';
-import type { Message, Person } from '../client/shapes';
+import type { Acquaintance, Message, MyChat, Pending } from 'chinwag-client';
+
 import { client } from './state';
 import { dayName, isSameDay } from './time';
 
@@ -19,7 +18,7 @@ export interface MessageRow {
   first: boolean;
   last: boolean;
   /** Members who have read up to it. */
-  readers: Person[];
+  readers: Acquaintance[];
   message?: Message;
   pending?: Pending;
 }
@@ -28,7 +27,7 @@ export const isLine = (row: Row): row is Exclude<Row, MessageRow> => 'line' in r
 
 /** `unreadFrom` is the `seq` above which a line says that what follows is new. */
 export function rowsOf(
-  chat: Chat,
+  chat: MyChat,
   messages: Message[],
   withPending: boolean,
   unreadFrom?: number,
@@ -56,7 +55,7 @@ export function rowsOf(
   return rows;
 }
 
-function ofMessage(chat: Chat, message: Message): MessageRow {
+function ofMessage(chat: MyChat, message: Message): MessageRow {
   const isMine = message.user_id === client.myId;
   return {
     // With the client's id, so that a pending message keeps its element when it is confirmed.
@@ -72,7 +71,7 @@ function ofMessage(chat: Chat, message: Message): MessageRow {
   };
 }
 
-function ofPending(chat: Chat, pending: Pending): MessageRow {
+function ofPending(chat: MyChat, pending: Pending): MessageRow {
   return {
     key: `${chat.id} ${client.myId} ${pending.client_id}`,
     author: client.myId,
@@ -86,7 +85,7 @@ function ofPending(chat: Chat, pending: Pending): MessageRow {
   };
 }
 
-function readersOf({ memberList = [] }: Chat, { seq }: Message): Person[] {
+function readersOf({ memberList = [] }: MyChat, { seq }: Message): Acquaintance[] {
   const readers = memberList.filter(
     ({ user, read_seq }) => user.id !== client.myId && read_seq >= seq,
   );

@@ -1,5 +1,6 @@
 /** The rules of a chat: who may write and how often, and what is kept. Moderators set them. */
-import { rulesOf, type Chat, type Rules } from '../client/chats';
+import type { MyChat } from 'chinwag-client';
+
 import { confirmed, formDialog, select } from './dialogs';
 import { button, element } from './elements';
 import { icon, type IconName } from './icons';
@@ -9,8 +10,10 @@ import { days, duration, pause } from './time';
 const PAUSES_S = [0, 5, 10, 30, 60, 300, 900, 3_600];
 const KEPT_DAYS = [0, 1, 7, 30, 90, 365];
 
+type Rules = Pick<MyChat, 'frozen' | 'slow_mode' | 'history' | 'retention_days'>;
+
 /** What is not as usual, and for moderators a way to change it. */
-export function rulesSection(chat: Chat): HTMLElement[] {
+export function rulesSection(chat: MyChat): HTMLElement[] {
   const lines = linesOf(chat);
   const isModerator = mayModerate(chat);
   if (chat.direct || (lines.length === 0 && !isModerator)) return [];
@@ -22,8 +25,8 @@ export function rulesSection(chat: Chat): HTMLElement[] {
   return [section];
 }
 
-function linesOf(chat: Chat): HTMLElement[] {
-  const { frozen, slow_mode, history, retention_days } = rulesOf(chat);
+function linesOf(chat: MyChat): HTMLElement[] {
+  const { frozen, slow_mode, history, retention_days } = chat;
   const line = (name: IconName, text: string) => element('li', '', icon(name), text);
   return [
     ...(frozen ? [line('lock', 'Only moderators may write')] : []),
@@ -41,9 +44,9 @@ function numbers(offered: number[], value: number, name: (value: number) => stri
   return all.map((number): [string, string] => [String(number), name(number)]);
 }
 
-function changeRules(chat: Chat): void {
-  const before = rulesOf(chat);
-  const { frozen, slow_mode, history, retention_days } = before;
+function changeRules(chat: MyChat): void {
+  const { frozen, slow_mode, history, retention_days } = chat;
+  const before: Rules = { frozen, slow_mode, history, retention_days };
   const content = [
     select({
       name: 'frozen',

@@ -1,6 +1,6 @@
 /** The messages in all chats that have the words of the field above the list. */
-import { ChatError } from '../client/errors';
-import type { Message } from '../client/shapes';
+import { ChatError, type Message } from 'chinwag-client';
+
 import { chatAvatar, titleOf } from './avatars';
 import { isFolded } from './blocks';
 import { afterPause, button, byId, element } from './elements';
@@ -37,7 +37,9 @@ export async function search(more = false): Promise<void> {
   if (!text || client.state !== 'connected') return;
   const { next } = found;
   try {
-    const page = await client.act.search(text, more ? next : undefined);
+    const page = await client.request('search-messages', {
+      query: { text, limit: 20, before: more ? next : undefined },
+    });
     // Meanwhile something else may have been asked for.
     if (found.text !== text || found.next !== next) return;
     found.messages.push(...page.messages);

@@ -1,8 +1,8 @@
 /** Who is in, in this window, and what of them outlives a reload. */
-import type { Chat } from '../client/chats';
-import { ChatClient } from '../client/client';
-import { ChatError } from '../client/errors';
-import { isAccount, type Account, type Identity } from '../client/shapes';
+import { ChatError, type MyChat } from 'chinwag-client';
+
+import { PageClient } from '../chat/client';
+import { isAccount, type Account, type Identity } from '../chat/identity';
 import { isDue, renew, signOut as endToken } from './account';
 import { clearComposer } from './composer';
 import { closeDialogs } from './dialogs';
@@ -32,10 +32,11 @@ export function enter(newcomer: Identity): void {
   identity = newcomer;
   save();
   const token = async () => (isAccount(newcomer) ? tokenOf(newcomer) : undefined);
-  const listener = { changed, failed, refused, removed, invited: changed, announced: discoverSoon };
-  setClient(new ChatClient(newcomer, token, localStorage, listener));
+  setClient(new PageClient(newcomer, token, { changed, failed, refused, removed }));
+  client.on('chatroom', discoverSoon);
   watchTraffic(newcomer);
-  client.connect(location.hash.slice(1) || undefined);
+  client.current = location.hash.slice(1) || undefined;
+  void client.connect();
   showError('');
   hideWelcome();
   changed();
@@ -87,14 +88,14 @@ function refused(): void {
   void showWelcome(why, 'sign-in');
 }
 
-function removed({ name }: Chat): void {
+function removed({ name }: MyChat): void {
   showNotice(`You are no longer in “${name}”.`);
   closeLink();
 }
 
 /** Takes the person out of the page. What they wrote stays, for when they come back. */
 function leave(): void {
-  client.connection.close();
+  client.close();
   identity = undefined;
   closeDialogs();
   clearComposer();
@@ -104,6 +105,7 @@ function leave(): void {
     tab: 'chats',
     shown: 'all',
     filter: '',
+    isCut: false,
     replyTo: undefined,
     editing: undefined,
   });

@@ -1,6 +1,6 @@
 /** The files of a chat, as far as its messages are here: the server keeps no list of them. */
-import type { Chat } from '../client/chats';
-import { isPicture, type Message } from '../client/shapes';
+import { type Message, type MyChat, isPicture } from 'chinwag-client';
+
 import { isFolded } from './blocks';
 import { button, element } from './elements';
 import { fileLine, isBroken, thumbnail } from './files';
@@ -12,12 +12,12 @@ const PICTURES = 9;
 const OTHERS = 5;
 
 /** The latest first. */
-export function filesIn({ timeline }: Chat): Message[] {
+export function filesIn({ timeline }: MyChat): Message[] {
   const found = timeline.messages?.filter((message) => message.file && !isFolded(message));
   return found?.reverse() ?? [];
 }
 
-export function filesSection(chat: Chat, messages: Message[]): HTMLElement {
+export function filesSection(chat: MyChat, messages: Message[]): HTMLElement {
   const { earlier, isPart } = chat.timeline;
   const isShown = ({ file }: Message) => isPicture(file!) && !isBroken(file);
   const pictures = messages.filter(isShown);

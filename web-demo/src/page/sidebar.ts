@@ -1,6 +1,6 @@
 /** The list of chats: who is in, what there is to open, and what is new in it. */
-import type { Chat } from '../client/chats';
-import type { Invitation } from '../client/shapes';
+import type { Invitation, MyChat } from 'chinwag-client';
+
 import { chatAvatar, personAvatar, titleOf } from './avatars';
 import { button, byId, element, match } from './elements';
 import { said } from './files';
@@ -37,8 +37,7 @@ export function drawSidebar(name: string): void {
 
 function drawMe(name: string): void {
   const me = client.people.get(client.myId) ?? { id: client.myId, name };
-  const { connection, state } = client;
-  const text = connection.isCut ? 'Cut off' : CONNECTION[state];
+  const text = view.isCut ? 'Cut off' : CONNECTION[client.state];
   const drawn = JSON.stringify([me, text]);
   if (byId('me').dataset.drawn === drawn) return;
   byId('me').dataset.drawn = drawn;
@@ -46,7 +45,7 @@ function drawMe(name: string): void {
   byId('person').textContent = me.name;
   byId('handle').textContent = me.handle ? `@${me.handle}` : '';
   byId('connection').textContent = text;
-  document.body.dataset.connection = state;
+  document.body.dataset.connection = client.state;
 }
 
 function drawChats(): void {
@@ -63,7 +62,7 @@ function drawChats(): void {
   match(byId('chats'), chats, (chat) => chat.id, newItem, drawItem);
 }
 
-function isShown(chat: Chat): boolean {
+function isShown(chat: MyChat): boolean {
   const text = view.filter.toLowerCase();
   if (text) return titleOf(chat, client).toLowerCase().includes(text);
   if (view.shown === 'archived') return Boolean(chat.archived);
@@ -71,20 +70,20 @@ function isShown(chat: Chat): boolean {
   return !chat.archived;
 }
 
-const activity = ({ last_message, created_at = '' }: Chat) =>
+const activity = ({ last_message, created_at = '' }: MyChat) =>
   last_message?.created_at ?? created_at;
 
-function byPlace(one: Chat, other: Chat): number {
+function byPlace(one: MyChat, other: MyChat): number {
   const pinned = Number(other.pinned ?? false) - Number(one.pinned ?? false);
   return pinned || (activity(one) < activity(other) ? 1 : -1);
 }
 
-function newItem({ id }: Chat): HTMLElement {
+function newItem({ id }: MyChat): HTMLElement {
   const link = Object.assign(element('a', 'item'), { href: `#${id}` });
   return element('li', '', link);
 }
 
-function drawItem(item: HTMLElement, chat: Chat): void {
+function drawItem(item: HTMLElement, chat: MyChat): void {
   const link = item.firstElementChild as HTMLElement;
   link.ariaCurrent = chat.id === client.current ? 'page' : null;
   const title = titleOf(chat, client);
@@ -114,7 +113,7 @@ function drawItem(item: HTMLElement, chat: Chat): void {
 }
 
 /** What was said last, or who is about to say something. */
-function preview(chat: Chat): [string, boolean] {
+function preview(chat: MyChat): [string, boolean] {
   const [writer] = chat.typing.values();
   if (writer) return [chat.direct ? 'typing…' : `${writer.name} is typing…`, true];
   const last = chat.last_message;
@@ -125,7 +124,7 @@ function preview(chat: Chat): [string, boolean] {
   return [chat.direct && author !== 'You' ? words : `${author}: ${words}`, false];
 }
 
-function badges({ unread, mentions, muted, pinned }: Chat): HTMLElement[] {
+function badges({ unread, mentions, muted, pinned }: MyChat): HTMLElement[] {
   const marks = [];
   if (muted) marks.push(mark('mute', 'Muted'));
   if (pinned) marks.push(mark('pin', 'Pinned'));

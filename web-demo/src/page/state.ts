@@ -1,7 +1,7 @@
 /** What the page shows now, beside what the client knows; and the client itself. */
-import type { Chat } from '../client/chats';
-import type { ChatClient } from '../client/client';
-import type { Message } from '../client/shapes';
+import type { Member, Message, MyChat } from 'chinwag-client';
+
+import type { PageClient } from '../chat/client';
 
 export const view = {
   tab: 'chats' as 'chats' | 'discover',
@@ -11,14 +11,16 @@ export const view = {
   goal: undefined as { chat_id: string; seq: number } | undefined,
   /** Whether the pane with details is open. */
   details: false,
+  /** Whether the connection is kept closed, as a tunnel would. */
+  isCut: false,
   /** What the composer answers or edits. */
   replyTo: undefined as Message | undefined,
   editing: undefined as Message | undefined,
 };
 
 /** The client of whoever is in; imported bindings follow it. */
-export let client: ChatClient;
-export const setClient = (entered: ChatClient) => void (client = entered);
+export let client: PageClient;
+export const setClient = (entered: PageClient) => void (client = entered);
 
 /** Draws the page soon. Set by what wires it. */
 let redraw = () => {};
@@ -33,14 +35,18 @@ export async function attempt(work: () => Promise<void>): Promise<void> {
   await work().catch(fail);
 }
 
-export function currentChat(): Chat | undefined {
+export function currentChat(): MyChat | undefined {
   return client.chats.get(client.current ?? '');
 }
 
 /** In a direct chat both may, elsewhere moderators. */
-export function mayModerate(chat: Chat): boolean {
+export function mayModerate(chat: MyChat): boolean {
   return chat.role === 'owner' || chat.role === 'moderator';
 }
+
+/** Whether a moderator keeps them from sending. Nothing is pushed when the time is over. */
+export const isMuted = ({ muted, muted_until }: Member): boolean =>
+  Boolean(muted) && (!muted_until || Date.parse(muted_until) > Date.now());
 
 export function goTo(chat_id: string): void {
   location.hash = chat_id;

@@ -1,5 +1,4 @@
 /** Times as people say them. */
-import { count } from '../client/errors';
 
 const DAY_MS = 24 * 60 * 60_000;
 const UNITS: [number, string][] = [
@@ -57,6 +56,11 @@ export function duration(seconds: number): string {
 
 /** After `every`: `minute`, or `30 seconds`. */
 export const pause = (seconds: number) => duration(seconds).replace(/^1 /, '');
+
+/** `1 minute`, `2 minutes`. */
+function count(number: number, unit: string): string {
+  return number === 1 ? `1 ${unit}` : `${number} ${unit}s`;
+}
 
 export const days = (number: number) => count(number, 'day');
 

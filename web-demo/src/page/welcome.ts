@@ -1,9 +1,8 @@
 /** The forms for those who come: by a name alone where that is enough, or with an account. */
-import { isOpenToAll } from '../client/connection';
-import { Refusal } from '../client/errors';
-import { randomId } from '../client/random';
-import type { Account, Identity } from '../client/shapes';
-import { signIn, signUp } from './account';
+import { isOpenToAll, randomId } from 'chinwag-client';
+
+import type { Account, Identity } from '../chat/identity';
+import { Refusal, signIn, signUp } from './account';
 import { byId, on } from './elements';
 
 export type Way = 'by-name' | 'sign-in' | 'sign-up';

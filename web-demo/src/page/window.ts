@@ -1,7 +1,6 @@
 /** Which messages of a long history are drawn. */
-import type { Chat } from '../client/chats';
-import type { Message } from '../client/shapes';
-import { placeOf } from '../client/timeline';
+import { type Message, type MyChat, placeOf } from 'chinwag-client';
+
 import { client } from './state';
 
 /** So many messages are drawn at most, and by so many the window moves. */
@@ -15,14 +14,14 @@ export function windowOf(messages: Message[], last?: number) {
 }
 
 /** Draws up to this place, or else to the end of what is here. */
-export function lastAt(at: number, timeline: Chat['timeline']): number | undefined {
+export function lastAt(at: number, timeline: MyChat['timeline']): number | undefined {
   const { messages = [], isPart } = timeline;
   if (at < messages.length - 1) return messages[at]!.seq;
   return isPart ? messages.at(-1)?.seq : undefined;
 }
 
 /** So many messages of others are unread: where the first of them is. */
-export function firstUnread({ unread }: Chat, messages: Message[]): number | undefined {
+export function firstUnread({ unread }: MyChat, messages: Message[]): number | undefined {
   let left = unread;
   for (let at = messages.length - 1; at >= 0 && left > 0; at -= 1) {
     if (messages[at]!.user_id !== client.myId) left -= 1;

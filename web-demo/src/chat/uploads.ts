@@ -1,20 +1,21 @@
 /** One file on its way to the server. It is sent in a message when it is there. */
-import { sentence, tooFast } from './errors';
-import type { Traffic } from './connection';
-import type { File as Stored } from './shapes';
+import { ChatError, type Failure, type File as Stored, type Traffic } from 'chinwag-client';
 
 /** What an upload is called among the events. */
 export const UPLOAD = 'POST /api/files';
 
+/** An event, or an upload: of that how much has gone, between 0 and 1. */
+export type Watched = Traffic & { progress?: number };
+
 interface Listener {
   changed(): void;
   /** Hears of the upload as of an event. */
-  watch(traffic: Traffic): void;
+  watch(traffic: Watched): void;
 }
 
 interface Answer {
   file?: Stored;
-  error?: { code: string; message: string; retry_after_ms?: number };
+  error?: Failure;
 }
 
 export class Upload {
@@ -28,7 +29,7 @@ export class Upload {
   isRefused = false;
   private request?: XMLHttpRequest;
   private isCancelled = false;
-  private traffic?: Traffic;
+  private traffic?: Watched;
 
   constructor(
     readonly source: File,
@@ -77,7 +78,7 @@ export class Upload {
     if (this.isUnderWay) this.tellEnd('cancelled');
   }
 
-  private tell(news: Partial<Traffic>): void {
+  private tell(news: Partial<Watched>): void {
     if (this.traffic) this.listener.watch(Object.assign(this.traffic, news));
   }
 
@@ -96,12 +97,17 @@ export class Upload {
   }
 }
 
-function reason(error: Answer['error']): string {
+function reason(error?: Failure): string {
   if (!error) return 'It did not get through. Try again.';
-  if (error.code === 'rate_limited') return tooFast(error.retry_after_ms);
+  if (error.code === 'rate_limited') return new ChatError(error).message;
   const limit = /\d+(?= bytes)/.exec(error.message)?.[0];
   if (error.code !== 'too_large') return sentence(error.message);
   return limit ? `It is too large: ${sizeOf(Number(limit))} is the most.` : 'It is too large.';
+}
+
+/** What the server says, with a capital letter and a full stop. */
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 /** As people say it: `3 MB`. */

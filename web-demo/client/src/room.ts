@@ -1,28 +1,30 @@
 /** Who has the same chat open now: the comings and goings in one room after the other. */
-import type { Connection } from './connection';
-import type { Count, Move, Moves, Presence, User } from './shapes';
+import type { Channel, Profile } from './chinwag.js';
+import type { Connection } from './connection.js';
+
+type Count = Pick<Required<Channel>, 'channel' | 'participants'>;
 
 interface Listener {
   /** These have come in; who joins a chat comes into its room. */
-  joined(chat_id: string, users: User[]): void;
+  joined(chat_id: string, users: Profile[]): void;
   changed(): void;
 }
 
 export class Room {
   /** Who is in the room; absent until the server has said so. */
-  here?: Presence;
+  here?: Required<Channel>;
   private subscribed?: string;
   /** What was pushed ahead of the answer that it changes. */
-  private early: [Count, User[], { id: string }[]][] = [];
+  private early: [Count, Profile[], { id: string }[]][] = [];
 
   constructor(
     private readonly connection: Connection,
     private readonly listener: Listener,
   ) {
-    connection.on('participant-join', (move: Move) => this.move(move, [move.user], []));
-    connection.on('participant-leave', (move: Move) => this.move(move, [], [move.user]));
+    connection.on('participant-join', (move) => this.move(move, [move.user], []));
+    connection.on('participant-leave', (move) => this.move(move, [], [move.user]));
     // Of a large room, once a second.
-    connection.on('participants', (moves: Moves) => this.move(moves, moves.joined, moves.left));
+    connection.on('participants', (moves) => this.move(moves, moves.joined, moves.left));
   }
 
   /** Subscribes to one chat's room, in place of the one before. */
@@ -48,7 +50,7 @@ export class Room {
     this.early = [];
   }
 
-  private move(count: Count, joined: User[], left: { id: string }[]): void {
+  private move(count: Count, joined: Profile[], left: { id: string }[]): void {
     const { channel, participants } = count;
     this.listener.joined(channel.slice('room-'.length), joined);
     if (channel !== `room-${this.subscribed}`) return;
@@ -59,7 +61,7 @@ export class Room {
     this.listener.changed();
   }
 
-  private async request(event: 'subscribe' | 'unsubscribe', chat_id: string): Promise<Presence> {
+  private async request(event: 'subscribe' | 'unsubscribe', chat_id: string) {
     const answer = await this.connection.request(event, { channel: `room-${chat_id}` });
     return { participants: 0, users: [], ...answer };
   }

@@ -2,8 +2,11 @@
  * What was written and is not confirmed yet. Each message has a `client_id`, by which the server
  * knows it again: after a lost connection or a reload it is sent once more, and stored once.
  */
-import { randomId } from './random';
-import type { File } from './shapes';
+import type { File } from './chinwag.js';
+import { randomId } from './random.js';
+
+/** Whether a browser shows it in place. */
+export const isPicture = ({ type }: File) => /^image\/(png|jpeg|gif|webp|avif)$/.test(type);
 
 export interface Pending {
   client_id: string;
@@ -18,6 +21,14 @@ export interface Pending {
   failure?: string;
 }
 
+/** What outlives a reload, as `localStorage` does. */
+export interface Storage {
+  [key: string]: unknown;
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
 /** After so long nobody expects it to be sent any more. */
 const FORGOTTEN_MS = 7 * 24 * 60 * 60_000;
 
@@ -27,15 +38,15 @@ export class Outbox {
 
   /** Keeps each message under a key of its own, so that two windows do not lose any. */
   constructor(
-    private readonly storage: Storage,
+    private readonly storage: Storage | undefined,
     owner: string,
     private readonly changed: () => void,
   ) {
     this.prefix = `chinwag outbox ${owner} `;
-    for (const key of Object.keys(storage)) {
+    for (const key of Object.keys(storage ?? {})) {
       if (!key.startsWith('chinwag outbox ')) continue;
-      const pending = JSON.parse(storage.getItem(key)!) as Pending;
-      if (pending.written_at < Date.now() - FORGOTTEN_MS) storage.removeItem(key);
+      const pending = JSON.parse(storage!.getItem(key)!) as Pending;
+      if (pending.written_at < Date.now() - FORGOTTEN_MS) storage!.removeItem(key);
       else if (key.startsWith(this.prefix)) this.pending.push(pending);
     }
     this.pending.sort((one, other) => one.written_at - other.written_at);
@@ -76,7 +87,7 @@ export class Outbox {
   }
 
   private keep(pending: Pending): void {
-    this.storage.setItem(this.prefix + pending.client_id, JSON.stringify(pending));
+    this.storage?.setItem(this.prefix + pending.client_id, JSON.stringify(pending));
     this.changed();
   }
 
@@ -84,7 +95,7 @@ export class Outbox {
     if (!this.pending.some(isOver)) return;
     for (let at = this.pending.length - 1; at >= 0; at -= 1) {
       if (!isOver(this.pending[at]!)) continue;
-      this.storage.removeItem(this.prefix + this.pending[at]!.client_id);
+      this.storage?.removeItem(this.prefix + this.pending[at]!.client_id);
       this.pending.splice(at, 1);
     }
     this.changed();

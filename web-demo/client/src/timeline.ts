@@ -4,8 +4,9 @@
  * are as they have become. Whatever a push or an answer says that does not follow on these is
  * asked for: `list-messages` after the one, `list-changes` after the other.
  */
-import type { Connection } from './connection';
-import type { Cursor, Message, Page } from './shapes';
+import type { Before, ListMessages, Message, Messages } from './chinwag.js';
+import type { Connection } from './connection.js';
+import { untilTaken } from './errors.js';
 
 const PAGE_SIZE = 50;
 /** As many as the server gives at once, for what is unread. */
@@ -24,7 +25,7 @@ export class Timeline {
   /** Absent until the chat is opened. */
   messages?: Message[];
   /** Where earlier messages go on, if there are any. */
-  earlier?: Cursor;
+  earlier?: Before;
   /** Whether what is here is a part of the history, with later messages that are not here. */
   isPart = false;
   /** The latest `seq` and `change` that the server has told of. */
@@ -111,20 +112,8 @@ export class Timeline {
 
   /** Fetches what was said after the last message here, and what became of the others meanwhile. */
   catchUp(): Promise<void> {
-    return this.once('catch up', async () => {
-      while (this.messages && this.change < this.lastChange) {
-        const body = { chat: { id: this.chat_id }, after: this.change };
-        const page = await this.server.request('list-changes', body);
-        for (const message of page.messages) this.replace(message);
-        this.change = page.next ?? page.last_change;
-        this.lastChange = page.last_change;
-      }
-      while (this.messages && !this.isPart && this.end < this.lastSeq) {
-        const { messages } = await this.list({ after_seq: this.end });
-        if (messages.length === 0) return;
-        for (const message of messages) this.append(message);
-      }
-    });
+    // While the server has too much to do, the gap is still to be closed.
+    return this.once('catch up', () => untilTaken(() => this.closeGap()));
   }
 
   /** Takes in a message; it may come both by a push and as an answer. */
@@ -144,7 +133,22 @@ export class Timeline {
     this.replace(message);
   }
 
-  private async load(query: object): Promise<void> {
+  private async closeGap(): Promise<void> {
+    while (this.messages && this.change < this.lastChange) {
+      const body = { chat: { id: this.chat_id }, after: this.change };
+      const page = await this.server.request('list-changes', body);
+      for (const message of page.messages) this.replace(message);
+      this.change = page.next ?? page.last_change;
+      this.lastChange = page.last_change;
+    }
+    while (this.messages && !this.isPart && this.end < this.lastSeq) {
+      const { messages } = await this.list({ after_seq: this.end });
+      if (messages.length === 0) return;
+      for (const message of messages) this.append(message);
+    }
+  }
+
+  private async load(query: ListMessages['query']): Promise<void> {
     // What changes while the page is on its way is caught up with after it.
     const change = this.lastChange;
     const page = await this.list(query);
@@ -169,7 +173,7 @@ export class Timeline {
     this.listener.changed();
   }
 
-  private list(query: object): Promise<Page> {
+  private list(query: ListMessages['query']): Promise<Messages> {
     return this.server.request('list-messages', { chat: { id: this.chat_id }, query });
   }
 

@@ -1,26 +1,29 @@
 /** Who is who: names and handles of those met so far, and whether they are online. */
-import type { Connection } from './connection';
-import type { Person, User } from './shapes';
+import type { Person } from './chinwag.js';
+import type { Connection } from './connection.js';
 
 /** As many as one socket may watch. */
 const WATCHED_AT_MOST = 500;
 
+/** A user of whom at least the name is known. */
+export type Acquaintance = Pick<Person, 'id' | 'name'> & Partial<Person>;
+
 export class People {
-  private readonly known = new Map<string, Person>();
+  private readonly known = new Map<string, Acquaintance>();
   private readonly watched = new Set<string>();
 
   constructor(
     private readonly connection: Connection,
     private readonly changed: () => void,
   ) {
-    connection.on('user-updated', ({ user }: { user: Person }) => this.meet(user));
-    connection.on('presence', ({ user, ...news }: { user: { id: string }; online: boolean }) => {
+    connection.on('user-updated', ({ user }) => this.meet(user));
+    connection.on('presence', ({ user, ...news }) => {
       const person = this.known.get(user.id);
       if (person) this.meet({ ...person, ...news });
     });
   }
 
-  get(id = ''): Person | undefined {
+  get(id = ''): Acquaintance | undefined {
     return this.known.get(id);
   }
 
@@ -29,11 +32,11 @@ export class People {
   }
 
   /** All who were met, by name. */
-  all(): Person[] {
+  all(): Acquaintance[] {
     return [...this.known.values()].sort((one, other) => one.name.localeCompare(other.name));
   }
 
-  meet(person: User | Person): void {
+  meet(person: Acquaintance): void {
     this.known.set(person.id, { ...this.known.get(person.id), ...person });
     this.changed();
   }

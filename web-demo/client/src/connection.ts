@@ -1,8 +1,8 @@
 /** The connection to the server: what is asked over it is answered or fails. It knows no chat. */
 import { io, type Socket } from 'socket.io-client';
 
-import type { Answer, ClientToServerEvents, ServerToClientEvents } from '../../contract/chinwag';
-import { ChatError } from './errors';
+import type { Answer, ClientToServerEvents, ServerToClientEvents } from './chinwag.js';
+import { ChatError } from './errors.js';
 
 /** What a client may ask. */
 export type Asked = keyof ClientToServerEvents;
@@ -19,6 +19,14 @@ export type AnswerTo<Event extends Asked> =
 const ANSWER_TIMEOUT_MS = 20_000;
 const RETRY_MS = 3_000;
 
+/** Where the server is, and who one is there. */
+export interface Access {
+  /** Where the server listens; the page's own server, unless it says otherwise. */
+  url?: string;
+  /** Asked at each attempt to connect, as one token may be followed by another. */
+  token?: () => string | undefined | Promise<string | undefined>;
+}
+
 interface Listener {
   up(): void;
   down(): void;
@@ -26,14 +34,12 @@ interface Listener {
   refused(): void;
 }
 
-/** One event that went over the connection, or an upload, for a look under the hood. */
+/** One event that went over the connection, for a look under the hood. */
 export interface Traffic {
   direction: 'in' | 'out';
   event: string;
   body: unknown;
   at: number;
-  /** How much of an upload has gone, between 0 and 1. */
-  progress?: number;
   /** What the server said to it, and after how long. */
   answer?: unknown;
   took_ms?: number;
@@ -42,22 +48,26 @@ export interface Traffic {
 export class Connection {
   /** Hears of every event, and again of each that is answered. */
   watch?: (traffic: Traffic) => void;
-  private readonly socket: Socket<ServerToClientEvents, ClientToServerEvents> = io({
-    autoConnect: false,
-    reconnectionDelay: 500,
-    reconnectionDelayMax: 3_000,
-    auth: (give) => void this.token().then((token) => give({ token })),
-  });
-  private retry = 0;
-  private cut = false;
+  private readonly socket: Socket<ServerToClientEvents, ClientToServerEvents>;
+  private retry?: ReturnType<typeof setTimeout>;
 
-  constructor(
-    /** Asked at each attempt to connect: one token may be followed by another. */
-    private readonly token: () => Promise<string | undefined>,
-    { up, down, refused }: Listener,
-  ) {
+  constructor({ url = '/', token }: Access, { up, down, refused }: Listener) {
+    this.socket = io(url, {
+      autoConnect: false,
+      reconnectionDelay: 500,
+      reconnectionDelayMax: 3_000,
+      auth: (give) => {
+        const asked = Promise.resolve().then(() => token?.());
+        asked.then(
+          (token) => give({ token }),
+          // Where the tokens come from cannot be reached now.
+          () => this.socket.active && this.openLater(),
+        );
+      },
+    });
     this.socket.on('connect', up);
     this.socket.on('disconnect', (reason) => {
+      clearTimeout(this.retry);
       down();
       // Socket.IO leaves it at that where the server closed the socket, as it may at a restart.
       if (reason === 'io server disconnect') this.openLater();
@@ -76,10 +86,6 @@ export class Connection {
     return this.socket.connected;
   }
 
-  get isCut(): boolean {
-    return this.cut;
-  }
-
   on<Event extends keyof ServerToClientEvents>(
     event: Event,
     act: ServerToClientEvents[Event],
@@ -89,19 +95,12 @@ export class Connection {
   }
 
   open(): void {
-    if (!this.cut) this.socket.connect();
+    this.socket.connect();
   }
 
   close(): void {
     clearTimeout(this.retry);
     this.socket.disconnect();
-  }
-
-  /** Keeps it closed, as a tunnel would, until it is let go on. */
-  setCut(cut: boolean): void {
-    this.cut = cut;
-    if (cut) this.close();
-    else this.open();
   }
 
   /** Breaks it off, to be made anew. */
@@ -138,22 +137,20 @@ export class Connection {
   }
 
   private openLater(): void {
+    this.close();
     this.retry = setTimeout(() => this.open(), RETRY_MS);
   }
 }
 
 /** Whether the server lets in who has no token. Waits until it can be asked. */
-export function isOpenToAll(): Promise<boolean> {
+export function isOpenToAll(url?: string): Promise<boolean> {
   return new Promise((resolve) => {
     const answer = (isOpen: boolean) => {
       connection.close();
       resolve(isOpen);
     };
-    const connection = new Connection(async () => undefined, {
-      up: () => answer(true),
-      down: () => {},
-      refused: () => answer(false),
-    });
+    const listener = { up: () => answer(true), down: () => {}, refused: () => answer(false) };
+    const connection = new Connection({ url }, listener);
     connection.open();
   });
 }

@@ -1,0 +1,300 @@
+// The client on bad lines: what is cut off, and what is lost without a cut.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, test } from 'node:test';
+
+import { join } from './client.mjs';
+import { installClient } from './installed.mjs';
+import { proxyTo } from './proxy.mjs';
+import { Server, serverForThisFile } from './server.mjs';
+import { within } from './within.mjs';
+
+const server = await serverForThisFile();
+const { ChatClient } = await (await installClient(server)).load();
+
+const people = [];
+afterEach(() => people.splice(0).forEach(({ client }) => client.close()));
+
+/** Somebody with a client on a line of their own. */
+class Person {
+  /** How often the client has asked for what, by the events. */
+  asked = {};
+  #waiting = new Set();
+
+  static async arrive(name, options = {}, at = server) {
+    const person = new Person();
+    person.line = await proxyTo(at);
+    people.push(person);
+    person.begin({ user: { external_id: `${name}-${randomUUID()}`, name }, ...options });
+    await within(10, person.client.connect(), `${name} connects`);
+    return person;
+  }
+
+  /** As with a page that is loaded. */
+  begin(options) {
+    this.options = options;
+    const changed = () => this.#waiting.forEach((look) => look());
+    this.client = new ChatClient({ url: this.line.url, changed, ...options });
+    this.client.connection.watch = ({ direction, event, answer }) => {
+      if (direction === 'out' && !answer) this.asked[event] = (this.asked[event] ?? 0) + 1;
+    };
+  }
+
+  async makeChat(...others) {
+    const users = others.map(({ client }) => client.myId);
+    const { chat } = await this.client.request('create-chat', { chat: { name: 'ours' }, users });
+    await Promise.all([this, ...others].map((person) => person.open(chat.id)));
+    return chat.id;
+  }
+
+  async open(chat_id) {
+    await this.until(() => this.client.chats.has(chat_id), 'the chat');
+    await this.client.open(chat_id);
+  }
+
+  say(...texts) {
+    const chat_id = this.client.current;
+    for (const text of texts) this.client.send({ chat_id, text });
+  }
+
+  get messages() {
+    return this.client.chats.get(this.client.current)?.timeline.messages ?? [];
+  }
+
+  get texts() {
+    return this.messages.map(({ msg }) => msg);
+  }
+
+  /** Waits until the client knows that it is so. */
+  until(isSo, what) {
+    const arrival = new Promise((resolve) => {
+      const look = () => {
+        if (!isSo()) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+    return within(60, arrival, () => `${what} (there: ${JSON.stringify(this.texts)})`);
+  }
+
+  hears(...texts) {
+    return this.until(() => texts.every((text) => this.texts.includes(text)), texts.join());
+  }
+
+  isUp() {
+    return this.until(() => this.client.state === 'connected', 'the connection');
+  }
+
+  isDown() {
+    return this.until(() => this.client.state === 'reconnecting', 'the cut');
+  }
+
+  /** Waits until the connection has become a WebSocket. */
+  async upgraded() {
+    const answered = async () => {
+      while (!this.line.frames.includes('"mentions"'))
+        await this.client.request('count-unread', {});
+    };
+    await within(10, answered(), 'the upgrade');
+  }
+}
+
+const upTo = (count) => Array.from({ length: count }, (_, index) => index + 1);
+
+/** What the server has of a chat that somebody is in. */
+async function historyOf({ client, options }) {
+  const plain = await join(server, 'plain');
+  await plain.become(options.user);
+  const { messages } = await plain.history({ id: client.current });
+  return messages;
+}
+
+describe('a line that is cut again and again', { timeout: 120_000 }, () => {
+  test('loses nothing, doubles nothing and keeps the order', async () => {
+    const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
+    await ann.makeChat(bob);
+    await Promise.all([ann.upgraded(), bob.upgraded()]);
+    // Ann's is cut where the server has the message and she does not know it, Bob's in between.
+    const cuts = { ann: 0, bob: 0 };
+    const every = (count, name) => {
+      let left = count;
+      return (text) => {
+        if (!text.includes('"client_id"') || (left -= 1)) return 'pass';
+        left = count;
+        cuts[name] += 1;
+        return 'cut';
+      };
+    };
+    ann.line.judge = every(5, 'ann');
+    bob.line.judge = every(7, 'bob');
+
+    const texts = upTo(30).map((n) => `message ${n}`);
+    ann.say(...texts);
+    await ann.until(() => ann.client.outbox.pending.length === 0, 'all is confirmed');
+    await ann.hears(...texts);
+    await bob.hears(...texts);
+
+    assert.ok(cuts.ann > 2 && cuts.bob > 1, JSON.stringify(cuts));
+    assert.deepEqual(ann.texts, texts);
+    assert.deepEqual(bob.texts, texts);
+    const kept = await historyOf(bob);
+    assert.deepEqual(kept.map(({ seq, msg }) => [seq, msg]), texts.map((text, at) => [at + 1, text]));
+    assert.deepEqual(bob.messages.map(({ id }) => id), kept.map(({ id }) => id));
+  });
+
+  test('sends what is written without a connection, in its order', async () => {
+    const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
+    await ann.makeChat(bob);
+    ann.line.setDown(true);
+    await ann.isDown();
+    ann.say('one', 'two', 'three');
+    const shown = ann.client.outbox.of(ann.client.current).map(({ text }) => text);
+    assert.deepEqual(shown, ['one', 'two', 'three'], 'it is there to be shown at once');
+    ann.line.setDown(false);
+    await bob.hears('three');
+    assert.deepEqual(bob.texts, ['one', 'two', 'three']);
+    await ann.until(() => ann.client.outbox.pending.length === 0, 'all is confirmed');
+    assert.deepEqual(ann.texts, bob.texts);
+  });
+
+  test('a page that is loaded again sends what the one before had to keep', async () => {
+    const storage = {
+      getItem: (key) => storage[key] ?? null,
+      setItem: (key, value) => void (storage[key] = value),
+      removeItem: (key) => void delete storage[key],
+    };
+    const ann = await Person.arrive('ann', { storage });
+    const chat_id = await ann.makeChat();
+    ann.line.setDown(true);
+    await ann.isDown();
+    ann.say('kept');
+    ann.client.close();
+    ann.line.setDown(false);
+    ann.begin(ann.options);
+    await ann.client.connect();
+    await ann.open(chat_id);
+    await ann.hears('kept');
+    assert.deepEqual(Object.keys(storage), ['getItem', 'setItem', 'removeItem']);
+  });
+});
+
+describe('a server that takes so many messages a minute', { timeout: 60_000 }, () => {
+  test('has all of them in the end, in their order', async () => {
+    const slow = await Server.start('--messages-per-user', '60');
+    const ann = await Person.arrive('ann', {}, slow);
+    await ann.makeChat();
+    const texts = upTo(62).map((n) => `message ${n}`);
+    ann.say(...texts);
+    await ann.hears('message 62');
+    assert.deepEqual(ann.texts, texts);
+    ann.client.close();
+    await slow.dispose();
+  });
+});
+
+describe('who was away', { timeout: 60_000 }, () => {
+  test('has what was said and changed meanwhile, and nothing of the time before twice', async () => {
+    const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
+    const chat_id = await ann.makeChat(bob);
+    ann.say('wrong', 'unwise', 'fine');
+    await Promise.all([ann.hears('fine'), bob.hears('fine')]);
+    bob.line.setDown(true);
+    await bob.isDown();
+
+    const [wrong, unwise, fine] = ann.messages.map(({ id }) => id);
+    const chat = { id: chat_id };
+    await ann.client.request('edit-message', { chat, message: { id: wrong, value: 'right' } });
+    await ann.client.request('delete-message', { chat, message: { id: unwise } });
+    await ann.client.request('react', { chat, message: { id: fine }, reaction: '👍' });
+    ann.say('there is more');
+    await ann.hears('there is more');
+    bob.line.setDown(false);
+    await bob.hears('there is more');
+
+    assert.deepEqual(bob.texts, ['right', '', 'fine', 'there is more']);
+    const kept = await historyOf(bob);
+    assert.deepEqual(ann.messages, kept);
+    assert.deepEqual(bob.messages, kept);
+    assert.equal(bob.messages[2].reactions[0].reaction, '👍');
+  });
+
+  test('is no longer in a chat that they were taken out of', async () => {
+    const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
+    const chat_id = await ann.makeChat(bob);
+    bob.line.setDown(true);
+    await bob.isDown();
+    const removed = { chat: { id: chat_id }, user: { id: bob.client.myId } };
+    await ann.client.request('remove-member', removed);
+    bob.line.setDown(false);
+    await bob.isUp();
+    assert.equal(bob.client.chats.has(chat_id), false);
+    assert.equal(bob.client.current, undefined);
+  });
+});
+
+describe('a push that is lost', { timeout: 60_000 }, () => {
+  /** Bob gets none of what holds this text until he has been sent it once. */
+  const lose = (bob, wanted) => {
+    bob.line.judge = (text) => {
+      if (!text.includes(wanted)) return 'pass';
+      bob.line.judge = () => 'pass';
+      return 'lose';
+    };
+  };
+
+  test('is noticed by the next message, and fetched', async () => {
+    const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
+    await ann.makeChat(bob);
+    await bob.upgraded();
+    ann.say('first');
+    await bob.hears('first');
+    lose(bob, 'second');
+    ann.say('second');
+    await ann.until(() => ann.client.outbox.pending.length === 0, 'it is confirmed');
+    const asked = bob.asked['list-messages'];
+    ann.say('third');
+    await bob.hears('third');
+    assert.deepEqual(bob.texts, ['first', 'second', 'third']);
+    assert.equal(bob.asked['list-messages'], asked + 1);
+    assert.equal(bob.client.state, 'connected');
+  });
+
+  test('is noticed by the next change, and fetched', async () => {
+    const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
+    const chat = { id: await ann.makeChat(bob) };
+    await bob.upgraded();
+    ann.say('first', 'second');
+    await Promise.all([ann.hears('second'), bob.hears('second')]);
+    const [first, second] = ann.messages.map(({ id }) => id);
+    lose(bob, 'first, edited');
+    const edit = (id, value) => ann.client.request('edit-message', { chat, message: { id, value } });
+    await edit(first, 'first, edited');
+    await edit(second, 'second, edited');
+    await bob.hears('second, edited');
+    assert.deepEqual(bob.texts, ['first, edited', 'second, edited']);
+    assert.equal(bob.asked['list-changes'], 1);
+  });
+});
+
+describe('who is there', { timeout: 60_000 }, () => {
+  test('is known, and so is who is writing', async () => {
+    const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
+    const chat_id = await ann.makeChat(bob);
+    const { people, chats, room } = bob.client;
+    const { myId } = ann.client;
+    await bob.until(() => people.get(myId)?.online, 'ann is online');
+    await bob.until(() => room.here?.users.some(({ id }) => id === myId), 'ann is in the room');
+    for (const _ of upTo(20)) ann.client.typing(chat_id);
+    await bob.until(() => chats.get(chat_id).typing.has(myId), 'ann is writing');
+    assert.equal(ann.asked.typing, 1);
+    ann.say('done');
+    await bob.hears('done');
+    assert.equal(chats.get(chat_id).typing.size, 0);
+    ann.client.close();
+    await bob.until(() => people.get(myId).online === false, 'ann is gone');
+    await bob.until(() => room.here.users.length === 1, 'ann has left the room');
+  });
+});

@@ -1,0 +1,309 @@
+/**
+ * What is known of the chats, and how it stays true: after a lost connection the gap is closed, and
+ * meanwhile there are the pushes. It knows no page, and calls `changed` whenever there is news to
+ * draw.
+ */
+import { Chats, type MyChat } from './chats.js';
+import type { Invitation, Message, MessageToSend, UserToMake } from './chinwag.js';
+import { type Access, type AnswerTo, type Asked, type BodyOf, Connection } from './connection.js';
+import { ChatError, untilTaken } from './errors.js';
+import { isPicture, Outbox, type Pending, type Storage } from './outbox.js';
+import { People } from './people.js';
+import { Pushes } from './pushes.js';
+import { Room } from './room.js';
+
+/** The server tells of a repeated `typing` once in two seconds, and ends it after six. */
+const TYPING_EVERY_MS = 3_000;
+
+/** So long a message waits by itself for a server that has too much to do. */
+const PATIENCE_MS = 10_000;
+
+export type State = 'connecting' | 'connected' | 'reconnecting';
+
+export interface Options extends Access {
+  /** Who one is: a user to make or to find, or the id of the user whose the token is. */
+  user: UserToMake | { id: string };
+  /** Where what waits to be sent outlives the page, such as `localStorage`. */
+  storage?: Storage;
+  /** Something is known that was not known before. */
+  changed?(): void;
+  /** The connection stands, for the first time or again, and all that was missed is here. */
+  connected?(): void;
+  /** The server has refused something that nobody waits for. */
+  failed?(error: Error): void;
+  /** The server wants a token, and another one than there is. */
+  refused?(): void;
+  /** A chat is gone, or somebody has taken the user out of it. */
+  removed?(chat: MyChat): void;
+}
+
+export class ChatClient {
+  state: State = 'connecting';
+  /** The user's id, once the server has said it. */
+  myId = '';
+  /** The id of the chat that is open. */
+  current?: string;
+  /** The chats that one is in, by their ids. */
+  readonly chats: Chats;
+  readonly people: People;
+  /** What is written and not confirmed yet. */
+  readonly outbox: Outbox;
+  /** Who has the open chat open, too. */
+  readonly room: Room;
+  /** The chats that one is asked into, by the ids of the invitations. */
+  readonly invitations = new Map<string, Invitation>();
+  readonly connection: Connection;
+  private readonly pushes: Pushes;
+  private readonly underWay = new Map<string, Promise<void>>();
+  private readonly waiting: (() => void)[] = [];
+  private typed = { chat_id: '', at: 0 };
+
+  constructor(private readonly options: Options) {
+    const { user, storage } = options;
+    const changed = () => this.changed();
+    this.connection = new Connection(options, {
+      up: () => void this.up(),
+      down: () => this.down(),
+      refused: () => options.refused?.(),
+    });
+    this.chats = new Chats(this.connection, {
+      changed,
+      arrived: (message) => this.pushes.confirm(message),
+    });
+    this.people = new People(this.connection, changed);
+    const owner = 'external_id' in user ? (user.external_id ?? user.id) : user.id;
+    this.outbox = new Outbox(storage, String(owner), changed);
+    this.room = new Room(this.connection, {
+      joined: (chat_id, users) => this.pushes.meetAll(chat_id, users),
+      changed,
+    });
+    this.pushes = new Pushes(this);
+  }
+
+  /** Opens the connection, and again whenever it is lost; resolves once the chats are known. */
+  connect(): Promise<void> {
+    this.connection.open();
+    if (this.state === 'connected') return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Closes it, until it is opened again. */
+  close(): void {
+    this.connection.close();
+  }
+
+  /** Hears what the server pushes. */
+  readonly on: Connection['on'] = (event, act) => this.connection.on(event, act);
+
+  /** Asks the server for anything it can do, and takes in the answer. */
+  async request<Event extends Asked>(event: Event, body: BodyOf<Event>): Promise<AnswerTo<Event>> {
+    const answer = await this.connection.request(event, body);
+    this.pushes.answered(event, answer);
+    return answer;
+  }
+
+  /** Shows a chat, joining it first if need be; without an id, none. */
+  async open(id?: string): Promise<void> {
+    if (id !== this.current) this.chats.get(id ?? '')?.timeline.forgetPart();
+    this.current = id;
+    if (!id) void this.report(this.room.enter());
+    this.changed();
+    if (id && this.state === 'connected') await this.report(this.enter(id));
+  }
+
+  /** Sends now, or as soon as there is a connection. Until it is confirmed, it is in the outbox. */
+  send(message: Omit<Pending, 'client_id' | 'written_at'>): void {
+    this.typed.at = 0;
+    this.outbox.add(message);
+    void this.flush();
+  }
+
+  /** Sends again what the server did not take. */
+  retry(pending: Pending): void {
+    this.outbox.fail(pending, undefined);
+    void this.flush();
+  }
+
+  /** Says that one is writing; called at each key, it asks the server now and then. */
+  typing(chat_id: string): void {
+    const isSaid = this.typed.chat_id === chat_id && Date.now() - this.typed.at < TYPING_EVERY_MS;
+    if (isSaid || this.state !== 'connected') return;
+    this.typed = { chat_id, at: Date.now() };
+    void this.report(this.request('typing', { chat: { id: chat_id } }));
+  }
+
+  /** All that is here has been read. */
+  async markRead(chat: MyChat): Promise<void> {
+    const seq = chat.timeline.end;
+    if (chat.unread === 0 || seq < chat.last_seq || this.state !== 'connected') return;
+    chat.unread = chat.mentions = 0;
+    await this.report(this.request('mark-read', { chat: { id: chat.id }, seq }));
+  }
+
+  /** Of a very large chat as many as fit on a page. */
+  async loadMembers(chat: MyChat): Promise<void> {
+    const body = { chat: { id: chat.id } };
+    const page = await this.request('list-members', body);
+    const ids = page.members.map(({ user }) => user.id);
+    chat.memberList = page.members;
+    chat.hasMoreMembers = Boolean(page.next);
+    if (!page.next) chat.users = ids;
+    chat.me = page.members.find(({ user }) => user.id === this.myId) ?? chat.me;
+    chat.role = chat.me?.role ?? chat.role;
+    page.members.forEach(({ user }) => this.people.meet(user));
+    this.changed();
+    await this.people.watch(ids);
+  }
+
+  /** What a lost connection breaks off is done again after the next connect: that is no news. */
+  async report(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const { failed = console.error } = this.options;
+      if (error instanceof ChatError) failed(error);
+    }
+  }
+
+  changed(): void {
+    this.options.changed?.();
+  }
+
+  /** @internal */
+  forget(id: string): MyChat | undefined {
+    const chat = this.chats.get(id);
+    this.chats.delete(id);
+    this.outbox.removeChat(id);
+    if (this.current === id) void this.open();
+    this.changed();
+    return chat;
+  }
+
+  /** @internal The same of a chat that is gone without one's doing. */
+  lose(id: string): void {
+    const chat = this.forget(id);
+    if (chat) this.options.removed?.(chat);
+  }
+
+  /** @internal Asks which chats one is in, and forgets those that one is not in any more. */
+  listChats(): Promise<void> {
+    return this.once('list', async () => {
+      const missing = new Set(this.chats.keys());
+      let before: string | undefined;
+      do {
+        const page = await this.request('list-chats', { user: { id: this.myId }, before });
+        for (const news of page.chats) {
+          // A message pushed while the list was on its way is not counted in it.
+          const known = this.chats.get(news.id);
+          const ahead = Math.max(0, (known?.last_seq ?? 0) - news.last_seq);
+          const last_message = known && ahead > 0 ? known.last_message : news.last_message;
+          const [last_seq, unread] = [news.last_seq + ahead, (news.unread ?? 0) + ahead];
+          this.chats.rememberOwn({ ...news, last_message, last_seq, unread });
+          missing.delete(news.id);
+        }
+        before = page.next;
+      } while (before);
+      missing.forEach((id) => this.lose(id));
+      const direct = [...this.chats.values()].filter((chat) => chat.direct);
+      await this.people.watch([this.myId, ...direct.flatMap(({ users }) => users)]);
+    });
+  }
+
+  private async up(): Promise<void> {
+    await this.report(this.synchronise());
+    // Refused for now, as by a server with too much to do.
+    if (this.connection.isUp && this.state !== 'connected') this.connection.renewLater();
+  }
+
+  /** Says who is here, then closes the gap that the time away has left. */
+  private async synchronise(): Promise<void> {
+    // Those still pending are sent again.
+    this.invitations.clear();
+    this.myId = await this.introduce();
+    await this.listChats();
+    const chats = [...this.chats.values()];
+    await Promise.all(chats.map((chat) => this.report(chat.timeline.catchUp())));
+    if (!this.connection.isUp) return;
+    this.state = 'connected';
+    this.changed();
+    this.options.connected?.();
+    this.waiting.splice(0).forEach((resolve) => resolve());
+    void this.flush();
+    if (this.current) await this.report(this.enter(this.current));
+  }
+
+  /** Whose the token is, is known by it; anybody else says who they are. */
+  private async introduce(): Promise<string> {
+    const { user } = this.options;
+    if (!('name' in user)) return user.id;
+    const answer = await this.request('create-user', { user });
+    return answer.user.id;
+  }
+
+  private down(): void {
+    this.state = 'reconnecting';
+    this.room.forget();
+    this.people.forgetWatched();
+    for (const chat of this.chats.values()) {
+      chat.typing.clear();
+      // Of who came and went meanwhile nothing is pushed: the list is asked for anew.
+      chat.memberList = undefined;
+    }
+    this.changed();
+  }
+
+  private async enter(id: string): Promise<void> {
+    try {
+      if (!this.chats.has(id)) await this.request('join-chat', { chat: { id } });
+    } catch (error) {
+      if (error instanceof ChatError && this.current === id) this.current = undefined;
+      this.changed();
+      throw error;
+    }
+    const chat = this.chats.get(id);
+    if (!chat) return;
+    await Promise.all([
+      this.current === id && this.room.enter(id),
+      chat.timeline.open(chat.unread),
+      chat.memberList ?? this.loadMembers(chat),
+    ]);
+  }
+
+  /** Sends what waits: one at a time, so that the order stays whatever happens to one of them. */
+  private flush(): Promise<void> {
+    return this.once('flush', async () => {
+      while (this.state === 'connected') {
+        const pending = this.outbox.next;
+        if (!pending) return;
+        try {
+          await untilTaken(() => this.deliver(pending), PATIENCE_MS);
+          this.outbox.remove(pending.client_id);
+        } catch (error) {
+          // Without an answer it goes on waiting: the same client_id makes it the same message.
+          if (!(error instanceof ChatError)) return;
+          this.outbox.fail(pending, error.message);
+        }
+      }
+    });
+  }
+
+  private deliver(pending: Pending): Promise<Message> {
+    const { client_id, chat_id, text, file, mentions, reply_to } = pending;
+    const message: MessageToSend = {
+      value: file && !text ? undefined : text,
+      type: !file ? 'text' : isPicture(file) ? 'img' : 'file',
+      file: file && { id: file.id },
+      client_id,
+      mentions,
+      reply_to: reply_to && { id: reply_to.id },
+    };
+    return this.request('new-message', { chat: { id: chat_id }, user: { id: this.myId }, message });
+  }
+
+  /** Joins work that is under way instead of doing it twice. */
+  private once(name: string, work: () => Promise<void>): Promise<void> {
+    const running = this.underWay.get(name) ?? work().finally(() => this.underWay.delete(name));
+    this.underWay.set(name, running);
+    return running;
+  }
+}
