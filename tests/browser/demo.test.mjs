@@ -266,13 +266,15 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
 
   test('a chat that is gone is discovered no more', async () => {
     const [ada, grace] = [await stage.enter('Ada'), await stage.enter('Grace')];
-    await grace.is('Connected');
     await ada.makeChat('Engines');
     await ada.heading('Engines').waitFor();
     await grace.discover();
     await grace.discovered('Engines').waitFor();
     const actor = { id: await ada.id() };
     await ada.ask('update-chat', { actor, chat: { id: ada.chatId(), private: true } });
+    // Nobody is told of it; a new chat has the list asked for again.
+    await ada.makeChat('Moths');
+    await grace.discovered('Moths').waitFor();
     await grace.discovered('Engines').waitFor({ state: 'detached' });
   });
 
