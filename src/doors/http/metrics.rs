@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics::Unit;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::runtime::Handle;
 
 /// The process's recorder: servers in one process share it. None if the host application has
 /// installed its own, which then receives what Chinwag counts.
@@ -81,10 +82,13 @@ fn describe() {
     metrics::gauge!("chinwag_sockets").increment(0.0);
     metrics::describe_gauge!("chinwag_unsent_bytes", "What sockets have not read yet, in bytes");
     metrics::gauge!("chinwag_unsent_bytes").increment(0.0);
+    metrics::describe_gauge!("chinwag_tasks", "Tasks of the runtime that have not ended");
     metrics::describe_gauge!("chinwag_build_info", "1, with the version of the program");
     metrics::gauge!("chinwag_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
 async fn render() -> Result<String, StatusCode> {
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    metrics::gauge!("chinwag_tasks").set(tasks as f64);
     RECORDER.as_ref().map(PrometheusHandle::render).ok_or(StatusCode::NOT_FOUND)
 }

@@ -27,7 +27,9 @@ async fn health_readiness_and_metrics() {
     let chat = ann.chat("counted", true, &[]).await;
     ann.say(&chat, "my secret words").await;
     let metrics = server.get("/metrics", "").await;
-    for name in ["chinwag_sockets", "chinwag_requests_total", "chinwag_messages_total"] {
+    let names =
+        ["chinwag_sockets", "chinwag_requests_total", "chinwag_messages_total", "chinwag_tasks"];
+    for name in names {
         assert!(metrics.contains(name), "{metrics}");
     }
     assert!(!metrics.contains("secret"), "{metrics}");
