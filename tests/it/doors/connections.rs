@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chinwag::{Access, Limits};
+use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::{Client, TestServer, soon};
+use crate::support::live::Live;
+use crate::support::{Client, TestServer, message, soon};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 const WHY: &str = "--max-connections-per-address";
@@ -50,6 +52,27 @@ async fn connections_over_the_limit_wait() {
     assert!(early.is_err(), "a third connection was accepted");
     drop(one);
     soon("the third connection is accepted", third).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_does_not_acknowledge_what_is_sent_is_gone() {
+    let server = TestServer::with_limits(|limits| {
+        limits.unacked_timeout = Duration::from_secs(1);
+    })
+    .await;
+    let (mut ann, bob) = (server.user("ann").await, server.sign_up("bob").await);
+    let watch = json!({ "users": [{ "id": bob.id() }] });
+    // One with room for little, which is never read.
+    let _unread = Live::connect(&server, bob.access()).await;
+    assert_eq!(ann.done("watch-users", watch).await["users"][0]["online"], true);
+    let direct = ann.done("open-direct", json!({ "user": { "id": bob.id() } })).await;
+    let chat = direct["chat"]["id"].as_str().unwrap();
+    for _ in 0..10 {
+        ann.done("new-message", message(chat, &"x".repeat(400_000))).await;
+    }
+    // A ping would take 25 s to be sent.
+    assert_eq!(ann.next_of("presence").await["online"], false);
 }
 
 /// What is said to a connection that comes from another loopback address, before it says anything;

@@ -388,6 +388,23 @@ async fn a_body_that_comes_steadily_may_take_its_time() {
 }
 
 #[tokio::test]
+async fn a_request_takes_so_long_in_all() {
+    let server = TestServer::with_limits(|limits| {
+        limits.request_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let path = POLLING.replace("EIO=4", "EIO=3");
+    let opened = server.get(&path, "").await;
+    let sid = opened.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let path = format!("{path}&sid={sid}");
+    assert!(server.get(&path, "").await.ends_with("2:40"));
+    // There is nothing more to bring.
+    let began = Instant::now();
+    assert_eq!(status(&server.get(&path, "").await), "408");
+    assert!(began.elapsed() >= Duration::from_millis(300));
+}
+
+#[tokio::test]
 async fn a_malformed_request_is_400() {
     let server = TestServer::start().await;
     assert_eq!(status(&server.exchange("nonsense\r\n\r\n").await), "400");

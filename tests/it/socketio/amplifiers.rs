@@ -150,6 +150,16 @@ async fn what_everybody_hears_has_a_limit_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_address_has_ten_times_the_limit_of_a_user() {
+    let server = TestServer::with_limits(|limits| limits.announcements_per_user = 1).await;
+    for number in 0..10 {
+        server.user(&format!("user{number}")).await.chat("one", false, &[]).await;
+    }
+    let error = server.user("ann").await.refused("create-chat", public("one more")).await;
+    assert_error(&error, "rate_limited", None);
+}
+
+#[tokio::test]
 async fn a_node_has_a_limit_of_what_everybody_hears() {
     let server = TestServer::with_limits(|limits| {
         (limits.announcements_per_user, limits.announcements_per_node) = (0, 3);

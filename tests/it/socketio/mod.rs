@@ -41,6 +41,7 @@ mod socket;
 pub mod spelling;
 mod standings;
 mod teams;
+mod thousands;
 mod token_faults;
 pub mod tokens;
 mod unreadable;

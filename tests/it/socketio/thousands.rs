@@ -1,0 +1,225 @@
+//! Bounds that it takes a thousand users or chats to come to.
+
+use std::time::Duration;
+
+use chinwag::{Access, Config};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::socketio::spelling::execute;
+use crate::support::hooks::{Receiver, hooked};
+use crate::support::http::{JSON, PASSWORD, registration};
+use crate::support::rpc::{call, state};
+use crate::support::steps::{channel, of_chat};
+use crate::support::{Client, TestServer, assert_error, message};
+
+/// Requests that wait at the same time on one socket.
+const AT_ONCE: usize = 500;
+
+/// How often is not what is tried here.
+fn unhurried(config: &mut Config) {
+    let limits = &mut config.limits;
+    for rate in [
+        &mut limits.requests_per_user,
+        &mut limits.requests_per_address,
+        &mut limits.sign_ups_per_address,
+        &mut limits.messages_per_user,
+        &mut limits.failed_logins_per_account,
+        &mut limits.failed_logins_per_address,
+        &mut limits.connects_per_address,
+    ] {
+        *rate = 0;
+    }
+    limits.max_socket_users = 20_000;
+}
+
+/// Sends a request for each of these bodies; none may be refused.
+async fn all_done(client: &mut Client, event: &str, bodies: &[Value]) {
+    for bodies in bodies.chunks(AT_ONCE) {
+        let mut acks = Vec::new();
+        for body in bodies {
+            acks.push(client.request(event, body.clone()).await);
+        }
+        for ack in acks {
+            let answer = client.answer(ack).await;
+            assert!(answer.get("error").is_none(), "{event}: {answer}");
+        }
+    }
+}
+
+/// A client that acts as so many users, and their ids.
+async fn make_users(server: &TestServer, count: usize) -> (Client, Vec<String>) {
+    let ids = Vec::from_iter((0..count).map(|at| format!("u{at:05}")));
+    let users = ids.iter().map(|id| json!({ "user": { "id": id, "name": id } }));
+    let mut client = server.connect().await;
+    all_done(&mut client, "create-user", &Vec::from_iter(users)).await;
+    (client, ids)
+}
+
+#[tokio::test]
+async fn a_chat_names_so_many_members() {
+    let server = TestServer::with(unhurried).await;
+    let mut ann = server.user("ann").await;
+    let (mut others, ids) = make_users(&server, 1002).await;
+    let body = json!({ "chat": { "name": "many", "private": false }, "users": ids[..1000] });
+    let made = ann.done("create-chat", body).await["chat"].take();
+    assert_eq!(made["users"].as_array().map(Vec::len), Some(1001));
+    let chat = made["id"].as_str().unwrap();
+    for id in &ids[1000..] {
+        let join = json!({ "chat": { "id": chat }, "user": { "id": id } });
+        others.done("join-chat", join).await;
+    }
+    let listed = ann.done("list-chats", json!({})).await["chats"][0].take();
+    assert_eq!(listed["users"], made["users"], "those who joined first");
+    let (mut members, mut query) = (0, of_chat(chat));
+    loop {
+        let page = ann.done("list-members", query.clone()).await;
+        members += page["members"].as_array().unwrap().len();
+        match page.get("next") {
+            Some(next) => query["after"] = next.clone(),
+            None => break,
+        }
+    }
+    assert_eq!(members, 1003);
+}
+
+#[tokio::test]
+async fn a_subscriber_is_told_so_many_participants() {
+    let server = TestServer::with(unhurried).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("many", false, &[]).await;
+    for part in [0..400, 400..800, 800..1001] {
+        let users = Vec::from_iter(part.map(|at| format!("u{at:05}")));
+        let logins = users.iter().map(|user| call(1, "NewUser", json!([user])));
+        let enter = |user| call(2, "EnterRoom", json!([state(user, "0"), chat]));
+        let calls = json!(Vec::from_iter(logins.chain(users.iter().map(|user| enter(user)))));
+        let answers = server.rpc(&calls).await;
+        let all_in = answers.as_array().unwrap().iter().all(|it| it.get("result").is_some());
+        assert!(all_in, "{answers}");
+    }
+    let room = ann.done("subscribe", channel(&chat)).await;
+    assert_eq!(room["participants"], 1002);
+    assert_eq!(room["users"].as_array().map(Vec::len), Some(1000));
+}
+
+#[tokio::test]
+async fn of_many_direct_chats_the_latest_hear_of_a_change() {
+    let server = TestServer::with(unhurried).await;
+    let (mut ann, mut old) = (server.user("ann").await, server.user("old").await);
+    let mut next = server.user("next").await;
+    let (_others, ids) = make_users(&server, 999).await;
+    let latest = [&old.id, &next.id].into_iter().chain(&ids);
+    let bodies = latest.map(|id| json!({ "user": { "id": id } }));
+    all_done(&mut ann, "open-direct", &Vec::from_iter(bodies)).await;
+    for client in [&mut old, &mut next] {
+        client.next("create-chat").await;
+    }
+    ann.done("update-user", json!({ "user": { "name": "Anna" } })).await;
+    assert_eq!(next.next("user-updated").await["user"]["name"], "Anna");
+    old.nothing_more().await;
+}
+
+#[tokio::test]
+async fn so_many_are_named_as_offline() {
+    let mut receiver = Receiver::start(|_| 204).await;
+    let server = TestServer::with(|config| {
+        unhurried(config);
+        hooked(receiver.url())(config);
+    })
+    .await;
+    let mut ann = server.user("ann").await;
+    let (mut others, ids) = make_users(&server, 1002).await;
+    let body = json!({ "chat": { "name": "many", "private": false }, "users": ids[..1000] });
+    let made = ann.done("create-chat", body).await["chat"].take();
+    let chat = made["id"].as_str().unwrap();
+    for id in &ids[1000..] {
+        let join = json!({ "chat": { "id": chat }, "user": { "id": id } });
+        others.done("join-chat", join).await;
+    }
+    drop(others);
+    // They are held to be there for a moment after they have gone.
+    let offline = async {
+        loop {
+            ann.done("new-message", message(chat, "hello")).await;
+            let call = receiver.next_message().await;
+            let named = call.json["offline"].as_array().unwrap().len();
+            if named >= 1000 {
+                return named;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), offline).await, Ok(1000));
+}
+
+#[tokio::test]
+async fn one_blocks_so_many() {
+    let server = TestServer::start().await;
+    let ann = server.user("ann").await.id;
+    let directory = server.shutdown().await;
+    let numbers = "with recursive numbers (n) as
+         (select 1 union all select n + 1 from numbers where n < 10001)";
+    let users = format!(
+        "{numbers} insert into users (id, name, photo, created_at, modified_at)
+         select 'u' || n, 'x', '', 1, 1 from numbers;
+         {numbers} insert into blocks (user_id, blocked_id, created_at)
+         select '{ann}', 'u' || n, 1 from numbers where n < 10000"
+    );
+    execute(&directory, &users).await;
+    let server = TestServer::on(directory, |_| {}).await;
+    let mut ann = server.user("ann").await;
+    let user = |n: usize| json!({ "user": { "id": format!("u{n}") } });
+    ann.done("block-user", user(10_000)).await;
+    let error = ann.refused("block-user", user(10_001)).await;
+    assert_error(&error, "too_large", Some("user.id"));
+    // One who is blocked already is no further one.
+    ann.done("block-user", user(1)).await;
+    ann.done("unblock-user", user(1)).await;
+    ann.done("block-user", user(10_001)).await;
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_tokens() {
+    let server = TestServer::with(unhurried).await;
+    let ann = server.sign_up("ann").await;
+    let second = server.log_in("ann", PASSWORD).await.data();
+    let is_good = async |token: &str| {
+        server.request("GET", "/api/inbox").bearer(token).send().await.status == 200
+    };
+    for _ in 0..98 {
+        server.log_in("ann", PASSWORD).await.data();
+    }
+    assert!(is_good(ann.access()).await, "that makes a hundred");
+    server.log_in("ann", PASSWORD).await.data();
+    assert!(!is_good(ann.access()).await, "the oldest has not ended");
+    assert!(is_good(second[0]["access_token"].as_str().unwrap()).await);
+}
+
+#[tokio::test]
+async fn so_many_passwords_wait_to_be_hashed() {
+    let server = TestServer::with(|config| {
+        unhurried(config);
+        config.access = Some(Access::Open);
+        config.trusted_proxies = 1;
+    })
+    .await;
+    server.post("/api/register", registration("ann")).await.data();
+    let body = json!({ "username": "nobody", "password": "wrong" });
+    // How many of so many logins at the same time are refused, of each of so many addresses.
+    let refused = async |addresses: usize, of_each: usize| {
+        let login = async |address: usize| {
+            let header = format!("X-Forwarded-For: 203.0.113.{address}\r\n{JSON}");
+            let request = server.request("POST", "/api/auth_token").header(&header);
+            let answer = request.body(body.to_string()).send().await;
+            assert!([401, 503].contains(&answer.status), "{answer:?}");
+            answer.status == 503
+        };
+        let logins = (0..addresses * of_each).map(|at| login(at % addresses));
+        join_all(logins).await.into_iter().filter(|refused| *refused).count()
+    };
+    assert_eq!(refused(1, 16).await, 0);
+    let of_one = refused(1, 60).await;
+    assert!((1..=60 - 16).contains(&of_one), "{of_one} of 60 were refused");
+    // None of these has more than an address may have.
+    let of_many = refused(25, 16).await;
+    assert!((1..=25 * 16 - 256).contains(&of_many), "{of_many} of 400 were refused");
+}
