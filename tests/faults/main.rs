@@ -19,6 +19,7 @@ mod random;
 mod rooms;
 mod schedule;
 mod site;
+mod soak;
 mod socketio;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -91,7 +92,7 @@ struct Outcome {
 async fn play(site: Site, seed: u64, lasting: Duration) -> Outcome {
     let plan = plan(seed, site.nodes.len(), lasting);
     let world = Arc::new(World::make(site).await);
-    let (mut talk, mut hearers) = (world.start_talk(seed), world.start_hearers(seed));
+    let load = Load::start(&world, seed);
     let lanes = plan.iter().map(|lane| world.site.play(lane, || !world.is_wrong()));
     for struck in join_all(lanes).await {
         match struck {
@@ -99,16 +100,37 @@ async fn play(site: Site, seed: u64, lasting: Duration) -> Outcome {
             Err(why) => world.wrong(why),
         }
     }
-    world.stop();
-    if !world.is_wrong() {
-        all_end(&world, "those who speak", &mut talk).await;
+    load.end(&world).await;
+    judge(&world, plan).await
+}
+
+/// All clients.
+struct Load {
+    talk: Vec<JoinHandle<()>>,
+    hearers: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    fn start(world: &Arc<World>, seed: u64) -> Load {
+        Load { talk: world.start_talk(seed), hearers: world.start_hearers(seed) }
     }
-    if !world.is_wrong() {
-        world.say_end().await;
-        all_end(&world, "those who hear", &mut hearers).await;
+
+    async fn end(mut self, world: &World) {
+        world.stop();
+        if !world.is_wrong() {
+            all_end(world, "those who speak", &mut self.talk).await;
+        }
+        if !world.is_wrong() {
+            world.say_end().await;
+            all_end(world, "those who hear", &mut self.hearers).await;
+        }
+        // Where something is wrong, they may wait for ever.
+        self.talk.iter().chain(&self.hearers).for_each(JoinHandle::abort);
     }
-    // Where something is wrong, they may wait for ever.
-    talk.iter().chain(&hearers).for_each(JoinHandle::abort);
+}
+
+/// Ends the servers, and compares what clients were told with what is stored.
+async fn judge(world: &World, plan: Vec<Lane>) -> Outcome {
     if let Err(why) = world.site.end().await {
         world.wrong(why);
     }

@@ -75,6 +75,11 @@ impl Node {
         *self.address.lock().unwrap()
     }
 
+    /// The id of its process; none while it is down.
+    pub async fn id(&self) -> Option<u32> {
+        self.running.lock().await.as_ref().map(Running::id)
+    }
+
     fn log(&self) -> PathBuf {
         self.directory.path().join("log")
     }
@@ -188,7 +193,7 @@ impl Node {
 
     /// Limits how long files may become; a server that is started again has no limit.
     pub async fn limit_files(&self, limit: &str) {
-        let Some(id) = self.running.lock().await.as_ref().map(Running::id) else { return };
+        let Some(id) = self.id().await else { return };
         let arguments = ["--pid", &id.to_string(), &format!("--fsize={limit}:unlimited")];
         // It may have ended meanwhile.
         let _ = Command::new("prlimit").args(arguments).output();
