@@ -1,5 +1,6 @@
 //! What all doors have in common.
 
+mod abuse;
 mod acting;
 mod budgets;
 mod connections;
