@@ -55,7 +55,7 @@ pub(super) async fn write(
     let mut known = tx.take_known();
     let actors = messages.iter().map(|message| (message.chat_id, &message.user_id));
     let actors = actors.chain(marks.iter().map(|mark| (mark.chat_id, &mark.user_id)));
-    known.learn(tx, &actors.collect()).await?;
+    known.learn(tx, actors).await?;
     let sent = tx.find_sent(messages.iter().filter_map(new_key).collect()).await?;
     let numbered = number(known, sent, messages, marks);
     if let Transaction::Sqlite(writer) = &mut *tx.inner {

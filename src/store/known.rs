@@ -60,15 +60,15 @@ pub(super) struct ActorRow {
 
 impl Known {
     /// Reads what is not known yet of these users in these chats.
-    pub async fn learn(
+    pub async fn learn<'a>(
         &mut self,
         tx: &mut Tx,
-        actors: &HashSet<(ChatId, &UserId)>,
+        actors: impl Iterator<Item = (ChatId, &'a UserId)> + Clone,
     ) -> Result<(), Error> {
         if self.chats.len().max(self.users.len()).max(self.members) > MAX_REMEMBERED {
             *self = Known::default();
         }
-        let chats = actors.iter().map(|(chat_id, _)| *chat_id);
+        let chats = actors.clone().map(|(chat_id, _)| chat_id);
         let chats: HashSet<_> = chats.filter(|id| !self.chats.contains_key(id)).collect();
         tx.find_heads(chats).await?.into_iter().for_each(|head| self.add_head(head));
         let rows = tx.find_actors(&self.unknown(actors)).await?;
@@ -106,20 +106,20 @@ impl Known {
     }
 
     /// The actors of whom something is unknown, and in a direct chat both users.
-    fn unknown<'a>(
-        &'a self,
-        actors: &HashSet<(ChatId, &'a UserId)>,
-    ) -> HashSet<(ChatId, &'a UserId)> {
+    fn unknown<'k, 'a: 'k>(
+        &'k self,
+        actors: impl Iterator<Item = (ChatId, &'a UserId)>,
+    ) -> HashSet<(ChatId, &'k UserId)> {
         let mut unknown = HashSet::new();
         for (chat_id, user_id) in actors {
-            let Some(chat) = self.chats.get(chat_id) else {
+            let Some(chat) = self.chats.get(&chat_id) else {
                 continue;
             };
-            let all = chat.pair.iter().flatten().chain([*user_id]);
+            let all = chat.pair.iter().flatten().chain([user_id]);
             let all = all.filter(|user_id| {
                 !chat.members.contains_key(*user_id) || !self.users.contains_key(*user_id)
             });
-            unknown.extend(all.map(|user_id| (*chat_id, user_id)));
+            unknown.extend(all.map(|user_id| (chat_id, user_id)));
         }
         unknown
     }
