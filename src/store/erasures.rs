@@ -4,7 +4,7 @@
 use sqlx::FromRow;
 
 use super::pages::RowKey;
-use super::sqlite::json;
+use super::sqlite::{Checkpoint, json};
 use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Message, MessageId, Stream};
@@ -43,7 +43,7 @@ impl Store {
         self.erase_from_index(&erasures).await?;
         if let Db::Sqlite(_) = &self.db {
             self.erase_from_pages(&erasures, events.into_iter()).await?;
-            if !self.ledger.cut_log().await {
+            if self.ledger.checkpoint(Checkpoint::AndCut).await? > 0 {
                 return Err(Error::Unavailable(None));
             }
         }

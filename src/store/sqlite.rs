@@ -25,15 +25,33 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const READERS: u32 = 2;
 /// How many of them one user may have.
 pub(super) const READERS_FOR_ONE: usize = 1;
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// Seldom enough to copy a page once that many commits have changed, and often enough that few are
+/// copied at a time: commits wait for the disk meanwhile.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
 /// How long writers may wait for readers when the log is cut. A backup reads for far longer: until
 /// it is done, the log grows.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the server before this may take to let go of the file.
 const FILE_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGE_SIZE: i64 = 4096;
-/// A write-ahead log of more pages than this (64 MiB) is cut while nobody writes.
+/// A write-ahead log of more pages than this is copied to its end while nobody writes, so that the
+/// next commit begins it anew: a file that grows costs a commit more than one that is overwritten.
+const LOG_PAGES: i64 = 4096;
+/// What the log grows to while a backup reads (64 MiB) is given back after that.
 const MAX_LOG_PAGES: i64 = 16_384;
+/// The pages that the writer keeps in memory (16 MiB): the last of each chat that is active, with
+/// those of its members.
+const WRITER_PAGES: i64 = 4096;
+
+/// How the log is copied into the file.
+#[derive(Clone, Copy)]
+pub(super) enum Checkpoint {
+    /// As far as those who read let it be. If that is to its end, and nobody has written meanwhile,
+    /// the next commit begins the log anew.
+    BesideOthers,
+    /// To its end, and cut to nothing; it waits a moment for those who read.
+    AndCut,
+}
 
 #[derive(Clone)]
 pub(super) struct SqlitePools {
@@ -63,7 +81,9 @@ impl SqlitePools {
         let lock = Arc::new(lock(options.get_filename()).await?);
         make_private(options.get_filename());
         // The ledger's thread uses the connection beside the driver's.
-        let writer = pool(1).connect_with(options.clone().serialized(true)).await?;
+        let writer =
+            options.clone().serialized(true).pragma("cache_size", WRITER_PAGES.to_string());
+        let writer = pool(1).connect_with(writer).await?;
         MIGRATIONS.run(&writer).await?;
         // A server that has crashed may have left something there that was to be erased.
         let cut = sqlx::query("pragma wal_checkpoint(truncate)");
@@ -81,7 +101,7 @@ impl SqlitePools {
         // SQLite leaves the log of a file that was taken away, and would apply it to the next file
         // of that name.
         if self.files.is_lost()
-            && let Err(error) = self.checkpoint("pragma wal_checkpoint(truncate)").await
+            && let Err(error) = self.checkpoint(Checkpoint::AndCut).await
         {
             tracing::error!(%error, "the lost file's log is left: delete FILE-wal before reusing its name");
         }
@@ -93,21 +113,12 @@ impl SqlitePools {
         }
     }
 
-    /// Copies the log into the file and cuts it; returns whether it is cut, or readers have kept it
-    /// from that. Nobody may write meanwhile.
-    pub async fn cut_log(&self) -> bool {
-        match self.checkpoint("pragma wal_checkpoint(truncate)").await {
-            Ok(pages) => pages == 0,
-            Err(error) => {
-                tracing::warn!(%error, "checkpoint failed");
-                false
-            }
-        }
-    }
-
-    /// Copies what it can of the log into the file; `sql` says how hard it tries. Returns the
-    /// pages of the log.
-    async fn checkpoint(&self, sql: &'static str) -> Result<i64, sqlx::Error> {
+    /// Copies the log into the file; returns how many pages the log has then.
+    pub async fn checkpoint(&self, how: Checkpoint) -> Result<i64, sqlx::Error> {
+        let sql = match how {
+            Checkpoint::BesideOthers => "pragma wal_checkpoint(passive)",
+            Checkpoint::AndCut => "pragma wal_checkpoint(truncate)",
+        };
         let (_busy, pages, _copied): (i64, i64, i64) =
             sqlx::query_as(sql).fetch_one(&self.checkpointer).await?;
         Ok(pages)
@@ -195,21 +206,28 @@ pub(super) fn keep_checkpointed(pools: &SqlitePools, ledger: &Ledger) {
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            // If nobody writes, nobody else finds out.
-            let _ = pools.files.check();
-            let pages = match pools.checkpoint("pragma wal_checkpoint(passive)").await {
-                Ok(pages) => pages,
+            match keep_log_short(&pools, &ledger).await {
+                Ok(()) => {}
                 Err(sqlx::Error::PoolClosed) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "checkpoint failed");
-                    continue;
-                }
-            };
-            if pages > MAX_LOG_PAGES {
-                ledger.cut_log().await;
+                Err(error) => tracing::warn!(%error, "checkpoint failed"),
             }
         }
     });
+}
+
+async fn keep_log_short(pools: &SqlitePools, ledger: &Ledger) -> Result<(), sqlx::Error> {
+    // Held, so that a log which goes as the file is closed is not taken for one that is lost.
+    let held = pools.checkpointer.acquire().await?;
+    // If nobody writes, nobody else finds out.
+    let _ = pools.files.check();
+    drop(held);
+    let pages = pools.checkpoint(Checkpoint::BesideOthers).await?;
+    if pages > MAX_LOG_PAGES {
+        ledger.checkpoint(Checkpoint::AndCut).await?;
+    } else if pages > LOG_PAGES {
+        ledger.checkpoint(Checkpoint::BesideOthers).await?;
+    }
+    Ok(())
 }
 
 /// A JSON array, as `json_each` reads it.

@@ -35,7 +35,7 @@ impl Group {
                 fits || self.messages.is_empty()
             }
             Entry::Mark(..) | Entry::Job(_) => true,
-            Entry::CutLog(_) => false,
+            Entry::Checkpoint(..) => false,
         }
     }
 
@@ -61,7 +61,7 @@ impl Group {
                 self.markers.push(marker);
             }
             Entry::Job(job) => self.jobs.push_back(job),
-            Entry::CutLog(_) => {}
+            Entry::Checkpoint(..) => {}
         }
     }
 

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::file_urls::FileUrls;
+use super::sqlite::Checkpoint;
 use super::{Db, Exit, Transaction};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Mark, Marked, NewMessage, Sent};
@@ -44,8 +45,8 @@ enum Entry {
     Message(NewMessage, Answer<Sent>),
     Mark(Mark, Answer<Marked>),
     Job(Answer<Tx>),
-    /// Cut SQLite's log while nobody writes, and say whether it is cut.
-    CutLog(oneshot::Sender<bool>),
+    /// Copy SQLite's log into its file while nobody writes.
+    Checkpoint(Checkpoint, oneshot::Sender<Result<i64, sqlx::Error>>),
 }
 
 impl Entry {
@@ -53,7 +54,7 @@ impl Entry {
         match self {
             Entry::Message(message, _) => Some(message.chat_id),
             Entry::Mark(mark, _) => Some(mark.chat_id),
-            Entry::Job(_) | Entry::CutLog(_) => None,
+            Entry::Job(_) | Entry::Checkpoint(..) => None,
         }
     }
 }
@@ -130,11 +131,12 @@ impl Ledger {
         }
     }
 
-    /// Has SQLite's log cut between two groups; returns whether it is.
-    pub async fn cut_log(&self) -> bool {
+    /// Copies SQLite's log into its file between two groups; returns the pages that it has then.
+    pub async fn checkpoint(&self, how: Checkpoint) -> Result<i64, sqlx::Error> {
         let (answer, answered) = oneshot::channel();
-        // A ledger that has ended leaves that to the last connection.
-        self.queue.send(Entry::CutLog(answer)).await.is_ok() && answered.await.unwrap_or(false)
+        // Where the ledger has ended, closing the file does it.
+        let _ = self.queue.send(Entry::Checkpoint(how, answer)).await;
+        answered.await.unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 
     /// False once the task has ended, as it does when the store is closed.

@@ -60,9 +60,9 @@ impl Writing {
 
     /// Writes the group that begins with an entry.
     async fn write_from(&mut self, first: Entry) {
-        if let Entry::CutLog(answer) = first {
+        if let Entry::Checkpoint(how, answer) = first {
             // One that waits no more needs no answer.
-            let _ = answer.send(self.pools.cut_log().await);
+            let _ = answer.send(self.pools.checkpoint(how).await);
             return;
         }
         let mut group = Group::default();
