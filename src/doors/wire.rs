@@ -176,6 +176,11 @@ impl Wire {
         Ok(!mem::replace(&mut state.unflushed, true))
     }
 
+    /// Whoever has queued the latest does not flush it: that is left to the next who queues.
+    pub fn leave_unflushed(&self) {
+        self.lock().unflushed = false;
+    }
+
     /// Writes what waits, as far as the kernel takes it; the rest follows by itself.
     pub fn flush(&self) {
         let mut state = self.lock();

@@ -55,6 +55,9 @@ pub(super) struct Session {
     closing: AtomicBool,
     /// Whether its token has ended, so that it is pushed nothing more.
     hears_nothing: AtomicBool,
+    /// Whether a request is to be answered: the push of a message that it sends leaves with the
+    /// answer then, in one write.
+    answering: AtomicBool,
     inbox: Inbox,
     limited: Limited,
     /// What it has not taken yet.
@@ -94,6 +97,7 @@ impl Session {
             entered: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             hears_nothing: AtomicBool::new(false),
+            answering: AtomicBool::new(false),
             inbox: Inbox::default(),
             limited: Limited::of(max_pending),
             share,
@@ -211,6 +215,7 @@ impl Session {
         let event = name.as_str();
         let _measured = Measured::begin("socketio");
         let asked = self.hub.warns.then(Asked::default);
+        self.answering.store(ack.is_some(), Ordering::SeqCst);
         let answer = async {
             let viewer = self.viewer(connection);
             self.hub.app.admit_request(&viewer).await?;
@@ -241,6 +246,8 @@ impl Session {
                 }
             }
         };
+        // Before the answer is flushed: what is queued later flushes itself.
+        self.answering.store(false, Ordering::SeqCst);
         self.answer(packet);
     }
 
@@ -320,8 +327,19 @@ impl Recipient for Session {
         {
             return false;
         }
-        let packet = shown.frame(show::show);
-        packet.is_some_and(|packet| self.push(packet).unwrap_or(true))
+        let Some(packet) = shown.frame(show::show) else {
+            return false;
+        };
+        let pushed = self.push(packet);
+        let own = matches!(shown.event, Event::MessageSent(posted) if posted.by == self.id);
+        match pushed {
+            Ok(true) if own && self.answering.load(Ordering::SeqCst) => {
+                self.leave_unflushed();
+                false
+            }
+            Ok(first) => first,
+            Err(Overflow) => true,
+        }
     }
 
     fn flush(&self) {

@@ -43,6 +43,13 @@ impl Session {
         }
     }
 
+    /// What is queued goes out with the next answer, if nothing else is sent before.
+    pub(super) fn leave_unflushed(&self) {
+        if let Some(wire) = self.wire.get() {
+            wire.leave_unflushed();
+        }
+    }
+
     /// Sends an answer, or closes the connection of a client that is too far behind to take it.
     pub(super) fn answer(&self, packet: Str) {
         match self.push_as(packet, Kind::Answer) {
