@@ -3,9 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::Sha256;
 
 use crate::corpus::{self, Request};
-use crate::http::Http;
+use crate::http::{self, Http};
 use crate::mutate::mutate;
 use crate::random::Random;
 use crate::socketio::{Session, Socket};
@@ -14,6 +20,9 @@ use crate::world::World;
 
 /// Cases that follow each other through one door.
 pub const ROUND: u64 = 8;
+
+/// An answer over HTTP that takes longer is counted as slow.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// After so many rounds a worker makes a new world, as the mutated requests take the old one apart.
 const WORLD: u64 = 250;
@@ -28,9 +37,12 @@ pub enum Door {
     Rest,
     Live,
     Rpc,
+    Events,
+    Heads,
+    Tokens,
 }
 
-pub const DOORS: [Door; 8] = [
+pub const DOORS: [Door; 11] = [
     Door::SocketIo4,
     Door::SocketIo3,
     Door::Polling4,
@@ -39,6 +51,9 @@ pub const DOORS: [Door; 8] = [
     Door::Rest,
     Door::Live,
     Door::Rpc,
+    Door::Events,
+    Door::Heads,
+    Door::Tokens,
 ];
 
 /// How often each door's cases came to each end.
@@ -53,6 +68,8 @@ pub struct Worker {
     sessions: HashMap<Door, Session>,
     opened: u64,
     pub tally: Tally,
+    /// The answer over HTTP that took longest.
+    pub slowest: (Duration, Door),
     /// What was sent in this round, to be printed if it fails.
     pub sent: Vec<Vec<u8>>,
 }
@@ -76,6 +93,7 @@ impl Worker {
             sessions: HashMap::new(),
             opened: 0,
             tally: Tally::new(),
+            slowest: (Duration::ZERO, Door::Rest),
             sent: Vec::new(),
         })
     }
@@ -97,6 +115,8 @@ impl Worker {
             Door::Live => self.fill(&corpus::LIVE),
             Door::Rpc => self.fill(&corpus::RPC),
             Door::Rest => self.fill(&corpus::REST.map(|request| request.body)),
+            Door::Heads => self.fill(&corpus::HEADS),
+            Door::Tokens => self.fill(&corpus::TOKENS),
             _ => self.fill(&corpus::PACKETS),
         };
         for last in (0..ROUND).map(|case| case + 1 == ROUND) {
@@ -111,10 +131,22 @@ impl Worker {
                 Door::Channels | Door::Live => self.plain(door, &mut random, case, last).await?,
                 Door::Rest => self.rest(&corpus::REST[chosen], &mut random, case).await?,
                 Door::Rpc => self.rpc(&mut random, case).await?,
+                Door::Events => self.event(&mut random, &case).await?,
+                Door::Heads => self.head(&case).await?,
+                Door::Tokens => self.token(&mut random, &case).await?,
             };
             *self.tally.entry((door, end)).or_default() += 1;
         }
         Ok(())
+    }
+
+    /// Counts the answer to what was sent at this time, if it was slow.
+    fn note(&mut self, door: Door, sent: Instant) {
+        let took = sent.elapsed();
+        self.slowest = self.slowest.max((took, door));
+        if took > SLOW {
+            *self.tally.entry((door, format!("in more than {SLOW:?}"))).or_default() += 1;
+        }
     }
 
     /// Closes what is open.
@@ -200,7 +232,7 @@ impl Worker {
                 session
             }
         };
-        let packets = random.below(3) + 1;
+        let (packets, sent) = (random.below(3) + 1, Instant::now());
         let status = match random.below(16) {
             0 => {
                 session.cut(&session.frame(&[case])).await?;
@@ -220,6 +252,7 @@ impl Worker {
                 session.post(&body).await?
             }
         };
+        self.note(door, sent);
         if status == 200 && (!last && random.one_in(2) || session.probe().await?) {
             self.sessions.insert(door, session);
             return Ok("200".to_owned());
@@ -285,16 +318,73 @@ impl Worker {
             path.extend(body.iter().take(4096).map(|byte| format!("%{byte:02X}")));
             body.clear();
         }
-        self.exchange(random, request.method, &path, &headers, &body).await
+        self.exchange(Door::Rest, random, request.method, &path, &headers, &body).await
     }
 
     async fn rpc(&mut self, random: &mut Random, case: Vec<u8>) -> Result<String, String> {
         let headers = "Content-Type: application/json\r\n";
-        self.exchange(random, "POST", "/rpc", headers, &case).await
+        self.exchange(Door::Rpc, random, "POST", "/rpc", headers, &case).await
+    }
+
+    /// A packet's event and body over HTTP; what has none goes to an event that there is not.
+    async fn event(&mut self, random: &mut Random, case: &[u8]) -> Result<String, String> {
+        let begin = case.iter().position(|byte| *byte == b'"').map_or(0, |quote| quote + 1);
+        let end = case[begin..].iter().position(|byte| *byte == b'"').unwrap_or(0);
+        let (name, rest) = case[begin..].split_at(end);
+        let body = rest.strip_prefix(b"\",").unwrap_or(rest);
+        let body = body.strip_suffix(b"]").unwrap_or(body);
+        let name = name.iter().take(1000).map(|byte| match byte {
+            b'a'..=b'z' | b'-' => char::from(*byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        });
+        let path = format!("/api/events/{}", String::from_iter(name));
+        let headers = "Content-Type: application/json\r\n";
+        self.exchange(Door::Events, random, "POST", &path, headers, body).await
+    }
+
+    /// A whole request on a connection of its own, which says nothing more.
+    async fn head(&mut self, case: &[u8]) -> Result<String, String> {
+        let answer = http::say(self.address, case).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        check(&answer)?;
+        match answer.split(' ').nth(1).unwrap_or("closed") {
+            "500" => Err(format!("answered {answer}")),
+            "closed" => Ok("closed".to_owned()),
+            status => Ok(status.chars().take(3).collect()),
+        }
+    }
+
+    /// A token, mostly with a right signature, as one of those who bring one.
+    async fn token(&mut self, random: &mut Random, case: &[u8]) -> Result<String, String> {
+        let dot = case.windows(2).position(|pair| pair == b"}.").map_or(case.len(), |at| at + 1);
+        let (head, claims) = (&case[..dot], case.get(dot + 1..).unwrap_or_default());
+        let part = |bytes: &[u8]| BASE64URL_NOPAD.encode(&bytes[..bytes.len().min(8000)]);
+        let signed = format!("{}.{}", part(head), part(claims));
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.world.secret.as_bytes()).unwrap();
+        mac.update(if random.one_in(8) { b"another" } else { signed.as_bytes() });
+        let token = format!("{signed}.{}", BASE64URL_NOPAD.encode(&mac.finalize().into_bytes()));
+        if random.one_in(2) {
+            let headers = format!("Authorization: Bearer {token}\r\n");
+            let path = "/api/inbox";
+            return self.exchange(Door::Tokens, random, "GET", path, &headers, b"").await;
+        }
+        let path = "/socket.io/?EIO=4&transport=websocket";
+        let mut socket = WebSocket::open(self.address, path).await?;
+        socket.send(TEXT, format!("40{}", json!({ "token": token })).as_bytes()).await;
+        while let Some(frame) = socket.receive().await {
+            check(&String::from_utf8_lossy(&frame.payload))?;
+            match frame.payload.get(..2) {
+                Some(b"40") => return Ok("let in".to_owned()),
+                Some(b"44") => return Ok("refused".to_owned()),
+                _ => {}
+            }
+        }
+        Ok("closed".to_owned())
     }
 
     async fn exchange(
         &mut self,
+        door: Door,
         random: &mut Random,
         method: &str,
         path: &str,
@@ -305,7 +395,9 @@ impl Worker {
             self.http.cut(method, path, headers, body).await?;
             return Ok("abandoned".to_owned());
         }
+        let sent = Instant::now();
         let answer = self.http.send(method, path, headers, body).await?;
+        self.note(door, sent);
         check(&answer.text())?;
         match answer.status {
             500 => Err(format!("{method} {path} is answered {}: {}", answer.status, answer.text())),

@@ -86,6 +86,16 @@ impl Http {
     }
 }
 
+/// All that is answered to these bytes, after which nothing more is said.
+pub async fn say(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut stream, mut answer) = (connect(address).await?, Vec::new());
+    // A server that refuses does not read to the end, and closes at once.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.shutdown().await;
+    let _ = stream.read_to_end(&mut answer).await;
+    Ok(answer)
+}
+
 pub async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
     let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;

@@ -52,6 +52,10 @@ async fn mutated_frames_and_bodies_stop_nothing() {
     let workers = run(workers, seed, &begun, rounds / 5).await;
     let before = server.memory();
     let workers = run(workers, seed, &begun, rounds).await;
+    let (took, door) = workers.iter().map(|worker| worker.slowest).max().unwrap();
+    println!("the slowest answer over HTTP took {took:?}, by {door:?}");
+    let metrics = Http::new(server.address).get("/metrics").await.unwrap().text();
+    println!("{} requests of all took more than 0.1 s", slow_requests(&metrics));
     for ((door, end), count) in end(workers).await {
         println!("{door:?} {end}: {count}");
     }
@@ -63,6 +67,20 @@ async fn mutated_frames_and_bodies_stop_nothing() {
     assert!(after < before + GROWTH, "it has grown");
     assert_eq!(server.defects(), Vec::<String>::new());
     server.end();
+}
+
+#[test]
+fn each_request_is_sent() {
+    let table = include_str!("../../src/doors/requests/mod.rs");
+    let (_, table) = table.split_once("\nevents! {").unwrap();
+    let events = table.split("\n        \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let events = Vec::from_iter(events);
+    assert!(events.len() > 40);
+    let missing = |event: &&str| {
+        let named = format!("[\"{event}\",");
+        !corpus::PACKETS.iter().any(|packet| packet.contains(&named))
+    };
+    assert_eq!(Vec::from_iter(events.into_iter().filter(missing)), Vec::<&str>::new());
 }
 
 /// Does the rounds up to one of them.
@@ -91,6 +109,16 @@ async fn run(workers: Vec<Worker>, seed: u64, begun: &Arc<AtomicU64>, until: u64
     }
     begun.store(until, Ordering::Relaxed);
     workers
+}
+
+/// How many requests took the server more than 0.1 s, by its histograms of all doors.
+fn slow_requests(metrics: &str) -> u64 {
+    let sum = |start: &str, part: &str| -> u64 {
+        let lines = metrics.lines().filter(|line| line.starts_with(start) && line.contains(part));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    let quick = sum("chinwag_request_seconds_bucket", "le=\"0.1\"");
+    sum("chinwag_request_seconds_count", "") - quick
 }
 
 /// Fails, and says by what.

@@ -45,9 +45,11 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
         command
             .args(["--listen", "127.0.0.1:0", "--database-url", &database])
-            // What is given up is gone soon.
+            // What a proxy would say of the address is read.
+            .args(["--trusted-proxies", "1", "--access", "open"])
             // Some of the mutated calls log in users of new names.
             .args(["--max-seats-per-address", "1000000"])
+            // What is given up is gone soon.
             .args(["--ping-interval", "5", "--ping-timeout", "5", "--silence-timeout", "10"])
             .envs(WITHOUT_RATES.map(|name| (name, "0")))
             .env("RUST_LOG", "warn")

@@ -12,18 +12,21 @@ const PASSWORD: &str = "a password of theirs";
 /// What stands for a name in the corpus, such as `$CHAT`, and the name.
 pub struct World {
     names: Vec<(&'static str, String)>,
+    /// What Ann may sign tokens with.
+    pub secret: String,
 }
 
 impl World {
     /// Makes one; no two have the same number.
     pub async fn make(address: SocketAddr, number: u64) -> Result<World, String> {
         let (ann, bob) = (format!("ann{number}"), format!("bob{number}"));
-        let mut world = World { names: Vec::new() };
+        let mut world = World { names: Vec::new(), secret: String::new() };
         world.say("$NUMBER", number.to_string());
-        world.say("$ANN", ann.clone());
         world.say("$BOB", bob.clone());
         world.say("$PASSWORD", PASSWORD.to_owned());
         world.sign_up(address, &ann, &bob).await?;
+        // After what begins with it.
+        world.say("$ANN", ann);
         world.enter_room(address, number).await?;
         world.chat(address, number).await?;
         Ok(world)
@@ -50,6 +53,9 @@ impl World {
             if name == ann {
                 self.say("$REFRESH", text(&account, "/data/0/token/refresh_token")?);
                 self.say("$TOKEN", text(&account, "/data/0/token/access_token")?);
+                self.say("$ANN_ID", text(&account, "/data/0/token/user_id")?);
+                self.say("$KEY", text(&account, "/data/0/token/access_key_id")?);
+                self.secret = text(&account, "/data/0/token/secret_access_key")?;
             }
         }
         let login = json!({ "username": ann, "password": PASSWORD });
@@ -81,6 +87,20 @@ impl World {
         let chat = json!({ "chat": { "name": "here", "private": false }, "users": ids });
         let chat = socket.ask("create-chat", chat).await?;
         self.say("$CHAT", text(&chat, "/chat/id")?);
+        let path = format!("/api/files?name=a.txt&user={}", ids[1]);
+        let plain = "Content-Type: text/plain\r\n";
+        let file = Http::new(address).send("POST", &path, plain, b"hello").await?;
+        let file = serde_json::from_slice::<Value>(&file.body).map_err(|e| e.to_string())?;
+        let body = json!({ "chat": { "id": text(&chat, "/chat/id")? },
+                           "message": { "type": "file", "file": { "id": file["file"]["id"] } } });
+        let sent = socket.ask("new-message", body).await?;
+        self.say("$FILE", text(&sent, "/file/url")?);
+        let message = json!({ "chat": { "id": text(&chat, "/chat/id")? },
+                              "message": { "type": "text", "value": "hello you" } });
+        let message = socket.ask("new-message", message).await?;
+        self.say("$MESSAGE", text(&message, "/id")?);
+        let own = json!({ "chat": { "name": "own" }, "users": [] });
+        self.say("$OWN", text(&socket.ask("create-chat", own).await?, "/chat/id")?);
         let team = json!({ "team": { "name": format!("team {number}") }, "users": ids });
         let team = socket.ask("create-team", team).await?;
         self.say("$TEAM", text(&team, "/team/id")?);
