@@ -8,7 +8,7 @@
 //! - No frame is torn. What the library writes is queued as well, once a frame of it is whole; its
 //!   frames keep their order, and none overtakes what was pushed before.
 //! - Whatever waits has a waker: that of the wire for the kernel, and the library's for what it has
-//!   written.
+//!   written. A push that is [left unflushed](Wire::leave_unflushed) waits for the next.
 //! - Nothing follows a close frame.
 //! - What was pushed before the library has written the [marker](Wire::marker) waits for it, and
 //!   comes after all that the library wrote before. The marker itself does not go out.
@@ -176,7 +176,8 @@ impl Wire {
         Ok(!mem::replace(&mut state.unflushed, true))
     }
 
-    /// Whoever has queued the latest does not flush it: that is left to the next who queues.
+    /// The caller of the latest push will not flush it. The next push counts as the first again, and
+    /// its caller flushes both; there must be one.
     pub fn leave_unflushed(&self) {
         self.lock().unflushed = false;
     }

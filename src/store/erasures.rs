@@ -4,7 +4,7 @@
 use sqlx::FromRow;
 
 use super::pages::RowKey;
-use super::sqlite::{Checkpoint, json};
+use super::sqlite::{How, json};
 use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Message, MessageId, Stream};
@@ -41,9 +41,10 @@ impl Store {
             events.extend(self.erase_from_events(erasure).await?);
         }
         self.erase_from_index(&erasures).await?;
-        if let Db::Sqlite(_) = &self.db {
+        if let Db::Sqlite(pools) = &self.db {
             self.erase_from_pages(&erasures, events.into_iter()).await?;
-            if self.ledger.checkpoint(Checkpoint::AndCut).await? > 0 {
+            let log = self.ledger.checkpoint(pools.checkpointer().await?, How::Cut).await?;
+            if log.pages != 0 {
                 return Err(Error::Unavailable(None));
             }
         }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use serde::Serialize;
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::database_files::Files;
@@ -25,8 +26,8 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const READERS: u32 = 2;
 /// How many of them one user may have.
 pub(super) const READERS_FOR_ONE: usize = 1;
-/// Seldom enough to copy a page once that many commits have changed, and often enough that few are
-/// copied at a time: commits wait for the disk meanwhile.
+/// A page that many commits have changed is copied once for all of them. A shorter time copies it
+/// more often; a longer one copies more pages at once, and commits wait for the disk meanwhile.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
 /// How long writers may wait for readers when the log is cut. A backup reads for far longer: until
 /// it is done, the log grows.
@@ -37,20 +38,46 @@ const PAGE_SIZE: i64 = 4096;
 /// A write-ahead log of more pages than this is copied to its end while nobody writes, so that the
 /// next commit begins it anew: a file that grows costs a commit more than one that is overwritten.
 const LOG_PAGES: i64 = 4096;
-/// What the log grows to while a backup reads (64 MiB) is given back after that.
+/// A log of more pages than this (64 MiB) is cut. It grows so long only while somebody reads for
+/// long, as a backup does.
 const MAX_LOG_PAGES: i64 = 16_384;
-/// The pages that the writer keeps in memory (16 MiB): the last of each chat that is active, with
-/// those of its members.
+/// The pages that the writer keeps in memory (16 MiB): for each active chat, the page with its last
+/// messages and those with its members.
 const WRITER_PAGES: i64 = 4096;
 
 /// How the log is copied into the file.
 #[derive(Clone, Copy)]
-pub(super) enum Checkpoint {
-    /// As far as those who read let it be. If that is to its end, and nobody has written meanwhile,
-    /// the next commit begins the log anew.
-    BesideOthers,
-    /// To its end, and cut to nothing; it waits a moment for those who read.
-    AndCut,
+pub(super) enum How {
+    /// As far as readers allow; it waits for nobody. If that is all of it, the next commit begins
+    /// the log anew.
+    Copy,
+    /// All of it, and the log is cut to nothing; it waits a moment for readers.
+    Cut,
+}
+
+/// The log after a checkpoint.
+#[derive(Clone, Copy)]
+pub(super) struct Log {
+    /// -1 if another process is copying it.
+    pub pages: i64,
+    /// How many of them are not in the file yet.
+    pub left: i64,
+}
+
+/// The connection that copies the log. While it is held, the file is not closed.
+pub(super) struct Checkpointer(PoolConnection<Sqlite>);
+
+impl Checkpointer {
+    /// Errors: the disk is full, say.
+    pub async fn checkpoint(&mut self, how: How) -> Result<Log, sqlx::Error> {
+        let sql = match how {
+            How::Copy => "pragma wal_checkpoint(passive)",
+            How::Cut => "pragma wal_checkpoint(truncate)",
+        };
+        let (_busy, pages, copied): (i64, i64, i64) =
+            sqlx::query_as(sql).fetch_one(&mut *self.0).await?;
+        Ok(Log { pages, left: pages - copied })
+    }
 }
 
 #[derive(Clone)]
@@ -101,7 +128,7 @@ impl SqlitePools {
         // SQLite leaves the log of a file that was taken away, and would apply it to the next file
         // of that name.
         if self.files.is_lost()
-            && let Err(error) = self.checkpoint(Checkpoint::AndCut).await
+            && let Err(error) = self.cut_log().await
         {
             tracing::error!(%error, "the lost file's log is left: delete FILE-wal before reusing its name");
         }
@@ -113,15 +140,13 @@ impl SqlitePools {
         }
     }
 
-    /// Copies the log into the file; returns how many pages the log has then.
-    pub async fn checkpoint(&self, how: Checkpoint) -> Result<i64, sqlx::Error> {
-        let sql = match how {
-            Checkpoint::BesideOthers => "pragma wal_checkpoint(passive)",
-            Checkpoint::AndCut => "pragma wal_checkpoint(truncate)",
-        };
-        let (_busy, pages, _copied): (i64, i64, i64) =
-            sqlx::query_as(sql).fetch_one(&self.checkpointer).await?;
-        Ok(pages)
+    async fn cut_log(&self) -> Result<Log, sqlx::Error> {
+        self.checkpointer().await?.checkpoint(How::Cut).await
+    }
+
+    /// Errors: `PoolClosed` once the file is being closed.
+    pub async fn checkpointer(&self) -> Result<Checkpointer, sqlx::Error> {
+        self.checkpointer.acquire().await.map(Checkpointer)
     }
 }
 
@@ -216,16 +241,15 @@ pub(super) fn keep_checkpointed(pools: &SqlitePools, ledger: &Ledger) {
 }
 
 async fn keep_log_short(pools: &SqlitePools, ledger: &Ledger) -> Result<(), sqlx::Error> {
-    // Held, so that a log which goes as the file is closed is not taken for one that is lost.
-    let held = pools.checkpointer.acquire().await?;
-    // If nobody writes, nobody else finds out.
+    let mut checkpointer = pools.checkpointer().await?;
+    // If nobody writes, nobody else finds out. The file is not closed meanwhile: SQLite deletes the
+    // log then, which would be taken for a loss.
     let _ = pools.files.check();
-    drop(held);
-    let pages = pools.checkpoint(Checkpoint::BesideOthers).await?;
-    if pages > MAX_LOG_PAGES {
-        ledger.checkpoint(Checkpoint::AndCut).await?;
-    } else if pages > LOG_PAGES {
-        ledger.checkpoint(Checkpoint::BesideOthers).await?;
+    let log = checkpointer.checkpoint(How::Copy).await?;
+    // Where much is left, somebody has been reading for long, and no way of copying gets further.
+    if log.pages > LOG_PAGES && log.left <= LOG_PAGES {
+        let how = if log.pages > MAX_LOG_PAGES { How::Cut } else { How::Copy };
+        ledger.checkpoint(checkpointer, how).await?;
     }
     Ok(())
 }

@@ -55,9 +55,9 @@ pub(super) struct Session {
     closing: AtomicBool,
     /// Whether its token has ended, so that it is pushed nothing more.
     hears_nothing: AtomicBool,
-    /// Whether a request is to be answered: the push of a message that it sends leaves with the
-    /// answer then, in one write.
-    answering: AtomicBool,
+    /// Whether a `new-message` is being carried out that gets an ack. The push of its message waits
+    /// for the ack; both go out in one write.
+    sending: AtomicBool,
     inbox: Inbox,
     limited: Limited,
     /// What it has not taken yet.
@@ -97,7 +97,7 @@ impl Session {
             entered: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             hears_nothing: AtomicBool::new(false),
-            answering: AtomicBool::new(false),
+            sending: AtomicBool::new(false),
             inbox: Inbox::default(),
             limited: Limited::of(max_pending),
             share,
@@ -215,7 +215,7 @@ impl Session {
         let event = name.as_str();
         let _measured = Measured::begin("socketio");
         let asked = self.hub.warns.then(Asked::default);
-        self.answering.store(ack.is_some(), Ordering::SeqCst);
+        self.sending.store(ack.is_some() && event == "new-message", Ordering::SeqCst);
         let answer = async {
             let viewer = self.viewer(connection);
             self.hub.app.admit_request(&viewer).await?;
@@ -246,8 +246,8 @@ impl Session {
                 }
             }
         };
-        // Before the answer is flushed: what is queued later flushes itself.
-        self.answering.store(false, Ordering::SeqCst);
+        // Before the answer is flushed: a push that comes later is flushed by itself.
+        self.sending.store(false, Ordering::SeqCst);
         self.answer(packet);
     }
 
@@ -333,11 +333,13 @@ impl Recipient for Session {
         let pushed = self.push(packet);
         let own = matches!(shown.event, Event::MessageSent(posted) if posted.by == self.id);
         match pushed {
-            Ok(true) if own && self.answering.load(Ordering::SeqCst) => {
-                self.leave_unflushed();
+            // Read after the push: if it is still true, the answer has yet to be flushed.
+            Ok(true) if own && self.sending.load(Ordering::SeqCst) => {
+                self.leave_to_answer();
                 false
             }
             Ok(first) => first,
+            // The flush closes it.
             Err(Overflow) => true,
         }
     }

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::file_urls::FileUrls;
-use super::sqlite::Checkpoint;
+use super::sqlite::{Checkpointer, How, Log};
 use super::{Db, Exit, Transaction};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Mark, Marked, NewMessage, Sent};
@@ -46,7 +46,7 @@ enum Entry {
     Mark(Mark, Answer<Marked>),
     Job(Answer<Tx>),
     /// Copy SQLite's log into its file while nobody writes.
-    Checkpoint(Checkpoint, oneshot::Sender<Result<i64, sqlx::Error>>),
+    Checkpoint(Checkpointer, How, oneshot::Sender<Result<Log, sqlx::Error>>),
 }
 
 impl Entry {
@@ -131,12 +131,19 @@ impl Ledger {
         }
     }
 
-    /// Copies SQLite's log into its file between two groups; returns the pages that it has then.
-    pub async fn checkpoint(&self, how: Checkpoint) -> Result<i64, sqlx::Error> {
+    /// Copies SQLite's log into its file between two groups. Errors: `PoolClosed` once the ledger
+    /// has ended; SQLite then copies the log as it closes the file.
+    pub async fn checkpoint(
+        &self,
+        checkpointer: Checkpointer,
+        how: How,
+    ) -> Result<Log, sqlx::Error> {
         let (answer, answered) = oneshot::channel();
-        // Where the ledger has ended, closing the file does it.
-        let _ = self.queue.send(Entry::Checkpoint(how, answer)).await;
-        answered.await.unwrap_or(Err(sqlx::Error::PoolClosed))
+        match self.queue.send(Entry::Checkpoint(checkpointer, how, answer)).await {
+            // It is dropped where the database fails a group before it.
+            Ok(()) => answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)),
+            Err(_) => Err(sqlx::Error::PoolClosed),
+        }
     }
 
     /// False once the task has ended, as it does when the store is closed.

@@ -60,9 +60,9 @@ impl Writing {
 
     /// Writes the group that begins with an entry.
     async fn write_from(&mut self, first: Entry) {
-        if let Entry::Checkpoint(how, answer) = first {
+        if let Entry::Checkpoint(mut checkpointer, how, answer) = first {
             // One that waits no more needs no answer.
-            let _ = answer.send(self.pools.checkpoint(how).await);
+            let _ = answer.send(checkpointer.checkpoint(how).await);
             return;
         }
         let mut group = Group::default();

@@ -7,6 +7,7 @@ mod copy_broken;
 mod erasure;
 mod export;
 mod ledger;
+mod log;
 mod lost_file;
 mod outage;
 mod promises;

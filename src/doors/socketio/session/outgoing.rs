@@ -43,8 +43,8 @@ impl Session {
         }
     }
 
-    /// What is queued goes out with the next answer, if nothing else is sent before.
-    pub(super) fn leave_unflushed(&self) {
+    /// Leaves what was pushed to be flushed with the answer that is about to come.
+    pub(super) fn leave_to_answer(&self) {
         if let Some(wire) = self.wire.get() {
             wire.leave_unflushed();
         }

@@ -1,0 +1,80 @@
+//! SQLite's log under load: it begins anew, and goes on doing so after the database has failed.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tempfile::TempDir;
+use tokio::time::{Instant, timeout_at};
+
+use crate::support::database::sqlite_in;
+use crate::support::{Client, TestServer, assert_error, message};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// On a file, whatever the other tests run on.
+async fn on_a_file() -> TestServer {
+    let directory = TempDir::new().unwrap();
+    let url = sqlite_in(directory.path());
+    TestServer::on(directory, |config| {
+        config.database_url = url.into();
+        config.limits.written_bytes_per_user = 0;
+        config.limits.written_bytes_per_address = 0;
+    })
+    .await
+}
+
+/// How often the log has begun anew: what its head says.
+fn beginnings(server: &TestServer) -> u32 {
+    let log = File::open(server.directory.path().join("chat.db-wal")).unwrap();
+    let mut count = [0; 4];
+    log.read_exact_at(&mut count, 12).unwrap();
+    u32::from_be_bytes(count)
+}
+
+async fn another(server: &TestServer) -> SqliteConnection {
+    let file = server.directory.path().join("chat.db");
+    SqliteConnectOptions::new().filename(file).connect().await.unwrap()
+}
+
+/// Sends messages until the log has begun anew.
+async fn say_until_it_begins_anew(server: &TestServer, ann: &mut Client, chat: &str) {
+    let (before, until) = (beginnings(server), Instant::now() + PATIENCE);
+    while beginnings(server) == before {
+        let said = timeout_at(until, ann.say(chat, &"x".repeat(100_000))).await;
+        said.expect("the log goes on and on");
+    }
+}
+
+#[tokio::test]
+async fn it_begins_anew_while_messages_are_sent() {
+    let server = on_a_file().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    for _ in 0..2 {
+        say_until_it_begins_anew(&server, &mut ann, &chat).await;
+    }
+}
+
+#[tokio::test]
+async fn it_begins_anew_after_a_failure_that_passes() {
+    let server = on_a_file().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    // Nobody can begin it anew while somebody reads what was there before.
+    let mut reader = another(&server).await;
+    let mut reading = reader.begin().await.unwrap();
+    sqlx::query("select count(*) from messages").execute(&mut *reading).await.unwrap();
+    for _ in 0..200 {
+        ann.say(&chat, &"x".repeat(100_000)).await;
+    }
+    let mut writer = another(&server).await;
+    let writing = writer.begin_with("begin immediate").await.unwrap();
+    let refused = ann.ask("new-message", message(&chat, "not now")).await;
+    assert_error(&refused["error"], "unavailable", None);
+    writing.rollback().await.unwrap();
+    reading.rollback().await.unwrap();
+    say_until_it_begins_anew(&server, &mut ann, &chat).await;
+}
