@@ -80,6 +80,14 @@ describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, 
       await page.locator('#show-hood').dispatchEvent('click');
       await page.locator('.event').first().click();
       await isClean(ada, 'under the hood');
+      await page.getByRole('button', { name: 'Four doors' }).click();
+      await isClean(ada, 'four doors, two of them shut');
+      await page.getByRole('button', { name: 'Take a handle' }).first().click();
+      await page.getByRole('dialog').getByLabel('Handle').fill('ada');
+      await ada.confirm('Save');
+      await page.getByRole('button', { name: 'Open #ada-doors' }).click();
+      await page.getByLabel('Frames of WebSocket').getByLabel('received').first().waitFor();
+      await isClean(ada, 'four doors');
       await page.getByRole('button', { name: 'Close', exact: true }).click();
       await page.evaluate(() => (location.hash = ''));
       await ada.listed('Engines').waitFor();

@@ -5,6 +5,7 @@ import { drawComposer, finish, prepareComposer } from './page/composer';
 import { drawConversation } from './page/conversation';
 import { drawDetails } from './page/details';
 import { discover, discoverSoon, drawDiscover } from './page/discover';
+import { drawDoors, prepareDoors } from './page/doors';
 import { byId, on } from './page/elements';
 import { placeIcons } from './page/icons';
 import { prepareHood, showHood } from './page/hood';
@@ -36,6 +37,7 @@ function draw(): void {
   drawConversation();
   drawComposer();
   drawDetails();
+  drawDoors();
   const chat = currentChat();
   if (chat && !document.hidden && isAtEnd()) void client.markRead(chat);
 }
@@ -87,6 +89,7 @@ prepareMessages();
 prepareComposer();
 prepareAttachments();
 prepareHood();
+prepareDoors(rename);
 view.details = isWide.matches;
 isWide.addEventListener('change', ({ matches }) => identity && showDetails(matches));
 

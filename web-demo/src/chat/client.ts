@@ -17,7 +17,7 @@ export class PageClient extends ChatClient {
 
   constructor(
     identity: Identity,
-    private readonly token: () => Promise<string | undefined>,
+    readonly token: () => Promise<string | undefined>,
     listener: Listener,
   ) {
     const user = isAccount(identity) ? { id: identity.user_id } : identity;

@@ -1,6 +1,7 @@
 /** Under the hood: what goes over the connection, and the code for the latest of it. */
 import { isAccount, type Identity } from '../chat/identity';
 import type { Watched } from '../chat/uploads';
+import { clearDoors, showDoors, showTraffic } from './doors';
 import { button, byId, element, iconButton, on } from './elements';
 import { copyText } from './message-tools';
 import { recipesFor } from './recipes';
@@ -27,6 +28,7 @@ const events: Watched[] = [];
 let latest: Watched | undefined;
 let selected: Watched | undefined;
 let identity: Identity;
+let hasDoors = false;
 let timer = 0;
 
 export function watchTraffic(who: Identity): void {
@@ -36,7 +38,9 @@ export function watchTraffic(who: Identity): void {
   client.watch = (traffic) => {
     if (!events.includes(traffic)) events.push(traffic);
     if (events.length > KEPT) events.shift();
-    if (traffic.direction === 'out' && !QUIET.includes(traffic.event)) latest = traffic;
+    const isOut = traffic.direction === 'out';
+    if (!isOut || !QUIET.includes(traffic.event)) showTraffic(traffic);
+    if (isOut && !QUIET.includes(traffic.event)) latest = traffic;
     if (!byId('hood').hidden) timer ||= setTimeout(draw, 50);
   };
 }
@@ -52,13 +56,27 @@ export function prepareHood(): void {
   on('hood-clear', 'click', () => {
     events.length = 0;
     selected = undefined;
+    clearDoors();
     draw();
   });
+  on('to-events', 'click', () => showView(false));
+  on('to-doors', 'click', () => showView(true));
+}
+
+/** All events of the connection, or the open chat through all doors. */
+function showView(doors: boolean): void {
+  hasDoors = doors;
+  byId('to-events').ariaPressed = String(!doors);
+  byId('to-doors').ariaPressed = String(doors);
+  byId('hood-panes').hidden = doors;
+  document.body.classList.toggle('with-doors', doors);
+  showDoors(doors && !byId('hood').hidden);
 }
 
 export function showHood(isShown = Boolean(byId('hood').hidden)): void {
   byId('hood').hidden = !isShown;
   document.body.classList.toggle('with-hood', isShown);
+  showView(hasDoors);
   if (!isShown) return;
   byId<HTMLInputElement>('cut').checked = view.isCut;
   draw();

@@ -1,0 +1,208 @@
+/** The doors to a chat beside Socket.IO, each with what goes through it, as it is. */
+import type { Failure, Message } from 'chinwag-client';
+
+const EVERY_MS = 1_000;
+/** The codes by which the server closes a WebSocket for good: a wrong nick, or not one's own. */
+const FINAL = [4400, 4401];
+
+/** Who comes through the doors, and to which chat. */
+export interface Visit {
+  chat_id: string;
+  /** The number of the last message that is not to be shown. */
+  seq: number;
+  user_id: string;
+  handle: string;
+  token(): Promise<string | undefined>;
+}
+
+export interface Listener {
+  frame(direction: 'in' | 'out', text: string): void;
+  /** Whether one may send, and how the door stands. */
+  state(isOpen: boolean, text: string): void;
+  /** The door is shut until somebody tries again. */
+  shut(why: string): void;
+  /** The server did not do what was asked. */
+  refused(why: string): void;
+}
+
+export interface Door {
+  send(text: string): void;
+  close(): void;
+}
+
+interface Page {
+  messages?: Message[];
+  error?: Failure;
+}
+
+/** The requests of Socket.IO as `POST /api/events/…`. */
+export function openHttp(visit: Visit, listener: Listener): Door {
+  let after_seq = visit.seq;
+  const ask = async (event: string, asked: object, isNews = (_: Page) => true): Promise<Page> => {
+    const actor = (await visit.token()) ? {} : { actor: { id: visit.user_id } };
+    const body = { ...actor, chat: { id: visit.chat_id }, ...asked };
+    return exchange(`/api/events/${event}`, body, visit, listener, isNews);
+  };
+  const read = async () => {
+    const isNews = ({ messages }: Page) => messages?.length !== 0;
+    const { messages, error } = await ask('list-messages', { query: { after_seq } }, isNews);
+    after_seq = messages?.at(-1)?.seq ?? after_seq;
+    listener.state(!error, error ? error.message : 'Asks once a second');
+  };
+  const close = repeat(read, listener);
+  const send = (value: string) =>
+    void ask('new-message', { message: { value, type: 'text' } }).then(
+      ({ error }) => error && listener.refused(error.message),
+      () => listener.refused('The server cannot be reached.'),
+    );
+  return { send, close };
+}
+
+interface Answer {
+  id?: number;
+  result?: { Messages?: unknown[] };
+  error?: { message: string };
+}
+
+/** The rooms API, JSON-RPC at `/rpc`. */
+export function openRpc(visit: Visit, listener: Listener): Door {
+  const lobby = { UserId: visit.handle, RoomId: '0' };
+  const user = { UserId: visit.handle, RoomId: visit.chat_id };
+  let [id, isIn] = [0, false];
+  const call = (method: string, params: object) => ({ jsonrpc: '2.0', id: ++id, method, params });
+  // Without an id, so that nothing is answered: one may not be there at all.
+  const leave = [user, lobby].map((user) => {
+    return { jsonrpc: '2.0', method: 'LeaveRoom', params: { user } };
+  });
+  const ask = (body: object, isNews = (_: Answer) => true): Promise<Answer | Answer[]> =>
+    exchange('/rpc', body, visit, listener, isNews);
+  const read = async () => {
+    const isNews = ({ result }: Answer) => result?.Messages?.length !== 0;
+    const calls = isIn
+      ? call('PickUpHistory', { user })
+      : [
+          ...leave,
+          call('NewUser', { userId: visit.handle }),
+          call('EnterRoom', { user: lobby, roomId: visit.chat_id }),
+        ];
+    const error = [await ask(calls, isNews)].flat().find(({ error }) => error)?.error;
+    isIn = !error;
+    if (error) {
+      stop();
+      return listener.shut(error.message);
+    }
+    listener.state(true, 'Asks once a second');
+  };
+  const stop = repeat(read, listener);
+  const send = (content: string) =>
+    void ask(call('SendMessage', { content, user })).then(
+      (answer) => [answer].flat().forEach(({ error }) => error && listener.refused(error.message)),
+      () => listener.refused('The server cannot be reached.'),
+    );
+  const close = () => {
+    stop();
+    if (!isIn) return;
+    // The page may be going, too. A server that cannot be reached logs one out by itself.
+    const posted = visit.token().then((token) => post('/rpc', leave, token, true));
+    posted.catch(() => {});
+  };
+  return { send, close };
+}
+
+interface Frame {
+  type: number;
+  user?: string;
+  message?: string;
+  /** The `type` that an error answers. */
+  request?: number;
+}
+
+/** When the nick of the last one is free again. */
+let freed: Promise<unknown> = Promise.resolve();
+
+/** A channel over a plain WebSocket at `/chat/login/…`. */
+export function openWebSocket(visit: Visit, channel: string, listener: Listener): Door {
+  const { handle } = visit;
+  let socket: WebSocket | undefined;
+  let [timer, isOver] = [0, false];
+  const put = (packet: object) => {
+    const text = JSON.stringify(packet);
+    listener.frame('out', text);
+    socket?.send(text);
+  };
+  const take = ({ type, user, message = '', request }: Frame) => {
+    if (type === 2 && user === handle) put({ type: 4, channel });
+    if (type === 4 && user === handle) listener.state(true, 'Connected');
+    if (type !== -1) return;
+    listener.refused(message);
+    if (request === 4) listener.state(false, 'Not in the channel');
+  };
+  const open = async () => {
+    const [token] = await Promise.all([visit.token(), freed]);
+    if (isOver) return;
+    listener.state(false, 'Connecting…');
+    const address = `${location.origin}/chat/login/${encodeURIComponent(handle)}`;
+    socket = new WebSocket(address.replace(/^http/, 'ws'), token ? ['bearer', token] : []);
+    socket.onmessage = ({ data }) => {
+      listener.frame('in', data);
+      take(JSON.parse(data));
+    };
+    socket.onclose = ({ code, reason }) => {
+      const why = `Closed with ${code}${reason && `, ${reason}`}`;
+      if (FINAL.includes(code)) return listener.shut(why);
+      listener.state(false, `${why}. Connecting again…`);
+      timer = setTimeout(open, EVERY_MS);
+    };
+  };
+  void open();
+  const close = () => {
+    isOver = true;
+    clearTimeout(timer);
+    if (!socket || socket.readyState === WebSocket.CLOSED) return;
+    const ending = socket;
+    freed = new Promise((resolve) => (ending.onclose = resolve));
+    if (socket.readyState === WebSocket.OPEN) put({ type: 3 });
+    socket.close();
+  };
+  return { send: (message) => put({ type: 0, dest: channel, message }), close };
+}
+
+/** Posts, and shows the request and the answer if that is news. */
+async function exchange<Body>(
+  path: string,
+  body: object,
+  visit: Visit,
+  listener: Listener,
+  isNews: (answer: Body) => boolean,
+): Promise<Body> {
+  const response = await post(path, body, await visit.token());
+  const text = await response.text();
+  const answer = JSON.parse(text) as Body;
+  if (isNews(answer)) {
+    listener.frame('out', `POST ${path}\n${JSON.stringify(body)}`);
+    listener.frame('in', `${response.status}\n${text}`);
+  }
+  return answer;
+}
+
+function post(path: string, body: object, token?: string, keepalive = false): Promise<Response> {
+  const headers = {
+    'Content-Type': 'application/json',
+    ...(token && { Authorization: `Bearer ${token}` }),
+  };
+  return fetch(path, { method: 'POST', headers, body: JSON.stringify(body), keepalive });
+}
+
+/** Asks again and again, until the function that it returns is called. */
+function repeat(ask: () => Promise<void>, listener: Listener): () => void {
+  let [timer, isOver] = [0, false];
+  const next = async () => {
+    await ask().catch(() => listener.state(false, 'The server cannot be reached. Asking again…'));
+    if (!isOver) timer = setTimeout(next, EVERY_MS);
+  };
+  timer = setTimeout(next);
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+  };
+}
