@@ -77,7 +77,7 @@ describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, 
       await isClean(ada, 'details and a menu');
       await page.keyboard.press('Escape');
       await ada.hideDetails();
-      await page.locator('#show-hood').dispatchEvent('click');
+      await page.getByRole('button', { name: 'Under the hood' }).click();
       await page.locator('.event').first().click();
       await isClean(ada, 'under the hood');
       await page.getByRole('button', { name: 'Four doors' }).click();
