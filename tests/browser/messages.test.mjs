@@ -154,8 +154,13 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await ada.page.getByRole('button', { name: 'Under the hood' }).click();
     await ada.page.getByLabel('Cut the connection').check();
     await ada.is('Cut off');
-    await ada.say('from a tunnel');
-    await ada.page.getByText('Waiting…').waitFor();
+    await ada.say('unwise', 'from a tunnel');
+    const waiting = ada.page.locator('.message.pending').filter({ hasText: 'Waiting…' });
+    await waiting.nth(1).waitFor();
+    await waiting.first().hover();
+    await waiting.first().getByRole('button', { name: 'More actions' }).click();
+    await ada.page.getByRole('menuitem', { name: 'Discard' }).click();
+    await waiting.filter({ hasText: 'unwise' }).waitFor({ state: 'detached' });
     await ada.page.getByLabel('Cut the connection').uncheck();
     await ada.is('Connected');
     await ada.isHeard();

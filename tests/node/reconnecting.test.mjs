@@ -160,6 +160,26 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     assert.deepEqual(ann.texts, bob.texts);
   });
 
+  test('fails by itself what is too large for the server, and sends what is behind it', async () => {
+    const ann = await Person.arrive('ann');
+    const chat_id = await ann.makeChat();
+    const refused = { code: 'too_large', field: 'message.value' };
+    const long = 'x'.repeat(1_100_000);
+    const message = { value: long, type: 'text' };
+    const body = { chat: { id: chat_id }, user: { id: ann.client.myId }, message };
+    await assert.rejects(ann.client.request('new-message', body), refused);
+    await assert.rejects(ann.client.request('list-users', { text: long }), { code: 'too_large' });
+    // As JSON six times as long, and as UTF-8 three times.
+    const texts = [long, '\u0001'.repeat(300_000), '€'.repeat(400_000)];
+    ann.say(...texts, 'short');
+    await ann.hears('short');
+    const failures = ann.client.outbox.pending.map(({ failure }) => failure);
+    assert.equal(failures.length, texts.length);
+    for (const failure of failures) assert.match(failure, /the server takes 1048576\. Shorten/);
+    assert.equal(ann.client.state, 'connected');
+    assert.deepEqual(ann.texts, ['short']);
+  });
+
   test('a page that is loaded again sends what the one before had to keep', async () => {
     const storage = {
       getItem: (key) => storage[key] ?? null,

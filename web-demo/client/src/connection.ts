@@ -1,7 +1,7 @@
 /** The connection to the server: what is asked over it is answered or fails. It knows no chat. */
 import { io, type Socket } from 'socket.io-client';
 
-import type { Answer, ClientToServerEvents, ServerToClientEvents } from './chinwag.js';
+import type { Answer, ClientToServerEvents, MessageToSend, ServerToClientEvents } from './chinwag.js';
 import { ChatError } from './errors.js';
 
 /** What a client may ask. */
@@ -18,6 +18,11 @@ export type AnswerTo<Event extends Asked> =
 
 const ANSWER_TIMEOUT_MS = 20_000;
 const RETRY_MS = 3_000;
+
+/** What a server takes at once, unless it says otherwise as a connection begins. */
+const USUAL_MAX_BYTES = 1 << 20;
+/** Around a request in its packet: the two types and the number of the answer. */
+const ENVELOPE_BYTES = 100;
 
 /** Where the server is, and who one is there. */
 export interface Access {
@@ -116,6 +121,7 @@ export class Connection {
   async request<Event extends Asked>(event: Event, body: BodyOf<Event>): Promise<AnswerTo<Event>> {
     // Socket.IO would keep it and send it at the next connect, ahead of what comes first there.
     if (!this.isUp) throw new Error('There is no connection to the server.');
+    this.refuseTooLarge(event, body);
     const traffic: Traffic = { direction: 'out', event, body, at: Date.now() };
     this.watch?.(traffic);
     const start = performance.now();
@@ -134,6 +140,20 @@ export class Connection {
     this.watch?.(traffic);
     if (answer.error) throw new ChatError(answer.error);
     return answer;
+  }
+
+  /** The server would not answer it but break off the connection. */
+  private refuseTooLarge(event: Asked, body: object): void {
+    const { length } = new TextEncoder().encode(JSON.stringify([event, body]));
+    // The engine keeps to itself what the server has said.
+    const { _maxPayload } = this.socket.io.engine as unknown as { _maxPayload?: number };
+    const max = _maxPayload && _maxPayload > 0 ? _maxPayload : USUAL_MAX_BYTES;
+    if (length + ENVELOPE_BYTES <= max) return;
+    const isText = 'message' in body && (body.message as Partial<MessageToSend>)?.value;
+    const [what, field] = isText ? ['message', 'message.value'] : ['request'];
+    const advice = isText ? 'Shorten its text, or send it in several messages.' : 'Send less at once.';
+    const message = `The ${what} has ${length} bytes, and the server takes ${max}. ${advice}`;
+    throw new ChatError({ code: 'too_large', message, field });
   }
 
   private openLater(): void {

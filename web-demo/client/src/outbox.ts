@@ -70,6 +70,8 @@ export class Outbox {
   }
 
   fail(pending: Pending, failure: string | undefined): void {
+    // Meanwhile it may have been discarded.
+    if (!this.pending.includes(pending)) return;
     pending.failure = failure;
     this.keep(pending);
   }

@@ -1,5 +1,5 @@
 /** One message: who says what, what it answers, what others made of it, and what can be done. */
-import type { Message, MyChat, Reaction } from 'chinwag-client';
+import type { Message, MyChat, Pending, Reaction } from 'chinwag-client';
 
 import { personAvatar, toneOf } from './avatars';
 import { isFolded } from './blocks';
@@ -8,6 +8,7 @@ import { captionOf, fileOf, isBroken, said } from './files';
 import { mayAnswer } from './hold';
 import { icon } from './icons';
 import { formatted, linkTo } from './markup';
+import { openMenu, type Item } from './menu';
 import { openReactions, openTools } from './message-tools';
 import { reply } from './composer';
 import { showMessage } from './messages';
@@ -82,6 +83,7 @@ function partsOf(row: MessageRow, chat: MyChat, quoted?: Message): HTMLElement[]
   const body = element('div', 'body', author, line);
   if (isShown && message?.reactions) body.append(reactionsOf(message, message.reactions));
   if (pending?.failure) body.append(failureOf(row));
+  else if (pending && client.state !== 'connected') body.append(waitingToolsOf(pending));
   const parts: HTMLElement[] = [body];
   if (!isMine) {
     const person = client.people.get(row.author) ?? { id: row.author, name: row.name };
@@ -236,6 +238,14 @@ function failureOf({ pending }: MessageRow): HTMLElement {
     button('link', () => client.outbox.remove(pending!.client_id), 'Discard'),
   );
   return line;
+}
+
+function waitingToolsOf({ client_id }: Pending): HTMLElement {
+  const discard = () => client.outbox.remove(client_id);
+  const item: Item = { icon: 'trash', text: 'Discard', danger: true, act: discard };
+  const more = iconButton('menu', 'More actions', () => openMenu(more, [item]));
+  more.ariaHasPopup = 'true';
+  return element('div', 'tools', more);
 }
 
 function toolsOf(message: Message, chat: MyChat): HTMLElement {
