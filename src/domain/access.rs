@@ -138,7 +138,10 @@ impl Speaker {
         if !standing.member {
             return Err(Error::NO_MEMBER);
         }
-        if standing.silenced {
+        if standing.blocked {
+            return Err(Error::BLOCKED);
+        }
+        if standing.muted {
             return Err(Error::Forbidden("you are muted in this chat"));
         }
         match standing.frozen && standing.role == Role::Member {

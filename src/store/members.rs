@@ -12,7 +12,7 @@ const FIND_STANDING: &str = "
         c.ephemeral, c.last_seq,
         c.since_joining,
         c.frozen, m.user_id is not null as member, coalesce(m.role, cast(0 as smallint)) as role, m.joined_seq,
-        coalesce(m.muted_until > $3, false) or coalesce(m.blocked, false) as silenced,
+        coalesce(m.muted_until > $3, false) as muted, coalesce(m.blocked, false) as blocked,
         t.user_id is not null as in_team,
         exists (
             select 1 from bans
@@ -46,8 +46,9 @@ pub struct Standing {
     pub banned: bool,
     /// Whether moderators alone may send.
     pub frozen: bool,
-    /// Whether they are muted, or blocked by the other of a direct chat.
-    pub silenced: bool,
+    pub muted: bool,
+    /// Whether the other of a direct chat has blocked them.
+    pub blocked: bool,
     /// Whether they are in the chat's team.
     pub in_team: bool,
     /// Whether they have been asked into it and have not answered.

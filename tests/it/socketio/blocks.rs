@@ -53,9 +53,12 @@ async fn assert_may_not_reach(ann: &mut Client, bob: &mut Client) {
     for (event, body) in [
         ("open-direct", of_ann.clone()),
         ("new-message", message(&direct, "are you there?")),
+        ("typing", json!({ "chat": { "id": direct } })),
         ("invite", of_chat_and(&group, &ann.id)),
     ] {
-        assert_error(&bob.refused(event, body).await, "forbidden", None);
+        let error = bob.refused(event, body).await;
+        assert_error(&error, "forbidden", None);
+        assert!(error["message"].as_str().unwrap().contains("blocked you"), "{event}: {error}");
     }
     // Ann may go on, and what was said stays.
     ann.done("new-message", message(&direct, "no")).await;
