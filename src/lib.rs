@@ -24,7 +24,8 @@
 //!     println!("point socket.io-client at http://{}", server.address());
 //!
 //!     let (service, mut events) = (server.service(), server.events());
-//!     let ann = NewUser { external_id: Some("7".into()), name: "Ann".into(), ..NewUser::default() };
+//!     let external_id = Some("7".into());
+//!     let ann = NewUser { external_id, name: "Ann".into(), ..NewUser::default() };
 //!     let ann = service.create_user(ann).await?;
 //!     let chat = NewChat { name: "Hello".into(), ..NewChat::default() };
 //!     let chat = service.create_chat(&ann.id, chat).await?;

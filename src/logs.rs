@@ -26,7 +26,7 @@ pub fn seldom(cause: impl Into<String>, line: impl Fn(u64) + Send + 'static) {
     once_in(PAUSE, cause.into(), line);
 }
 
-/// The same for what may last for hours: a line every ten minutes.
+/// Logs like [`seldom`], for what may last for hours: a line every ten minutes.
 pub fn rarely(cause: &'static str, line: impl Fn(u64) + Send + 'static) {
     once_in(LONG_PAUSE, cause.to_owned(), line);
 }

@@ -32,7 +32,8 @@ const BAD_SETTING: u8 = 2;
 /// The exit code of a server whose database file was taken away from under it.
 const DATABASE_LOST: u8 = 3;
 
-/// What is logged without `RUST_LOG`. PostgreSQL notes at every start that a table is there already.
+/// What is logged without `RUST_LOG`. PostgreSQL notes at every start that a table is there
+/// already.
 const LOGGED: &str = "info,sqlx::postgres::notice=warn";
 
 /// How often a copy says how far it is.
@@ -270,8 +271,8 @@ async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> 
     ended
 }
 
-/// The signals that ask for the end: SIGTERM and SIGINT; of a command, too, SIGHUP when its terminal
-/// is closed.
+/// The signals that ask for the end: SIGTERM and SIGINT; of a command, too, SIGHUP when its
+/// terminal is closed.
 struct End {
     terminate: Signal,
     interrupt: Signal,

@@ -37,8 +37,8 @@ impl Server {
         Server::start_with_routes(config, |_| Router::new()).await
     }
 
-    /// The same, with routes of the host's own: `routes` makes them, and gets the
-    /// [service](Server::service) that they may use.
+    /// Starts as [`start`](Server::start) does, with routes of the host's own: `routes` makes them,
+    /// and gets the [service](Server::service) that they may use.
     ///
     /// A request goes to the host's routes if no path of the server's own fits: on a conflict the
     /// server's own wins. They stand behind the same gates as these: the origins and hosts that
@@ -103,7 +103,8 @@ impl Server {
         }
     }
 
-    /// Looks at the settings as [`start`](Server::start) does before it opens a port or the database.
+    /// Looks at the settings as [`start`](Server::start) does before it opens a port or the
+    /// database.
     ///
     /// # Errors
     /// Those of [`start`](Server::start) that do not come from the port or the database.

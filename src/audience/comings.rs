@@ -61,8 +61,8 @@ impl Comings {
 }
 
 impl Register {
-    /// Who has moved since this was last asked; with `all` also those who may be back at once. Those
-    /// who came are taken to be told of.
+    /// Who has moved since this was last asked; with `all` also those who may be back at once.
+    /// Those who came are taken to be told of.
     pub fn take_moves(&mut self, all: bool) -> Moves {
         let came = mem::take(&mut self.comings.came).into_iter().filter(|user_id| {
             let user = self.users.get_mut(user_id);

@@ -237,8 +237,8 @@ impl Register {
         }
     }
 
-    /// Shows what a user has become to the connections that watch the user, and to those that act as
-    /// the users who are `told`; to each once.
+    /// Shows what a user has become to the connections that watch the user, and to those that act
+    /// as the users who are `told`; to each once.
     fn tell_watchers<'a>(
         &self,
         user_id: &UserId,

@@ -193,7 +193,7 @@ impl Audience {
         self.lock().leave(id, chat_id)
     }
 
-    /// The chat's last message when a connection came into its room; none if it is not there.
+    /// The chat's last message when a connection came into its room; `None` if it is not there.
     pub fn in_room_since(&self, id: ConnectionId, chat_id: ChatId) -> Option<i64> {
         self.lock().subscriber(id, chat_id).map(|subscriber| subscriber.since_seq)
     }

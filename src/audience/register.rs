@@ -42,7 +42,7 @@ pub(super) struct User {
     pub online: bool,
     /// Whether `chats` has been read from the store.
     known: bool,
-    /// The chats that the user has left while they were being read; none if they are not.
+    /// The chats that the user has left while `chats` is being read; `None` at other times.
     left: Option<HashSet<ChatId>>,
 }
 
@@ -61,8 +61,8 @@ pub(super) struct Chat {
     pub members: HashSet<UserId>,
     /// The connections in its room.
     pub subscribers: HashMap<ConnectionId, Subscriber>,
-    /// The connections that hear its events, as they were last gathered; none once that has
-    /// changed.
+    /// The connections that hear its events, as they were last gathered; `None` if they may have
+    /// changed since.
     pub hearing: Option<Hearing>,
 }
 
@@ -80,17 +80,17 @@ pub(super) struct Subscriber {
     /// Whether it is there as a nick in a channel, for which its user must be a member.
     pub as_nick: bool,
     pub confirmed: bool,
-    /// The chat's last message when it came, after which somebody who is no member sees the chat
-    /// where all see it from when they joined.
+    /// The `seq` of the chat's last message when the connection came. In a chat whose members see
+    /// messages from when they joined, somebody who is no member sees the messages after this one.
     pub since_seq: i64,
 }
 
 /// The user as which a connection comes into a room.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    /// None for nobody in particular.
+    /// `None` for a visit that is nobody's in particular.
     pub user_id: Option<UserId>,
-    /// Nothing is kept from the service.
+    /// Whether it is the service's, from which nothing is hidden.
     pub service: bool,
 }
 

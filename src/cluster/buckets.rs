@@ -23,7 +23,8 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// A budget is a bucket of bytes that may be overdrawn: then it is full again in more than a period.
+/// A budget is a bucket of bytes that may be overdrawn: then it is full again in more than a
+/// period.
 static SPEND: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local size, period, bytes, always = ARGV[1], ARGV[2], ARGV[3], ARGV[4]

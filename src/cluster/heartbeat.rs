@@ -63,7 +63,7 @@ pub struct Beat {
 }
 
 impl Redis {
-    /// Says that a node is alive; none if Redis does not answer.
+    /// Says that a node is alive; `None` if Redis does not answer.
     pub async fn beat(&self, node: Uuid) -> Option<Beat> {
         let mut call = SAY.key(self.key("nodes"));
         call.key(self.key("epoch")).key(self.key("lost"));
@@ -75,7 +75,7 @@ impl Redis {
         Some(Beat { epoch, known, dead })
     }
 
-    /// Whether a node is known to be alive; none if Redis does not answer.
+    /// Whether a node is known to be alive; `None` if Redis does not answer.
     pub async fn is_alive(&self, node: Uuid) -> Option<bool> {
         let nodes = self.key("nodes");
         let score: Option<f64> =
@@ -83,8 +83,8 @@ impl Redis {
         Some(score.is_some())
     }
 
-    /// How many nodes there are; none if Redis does not answer, or one of them is late, or was lost
-    /// or has left lately.
+    /// How many nodes there are; `None` if Redis does not answer, or one of them is late, or was
+    /// lost or has left lately.
     pub async fn count_nodes(&self) -> Option<usize> {
         let mut call = COUNT.key(self.key("nodes"));
         call.key(self.key("lost")).arg(LATE.as_secs());

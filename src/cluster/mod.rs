@@ -28,7 +28,7 @@ use uuid::Uuid;
 pub use heartbeat::{BEAT, Beat};
 pub use presence::{Entered, Entry, Holder, Left};
 pub use pubsub::{Heard, Link, Moved, Packet};
-pub use streams::{Asker, Following, Shared, Streams};
+pub use streams::{Following, Shared, Streams, Waiter};
 
 /// How long Redis may take to answer: less than PostgreSQL lets a transaction be idle meanwhile.
 const REDIS_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -80,7 +80,7 @@ impl Redis {
         self.interrupted.load(Ordering::Acquire)
     }
 
-    /// The same; from now on only what comes counts.
+    /// Whether it has failed to answer since this was last called.
     pub fn take_interrupted(&self) -> bool {
         self.interrupted.swap(false, Ordering::AcqRel)
     }
@@ -103,7 +103,7 @@ impl Redis {
         format!("{}{name}", self.prefix)
     }
 
-    /// What Redis answers; none if it does not. From then on none is returned at once, until it
+    /// What Redis answers; `None` if it does not. From then on none is returned at once, until it
     /// answers again.
     async fn ask<T>(
         &self,

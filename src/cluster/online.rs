@@ -1,9 +1,9 @@
 //! Who is online, as all nodes know it.
 //!
 //! What it promises: of all nodes that a user's connections come to and go from, each first coming
-//! and each last going is told once, to every node that follows the user, in the order in which they
-//! happened. As with the rooms, each node has its own part, which it can put there again, and which
-//! any node can take away when that one is gone.
+//! and each last going is told once, to every node that follows the user, in the order in which
+//! they happened. As with the rooms, each node has its own part, which it can put there again, and
+//! which any node can take away when that one is gone.
 //!
 //! - `online:<user>` is the set of the nodes that a user is connected to
 //! - `connected:<node>` is the set of the users that are connected to one
@@ -61,7 +61,7 @@ impl Redis {
     }
 
     /// A user's last connection to a node has gone; others hear of it if there is none anywhere.
-    /// Returns whether that is so; none if Redis does not answer.
+    /// Returns whether that is so; `None` if Redis does not answer.
     pub async fn go_offline(&self, user_id: &UserId, node: Uuid, at: Time) -> Option<bool> {
         let mut call = GO.prepare_invoke();
         call.key(self.nodes_of(user_id)).key(self.users_of(node)).key(self.topic(user_id));
@@ -71,7 +71,7 @@ impl Redis {
         self.noted::<Option<i64>>(last).map(|last| last.is_some())
     }
 
-    /// Of each user, whether they are connected to some node; none if Redis does not answer.
+    /// Of each user, whether they are connected to some node; `None` if Redis does not answer.
     pub async fn are_online(&self, users: &[&UserId]) -> Option<Vec<bool>> {
         if users.is_empty() {
             return Some(Vec::new());
@@ -83,7 +83,7 @@ impl Redis {
         self.ask(async |mut redis| pipeline.query_async(&mut redis).await).await
     }
 
-    /// The users that are connected to a node; none if Redis does not answer.
+    /// The users that are connected to a node; `None` if Redis does not answer.
     pub async fn list_online(&self, node: Uuid) -> Option<Vec<UserId>> {
         let key = self.users_of(node);
         let ids: Vec<String> = self.ask(async |mut redis| redis.smembers(key).await).await?;

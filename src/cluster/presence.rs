@@ -99,7 +99,7 @@ pub enum Left {
 }
 
 impl Redis {
-    /// None if Redis does not answer.
+    /// `None` if Redis does not answer.
     pub async fn enter_room(&self, entry: Entry<'_>) -> Option<Entered> {
         let Entry { chat_id, user, holder, only_if_occupied, announce } = entry;
         // Texts: nothing in them can fail to serialize.
@@ -115,7 +115,7 @@ impl Redis {
         })
     }
 
-    /// None if Redis does not answer.
+    /// `None` if Redis does not answer.
     pub async fn leave_room(
         &self,
         chat_id: ChatId,
@@ -133,7 +133,7 @@ impl Redis {
         })
     }
 
-    /// How many users are in each of these rooms; none if Redis does not answer.
+    /// How many users are in each of these rooms; `None` if Redis does not answer.
     pub async fn count_rooms(&self, chats: &[ChatId]) -> Option<Vec<usize>> {
         if chats.is_empty() {
             return Some(Vec::new());
@@ -164,7 +164,8 @@ impl Redis {
         Some(profiles.values().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 
-    /// Whether a user is held in a room by somebody else than this; none if Redis does not answer.
+    /// Whether a user is held in a room by somebody else than this; `None` if Redis does not
+    /// answer.
     pub async fn is_held_otherwise(
         &self,
         chat_id: ChatId,
@@ -176,7 +177,7 @@ impl Redis {
         Some(holders.iter().any(|other| *other != holder.to_string()))
     }
 
-    /// The users that a holder holds in rooms; none if Redis does not answer.
+    /// The users that a holder holds in rooms; `None` if Redis does not answer.
     pub async fn list_held(&self, holder: Holder) -> Option<Vec<(ChatId, UserId)>> {
         let key = self.held(holder);
         let pairs: Vec<String> = self.ask(async |mut redis| redis.smembers(key).await).await?;

@@ -71,7 +71,7 @@ pub struct Packet {
     pub position: Position,
     /// Where the event stands itself, if that is in another stream.
     pub home: Option<Position>,
-    /// None if it is to be fetched.
+    /// `None` if it is to be fetched.
     event: Option<Box<RawValue>>,
 }
 
@@ -108,7 +108,7 @@ struct Lists {
 }
 
 impl Packet {
-    /// The event; none if it is to be fetched. Errors: another version's.
+    /// The event; `None` if it is to be fetched. Errors: another version's.
     pub fn event(&self) -> serde_json::Result<Option<Event>> {
         self.event.as_ref().map(|event| serde_json::from_str(event.get())).transpose()
     }
@@ -305,7 +305,7 @@ impl Listener {
         }
     }
 
-    /// None for what this node has published itself.
+    /// `None` for what this node has published itself.
     fn read(&self, text: &[u8]) -> Option<Heard> {
         match serde_json::from_slice(text) {
             Ok(Text::Packet(packet)) => (packet.node != self.node).then_some(Heard::Packet(packet)),

@@ -3,10 +3,9 @@
 //! A node follows the streams of what its clients may hear of: their chats, their users, and what
 //! is for everyone. On a single node there is nothing to follow: what is committed is all there is.
 //!
-//! It keeps numbers and shows nothing. [`Streams`] is for tasks that want a stream followed;
-//! [`Shared`] is the same for the one task that shows the events, the domain's follower. The
-//! follower asks for each event whether its number is next, so that none is shown twice and none
-//! left out.
+//! It keeps numbers and shows nothing. Tasks that want a stream followed use [`Streams`]. The one
+//! task that shows the events, the domain's follower, uses [`Shared`]: it asks for each event
+//! whether the event's number is next, so that none is shown twice and none left out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -21,26 +20,26 @@ use super::{Heard, Link, Moved, Redis};
 use crate::error::Error;
 use crate::model::{Event, Position, Stream, UserId};
 
-/// So many tasks may wait until what they follow has its position.
+/// How many tasks may wait until the streams that they follow have their positions.
 const WAITING: usize = 1024;
 
-/// How long a task waits for that; it takes longer if the store does not answer.
+/// How long a task waits for the positions: it takes so long only if the store does not answer.
 const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// For how long a stream is remembered that nobody follows.
-const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+/// How long an unfollowed stream is kept.
+const KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// How long the doors may take to follow a stream that they have been shown an event of.
+/// How long the doors may take to follow a stream after they were shown an event of it.
 const ABOUT_TO_BE_FOLLOWED: Duration = Duration::from_secs(5);
 
 /// What this node follows; nothing if it is the only one.
 #[derive(Clone, Default)]
 pub struct Streams(Option<Arc<Shared>>);
 
-/// A task that waits until a stream has its position.
-pub struct Asker {
-    /// The user whose chats may be among what it follows: their stream may still have to tell of
-    /// what was said there before.
+/// A task that waits until the streams that it follows have their positions.
+pub struct Waiter {
+    /// If set, what this user's own stream still has is shown first, because it may tell of earlier
+    /// events of the chats that are followed.
     pub user_id: Option<UserId>,
     pub answer: oneshot::Sender<Result<(), Error>>,
 }
@@ -49,48 +48,50 @@ pub struct Asker {
 pub struct Shared {
     map: Mutex<Map>,
     pub link: Link,
-    askers: mpsc::Sender<Asker>,
+    waiters: mpsc::Sender<Waiter>,
 }
 
 #[derive(Default)]
 struct Map {
     streams: HashMap<Stream, Followed>,
-    /// The streams whose position must still be found.
+    /// The streams without a position, or to which this node is not subscribed yet.
     new: Vec<Stream>,
 }
 
 struct Followed {
-    followers: usize,
-    /// The position: the number of the event that is to be shown next; none until it is known.
+    /// How many [`Following`] keep it followed.
+    guards: usize,
+    /// The position: the number of the event to show next; `None` until it is known.
     next: Option<i64>,
-    /// The numbers that were passed over when it got its position, as nobody here followed it when
-    /// they were committed. All before them have been shown.
+    /// The numbers that were passed over when the stream got its position, as nobody here followed
+    /// it when they were committed. All before them have been shown.
     passed: Range<i64>,
-    /// Those of `passed` that have been shown since, because another stream told of them.
+    /// The numbers of `passed` that have been shown since, because another stream told of them.
     shown: BTreeSet<i64>,
-    /// When it was last shown to the doors.
+    /// When an event of it was last shown to the doors.
     touched: Instant,
-    /// When an event was last shown that may make a client follow it.
+    /// When the doors were last shown an event that may make a client follow the stream.
     expected: Option<Instant>,
-    /// Whether this node has subscribed to it.
-    heard: bool,
+    /// Whether this node is subscribed to it in Redis.
+    subscribed: bool,
 }
 
 impl Followed {
     fn from(next: Option<i64>) -> Followed {
         let (passed, shown, touched) = (0..0, BTreeSet::new(), Instant::now());
-        Followed { followers: 0, next, passed, shown, touched, expected: None, heard: false }
+        Followed { guards: 0, next, passed, shown, touched, expected: None, subscribed: false }
     }
 
-    /// Whether nothing of it may be missed: it is followed, or the doors are about to follow it.
+    /// Whether all its events must be shown: it is followed, or the doors are about to follow it.
     fn is_owed(&self) -> bool {
         let expected = self.expected.is_some_and(|shown| shown.elapsed() < ABOUT_TO_BE_FOLLOWED);
-        self.followers > 0 || expected
+        self.guards > 0 || expected
     }
 
-    /// Notes that an event is shown; false if its number has been shown or passed over before.
+    /// Returns whether to show the event with this number, and records it as shown. It is not shown
+    /// if it was shown or passed over before.
     fn take_turn(&mut self, number: i64) -> bool {
-        // Events of a stream that nobody follows may not have come, or may come later.
+        // While nobody follows a stream, its events may be missing, or come late.
         if !self.is_owed()
             && let Some(next) = self.next.take_if(|next| number > *next)
         {
@@ -110,28 +111,28 @@ impl Followed {
     }
 }
 
-/// Keeps a stream followed until it is dropped.
+/// Keeps a stream followed until the guard is dropped.
 #[derive(Default)]
 pub struct Following(Option<(Arc<Shared>, Stream)>);
 
 impl Streams {
-    /// The streams of one of several nodes, and what its follower takes: what other nodes tell, and
-    /// the tasks that wait for a position.
+    /// Starts the streams of one of several nodes. Also returns what its follower needs: the shared
+    /// numbers, what other nodes tell, and the tasks that wait for positions.
     pub fn start(
         redis: &Redis,
         node: Uuid,
-    ) -> (Streams, Arc<Shared>, mpsc::Receiver<Heard>, mpsc::Receiver<Asker>) {
+    ) -> (Streams, Arc<Shared>, mpsc::Receiver<Heard>, mpsc::Receiver<Waiter>) {
         let (link, heard) = Link::start(redis, node);
-        let (askers, asked) = mpsc::channel(WAITING);
-        let shared = Arc::new(Shared { map: Mutex::default(), link, askers });
-        (Streams(Some(shared.clone())), shared, heard, asked)
+        let (waiters, waiting) = mpsc::channel(WAITING);
+        let shared = Arc::new(Shared { map: Mutex::default(), link, waiters });
+        (Streams(Some(shared.clone())), shared, heard, waiting)
     }
 
-    /// Follows a stream. What is committed after it is next [`positioned`](Streams::positioned) is
-    /// shown to the doors, by whichever node it is committed.
+    /// Follows a stream. Once [`positioned`](Streams::positioned) has returned, all that any node
+    /// commits to the stream is shown to the doors.
     pub fn follow(&self, stream: Stream) -> Following {
         self.begin(stream, |followed| {
-            // A client that comes now need not be shown what was before.
+            // A client that comes now need not be shown earlier events.
             if !followed.is_owed()
                 && let Some(next) = followed.next.take()
             {
@@ -140,8 +141,8 @@ impl Streams {
         })
     }
 
-    /// Follows a stream because of an event of it that the doors have just been shown: what comes
-    /// after that is shown.
+    /// Follows a stream because the doors have just been shown an event of it. All events after
+    /// that one are shown.
     pub fn follow_on(&self, stream: Stream) -> Following {
         self.begin(stream, |_| {})
     }
@@ -154,11 +155,11 @@ impl Streams {
         let Map { streams, new } = &mut *map;
         let followed = streams.entry(stream.clone()).or_insert_with(|| Followed::from(None));
         prepare(followed);
-        if followed.next.is_none() || !followed.heard {
+        if followed.next.is_none() || !followed.subscribed {
             new.push(stream.clone());
         }
-        followed.followers += 1;
-        if followed.followers == 1 {
+        followed.guards += 1;
+        if followed.guards == 1 {
             shared.link.subscribe(&stream);
         }
         Following(Some((shared.clone(), stream)))
@@ -169,41 +170,41 @@ impl Streams {
         self.0.is_none()
     }
 
-    /// Tells all nodes of somebody who has moved.
+    /// Tells all nodes that somebody has come into a room or left it.
     pub fn publish_moved(&self, moved: Moved) {
         if let Some(shared) = &self.0 {
             shared.link.publish_moved(moved);
         }
     }
 
-    /// Tells the other nodes of what is not stored.
+    /// Tells the other nodes of an event that is not stored.
     pub fn tell(&self, event: Event) {
         if let Some(shared) = &self.0 {
             shared.link.tell(event);
         }
     }
 
-    /// Waits until all that is followed has its position: nothing that is committed from then on is
-    /// missed. Errors: `unavailable`.
+    /// Waits until all streams that are followed have their positions. Nothing that is committed
+    /// after this returns is missed. Errors: `unavailable`.
     pub async fn positioned(&self) -> Result<(), Error> {
-        self.ask(None).await
+        self.wait(None).await
     }
 
-    /// The same for the chats of a user: what the user's own stream tells of them, and was committed
-    /// before that, is shown first.
+    /// Waits like [`positioned`](Streams::positioned), for a user's chats. What the user's own
+    /// stream still has to tell of those chats is shown first.
     pub async fn positioned_for(&self, user_id: &UserId) -> Result<(), Error> {
-        self.ask(Some(user_id.clone())).await
+        self.wait(Some(user_id.clone())).await
     }
 
-    async fn ask(&self, user_id: Option<UserId>) -> Result<(), Error> {
+    async fn wait(&self, user_id: Option<UserId>) -> Result<(), Error> {
         let Some(shared) = &self.0 else {
             return Ok(());
         };
-        let (asker, answer) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let positioned = async {
-            let asker = Asker { user_id, answer: asker };
-            shared.askers.send(asker).await.map_err(|_| Error::Unavailable(None))?;
-            answer.await.map_err(|_| Error::Unavailable(None))?
+            let waiter = Waiter { user_id, answer };
+            shared.waiters.send(waiter).await.map_err(|_| Error::Unavailable(None))?;
+            answered.await.map_err(|_| Error::Unavailable(None))?
         };
         let in_time = tokio::time::timeout(POSITION_TIMEOUT, positioned).await;
         in_time.unwrap_or(Err(Error::Unavailable(None)))
@@ -219,18 +220,18 @@ impl Drop for Following {
         let Some(followed) = map.streams.get_mut(stream) else {
             return;
         };
-        followed.followers -= 1;
-        if followed.followers == 0 {
-            // It is remembered for a while: another stream may tell of what has been shown.
-            followed.heard = false;
+        followed.guards -= 1;
+        if followed.guards == 0 {
+            // It is kept for a while: another stream may tell of events that have been shown.
+            followed.subscribed = false;
             shared.link.unsubscribe(stream);
         }
     }
 }
 
 impl Shared {
-    /// Notes that an event is shown; false if its number has been shown or passed over before. Of a
-    /// stream that is not known all are shown.
+    /// Returns whether to show the event at this position, and records it as shown. It is not shown
+    /// if it was shown or passed over before. All events of an unknown stream are shown.
     pub fn take(&self, position: &Position) -> bool {
         let mut map = self.map();
         match map.streams.get_mut(&position.stream) {
@@ -239,8 +240,9 @@ impl Shared {
         }
     }
 
-    /// The same for an event that was found by a mirror, and that may have been committed before
-    /// its home stream was followed. None is shown twice, as far as that is remembered.
+    /// Returns whether to show an event that came by a mirror, or that this node has committed, and
+    /// records it as shown in its home stream. Such an event is shown even if it was committed
+    /// before its home stream was followed, but never twice while the home stream is kept.
     pub fn take_at_home(&self, home: &Position) -> bool {
         let mut map = self.map();
         let Some(followed) = map.streams.get_mut(&home.stream) else {
@@ -265,41 +267,42 @@ impl Shared {
         })
     }
 
-    /// What is before this number cannot be had any more.
+    /// Goes on with this number, as the events before it cannot be read any more.
     pub fn skip_to(&self, stream: &Stream, number: i64) {
         if let Some(followed) = self.map().streams.get_mut(stream) {
             followed.next = Some(number);
         }
     }
 
-    /// Takes the streams whose position must still be found.
+    /// Takes the streams without a position, and those to which this node is not subscribed yet.
     pub fn take_new(&self) -> Vec<Stream> {
         mem::take(&mut self.map().new)
     }
 
-    /// These streams are heard.
-    pub fn note_heard(&self, streams: &[Stream]) {
+    /// Records that this node is subscribed to these streams.
+    pub fn note_subscribed(&self, streams: &[Stream]) {
         let mut map = self.map();
         for stream in streams {
             if let Some(followed) = map.streams.get_mut(stream) {
-                followed.heard = followed.followers > 0;
+                followed.subscribed = followed.guards > 0;
             }
         }
     }
 
-    /// Whether these streams are heard, as far as they are followed still.
-    pub fn are_heard(&self, streams: &[Stream]) -> bool {
+    /// Whether this node is subscribed to all of these streams that are still followed.
+    pub fn are_subscribed(&self, streams: &[Stream]) -> bool {
         let map = self.map();
-        let is_heard = |followed: &Followed| followed.followers == 0 || followed.heard;
-        streams.iter().all(|stream| map.streams.get(stream).is_none_or(is_heard))
+        let is_done = |followed: &Followed| followed.guards == 0 || followed.subscribed;
+        streams.iter().all(|stream| map.streams.get(stream).is_none_or(is_done))
     }
 
-    /// The positions of these could not be found.
+    /// Puts back what [`take_new`](Shared::take_new) gave, as its positions could not be found.
     pub fn put_back_new(&self, new: Vec<Stream>) {
         self.map().new.extend(new);
     }
 
-    /// The latest event of a stream has this number; what comes after it is to be shown.
+    /// Sets a stream's position to the number after `last`. It does nothing if the position is
+    /// known.
     pub fn start_after(&self, stream: &Stream, last: i64) {
         if let Some(followed) = self.map().streams.get_mut(stream)
             && followed.next.is_none()
@@ -309,16 +312,16 @@ impl Shared {
         }
     }
 
-    /// Where a stream is to be shown from, if it is followed, or is about to be, and that is known.
+    /// The position of a stream, if it is known, and the stream is followed or about to be.
     pub fn next_of(&self, stream: &Stream) -> Option<i64> {
         self.map().streams.get(stream).filter(|followed| followed.is_owed())?.next
     }
 
-    /// The same of several streams, or of all.
+    /// The known positions of those of these streams that are followed; of all streams for `None`.
     pub fn list_next(&self, streams: Option<&[Stream]>) -> Vec<(Stream, i64)> {
         let map = self.map();
         let next = |stream: &Stream| {
-            let followed = map.streams.get(stream).filter(|followed| followed.followers > 0)?;
+            let followed = map.streams.get(stream).filter(|followed| followed.guards > 0)?;
             Some((stream.clone(), followed.next?))
         };
         match streams {
@@ -327,15 +330,15 @@ impl Shared {
         }
     }
 
-    /// Forgets the streams that nobody follows and that have not been shown lately.
+    /// Forgets the unfollowed streams of which no event was shown lately.
     pub fn forget(&self) {
-        self.map().streams.retain(|_, followed| {
-            followed.followers > 0 || followed.touched.elapsed() < REMEMBERED_FOR
-        });
+        self.map()
+            .streams
+            .retain(|_, followed| followed.guards > 0 || followed.touched.elapsed() < KEPT_FOR);
     }
 
     fn map(&self) -> MutexGuard<'_, Map> {
-        // Nothing panics while it is held.
+        // Nothing panics while the lock is held.
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

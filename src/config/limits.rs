@@ -179,12 +179,12 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_MAX_WATCHED", default_value_t = Limits::default().max_watched)]
     pub max_watched: usize,
 
-    /// Acts of one user in a minute of which everybody hears, and ten times as many from one address:
-    /// new public chats, rooms and channels, and changes of a nick; 0 for any number
+    /// Acts of one user in a minute of which everybody hears, and ten times as many from one
+    /// address: new public chats, rooms and channels, and changes of a nick; 0 for any number
     #[arg(long, env = "CHINWAG_ANNOUNCEMENTS_PER_USER", default_value_t = Limits::default().announcements_per_user)]
     pub announcements_per_user: u32,
 
-    /// The same by all users of a node; 0 for any number
+    /// Such acts of all users of a node in a minute; 0 for any number
     #[arg(long, env = "CHINWAG_ANNOUNCEMENTS_PER_NODE", default_value_t = Limits::default().announcements_per_node)]
     pub announcements_per_node: u32,
 
@@ -192,8 +192,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_ANNOUNCED_PER_SECOND", default_value_t = Limits::default().announced_per_second)]
     pub announced_per_second: NonZeroU32,
 
-    /// Bytes of messages and photos that one user may send in a minute, through all nodes; 0 for any
-    /// number
+    /// Bytes of messages and photos that one user may send in a minute, through all nodes; 0 for
+    /// any number
     #[arg(long, env = "CHINWAG_WRITTEN_BYTES_PER_USER", default_value_t = Limits::default().written_bytes_per_user)]
     pub written_bytes_per_user: u32,
 
@@ -273,8 +273,8 @@ pub struct Limits {
     #[arg(long, env = "CHINWAG_WEBHOOK_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub webhook_timeout: Duration,
 
-    /// Calls of the webhook at the same time for new events, and as many for those that have failed;
-    /// those that last for more than a second do not count, up to 8 times as many
+    /// Calls of the webhook at the same time for new events, and as many for those that have
+    /// failed; those that last for more than a second do not count, up to 8 times as many
     #[arg(long, env = "CHINWAG_WEBHOOK_CALLS", default_value_t = Limits::default().webhook_calls)]
     pub webhook_calls: usize,
 
@@ -363,7 +363,8 @@ impl Limits {
     }
 
     /// Refuses limits that leave room for nothing, or for more than can be counted; flags are
-    /// checked as they are read, but a program sets what it likes. Errors: the name of such a limit.
+    /// checked as they are read, but a program sets what it likes. Errors: the name of such a
+    /// limit.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         for (name, limit) in [
             ("max_file", self.max_file),

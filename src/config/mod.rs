@@ -22,8 +22,8 @@ pub use url::Url;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chinwag", version, about)]
 pub struct Config {
-    /// A name or an address, and a port, to serve on; repeat it or separate several by commas. Port 0
-    /// is a free one, the same for all. `localhost` is both 127.0.0.1 and `[::1]`. Without it, if
+    /// A name or an address, and a port, to serve on; repeat it or separate several by commas. Port
+    /// 0 is a free one, the same for all. `localhost` is both 127.0.0.1 and `[::1]`. Without it, if
     /// the variable PORT is set, the server is on that port of 0.0.0.0
     #[arg(long, env = "CHINWAG_LISTEN", default_values_t = Config::default().listen,
         value_delimiter = ',', value_parser = listen_address)]
@@ -35,15 +35,15 @@ pub struct Config {
         value_parser = database, hide_env_values = true)]
     pub database_url: Url,
 
-    /// Where the files are kept that users send: file:FOLDER, or s3://BUCKET/PREFIX for a store that
-    /// speaks S3, with its key and endpoint in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION
-    /// and AWS_ENDPOINT_URL. Without it, in a folder beside the SQLite database, named as that with
-    /// .files after it; with PostgreSQL, no files are taken
+    /// Where the files are kept that users send: file:FOLDER, or s3://BUCKET/PREFIX for a store
+    /// that speaks S3, with its key and endpoint in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    /// AWS_REGION and AWS_ENDPOINT_URL. Without it, in a folder beside the SQLite database, named
+    /// as that with .files after it; with PostgreSQL, no files are taken
     #[arg(long, env = "CHINWAG_FILES_URL", value_parser = files, hide_env_values = true)]
     pub files_url: Option<Url>,
 
-    /// The address that clients reach the server at, such as `https://chat.example.com`. With it the
-    /// addresses of files are absolute, and else paths
+    /// The address that clients reach the server at, such as `https://chat.example.com`. With it
+    /// the addresses of files are absolute, and else paths
     #[arg(long, env = "CHINWAG_PUBLIC_URL", value_parser = public_url)]
     pub public_url: Option<String>,
 

@@ -23,7 +23,8 @@ pub struct Program {
     #[command(flatten)]
     pub config: Config,
 
-    /// A file that says what is logged, as RUST_LOG does and in its place; it is read again at SIGHUP
+    /// A file that says what is logged, as RUST_LOG does and in its place; it is read again at
+    /// SIGHUP
     #[arg(long, value_name = "FILE", env = "CHINWAG_LOG_FILTER_FILE")]
     pub log_filter_file: Option<PathBuf>,
 

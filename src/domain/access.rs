@@ -85,7 +85,7 @@ impl Reader {
         Ok(Reader::of(chat_id, visible(found, viewer.service)?, viewer.service))
     }
 
-    /// The same, in the transaction that needs it.
+    /// Checks as `check` does, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Reader, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         Ok(Reader::of(chat_id, visible(found, actor.service)?, actor.service))
@@ -115,15 +115,15 @@ impl Reader {
 }
 
 impl Speaker {
-    /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member, and for a
-    /// member who is muted or blocked, or does not moderate a frozen chat. In a direct chat nobody
-    /// but its two users speaks, not even the service.
+    /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member, and for
+    /// a member who is muted or blocked, or does not moderate a frozen chat. In a direct chat
+    /// nobody but its two users speaks, not even the service.
     pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
         Speaker::of(found, actor)
     }
 
-    /// The same, in the transaction that needs it.
+    /// Checks as `check` does, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         Speaker::of(found, actor)
@@ -187,7 +187,7 @@ impl Moderator {
         Moderator::of_group(&Member::of(chat_id, found, actor)?)
     }
 
-    /// The same, in the transaction that needs it.
+    /// Checks as `check` does, in the transaction that needs it.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Moderator, Error> {
         Moderator::of_group(&Member::check_in(tx, chat_id, actor).await?)
     }

@@ -20,7 +20,7 @@ impl Announcements {
         Announcements { limiter, missed: AtomicU64::new(0) }
     }
 
-    /// The announcement of a new chat; none if the chat is not public, or is left out.
+    /// The announcement of a new chat; `None` if the chat is not public, or is left out.
     pub fn announce(&self, chat: &Chat) -> Option<Event> {
         if chat.private || chat.team_id.is_some() {
             return None;

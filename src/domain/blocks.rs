@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::{ChatId, Person, UserId};
 use crate::store::Tx;
 
-/// So many users can one user block.
+/// How many users one user can block.
 const MAX_BLOCKED: i64 = 10_000;
 
 /// A page of the users that one has blocked.
@@ -26,7 +26,8 @@ impl App {
         self.set_blocked(actor, user_id, true).await
     }
 
-    /// Ends that; one who is not blocked stays so. Errors: as of [`block_user`](App::block_user).
+    /// Unblocks a user; one who is not blocked stays so. Errors: as of
+    /// [`block_user`](App::block_user).
     pub async fn unblock_user(&self, actor: &Actor, user_id: &UserId) -> Result<Person, Error> {
         self.set_blocked(actor, user_id, false).await
     }

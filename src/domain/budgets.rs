@@ -1,5 +1,5 @@
-//! How much: the bytes that one user and one address may write and read in a minute, and upload in a
-//! day. How often is in [`rates`](super::rates), which also says what all nodes count together.
+//! How much: the bytes that one user and one address may write and read in a minute, and upload in
+//! a day. How often is in [`rates`](super::rates), which also says what all nodes count together.
 //!
 //! The size of a page is known only after it has been read. So a budget may be overdrawn by one
 //! message or page, and nothing more is taken from it until that is made up for.
@@ -71,7 +71,7 @@ impl App {
         self.count_bytes_pushed(actor, message.size()).await;
     }
 
-    /// The same for what else is as large.
+    /// Counts bytes that the actor has had pushed, however little it took to ask for that.
     pub(super) async fn count_bytes_pushed(&self, actor: &Actor, bytes: usize) {
         let viewer = Viewer::from(actor);
         // It is pushed already, even if it was too much.
@@ -84,7 +84,7 @@ impl App {
         self.count_bytes_read(viewer, bytes).await;
     }
 
-    /// The same for what else is as large.
+    /// Counts bytes that the viewer has read.
     pub(super) async fn count_bytes_read(&self, viewer: &Viewer, bytes: usize) {
         // What has been read is given out, even if it was too much.
         let _ = self.spend(&self.rates.bytes.read, viewer, bytes, true).await;
@@ -97,8 +97,8 @@ impl App {
         Box::pin(bytes.inspect_ok(count))
     }
 
-    /// Takes from the budgets of the viewer's address and user, if neither is overdrawn or `always`.
-    /// The user's is the one of all nodes, if there are others and Redis answers.
+    /// Takes from the budgets of the viewer's address and user, if neither is overdrawn or
+    /// `always`. The user's is the one of all nodes, if there are others and Redis answers.
     async fn spend(
         &self,
         budgets: &Pair,
@@ -171,8 +171,9 @@ impl Budgets {
     }
 }
 
-/// So many bytes in a period for each key; 0 for any number.
+/// How many bytes each key may use in a period.
 struct Budget<K> {
+    /// 0 for any number.
     size: u32,
     period: Duration,
     /// When each will be full again. If that is more than a period from now, it is overdrawn.

@@ -50,7 +50,7 @@ impl Shares {
         self.0.iter().all(Share::is_full)
     }
 
-    /// So many of each, but none of one that is full.
+    /// How many of each may be taken: `limit`, but 0 of one that is full.
     pub fn limits(&self, limit: i64) -> [i64; 2] {
         [0, 1].map(|at| if self.0[at].is_full() { 0 } else { limit })
     }
@@ -80,7 +80,8 @@ impl Calls {
         }
     }
 
-    /// Notes that an event is being sent, unless one of its stream is already, or its share is full.
+    /// Notes that an event is being sent, unless one of its stream is already, or its share is
+    /// full.
     pub fn begin(&mut self, shares: &mut Shares, due: &Due) -> bool {
         let share = &mut shares.0[usize::from(due.is_retry)];
         let may_begin = !share.is_full() && !self.of_streams.contains_key(&due.stream);

@@ -156,8 +156,8 @@ impl Carrier {
         flushing.flush();
     }
 
-    /// The same, when all that was committed here up to this number has been shown, the first of it
-    /// committed at `since`.
+    /// Sends what has been shown, as [`flush`](Carrier::flush) does, when all that was committed
+    /// here up to this number has been shown. The first of it was committed at `since`.
     pub fn flush_own(&self, number: u64, since: Instant) {
         self.flush();
         self.shown.send_replace(number);

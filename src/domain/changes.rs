@@ -12,8 +12,8 @@ use crate::store::Tx;
 
 impl App {
     /// Changes what a message says; what is absent stays. Errors: `not_found`; `forbidden` for an
-    /// actor who did not send it, or is no member; `conflict` for one that is deleted; `invalid` for
-    /// mentions of others than members; `rate_limited`.
+    /// actor who did not send it, or is no member; `conflict` for one that is deleted; `invalid`
+    /// for mentions of others than members; `rate_limited`.
     pub async fn edit_message(
         &self,
         actor: &Actor,
@@ -48,9 +48,9 @@ impl App {
         Ok(changed)
     }
 
-    /// Deletes what a message says; that it was there stays. A message that is deleted already stays
-    /// as it is. Errors: `not_found`; `forbidden` for an actor who neither sent it nor moderates;
-    /// `rate_limited`.
+    /// Deletes what a message says; that it was there stays. A message that is deleted already
+    /// stays as it is. Errors: `not_found`; `forbidden` for an actor who neither sent it nor
+    /// moderates; `rate_limited`.
     pub async fn delete_message(
         &self,
         actor: &Actor,
@@ -75,8 +75,8 @@ impl App {
         Ok(deleted)
     }
 
-    /// The messages of a chat that were changed after this number, for anyone if the chat is public.
-    /// Errors: `not_found`, `rate_limited`.
+    /// The messages of a chat that were changed after this number, for anyone if the chat is
+    /// public. Errors: `not_found`, `rate_limited`.
     pub async fn list_changes(
         &self,
         viewer: &Viewer,
@@ -164,8 +164,8 @@ pub(super) async fn refuse_strangers(
     }
 }
 
-/// Gives a change its number and stores what is beside the message's text. It is pushed once that is
-/// committed.
+/// Gives a change its number and stores what is beside the message's text. It is pushed once that
+/// is committed.
 pub(super) async fn record(
     tx: &mut Tx,
     mut signed: Signed,

@@ -188,8 +188,8 @@ impl App {
         Ok(())
     }
 
-    /// Ends a membership: the event of it, and after it, if the chat passes to another owner, that of
-    /// this; none if there was no membership.
+    /// Ends a membership. Returns its event, and after it a second one if the chat passes to
+    /// another owner; no event if there was no membership.
     pub(super) async fn leave(
         &self,
         tx: &mut Tx,
@@ -209,7 +209,7 @@ impl App {
         Ok([left].into_iter().chain(passed_on).collect())
     }
 
-    /// Ends another's membership; the event of the chat's passing on, if it does.
+    /// Ends another's membership. Returns the event of the chat's new owner, if it passes to one.
     async fn remove(
         &self,
         tx: &mut Tx,
@@ -284,7 +284,8 @@ pub(super) async fn join(
     enter(tx, &reader, &actor.user_id).await
 }
 
-/// Makes a member of a user who is none; the event of it. Errors: `forbidden` for a direct chat.
+/// Makes a user a member who is not one yet; returns the event. Errors: `forbidden` for a direct
+/// chat.
 pub(super) async fn enter(
     tx: &mut Tx,
     reader: &Reader,

@@ -44,8 +44,8 @@ impl Cluster {
         let id = store.find_cluster_id().await.map_err(|error| unusable(error.to_string()))?;
         let redis = Redis::open(url.expose(), id).map_err(|error| unusable(error.to_string()))?;
         tracing::info!(%node, "one of several nodes");
-        let (streams, shared, heard, asked) = Streams::start(&redis, node);
-        let follower = Follower { reader: store.event_reader(), shared, heard, asked };
+        let (streams, shared, heard, waiters) = Streams::start(&redis, node);
+        let follower = Follower { reader: store.event_reader(), shared, heard, waiters };
         let cluster = Cluster { redis, beats: AtomicU32::new(0), leaving: AtomicBool::new(false) };
         Ok((cluster, streams, follower))
     }
@@ -210,8 +210,8 @@ impl App {
         }
     }
 
-    /// Puts this node's part of the shared presence into Redis again, and the rooms API's; takes
-    /// away what is there of theirs and should not be. None if something does not answer.
+    /// Puts into Redis again who is in a room by this node or the rooms API, and takes away from
+    /// there who is not. None if something does not answer.
     async fn restore_presence(&self, cluster: &Cluster, announce: bool) -> Option<()> {
         let holder = Holder::Node(self.node);
         let entries = self.presence.lock().await.list();
@@ -245,7 +245,7 @@ impl App {
         restored.inspect_err(|error| error.warn("the users in rooms could not be read")).ok()?
     }
 
-    /// The same for the users of the rooms API. Each stays where they are meanwhile.
+    /// Restores the presence of the users of the rooms API. Each stays where they are meanwhile.
     async fn restore_seated(&self, cluster: &Cluster) -> Result<Option<()>, Error> {
         let seated = self.store.list_seated().await?;
         let Some(held) = cluster.redis.list_held(Holder::Lobby).await else {

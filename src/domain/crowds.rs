@@ -23,7 +23,7 @@ pub(super) struct Crowds(HashMap<ChatId, Crowd>);
 #[derive(Default)]
 struct Crowd {
     participants: usize,
-    /// None for a user who has gone.
+    /// `None` for a user who has gone.
     moved: HashMap<UserId, Option<Profile>>,
 }
 
@@ -63,7 +63,7 @@ impl Crowds {
         }
     }
 
-    /// What has changed in a large room since it was last taken; none if nothing has.
+    /// What has changed in a large room since it was last taken; `None` if nothing has.
     pub fn take(&mut self, chat_id: ChatId) -> Option<Event> {
         let Crowd { participants, moved } = self.0.remove(&chat_id)?;
         if moved.is_empty() {

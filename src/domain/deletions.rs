@@ -17,7 +17,8 @@ use crate::error::Error;
 use crate::model::{Chat, ChatId, Event, MessageId, Name, UserId};
 use crate::store::Tx;
 
-/// So many chats are left before the request is answered; housekeeping does the rest.
+/// How many chats the user is taken out of before the request is answered; housekeeping does the
+/// rest.
 const AT_ONCE: i64 = 100;
 
 /// How often messages are looked for that a server has left when it ended.
@@ -130,8 +131,8 @@ impl App {
         tx.commit([]).await
     }
 
-    /// Erases some messages of a deleted user, from where that ended before; none if there are none
-    /// left, of anybody.
+    /// Erases some messages of a deleted user, from where the last call ended. Returns where this
+    /// one ended; `None` if no user's messages are left to erase.
     async fn erase_some(&self, erasing: Option<Erasing>) -> Result<Option<Erasing>, Error> {
         let erasing = match erasing {
             Some(erasing) => Some(erasing),

@@ -17,14 +17,14 @@ use crate::error::Error;
 use crate::model::{File, FileId, FileName, FileType};
 use crate::store::{Blob, Blobs, Writing};
 
-/// How often files are looked for whose time has come.
+/// How often expired files are looked for.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// What a picture shows of itself is in its first bytes: so many of them are looked at. In a JPEG
-/// the camera's notes come before it.
+/// How many of a file's first bytes are searched for a picture's type and size. In a JPEG the
+/// camera's notes come before them.
 const HEAD: usize = 128 << 10;
 
-/// An upload that another node may be at has been given up if nothing has come for as long as this.
+/// After how long without a new byte an upload of another node counts as given up.
 const GIVEN_UP: Duration = Duration::from_secs(60 * 60);
 
 const NO_PLACE: Error = Error::Unstorable(
@@ -33,15 +33,16 @@ const NO_PLACE: Error = Error::Unstorable(
 
 /// Where files are, and how much there is of them.
 pub(super) struct Files {
-    /// None if there is no place for them.
+    /// `None` if there is no place for files.
     blobs: Option<Blobs>,
     /// The bytes of all files, as far as this node knows.
     total: AtomicU64,
-    /// The bytes of those that are coming: what they said they would be, or what has come.
+    /// The bytes of the files that are being uploaded: of each what the client has announced, or
+    /// what has come if that is more.
     coming: AtomicU64,
     at_once: Semaphore,
     max_total: u64,
-    /// What was last written before this and is not whole was given up.
+    /// An incomplete file that was last written before this time was given up.
     given_up: SystemTime,
 }
 
@@ -80,7 +81,7 @@ pub struct Offer {
     pub size: Option<u64>,
 }
 
-/// A file that is coming; dropped, it is counted no more.
+/// A file that is being uploaded; dropped, it is counted no more.
 struct Coming<'a> {
     files: &'a Files,
     bytes: u64,
@@ -88,8 +89,8 @@ struct Coming<'a> {
 }
 
 impl Coming<'_> {
-    /// Counts so many bytes, unless there are more already. Errors: `unavailable` if there is no
-    /// room for them.
+    /// Counts the file as having at least so many bytes. Errors: `unavailable` if there is no room
+    /// for them.
     fn make_room(&mut self, bytes: u64) -> Result<(), Error> {
         let more = bytes.saturating_sub(self.bytes);
         let coming = self.files.coming.fetch_add(more, Ordering::Relaxed).saturating_add(more);
@@ -108,7 +109,7 @@ impl Drop for Coming<'_> {
     }
 }
 
-/// Deletes files whose time has come, until the server is gone.
+/// Deletes expired files, until the server is gone.
 pub(super) async fn keep(app: Weak<App>) {
     if let Some(strong) = app.upgrade()
         && let Some(blobs) = &strong.files.blobs
@@ -129,10 +130,10 @@ pub(super) async fn keep(app: Weak<App>) {
 }
 
 impl App {
-    /// Takes a file of the actor's as its bytes come, without holding more than a few of them. Until
-    /// it is sent in a message, it is kept for `Limits::unused_file_timeout`. Errors: `too_large`;
-    /// `invalid` for an empty one; `rate_limited`; `unavailable`, also if there is no room; those of
-    /// `bytes`. Then nothing is left of it.
+    /// Takes a file of the actor's as its bytes come, without holding more than a few of them.
+    /// Until it is sent in a message, it is kept for `Limits::unused_file_timeout`. Errors:
+    /// `too_large`; `invalid` for an empty one; `rate_limited`; `unavailable`, also if there is no
+    /// room; those of `bytes`. Then nothing is left of it.
     pub async fn upload_file(
         &self,
         actor: &Actor,
@@ -153,7 +154,7 @@ impl App {
             let head = self.take_bytes(bytes, &mut writing, &mut coming, &mut size).await;
             self.count_upload(actor, usize::try_from(size).unwrap_or(usize::MAX)).await;
             let file = self.describe(id, offer, size, &head?);
-            // Before its bytes have their name: there are none without a row.
+            // The row comes before the file has its name: no file is without a row.
             let (now, mut tx) = (clock::now(), self.begin_as(actor).await?);
             tx.insert_file(&file, &actor.user_id, now, expires_at).await?;
             tx.commit([]).await?;
@@ -189,9 +190,9 @@ impl App {
         self.store.find_file(id, until, signature).await
     }
 
-    /// The bytes of a [found](App::find_file) file from one to before another, which are counted for
-    /// the viewer's address as they are read. Errors: `rate_limited`; `unavailable`; `not_found` if
-    /// it has gone meanwhile.
+    /// A range of the bytes of a [found](App::find_file) file. They are counted for the viewer's
+    /// address as they are read. Errors: `rate_limited`; `unavailable`; `not_found` if it has gone
+    /// meanwhile.
     pub async fn read_file(
         &self,
         viewer: &Viewer,
@@ -248,7 +249,7 @@ impl App {
         }
     }
 
-    /// Deletes the files whose time has come, and counts the others.
+    /// Deletes the expired files, and adds up the others.
     async fn delete_expired_files(&self) -> Result<(), Error> {
         let (now, mut kept) = (clock::now(), 0);
         loop {
@@ -268,8 +269,8 @@ impl App {
         Ok(())
     }
 
-    /// First nobody can send the file any more, then its bytes go, and then that there was one.
-    /// False if the bytes are still there.
+    /// First makes sure that nobody can send the file any more, then deletes its bytes, then its
+    /// row. Returns false if the bytes are still there.
     async fn delete_expired_file(&self, id: FileId, now: Time) -> Result<bool, Error> {
         if !self.end_file(id, now).await? {
             return Ok(true);
@@ -292,7 +293,7 @@ impl App {
     }
 }
 
-/// None for what browsers do not all show.
+/// `None` for a type that not all browsers show.
 fn type_of_picture(kind: ImageType) -> Option<FileType> {
     FileType::of_picture(match kind {
         ImageType::Png => "image/png",

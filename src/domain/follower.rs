@@ -14,25 +14,25 @@ use tokio::time::MissedTickBehavior;
 
 use super::carrier::{AT_ONCE, Carrier};
 use super::listening::Listeners;
-use crate::cluster::{Asker, Heard, Packet, Shared};
+use crate::cluster::{Heard, Packet, Shared, Waiter};
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
 
-/// How long to wait for Redis until a stream is heard.
+/// How long to wait until Redis has subscribed this node to a stream.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(200);
 /// How many events one look at the store brings, and how many streams it asks for.
 const PAGE: usize = 1000;
 /// The pause before the store is asked again.
 const RETRY: Duration = Duration::from_millis(200);
-/// How often the store is asked, whether something has been missed or not.
+/// How often the store is asked for missed events, even if nothing seems to be missing.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often streams are forgotten that nobody follows.
+/// How often unfollowed streams are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
 
-/// Tasks that wait until streams are heard.
-struct WaitingAskers {
-    askers: Vec<Asker>,
+/// Tasks that wait until this node is subscribed to streams.
+struct Waiting {
+    waiters: Vec<Waiter>,
     streams: Vec<Stream>,
     since: Instant,
 }
@@ -41,7 +41,7 @@ pub(super) struct Follower {
     pub reader: EventReader,
     pub shared: Arc<Shared>,
     pub heard: mpsc::Receiver<Heard>,
-    pub asked: mpsc::Receiver<Asker>,
+    pub waiters: mpsc::Receiver<Waiter>,
 }
 
 /// A follower at work.
@@ -59,7 +59,7 @@ impl Follower {
         mut committed: mpsc::Receiver<Committed>,
         listeners: Listeners,
     ) {
-        let Follower { reader, shared, mut heard, mut asked } = self;
+        let Follower { reader, shared, mut heard, mut waiters } = self;
         let follower = AtWork { carrier, reader, shared, listeners };
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -75,12 +75,12 @@ impl Follower {
                     None => return,
                 },
                 Some(heard) = heard.recv() => follower.hear(heard).await,
-                Some(asker) = asked.recv() => {
-                    let mut askers = vec![asker];
-                    while let Ok(asker) = asked.try_recv() {
-                        askers.push(asker);
+                Some(waiter) = waiters.recv() => {
+                    let mut new = vec![waiter];
+                    while let Ok(waiter) = waiters.try_recv() {
+                        new.push(waiter);
                     }
-                    waiting.extend(follower.position_new(askers).await);
+                    waiting.extend(follower.position_new(new).await);
                 }
                 _ = check_waiting.tick(), if !waiting.is_empty() => {}
                 _ = forget.tick() => follower.shared.forget(),
@@ -89,8 +89,8 @@ impl Follower {
             }
             follower.carrier.flush();
             let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
-            // An asker that is gone needs no answer.
-            done.flat_map(|done| done.askers).for_each(|asker| drop(asker.answer.send(Ok(()))));
+            // A waiter that is gone needs no answer.
+            done.flat_map(|done| done.waiters).for_each(|waiter| drop(waiter.answer.send(Ok(()))));
         }
     }
 }
@@ -144,7 +144,7 @@ impl AtWork {
             Heard::Moved(moved) => self.carrier.show_moved(moved),
             Heard::Told(event) => self.carrier.show(&event),
             Heard::Subscribed(streams) => {
-                self.shared.note_heard(&streams);
+                self.shared.note_subscribed(&streams);
                 self.catch_up(self.shared.list_next(Some(&streams))).await;
             }
             Heard::Missed => self.catch_up(self.shared.list_next(None)).await,
@@ -185,8 +185,9 @@ impl AtWork {
         self.shared.take(position)
     }
 
-    /// The same for an event that came by a mirror, or that is this node's own: it may be what
-    /// makes a client follow the stream.
+    /// Shows what comes before an event in its home stream; returns whether the event itself must
+    /// still be shown. It came by a mirror or is this node's own, and may be what makes a client
+    /// follow the stream.
     async fn is_due_at_home(&self, home: &Position) -> bool {
         self.fill_before(home).await;
         self.shared.take_at_home(home)
@@ -237,16 +238,16 @@ impl AtWork {
     }
 
     /// Finds the latest number of the streams that this node has begun to follow. If that fails,
-    /// the askers are answered with the error.
-    async fn position_new(&self, askers: Vec<Asker>) -> Option<WaitingAskers> {
+    /// the waiters are answered with the error.
+    async fn position_new(&self, waiters: Vec<Waiter>) -> Option<Waiting> {
         let streams = self.shared.take_new();
-        let of_users = askers.iter().filter_map(|asker| asker.user_id.clone());
+        let of_users = waiters.iter().filter_map(|waiter| waiter.user_id.clone());
         let of_users = Vec::from_iter(of_users.map(Stream::User));
         for page in streams.chunks(PAGE) {
             match self.reader.list_last_numbers(page).await {
                 Ok(last) => {
-                    // Else what is said in a chat from now on would be shown before what they have
-                    // yet to tell of it.
+                    // Before the chats get their positions: else their next events would be shown
+                    // before earlier ones that the users' streams still have to tell.
                     self.catch_up(self.shared.list_next(Some(&of_users))).await;
                     last.iter().for_each(|last| self.shared.start_after(&last.stream, last.number));
                     // The others have no event yet.
@@ -254,19 +255,19 @@ impl AtWork {
                 }
                 Err(error) => {
                     self.shared.put_back_new(streams);
-                    let answers = askers.into_iter().map(|asker| asker.answer);
+                    let answers = waiters.into_iter().map(|waiter| waiter.answer);
                     answers.for_each(|answer| drop(answer.send(Err(error.clone()))));
                     return None;
                 }
             }
         }
-        Some(WaitingAskers { askers, streams, since: Instant::now() })
+        Some(Waiting { waiters, streams, since: Instant::now() })
     }
 
-    /// Whether an asker may go on: the streams are heard, so that what is not stored comes too, or
-    /// Redis has taken too long.
-    fn need_not_wait(&self, waiting: &WaitingAskers) -> bool {
-        self.shared.are_heard(&waiting.streams) || waiting.since.elapsed() >= SUBSCRIBE_TIMEOUT
+    /// Whether the waiters may go on: this node is subscribed to the streams, so that events which
+    /// are not stored come, too, or Redis has taken too long.
+    fn need_not_wait(&self, waiting: &Waiting) -> bool {
+        self.shared.are_subscribed(&waiting.streams) || waiting.since.elapsed() >= SUBSCRIBE_TIMEOUT
     }
 
     /// Asks the store until it answers, or is closed.

@@ -14,7 +14,8 @@ impl App {
         self.carrier.audience.add(recipient)
     }
 
-    /// A connection has closed. If it was in a room, it [leaves](App::leave_all_rooms) all it is in.
+    /// A connection has closed. If it was in a room, it [leaves](App::leave_all_rooms) all it is
+    /// in.
     pub async fn close_connection(&self, connection: ConnectionId) {
         if self.carrier.audience.remove(connection) {
             self.leave_all_rooms(connection).await;

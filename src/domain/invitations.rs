@@ -13,8 +13,9 @@ use crate::store::Tx;
 
 impl App {
     /// Asks a user into a chat. Errors: `not_found`; `forbidden` for an actor who is not a member,
-    /// for a direct chat, and for one whom the invitee has blocked; `conflict` for a user who is a member, has been asked and has not
-    /// answered, or has been asked by too many; `too_large` if the actor has asked too many.
+    /// for a direct chat, and for one whom the invitee has blocked; `conflict` for a user who is a
+    /// member, has been asked and has not answered, or has been asked by too many; `too_large` if
+    /// the actor has asked too many.
     pub async fn invite(
         &self,
         actor: &Actor,

@@ -180,7 +180,7 @@ fn read(file: &PathBuf) -> Result<PublicKeys, String> {
 }
 
 impl RawKey {
-    /// The one algorithm that a public key is used with; none for one that is for other uses.
+    /// The one algorithm that a public key is used with; `None` for one that is for other uses.
     fn algorithm(&self) -> Option<Algorithm> {
         let (name, algorithm) = match (self.kty.as_deref()?, self.crv.as_deref()) {
             ("RSA", _) => ("RS256", Algorithm::RS256),
@@ -194,7 +194,7 @@ impl RawKey {
         (signs && fits && self.key_ops.as_ref().is_none_or(verify)).then_some(algorithm)
     }
 
-    /// None for one that is broken.
+    /// `None` for one that is broken.
     fn key(&self, algorithm: Algorithm) -> Option<DecodingKey> {
         let key = match algorithm {
             Algorithm::RS256 => {

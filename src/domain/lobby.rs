@@ -20,9 +20,9 @@ use crate::store::Tx;
 struct Destination {
     chat_id: ChatId,
     ephemeral: bool,
-    /// Whether the chat is made by this, so that nobody is there yet.
+    /// Whether the chat is made by this very move, so that nobody is there yet.
     new: bool,
-    /// The `seq` of what was said there last.
+    /// The `seq` of the last message there.
     last_seq: i64,
     /// Whether the user becomes a member by entering.
     joined: bool,
@@ -195,7 +195,7 @@ impl App {
         Ok(())
     }
 
-    /// Logs out users who have not called for too long.
+    /// Logs out users whose last call was too long ago.
     pub(super) async fn log_out_idle(&self) {
         let before = clock::ago(self.limits.lobby_timeout);
         let idle = self.store.list_idle_seats(before).await;
@@ -207,7 +207,7 @@ impl App {
         }
     }
 
-    /// Logs a user out who has not called since.
+    /// Logs a user out whose last call was before this time.
     pub(super) async fn log_out(&self, user_id: &UserId, before: Time) -> Result<(), Error> {
         let idle = |seat: &Seat| seat.last_use < before;
         let mut tx = self.store.begin().await?;
@@ -260,7 +260,8 @@ impl App {
         goal: Option<Destination>,
         mut events: Vec<Event>,
     ) -> Result<(), Error> {
-        // Before the presence, as a transaction that has a chat locked may wait for that.
+        // The chat is locked before the presence: another transaction with the chat may wait for
+        // that.
         if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
             tx.lock_chats(&[chat_id]).await?;
         }
@@ -333,7 +334,7 @@ impl App {
         }
     }
 
-    /// Takes a seat's user out of a room; true if that was the last one there.
+    /// Takes a seat's user out of a room; returns whether the room is empty now.
     async fn go_out(&self, presence: &mut Presence, chat_id: ChatId, seat: &Seat) -> bool {
         match self.cluster {
             Some(_) => self.leave_seated(chat_id, &seat.user_id).await,
@@ -341,8 +342,8 @@ impl App {
         }
     }
 
-    /// Tells everybody that a seat's user has come into a room, where so many are now if the user
-    /// was not there before; on the only node, puts them in.
+    /// Tells everybody that a seat's user has come into a room, unless the user was there already:
+    /// `first_of` then is `None`, else how many are there now. On the only node, puts the user in.
     async fn come_in(
         &self,
         presence: &mut Presence,
@@ -358,7 +359,8 @@ impl App {
         }
     }
 
-    /// Puts a user who has come back into a room while leaving it there again.
+    /// Puts a user back into a room in Redis, if another call has moved the user's seat back there
+    /// while this one took the user out.
     async fn keep_seated(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         if self.cluster.is_none() {
             return Ok(());
@@ -368,8 +370,8 @@ impl App {
         if seat.is_some_and(|seat| seat.chat_id == Some(chat_id)) {
             let user = find_user(&mut tx, user_id).await?;
             self.enter_seated(chat_id, &profile(user)).await;
-            // They stayed there all the while: PostgreSQL ends a transaction that is idle for too
-            // long.
+            // An error if PostgreSQL has ended the transaction meanwhile, as it was idle for too
+            // long: then the seat may have been moved.
             tx.find_seat(user_id).await?;
         }
         Ok(())

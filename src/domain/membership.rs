@@ -1,4 +1,5 @@
-//! What a member says of a chat for themself: muted, pinned, archived. Others are told nothing of it.
+//! What a member says of a chat for themself: muted, pinned, archived. Others are told nothing of
+//! it.
 
 use super::access::Member;
 use super::chats::find_chat;
@@ -8,8 +9,8 @@ use crate::model::{Chat, ChatId, Event, ListedChat, MembershipChange, UserId};
 use crate::store::Tx;
 
 impl App {
-    /// Changes what the actor has of a chat; what is absent stays. An archived chat returns with the
-    /// next message. Errors: `not_found`, `forbidden` for an actor who is not a member,
+    /// Changes what the actor has of a chat; what is absent stays. An archived chat returns with
+    /// the next message. Errors: `not_found`, `forbidden` for an actor who is not a member,
     /// `rate_limited`.
     pub async fn update_membership(
         &self,

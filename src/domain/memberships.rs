@@ -1,6 +1,6 @@
-//! How many chats one user may have: those they have made, as long as anybody is a member, and those
-//! they have joined. A chat that somebody else has made with them in it does not count for them, so
-//! that strangers cannot use up what a user may have.
+//! How many chats one user may have: those they have made, as long as anybody is a member, and
+//! those they have joined. A chat that somebody else has made with them in it does not count for
+//! them, so that strangers cannot use up what a user may have.
 
 use super::{Actor, App, Viewer};
 use crate::error::Error;

@@ -1,5 +1,6 @@
-//! What may happen. It owns the rules: who may do what, and what follows. It has never seen a
-//! socket, a header or JSON.
+//! What may happen. It owns the rules: who may do what, and what follows. One rule is the store's,
+//! as only the transaction that appends a message can know it: who may send one. It has never seen
+//! a socket, a header or JSON.
 //!
 //! Its functions take an [`Actor`], or the [`Connection`] that is to become one, and values that
 //! have been checked. They must run in a task that nothing cancels: a write that has begun is
@@ -61,7 +62,7 @@ mod search;
 mod sending;
 mod signals;
 mod teams;
-mod tokens;
+mod token_commands;
 mod typing;
 mod users;
 mod watching;
@@ -108,7 +109,7 @@ pub use members::Members;
 pub use prepared::Prepared;
 pub use rates::Network;
 pub use rooms::Room;
-pub use tokens::{TokenError, TokenFault, TokenHolder, check_token, host_token};
+pub use token_commands::{TokenError, TokenFault, TokenHolder, check_token, host_token};
 
 /// Who asks: a user, on a connection that [may act](App::claim) as this user.
 #[derive(Clone, Debug)]
@@ -134,7 +135,7 @@ impl Actor {
 #[derive(Clone, Debug)]
 pub struct Viewer {
     user_id: Option<UserId>,
-    /// None for a request that has no connection of its own.
+    /// `None` for a request that has no connection of its own.
     connection: Option<ConnectionId>,
     service: bool,
     /// Where they come from.
@@ -185,7 +186,7 @@ pub struct App {
     nicks: Nicks,
     /// This node's id among all nodes, new at each start.
     node: Uuid,
-    /// None for a single node.
+    /// `None` for a single node.
     cluster: Option<Cluster>,
     rates: Arc<Rates>,
     readers: Readers,

@@ -22,7 +22,8 @@ pub struct Bans {
 impl App {
     /// Keeps a member from sending until then, or for good; none lets them send again. Errors:
     /// `not_found`; `forbidden` for an actor who does not moderate the chat, or not this member;
-    /// `conflict` for a user who is not a member; `invalid` for a time that is past; `rate_limited`.
+    /// `conflict` for a user who is not a member; `invalid` for a time that is past;
+    /// `rate_limited`.
     pub async fn mute_member(
         &self,
         actor: &Actor,

@@ -90,7 +90,7 @@ impl App {
         self.carrier.nick_lists.all.get(|| self.store.list_nicks(self.limits.max_page_bytes)).await
     }
 
-    /// The same for a channel.
+    /// The nicks in a channel, sorted, as many as fit on a page.
     pub(super) async fn nicks_in(&self, chat_id: ChatId) -> Result<Arc<[Handle]>, Error> {
         let known = self.carrier.nick_lists.channels().get(&chat_id).cloned();
         let channel = match known {

@@ -133,7 +133,7 @@ impl App {
         self.carrier.audience.are_online(users)
     }
 
-    /// The same; none while Redis cannot say it for all nodes.
+    /// Of each user, whether they are online; `None` while Redis cannot say it for all nodes.
     pub(super) async fn are_surely_online(&self, users: &[&UserId]) -> Option<Vec<bool>> {
         let online = match &self.cluster {
             None => self.carrier.audience.are_online(users),
@@ -148,8 +148,8 @@ impl App {
         self.cluster.as_ref().is_none_or(Cluster::is_steady)
     }
 
-    /// Tells who has come to this node and gone from it. Returns whether there are others who may be
-    /// back at once.
+    /// Tells who has come to this node and gone from it. Returns whether there are others who may
+    /// be back at once.
     async fn tell_moves(&self) -> bool {
         let _turn = self.last_seen.turn.lock().await;
         let moves = self.carrier.audience.take_moves(false);
@@ -235,7 +235,7 @@ impl App {
         tx.commit([]).await
     }
 
-    /// The same when the server ends, also of those who are here still.
+    /// Writes when users were last seen, as the server ends; also of those who are still here.
     pub(super) async fn write_all_last_seen(&self) {
         let (audience, now) = (&self.carrier.audience, clock::now());
         let gone = audience.take_moves(true).went;

@@ -56,7 +56,7 @@ impl Default for Passwords {
     }
 }
 
-/// What is to be done next; none once nobody asks for anything any more.
+/// What is to be done next; `None` once nobody asks for anything any more.
 fn next(queue: &Mutex<mpsc::Receiver<Work>>) -> Option<Work> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::{ConnectionId, Event, Naming, Person, User, UserChange, UserId, fold_beginning};
 use crate::store::{People, Tx};
 
-/// So many of those that a user has a direct chat with are told of what the user has become: those
+/// How many of those that a user has a direct chat with are told of the user's new profile: those
 /// of the latest activity.
 const TOLD: i64 = 1000;
 

@@ -14,7 +14,7 @@ pub struct Prepared {
     pub(super) keeping: Keeping,
     /// Whether nobody can connect but those who have signed up before.
     pub(super) accounts_only: bool,
-    /// Where files are kept; none if there is no place.
+    /// Where files are kept; `None` if there is no place.
     pub(super) blobs: Option<Blobs>,
 }
 

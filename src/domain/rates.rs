@@ -250,7 +250,7 @@ struct Rate<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Rate<K> {
-    /// So many in a minute; 0 turns it off.
+    /// How many in a minute; 0 turns it off.
     fn new(per_minute: u32) -> Rate<K> {
         let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
         let limiter = quota.map(|quota| RateLimiter::keyed(quota).with_middleware());

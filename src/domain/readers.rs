@@ -62,7 +62,8 @@ impl Readers {
         Readers { size, taken: Mutex::default() }
     }
 
-    /// Waits until what is the user's own may be read. Errors: as of [`read_permit`](App::read_permit).
+    /// Waits until what is the user's own may be read. Errors: as of
+    /// [`read_permit`](App::read_permit).
     pub async fn of_user(&self, user_id: &UserId) -> Result<ReadPermit<'_>, Error> {
         self.take(Requester::User(user_id.clone())).await
     }

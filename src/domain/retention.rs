@@ -1,5 +1,5 @@
-//! How long messages are kept: as long as the chat says, and no longer than the server does. What is
-//! older is deleted in slices, beside the traffic.
+//! How long messages are kept: as long as the chat says, and no longer than the server does. What
+//! is older is deleted in slices, beside the traffic.
 
 use std::sync::Weak;
 use std::time::Duration;

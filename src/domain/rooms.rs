@@ -54,7 +54,7 @@ impl App {
         Ok(self.reading_on(reader, viewer.connection))
     }
 
-    /// The same of a reader that is known already.
+    /// Like [`reader`](App::reader), for a reader that is known already.
     pub(super) fn reading_on(&self, reader: Reader, connection: Option<ConnectionId>) -> Reader {
         let audience = &self.carrier.audience;
         let since = connection.and_then(|id| audience.in_room_since(id, reader.chat_id));
@@ -200,8 +200,8 @@ impl App {
         self.go_from(presence, connection, chat_id).await;
     }
 
-    /// The same of a connection that has lost the room, unless it has come back since as the same
-    /// user.
+    /// Takes a connection out of a room that it has lost, as [`leave_room`](App::leave_room) does,
+    /// unless it has come back since as the same user.
     pub(super) async fn leave_lost_room(&self, connection: ConnectionId, chat_id: ChatId) {
         let (presence, audience) = (self.presence.lock().await, &self.carrier.audience);
         let user_id = presence.user_in(connection, chat_id);

@@ -1,4 +1,5 @@
-//! Searching messages in one's own chats and in public ones, and filling the index behind the commits.
+//! Searching messages in one's own chats and in public ones, and filling the index behind the
+//! commits.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,10 +12,11 @@ use crate::error::Error;
 use crate::model::{ChatId, SearchPage, SearchQuery};
 use crate::store::{Searchable, Unindexed};
 
-/// For how long messages are gathered before they are indexed: they are to be found within a second.
+/// For how long messages are gathered before they are indexed: they are to be found within a
+/// second.
 const GATHER: Duration = Duration::from_millis(200);
-/// How often it is looked for what a node has left that is not there any more. Also how long nothing
-/// is tried after a failure.
+/// How often it is looked for what a node has left that is not there any more. Also how long
+/// nothing is tried after a failure.
 const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -36,7 +38,8 @@ impl App {
         Ok(page)
     }
 
-    /// The same in one chat, for anyone if the chat is public. Errors: as before; `not_found`.
+    /// The messages in one chat that match `query`, the latest first; for anyone if the chat is
+    /// public. Errors: those of [`search_messages`](App::search_messages); `not_found`.
     pub async fn search_messages_of(
         &self,
         viewer: &Viewer,

@@ -52,8 +52,8 @@ pub(super) async fn send(
     }
 }
 
-/// Finds out what is to be sent, unless nothing is. Nothing of the event is left beside that, and the
-/// server is let go: else it could not end before the webhook answers.
+/// Finds out what is to be sent, unless nothing is. Nothing of the event is left beside that, and
+/// the server is let go: else it could not end before the webhook answers.
 async fn prepare(
     app: Weak<App>,
     queue: WebhookQueue,

@@ -122,7 +122,7 @@ struct Delivery {
 }
 
 impl Delivery {
-    /// None if the server ends.
+    /// `None` if the server ends.
     fn begin(app: &Weak<App>, endpoint: &Arc<Endpoint>) -> Option<Delivery> {
         let strong = app.upgrade().filter(|app| !app.is_ending())?;
         Some(Delivery {

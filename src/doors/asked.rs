@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 use super::json::{Json, Object};
 use crate::error::Error;
 
-/// A client is told of at most so many unknown names.
+/// How many unknown names a client is told of at most.
 const MAX_WARNINGS: usize = 5;
 
-/// At most so many are looked at.
+/// How many unknown names are looked at, at most.
 const MAX_LOOKED_AT: usize = 100;
 
-/// So many characters of such a name are repeated.
+/// How many characters of such a name are repeated.
 const MAX_NAME: usize = 40;
 
 /// The dotted paths of all fields that were looked for in a request, whether they are there or not.

@@ -22,7 +22,7 @@ const NO_TIME: Problem = Problem::Invalid("must be a time such as 2026-01-31T12:
 
 /// What a field of a request is read as.
 pub trait Field: Sized {
-    /// The value at `key`; none if it is not there, which a `null` counts as. Errors: `invalid`,
+    /// The value at `key`; `None` if it is not there, which a `null` counts as. Errors: `invalid`,
     /// `too_large`.
     fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error>;
 
@@ -120,7 +120,7 @@ impl<'a> Input<'a> {
         self.optional_id(key, parse)?.ok_or_else(|| self.invalid(key, "is required"))
     }
 
-    /// The same, if there is one.
+    /// The id at `key`, if there is one.
     pub fn optional_id<T>(
         &self,
         key: &str,

@@ -63,7 +63,7 @@ impl<'a> Json<'a> {
 }
 
 impl<'a> List<'a> {
-    /// None if there are more than `max`.
+    /// `None` if there are more than `max`.
     pub fn items(&self, max: usize) -> Option<Vec<&'a RawValue>> {
         // The text is known to be a list, so that it is the number alone that can be wrong.
         serde_json::Deserializer::from_str(self.0.get()).deserialize_seq(Items { max }).ok()

@@ -21,7 +21,7 @@ pub struct Slots {
 #[derive(Clone)]
 pub struct Permit {
     _slot: Arc<OwnedSemaphorePermit>,
-    /// None while the client's address is not known.
+    /// `None` while the client's address is not known.
     of_address: Option<Arc<AddressSlot>>,
 }
 
@@ -47,7 +47,7 @@ impl Slots {
         Some(Permit { _slot: Arc::new(slot), of_address: None })
     }
 
-    /// A slot of the client's address; none if all of them are taken.
+    /// A slot of the client's address; `None` if all of them are taken.
     pub fn take_of_address(self: &Arc<Self>, client: Client) -> Option<Arc<AddressSlot>> {
         let network = Network::of(client.address);
         let mut taken = self.taken();

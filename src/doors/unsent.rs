@@ -136,15 +136,14 @@ impl Share {
         self.waiting.wake();
     }
 
-    /// So many bytes more have come of a message that is not whole yet. They count for all sockets
-    /// together, and do not keep this one from being answered. Returns what
-    /// [`add`](Share::add) does.
+    /// Counts bytes of a message that is not whole yet. They count for all sockets together, and do
+    /// not keep this one from being answered. Returns what [`add`](Share::add) does.
     #[must_use]
     pub fn hold(&self, bytes: usize, slow: &Weak<dyn Slow>) -> Vec<Weak<dyn Slow>> {
         self.all.add(self.id, bytes, slow)
     }
 
-    /// So many bytes of those that were [held](Share::hold) are not held any more.
+    /// Ends the counting of bytes that were [held](Share::hold).
     pub fn release(&self, bytes: usize) {
         self.all.remove(self.id, bytes);
     }

@@ -98,7 +98,7 @@ pub fn switching(key: &HeaderValue) -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-/// The wire of a connection once its request is answered; none if it breaks before. It is held if
+/// The wire of a connection once its request is answered; `None` if it breaks before. It is held if
 /// something is to come before what is pushed to it.
 pub async fn wired(
     upgraded: OnUpgrade,

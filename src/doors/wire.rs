@@ -45,7 +45,8 @@ const MAX_OF_LIBRARY: usize = 64 << 10;
 /// How many pieces of frames go out at once.
 const PIECES: usize = 64;
 
-/// The longest head of a frame that goes out, and one byte of what the library would have written before a text.
+/// The longest head of a frame that goes out, and one byte of what the library would have written
+/// before a text.
 const MAX_HEAD: usize = 11;
 
 /// The message that the library is given for a marker: no text of a client or a server begins so.
@@ -176,8 +177,8 @@ impl Wire {
         Ok(!mem::replace(&mut state.unflushed, true))
     }
 
-    /// The caller of the latest push will not flush it. The next push counts as the first again, and
-    /// its caller flushes both; there must be one.
+    /// The caller of the latest push will not flush it. The next push counts as the first again,
+    /// and its caller flushes both; there must be one.
     pub fn leave_unflushed(&self) {
         self.lock().unflushed = false;
     }

@@ -1,11 +1,11 @@
-//! The log of committed events, which goes to Kafka, and the way to a webhook. It owns what a record
-//! is, when it is written to the log and by which node, and how the webhook is called; it knows
-//! nothing of what an event means. `docs/events.md` is its contract with its readers.
+//! The log of committed events, which goes to Kafka, and the way to a webhook. It owns what a
+//! record is, when it is written to the log and by which node, and how the webhook is called; it
+//! knows nothing of what an event means. `docs/events.md` is its contract with its readers.
 //!
-//! What the log promises: every event that was committed is written, those of a stream in their order.
-//! An event may be written again; after its first time nothing that follows it is missing. The
-//! events wait in the database, so that neither a crash nor an outage loses one, no request waits
-//! for Kafka, and no more than a batch is in memory.
+//! What the log promises: every event that was committed is written, those of a stream in their
+//! order. An event may be written again; after its first time nothing that follows it is missing.
+//! The events wait in the database, so that neither a crash nor an outage loses one, no request
+//! waits for Kafka, and no more than a batch is in memory.
 
 mod addresses;
 #[cfg(feature = "kafka")]

@@ -27,8 +27,8 @@ use crate::error::StartError;
 /// How much of an answer's body is read, so that its connection can be used again.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// How long a connection may be idle: less than the receiver lets it be. What is sent on one that is
-/// just being closed counts as a failed try; Node.js closes after 5 s, and others do not sooner.
+/// How long a connection may be idle: less than the receiver lets it be. What is sent on one that
+/// is just being closed counts as a failed try; Node.js closes after 5 s, and others do not sooner.
 const MAX_IDLE: Duration = Duration::from_secs(4);
 
 /// Where events are sent to.
@@ -155,7 +155,7 @@ impl Endpoint {
     }
 }
 
-/// The key in a secret; none if it is not written as one.
+/// The key in a secret; `None` if it is not written as one.
 fn read_secret(text: &str) -> Option<Vec<u8>> {
     let key = BASE64.decode(text.strip_prefix("whsec_")?.as_bytes()).ok()?;
     (24..=64).contains(&key.len()).then_some(key)

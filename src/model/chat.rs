@@ -133,7 +133,7 @@ fn is_zero(count: &i64) -> bool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListedChat {
     pub chat: Chat,
-    /// None for the service, which need not be a member.
+    /// `None` for the service, which need not be a member.
     pub membership: Option<Membership>,
 }
 
@@ -299,7 +299,7 @@ impl Role {
 #[derive(Debug)]
 pub struct Ban {
     pub user: Person,
-    /// None for good.
+    /// `None` for good.
     pub until: Option<Time>,
     pub by: UserId,
     pub created_at: Time,
@@ -316,7 +316,7 @@ pub struct ListedMember {
     /// Whether the member may send nothing,
     #[serde(default, skip_serializing_if = "is_false")]
     pub muted: bool,
-    /// until then; none for good.
+    /// until then; `None` for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<Time>,
 }

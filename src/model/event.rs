@@ -82,7 +82,8 @@ pub enum Event {
         user_id: UserId,
         sees: bool,
     },
-    /// The owner has removed a member, or a moderator has banned a user; the chat is as it was after.
+    /// The owner has removed a member, or a moderator has banned a user; the chat is as it was
+    /// after.
     MemberRemoved {
         chat: Chat,
         user_id: UserId,
@@ -95,8 +96,8 @@ pub enum Event {
     MessageSent(Posted),
     /// A message was edited, deleted, pinned, answered or reacted to.
     MessageChanged(Changed),
-    /// The same for those who do not see the message itself: they have joined since, and are not
-    /// among those who see it.
+    /// A message was changed; this is for those who do not see the message itself, as they have
+    /// joined since and are not among those who see it.
     MessageTouched {
         chat_id: ChatId,
         message_id: MessageId,
@@ -135,8 +136,8 @@ pub enum Event {
         #[serde(skip)]
         by: Option<ConnectionId>,
     },
-    /// A user is seen otherwise from now on: by another name, say. Those who have a direct chat with
-    /// the user are told, too.
+    /// A user is seen otherwise from now on: by another name, say. Those who have a direct chat
+    /// with the user are told, too.
     UserUpdated {
         user: Person,
         direct_with: Vec<UserId>,
@@ -199,13 +200,13 @@ pub enum Event {
         left: Vec<UserId>,
         more: bool,
     },
-    /// A public chat was made, here without its users. So many before it have not been announced.
+    /// A public chat was made, here without its users. `missed` chats before it were not announced.
     ChatAnnounced {
         chat: Chat,
         missed: u64,
     },
-    /// The first connection that acts as a user has opened, or the last one has closed, on whichever
-    /// node.
+    /// The first connection that acts as a user has opened, or the last one has closed, on
+    /// whichever node.
     PresenceChanged {
         user_id: UserId,
         online: bool,

@@ -143,7 +143,8 @@ impl Message {
         }
     }
 
-    /// What it says to clients that know of no files: the file's URL, then the caption on a new line.
+    /// What it says to clients that know of no files: the file's URL, then the caption on a new
+    /// line.
     pub fn plain_text(&self) -> Cow<'_, str> {
         match &self.file {
             None => Cow::Borrowed(self.body.as_ref()),

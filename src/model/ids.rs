@@ -79,7 +79,7 @@ impl MessageId {
         MessageId(Uuid::new_v7(time))
     }
 
-    /// When the message was sent, to the millisecond; none if this is no message's id.
+    /// When the message was sent, to the millisecond; `None` if this is no message's id.
     pub fn time(self) -> Option<Time> {
         let time = self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?;
         let (seconds, nanos) = time.to_unix();

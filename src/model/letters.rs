@@ -117,7 +117,8 @@ fn is_virama(c: char) -> bool {
     CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama
 }
 
-/// Whether it may be joined: a letter, a mark, a digit, an emoji, perhaps one that is not known yet.
+/// Whether it may be joined: a letter, a mark, a digit, an emoji, perhaps one that is not known
+/// yet.
 fn is_joined(c: char) -> bool {
     let category = category(c);
     let apart = Group::Punctuation.contains(category) || Group::Separator.contains(category);

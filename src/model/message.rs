@@ -58,7 +58,7 @@ pub struct Message {
     pub client_id: Option<ClientId>,
     pub created_at: Time,
     pub modified_at: Time,
-    /// The number of its latest change in the chat: 1, 2, 3…; none if it has not been changed, as
+    /// The number of its latest change in the chat: 1, 2, 3…; `None` if it has not been changed, as
     /// with all that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<i64>,
@@ -74,7 +74,7 @@ pub struct Message {
     pub reply_id: Option<MessageId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_seq: Option<i64>,
-    /// How many answer it, without those that are deleted; none for 0.
+    /// How many answer it, without those that are deleted; `None` for 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replies: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

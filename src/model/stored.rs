@@ -11,7 +11,7 @@ use sqlx::{Database, Decode, Type};
 pub struct List<T>(pub Vec<T>);
 
 impl<T> List<T> {
-    /// None for an empty list.
+    /// `None` for an empty list.
     pub fn of(items: Vec<T>) -> Option<List<T>> {
         (!items.is_empty()).then_some(List(items))
     }

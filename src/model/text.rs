@@ -193,7 +193,7 @@ impl Data {
         Data(object.get().to_owned())
     }
 
-    /// None if there is nothing in it.
+    /// `None` if there is nothing in it.
     pub fn kept(self) -> Option<Data> {
         let inner = self.0.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
         match inner.is_some_and(|inner| inner.trim().is_empty()) {
@@ -272,8 +272,8 @@ impl Name {
         }
     }
 
-    /// Reads a name that may be from before invisible characters were refused. One that is not is to
-    /// be [seen](Name::check_seen).
+    /// Reads a name that may be from before invisible characters were refused. One that is not is
+    /// to be [seen](Name::check_seen).
     pub fn parse_known(text: &str, limits: &Limits) -> Result<Name, Problem> {
         at_most_chars(text, limits.max_name)?;
         printable(text)?;
@@ -302,7 +302,7 @@ impl Name {
     }
 }
 
-/// So many characters of a name are looked at when one is looked for.
+/// How many characters of a name are compared when one is looked for.
 const LOOKED_AT: usize = 64;
 
 /// The beginning of a name or a handle, folded, as [`Name::folded`] has it.

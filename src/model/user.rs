@@ -96,7 +96,7 @@ pub struct Person {
     /// Whether a connection acts as the user, on any node.
     #[sqlx(default)]
     pub online: bool,
-    /// When one last did; none if that is not known.
+    /// When one last did; `None` if that is not known.
     #[sqlx(rename = "last_seen_at")]
     pub last_seen: Option<Time>,
 }

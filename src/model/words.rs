@@ -1,5 +1,5 @@
-//! The words of a text, as messages are searched by them: the same for every database. It owns what a
-//! word is, and which spellings are the same; it knows nothing of where words are kept.
+//! The words of a text, as messages are searched by them: the same for every database. It owns what
+//! a word is, and which spellings are the same; it knows nothing of where words are kept.
 
 use std::collections::HashSet;
 
@@ -110,8 +110,8 @@ fn is_silent(c: char) -> bool {
     c == TATWEEL || is_ignorable(c)
 }
 
-/// Whether it is an accent or a vowel sign that may be left out in writing, by its combining class. In
-/// the scripts of India and South-East Asia, and in kana, marks make other letters: they stay.
+/// Whether it is an accent or a vowel sign that may be left out in writing, by its combining class.
+/// In the scripts of India and South-East Asia, and in kana, marks make other letters: they stay.
 fn is_accent(c: char) -> bool {
     let class = CanonicalCombiningClassMapBorrowed::new().get_u8(c);
     // An overlay, the points of Hebrew, Arabic and Syriac, and what stands above and below.

@@ -1,14 +1,15 @@
 //! What a user's list of chats is ordered by: `members.active_at`, a copy of the chat's.
 //!
-//! With a copy in each row of `members` the list would be one run of an index, and each message
-//! would write as many rows as its chat has members. Without any, a list would look at all chats of
-//! its user. So the first [`SORTED`] chats of a user have no copy and are sorted for each list; the
-//! others have one, which each message moves on, but for the members of a chat beyond the first
-//! [`KEPT`] who have that many. Most users have fewer, and most messages move nothing.
+//! With a copy in each row of `members`, a list would be one run of an index, but each message
+//! would write as many rows as its chat has members. Without any copy, each list would look at all
+//! chats of its user. So a user's first [`SORTED`] chats have no copy, and are sorted for each
+//! list. A later chat of the user has a copy, which each message moves on, unless [`KEPT`] other
+//! members of that chat have one already. Most users have fewer chats, so most messages move no
+//! copy.
 
-/// How many chats of a user have no copy before one has. The migration that adds the column goes by
-/// the same.
+/// How many chats a user has without a copy before one gets a copy. The migration that adds the
+/// column uses the same number.
 pub(super) const SORTED: i64 = 200;
 
-/// How many copies of one chat's activity there are at most.
+/// How many members of one chat have a copy at most.
 pub(super) const KEPT: i64 = 64;

@@ -1,11 +1,13 @@
 //! What is written most, a batch at a time, in a transaction of the [ledger](super::ledger): the
 //! messages of a group, and how far members have read.
 //!
-//! What it promises: only a member's message is appended, or the service's outside direct chats, as
-//! the database says in the transaction that appends. The messages of a chat get the `seq` 1, 2, 3…
-//! without a gap, in the order in which they were queued. A `client_id` that its user repeats in a
-//! chat gets the first message again, or `conflict` if the body or the type differs. What has been
-//! read stays read, and one's own messages are read.
+//! What it promises: a message is appended only if its sender may send it, by what the database
+//! says in the transaction that appends. The sender must be a member who is not blocked or muted,
+//! and who moderates the chat if it is frozen; slow mode makes others wait. The service may send to
+//! any chat but a direct one. The messages of a chat get the `seq` 1, 2, 3… without a gap, in the
+//! order in which they were queued. A `client_id` that its user repeats in a chat gets the first
+//! message again, or `conflict` if the body or the type differs. What has been read stays read, and
+//! one's own messages are read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -40,7 +42,7 @@ pub(super) struct Written {
 pub(super) struct Numbered {
     pub known: Known,
     pub fresh: Vec<Arc<Message>>,
-    /// The members who have read on, if only what they have sent.
+    /// The members who have read further, or have sent something.
     changed: HashSet<(ChatId, UserId)>,
     pub written: Written,
 }
@@ -67,8 +69,8 @@ pub(super) async fn write(
     Ok(numbered.written)
 }
 
-/// Appends one message in the transaction of a job, with what is beside its text; returns the event,
-/// if it is new.
+/// Appends one message in the transaction of a job, with what is beside its text; returns the
+/// event, if it is new.
 pub(super) async fn append(
     tx: &mut Tx,
     message: NewMessage,
@@ -77,7 +79,7 @@ pub(super) async fn append(
     let mut written = match &mut *tx.inner {
         Transaction::Sqlite(_) => {
             let written = write(tx, vec![message], Vec::new()).await;
-            // If the job fails, nothing of it is true.
+            // If the job fails, what is remembered of the chat is not true.
             tx.forget_chat(chat_id);
             written?
         }
@@ -128,7 +130,7 @@ impl Numbered {
         chats.iter().filter_map(|id| Some(&self.known.chats.get(id)?.head)).collect()
     }
 
-    /// The members who have read on, each with how far.
+    /// The members who have read further or have sent something, each with how far they have read.
     pub fn readings(&self) -> Vec<(ChatId, &UserId, &KnownMember)> {
         let readings = self.changed.iter().filter_map(|(chat_id, user_id)| {
             Some((*chat_id, user_id, self.known.chats.get(chat_id)?.members.get(user_id)?))
@@ -157,7 +159,7 @@ struct Batch {
     sent: HashMap<Key, Arc<Message>>,
     fresh: Vec<Arc<Message>>,
     events: Vec<Event>,
-    /// The members who have read on, if only what they have sent.
+    /// The members who have read further, or have sent something.
     changed: HashSet<(ChatId, UserId)>,
 }
 

@@ -26,7 +26,7 @@ use crate::config::{Config, Url};
 use crate::error::{Error, StartError};
 use crate::model::FileId;
 
-/// So many bytes are written at once into a folder.
+/// How many bytes are written at once into a folder.
 const PART_OF_FOLDER: usize = 64 << 10;
 
 /// What stands in the name of a file in the folder that is not whole yet.
@@ -38,7 +38,7 @@ pub struct Blobs {
     place: Path,
     /// None in a store that speaks S3.
     folder: Option<PathBuf>,
-    /// So many bytes are written at once.
+    /// How many bytes are written at once.
     part: usize,
 }
 
@@ -46,7 +46,7 @@ pub struct Blobs {
 pub type Blob = BoxStream<'static, Result<Bytes, io::Error>>;
 
 impl Blobs {
-    /// The place that the settings name, or the folder beside a database that is a file; none for
+    /// The place that the settings name, or the folder beside a database that is a file; `None` for
     /// another database. Nothing is made yet. Errors: a place that cannot be.
     pub fn open(config: &Config) -> Result<Option<Blobs>, StartError> {
         let Some(url) = &config.files_url else {

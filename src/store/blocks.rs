@@ -1,5 +1,5 @@
-//! The `blocks` table: who has blocked whom. In a direct chat the blocked member's row says so, too:
-//! there the ledger looks, which has that row anyway.
+//! The `blocks` table: who has blocked whom. In a direct chat the blocked member's row says so,
+//! too: there the ledger looks, which has that row anyway.
 
 use futures_util::TryStreamExt;
 

@@ -97,7 +97,7 @@ fn lives(
 /// A transaction; dropped before it is committed, it is rolled back.
 #[derive(Debug)]
 pub(super) struct PgTransaction {
-    /// None once it has ended.
+    /// `None` once it has ended.
     connection: Option<PoolConnection<Postgres>>,
     /// What PostgreSQL knows it by.
     id: String,

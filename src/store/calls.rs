@@ -58,7 +58,8 @@ pub(super) async fn begin_batch(
     Ok((tx, Found::of(&rows)?))
 }
 
-/// The same in the transaction of a job.
+/// Locks the chats of messages and looks at them and at who acts there, in the transaction of a
+/// job.
 pub(super) async fn look(tx: &mut PgTransaction, messages: &[NewMessage]) -> Result<Found, Error> {
     let look = sqlx::query("select * from begin_batch($1::text::json)").bind(asked(messages, &[]));
     Found::of(&look.fetch_all(tx).await?)
@@ -79,8 +80,8 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Writes what has come of a batch, and its events, if they are kept; `logged` says that there is no
-/// event log to wait for.
+/// Writes what has come of a batch, and its events, if they are kept; `logged` says that there is
+/// no event log to wait for.
 pub(super) async fn write_batch(
     tx: &mut PgTransaction,
     numbered: &Numbered,

@@ -1,6 +1,7 @@
-//! What becomes of messages after they were sent: the columns of the `messages` table that are filled
-//! by changes, and the numbers of these in `chats.last_change`: 1, 2, 3… without a gap in each chat, in
-//! the order of the commits, as they are given in the transaction that changes the message.
+//! What becomes of messages after they were sent: the columns of the `messages` table that are
+//! filled by changes, and the numbers of these in `chats.last_change`: 1, 2, 3… without a gap in
+//! each chat, in the order of the commits, as they are given in the transaction that changes the
+//! message.
 
 use super::messages::{page_of, signed};
 use super::sqlite::json;
@@ -14,8 +15,9 @@ const LIST_CHANGES: &str =
 const FIND_AT: &str = signed!("m.seq = $2");
 
 impl Store {
-    /// The messages of a chat after the `seq` `seen_after` that were changed after this number, each
-    /// once, in the order of their latest changes: at most `limit`, and no more than fit into `max_bytes` after the first.
+    /// The messages of a chat after the `seq` `seen_after` that were changed after this number,
+    /// each once, in the order of their latest changes: at most `limit`, and no more than fit into
+    /// `max_bytes` after the first.
     pub async fn list_changes(
         &self,
         chat_id: ChatId,

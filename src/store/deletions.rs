@@ -1,17 +1,17 @@
-//! Deleted users: the row stays, without anything of theirs, so that nobody gets the id again.
+//! Deleted users: the row stays, without the user's data, so that nobody gets the id again.
 
 use super::{Store, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, MessageId, UserId};
 
-/// How many messages are looked at in one run.
+/// How many messages of all users are searched in one run.
 const RUN: i64 = 5000;
 
-/// Those of a user in a run of all messages.
+/// The messages of one user within a run of all messages.
 pub struct Said {
     pub messages: Vec<(ChatId, MessageId)>,
-    /// Where the run ends; none if there is nothing more.
+    /// The last message of the run; `None` if there are no more messages.
     pub last: Option<(ChatId, i64)>,
 }
 
@@ -19,7 +19,7 @@ pub struct Said {
 const NAME: &str = "Deleted user";
 
 impl Store {
-    /// Users who are deleted and whose memberships are still to go: a few of them.
+    /// Some of the deleted users whose memberships are still to be deleted.
     pub async fn list_being_deleted(&self) -> Result<Vec<UserId>, Error> {
         let users = on!(Db self, |pool| {
             sqlx::query_scalar("select id from users where deletion = 1 order by id limit 100")
@@ -29,7 +29,7 @@ impl Store {
         Ok(users)
     }
 
-    /// A user who is deleted and whose messages are still to be erased.
+    /// A deleted user whose messages are still to be erased.
     pub async fn find_being_erased(&self) -> Result<Option<UserId>, Error> {
         let user = on!(Db self, |pool| {
             sqlx::query_scalar("select id from users where deletion > 1 order by id limit 1")
@@ -39,7 +39,7 @@ impl Store {
         Ok(user)
     }
 
-    /// What a user has said and not deleted, in the next run of all messages.
+    /// A user's messages that are not deleted, within the run of all messages after this one.
     pub async fn list_said(
         &self,
         user_id: &UserId,
@@ -83,8 +83,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Takes everything from a user but the id and what was said. Memberships are still to go, and
-    /// with `erase` messages.
+    /// Deletes everything of a user but the id, the memberships and the messages. It is noted that
+    /// the memberships are still to be deleted and, with `erase`, the messages to be erased.
     pub async fn delete_profile(
         &mut self,
         user_id: &UserId,
@@ -112,7 +112,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets what a user has called the chats that the user has made.
+    /// Deletes the `client_id`s of the chats that a user has made.
     pub async fn delete_chat_names(&mut self, user_id: &UserId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
@@ -126,7 +126,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a user out of all teams, and takes away who has blocked whom, and invitations.
+    /// Takes a user out of all teams, and deletes the user's blocks and pending invitations.
     pub async fn delete_ties(&mut self, user_id: &UserId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("delete from team_members where user_id = $1")
@@ -152,7 +152,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Nothing of a deleted user is left to be taken away.
+    /// Notes that nothing of a deleted user is left to be deleted.
     pub async fn end_deletion(&mut self, user_id: &UserId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("update users set deletion = 0 where id = $1 and deletion > 0")

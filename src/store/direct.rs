@@ -94,7 +94,7 @@ impl Store {
 }
 
 impl Tx {
-    /// The names of the two users of a direct chat, in the order of their ids; none for others.
+    /// The names of the two users of a direct chat, in the order of their ids; `None` for others.
     pub async fn find_direct_names(&mut self, chat_id: ChatId) -> Result<Option<[Name; 2]>, Error> {
         let pair: Option<Option<String>> = on!(Tx self, |connection| {
             sqlx::query_scalar("select direct_pair from chats where id = $1 and not ended")

@@ -18,7 +18,7 @@ pub struct PurgedTo {
 
 impl Store {
     /// Deletes some of what is left of chats that have ended, from where it has come to before:
-    /// PostgreSQL would pass all that it has deleted again. Returns where that is now; none if
+    /// PostgreSQL would pass all that it has deleted again. Returns where that is now; `None` if
     /// nothing is left.
     pub async fn purge_ended_chats(
         &self,

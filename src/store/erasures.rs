@@ -1,5 +1,5 @@
-//! Taking what was edited or deleted from wherever else it stands: the `events` that have told of it,
-//! and the file's log. The `erasures` table says what is still to be done.
+//! Taking what was edited or deleted from wherever else it stands: the `events` that have told of
+//! it, and the file's log. The `erasures` table says what is still to be done.
 
 use sqlx::FromRow;
 
@@ -24,8 +24,8 @@ struct Erasure {
 }
 
 impl Store {
-    /// Does what is to be done, and returns whether there may be more of it. Errors: also if readers
-    /// keep the file's log from being cut; then it is to be tried again.
+    /// Does what is to be done, and returns whether there may be more of it. Errors: also if
+    /// readers keep the file's log from being cut; then it is to be tried again.
     pub async fn erase_former_texts(&self) -> Result<bool, Error> {
         let erasures: Vec<Erasure> = on!(Db self, |pool| {
             sqlx::query_as("select * from erasures order by id limit $1")

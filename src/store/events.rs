@@ -1,5 +1,6 @@
-//! The `streams` and `events` tables, as they are read: what has been committed lately, for the other
-//! nodes and for the event log. It is [written](super::outgoing) only if there is one of these.
+//! The `streams` and `events` tables, as they are read: what has been committed lately, for the
+//! other nodes and for the event log. It is [written](super::outgoing) only if there is one of
+//! these.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub struct StoredEvent {
     pub position: Position,
     /// Where the event stands itself, if that is in another stream.
     pub home: Option<Position>,
-    /// None if it has been forgotten, or is not understood.
+    /// `None` if it has been forgotten, or is not understood.
     pub event: Option<Event>,
 }
 

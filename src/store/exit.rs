@@ -74,7 +74,7 @@ impl Exit {
         Exit { committed, last_number, keeping, told, urls, unindexed, last_turn }
     }
 
-    /// Whether events that are kept have no log to go to; none if they are not kept.
+    /// Whether events that are kept have no log to go to; `None` if they are not kept.
     pub fn are_logged(&self) -> Option<bool> {
         let Keeping { for_nodes, for_log, for_webhook, .. } = self.keeping;
         (for_nodes || for_log || for_webhook).then_some(!for_log)

@@ -34,7 +34,7 @@ impl From<sqlx::Error> for Error {
 }
 
 impl From<rusqlite::Error> for Error {
-    /// The same of the connection that writes rows by itself.
+    /// Errors of the connection that writes rows by itself, sorted as sqlx's are.
     fn from(error: rusqlite::Error) -> Error {
         let passing = match &error {
             rusqlite::Error::SqliteFailure(failure, _) => {
@@ -50,7 +50,7 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// Whether what PostgreSQL says by this code may be over the next time.
+/// Whether the error that PostgreSQL gives this code may be over the next time.
 fn is_passing(code: &str) -> bool {
     /// No connection, too little room, the transaction was given up, the server is ending, its disk
     /// or its memory fails it.
@@ -68,7 +68,8 @@ fn is_passing(code: &str) -> bool {
         || code == UNIQUE_VIOLATION
 }
 
-/// The same of SQLite's kinds of errors: its file or the disk is not to be had now.
+/// Whether an error of this kind of SQLite's may be over the next time: its file or the disk is not
+/// to be had now.
 fn is_passing_on_sqlite(kind: i32) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;

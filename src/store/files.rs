@@ -112,7 +112,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps a user's file for a message; none if the user has no such file, or its time has come.
+    /// Keeps a user's file for a message; `None` if the user has no such file, or its time has
+    /// come.
     pub async fn hold_file(
         &mut self,
         id: FileId,
@@ -154,12 +155,12 @@ impl Tx {
         Ok(())
     }
 
-    /// A message holds its file no more; if none does, the file goes.
+    /// Takes a message's file from it; a file that no message holds any more expires.
     pub async fn delete_message_file(&mut self, message: &Message, now: Time) -> Result<(), Error> {
         self.delete_message_files(message.chat_id, message.seq - 1, message.seq, now).await
     }
 
-    /// The same for a chat's messages after one `seq` and up to another.
+    /// Takes their files from a chat's messages after one `seq` and up to another.
     pub(super) async fn delete_message_files(
         &mut self,
         chat_id: ChatId,

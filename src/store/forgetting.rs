@@ -1,8 +1,8 @@
 //! The deletion of old rows of the `events` table: those that the event log and the webhook have.
 //!
-//! It goes over the old rows from the first to the last, a few at a time, and then begins anew. What
-//! the webhook does not have yet is passed over. What it will never get is dropped: what is too old,
-//! and what tells of a message that is not kept any more.
+//! It goes over the old rows from the first to the last, a few at a time, and then begins anew. A
+//! row that the webhook does not have yet is kept, unless the webhook will never get it: if it is
+//! too old, or tells of a message that does not exist any more, it is deleted unsent.
 
 use sqlx::FromRow;
 
@@ -11,7 +11,8 @@ use super::{Db, Store, Transaction, Tx};
 use crate::clock::Time;
 use crate::error::Error;
 
-/// How many events are looked at in one step, and deleted in one transaction: others wait for it.
+/// How many events are looked at in one step, and deleted in one transaction, for which others
+/// wait.
 const AT_ONCE: i64 = 500;
 
 /// The last event that was looked at.
@@ -23,11 +24,11 @@ pub struct ForgottenTo {
 
 /// What has come of one step.
 pub struct ForgetStep {
-    /// Where to go on; none at the end.
+    /// Where to go on; `None` at the end.
     pub to: Option<ForgottenTo>,
     /// How many events are kept for the webhook.
     pub kept: usize,
-    /// How many were that it never gets now.
+    /// How many events were deleted that the webhook has not got.
     pub dropped: u64,
 }
 
@@ -35,9 +36,9 @@ pub struct ForgetStep {
 struct Old {
     id: i64,
     committed_at: Time,
-    /// Whether the webhook has yet to get it, or it is parked.
+    /// Whether the webhook does not have it yet, or it is parked.
     waits: bool,
-    /// Whether it does, and tells of a message that is not there any more.
+    /// Whether it waits and tells of a message that does not exist any more.
     is_gone: bool,
 }
 
@@ -78,8 +79,9 @@ macro_rules! old_events {
 }
 
 impl Store {
-    /// Forgets some of what was committed before a time; and of what is kept for the webhook that
-    /// which was committed before `expired`.
+    /// Deletes some of the events that were committed before `before`. Those that wait for the
+    /// webhook stay, unless they were committed before `expired` or their message does not exist
+    /// any more.
     pub async fn forget_events(
         &self,
         after: Option<ForgottenTo>,
@@ -103,7 +105,7 @@ impl Store {
         let (kept, mut count) = (old.len() - ids.len(), 0);
         if !ids.is_empty() {
             let mut tx = self.begin().await?;
-            // Before the events by which they are found.
+            // They are found by the events, so they are deleted first.
             if !dropped.is_empty() {
                 count = tx.drop_webhooks(&dropped).await?;
             }
@@ -144,7 +146,7 @@ impl Store {
     }
 }
 
-/// Whether an event tells of a message that is not there any more.
+/// Whether an event tells of a message that does not exist any more.
 pub(super) async fn is_gone(db: &Db, stream: &str, number: i64) -> Result<bool, Error> {
     let gone: Option<bool> = match db {
         Db::Sqlite(pools) => {
@@ -231,7 +233,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Drops what waits for the webhook of these events, and what is parked.
+    /// Deletes of these events what waits for the webhook and what is parked; returns how many.
     async fn drop_webhooks(&mut self, ids: &[i64]) -> Result<u64, Error> {
         let mut dropped = 0;
         match &mut *self.inner {

@@ -1,6 +1,6 @@
-//! The index that messages are searched by: the tables `search_chats` and `search_words`. It is filled
-//! behind the commits, chat by chat: how far it has come with a chat is a `seq` and the number of a
-//! change, and as these have no gaps, none is missed.
+//! The index that messages are searched by: the tables `search_chats` and `search_words`. It is
+//! filled behind the commits, chat by chat: how far it has come with a chat is a `seq` and the
+//! number of a change, and as these have no gaps, none is missed.
 //!
 //! Each word stands there with the number of its chat before it, so that a search goes through the
 //! words of the chats that it is for, and no others. What a search looks for is in
@@ -18,8 +18,8 @@ use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, UserId};
 
-/// The bits of a rowid that are the `seq`; the others are the chat's number. That is enough for four
-/// billion messages of a chat, and for two billion chats.
+/// The bits of a rowid that are the `seq`; the others are the chat's number. That is enough for
+/// four billion messages of a chat, and for two billion chats.
 const SEQ_BITS: i32 = 32;
 
 /// The greatest `seq` that can be in a rowid.
@@ -38,8 +38,8 @@ struct Place {
 }
 
 impl Store {
-    /// Brings the index forward by a step in each of these chats, and returns those of which more may
-    /// be missing.
+    /// Brings the index forward by a step in each of these chats, and returns those of which more
+    /// may be missing.
     pub async fn index_once(&self, chats: &[ChatId]) -> Result<Vec<ChatId>, Error> {
         let mut left = Vec::new();
         for some in chats.chunks(CHATS) {
@@ -111,8 +111,8 @@ pub(super) fn rowid(number: i64, seq: i64) -> i64 {
 }
 
 impl Tx {
-    /// Writes the words that are missing, and how far that goes; returns the chats where others have
-    /// done some of it meanwhile, and of which nothing is written.
+    /// Writes the words that are missing, and how far that goes; returns the chats where others
+    /// have done some of it meanwhile, and of which nothing is written.
     async fn insert_words(&mut self, missing: &[(ChatId, Missing)]) -> Result<Vec<ChatId>, Error> {
         let chats = Vec::from_iter(missing.iter().map(|(id, _)| *id));
         let places: HashMap<_, _> =
@@ -138,8 +138,8 @@ impl Tx {
         Ok(overtaken)
     }
 
-    /// The places of these chats in the index, made if need be, but of those that have ended. Until the
-    /// transaction ends nobody else writes there.
+    /// The places of these chats in the index, made if need be, but of those that have ended. Until
+    /// the transaction ends nobody else writes there.
     async fn lock_places(&mut self, chats: &[ChatId]) -> Result<Vec<Place>, Error> {
         let places = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
@@ -263,8 +263,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the former words of messages out of the index that it has not been told the changes of.
-    /// What an edited message says now comes in with its change.
+    /// Takes the former words of messages out of the index that it has not been told the changes
+    /// of. What an edited message says now comes in with its change.
     pub(super) async fn delete_former_words(
         &mut self,
         messages: &[(ChatId, i64)],
@@ -307,8 +307,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the words of a chat's messages after one `seq` up to another out of the index. No more are
-    /// written there if the chat has ended.
+    /// Takes the words of a chat's messages after one `seq` up to another out of the index. No more
+    /// are written there if the chat has ended.
     pub(super) async fn delete_words(
         &mut self,
         chat_id: ChatId,
@@ -323,7 +323,8 @@ impl Tx {
                     .await?
             }
             Transaction::Postgres(inner) => {
-                // It waits for whoever gives the chat its place just now, and may write words of it.
+                // It waits for whoever gives the chat its place just now, and may write words of
+                // it.
                 sqlx::query(
                     "insert into search_chats (chat_id, seq, change) values ($1, 0, 0)
                      on conflict do nothing",

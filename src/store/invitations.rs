@@ -123,7 +123,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Withdraws the invitations that wait for a user's answer, and those that the user has made.
+    /// Withdraws the pending invitations to and by a user in a chat.
     pub async fn delete_invitations(
         &mut self,
         chat_id: ChatId,
@@ -142,7 +142,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The same for all chats of a team.
+    /// Withdraws the pending invitations to and by a user in all chats of a team.
     pub async fn delete_invitations_in_team(
         &mut self,
         team_id: TeamId,

@@ -1,7 +1,7 @@
-//! What has to be known of chats and users to append messages to them and to mark them as read.
+//! What has to be known of chats and users to append messages and to mark chats as read.
 //!
-//! The one writer of a file remembers it from batch to batch, as nobody else changes the database.
-//! Whatever changes one of these by other means says so: [`Tx::forget_chat`] and the like. On
+//! The one writer of a SQLite file remembers it from batch to batch, as nobody else changes the
+//! database. Other code that changes a chat or a user calls [`Tx::forget_chat`] or the like. On
 //! PostgreSQL other nodes write, too, and each batch [reads it anew](super::calls).
 
 use std::collections::{HashMap, HashSet};
@@ -40,19 +40,19 @@ pub(super) struct KnownUser {
     pub protected: bool,
 }
 
-/// A user as they stand to a chat.
+/// A user, and the user's membership of a chat.
 #[derive(sqlx::FromRow)]
 pub(super) struct ActorRow {
     pub chat_id: ChatId,
     pub user_id: UserId,
-    /// None if they are no member; so it is with the next.
+    /// `None` if the user is no member, as all fields down to `role` then are.
     read_seq: Option<i64>,
     own_unread: Option<i64>,
     blocked: Option<bool>,
     role: Option<Role>,
     muted_until: Option<Time>,
     sent_at: Option<Time>,
-    /// None if there is no such user; so it is with the next.
+    /// `None` if there is no such user, as `protected` then is.
     name: Option<Name>,
     handle: Option<Handle>,
     protected: Option<bool>,
@@ -76,7 +76,7 @@ impl Known {
         Ok(())
     }
 
-    /// Unless the chat is known already.
+    /// Adds a chat, unless it is known already.
     pub fn add_head(&mut self, head: Head) {
         self.chats.entry(head.id).or_insert_with(|| {
             let (pair, members) = (head.pair(), HashMap::new());
@@ -105,7 +105,7 @@ impl Known {
         }
     }
 
-    /// The actors of whom something is unknown, and in a direct chat both users.
+    /// The actors of whom something is unknown; of a direct chat its two users, too.
     fn unknown<'k, 'a: 'k>(
         &'k self,
         actors: impl Iterator<Item = (ChatId, &'a UserId)>,
@@ -126,7 +126,8 @@ impl Known {
 }
 
 impl Tx {
-    /// What is remembered; the caller gives it back, changed as the database is.
+    /// Takes what is remembered; the caller gives it back by [`remember`](Tx::remember), with the
+    /// changes that it has made to the database.
     pub(super) fn take_known(&mut self) -> Known {
         match &mut *self.inner {
             Transaction::Sqlite(writer) => mem::take(&mut writer.known),
@@ -140,7 +141,7 @@ impl Tx {
         }
     }
 
-    /// A chat, or its members, are about to change.
+    /// Forgets a chat and its members, which are about to change.
     pub(super) fn forget_chat(&mut self, id: ChatId) {
         if let Transaction::Sqlite(writer) = &mut *self.inner
             && let Some(chat) = writer.known.chats.remove(&id)
@@ -149,14 +150,14 @@ impl Tx {
         }
     }
 
-    /// A user is about to change.
+    /// Forgets a user, who is about to change.
     pub(super) fn forget_user(&mut self, id: &UserId) {
         if let Transaction::Sqlite(writer) = &mut *self.inner {
             writer.known.users.remove(id);
         }
     }
 
-    /// The members of many chats are about to change.
+    /// Forgets everything, as the members of many chats are about to change.
     pub(super) fn forget_all(&mut self) {
         drop(self.take_known());
     }

@@ -40,7 +40,7 @@ pub struct Standing {
     pub since_joining: bool,
     pub member: bool,
     pub role: Role,
-    /// The chat's last message when they joined; none if they are no member.
+    /// The chat's last message when they joined; `None` if they are no member.
     pub joined_seq: Option<i64>,
     /// Whether they may not enter.
     pub banned: bool,
@@ -71,7 +71,7 @@ pub(super) struct KnownMember {
 }
 
 impl Store {
-    /// How `user_id`, or nobody, stands to a chat; none if there is no such chat.
+    /// How `user_id`, or nobody, stands to a chat; `None` if there is no such chat.
     pub async fn find_standing(
         &self,
         chat_id: ChatId,
@@ -137,7 +137,7 @@ impl Store {
         Ok(count)
     }
 
-    /// The chats of a user; none if there is no such user.
+    /// The chats of a user; `None` if there is no such user.
     pub async fn list_chat_ids(&self, user_id: &UserId) -> Result<Option<Vec<ChatId>>, Error> {
         let rows: Vec<Option<ChatId>> = on!(Db self, |pool| {
             sqlx::query_scalar(
@@ -208,7 +208,7 @@ impl Tx {
         Ok(ids)
     }
 
-    /// How `user_id` stands to a chat; none if there is no such chat. Until the transaction ends
+    /// How `user_id` stands to a chat; `None` if there is no such chat. Until the transaction ends
     /// nobody else changes the chat or who is in it.
     pub async fn find_standing(
         &mut self,
@@ -227,8 +227,8 @@ impl Tx {
         Ok(standing)
     }
 
-    /// Makes members of all of `user_ids`, who have then read everything; the chat's creator owns it
-    /// unless somebody does. Returns how many were none before.
+    /// Makes members of all of `user_ids`, who have then read everything; the chat's creator owns
+    /// it unless somebody does. Returns how many were none before.
     pub async fn insert_members(
         &mut self,
         chat_id: ChatId,

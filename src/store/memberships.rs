@@ -1,5 +1,5 @@
-//! What a member has of a chat for themself, in the `members` table: what is unread, and what they
-//! have said of the chat.
+//! What the `members` table has of a chat for one member alone: how far the member has read, and
+//! whether the member has muted, pinned or archived the chat.
 
 use sqlx::FromRow;
 
@@ -12,12 +12,13 @@ use crate::model::{ChatId, Membership, MembershipChange, Unread, UserId};
 pub struct ReadingRow {
     pub read_seq: i64,
     pub unread: i64,
-    /// The member sees what was sent after this `seq`, or it is the first that there is.
+    /// The member sees the messages after this `seq`; the messages up to it are hidden from the
+    /// member or do not exist any more.
     pub seen_after: i64,
 }
 
 impl Store {
-    /// How far a member has read; none if the user is no member.
+    /// How far a member has read; `None` if the user is no member.
     pub async fn find_reading(
         &self,
         chat_id: ChatId,
@@ -40,8 +41,8 @@ impl Store {
         Ok(row)
     }
 
-    /// How far a member of a chat of at most `max` members had read before they went back, 0 if
-    /// they never did; none of any other user or chat.
+    /// How far a member had read before they went back, 0 if they never did; `None` if the user is
+    /// no member, or if the chat has more than `max` members.
     pub async fn find_receipt(
         &self,
         chat_id: ChatId,
@@ -88,7 +89,7 @@ impl Store {
 }
 
 impl Tx {
-    /// What a member has of a chat; none of a user who is no member.
+    /// What a member has of a chat; `None` if the user is no member.
     pub async fn find_membership(
         &mut self,
         chat_id: ChatId,
@@ -112,8 +113,8 @@ impl Tx {
         Ok(membership)
     }
 
-    /// Changes what a member has said of a chat; what is absent stays. A chat is archived up to its
-    /// latest message.
+    /// Mutes, pins or archives a chat for one member, or takes that back; what is absent stays. A
+    /// chat is archived up to its latest message.
     pub async fn update_membership(
         &mut self,
         chat_id: ChatId,
@@ -142,8 +143,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a member back from one `read_seq` to an earlier one; `own` of the messages between are
-    /// their own. False if they have read to somewhere else meanwhile.
+    /// Takes a member back from one `read_seq` to an earlier one. Of the messages between, `own`
+    /// are the member's own. Returns false if the member's `read_seq` has changed meanwhile.
     pub async fn move_reading_back(
         &mut self,
         chat_id: ChatId,

@@ -1,6 +1,6 @@
-//! The `messages` table, as it is read. The [ledger](super::ledger) alone appends to it: on SQLite by
-//! [rows](super::rows), on PostgreSQL by [calls](super::calls). What becomes of a message later is
-//! written by [changes](super::changes).
+//! The `messages` table, as it is read. The [ledger](super::ledger) alone appends to it: on SQLite
+//! by [rows](super::rows), on PostgreSQL by [calls](super::calls). What becomes of a message later
+//! is written by [changes](super::changes).
 
 use std::time::Duration;
 
@@ -58,17 +58,18 @@ const FIND_MESSAGE: &str = signed!(
      )"
 );
 
-/// So many are looked at for one of an id, of which the time is known: as many as are sent to a chat
-/// in a millisecond.
+/// How many messages, from the time in an id on, are searched for that id: as many as can be sent
+/// to a chat within a millisecond.
 const NEAR: i64 = 1024;
 
-/// By how much the time of a message's id may be off: until ids were made of the message's time, each
-/// had that of the moment after.
+/// How much later than its message the time in an id may be. Ids are made with the message's own
+/// time now; older ones have the time of a moment after.
 const OFF: Duration = Duration::from_secs(1);
 
 impl Store {
-    /// The messages of a chat after the `seq` `seen_after` that match `query`, and no more than fit
-    /// into `max_bytes` after the first. Errors: `not_found` for replies to what is none of the chat's messages.
+    /// The messages of a chat after the `seq` `seen_after` that match `query`: the first, and those
+    /// after it that fit into `max_bytes`. Errors: `not_found` for replies to what is none of the
+    /// chat's messages.
     pub async fn list_messages(
         &self,
         chat_id: ChatId,
@@ -97,7 +98,7 @@ impl Store {
         if !query.is_forward() {
             messages.reverse();
         }
-        // Of an empty page, the bounds that left it empty.
+        // An empty page has the bounds that left it empty.
         let start = messages.first().map_or(from, |it| it.message.seq);
         let end = messages.last().map_or(to, |it| it.message.seq);
         let previous = (start > first && first <= last).then_some(start);
@@ -130,14 +131,14 @@ impl Store {
         Ok(None)
     }
 
-    /// The first and the last `seq` of a chat between two times; an empty range if nothing is.
+    /// The first and the last `seq` of a chat between two times; an empty range if there are none.
     async fn find_range(
         &self,
         chat_id: ChatId,
         from: Option<Time>,
         to: Option<Time>,
     ) -> Result<(i64, i64), Error> {
-        // The last one first: what comes meanwhile is not taken for older than it is.
+        // The last one is found first, so that a message which comes meanwhile is not in the range.
         let last = match to {
             Some(to) => self.find_seq(chat_id, to.next()).await? - 1,
             None => self.find_last_seq(chat_id).await?,
@@ -149,7 +150,7 @@ impl Store {
         Ok((first, last))
     }
 
-    /// As [`FIND_SEQ`] says.
+    /// Runs [`FIND_SEQ`].
     pub(super) async fn find_seq(&self, chat_id: ChatId, time: Time) -> Result<i64, Error> {
         let seq: Option<i64> = on!(Db self, |pool| {
             sqlx::query_scalar(FIND_SEQ).bind(chat_id).bind(time).fetch_optional(pool).await
@@ -168,7 +169,7 @@ impl Store {
     }
 }
 
-/// No more of these rows than fit into `max_bytes` after the first.
+/// The first of these rows, and those after it that fit into `max_bytes`.
 pub(super) async fn page_of(
     mut rows: impl Stream<Item = Result<Signed, sqlx::Error>> + Unpin,
     max_bytes: usize,
@@ -186,7 +187,7 @@ pub(super) async fn page_of(
     Ok(messages)
 }
 
-/// From when on a message of this id is looked for; nowhere if there can be none.
+/// The times from which on the message of an id is looked for; none if no message can have the id.
 fn times_of(id: MessageId) -> impl Iterator<Item = Time> {
     id.time().into_iter().flat_map(|time| [time, time.before(OFF)])
 }

@@ -1,6 +1,7 @@
-//! Where everything is kept. It owns the database, its schema and the ledger; it knows
-//! nothing of clients and delivery, and of access only what a transaction alone can know: that a
-//! message's sender is a member when it is appended.
+//! Where everything is kept. It owns the database, its schema and the ledger; it knows nothing of
+//! clients and delivery. Of access it decides one thing, in [`batch`]: who may send a message to a
+//! chat (a member, who is not blocked or muted, as freezing and slow mode allow). Only the
+//! transaction that appends the message can know that, and it asks for a whole batch at once.
 //!
 //! One SQL text serves every dialect: [`on!`] expands its body once for each. Reads go to a pool
 //! of readers. All writes go through the [`ledger`], and every commit that clients should hear of
@@ -118,8 +119,8 @@ enum Db {
     Postgres(Pool),
 }
 
-/// Expands `$body` once per dialect: with `Db` the name is a store's pool of readers, with `Tx` the
-/// connection of an open transaction, with `Locked` that of one under a lock.
+/// Expands `$body` once per dialect. With `Db` the name is a store's pool of readers, with `Tx` the
+/// connection of an open transaction, with `Locked` the connection of a transaction under a lock.
 macro_rules! on {
     (Db $store:expr, |$pool:ident| $body:expr) => {
         match &$store.db {
@@ -163,7 +164,7 @@ pub struct Store {
     urls: Arc<FileUrls>,
     last_number: Arc<AtomicU64>,
     told: Told,
-    /// None if nothing is to be found.
+    /// `None` if messages are not searched.
     unindexed: Option<Arc<Unindexed>>,
 }
 
@@ -209,8 +210,8 @@ impl Store {
     }
 
     /// Keeps all nodes from deleting rooms that seem to be empty, until
-    /// [`release_rooms`](Store::release_rooms) or the end of this node: somebody may be in one of
-    /// them and the other nodes do not know.
+    /// [`release_rooms`](Store::release_rooms) or the end of this node. It is for a node that may
+    /// have somebody in a room of whom the other nodes do not know.
     pub async fn hold_rooms(&self) -> Result<(), Error> {
         match &self.db {
             Db::Postgres(pool) => Ok(pool.lock.hold_rooms().await?),
@@ -218,7 +219,7 @@ impl Store {
         }
     }
 
-    /// Ends that, if `all_is_known`.
+    /// Ends what [`hold_rooms`](Store::hold_rooms) began, if `all_is_known` returns true.
     pub async fn release_rooms(&self, all_is_known: impl FnOnce() -> bool) -> Result<(), Error> {
         match &self.db {
             Db::Postgres(pool) => Ok(pool.lock.release_rooms(all_is_known).await?),
@@ -254,7 +255,7 @@ impl Store {
         self.last_number.load(Ordering::Acquire)
     }
 
-    /// The chats that are to be [indexed](Store::index_once); none if nothing is to be found.
+    /// The chats that are to be [indexed](Store::index_once); `None` if messages are not searched.
     pub fn unindexed(&self) -> Option<&Arc<Unindexed>> {
         self.unindexed.as_ref()
     }

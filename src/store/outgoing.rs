@@ -28,11 +28,11 @@ struct Row<'a> {
     home_number: Option<i64>,
 }
 
-/// Events that are about to be kept. Until their streams' last numbers are known, each stands at a
-/// place that is counted from the last: at 0, or before.
+/// Events that are about to be kept. Until the last numbers of their streams are known, the numbers
+/// of their positions count back from the end: 0 is the last event of a stream, -1 the one before.
 #[derive(Default)]
 pub(super) struct Outgoing {
-    /// How many each stream gets.
+    /// How many events each stream gets.
     counts: BTreeMap<String, i64>,
     kept: Vec<Kept>,
 }
@@ -64,7 +64,7 @@ impl Outgoing {
         Ok(Outgoing { counts, kept })
     }
 
-    /// The events at their places, after these last numbers.
+    /// The events with their real numbers, given the last number that each stream has now.
     pub fn placed(mut self, last: Vec<(String, i64)>) -> Vec<Kept> {
         let last = HashMap::<String, i64>::from_iter(last);
         for Kept { position, mirrors, .. } in &mut self.kept {
@@ -75,7 +75,7 @@ impl Outgoing {
         self.kept
     }
 
-    /// Binds what `keep_events` of PostgreSQL takes.
+    /// Binds the parameters of PostgreSQL's function `keep_events`.
     pub fn bind<'q>(&'q self, query: LastNumbers<'q>, logged: bool) -> LastNumbers<'q> {
         let rows = rows_of(&self.kept);
         let text = |row: &Row<'q>| row.event.map(RawValue::get);
@@ -97,8 +97,8 @@ impl Outgoing {
 pub(super) type LastNumbers<'q> = QueryAs<'q, Postgres, (String, i64), PgArguments>;
 
 impl Tx {
-    /// Keeps events in their streams; `logged` says that there is no event log to wait for. Nobody
-    /// else adds to these streams until the transaction ends.
+    /// Stores events in their streams; `logged` says that there is no event log to wait for. Until
+    /// the transaction ends, nobody else can add to these streams.
     pub(super) async fn insert_events(
         &mut self,
         events: &[Event],
@@ -125,7 +125,7 @@ impl Tx {
         }
     }
 
-    /// Adds to the last numbers of a file's streams; returns them.
+    /// Raises the last numbers of streams in a SQLite file; returns the new ones.
     async fn advance_streams(
         &mut self,
         counts: &BTreeMap<String, i64>,
@@ -168,7 +168,7 @@ impl Tx {
     }
 }
 
-/// A row for each place of each event; the event itself stands at the first.
+/// A row for each position of each event. Only the row of the home stream has the event itself.
 fn rows_of(kept: &[Kept]) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for Kept { position, mirrors, json, by } in kept {

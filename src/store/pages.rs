@@ -1,6 +1,6 @@
-//! What SQLite has left on the pages of a file. Where rows were moved from page to page, it overwrites
-//! what is deleted later, and not the copies that were left behind. A page that is emptied is
-//! overwritten as a whole: so the rows around one are deleted and inserted again.
+//! What SQLite has left on the pages of a file. Where rows were moved from page to page, it
+//! overwrites what is deleted later, and not the copies that were left behind. A page that is
+//! emptied is overwritten as a whole: so the rows around one are deleted and inserted again.
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
@@ -26,11 +26,11 @@ pub enum RowKey {
     Event(i64),
 }
 
-/// Rows that stand on one side of another.
+/// The rows on one side of a row, the nearest first.
 #[derive(Default)]
 struct Neighbours {
     rows: Vec<Vec<Value>>,
-    /// The last of the nearer half.
+    /// The last row of the half that is nearer.
     middle: Option<Vec<Value>>,
 }
 
@@ -51,7 +51,7 @@ impl RowKey {
         }
     }
 
-    /// Where a row of the same table is.
+    /// The key of a row of this key's table.
     fn of(self, row: &[Value]) -> Option<RowKey> {
         match (self, row) {
             (RowKey::Message(..), [Value::Blob(chat), Value::Integer(seq), ..]) => {
@@ -65,16 +65,17 @@ impl RowKey {
 }
 
 impl Neighbours {
-    /// These before a row, the nearest first, and those from there on: from the first to the last.
-    /// Deleted in this order, they empty the pages in the middle, and not only those at the edges.
+    /// All rows in ascending order: `self` has those before a row, the nearest first, and
+    /// `from_there` that row and those after it. Deleted in ascending order, the rows empty the
+    /// pages in the middle, and not only those at the edges.
     fn then(self, from_there: Neighbours) -> Vec<Vec<Value>> {
         self.rows.into_iter().rev().chain(from_there.rows).collect()
     }
 }
 
 impl SqliteWriter {
-    /// Writes the rows around one anew. Returns up to which that has reached whatever stood next to
-    /// it.
+    /// Writes a row and the rows around it anew. Returns the last row that needs no call of its own
+    /// any more, as enough rows on both of its sides have been written anew, too.
     pub fn rewrite_around(&self, key: RowKey) -> Result<Option<RowKey>, Error> {
         let before = self.list_neighbours(key, "<", "desc")?;
         let from_there = self.list_neighbours(key, ">=", "asc")?;
@@ -91,7 +92,7 @@ impl SqliteWriter {
         Ok(number.map(|number| RowKey::Words(rowid(number, seq))))
     }
 
-    /// The rows on one side, those that are small enough to be moved from page to page.
+    /// The rows on one side of a row that are small enough to be moved from page to page.
     fn list_neighbours(&self, key: RowKey, side: &str, order: &str) -> Result<Neighbours, Error> {
         let (table, keys) = key.table();
         let order = Vec::from_iter(keys.iter().map(|key| format!("{key} {order}"))).join(", ");

@@ -113,8 +113,8 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
 /// The number of a [`DatabaseLock`].
 pub(super) const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
 
-/// The number of the lock that a node holds while somebody may be in its rooms and the others do
-/// not know.
+/// The number of the lock that a node holds while it may have somebody in a room of whom the others
+/// do not know.
 pub(super) const ROOMS: i64 = i64::from_be_bytes(*b"chinroom");
 
 /// A lock that keeps a single node, which does not hear others, from sharing a database with
@@ -124,8 +124,8 @@ pub(super) struct DatabaseLock {
     options: PgConnectOptions,
     /// Whether this node is to be the only one.
     exclusive: bool,
-    /// None once it was lost. Code that locks or unlocks takes it out meanwhile. If it does not
-    /// answer, nobody knows what it has locked, and it is closed.
+    /// The connection that has the locks; `None` once it was lost. Code that locks or unlocks takes
+    /// it out meanwhile: if it does not answer, nobody knows what it has locked, and it is closed.
     locked: Mutex<Option<Locked>>,
     /// Whether the lock of the rooms is held, or is to be. It is changed only with `locked` held.
     rooms: AtomicBool,
@@ -161,7 +161,7 @@ impl DatabaseLock {
         let options = options.options(signs_of_life);
         let until = Instant::now() + CONNECT_TIMEOUT;
         let connection = loop {
-            // The one before this may be ending still.
+            // The node that had the lock may be ending still.
             match lock(&options, exclusive).await? {
                 Some(connection) => break connection,
                 None if Instant::now() > until => return Err(refused(exclusive)),
@@ -172,8 +172,9 @@ impl DatabaseLock {
         Ok(DatabaseLock { options, exclusive, locked, rooms: AtomicBool::new(false) })
     }
 
-    /// Takes the lock again if the connection was lost, and that of the rooms with it. Logs if
-    /// another server has it, with which this one does not share Redis, or if PostgreSQL is away.
+    /// Takes the lock again if the connection was lost, and with it the lock of the rooms. Logs if
+    /// another server has the lock, with which this one does not share Redis, or if PostgreSQL is
+    /// away.
     pub async fn ensure_in_time(&self) {
         match timeout(ENSURE_TIMEOUT, self.ensure()).await {
             Ok(Ok(())) => {}
@@ -199,10 +200,10 @@ impl DatabaseLock {
         if locked.is_none() {
             locked = lock(&self.options, self.exclusive).await?.map(Locked::from);
         }
-        // The lost one may have it until PostgreSQL has noticed.
+        // The lost connection may have the lock until PostgreSQL has noticed its loss.
         let mut locked = locked.ok_or_else(|| lost.unwrap_or_else(|| refused(self.exclusive)))?;
         if self.rooms.load(Ordering::Relaxed) && !locked.rooms {
-            // All nodes may have it at once, so nobody waits for it.
+            // The lock is shared: all nodes may have it at once, so nobody waits for it.
             let lock = sqlx::query("select pg_advisory_lock_shared($1)").bind(ROOMS);
             within(CONNECT_TIMEOUT, lock.execute(&mut locked.connection)).await?;
             locked.rooms = true;
@@ -211,20 +212,21 @@ impl DatabaseLock {
         Ok(())
     }
 
-    /// Tells all nodes, as long as the connection is open, that somebody may be in a room by this
-    /// node and they do not know.
+    /// Tells all nodes, as long as the connection is open, that this node may have somebody in a
+    /// room of whom they do not know.
     pub async fn hold_rooms(&self) -> Result<(), sqlx::Error> {
         let mut place = self.locked.lock().await;
         self.rooms.store(true, Ordering::Relaxed);
         self.ensure_locked(&mut place).await
     }
 
-    /// Ends that, if `all_is_known` once nobody else can be about to begin it.
+    /// Ends what [`hold_rooms`](Self::hold_rooms) began. `all_is_known` is asked when no other task
+    /// can begin it, and if it returns false, nothing ends.
     pub async fn release_rooms(
         &self,
         all_is_known: impl FnOnce() -> bool,
     ) -> Result<(), sqlx::Error> {
-        // Mostly there is nothing to end; then this does not wait for a task that waits for
+        // Mostly there is nothing to end; then this must not wait for a task that waits for
         // PostgreSQL.
         if !self.rooms.load(Ordering::Relaxed) {
             return Ok(());
@@ -249,7 +251,7 @@ impl DatabaseLock {
     }
 
     /// Whether a transaction was committed whose own connection broke before that was answered;
-    /// none if it cannot be known. As this connection is older, PostgreSQL has not crashed since:
+    /// `None` if it cannot be known. As this connection is older, PostgreSQL has not crashed since:
     /// then the id might be another transaction's by now.
     pub async fn is_committed(&self, id: &str, begun_at: Instant) -> Option<bool> {
         let mut locked = self.locked.lock().await;
@@ -273,7 +275,7 @@ impl DatabaseLock {
     }
 }
 
-/// None if others have locked it otherwise.
+/// `None` if others have locked it otherwise.
 async fn lock(
     options: &PgConnectOptions,
     exclusive: bool,

@@ -44,7 +44,7 @@ struct PublicChatRow {
     member_count: i64,
 }
 
-/// What a public chat is looked for by; none for any other chat.
+/// What a public chat is looked for by; `None` for any other chat.
 pub(super) fn folded_name(chat: &Chat) -> Option<String> {
     (!chat.private && chat.team_id.is_none()).then(|| chat.name.folded())
 }

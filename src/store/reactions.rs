@@ -1,5 +1,5 @@
-//! The `reactions` table: who says what to a message. What is shown of it is kept with the message, so
-//! that a page of messages needs no look here.
+//! The `reactions` table: who says what to a message. What is shown of it is kept with the message,
+//! so that a page of messages needs no look here.
 
 use super::{Tx, on};
 use crate::error::Error;

@@ -16,7 +16,7 @@ pub struct KeptChat {
     pub id: ChatId,
     /// For how many days it keeps messages; 0 if it does not say.
     pub retention_days: i64,
-    /// When its first message was sent; none if there is none.
+    /// When its first message was sent; `None` if there is none.
     pub oldest: Option<Time>,
 }
 
@@ -40,9 +40,9 @@ impl Store {
         Ok(chats)
     }
 
-    /// Deletes some of a chat's messages after the `seq` `after` that were sent before `before`: the
-    /// first ones. Returns the `seq` of the last that is deleted; none if there are no more. Whoever
-    /// has not read them need not read them any more.
+    /// Deletes some of a chat's messages after the `seq` `after` that were sent before `before`:
+    /// the first ones. Returns the `seq` of the last that is deleted; `None` if there are no more.
+    /// Whoever has not read them need not read them any more.
     pub async fn delete_old_messages(
         &self,
         chat_id: ChatId,

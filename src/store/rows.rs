@@ -37,8 +37,8 @@ impl SqliteWriter {
     pub async fn take(pool: &SqlitePool) -> Result<SqliteWriter, Error> {
         let mut connection = pool.acquire().await?;
         let handle = connection.lock_handle().await?.as_raw_handle();
-        // SAFETY: the handle is open until `connection` is dropped, after `handle`. Both may use it,
-        // from two threads even, as it was opened as serialized.
+        // SAFETY: the handle is open until `connection` is dropped, after `handle`. Both may use
+        // it, from two threads even, as it was opened as serialized.
         let rows = unsafe { rusqlite::Connection::from_handle(handle.as_ptr()) }?;
         let handle = Box::new(Handle::new(rows));
         Ok(SqliteWriter { handle, connection, known: Known::default() })

@@ -27,8 +27,8 @@ pub struct Searchable {
     pub seen_after: i64,
 }
 
-/// Where a statement looks: the chat, the words as its database's index takes them, and the first and
-/// the last rowid.
+/// Where a statement looks: the chat, the words as its database's index takes them, and the first
+/// and the last rowid.
 type Look = (ChatId, String, i64, i64);
 
 #[derive(FromRow)]
@@ -61,7 +61,7 @@ impl Store {
         Ok(chats)
     }
 
-    /// One chat; none if nothing of it is indexed.
+    /// One chat; `None` if nothing of it is indexed.
     pub async fn find_searchable(
         &self,
         chat_id: ChatId,
@@ -111,7 +111,8 @@ impl Store {
             chat_id: signed.message.chat_id,
             seq: signed.message.seq,
         });
-        // What was deleted a moment ago is still in the index: the page is shorter, and has a next one.
+        // What was deleted a moment ago is still in the index: the page is shorter, and has a next
+        // one.
         messages.retain(|signed| signed.message.deleted_at.is_none());
         Ok(SearchPage { messages, next })
     }
@@ -179,7 +180,7 @@ impl Store {
         Ok(found.into_iter().map(place).collect())
     }
 
-    /// What is to be looked for in a chat; none if nothing can be there.
+    /// What is to be looked for in a chat; `None` if nothing can be there.
     async fn look(&self, chat: &Searchable, query: &SearchQuery) -> Result<Option<Look>, Error> {
         if query.from.is_some_and(|from| from > chat.active_at) {
             return Ok(None);

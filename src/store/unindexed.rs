@@ -1,5 +1,5 @@
-//! What is missing in the [index](super::indexing): which chats have something that was not read yet,
-//! as far as this node knows or the database says, and what it is.
+//! What is missing in the [index](super::indexing): which chats have something that was not read
+//! yet, as far as this node knows or the database says, and what it is.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
@@ -15,8 +15,8 @@ use super::{Db, Store, on};
 use crate::error::Error;
 use crate::model::{Body, Change, ChatId, Event, UserId, words_of};
 
-/// How many messages are read at once, of a chat and of all, and how many bytes, those of their former
-/// words too: other writes wait while words are written and taken out.
+/// How many messages are read at once, of a chat and of all, and how many bytes, those of their
+/// former words too: other writes wait while words are written and taken out.
 const OF_CHAT: i64 = 100;
 const AT_ONCE: i64 = 250;
 const MAX_BYTES: usize = 1 << 20;
@@ -227,8 +227,8 @@ impl Store {
         Ok(reached.into_iter().map(|(id, seq, change)| (id, Reached { seq, change })).collect())
     }
 
-    /// The next messages of each chat after a number, and whether these are all that were asked for:
-    /// no more than [`AT_ONCE`] and [`MAX_BYTES`] are.
+    /// The next messages of each chat after a number, and whether these are all that were asked
+    /// for: no more than [`AT_ONCE`] and [`MAX_BYTES`] are.
     async fn list_unread(
         &self,
         by: By,

@@ -19,7 +19,7 @@ impl Store {
         Ok(profile)
     }
 
-    /// Whether a user is protected; none if there is no such user.
+    /// Whether a user is protected; `None` if there is no such user.
     pub async fn find_protected(&self, id: &UserId) -> Result<Option<bool>, Error> {
         let protected = on!(Db self, |pool| {
             sqlx::query_scalar("select protected from users where id = $1 and deletion is null")

@@ -1,5 +1,5 @@
-//! What the node that delivers to the webhook notes in the `webhooks` table: what is tried next, and
-//! what has come of tries. It does so under the lock of delivering.
+//! What the node that delivers to the webhook notes in the `webhooks` table: what is tried next,
+//! and what has come of tries. It does so under the lock of delivering.
 //!
 //! Time in which nobody could try is no time of failing: `failing_since` is moved by it.
 
@@ -61,8 +61,8 @@ impl WebhookQueue {
         }
     }
 
-    /// Has the first of a stream tried if it waits for one that is not there any more. Looks at some
-    /// streams after this one, and returns where to go on: at the beginning after the last.
+    /// Has the first of a stream tried if it waits for one that is not there any more. Looks at
+    /// some streams after this one, and returns where to go on: at the beginning after the last.
     pub async fn release_stalled(
         &self,
         lock: &mut OutboxLock,
@@ -122,8 +122,8 @@ impl WebhookQueue {
         .await
     }
 
-    /// Notes what has come of tries. Errors: also if this node does not hold the lock any more; then
-    /// nothing is noted.
+    /// Notes what has come of tries. Errors: also if this node does not hold the lock any more;
+    /// then nothing is noted.
     pub async fn note(
         &self,
         lock: &mut OutboxLock,

@@ -2,8 +2,8 @@
 //!
 //! Of each stream, the first has a time at which it is tried. Those behind it have none once they
 //! were seen to be [behind](Due::is_first), and get one when it is their turn. Only the node that
-//! holds the lock of delivering [changes that](super::webhook_notes). Whoever else deletes one leaves
-//! those behind it [stalled](super::webhook_notes) for a while.
+//! holds the lock of delivering [changes that](super::webhook_notes). Whoever else deletes one
+//! leaves those behind it [stalled](super::webhook_notes) for a while.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub struct Due {
     pub is_retry: bool,
     /// Whether none before it in its stream waits.
     pub is_first: bool,
-    /// How many bytes its event has; none if that is not there any more.
+    /// How many bytes its event has; `None` if that is not there any more.
     pub bytes: Option<i64>,
 }
 
@@ -50,7 +50,7 @@ pub struct Webhook {
     pub failing_since: Option<Time>,
     /// The members without a connection at the first try, as a JSON array, once that has failed.
     pub offline: Option<String>,
-    /// None if the event is not there any more.
+    /// `None` if the event is not there any more.
     pub committed_at: Option<Time>,
     /// As JSON: an object.
     pub event: Option<String>,

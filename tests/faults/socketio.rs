@@ -269,8 +269,8 @@ async fn catch_up(
     }
 }
 
-/// Joins and leaves the open chat. What was acknowledged of that holds, and nothing is heard of what
-/// is said meanwhile. What was not answered may be done later: somebody else goes on then.
+/// Joins and leaves the open chat. What was acknowledged of that holds, and nothing is heard of
+/// what is said meanwhile. What was not answered may be done later: somebody else goes on then.
 pub async fn come_and_go(world: Arc<World>, mut random: Random) {
     let (mut guests, mut member) = (0, Some(false));
     while !world.stops() && !world.is_wrong() {

@@ -94,7 +94,7 @@ async fn enter(session: &Arc<Session>, opening: &Opening) -> Result<(), Error> {
     })
 }
 
-/// None for a client that came without a credential and needs one.
+/// `None` for a client that came without a credential and needs one.
 fn why_closed(error: &Error, credential_given: bool) -> Option<Closing> {
     match error {
         Error::Invalid { .. } => Some(INVALID),

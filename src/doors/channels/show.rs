@@ -10,7 +10,7 @@ use crate::model::{ChatKind, Event, Posted};
 #[derive(Clone)]
 pub struct Push(pub Utf8Bytes);
 
-/// What connections that hear of an event in this way are pushed; none if nothing.
+/// What connections that hear of an event in this way are pushed; `None` if nothing.
 pub fn show(event: &Event, way: Way) -> Option<Push> {
     let frame = match (event, way) {
         (Event::MessageSent(Posted { message, author, chat_kind, .. }), Way::Room) => {

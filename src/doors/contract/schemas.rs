@@ -26,7 +26,7 @@ impl Schemas {
         }
     }
 
-    /// The same for TypeScript, where clients may send a time as a `Date`: in JSON it is a text.
+    /// Schemas for TypeScript, where clients may send a time as a `Date`: in JSON it is a text.
     pub fn in_typescript() -> Schemas {
         let Schemas { sent, got } = Schemas::at("#");
         let settings = sent.settings().clone().with_transform(RecursiveTransform(take_dates));

@@ -131,7 +131,8 @@ impl Event {
 ///
 /// To catch up, ask [`Service::list_messages`](super::Service::list_messages) of each chat for what
 /// comes after the last `seq` that you know, and
-/// [`request`](super::Service::request)`("list-changes", …)` for what comes after the last `change`.
+/// [`request`](super::Service::request)`("list-changes", …)` for what comes after the last
+/// `change`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{count} events were missed")]
 pub struct Missed {
@@ -150,7 +151,7 @@ impl Events {
         Events(listening)
     }
 
-    /// The next event; none once the server has shut down and all were taken. It can be dropped
+    /// The next event; `None` once the server has shut down and all were taken. It can be dropped
     /// and called again without losing any.
     ///
     /// # Errors

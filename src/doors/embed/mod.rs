@@ -97,8 +97,8 @@ impl Service {
         .await
     }
 
-    /// Sends a message as a user, who need not be a member of the chat, unless that is a direct one.
-    /// The message is on the disk when this returns.
+    /// Sends a message as a user, who need not be a member of the chat, unless that is a direct
+    /// one. The message is on the disk when this returns.
     ///
     /// # Errors
     /// `not_found` for a user or a chat that there is not; `forbidden` in a direct chat of others,

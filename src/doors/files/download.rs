@@ -100,8 +100,8 @@ fn is_known(asked: &HeaderMap, tag: &str) -> bool {
         .any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
-/// The part that is asked for; none for the whole file, also where several parts are. Errors: it has
-/// no such part.
+/// The part that is asked for; `None` for the whole file, also where several parts are. Errors: it
+/// has no such part.
 fn part(asked: &HeaderMap, tag: &str, size: u64) -> Result<Option<RangeInclusive<u64>>, ()> {
     let text = |name| asked.get(name).and_then(|value| value.to_str().ok());
     if text(&IF_RANGE).is_some_and(|known| known.trim() != tag) {

@@ -26,7 +26,7 @@ use crate::doors::refusal::{Refusal, json};
 use crate::error::Error;
 use crate::model::{File, FileName, UserId};
 
-/// So many bytes of a form may come before its file.
+/// How many bytes of a form may come before its file.
 const FORM: u64 = 64 << 10;
 
 const MUST_BEGIN: &str = "must begin within the first 64 KiB of the form";

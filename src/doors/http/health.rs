@@ -1,4 +1,5 @@
-//! `chinwag health`: asks a server whether it is [ready](super::ready), for images that have no shell.
+//! `chinwag health`: asks a server whether it is [ready](super::ready), for images that have no
+//! shell.
 
 use std::io;
 use std::time::Duration;

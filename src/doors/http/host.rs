@@ -19,7 +19,7 @@ use crate::error::StartError;
 /// The names that the server is served under.
 #[derive(Clone)]
 pub struct Hosts {
-    /// Besides the loopback ones; none for any name.
+    /// Besides the loopback ones; `None` for any name.
     names: Option<Arc<[String]>>,
 }
 

@@ -63,7 +63,8 @@ impl Gates {
     }
 }
 
-/// The demo page, the REST API's, `/healthz`, `/readyz`, and `/metrics` if it has no address of its own.
+/// The demo page, the REST API's, `/healthz`, `/readyz`, and `/metrics` if it has no address of its
+/// own.
 pub fn routes(app: &Arc<App>, config: &Config) -> Router {
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
@@ -82,8 +83,8 @@ pub fn metrics_routes(gates: &Gates) -> Router {
 }
 
 /// Puts the gates before all routes: host, origin, CORS, the size of a request and its head, its
-/// pace, the number of them. Those that take `files` may be larger and take longer, as long as their
-/// bytes come.
+/// pace, the number of them. Those that take `files` may be larger and take longer, as long as
+/// their bytes come.
 pub fn guarded(router: Router, files: Router, config: &Config, gates: Gates) -> Router {
     let limits = &config.limits;
     let cors = CorsLayer::new()

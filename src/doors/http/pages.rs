@@ -85,7 +85,7 @@ fn answer(asked: &HeaderMap, content_type: &str, tag: &str, bytes: &'static [u8]
     response
 }
 
-/// The same for the same bytes, in every run and on every node of one build.
+/// A tag for these bytes. Equal bytes have equal tags, in every run and on every node of one build.
 fn tag(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);

@@ -1,5 +1,5 @@
-//! The accept loop: bounded in connections, in all and by one address, and in the time that a client
-//! may take.
+//! The accept loop: bounded in connections, in all and by one address, and in the time that a
+//! client may take.
 
 use std::future;
 use std::io;

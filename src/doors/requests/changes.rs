@@ -1,4 +1,5 @@
-//! `edit-message`, `delete-message`, `react`, `pin-message`, `list-changes`: what becomes of messages.
+//! `edit-message`, `delete-message`, `react`, `pin-message`, `list-changes`: what becomes of
+//! messages.
 
 use super::fields::{Id, Limit, Mentions, request};
 use super::named::NamedMessage;

@@ -297,8 +297,8 @@ pub fn name(event: &str) -> &'static str {
     find(event).map_or("unknown event", |row| row.event)
 }
 
-/// Answers the request `event`, and notes what its body is asked for. Errors: `invalid`, also for an
-/// event that is none; those of the event.
+/// Answers the request `event`, and notes what its body is asked for. Errors: `invalid`, also for
+/// an event that is none; those of the event.
 pub async fn answer(
     asker: &dyn Asker,
     app: &Arc<App>,

@@ -64,7 +64,7 @@ impl<'a> Form<'a> {
         Ok(Form { input: Input::new(body, limits)?, errors: Map::new() })
     }
 
-    /// The text of a field, trimmed; none if it is missing or wrong.
+    /// The text of a field, trimmed; `None` if it is missing or wrong.
     pub fn text<T>(
         &mut self,
         field: &str,
@@ -78,7 +78,7 @@ impl<'a> Form<'a> {
         text.map_err(|error| self.wrong(field, &why(&error))).ok()
     }
 
-    /// The same of a field that may be left out, or empty, unless it is `required`.
+    /// The text of a field that may be left out, or empty, unless it is `required`.
     pub fn text_if<T>(
         &mut self,
         field: &str,

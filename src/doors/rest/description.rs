@@ -1,5 +1,5 @@
-//! The door described for programs, as the first part of `openapi.json`. Each endpoint says of itself what it
-//! answers; here is what holds for all.
+//! The door described for programs, as the first part of `openapi.json`. Each endpoint says of
+//! itself what it answers; here is what holds for all.
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{self, Content, PathItem, Ref, RefOr};

@@ -36,7 +36,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 }
 
 impl<'a> Call<'a> {
-    /// None if it is no call. Any number is an id, and comes back to the last digit.
+    /// `None` if it is no call. Any number is an id, and comes back to the last digit.
     fn read(item: &'a RawValue) -> Option<Call<'a>> {
         // A list of the members' values would be read as well.
         let object = Some(item.get()).filter(|text| text.starts_with('{'))?;

@@ -39,7 +39,7 @@ pub struct ClientState {
 /// A state that a client has brought.
 pub struct Claimed {
     pub actor: Actor,
-    /// None for the waiting room.
+    /// `None` for the waiting room.
     pub room: Option<ChatId>,
     username: String,
 }

@@ -7,20 +7,21 @@ const CLOSE: u8 = 8;
 /// How much of the current frame has come.
 #[derive(Default)]
 pub(super) struct Frames {
-    /// What says what the frame is, how long it is and how it is masked.
+    /// The frame's first bytes: its kind, its length and its mask.
     head: [u8; 14],
     head_known: usize,
-    /// Of what the frame brings.
+    /// How many bytes follow the head.
     length: u64,
+    /// How many of these have not come yet.
     left: u64,
-    /// Whether it is a text of just this: an Engine.IO ping.
+    /// Whether its text is an Engine.IO ping.
     ping: bool,
-    /// Whether the next frame goes on with a message.
+    /// Whether the next frame continues a message.
     within: bool,
 }
 
 impl Frames {
-    /// How many bytes there are at least until the frame ends.
+    /// How many bytes of the frame are still to come, at least.
     pub fn wanted(&self) -> usize {
         match self.left {
             0 => self.head_length() - self.head_known,
@@ -28,8 +29,9 @@ impl Frames {
         }
     }
 
-    /// Takes the next bytes, no more than [`wanted`](Frames::wanted). If a frame ends after which
-    /// another message may begin: whether it is an Engine.IO ping.
+    /// Takes the next bytes, no more than [`wanted`](Frames::wanted). Returns `None` unless a frame
+    /// ends with them and another message may begin after it; then, whether that frame was an
+    /// Engine.IO ping.
     pub fn take(&mut self, bytes: &[u8]) -> Option<bool> {
         if self.left == 0 {
             self.head[self.head_known..][..bytes.len()].copy_from_slice(bytes);
@@ -62,7 +64,7 @@ impl Frames {
         self.head[1] & 0x80 != 0
     }
 
-    /// As far as it is known.
+    /// How long the head is, as far as its first bytes tell.
     fn head_length(&self) -> usize {
         if self.head_known < 2 {
             return 2;

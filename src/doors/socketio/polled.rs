@@ -142,7 +142,7 @@ impl Framing {
     }
 }
 
-/// The packets of a body with their framing, in one pass; none if the framing is wrong or there
+/// The packets of a body with their framing, in one pass; `None` if the framing is wrong or there
 /// are more than `max`.
 fn packets(framing: Framing, body: &Bytes, max: usize) -> Option<Vec<Bytes>> {
     let (mut packets, mut rest) = (Vec::new(), body.clone());
@@ -204,7 +204,7 @@ fn binary(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The number of these digits; none for none, for 0 and for what is no digit.
+/// The number of these digits; `None` for none, for 0 and for what is no digit.
 fn length(digits: impl Iterator<Item = u8>) -> Option<usize> {
     let mut digits = digits.peekable();
     let more = |length: usize, digit: u8| (digit <= 9).then(|| length * 10 + usize::from(digit));

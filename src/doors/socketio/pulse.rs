@@ -1,5 +1,5 @@
-//! Old clients (protocol 3) that are busy count as alive, whether they ping or not. The engine knows
-//! pings alone: it is given one after what else such a client sends, once in a while.
+//! Old clients (protocol 3) that are busy count as alive, whether they ping or not. The engine
+//! knows pings alone: it is given one after what else such a client sends, once in a while.
 
 use std::io;
 use std::pin::Pin;
@@ -60,7 +60,7 @@ impl Pulse {
 pub(super) struct Pulsing {
     heard: Heard,
     frames: Frames,
-    /// So many messages, the first ones, have no ping after them.
+    /// How many of the next messages have no ping after them.
     passed_over: u8,
     /// Bytes of a ping that the engine has not read yet.
     ping_left: usize,

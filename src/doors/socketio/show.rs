@@ -14,7 +14,7 @@ use crate::doors::requests::views::{InvitationView, OfChat, OfId, OfInvitation, 
 use crate::error::Error;
 use crate::model::{Chat, Event, Invitation, Posted};
 
-/// The packet for connections that hear of an event in this way; none if they are shown nothing.
+/// The packet for connections that hear of an event in this way; `None` if they are shown nothing.
 pub(super) fn show(event: &Event, way: Way) -> Option<Str> {
     let packet = packet(event, way);
     packet.unwrap_or_else(|_| {

@@ -241,7 +241,7 @@ enum Target {
     Postgres(PgConnection),
 }
 
-/// The same on either kind of database.
+/// Expands `$body` once for each kind of database.
 macro_rules! with {
     ($target:expr, |$connection:pat_param| $body:expr) => {
         match $target {
@@ -331,8 +331,8 @@ impl Target {
         }
     }
 
-    /// Counts the members of the chats that have come, lets go of files that no message has, commits,
-    /// and closes the connection.
+    /// Counts the members of the chats that have come, lets go of files that no message has,
+    /// commits, and closes the connection.
     async fn commit(self) -> Result<(), sqlx::Error> {
         let count = "update chats
              set member_count = (select count(*) from members where chat_id = chats.id)

@@ -69,7 +69,7 @@ enum Reader {
     Postgres(PgConnection),
 }
 
-/// The same on either kind of database.
+/// Expands `$body` once for each kind of database.
 macro_rules! with {
     ($reader:expr, |$connection:ident| $body:expr) => {
         match $reader {
@@ -159,8 +159,8 @@ impl Reader {
     }
 }
 
-/// The query for the rows of a table, in the order of its key. `$1` are the chats that it is about, as
-/// `chats` reads them, and `$2` is the user.
+/// The query for the rows of a table, in the order of its key. `$1` are the chats that it is about,
+/// as `chats` reads them, and `$2` is the user.
 fn select(table: &Table, what: &Export, chats: &str) -> String {
     let Table { name, key, of_all, of_chat, of_user, .. } = table;
     let (chats, others, filter) = match what {

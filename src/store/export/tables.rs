@@ -36,8 +36,8 @@ pub struct Table {
     pub of_user: &'static str,
 }
 
-/// The chats of an export of everything. An ephemeral chat is nobody's once the server has ended, and
-/// an ended one is being deleted.
+/// The chats of an export of everything. An ephemeral chat is nobody's once the server has ended,
+/// and an ended one is being deleted.
 pub const ALL_CHATS: &str = "select id from chats where not ended and not ephemeral";
 
 /// The chats that a user, `$1`, has or had something to do with.
@@ -53,7 +53,7 @@ pub const CHATS_OF_USER: &str = "select id from chats where not ended and not ep
 /// The teams (`t`) and users (`u`) of an export of everything; `c` are the chats.
 pub const ALL: &str = "t (id) as (select id from teams), u (id) as (select id from users)";
 
-/// The same of a chat: those who are or were in it.
+/// The teams and users of an export of a chat: those that are or were in it.
 pub const OF_CHAT: &str = "t (id) as (select team_id from chats where id in (select id from c)),
      u (id) as (
          select creator_id from chats where id in (select id from c)
@@ -71,8 +71,8 @@ pub const OF_CHAT: &str = "t (id) as (select team_id from chats where id in (sel
          )
      )";
 
-/// The same of a user, `$2`: those who have made what the user is part of, and whom the user has
-/// dealt with.
+/// The teams and users of an export of a user, `$2`: those who have made what the user is part of,
+/// and those whom the user has dealt with.
 pub const OF_USER: &str = "t (id) as (
          select team_id from team_members where user_id = $2
          union select team_id from chats where id in (select id from c)

@@ -1,8 +1,8 @@
 //! PostgreSQL's batches: messages and marks, what has come of them meanwhile in one transaction.
 //!
 //! A chat is in one batch at a time, so that its order is that of the queue. One batch after the
-//! other is written as long as that is quick; a batch that takes long, as one of its chats is locked
-//! or the database is far away, does not keep those of other chats waiting.
+//! other is written as long as that is quick; a batch that takes long, as one of its chats is
+//! locked or the database is far away, does not keep those of other chats waiting.
 //!
 //! PostgreSQL pays for a transaction rather than for a message. So where messages come faster than
 //! they are written, a batch is begun every [`PACE`] only, and one beside another after [`BESIDE`];
@@ -31,11 +31,12 @@ use crate::store::outgoing::Outgoing;
 /// How long a batch waits after the one before it was begun.
 const PACE: Duration = Duration::from_millis(10);
 
-/// The same if that one is still being written: then it takes long, and what would be written beside
-/// it would only make both smaller.
+/// How long a batch waits while the one before it is still being written: that one takes long, and
+/// writing beside it would only make both smaller.
 const BESIDE: Duration = Duration::from_millis(50);
 
-/// So many do not wait, if nothing else is being written: more would hardly make each cheaper.
+/// How many messages and marks do not wait, if nothing else is being written: more in one batch
+/// would hardly make each cheaper.
 const WORTH_IT: usize = 32;
 
 /// How many batches are written at the same time.
@@ -52,7 +53,7 @@ pub(super) struct Batches {
     underway: JoinSet<bool>,
     /// Which of them a chat is in.
     chats: HashMap<ChatId, Id>,
-    /// When the latest was begun; none if the next need not wait.
+    /// When the latest was begun; `None` if the next need not wait.
     begun: Option<Instant>,
 }
 

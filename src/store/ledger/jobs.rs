@@ -33,8 +33,8 @@ impl Jobs {
         Jobs { pool, exit, permits, away: Arc::default(), tasks }
     }
 
-    /// Waits for a permit and opens a transaction. A task carries it to its end, whatever becomes of
-    /// the asker.
+    /// Waits for a permit and opens a transaction. A task carries it to its end, whatever becomes
+    /// of the asker.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let _begun = self.tasks.token();
         let permit = tokio::select! {

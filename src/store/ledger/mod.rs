@@ -1,15 +1,15 @@
 //! The ledger: the way of all that is written. What it promises:
 //!
-//! - Nothing is answered before it is durable. If a commit fails, nothing of its transaction exists,
-//!   and all of it is answered with the error.
+//! - Nothing is answered before it is durable. If a commit fails, nothing of its transaction
+//!   exists, and all of it is answered with the error.
 //! - A job that fails, or is dropped, changes nothing, and those beside it go on.
 //! - Events leave in the order of the commits, before the requests that caused them are answered.
 //!
 //! On SQLite one [task](writing) writes what is queued in groups. A group is what has been queued
-//! while the group before it was written. It shares a transaction, and so the fsync: its messages and
-//! marks are written together, as a [batch](super::batch), then its jobs run one after the other,
-//! each on the open transaction that [`Tx`] lends it; after 5 ms the remaining jobs are left to the
-//! next group, so that messages do not wait for them.
+//! while the group before it was written. It shares a transaction, and so the fsync: its messages
+//! and marks are written together, as a [batch](super::batch), then its jobs run one after the
+//! other, each on the open transaction that [`Tx`] lends it; after 5 ms the remaining jobs are left
+//! to the next group, so that messages do not wait for them.
 //!
 //! On PostgreSQL transactions run beside each other: [batches] of messages and marks, each chat in
 //! one at a time, and [jobs], each in a transaction of its own. Other nodes write there too; all
@@ -181,8 +181,8 @@ impl Tx {
         self.end(events, false).await
     }
 
-    /// The same, and no other job runs before that: for a caller that holds a lock over the commit
-    /// which another job may wait for.
+    /// Commits like [`commit`](Tx::commit), and lets no other job run before that: for a caller
+    /// that holds a lock over the commit which another job may wait for.
     pub async fn commit_at_once(
         self,
         events: impl IntoIterator<Item = Event>,

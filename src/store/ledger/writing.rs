@@ -125,7 +125,7 @@ impl Writing {
         }
     }
 
-    /// Writes a group into an open transaction, its events too; none if it is to change nothing.
+    /// Writes a group into an open transaction, its events too; `None` if it is to change nothing.
     async fn fill(
         &mut self,
         transaction: &Arc<Mutex<Transaction>>,
@@ -190,7 +190,7 @@ impl Writing {
     }
 }
 
-/// Runs a job; none if it is to change nothing.
+/// Runs a job; `None` if it is to change nothing.
 async fn run(
     transaction: &Arc<Mutex<Transaction>>,
     exit: &Exit,

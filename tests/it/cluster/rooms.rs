@@ -11,8 +11,8 @@ use crate::support::rpc::{call, room_of, state};
 use crate::support::steps::{channel, of_chat};
 use crate::support::{TestServer, message, services, soon};
 
-/// Two nodes, the second of which reaches Redis through this, and the first of which has been up for
-/// so long that it deletes rooms.
+/// Two nodes, the second of which reaches Redis through this, and the first of which has been up
+/// for so long that it deletes rooms.
 async fn start() -> Option<(Processes, Proxy)> {
     let (postgres, redis) = (services::postgres()?, services::redis()?);
     let database = services::database(&postgres).await;

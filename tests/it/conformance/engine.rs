@@ -11,8 +11,8 @@ use super::{Both, Polling, Rule, WebSocket, hold, is_like};
 use crate::support::TestServer;
 use crate::support::transports::{Opening, Transport};
 
-/// A request of a new session: what it is, its method or `WS` for a WebSocket, its query, the status
-/// that it is answered with, and the body or the WebSocket's first packet.
+/// A request of a new session: what it is, its method or `WS` for a WebSocket, its query, the
+/// status that it is answered with, and the body or the WebSocket's first packet.
 type Handshake = (&'static str, &'static str, &'static str, u16, &'static str);
 
 const HANDSHAKES: [Handshake; 20] = [

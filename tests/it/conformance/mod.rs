@@ -22,8 +22,8 @@ use self::Over::{Both, Polling, WebSocket};
 /// - `> 2` sends a packet. It must be taken, unless the next step is that the session closes.
 /// - `+ 0102` sends bytes, as the transport carries them.
 /// - `post 1:2` sends a polling client's body as it is.
-/// - `< 3` is the packet that must come next, but for pings of the server, which are answered; `…` in
-///   it stands for anything.
+/// - `< 3` is the packet that must come next, but for pings of the server, which are answered; `…`
+///   in it stands for anything.
 /// - `poll 1:3` is the body of the next poll; so does `…` here.
 /// - `closed`: the session ends, and brings nothing but pings until then.
 /// - `works`: a request is answered with the next packet.

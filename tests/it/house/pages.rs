@@ -1,11 +1,11 @@
 //! What the pages and comments say of the sources: the files and functions that they name are
-//! there, links lead somewhere, the protocol names all that clients send and get, and what is
-//! promised has its tests.
+//! there, links lead somewhere, lines are short, the protocol names all that clients send and get,
+//! and what is promised has its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::house::imports::sources;
+use crate::house::imports::{sources, sources_in};
 
 /// What a comment that names a file ends with.
 const ENDINGS: [&str; 7] = [".rs", ".md", ".sql", ".json", ".mjs", ".toml", ".yaml"];
@@ -48,6 +48,21 @@ fn lines_of_pages_can_be_read_side_by_side() {
             let has_spaces = line.trim().contains(' ');
             if line.chars().count() > 100 && !code && !line.starts_with('|') && has_spaces {
                 long.push(format!("{}:{}", page.display(), at + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "longer than 100 characters: {long:#?}");
+}
+
+#[test]
+fn lines_of_comments_can_be_read_side_by_side() {
+    let mut long = Vec::new();
+    for folder in ["src", "tests"] {
+        for (path, text) in sources_in(folder) {
+            for (at, line) in text.lines().enumerate() {
+                if line.chars().count() > 100 && line.trim_start().starts_with("//") {
+                    long.push(format!("{folder}/{}:{}", path.display(), at + 1));
+                }
             }
         }
     }

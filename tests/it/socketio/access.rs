@@ -10,8 +10,8 @@ use crate::support::stage::Stage;
 use crate::support::steps::{channel, of_chat, of_chat_and, table};
 use crate::support::{TestServer, message};
 
-/// What each request comes to, where `mark-unread` is a `mark-read` that goes back: `ok`, `forbid` (`forbidden`), `none` (`not_found`), `confl`
-/// (`conflict`) or `unauth` (`unauthenticated`).
+/// What each request comes to, where `mark-unread` is a `mark-read` that goes back: `ok`, `forbid`
+/// (`forbidden`), `none` (`not_found`), `confl` (`conflict`) or `unauth` (`unauthenticated`).
 ///
 /// A chat does not exist for those who get `none`: they get the same for the id of no chat. The
 /// owner, the member and the mate are in the team; the guest is a member of the chat who is

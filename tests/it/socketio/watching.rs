@@ -18,8 +18,9 @@ impl Client {
         watched["users"][0].clone()
     }
 
-    /// Waits until it is told that this user has come, or gone. Of no other user is it told anything
-    /// before; that one has come may be told once more, just after the client began to watch.
+    /// Waits until it is told that this user has come, or gone. Of no other user is it told
+    /// anything before; that one has come may be told once more, just after the client began to
+    /// watch.
     async fn sees(&mut self, user: &str, online: bool) -> Value {
         loop {
             let told = self.next_of("presence").await;

@@ -154,7 +154,8 @@ async fn where_there_is_no_room_for_it_that_place_is_named() {
     let directory = new_file().await;
     let copies = TempDir::new().unwrap();
     let file = copies.path().join("copy.db");
-    // A file that may not grow is a disk that is full; there is room for what is beside the database.
+    // A file that may not grow is a disk that is full; there is room for what is beside the
+    // database.
     let output = Command::new("sh")
         .args(["-c", r#"trap "" XFSZ; ulimit -f 100; exec "$0" "$@""#])
         .args([env!("CARGO_BIN_EXE_chinwag"), "backup", "--database-url"])

@@ -23,8 +23,8 @@ fn text(at: usize) -> String {
     format!("secret{at:05}secret-{}", "x".repeat(length))
 }
 
-/// Says `count` texts in several chats and edits or deletes every second one; returns the numbers of
-/// those that are gone, and of those that stay.
+/// Says `count` texts in several chats and edits or deletes every second one; returns the numbers
+/// of those that are gone, and of those that stay.
 async fn make_secrets(ann: &mut Client, count: usize) -> (Vec<usize>, Vec<usize>) {
     let mut chats = Vec::new();
     for at in 0..5 {

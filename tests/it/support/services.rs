@@ -1,5 +1,5 @@
-//! PostgreSQL, Redis, Kafka and S3 for the tests that need them; `tests/services/README.md` says how
-//! to have them.
+//! PostgreSQL, Redis, Kafka and S3 for the tests that need them; `tests/services/README.md` says
+//! how to have them.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -31,8 +31,8 @@ pub fn kafka() -> Option<String> {
     given("kafka")
 }
 
-/// The URL of a place in a store that speaks S3; the AWS variables lead there. None: the test cannot
-/// run.
+/// The URL of a place in a store that speaks S3; the AWS variables lead there. None: the test
+/// cannot run.
 #[cfg(feature = "s3")]
 pub fn s3() -> Option<String> {
     given("s3")

@@ -47,8 +47,9 @@ pub enum TokenHolder {
     User { id: String, until: Time },
 }
 
-/// A token of the host application for a user, as a server with these settings takes it: signed with
-/// `jwt_secret`, and for the first `jwt_audience` and of the first `jwt_issuer`, if there are any.
+/// A token of the host application for a user, as a server with these settings takes it: signed
+/// with `jwt_secret`, and for the first `jwt_audience` and of the first `jwt_issuer`, if there are
+/// any.
 pub fn host_token(
     config: &Config,
     external_id: &str,
