@@ -24,10 +24,9 @@ const server = await serverForThisFile();
 test('the script chats', { timeout: 60_000 }, async () => {
   const [script, ...others] = codeOf('js');
   assert.deepEqual(others, []);
-  const imported = page.match(/`(import [^`]*)`/)[1];
   const directory = mkdtempSync(path.join(tmpdir(), 'chinwag-readme-'));
   symlinkSync(packages, path.join(directory, 'node_modules'));
-  const text = `${imported}\n${script}`.replaceAll('http://127.0.0.1:3000', server.url);
+  const text = script.replaceAll('http://127.0.0.1:3000', server.url);
   writeFileSync(path.join(directory, 'chat.mjs'), text);
   const stdio = ['ignore', 'pipe', 'inherit'];
   const child = spawn('node', ['chat.mjs'], { cwd: directory, stdio });
