@@ -6,8 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::clock::Time;
 use crate::doors::requests::fields::{
-    Before, Beginning, Caption, Channel, End, GivenName, Limit, Mentions, PasswordToTry, Trimmed,
+    Beginning, Caption, Channel, End, GivenName, Mentions, PasswordToTry, Trimmed,
 };
+use crate::doors::requests::pages::{Before, Limit};
 use crate::model::{
     Body, ChannelName, ChatId, ClientId, Data, Description, ExternalId, Extras, FileId, FileName,
     FileType, Handle, InvitationId, List, MessageId, Name, Password, Photo, ReactionText, Reason,

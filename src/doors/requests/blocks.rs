@@ -1,7 +1,8 @@
 //! `block-user`, `unblock-user`, `list-blocked`
 
-use super::fields::{Limit, request};
+use super::fields::request;
 use super::named::NamedUser;
+use super::pages::Limit;
 use super::people_views::{BlockedView, OfPerson};
 use super::{Answer, Answered, Call};
 use crate::model::UserId;

@@ -1,11 +1,11 @@
-//! `edit-message`, `delete-message`, `react`, `pin-message`, `list-changes`: what becomes of
-//! messages.
+//! `edit-message`, `delete-message`, `list-changes`: what becomes of messages.
 
-use super::fields::{Id, Limit, Mentions, request};
+use super::fields::{Id, Mentions, request};
 use super::named::NamedMessage;
+use super::pages::Limit;
 use super::views::messages::{Changes, MessageView};
 use super::{Answer, Answered, Call};
-use crate::model::{Body, Changed, ChatId, Data, Edit, MessageId, ReactionText};
+use crate::model::{Body, ChatId, Data, Edit, MessageId};
 
 request! {
     /// What is to be changed of a message.
@@ -28,28 +28,6 @@ request! {
         data: Option<Data>,
     }
 
-    /// A reaction to a message.
-    React {
-        /// The chat that the message is in.
-        chat: Id<ChatId>,
-        /// The message.
-        message: Id<MessageId>,
-        /// A text of 1 to 64 bytes, mostly an emoji.
-        reaction: ReactionText,
-        /// False takes it back.
-        on: Option<bool>,
-    }
-
-    /// A message to pin.
-    PinMessage {
-        /// The chat that the message is in.
-        chat: Id<ChatId>,
-        /// The message.
-        message: Id<MessageId>,
-        /// False takes the pin off.
-        on: Option<bool>,
-    }
-
     /// A page of the messages that were changed.
     ListChanges {
         /// The chat.
@@ -68,24 +46,14 @@ pub async fn edit_message(call: Call<'_>, asked: EditMessage) -> Answered<Messag
         return Err(call.body.invalid("message", "must have value, mentions or data to change"));
     }
     let actor = call.actor().await?;
-    answer(&call.app.edit_message(&actor, asked.chat.id, id, edit).await?)
+    Answer::new(&MessageView::from(&call.app.edit_message(&actor, asked.chat.id, id, edit).await?))
 }
 
 pub async fn delete_message(call: Call<'_>, asked: NamedMessage) -> Answered<MessageView<'_>> {
     let actor = call.actor().await?;
-    answer(&call.app.delete_message(&actor, asked.chat.id, asked.message.id).await?)
-}
-
-pub async fn react(call: Call<'_>, asked: React) -> Answered<MessageView<'_>> {
-    let (chat_id, id, on) = (asked.chat.id, asked.message.id, asked.on.unwrap_or(true));
-    let actor = call.actor().await?;
-    answer(&call.app.react(&actor, chat_id, id, asked.reaction, on).await?)
-}
-
-pub async fn pin_message(call: Call<'_>, asked: PinMessage) -> Answered<MessageView<'_>> {
-    let (chat_id, id, on) = (asked.chat.id, asked.message.id, asked.on.unwrap_or(true));
-    let actor = call.actor().await?;
-    answer(&call.app.pin_message(&actor, chat_id, id, on).await?)
+    Answer::new(&MessageView::from(
+        &call.app.delete_message(&actor, asked.chat.id, asked.message.id).await?,
+    ))
 }
 
 pub async fn list_changes(call: Call<'_>, asked: ListChanges) -> Answered<Changes<'_>> {
@@ -93,8 +61,4 @@ pub async fn list_changes(call: Call<'_>, asked: ListChanges) -> Answered<Change
     let viewer = call.viewer().await?;
     let page = call.app.list_changes(&viewer, asked.chat.id, asked.after, limit).await?;
     Answer::new(&Changes::from(&page))
-}
-
-fn answer(changed: &Changed) -> Answered<MessageView<'_>> {
-    Answer::new(&MessageView::new(&changed.message, &changed.user))
 }

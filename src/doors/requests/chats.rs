@@ -1,10 +1,11 @@
-//! Chats, and one's own part in them.
+//! Chats: made, listed, changed, joined, left, deleted.
 
-use super::fields::{Before, History, Id, Limit, request};
-use super::named::{NamedChat, NamedMember, NamedUser};
+use super::fields::{History, Id, request};
+use super::named::{NamedChat, NamedMember};
+use super::pages::{Before, Limit, cursor};
 use super::views::chats::{ChatView, Chats, OwnChat};
 use super::views::{OfChat, OfId};
-use super::{Answer, Answered, Call, cursor};
+use super::{Answer, Answered, Call};
 use crate::domain::Actor;
 use crate::model::{
     Chat, ChatChange, ChatId, ClientId, Data, Description, ListedChat, Name, NewChat, TeamId,
@@ -88,11 +89,6 @@ pub async fn create_chat(call: Call<'_>, asked: CreateChat) -> Answered<OfChat<C
     }
 }
 
-pub async fn open_direct(call: Call<'_>, asked: NamedUser) -> Answered<OfChat<OwnChat<'_>>> {
-    let actor = call.actor().await?;
-    own_answer(&call.app.open_direct(&actor, &asked.user.id).await?)
-}
-
 pub async fn list_chats(call: Call<'_>, asked: ListChats) -> Answered<Chats<'_>> {
     let limit = Limit::of(asked.limit, call.app.limits());
     let before = asked.before.map(|Before(place)| place);
@@ -122,7 +118,8 @@ pub async fn update_chat(call: Call<'_>, asked: UpdateChat) -> Answered<OfChat<C
 
 pub async fn join_chat(call: Call<'_>, asked: NamedChat) -> Answered<OfChat<OwnChat<'_>>> {
     let actor = call.actor().await?;
-    own_answer(&call.app.join_chat(&actor, asked.chat.id).await?)
+    let listed = call.app.join_chat(&actor, asked.chat.id).await?;
+    Answer::new(&OfChat { chat: OwnChat::new(&listed, None) })
 }
 
 pub async fn leave_chat(call: Call<'_>, asked: NamedChat) -> Answered<OfChat<ChatView<'_>>> {
@@ -158,9 +155,4 @@ fn pushed_chat<'a>(
 
 fn chat_answer<'a>(chat: impl Into<ChatView<'a>>) -> Answered<OfChat<ChatView<'a>>> {
     Answer::new(&OfChat { chat: chat.into() })
-}
-
-/// The same for a chat that the actor is a member of.
-fn own_answer(listed: &ListedChat) -> Answered<OfChat<OwnChat<'_>>> {
-    Answer::new(&OfChat { chat: OwnChat::new(listed, None) })
 }

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::views::SYSTEM;
 use crate::clock::Time;
@@ -12,7 +11,7 @@ use crate::error::Error;
 use crate::model::{
     Body, ChannelName, ChatId, ClientId, Data, Description, ExternalId, Extras, FileId, Handle,
     InvitationId, MessageId, MessageType, Name, Password, Photo, Problem, ReactionText, Reason,
-    Role, SearchPlace, SearchText, TeamId, UserId, parse_id, read_id,
+    Role, SearchText, TeamId, UserId, parse_id,
 };
 
 /// So many things can be named in one list of objects.
@@ -157,10 +156,7 @@ texts! {
         "erase" => Ok(OldMessages::Erase),
         _ => Err(Problem::Invalid("must be keep or erase")),
     };
-    SearchPlace => |text, _| SearchPlace::parse(text).ok_or(NO_NEXT);
 }
-
-const NO_NEXT: Problem = Problem::Invalid("must be the next of an earlier page");
 
 macro_rules! ids {
     ($($type:ty)*) => {$(
@@ -243,36 +239,6 @@ impl Field for Mentions {
         let once =
             |ids: Vec<UserId>| ids.into_iter().filter(|id| seen.insert(id.clone())).collect();
         Ok(mentions.map(once).map(Mentions))
-    }
-}
-
-/// How many items a page has at most.
-pub struct Limit(i64);
-
-impl Field for Limit {
-    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
-        Ok(input.optional_number(key, 1)?.map(Limit))
-    }
-}
-
-impl Limit {
-    /// Lowered to the maximum, which it also defaults to.
-    pub fn of(asked: Option<Limit>, limits: &Limits) -> usize {
-        let max = limits.max_page;
-        asked.map_or(max, |Limit(limit)| usize::try_from(limit).unwrap_or(max).min(max))
-    }
-}
-
-/// Where a page begins: what an earlier one called `next`.
-pub struct Before<Id>(pub (Time, Id));
-
-impl<Id: From<Uuid>> Field for Before<Id> {
-    fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
-        let read = |text: &str| {
-            let (micros, id) = text.split_once('.')?;
-            Some(Before((Time::from_micros(micros.parse().ok()?), read_id(id)?)))
-        };
-        input.optional_text(key, |text, _| read(text).ok_or(NO_NEXT))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Invitations: made, listed, answered.
 
-use super::fields::{Before, Id, Limit, request};
+use super::fields::{Id, request};
 use super::named::NamedMember;
+use super::pages::{Before, Limit, cursor};
 use super::views::{InvitationView, Invitations, OfInvitation};
-use super::{Answer, Answered, Call, cursor};
+use super::{Answer, Answered, Call};
 use crate::model::{Invitation, InvitationId};
 
 request! {

@@ -1,6 +1,7 @@
 //! `list-members`
 
-use super::fields::{Id, Limit, request};
+use super::fields::{Id, request};
+use super::pages::Limit;
 use super::people_views::MembersView;
 use super::{Answer, Answered, Call};
 use crate::model::{ChatId, UserId};

@@ -1,6 +1,7 @@
 //! `list-messages`, `new-message`
 
-use super::fields::{Caption, End, Id, Limit, Mentions, request};
+use super::fields::{Caption, End, Id, Mentions, request};
+use super::pages::Limit;
 use super::views::messages::{MessageView, Messages};
 use super::{Answer, Answered, Call};
 use crate::clock::Time;

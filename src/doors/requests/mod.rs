@@ -2,78 +2,55 @@
 //! encodes what that returns. It serves Socket.IO and HTTP alike (docs/protocol.md, "Requests").
 
 mod blocks;
+mod call;
 mod changes;
 mod chats;
+mod deletions;
+mod direct;
 pub mod fields;
+mod hearing;
 mod invitations;
 mod members;
+mod membership;
 mod messages;
 mod moderation;
 mod named;
+pub mod pages;
 mod people;
 pub mod people_views;
+mod pins;
 mod public_chats;
-mod reading;
+mod reactions;
+mod receipts;
 mod roles;
-mod rooms;
 mod search;
 mod signals;
 mod single;
 mod teams;
+mod typing;
 mod users;
 pub mod views;
+mod watching;
 
-use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::asked::{Asked, nearest};
 use super::input::Input;
 use super::shape::Shape;
-use crate::clock::Time;
-use crate::domain::{Actor, App, Connection, Viewer};
+use crate::domain::App;
 use crate::error::Error;
-use crate::model::{ChatId, UserId};
+use crate::model::ChatId;
+use call::{Answered, Call, Nothing};
 use fields::Request;
 use views::OfChat;
 use views::chats::{ChatView, OwnChat};
 use views::messages::MessageView;
 
+pub use call::{Answer, Asker, Named};
 pub use single::answer_single;
-
-/// Who asks: a socket, or one request by itself.
-pub trait Asker: Sync {
-    fn connection(&self) -> &Connection;
-
-    /// Who acts in a request that names this user, if anybody does. Errors: those of
-    /// [`App::claim`](crate::domain::App::claim).
-    fn act(&self, named: Named) -> BoxFuture<'_, Result<Option<Actor>, Error>>;
-
-    /// Whether it is pushed what this user is pushed.
-    fn hears_as(&self, user_id: &UserId) -> bool;
-}
-
-/// Whom a request names to act.
-pub enum Named {
-    Nobody,
-    /// For this request, as `actor`.
-    Actor(UserId),
-    /// For this and those that follow on the same socket, as `user`.
-    User(UserId),
-}
-
-/// One request.
-struct Call<'a> {
-    asker: &'a dyn Asker,
-    app: &'a Arc<App>,
-    body: Input<'a>,
-    user: User,
-}
 
 /// A row of the table.
 pub struct Row {
@@ -101,19 +78,6 @@ enum User {
     /// The same, of an event that concerns a socket.
     SocketOther,
 }
-
-/// What a request is answered with: JSON of the type `Of`, while that is to be compared with the
-/// row's.
-pub struct Answer<Of = ()> {
-    pub json: String,
-    /// Whether those who are of the chat also get it as a push: then they need no other event.
-    pub pushed: bool,
-    // As what takes an `Of`, so that an answer outlives what its body has borrowed.
-    of: PhantomData<fn(Of)>,
-}
-
-/// What the function of a row gives.
-type Answered<Of> = Result<Answer<Of>, Error>;
 
 /// Writes the functions that use the table of events.
 macro_rules! events {
@@ -156,11 +120,11 @@ events! {
         "update-user" (Other) "Change your name, photo, handle or data"
             => people::update_user as people::UpdateUser => people_views::OfPerson<'_>;
         "delete-user" (Other) "Delete yourself, or as the service any user"
-            => people::delete_user as people::DeleteUser => people_views::OfUserId<'_>;
+            => deletions::delete_user as deletions::DeleteUser => people_views::OfUserId<'_>;
         "watch-users" (SocketOther) "Watch when users come, go and change"
-            => people::watch_users as people::WatchUsers => people_views::PeopleView<'_>;
+            => watching::watch_users as watching::WatchUsers => people_views::PeopleView<'_>;
         "unwatch-users" (SocketOther) "Stop watching users"
-            => people::unwatch_users as people::WatchUsers => people_views::PeopleView<'_>;
+            => watching::unwatch_users as watching::WatchUsers => people_views::PeopleView<'_>;
         "block-user" (Other) "Block a user, who can no longer reach you"
             => blocks::block_user as named::NamedUser => people_views::OfPerson<'_>;
         "unblock-user" (Other) "Unblock a user"
@@ -172,7 +136,7 @@ events! {
         "create-chat" (Actor) "Make a chat with its first members"
             => chats::create_chat as chats::CreateChat => OfChat<ChatView<'_>>;
         "open-direct" (Other) "Find or make the private chat of you and another user"
-            => chats::open_direct as named::NamedUser => OfChat<OwnChat<'_>>;
+            => direct::open_direct as named::NamedUser => OfChat<OwnChat<'_>>;
         "list-chats" (Actor) "List your chats, latest activity first"
             => chats::list_chats as chats::ListChats => views::chats::Chats<'_>;
         "list-public-chats" (Other) "List the public chats, latest activity first"
@@ -192,21 +156,21 @@ events! {
         "remove-member" (Other) "Remove another member from a chat"
             => chats::remove_member as named::NamedMember => OfChat<ChatView<'_>>;
         "mark-read" (Actor) "Say how far you have read"
-            => reading::mark_read as reading::MarkRead => OfChat<views::ReadView>;
+            => receipts::mark_read as receipts::MarkRead => OfChat<views::ReadView>;
         "count-unread" (Other) "Count what is unread in all your chats"
-            => reading::count_unread as fields::NoFields => reading::UnreadView;
+            => receipts::count_unread as fields::NoFields => receipts::UnreadView;
         "update-membership" (Other) "Mute, pin or archive a chat for yourself"
-            => reading::update_membership as reading::UpdateMembership => OfChat<OwnChat<'_>>;
+            => membership::update_membership as membership::UpdateMembership => OfChat<OwnChat<'_>>;
     }
     "Moderation" {
         "set-role" (Other) "Make a member the owner, a moderator or neither"
             => roles::set_role as roles::SetRole => people_views::OfMember<'_>;
         "mute-member" (Other) "Keep a member from sending"
-            => roles::mute_member as roles::Restriction => people_views::OfMember<'_>;
+            => moderation::mute_member as moderation::Restriction => people_views::OfMember<'_>;
         "unmute-member" (Other) "Let a muted member send again"
-            => roles::unmute_member as named::NamedMember => people_views::OfMember<'_>;
+            => moderation::unmute_member as named::NamedMember => people_views::OfMember<'_>;
         "ban-member" (Other) "Ban a user from a chat"
-            => moderation::ban_member as roles::Restriction => moderation::Banned<'_>;
+            => moderation::ban_member as moderation::Restriction => moderation::Banned<'_>;
         "unban-member" (Other) "End a user's ban"
             => moderation::unban_member as named::NamedMember => moderation::Banned<'_>;
         "list-bans" (Other) "List the users who are banned from a chat"
@@ -226,23 +190,23 @@ events! {
         "delete-message" (Other) "Delete a message"
             => changes::delete_message as named::NamedMessage => MessageView<'_>;
         "react" (Other) "React to a message, or take that back"
-            => changes::react as changes::React => MessageView<'_>;
+            => reactions::react as reactions::React => MessageView<'_>;
         "pin-message" (Other) "Pin a message, or take the pin off"
-            => changes::pin_message as changes::PinMessage => MessageView<'_>;
+            => pins::pin_message as pins::PinMessage => MessageView<'_>;
         "list-changes" (Other) "List the messages that were changed"
             => changes::list_changes as changes::ListChanges => views::messages::Changes<'_>;
     }
     "Typing and signals" {
         "typing" (Other) "Say that you are writing, or have stopped"
-            => signals::typing as signals::Typing => Nothing;
+            => typing::typing as typing::Typing => Nothing;
         "signal" (Other) "Send the others something that is not stored"
             => signals::signal as signals::Signal => Nothing;
     }
     "Rooms" {
         "subscribe" (Socket) "Subscribe to a chat's room, or to the system channel"
-            => rooms::subscribe as rooms::Subscription => views::rooms::ChannelView;
+            => hearing::subscribe as hearing::Subscription => views::rooms::ChannelView;
         "unsubscribe" (Socket) "Unsubscribe from a chat's room, or from the system channel"
-            => rooms::unsubscribe as rooms::Subscription => views::rooms::ChannelView;
+            => hearing::unsubscribe as hearing::Subscription => views::rooms::ChannelView;
     }
     "Invitations" {
         "invite" (Other) "Invite a user to a chat"
@@ -314,58 +278,4 @@ pub async fn answer(
         asked.note("actor".to_owned());
     }
     call(row.event, Call { asker, app, body, user: row.user }).await
-}
-
-/// The answer to what brings none.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Done")]
-pub struct Nothing {}
-
-impl<Of: Serialize> Answer<Of> {
-    fn new(body: &Of) -> Answered<Of> {
-        let json = serde_json::to_string(body).map_err(|_| Error::Internal(None))?;
-        Ok(Answer { json, pushed: false, of: PhantomData })
-    }
-
-    fn pushed(self, pushed: bool) -> Answer<Of> {
-        Answer { pushed, ..self }
-    }
-}
-
-impl Call<'_> {
-    /// Whether the connection hears the chat as one of the users that it acts as; `member` says
-    /// whether the actor is a member for sure, of which the audience may hear only now.
-    fn hears(&self, actor: &Actor, chat_id: ChatId, member: bool) -> bool {
-        let as_actor = member && self.asker.hears_as(actor.user_id());
-        as_actor || self.app.hears_as_member(self.asker.connection().id(), chat_id)
-    }
-
-    /// Whom the request names to act. Errors: `invalid`.
-    fn named(&self) -> Result<Named, Error> {
-        if let Some(actor) = self.body.optional_object("actor")? {
-            return Ok(Named::Actor(actor.id("id", UserId::parse)?));
-        }
-        match (self.user, self.body.optional_object("user")?) {
-            (User::Actor | User::Socket, Some(user)) => {
-                Ok(Named::User(user.id("id", UserId::parse)?))
-            }
-            _ => Ok(Named::Nobody),
-        }
-    }
-
-    /// Who acts. Errors: `unauthenticated` if nobody does; as of [`Asker::act`].
-    async fn actor(&self) -> Result<Actor, Error> {
-        self.asker.act(self.named()?).await?.ok_or(Error::NO_USER)
-    }
-
-    /// The same for requests that need no user.
-    async fn viewer(&self) -> Result<Viewer, Error> {
-        let actor = self.asker.act(self.named()?).await?;
-        Ok(actor.map_or_else(|| self.asker.connection().viewer(), |actor| Viewer::from(&actor)))
-    }
-}
-
-/// What a page calls `next`: the time and the id of its last item.
-fn cursor((time, id): (Time, impl Display)) -> String {
-    format!("{}.{id}", time.as_micros())
 }

@@ -1,19 +1,29 @@
-//! `ban-member`, `unban-member`, `list-bans`, `report-message`
+//! `mute-member`, `unmute-member`, `ban-member`, `unban-member`, `list-bans`, `report-message`
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::fields::{Id, Limit, request};
+use super::fields::{Id, request};
 use super::members::ListMembers;
 use super::named::NamedMember;
-use super::people_views::PersonView;
-use super::roles::Restriction;
+use super::pages::Limit;
+use super::people_views::{MemberView, OfMember, PersonView};
 use super::views::OfId;
 use super::{Answer, Answered, Call, Nothing};
 use crate::clock::Time;
 use crate::model::{Ban, ChatId, MessageId, Reason, UserId};
 
 request! {
+    /// A user who is kept from something in a chat.
+    Restriction {
+        /// The chat.
+        chat: Id<ChatId>,
+        /// The user.
+        user: Id<UserId>,
+        /// Until when; without it, for good.
+        until: Option<Time>,
+    }
+
     /// A message to report.
     ReportMessage {
         /// The chat that the message is in.
@@ -23,6 +33,18 @@ request! {
         /// Why.
         reason: Option<Reason>,
     }
+}
+
+pub async fn mute_member(call: Call<'_>, asked: Restriction) -> Answered<OfMember<'_>> {
+    let actor = call.actor().await?;
+    let member = call.app.mute_member(&actor, asked.chat.id, &asked.user.id, asked.until).await?;
+    Answer::new(&OfMember { member: MemberView::from(&member) })
+}
+
+pub async fn unmute_member(call: Call<'_>, asked: NamedMember) -> Answered<OfMember<'_>> {
+    let actor = call.actor().await?;
+    let member = call.app.unmute_member(&actor, asked.chat.id, &asked.user.id).await?;
+    Answer::new(&OfMember { member: MemberView::from(&member) })
 }
 
 pub async fn ban_member(call: Call<'_>, asked: Restriction) -> Answered<Banned<'_>> {

@@ -1,8 +1,8 @@
-//! `list-users`, `update-user`, `delete-user`, `watch-users`, `unwatch-users`
+//! `list-users`, `update-user`
 
-use super::fields::{Beginning, Id, Limit, OldMessages, request};
-use super::people_views::{OfPerson, OfUserId, PeopleView};
-use super::views::OfId;
+use super::fields::{Beginning, request};
+use super::pages::Limit;
+use super::people_views::{OfPerson, PeopleView};
 use super::{Answer, Answered, Call};
 use crate::error::Error;
 use crate::model::{Data, ExternalId, Handle, Name, Naming, Photo, Problem, UserChange, UserId};
@@ -45,20 +45,6 @@ request! {
         /// A JSON object of yours; it replaces the one before, and `{}` clears it.
         data: Option<Data>,
     }
-
-    /// A user to delete.
-    DeleteUser {
-        /// Yourself, if it is absent; the service may name anybody.
-        user: Option<Id<Option<UserId>>>,
-        /// What becomes of what the user has said.
-        messages: OldMessages,
-    }
-
-    /// Users to watch.
-    WatchUsers {
-        /// The users.
-        users: Vec<Id<UserId>>,
-    }
 }
 
 pub async fn list_users(call: Call<'_>, asked: ListUsers) -> Answered<PeopleView<'_>> {
@@ -86,38 +72,6 @@ pub async fn update_user(call: Call<'_>, asked: UpdateUser) -> Answered<OfPerson
     let change = UserChange { name, photo, handle, data };
     let actor = call.actor().await?;
     Answer::new(&OfPerson::from(&call.app.update_user(&actor, change).await?))
-}
-
-pub async fn delete_user(call: Call<'_>, asked: DeleteUser) -> Answered<OfUserId<'_>> {
-    let named = asked.user.and_then(|user| user.id);
-    let erase = matches!(asked.messages, OldMessages::Erase);
-    let viewer = call.viewer().await?;
-    let user_id = match named {
-        Some(user_id) if viewer.user_id() != Some(&user_id) => {
-            call.app.delete_user(&viewer, &user_id, erase).await?;
-            user_id
-        }
-        Some(_) | None => {
-            let actor = call.actor().await?;
-            call.app.delete_self(&actor, erase).await?;
-            actor.user_id().clone()
-        }
-    };
-    Answer::new(&OfUserId { user: OfId { id: &user_id } })
-}
-
-pub async fn watch_users(call: Call<'_>, asked: WatchUsers) -> Answered<PeopleView<'_>> {
-    let users = asked.users.into_iter().map(|user| user.id).collect();
-    let viewer = call.viewer().await?;
-    let found = call.app.watch_users(call.asker.connection().id(), &viewer, users).await?;
-    Answer::new(&PeopleView::from(&found))
-}
-
-pub async fn unwatch_users(call: Call<'_>, asked: WatchUsers) -> Answered<PeopleView<'_>> {
-    let users = asked.users.into_iter().map(|user| user.id).collect();
-    let viewer = call.viewer().await?;
-    let found = call.app.unwatch_users(call.asker.connection().id(), &viewer, users).await?;
-    Answer::new(&PeopleView::from(&found))
 }
 
 /// One of the users of a request, by the first of the names that is there.

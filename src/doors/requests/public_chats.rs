@@ -1,8 +1,9 @@
 //! `list-public-chats`
 
-use super::fields::{Before, Beginning, Limit, request};
+use super::fields::{Beginning, request};
+use super::pages::{Before, Limit, cursor};
 use super::views::chats::{PublicChatView, PublicChats};
-use super::{Answer, Answered, Call, cursor};
+use super::{Answer, Answered, Call};
 use crate::model::ChatId;
 
 request! {

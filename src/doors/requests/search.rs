@@ -1,6 +1,7 @@
 //! `search-messages`
 
-use super::fields::{End, Limit, request};
+use super::fields::{End, request};
+use super::pages::Limit;
 use super::views::messages::FoundMessages;
 use super::{Answer, Answered, Call};
 use crate::clock::Time;

@@ -1,18 +1,10 @@
-//! `typing`, `signal`: what is not kept.
+//! `signal`: what is not kept.
 
 use super::fields::{AnyJson, Id, request};
 use super::{Answer, Answered, Call, Nothing};
 use crate::model::{ChatId, UserId};
 
 request! {
-    /// Whether you are writing.
-    Typing {
-        /// The chat.
-        chat: Id<ChatId>,
-        /// False if you have stopped.
-        on: Option<bool>,
-    }
-
     /// Something that is not stored.
     Signal {
         /// The chat whose members it goes to.
@@ -22,12 +14,6 @@ request! {
         /// Only these users get it, and always your own other sockets.
         to: Option<Vec<UserId>>,
     }
-}
-
-pub async fn typing(call: Call<'_>, asked: Typing) -> Answered<Nothing> {
-    let actor = call.actor().await?;
-    call.app.typing(&actor, asked.chat.id, asked.on.unwrap_or(true)).await?;
-    Answer::new(&Nothing {})
 }
 
 pub async fn signal(call: Call<'_>, asked: Signal) -> Answered<Nothing> {

@@ -1,11 +1,15 @@
 //! What the pages and comments say of the sources: the files and functions that they name are
-//! there, links lead somewhere, lines are short, the protocol names all that clients send and get,
-//! and what is promised has its tests.
+//! there, a feature has one name everywhere, links lead somewhere, lines are short, the protocol
+//! names all that clients send and get, and what is promised has its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::house::imports::{sources, sources_in};
+
+/// The events whose tests fill a file of their own beside the feature's.
+const TESTED_ELSEWHERE: [(&str, &str); 2] =
+    [("list-messages", "reading"), ("remove-member", "owners")];
 
 /// What a comment that names a file ends with.
 const ENDINGS: [&str; 7] = [".rs", ".md", ".sql", ".json", ".mjs", ".toml", ".yaml"];
@@ -17,6 +21,31 @@ fn what_the_architecture_names_is_there() {
     assert!(names.len() > 100);
     let gone: Vec<_> = names.into_iter().filter(|name| !is_there(name, &sources)).collect();
     assert!(gone.is_empty(), "docs/ARCHITECTURE.md names what is not there: {gone:?}");
+}
+
+#[test]
+fn a_feature_is_found_by_its_name() {
+    let table = read("src/doors/requests/mod.rs");
+    let rows = between(&table, "\nevents! {", "\n}").split("\n            => ").skip(1);
+    let functions = rows.filter_map(|row| row.split(" as ").next()?.split_once("::"));
+    let functions = Vec::from_iter(functions);
+    let events = quoted(between(&table, "\nevents! {", "\n}"), &["        \""]);
+    assert_eq!(functions.len(), events.len());
+    let mut lost = Vec::new();
+    for (event, (module, function)) in events.into_iter().zip(functions) {
+        let domain = format!("src/domain/{module}.rs");
+        let is_named_so = function.replace('_', "-") == event;
+        if !is_named_so || !has_function(&read(&domain), function) {
+            lost.push(format!("{event} is {function} here, and {domain} has none of its name"));
+        }
+        let elsewhere = TESTED_ELSEWHERE.iter().find(|(it, _)| *it == event);
+        let file = elsewhere.map_or(module, |(_, file)| file);
+        let tests = format!("tests/it/socketio/{file}.rs");
+        if !read(&tests).contains(&format!("\"{event}\"")) {
+            lost.push(format!("{tests} never sends {event}"));
+        }
+    }
+    assert!(lost.is_empty(), "{lost:#?}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Chats: made, listed, joined, left.
+//! Chats: made, listed, joined, left; what clients keep of them.
 
 use serde_json::{Value, json};
 
+use crate::socketio::roles::Chat;
 use crate::support::nodes::Nodes;
 use crate::support::{Client, TestServer, as_pushed, assert_error, message};
 
@@ -269,4 +270,17 @@ async fn made_again_on_another_node_it_is_one() {
     let (one, two) =
         tokio::join!(ann.ask("create-chat", body.clone()), far.ask("create-chat", body));
     assert_eq!(one["chat"]["id"], two["chat"]["id"]);
+}
+
+#[tokio::test]
+async fn what_clients_keep_of_a_chat_is_replaced_and_cleared() {
+    let mut chat = Chat::new(true).await;
+    let keep = |data: Value| json!({ "chat": { "id": chat.id, "data": data } });
+    let (one, none, wrong) = (keep(json!({ "topic": 1 })), keep(json!({})), keep(json!([1])));
+    let large = keep(json!({ "x": "x".repeat(9000) }));
+    assert_eq!(chat.bob.ask("update-chat", one).await["chat"]["data"], json!({ "topic": 1 }));
+    assert_eq!(chat.eve.next_of("update-chat").await["chat"]["data"], json!({ "topic": 1 }));
+    assert_eq!(chat.bob.refused("update-chat", wrong).await["field"], "chat.data");
+    assert_eq!(chat.bob.refused("update-chat", large).await["code"], "too_large");
+    assert_eq!(chat.bob.ask("update-chat", none).await["chat"].get("data"), None);
 }

@@ -1,8 +1,8 @@
-//! History, and how far one has read it.
+//! History: the messages of a chat, in pages.
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestServer, assert_error, message};
+use crate::support::{Client, TestServer, assert_error};
 
 const NONE: [i64; 0] = [];
 
@@ -138,68 +138,6 @@ async fn a_message_over_a_pages_bytes_is_still_read() {
     let (seqs, page) = ask(&mut ann, &chat, json!({ "after_seq": 0 })).await;
     assert_eq!(seqs, [1]);
     assert_eq!(page["next"], json!({ "after_seq": 1 }));
-}
-
-#[tokio::test]
-async fn what_is_read_stays_read() {
-    let server = TestServer::start().await;
-    let mut bob = server.user("bob").await;
-    let mut ann = server.user("ann").await;
-    let chat = ann.chat("plans", true, &[&bob.id]).await;
-    for text in ["1", "2", "3"] {
-        ann.say(&chat, text).await;
-    }
-    bob.ask("new-message", message(&chat, "4, bob's own")).await;
-    ann.ask("new-message", message(&chat, "5")).await;
-    let read = |seq: Value| json!({ "chat": { "id": chat }, "seq": seq });
-    let answer = bob.ask("mark-read", read(json!(2))).await;
-    assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 2, "unread": 2 } }));
-    let answer = bob.ask("mark-read", read(json!(1))).await;
-    assert_eq!(answer["chat"]["read_seq"], 2, "it never goes back");
-    let answer = bob.ask("mark-read", read(json!(4))).await;
-    assert_eq!(answer["chat"]["unread"], 1);
-    let listed = bob.ask("list-chats", json!({})).await;
-    assert_eq!(listed["chats"][0]["unread"], 1);
-    let answer = bob.ask("mark-read", read(Value::Null)).await;
-    assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 5, "unread": 0 } }));
-    let answer = bob.ask("mark-read", read(json!(99))).await;
-    assert_eq!(answer["chat"]["read_seq"], 5, "nothing is read that is not there");
-    ann.ask("new-message", message(&chat, "6")).await;
-    let listed = bob.ask("list-chats", json!({})).await;
-    assert_eq!(listed["chats"][0]["unread"], 1);
-}
-
-#[tokio::test]
-async fn the_other_sockets_of_the_user_see_what_is_read() {
-    let server = TestServer::start().await;
-    let mut ann = server.user("ann").await;
-    let bob = server.user("bob").await;
-    let chat = ann.chat("plans", true, &[&bob.id]).await;
-    ann.say(&chat, "1").await;
-    let (mut tab1, mut tab2) = (server.user("bob").await, server.user("bob").await);
-    let answer = tab1.ask("mark-read", json!({ "chat": { "id": chat } })).await;
-    assert_eq!(ann.next("read").await["read_seq"], 1);
-    assert_eq!(tab2.next("mark-read").await, answer);
-    tab1.nothing_more().await;
-    ann.nothing_more().await;
-    tab1.tell("mark-read", json!({ "chat": { "id": chat } })).await;
-    assert_eq!(tab1.next("mark-read").await, answer, "the answer, as there was no ack");
-    tab1.nothing_more().await;
-}
-
-#[tokio::test]
-async fn only_members_read_on() {
-    let server = TestServer::start().await;
-    let mut ann = server.user("ann").await;
-    let chat = ann.chat("open", false, &[]).await;
-    ann.say(&chat, "1").await;
-    let mut bob = server.user("bob").await;
-    let of_chat = json!({ "chat": { "id": chat } });
-    assert_error(&bob.refused("mark-read", of_chat.clone()).await, "forbidden", None);
-    assert_eq!(ask(&mut bob, &chat, Value::Null).await.0, [1], "but all may read it");
-    bob.ask("join-chat", of_chat).await;
-    let listed = bob.ask("list-chats", json!({})).await;
-    assert_eq!(listed["chats"][0]["unread"], 0, "what was said before one came is read");
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
-//! How far others have read, and going back to read again.
+//! How far one has read: what is unread, what others see of it, and going back to read again.
 
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::socketio::membership::update;
 use crate::support::nodes::Nodes;
 use crate::support::steps::{channel, of_chat};
-use crate::support::{Client, TestServer, assert_error};
+use crate::support::{Client, TestServer, assert_error, message};
 
 fn read(chat: &str, seq: i64) -> Value {
     json!({ "chat": { "id": chat }, "seq": seq })
@@ -28,6 +29,69 @@ async fn say(client: &mut Client, chat: &str, times: usize, others: &mut [&mut C
             other.next("new-message").await;
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_read_stays_read() {
+    let server = TestServer::start().await;
+    let mut bob = server.user("bob").await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("plans", true, &[&bob.id]).await;
+    for text in ["1", "2", "3"] {
+        ann.say(&chat, text).await;
+    }
+    bob.ask("new-message", message(&chat, "4, bob's own")).await;
+    ann.ask("new-message", message(&chat, "5")).await;
+    let read = |seq: Value| json!({ "chat": { "id": chat }, "seq": seq });
+    let answer = bob.ask("mark-read", read(json!(2))).await;
+    assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 2, "unread": 2 } }));
+    let answer = bob.ask("mark-read", read(json!(1))).await;
+    assert_eq!(answer["chat"]["read_seq"], 2, "it never goes back");
+    let answer = bob.ask("mark-read", read(json!(4))).await;
+    assert_eq!(answer["chat"]["unread"], 1);
+    let listed = bob.ask("list-chats", json!({})).await;
+    assert_eq!(listed["chats"][0]["unread"], 1);
+    let answer = bob.ask("mark-read", read(Value::Null)).await;
+    assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 5, "unread": 0 } }));
+    let answer = bob.ask("mark-read", read(json!(99))).await;
+    assert_eq!(answer["chat"]["read_seq"], 5, "nothing is read that is not there");
+    ann.ask("new-message", message(&chat, "6")).await;
+    let listed = bob.ask("list-chats", json!({})).await;
+    assert_eq!(listed["chats"][0]["unread"], 1);
+}
+
+#[tokio::test]
+async fn the_other_sockets_of_the_user_see_what_is_read() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let bob = server.user("bob").await;
+    let chat = ann.chat("plans", true, &[&bob.id]).await;
+    ann.say(&chat, "1").await;
+    let (mut tab1, mut tab2) = (server.user("bob").await, server.user("bob").await);
+    let answer = tab1.ask("mark-read", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(ann.next("read").await["read_seq"], 1);
+    assert_eq!(tab2.next("mark-read").await, answer);
+    tab1.nothing_more().await;
+    ann.nothing_more().await;
+    tab1.tell("mark-read", json!({ "chat": { "id": chat } })).await;
+    assert_eq!(tab1.next("mark-read").await, answer, "the answer, as there was no ack");
+    tab1.nothing_more().await;
+}
+
+#[tokio::test]
+async fn only_members_read_on() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("open", false, &[]).await;
+    ann.say(&chat, "1").await;
+    let mut bob = server.user("bob").await;
+    let of_chat = json!({ "chat": { "id": chat } });
+    assert_error(&bob.refused("mark-read", of_chat.clone()).await, "forbidden", None);
+    let page = bob.ask("list-messages", of_chat.clone()).await;
+    assert_eq!(page["messages"][0]["seq"], 1, "but all may read it");
+    bob.ask("join-chat", of_chat).await;
+    let listed = bob.ask("list-chats", json!({})).await;
+    assert_eq!(listed["chats"][0]["unread"], 0, "what was said before one came is read");
 }
 
 #[tokio::test]
@@ -165,4 +229,36 @@ async fn members_on_another_node_are_told() {
     bob.done("mark-read", of_chat(&chat)).await;
     ann.nothing_more().await;
     bob.nothing_more().await;
+}
+
+#[tokio::test]
+async fn what_is_unread_is_counted_in_all_chats_but_the_muted() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let count = async |ann: &mut Client| {
+        let unread = ann.done("count-unread", json!({})).await;
+        (unread["chats"].as_i64().unwrap(), unread["messages"].as_i64().unwrap())
+    };
+    assert_eq!(count(&mut ann).await, (0, 0));
+    let mut chats = Vec::new();
+    for name in ["one", "two", "three"] {
+        chats.push(ann.chat(name, true, &[&bob.id]).await);
+        bob.next("create-chat").await;
+    }
+    for (chat, times) in [(0, 1), (1, 2)] {
+        for _ in 0..times {
+            bob.say(&chats[chat], "hello").await;
+        }
+    }
+    ann.done("new-message", message(&chats[2], "one's own")).await;
+    assert_eq!(count(&mut ann).await, (2, 3));
+    ann.done("update-membership", update(&chats[1], json!({ "muted": true }))).await;
+    assert_eq!(count(&mut ann).await, (1, 1));
+    ann.done("mark-read", of_chat(&chats[0])).await;
+    assert_eq!(count(&mut ann).await, (0, 0));
+    ann.done("update-membership", update(&chats[1], json!({ "muted": false }))).await;
+    assert_eq!(count(&mut ann).await, (1, 2));
+    let mut nobody = server.connect().await;
+    let error = nobody.refused("count-unread", json!({})).await;
+    assert_error(&error, "unauthenticated", None);
 }

@@ -6,16 +6,16 @@ use crate::support::nodes::Nodes;
 use crate::support::{Client, TestServer, soon};
 
 /// A chat of ann with bob, whom she makes a moderator, and eve.
-struct Chat {
-    server: TestServer,
-    ann: Client,
-    bob: Client,
-    eve: Client,
-    id: String,
+pub struct Chat {
+    pub server: TestServer,
+    pub ann: Client,
+    pub bob: Client,
+    pub eve: Client,
+    pub id: String,
 }
 
 impl Chat {
-    async fn new(private: bool) -> Chat {
+    pub async fn new(private: bool) -> Chat {
         let server = TestServer::start().await;
         let (mut ann, bob) = (server.user("ann").await, server.user("bob").await);
         let eve = server.user("eve").await;
@@ -26,7 +26,7 @@ impl Chat {
         Chat { server, ann, bob, eve, id }
     }
 
-    fn of(&self, user: &Client) -> Value {
+    pub fn of(&self, user: &Client) -> Value {
         json!({ "chat": { "id": self.id }, "user": { "id": user.id } })
     }
 
@@ -40,7 +40,7 @@ impl Chat {
     }
 }
 
-fn text(chat: &str, value: &str) -> Value {
+pub fn text(chat: &str, value: &str) -> Value {
     json!({ "chat": { "id": chat }, "message": { "type": "text", "value": value } })
 }
 
@@ -97,90 +97,6 @@ async fn a_chat_whose_owner_leaves_passes_to_the_moderator() {
 }
 
 #[tokio::test]
-async fn a_muted_member_reads_and_sends_nothing() {
-    let mut chat = Chat::new(true).await;
-    let (eve, ann) = (chat.of(&chat.eve), chat.of(&chat.ann));
-    // Not over one's equals, and not by members.
-    assert_eq!(chat.bob.refused("mute-member", ann).await["code"], "forbidden");
-    let bob = chat.of(&chat.bob);
-    assert_eq!(chat.eve.refused("mute-member", bob).await["code"], "forbidden");
-    let member = chat.bob.ask("mute-member", eve.clone()).await["member"].clone();
-    assert_eq!((&member["muted"], member.get("muted_until")), (&json!(true), None));
-    assert_eq!(chat.eve.next_of("member-changed").await["member"]["role"], "moderator");
-    assert_eq!(chat.eve.next_of("member-changed").await["member"]["muted"], true);
-    let refused = chat.eve.refused("new-message", text(&chat.id, "hm")).await;
-    assert_eq!(refused["code"], "forbidden");
-    chat.ann.ask("new-message", text(&chat.id, "hi")).await;
-    assert_eq!(chat.eve.next_of("new-message").await["msg"], "hi");
-    assert_eq!(chat.bob.ask("unmute-member", eve.clone()).await["member"].get("muted"), None);
-    chat.eve.ask("new-message", text(&chat.id, "at last")).await;
-    // Until a time.
-    let mut until = eve;
-    until["until"] = json!("2001-01-01T00:00:00Z");
-    let refused = chat.bob.refused("mute-member", until.clone()).await;
-    assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid"), &json!("until")));
-    until["until"] = json!("2999-01-01T00:00:00Z");
-    let member = chat.bob.ask("mute-member", until).await["member"].clone();
-    assert_eq!(member["muted_until"], "2999-01-01T00:00:00.000000Z");
-    let again = json!({ "chat": { "id": chat.id }, "user": { "id": chat.eve.id } });
-    // Whoever leaves and comes back is muted as before.
-    let of_chat = json!({ "chat": { "id": chat.id } });
-    chat.eve.ask("leave-chat", of_chat.clone()).await;
-    chat.ann.ask("invite", again.clone()).await;
-    let invitation = chat.eve.next_of("invitation").await["invitation"]["id"].clone();
-    chat.eve.ask("accept-invitation", json!({ "invitation": { "id": invitation } })).await;
-    assert_eq!(chat.eve.refused("new-message", text(&chat.id, "hm")).await["code"], "forbidden");
-    chat.bob.ask("unmute-member", again).await;
-    chat.eve.ask("new-message", text(&chat.id, "again")).await;
-}
-
-#[tokio::test]
-async fn a_banned_user_is_out_and_stays_out() {
-    for private in [true, false] {
-        let mut chat = Chat::new(private).await;
-        let hidden = if private { "not_found" } else { "forbidden" };
-        let of_chat = json!({ "chat": { "id": chat.id } });
-        let room = json!({ "channel": format!("room-{}", chat.id) });
-        chat.eve.ask("subscribe", room.clone()).await;
-        let (eve, ann, me) = (chat.of(&chat.eve), chat.of(&chat.ann), chat.of(&chat.bob));
-        assert_eq!(chat.bob.refused("ban-member", ann).await["code"], "forbidden");
-        assert_eq!(chat.bob.refused("ban-member", me).await["code"], "forbidden");
-        let banned = chat.bob.ask("ban-member", eve.clone()).await;
-        assert_eq!(
-            (&banned["member"]["user"]["id"], &banned["member"]["banned"]),
-            (&json!(chat.eve.id), &json!(true))
-        );
-        let pushed = chat.eve.next_of("remove-member").await;
-        assert!(!pushed["chat"]["users"].as_array().unwrap().contains(&json!(chat.eve.id)));
-        for (event, body) in [
-            ("join-chat", of_chat.clone()),
-            ("subscribe", room.clone()),
-            ("list-messages", of_chat.clone()),
-            ("new-message", text(&chat.id, "hm")),
-        ] {
-            assert_eq!(chat.eve.refused(event, body).await["code"], hidden, "{event}");
-        }
-        assert_eq!(chat.ann.refused("invite", eve.clone()).await["code"], "forbidden");
-        let bans = chat.ann.ask("list-bans", of_chat.clone()).await["bans"].clone();
-        assert_eq!(
-            (&bans[0]["user"]["id"], &bans[0]["by"]["id"]),
-            (&json!(chat.eve.id), &json!(chat.bob.id))
-        );
-        let outside = chat.eve.refused("list-bans", of_chat.clone()).await;
-        assert_eq!(outside["code"], hidden);
-        chat.ann.ask("new-message", text(&chat.id, "gone")).await;
-        chat.eve.nothing_more().await;
-        chat.bob.ask("unban-member", eve.clone()).await;
-        assert_eq!(chat.bob.refused("unban-member", eve.clone()).await["code"], "conflict");
-        assert_eq!(chat.ann.ask("list-bans", of_chat.clone()).await["bans"], json!([]));
-        match private {
-            true => chat.ann.ask("invite", eve).await,
-            false => chat.eve.ask("join-chat", of_chat).await,
-        };
-    }
-}
-
-#[tokio::test]
 async fn a_frozen_chat_takes_messages_from_moderators_alone() {
     let mut chat = Chat::new(true).await;
     let freeze = |frozen| json!({ "chat": { "id": chat.id, "frozen": frozen } });
@@ -210,19 +126,6 @@ async fn in_slow_mode_a_member_sends_once_in_a_while() {
     chat.bob.ask("new-message", text(&chat.id, "two")).await;
     assert_eq!(chat.bob.ask("update-chat", off).await["chat"].get("slow_mode"), None);
     chat.eve.ask("new-message", text(&chat.id, "two")).await;
-}
-
-#[tokio::test]
-async fn what_clients_keep_of_a_chat_is_replaced_and_cleared() {
-    let mut chat = Chat::new(true).await;
-    let keep = |data: Value| json!({ "chat": { "id": chat.id, "data": data } });
-    let (one, none, wrong) = (keep(json!({ "topic": 1 })), keep(json!({})), keep(json!([1])));
-    let large = keep(json!({ "x": "x".repeat(9000) }));
-    assert_eq!(chat.bob.ask("update-chat", one).await["chat"]["data"], json!({ "topic": 1 }));
-    assert_eq!(chat.eve.next_of("update-chat").await["chat"]["data"], json!({ "topic": 1 }));
-    assert_eq!(chat.bob.refused("update-chat", wrong).await["field"], "chat.data");
-    assert_eq!(chat.bob.refused("update-chat", large).await["code"], "too_large");
-    assert_eq!(chat.bob.ask("update-chat", none).await["chat"].get("data"), None);
 }
 
 #[tokio::test]
@@ -349,24 +252,6 @@ async fn a_deleted_chat_is_gone_for_all() {
     let direct = chat.ann.ask("open-direct", direct).await["chat"]["id"].clone();
     let refused = chat.ann.refused("delete-chat", json!({ "chat": { "id": direct } })).await;
     assert_eq!(refused["code"], "forbidden");
-}
-
-#[tokio::test]
-async fn a_report_comes_to_those_with_the_key_alone() {
-    const KEY: &str = "the service's key";
-    let server = TestServer::with(|config| config.api_key = Some(KEY.into())).await;
-    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
-    let mut service = server.connect_with(KEY).await;
-    let id = ann.chat("tea", true, &[&bob.id]).await;
-    let sent = ann.say(&id, "rude").await;
-    let report = json!({ "chat": { "id": id }, "message": { "id": sent["id"] }, "reason": "rude" });
-    assert_eq!(bob.ask("report-message", report.clone()).await, json!({}));
-    let told = service.next_of("report").await;
-    assert_eq!((&told["chat"]["id"], &told["message"]["msg"]), (&json!(id), &json!("rude")));
-    assert_eq!((&told["user"]["id"], &told["reason"]), (&json!(bob.id), &json!("rude")));
-    let mut eve = server.user("eve").await;
-    assert_eq!(eve.refused("report-message", report).await["code"], "not_found");
-    ann.nothing_more().await;
 }
 
 #[tokio::test]

@@ -1,57 +1,14 @@
-//! What leaves no trace: who is typing, and signals.
+//! `signal`, and what it has in common with `typing`: that it leaves no trace.
 
 use serde_json::{Value, json};
 
+use crate::socketio::typing::{seen, typing};
 use crate::support::nodes::Nodes;
 use crate::support::steps::{channel, of_chat};
-use crate::support::{Client, TestServer, assert_error};
-
-fn typing(chat: &str, on: bool) -> Value {
-    json!({ "chat": { "id": chat }, "on": on })
-}
+use crate::support::{TestServer, assert_error};
 
 fn signal(chat: &str, data: Value) -> Value {
     json!({ "chat": { "id": chat }, "data": data })
-}
-
-/// What others are pushed of somebody who is typing.
-fn seen(chat: &str, of: &Client, name: &str, on: bool) -> Value {
-    json!({ "chat": { "id": chat }, "user": { "id": of.id, "name": name }, "on": on })
-}
-
-#[tokio::test]
-async fn others_see_who_is_typing_until_it_ends() {
-    let server = TestServer::start().await;
-    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
-    let mut tab = server.user("ann").await;
-    let chat = ann.make_private(&mut [&mut bob, &mut tab]).await;
-    let mut guest = server.user("guest").await;
-
-    assert_eq!(ann.done("typing", of_chat(&chat)).await, json!({}));
-    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
-    // At once again: it is known.
-    ann.done("typing", typing(&chat, true)).await;
-    ann.done("typing", typing(&chat, false)).await;
-    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
-    // It has ended already.
-    ann.done("typing", typing(&chat, false)).await;
-
-    // A message ends it without a word.
-    ann.done("typing", typing(&chat, true)).await;
-    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
-    ann.say(&chat, "hello").await;
-    bob.next("new-message").await;
-    ann.done("typing", typing(&chat, false)).await;
-
-    // And so does time.
-    ann.done("typing", typing(&chat, true)).await;
-    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
-    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
-
-    bob.nothing_more().await;
-    tab.next("new-message").await;
-    tab.nothing_more().await;
-    guest.nothing_more().await;
 }
 
 #[tokio::test]
@@ -158,18 +115,4 @@ async fn nothing_is_told_of_those_who_may_not_send() {
     bob.done("typing", of_chat(&chat)).await;
     ann.done("update-chat", json!({ "chat": { "id": chat, "frozen": true } })).await;
     assert_error(&bob.refused("typing", of_chat(&chat)).await, "forbidden", None);
-}
-
-#[tokio::test]
-async fn typing_ends_for_the_one_who_blocks() {
-    let Some(nodes) = Nodes::start(2).await else { return };
-    let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
-    let direct = ann.done("open-direct", json!({ "user": { "id": bob.id } })).await;
-    let chat = direct["chat"]["id"].as_str().unwrap().to_owned();
-    bob.next("create-chat").await;
-    bob.done("typing", of_chat(&chat)).await;
-    assert_eq!(ann.next_of("typing").await, seen(&chat, &bob, "bob", true));
-    ann.done("block-user", json!({ "user": { "id": bob.id } })).await;
-    assert_eq!(ann.next_of("typing").await, seen(&chat, &bob, "bob", false));
-    assert_error(&bob.refused("signal", signal(&chat, json!(1))).await, "forbidden", None);
 }

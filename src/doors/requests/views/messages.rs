@@ -152,9 +152,15 @@ impl<'a> From<&'a Signed> for MessageView<'a> {
     }
 }
 
+impl<'a> From<&'a Changed> for MessageView<'a> {
+    fn from(it: &'a Changed) -> Self {
+        MessageView::new(&it.message, &it.user)
+    }
+}
+
 impl<'a> From<&'a Changed> for ChangedView<'a> {
     fn from(it: &'a Changed) -> Self {
-        ChangedView { message: MessageView::new(&it.message, &it.user), changed: it.changed }
+        ChangedView { message: MessageView::from(it), changed: it.changed }
     }
 }
 

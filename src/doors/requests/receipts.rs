@@ -1,13 +1,12 @@
-//! `mark-read`, `count-unread`, `update-membership`: what is one's own of chats.
+//! `mark-read`, `count-unread`
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fields::{Id, NoFields, request};
-use super::views::chats::OwnChat;
 use super::views::{OfChat, ReadView};
 use super::{Answer, Answered, Call};
-use crate::model::{ChatId, MembershipChange, Problem, Unread};
+use crate::model::{ChatId, Problem, Unread};
 
 request! {
     /// How far you have read a chat.
@@ -18,18 +17,6 @@ request! {
         seq: Option<i64>,
         /// True to go back: `seq` and what follows are unread.
         unread: Option<bool>,
-    }
-
-    /// What a chat is to you; what is absent stays.
-    UpdateMembership {
-        /// The chat.
-        chat: Id<ChatId>,
-        /// Whether it is left out of what is counted as unread.
-        muted: Option<bool>,
-        /// Whether it is pinned; what that comes to is yours to show.
-        pinned: Option<bool>,
-        /// Whether it is put away until the next message.
-        archived: Option<bool>,
     }
 }
 
@@ -64,15 +51,4 @@ pub async fn count_unread(call: Call<'_>, _: NoFields) -> Answered<UnreadView> {
     let actor = call.actor().await?;
     let Unread { chats, messages, mentions } = call.app.count_unread(&actor).await?;
     Answer::new(&UnreadView { chats, messages, mentions })
-}
-
-pub async fn update_membership(
-    call: Call<'_>,
-    asked: UpdateMembership,
-) -> Answered<OfChat<OwnChat<'_>>> {
-    let UpdateMembership { chat, muted, pinned, archived } = asked;
-    let change = MembershipChange { muted, pinned, archived };
-    let actor = call.actor().await?;
-    let listed = call.app.update_membership(&actor, chat.id, change).await?;
-    Answer::new(&OfChat { chat: OwnChat::new(&listed, None) })
 }

@@ -1,0 +1,105 @@
+//! A request: who asks and who acts in it, and what it is answered with.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::User;
+use crate::domain::{Actor, App, Connection, Viewer};
+use crate::doors::input::Input;
+use crate::error::Error;
+use crate::model::{ChatId, UserId};
+
+/// Who asks: a socket, or one request by itself.
+pub trait Asker: Sync {
+    fn connection(&self) -> &Connection;
+
+    /// Who acts in a request that names this user, if anybody does. Errors: those of
+    /// [`App::claim`](crate::domain::App::claim).
+    fn act(&self, named: Named) -> BoxFuture<'_, Result<Option<Actor>, Error>>;
+
+    /// Whether it is pushed what this user is pushed.
+    fn hears_as(&self, user_id: &UserId) -> bool;
+}
+
+/// Whom a request names to act.
+pub enum Named {
+    Nobody,
+    /// For this request, as `actor`.
+    Actor(UserId),
+    /// For this and those that follow on the same socket, as `user`.
+    User(UserId),
+}
+
+/// One request.
+pub struct Call<'a> {
+    pub asker: &'a dyn Asker,
+    pub app: &'a Arc<App>,
+    pub body: Input<'a>,
+    pub user: User,
+}
+
+/// What a request is answered with: JSON of the type `Of`, while that is to be compared with the
+/// row's.
+pub struct Answer<Of = ()> {
+    pub json: String,
+    /// Whether those who are of the chat also get it as a push: then they need no other event.
+    pub pushed: bool,
+    // As what takes an `Of`, so that an answer outlives what its body has borrowed.
+    pub(super) of: PhantomData<fn(Of)>,
+}
+
+/// What the function of a row gives.
+pub type Answered<Of> = Result<Answer<Of>, Error>;
+
+/// The answer to what brings none.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Done")]
+pub struct Nothing {}
+
+impl<Of: Serialize> Answer<Of> {
+    pub fn new(body: &Of) -> Answered<Of> {
+        let json = serde_json::to_string(body).map_err(|_| Error::Internal(None))?;
+        Ok(Answer { json, pushed: false, of: PhantomData })
+    }
+
+    pub fn pushed(self, pushed: bool) -> Answer<Of> {
+        Answer { pushed, ..self }
+    }
+}
+
+impl Call<'_> {
+    /// Whether the connection hears the chat as one of the users that it acts as; `member` says
+    /// whether the actor is a member for sure, of which the audience may hear only now.
+    pub fn hears(&self, actor: &Actor, chat_id: ChatId, member: bool) -> bool {
+        let as_actor = member && self.asker.hears_as(actor.user_id());
+        as_actor || self.app.hears_as_member(self.asker.connection().id(), chat_id)
+    }
+
+    /// Whom the request names to act. Errors: `invalid`.
+    pub fn named(&self) -> Result<Named, Error> {
+        if let Some(actor) = self.body.optional_object("actor")? {
+            return Ok(Named::Actor(actor.id("id", UserId::parse)?));
+        }
+        match (self.user, self.body.optional_object("user")?) {
+            (User::Actor | User::Socket, Some(user)) => {
+                Ok(Named::User(user.id("id", UserId::parse)?))
+            }
+            _ => Ok(Named::Nobody),
+        }
+    }
+
+    /// Who acts. Errors: `unauthenticated` if nobody does; as of [`Asker::act`].
+    pub async fn actor(&self) -> Result<Actor, Error> {
+        self.asker.act(self.named()?).await?.ok_or(Error::NO_USER)
+    }
+
+    /// The same for requests that need no user.
+    pub async fn viewer(&self) -> Result<Viewer, Error> {
+        let actor = self.asker.act(self.named()?).await?;
+        Ok(actor.map_or_else(|| self.asker.connection().viewer(), |actor| Viewer::from(&actor)))
+    }
+}
