@@ -102,6 +102,7 @@ const MISSPELLED = [
   ['actor:', 'acter:'],
   ['text:', 'txt:'],
   ["'forbidden'", "'forbiden'"],
+  ["external_id: '7', ", ''],
   ["'invitation',", "'invitations',"],
   ["=== 'connected'", "=== 'conected'"],
 ];
@@ -116,6 +117,7 @@ test('its types take a right program, and none with a misspelling', { timeout: 6
       JSON.stringify({ compilerOptions, include: ['*.ts'] }),
     );
     writeFileSync(path.join(folder, 'right.ts'), PROGRAM);
+    writeFileSync(path.join(folder, 'readme.ts'), codeOf('js'));
     MISSPELLED.forEach(([right, wrong], at) => {
       assert.ok(PROGRAM.includes(right), right);
       writeFileSync(path.join(folder, `wrong${at}.ts`), PROGRAM.replace(right, wrong));

@@ -215,6 +215,35 @@ describe('a server that takes so many messages a minute', { timeout: 60_000 }, (
   });
 });
 
+describe('what waiting does not mend', { timeout: 60_000 }, () => {
+  async function isRefused(code, options) {
+    const person = new Person();
+    person.line = await proxyTo(server);
+    people.push(person);
+    person.begin({ failed: () => {}, ...options });
+    const refused = assert.rejects(person.client.connect(), { code }, code);
+    await within(10, refused, `the refusal (${code})`);
+    assert.equal(person.client.connection.isUp, false);
+  }
+
+  test('connect rejects where nobody is let in as that', async () => {
+    await isRefused('not_found', { user: { id: 'nobody' } });
+    const user = { external_id: randomUUID(), name: 'Eve' };
+    await isRefused('unauthenticated', { user, token: () => 'bad' });
+
+    const body = new URLSearchParams({ username: 'eve', password: 'correct horse' });
+    const answer = await fetch(`${server.url}/api/accounts`, { method: 'POST', body });
+    const [{ token }] = (await answer.json()).data;
+    await isRefused('forbidden', { user, token: () => token.access_token });
+  });
+
+  test('open rejects where there is no such chat', async () => {
+    const ann = await Person.arrive('ann');
+    await assert.rejects(ann.client.open('nope'), { code: 'not_found' });
+    assert.equal(ann.client.current, undefined);
+  });
+});
+
 describe('who was away', { timeout: 60_000 }, () => {
   test('has what was said and changed meanwhile, and nothing of the time before twice', async () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);

@@ -17,7 +17,7 @@ const HEAD: &str = "\
 // its own types: do not edit it. With socket.io-client:
 //
 //   import { io, type Socket } from 'socket.io-client';
-//   import type { ClientToServerEvents, ServerToClientEvents } from './chinwag';
+//   import type { ClientToServerEvents, ServerToClientEvents } from './chinwag.js';
 //
 //   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io('http://127.0.0.1:3000');
 //   const answer = await socket.emitWithAck('list-chats', {});

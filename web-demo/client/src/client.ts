@@ -4,10 +4,11 @@
  * draw.
  */
 import { Chats, type MyChat } from './chats.js';
-import type { Invitation, Message, MessageToSend, UserToMake } from './chinwag.js';
-import { type Access, type AnswerTo, type Asked, type BodyOf, Connection } from './connection.js';
+import type { Invitation, Message, MessageToSend } from './chinwag.js';
+import { type AnswerTo, type Asked, type BodyOf, Connection } from './connection.js';
 import { ChatError, untilTaken } from './errors.js';
-import { isPicture, Outbox, type Pending, type Storage } from './outbox.js';
+import type { Options } from './options.js';
+import { isPicture, Outbox, type Pending } from './outbox.js';
 import { People } from './people.js';
 import { Pushes } from './pushes.js';
 import { Room } from './room.js';
@@ -19,23 +20,6 @@ const TYPING_EVERY_MS = 3_000;
 const PATIENCE_MS = 10_000;
 
 export type State = 'connecting' | 'connected' | 'reconnecting';
-
-export interface Options extends Access {
-  /** Who one is: a user to make or to find, or the id of the user whose the token is. */
-  user: UserToMake | { id: string };
-  /** Where what waits to be sent outlives the page, such as `localStorage`. */
-  storage?: Storage;
-  /** Something is known that was not known before. */
-  changed?(): void;
-  /** The connection stands, for the first time or again, and all that was missed is here. */
-  connected?(): void;
-  /** The server has refused something that nobody waits for. */
-  failed?(error: Error): void;
-  /** The server wants a token, and another one than there is. */
-  refused?(): void;
-  /** A chat is gone, or somebody has taken the user out of it. */
-  removed?(chat: MyChat): void;
-}
 
 export class ChatClient {
   state: State = 'connecting';
@@ -55,7 +39,7 @@ export class ChatClient {
   readonly connection: Connection;
   private readonly pushes: Pushes;
   private readonly underWay = new Map<string, Promise<void>>();
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting: { resolve(): void; reject(error: ChatError): void }[] = [];
   private typed = { chat_id: '', at: 0 };
 
   constructor(private readonly options: Options) {
@@ -64,7 +48,10 @@ export class ChatClient {
     this.connection = new Connection(options, {
       up: () => void this.up(),
       down: () => this.down(),
-      refused: () => options.refused?.(),
+      refused: (error) => {
+        options.refused?.();
+        this.giveUp(error);
+      },
     });
     this.chats = new Chats(this.connection, {
       changed,
@@ -80,11 +67,14 @@ export class ChatClient {
     this.pushes = new Pushes(this);
   }
 
-  /** Opens the connection, and again whenever it is lost; resolves once the chats are known. */
+  /**
+   * Opens the connection, and again whenever it is lost; resolves once the chats are known. Rejects
+   * if the server refuses who one is: then it is closed, as waiting would not help.
+   */
   connect(): Promise<void> {
     this.connection.open();
     if (this.state === 'connected') return Promise.resolve();
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
   /** Closes it, until it is opened again. */
@@ -102,13 +92,19 @@ export class ChatClient {
     return answer;
   }
 
-  /** Shows a chat, joining it first if need be; without an id, none. */
+  /** Shows a chat, joining it first if need be; without an id, none. Rejects if it is refused. */
   async open(id?: string): Promise<void> {
     if (id !== this.current) this.chats.get(id ?? '')?.timeline.forgetPart();
     this.current = id;
     if (!id) void this.report(this.room.enter());
     this.changed();
-    if (id && this.state === 'connected') await this.report(this.enter(id));
+    if (!id || this.state !== 'connected') return;
+    try {
+      await this.enter(id);
+    } catch (error) {
+      // What a lost connection breaks off is done again after the next connect.
+      if (error instanceof ChatError) throw error;
+    }
   }
 
   /** Sends now, or as soon as there is a connection. Until it is confirmed, it is in the outbox. */
@@ -210,9 +206,18 @@ export class ChatClient {
   }
 
   private async up(): Promise<void> {
-    await this.report(this.synchronise());
+    const synchronised = this.synchronise();
+    await this.report(synchronised);
+    await synchronised.catch((error) => this.giveUp(error));
     // Refused for now, as by a server with too much to do.
     if (this.connection.isUp && this.state !== 'connected') this.connection.renewLater();
+  }
+
+  /** Tells who waits for the connection that it will not stand. */
+  private giveUp(error: unknown): void {
+    if (!(error instanceof ChatError) || error.isPassing || this.waiting.length === 0) return;
+    this.close();
+    this.waiting.splice(0).forEach(({ reject }) => reject(error));
   }
 
   /** Says who is here, then closes the gap that the time away has left. */
@@ -227,7 +232,7 @@ export class ChatClient {
     this.state = 'connected';
     this.changed();
     this.options.connected?.();
-    this.waiting.splice(0).forEach((resolve) => resolve());
+    this.waiting.splice(0).forEach(({ resolve }) => resolve());
     void this.flush();
     if (this.current) await this.report(this.enter(this.current));
   }

@@ -1,7 +1,13 @@
 /** The connection to the server: what is asked over it is answered or fails. It knows no chat. */
 import { io, type Socket } from 'socket.io-client';
 
-import type { Answer, ClientToServerEvents, MessageToSend, ServerToClientEvents } from './chinwag.js';
+import type {
+  Answer,
+  ClientToServerEvents,
+  Failure,
+  MessageToSend,
+  ServerToClientEvents,
+} from './chinwag.js';
 import { ChatError } from './errors.js';
 
 /** What a client may ask. */
@@ -36,7 +42,7 @@ interface Listener {
   up(): void;
   down(): void;
   /** The server lets nobody in with this token, or without one. */
-  refused(): void;
+  refused(error: ChatError): void;
 }
 
 /** One event that went over the connection, for a look under the hood. */
@@ -77,8 +83,8 @@ export class Connection {
       // Socket.IO leaves it at that where the server closed the socket, as it may at a restart.
       if (reason === 'io server disconnect') this.openLater();
     });
-    this.socket.on('connect_error', ({ message }) => {
-      if (message === 'unauthenticated') refused();
+    this.socket.on('connect_error', ({ data }: Error & { data?: Failure }) => {
+      if (data?.code === 'unauthenticated') refused(new ChatError(data));
       // An active socket tries again by itself; one that was refused for now does not.
       else if (!this.socket.active) this.openLater();
     });

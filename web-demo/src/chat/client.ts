@@ -31,6 +31,11 @@ export class PageClient extends ChatClient {
     this.on('create-chat', ({ chat }) => this.meetTeam(chat.team_id));
   }
 
+  /** That it is refused, `failed` or `refused` hears. */
+  override connect(): Promise<void> {
+    return super.connect().catch(() => {});
+  }
+
   /** Begins to upload a file, to be sent in a message; `changed` hears how far it is. */
   upload(file: File, changed: () => void): Upload {
     const watch = (traffic: Watched) => this.watch(traffic);
