@@ -180,6 +180,17 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     assert.deepEqual(ann.texts, ['short']);
   });
 
+  test('sends also what there is no room to keep', async () => {
+    const setItem = () => {
+      throw new Error('full');
+    };
+    const storage = { getItem: () => null, setItem, removeItem: () => {} };
+    const ann = await Person.arrive('ann', { storage });
+    await ann.makeChat();
+    ann.say('not kept', 'last');
+    await ann.hears('not kept', 'last');
+  });
+
   test('a page that is loaded again sends what the one before had to keep', async () => {
     const storage = {
       getItem: (key) => storage[key] ?? null,

@@ -89,7 +89,11 @@ export class Outbox {
   }
 
   private keep(pending: Pending): void {
-    this.storage?.setItem(this.prefix + pending.client_id, JSON.stringify(pending));
+    try {
+      this.storage?.setItem(this.prefix + pending.client_id, JSON.stringify(pending));
+    } catch {
+      // Where the storage is full, it waits in the page alone.
+    }
     this.changed();
   }
 
