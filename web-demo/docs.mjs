@@ -30,7 +30,7 @@ function ofKind(kind, schema) {
     });
     return `{ ${fields.join(', ')} }`;
   }
-  return schema.format === 'date-time' ? 'time' : kind;
+  return kind === 'string' && schema.format === 'date-time' ? 'time' : kind;
 }
 
 /** Those that are required first. */
@@ -111,6 +111,26 @@ const inJs = (value) => JSON.stringify(value).replace(/"(\w+)":/g, '$1: ').repla
 
 const anchor = (text) => text.toLowerCase().replace(/[^a-z]+/g, '-');
 
+/** What one must know before the first request. */
+const START = `<section><h2 id="start">Start</h2>
+<p>In a page of this server, or in Node with this server's address in <code>io(…)</code>:</p>
+<pre><code>const socket = io();
+socket.on("connect", async () => {
+  // Each connection begins as nobody: say who you are after each reconnect, too.
+  await socket.emitWithAck("create-user", { user: { external_id: "7", name: "Ann" } });
+});
+socket.on("new-message", (message) => console.log(message.seq, message.msg));</code></pre>
+<ul>
+<li>Requests act as the user that the socket has named last; <code>actor: { id }</code> in a request
+names another for this one request.</li>
+<li>A server that wants tokens takes one as <code>io({ auth: { token } })</code>;
+<code>POST /api/accounts</code> makes an account and gives its first token.</li>
+<li>What came while you were away: <code>list-messages</code> with <code>after_seq</code> brings new
+messages, <code>list-changes</code> brings edits, deletions and reactions.</li>
+<li>By default a message has up to 512 KiB of text and a frame up to 1 MiB: a connection that sends a
+larger frame is closed. A refusal for what is too large names the limit.</li>
+</ul></section>`;
+
 /** @returns {string} the page */
 export function docs(asyncapi, openapi) {
   const schemas = { ...openapi.components.schemas, ...asyncapi.components.schemas };
@@ -179,7 +199,8 @@ export function docs(asyncapi, openapi) {
     });
 
   const named = ([name, schema]) => `<article id="type-${name}"><h3>${name}</h3>
-    <p>${prose(schema.description)}</p>${table(schema)}</article>`;
+    <p>${prose(schema.description)}</p>
+    ${schema.type === 'object' ? table(schema) : `<p>${type(schema)}</p>`}</article>`;
 
   const codes = schemas.Failure.properties.code.oneOf.map(
     (it) => `<tr><th scope="row"><code>${it.const}</code></th><td>${prose(it.description)}.</td></tr>`,
@@ -218,8 +239,10 @@ export function docs(asyncapi, openapi) {
 <p>What clients and the server say to each other. For programs:
 <a href="/asyncapi.json">asyncapi.json</a>, <a href="/openapi.json">openapi.json</a>, and for
 TypeScript <a href="/chinwag.d.ts">chinwag.d.ts</a>. For frontends: <code>npm install</code> with the
-address of <a href="/chinwag-client.tgz">chinwag-client.tgz</a>, a client that misses nothing.</p>
+address of <a href="/chinwag-client.tgz">chinwag-client.tgz</a>: a client that reconnects, sends again
+and fills gaps by itself.</p>
 <nav aria-label="Contents">
+<p><a class="feature" href="#start">Start</a></p>
 ${links.join('\n')}
 <p><a class="feature" href="#pushes">Pushes</a> <a class="feature" href="#errors">Errors</a>
 <a class="feature" href="#sockets">Plain WebSockets</a> <a class="feature" href="#rest">REST and files</a>
@@ -227,6 +250,7 @@ ${links.join('\n')}
 </nav>
 </header>
 <main>
+${START}
 <p>${prose(asyncapi.channels.socketio.description)}</p>
 ${list.join('\n')}
 <section><h2 id="pushes">Pushes</h2><p>What sockets get without asking.</p>
