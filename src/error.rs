@@ -108,6 +108,12 @@ impl Error {
         Error::NotFound { field: "chat.id", why: "no such chat".into() }
     }
 
+    /// There is no such chat for somebody who is no user.
+    pub fn no_public_chat() -> Error {
+        let why = "no public chat has this id; for a private one, create or name a user first";
+        Error::NotFound { field: "chat.id", why: why.into() }
+    }
+
     /// There is no such message in the chat.
     pub fn no_message(field: &'static str) -> Error {
         Error::NotFound { field, why: "no such message in this chat".into() }

@@ -82,7 +82,13 @@ impl Reader {
     /// Errors: `not_found`.
     pub async fn check(store: &Store, chat_id: ChatId, viewer: &Viewer) -> Result<Reader, Error> {
         let found = store.find_standing(chat_id, viewer.user_id()).await?;
-        Ok(Reader::of(chat_id, visible(found, viewer.service)?, viewer.service))
+        let is_nobody = viewer.user_id().is_none() && !viewer.service;
+        let standing = visible(found, viewer.service);
+        let standing = standing.map_err(|error| match is_nobody {
+            true => Error::no_public_chat(),
+            false => error,
+        })?;
+        Ok(Reader::of(chat_id, standing, viewer.service))
     }
 
     /// Checks as `check` does, in the transaction that needs it.

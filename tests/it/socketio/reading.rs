@@ -162,3 +162,14 @@ async fn a_time_with_fewer_digits_means_all_that_it_names() {
     let (seqs, _) = ask(&mut ann, &chat, json!({ "to": times[4].replace('Z', "+00:00") })).await;
     assert_eq!(seqs.last(), Some(&5), "six digits are exact");
 }
+
+#[tokio::test]
+async fn whoever_has_named_no_user_is_told_so() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("ours", true, &[]).await;
+    let mut nobody = server.connect().await;
+    let error = nobody.refused("list-messages", json!({ "chat": { "id": chat } })).await;
+    assert_error(&error, "not_found", Some("chat.id"));
+    assert!(error["message"].as_str().unwrap().contains("name a user first"), "{error}");
+}
