@@ -32,9 +32,11 @@ struct Bound {
     beside: usize,
 }
 
-/// Clients come and go, so that there are not always as many tasks and descriptors.
+/// SQLite's writer keeps up to 16 MiB of pages, which it gets as the database grows: in a minute it
+/// has not got all of them. Clients come and go, so that there are not always as many tasks and
+/// descriptors.
 const BOUNDS: [Bound; 4] = [
-    Bound { what: "KiB of memory", of: |held| held.kibibytes, percent: 5, beside: 1024 },
+    Bound { what: "KiB of memory", of: |held| held.kibibytes, percent: 5, beside: 17 << 10 },
     Bound { what: "descriptors", of: |held| held.descriptors, percent: 30, beside: 8 },
     Bound { what: "threads", of: |held| held.threads, percent: 0, beside: 1 },
     Bound { what: "tasks", of: |held| held.tasks, percent: 30, beside: 8 },
