@@ -153,6 +153,12 @@ impl Error {
     /// The other user has blocked the actor.
     pub const BLOCKED: Error = Error::Forbidden("this user has blocked you");
 
+    /// The actor may send nothing for a while, or for good.
+    pub const MUTED: Error = Error::Forbidden("you are muted in this chat");
+
+    /// The actor does not moderate a frozen chat.
+    pub const FROZEN: Error = Error::Forbidden("this chat is frozen: moderators alone may send");
+
     /// The connection has not said which user it acts as.
     pub const NO_USER: Error = Error::unauthenticated("create or name a user first");
 

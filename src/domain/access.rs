@@ -148,10 +148,10 @@ impl Speaker {
             return Err(Error::BLOCKED);
         }
         if standing.muted {
-            return Err(Error::Forbidden("you are muted in this chat"));
+            return Err(Error::MUTED);
         }
         match standing.frozen && standing.role == Role::Member {
-            true => Err(Error::Forbidden("this chat is frozen: moderators alone may send")),
+            true => Err(Error::FROZEN),
             false => Ok(speaker),
         }
     }

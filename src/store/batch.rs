@@ -277,13 +277,13 @@ fn may_send(head: &Head, member: &KnownMember) -> Result<(), Error> {
     }
     let now = clock::now();
     if member.muted_until.is_some_and(|until| until > now) {
-        return Err(Error::Forbidden("you are muted in this chat"));
+        return Err(Error::MUTED);
     }
     if member.role > Role::Member {
         return Ok(());
     }
     if head.frozen {
-        return Err(Error::Forbidden("this chat is frozen: moderators alone may send"));
+        return Err(Error::FROZEN);
     }
     let pause = Duration::from_secs(head.slow_mode.unsigned_abs());
     match member.sent_at.and_then(|at| pause.checked_sub(now.since(at))) {

@@ -56,7 +56,6 @@ pub(super) enum How {
 }
 
 /// The log after a checkpoint.
-#[derive(Clone, Copy)]
 pub(super) struct Log {
     /// -1 if another process is copying it.
     pub pages: i64,

@@ -97,7 +97,7 @@ impl Call<'_> {
         self.asker.act(self.named()?).await?.ok_or(Error::NO_USER)
     }
 
-    /// The same for requests that need no user.
+    /// Who acts, or nobody: for requests that need no user.
     pub async fn viewer(&self) -> Result<Viewer, Error> {
         let actor = self.asker.act(self.named()?).await?;
         Ok(actor.map_or_else(|| self.asker.connection().viewer(), |actor| Viewer::from(&actor)))

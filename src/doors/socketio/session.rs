@@ -200,7 +200,7 @@ impl Session {
                 (Task::Request { data, ack }, Some(connection)) if !connection.has_ended() => {
                     self.handle(&connection, &data, ack).await;
                 }
-                // The protocol wants this of who has never asked to be let in.
+                // As the protocol wants: a client has to ask to be let in first.
                 (Task::Request { .. }, _) if !self.tried.load(Ordering::Relaxed) => self.close(),
                 // What it came with was refused, or holds no more.
                 (Task::Request { .. }, _) => {}

@@ -119,7 +119,7 @@ export class Connection {
     if (this.isUp) this.socket.io.engine.close();
   }
 
-  /** The same after a while, as the server has too much to do. */
+  /** Breaks it off after a while: the server has too much to do now. */
   renewLater(): void {
     this.retry = setTimeout(() => this.renew(), RETRY_MS);
   }
@@ -168,7 +168,7 @@ export class Connection {
   }
 }
 
-/** Whether the server lets in who has no token. Waits until it can be asked. */
+/** Whether the server lets clients in without a token. Waits until it can be asked. */
 export function isOpenToAll(url?: string): Promise<boolean> {
   return new Promise((resolve) => {
     const answer = (isOpen: boolean) => {
