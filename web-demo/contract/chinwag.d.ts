@@ -572,7 +572,7 @@ export interface CreateTeam {
 
 /** A user to make or to find. */
 export interface CreateUser {
-  /** The user, by one of the two ids at least. */
+  /** The user: found by `external_id`, your own id, or by `id`, or else made. */
   user: UserToMake;
 }
 
@@ -584,7 +584,7 @@ export interface DeleteUser {
   user?: { id?: string | number | null } | null;
 }
 
-/** The answer to what brings none. */
+/** An empty answer: it is done. */
 export interface Done {
 }
 
@@ -724,7 +724,7 @@ export interface ListPublicChats {
 
 /** Users by their names, or by how these begin. */
 export interface ListUsers {
-  /** How many users at most, beside `text`. */
+  /** How many users at most; for `text` alone. */
   limit?: number | null;
   /** In place of `users`: what the handle or the name begins with. */
   text?: string | null;
@@ -820,7 +820,7 @@ export interface Members {
   next?: string;
 }
 
-/** A message of a chat. What says nothing is absent. */
+/** A message of a chat. Empty fields are left out. */
 export interface Message {
   /** The message's id. */
   id: string;
@@ -1424,7 +1424,7 @@ export interface UpdateMembership {
   archived?: boolean | null;
   /** Whether it is left out of what is counted as unread. */
   muted?: boolean | null;
-  /** Whether it is pinned; what that comes to is yours to show. */
+  /** Whether it is pinned; your application decides how to show that. */
   pinned?: boolean | null;
 }
 

@@ -55,7 +55,7 @@ pub struct Answer<Of = ()> {
 /// What the function of a row gives.
 pub type Answered<Of> = Result<Answer<Of>, Error>;
 
-/// The answer to what brings none.
+/// An empty answer: it is done.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Done")]
 pub struct Nothing {}

@@ -13,7 +13,7 @@ request! {
         chat: Id<ChatId>,
         /// Whether it is left out of what is counted as unread.
         muted: Option<bool>,
-        /// Whether it is pinned; what that comes to is yours to show.
+        /// Whether it is pinned; your application decides how to show that.
         pinned: Option<bool>,
         /// Whether it is put away until the next message.
         archived: Option<bool>,

@@ -14,7 +14,7 @@ request! {
         users: Option<Vec<UserName>>,
         /// In place of `users`: what the handle or the name begins with.
         text: Option<Beginning>,
-        /// How many users at most, beside `text`.
+        /// How many users at most; for `text` alone.
         limit: Option<Limit>,
     }
 

@@ -8,7 +8,7 @@ use crate::model::{ExternalId, Handle, NewUser, Photo, UserId};
 request! {
     /// A user to make or to find.
     CreateUser {
-        /// The user, by one of the two ids at least.
+        /// The user: found by `external_id`, your own id, or by `id`, or else made.
         user: UserToMake,
     }
 

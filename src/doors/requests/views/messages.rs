@@ -11,7 +11,7 @@ use crate::model::{
     MessageId, MessagePage, MessageType, Name, Reaction, SearchPage, Signed, UserId,
 };
 
-/// A message of a chat. What says nothing is absent.
+/// A message of a chat. Empty fields are left out.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Message")]
 pub struct MessageView<'a> {
