@@ -1,11 +1,15 @@
 //! Servers that are broken on purpose are found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::play;
+use crate::load::{PAUSE, World};
+use crate::patience::PATIENCE;
 use crate::site::Site;
+use crate::support::patience::within;
+use crate::{Load, play};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_acknowledges_before_it_commits_is_found() {
@@ -20,6 +24,21 @@ async fn one_that_forgets_client_ids_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_skips_pushes_is_found() {
     is_found("skip pushes", "was shown").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_hangs_is_found() {
+    let world = Arc::new(World::make(Site::of_one(&[]).await).await);
+    let _load = Load::start(&world, 1);
+    sleep(Duration::from_secs(2)).await;
+    world.site.nodes[0].signal("STOP").await;
+    let found = async {
+        while !world.is_wrong() {
+            sleep(PAUSE).await;
+        }
+    };
+    assert!(within(PATIENCE, found).await.is_some(), "it is not found");
+    println!("found: {}", world.history().wrong[0]);
 }
 
 /// Fails unless a schedule finds it within a minute, and says this.

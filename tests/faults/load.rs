@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::history::{History, Message};
 use crate::http::Http;
+use crate::patience::Patience;
 use crate::random::Random;
-use crate::site::{PATIENCE, Site};
+use crate::site::Site;
 use crate::support::http::registration;
+use crate::support::patience::within;
 use crate::{channels, direct, malice, rooms, socketio};
 
 /// The last words in each chat.
@@ -224,9 +226,9 @@ impl World {
         let headers = format!("Content-Type: application/json\r\n{}", bearer.unwrap_or_default());
         let (mut http, body) = (Http::new(address), body.to_string());
         let answer = http.send("POST", path, &headers, body.as_bytes());
-        match timeout(ANSWER, answer).await {
-            Ok(answer) => serde_json::from_slice(&answer.ok()?.body).ok(),
-            Err(_) => {
+        match within(ANSWER, answer).await {
+            Some(answer) => serde_json::from_slice(&answer.ok()?.body).ok(),
+            None => {
                 self.wrong(format!("{path} is not answered: {body}"));
                 None
             }
@@ -274,7 +276,8 @@ impl World {
     /// Says something until it is acknowledged.
     async fn say_over_http(&self, actor: &Actor, chat: &str, text: &str, random: &mut Random) {
         let (body, began) = (said(chat, text), Instant::now());
-        while began.elapsed() < PATIENCE {
+        let mut patience = Patience::new(&self.site.truce);
+        while patience.lasts() {
             match self.ask(actor, "new-message", body.clone(), random).await {
                 Some(answer) if answer.get("error").is_none() => {
                     return self.acknowledged(&answer, text, began.elapsed());

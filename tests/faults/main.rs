@@ -12,6 +12,7 @@ mod http;
 mod load;
 mod malice;
 mod node;
+mod patience;
 mod plain;
 #[path = "../mutations/random.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -35,11 +36,12 @@ use futures_util::future::join_all;
 use history::{Figures, Stored};
 use load::World;
 use node::Node;
+use patience::PATIENCE;
 use schedule::{Lane, plan};
-use site::{PATIENCE, Site};
+use site::Site;
+use support::patience::within;
 use support::services::Services;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 /// Which schedules are played: `CHINWAG_FAULTS=20x120` is 20 of 120 seconds each, and
 /// `CHINWAG_FAULTS_SEED` the seed of the first.
@@ -144,14 +146,14 @@ async fn judge(world: &World, plan: Vec<Lane>) -> Outcome {
 
 /// Waits until clients have ended; one that does not, or that has panicked, is wrong.
 async fn all_end(world: &World, who: &str, clients: &mut Vec<JoinHandle<()>>) {
-    match timeout(PATIENCE, join_all(clients.iter_mut())).await {
-        Ok(ended) => {
+    match within(PATIENCE, join_all(clients.iter_mut())).await {
+        Some(ended) => {
             for panic in ended.into_iter().filter_map(Result::err) {
                 world.wrong(format!("of {who}, one has found what cannot be: {panic}"));
             }
             clients.clear();
         }
-        Err(_) => world.wrong(format!("{who} wait for ever")),
+        None => world.wrong(format!("{who} wait for ever")),
     }
 }
 

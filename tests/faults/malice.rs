@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::load::{ANSWER, SLEEPER, World};
 use crate::random::Random;
+use crate::support::patience::within;
 use crate::support::{Client, message};
 
 /// A user who is a member of nothing.
@@ -55,7 +56,7 @@ pub async fn annoy(world: Arc<World>, mut random: Random) {
             }
             2 => sleep_on(address, long).await,
             _ => {
-                if timeout(ANSWER, spy(&world, address, long)).await.is_err() {
+                if within(ANSWER, spy(&world, address, long)).await.is_none() {
                     world.wrong(format!("{SPY} is not answered"));
                 }
             }
@@ -65,14 +66,14 @@ pub async fn annoy(world: Arc<World>, mut random: Random) {
 }
 
 async fn connect(address: SocketAddr) -> Option<Client> {
-    timeout(ANSWER, Client::try_connect(address)).await.ok()?
+    within(ANSWER, Client::try_connect(address)).await?
 }
 
 /// A member that does not read.
 async fn sleep_on(address: SocketAddr, long: Duration) {
     let Some(mut client) = connect(address).await else { return };
     let user = json!({ "user": { "id": SLEEPER, "handle": SLEEPER, "name": SLEEPER } });
-    let _ = timeout(ANSWER, client.try_ask("create-user", user)).await;
+    let _ = within(ANSWER, client.try_ask("create-user", user)).await;
     sleep(long).await;
 }
 

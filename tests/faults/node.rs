@@ -10,13 +10,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
+use crate::patience::PATIENCE;
 use crate::random::Random;
 use crate::schedule::{Fault, Step};
-use crate::site::PATIENCE;
 use crate::support::clock::Clock;
 use crate::support::database::sqlite_in;
+use crate::support::patience::{now, within};
 use crate::support::program::{Running, send};
 
 /// How often is not what is tried here. Pings tell a client that is served from one that hangs.
@@ -103,8 +104,8 @@ impl Node {
 
     /// Starts it, again and again: what it needs may be away. Errors: it does not start.
     pub async fn start(&self) -> Result<(), String> {
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
+        let until = now() + PATIENCE;
+        while now() < until {
             let (directory, log) = (self.directory.path().to_owned(), self.log());
             let (variables, clock) = (self.variables.clone(), self.clock.clone());
             let start = move || run(&directory, &log, variables, &clock);
@@ -159,7 +160,7 @@ impl Node {
         self.start().await
     }
 
-    async fn signal(&self, signal: &str) {
+    pub async fn signal(&self, signal: &str) {
         if let Some(running) = &*self.running.lock().await {
             send(signal, &running.child);
         }
@@ -217,7 +218,7 @@ fn run(
 /// The status that a server ends with. Errors: it does not end in time.
 async fn wait(running: Running) -> Result<i32, String> {
     let mut running = running;
-    let ended = timeout(Duration::from_secs(30), async {
+    let ended = within(Duration::from_secs(30), async {
         loop {
             match running.child.try_wait().unwrap() {
                 Some(status) => return status,
@@ -225,6 +226,6 @@ async fn wait(running: Running) -> Result<i32, String> {
             }
         }
     });
-    let status = ended.await.map_err(|_| "it does not end".to_owned())?;
+    let status = ended.await.ok_or("it does not end")?;
     status.code().ok_or_else(|| format!("it was ended: {status}"))
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::load::ANSWER;
+use crate::support::patience::within;
 
 pub struct Plain(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -30,7 +31,7 @@ impl Plain {
             let bearer = format!("Bearer {token}").parse().ok()?;
             request.headers_mut().insert("authorization", bearer);
         }
-        Some(Plain(timeout(ANSWER, connect_async(request)).await.ok()?.ok()?.0))
+        Some(Plain(within(ANSWER, connect_async(request)).await?.ok()?.0))
     }
 
     /// False if it is closed.

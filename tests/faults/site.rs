@@ -11,17 +11,16 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::node::Node;
+use crate::patience::Truce;
 use crate::random::Random;
 use crate::schedule::{Fault, Lane, Service, Step, Target};
 use crate::support::proxy::Proxy;
 use crate::support::services::{self, Services};
 
-/// Nothing takes this long unless it never happens.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
 pub struct Site {
     pub nodes: Vec<Node>,
     pub database: String,
+    pub truce: Truce,
     networks: HashMap<&'static str, Vec<Proxy>>,
     services: Option<Arc<Services>>,
     /// Who has to do with the file beside its server.
@@ -62,7 +61,8 @@ impl Site {
         for node in &nodes {
             node.start().await.unwrap();
         }
-        Site { nodes, database, networks, services, file: Mutex::default() }
+        let (truce, file) = (Truce::default(), Mutex::default());
+        Site { nodes, database, truce, networks, services, file }
     }
 
     /// Goes through a lane; returns how many faults there were. Errors: a server did not do what
@@ -71,6 +71,7 @@ impl Site {
         let mut random = Random::new(lane.seed, 0);
         for (at, step) in lane.steps.iter().enumerate() {
             sleep(step.pause).await;
+            self.truce.ends().await;
             if !goes_on() {
                 return Ok(at);
             }

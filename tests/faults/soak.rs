@@ -11,7 +11,8 @@ use tokio::time::{Instant, interval, sleep};
 
 use crate::http::Http;
 use crate::load::World;
-use crate::site::{PATIENCE, Site};
+use crate::patience::PATIENCE;
+use crate::site::Site;
 use crate::{Load, judge};
 
 /// What a server has at some time.

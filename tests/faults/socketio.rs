@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::history::Message;
 use crate::load::{ANSWER, Actor, END, GUEST, PAUSE, World, said};
+use crate::patience::{PATIENCE, Patience};
 use crate::random::Random;
 use crate::schedule::between;
-use crate::site::PATIENCE;
 use crate::support::Client;
+use crate::support::patience::within;
 
 /// A connection that acts as a user, and what it has been shown.
 struct Connected {
@@ -26,18 +27,18 @@ struct Connected {
 impl Connected {
     /// To any node, as soon as one lets it in. None: the load ends, or it is refused.
     async fn enter(world: &Arc<World>, actor: &Actor, random: &mut Random) -> Option<Connected> {
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
+        let mut patience = Patience::new(&world.site.truce);
+        while patience.lasts() {
             let address = world.address(random).await;
-            let entering = timeout(ANSWER, enter(world, address, actor));
+            let entering = within(ANSWER, enter(world, address, actor));
             match entering.await {
-                Ok(Some(client)) => {
+                Some(Some(client)) => {
                     world.history().figures.connections += 1;
                     let (world, who) = (world.clone(), actor.id.clone());
                     return Some(Connected { world, who, client, pushed: HashMap::new() });
                 }
-                Ok(None) => sleep(PAUSE).await,
-                Err(_) => world.wrong(format!("{} hangs on connecting", actor.id)),
+                Some(None) => sleep(PAUSE).await,
+                None => world.wrong(format!("{} hangs on connecting", actor.id)),
             }
             if world.is_wrong() {
                 return None;
@@ -49,9 +50,9 @@ impl Connected {
 
     /// The answer to a request; none if the connection ends before.
     async fn ask(&mut self, event: &str, body: Value) -> Option<Value> {
-        match timeout(ANSWER, self.client.try_ask(event, body.clone())).await {
-            Ok(answer) => answer,
-            Err(_) => {
+        match within(ANSWER, self.client.try_ask(event, body.clone())).await {
+            Some(answer) => answer,
+            None => {
                 self.world.wrong(format!("{}: {event} is not answered: {body}", self.who));
                 None
             }
@@ -156,8 +157,8 @@ async fn say(
     text: &str,
     random: &mut Random,
 ) -> Option<Value> {
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
+    let mut patience = Patience::new(&world.site.truce);
+    while patience.lasts() {
         if connection.is_none() {
             *connection = Some(Connected::enter(world, actor, random).await?);
         }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod kafka;
 pub mod live;
 pub mod nodes;
+pub mod patience;
 pub mod program;
 pub mod proxy;
 pub mod rpc;
@@ -39,6 +40,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use self::database::Lease;
+use self::patience::within;
 use self::program::Running;
 
 /// Nothing takes this long unless it never happens.
@@ -46,9 +48,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Fails the test if `what` does not happen.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("did not happen: {what}"),
+    match within(PATIENCE, future).await {
+        Some(value) => value,
+        None => panic!("did not happen: {what}"),
     }
 }
 
