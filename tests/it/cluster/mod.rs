@@ -8,5 +8,6 @@ mod kill;
 mod once;
 mod postgres;
 mod redis;
+mod requests;
 mod rooms;
 mod sharing;

@@ -2,5 +2,5 @@
 
 mod contract;
 pub mod imports;
-mod pages;
+pub mod pages;
 mod services;

@@ -2,6 +2,7 @@
 //! there, a feature has one name everywhere, links lead somewhere, lines are short, the protocol
 //! names all that clients send and get, and what is promised has its tests.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ fn a_feature_is_found_by_its_name() {
     let rows = between(&table, "\nevents! {", "\n}").split("\n            => ").skip(1);
     let functions = rows.filter_map(|row| row.split(" as ").next()?.split_once("::"));
     let functions = Vec::from_iter(functions);
-    let events = quoted(between(&table, "\nevents! {", "\n}"), &["        \""]);
+    let events = events();
     assert_eq!(functions.len(), events.len());
     let mut lost = Vec::new();
     for (event, (module, function)) in events.into_iter().zip(functions) {
@@ -38,7 +39,7 @@ fn a_feature_is_found_by_its_name() {
         if !is_named_so || !has_function(&read(&domain), function) {
             lost.push(format!("{event} is {function} here, and {domain} has none of its name"));
         }
-        let elsewhere = TESTED_ELSEWHERE.iter().find(|(it, _)| *it == event);
+        let elsewhere = TESTED_ELSEWHERE.iter().find(|(it, _)| **it == event);
         let file = elsewhere.map_or(module, |(_, file)| file);
         let tests = format!("tests/it/socketio/{file}.rs");
         if !read(&tests).contains(&format!("\"{event}\"")) {
@@ -122,10 +123,7 @@ fn links_between_pages_lead_somewhere() {
 #[test]
 fn the_protocol_names_all_that_clients_send_and_get() {
     let page = read("docs/protocol.md");
-    let table = read("src/doors/requests/mod.rs");
-    let requests = quoted(between(&table, "\nevents! {", "\n}"), &["        \""]);
-    assert!(requests.len() > 20);
-    all_in(between(&page, "\n## Requests\n", "\n## "), requests);
+    all_in(between(&page, "\n## Requests\n", "\n## "), events());
     let table = read("src/doors/socketio/pushes.rs");
     let pushes = quoted(between(&table, "\npushes! {", "\n}"), &["\n    \""]);
     assert!(pushes.len() > 10);
@@ -158,6 +156,14 @@ fn what_is_promised_has_its_tests() {
         let flag = format!("`--{}`", limit.to_lowercase().replace('_', "-"));
         assert!(pages[2].contains(&flag), "docs/limits.md lacks {flag}");
     }
+}
+
+/// All events of the table of requests.
+pub fn events() -> Vec<String> {
+    let table = read("src/doors/requests/mod.rs");
+    let events = quoted(between(&table, "\nevents! {", "\n}"), &["        \""]);
+    assert!(events.len() > 20);
+    events.into_iter().map(str::to_owned).collect()
 }
 
 fn root() -> &'static Path {
@@ -246,7 +252,7 @@ fn quoted<'a>(text: &'a str, opened_by: &[&str]) -> Vec<&'a str> {
     parts.filter_map(|rest| rest.split('"').next()).collect()
 }
 
-fn all_in(section: &str, names: Vec<&str>) {
+fn all_in(section: &str, names: impl IntoIterator<Item: Display>) {
     for name in names {
         assert!(section.contains(&format!("`{name}`")), "docs/protocol.md lacks {name}");
     }
