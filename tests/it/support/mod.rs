@@ -414,6 +414,11 @@ impl Client {
         Some(self.events.remove(index)?.1)
     }
 
+    /// The names and bodies of the events that have come and that nobody has taken.
+    pub fn heard(&mut self) -> VecDeque<(String, Value)> {
+        std::mem::take(&mut self.events)
+    }
+
     /// Makes a chat of this and other users and takes the event of it; returns its id.
     pub async fn chat(&mut self, name: &str, private: bool, users: &[&str]) -> String {
         let chat = json!({ "name": name, "private": private });
