@@ -1,7 +1,7 @@
 //! Signals: JSON that a member sends to connected clients. Nothing of it is stored.
 
 use super::access::Speaker;
-use super::{Actor, App};
+use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, Event, UserId};
 
@@ -16,10 +16,17 @@ impl App {
         to: Option<Vec<UserId>>,
     ) -> Result<(), Error> {
         self.admit_signal(actor)?;
-        Speaker::check(&self.store, chat_id, actor).await?;
+        self.check_speaker(actor, chat_id).await?;
         let user_id = actor.user_id.clone();
         self.tell(Event::Signalled { chat_id, user_id, data, to, by: actor.connection });
         Ok(())
+    }
+
+    /// Errors: `not_found`; `forbidden` for an actor who may not send messages; `unavailable` if
+    /// the actor's earlier reads take too long.
+    pub(super) async fn check_speaker(&self, actor: &Actor, chat_id: ChatId) -> Result<(), Error> {
+        let _permit = self.read_permit(&Viewer::from(actor)).await?;
+        Speaker::check(&self.store, chat_id, actor).await.map(drop)
     }
 
     /// Shows an event that is not stored, here and on the other nodes; only here if Redis does not

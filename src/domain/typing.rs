@@ -1,33 +1,67 @@
 //! Who is typing. It ends with a message, or by itself.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::access::Speaker;
-use super::{Actor, App};
+use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Name, UserId};
 
 /// Typing ends so long after the last request.
 const LASTS: Duration = Duration::from_secs(6);
 
-/// A repeated request is told again after so long.
+/// It is told again, or anew after an end, so long after it was told.
 const REPEATED: Duration = Duration::from_secs(2);
 
-/// The users who are typing, by connections of this node.
+/// The users who are typing or have just been, by connections of this node.
 #[derive(Default)]
 pub(super) struct Typists(Mutex<HashMap<(ChatId, UserId), Typist>>);
 
 struct Typist {
     name: Name,
-    begun: Instant,
-    told: Instant,
-    ends: Instant,
-    /// Whether they may still say something, as far as this node has heard.
-    may_speak: bool,
+    /// When it ends; `None` if it has.
+    ends: Option<Instant>,
+    /// Whether others know of it.
+    shown: bool,
+    /// When they were told last.
+    told: Option<Instant>,
+    right: Right,
+}
+
+/// Whether a typist may say something, as far as this node has heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Held,
+    /// It is being looked up.
+    Asked,
+    Lost,
+}
+
+/// What is to be done of a typist.
+enum Step {
+    Wait(Instant),
+    Tell(Name, bool),
+}
+
+impl Typist {
+    /// The name, if others are to be told now that the user is typing: not too often.
+    fn tell(&mut self, now: Instant) -> Option<Name> {
+        if self.told.is_some_and(|told| now - told < REPEATED) {
+            return None;
+        }
+        (self.shown, self.told) = (true, Some(now));
+        Some(self.name.clone())
+    }
+
+    /// It has ended. The name, if others know that it had begun.
+    fn end(&mut self) -> Option<Name> {
+        self.ends = None;
+        mem::take(&mut self.shown).then(|| self.name.clone())
+    }
 }
 
 impl Typists {
@@ -37,10 +71,14 @@ impl Typists {
         match event {
             Event::MessageSent(posted) => {
                 let message = &posted.message;
-                self.lock().remove(&(message.chat_id, message.user_id.clone()));
+                if let Some(typist) =
+                    self.lock().get_mut(&(message.chat_id, message.user_id.clone()))
+                {
+                    typist.end();
+                }
             }
-            // By another node, or because the user was blocked: it ends by itself.
-            Event::Typing { chat_id, user_id, on: false, .. } => self.doubt(*chat_id, user_id),
+            // By another node, or because the user was blocked.
+            Event::Typing { chat_id, user_id, on: false, .. } => self.doubt_end(*chat_id, user_id),
             Event::MemberChanged { chat_id, member } => self.doubt(*chat_id, &member.user.id),
             Event::MemberLeft { chat_id, user_id, .. } => self.doubt(*chat_id, user_id),
             Event::MemberRemoved { chat, user_id } => self.doubt(chat.id, user_id),
@@ -53,43 +91,80 @@ impl Typists {
     fn doubt_all(&self, chat_id: ChatId) {
         let mut typists = self.lock();
         let here = typists.iter_mut().filter(|((of, _), _)| *of == chat_id);
-        here.for_each(|(_, typist)| typist.may_speak = false);
+        here.for_each(|(_, typist)| typist.right = Right::Lost);
     }
 
     fn doubt(&self, chat_id: ChatId, user_id: &UserId) {
         if let Some(typist) = self.lock().get_mut(&(chat_id, user_id.clone())) {
-            typist.may_speak = false;
+            typist.right = Right::Lost;
         }
     }
 
-    /// A user goes on typing. Returns none if they were not typing, or may not any more; else the
-    /// user's name, if others should be told again.
+    /// Others were told of an end; if it was not by this node, the right may be lost.
+    fn doubt_end(&self, chat_id: ChatId, user_id: &UserId) {
+        let mut typists = self.lock();
+        let typist = typists.get_mut(&(chat_id, user_id.clone()));
+        if let Some(typist) = typist.filter(|typist| typist.ends.is_some()) {
+            typist.end();
+            typist.right = Right::Lost;
+        }
+    }
+
+    /// A user is typing. Returns none if it is not known that they may; else the user's name, if
+    /// others are to be told now.
     fn go_on(&self, key: &(ChatId, UserId)) -> Option<Option<Name>> {
         let (mut typists, now) = (self.lock(), Instant::now());
-        let typist = typists.get_mut(key).filter(|typist| typist.may_speak)?;
-        typist.ends = now + LASTS;
-        let due = now - typist.told >= REPEATED;
-        if due {
-            typist.told = now;
-        }
-        Some(due.then(|| typist.name.clone()))
+        let typist = typists.get_mut(key).filter(|typist| typist.right == Right::Held)?;
+        typist.ends = Some(now + LASTS);
+        Some(typist.tell(now))
     }
 
-    /// Has begun. Returns when, and whether the user was typing before.
-    fn begin(&self, key: (ChatId, UserId), name: Name) -> (Instant, bool) {
-        let now = Instant::now();
-        let (told, ends, may_speak) = (now, now + LASTS, true);
-        let typist = Typist { name, begun: now, told, ends, may_speak };
-        (now, self.lock().insert(key, typist).is_some())
+    /// It is looked up whether a user may say something. Returns whether they are new here.
+    fn ask(&self, key: &(ChatId, UserId), name: Name) -> bool {
+        let mut typists = self.lock();
+        let is_new = !typists.contains_key(key);
+        let (ends, shown, told, right) = (None, false, None, Right::Asked);
+        let new = Typist { name, ends, shown, told, right };
+        typists.entry(key.clone()).or_insert(new).right = right;
+        is_new
+    }
+
+    /// They may, unless that was lost meanwhile.
+    fn confirm(&self, key: &(ChatId, UserId)) {
+        let mut typists = self.lock();
+        let typist = typists.get_mut(key).filter(|typist| typist.right == Right::Asked);
+        typist.into_iter().for_each(|typist| typist.right = Right::Held);
     }
 
     fn end(&self, key: &(ChatId, UserId)) -> Option<Name> {
-        self.lock().remove(key).map(|typist| typist.name)
+        self.lock().get_mut(key).and_then(Typist::end)
     }
 
-    /// When it ends, if what has begun then has not ended yet.
-    fn ends(&self, key: &(ChatId, UserId), begun: Instant) -> Option<Instant> {
-        self.lock().get(key).filter(|typist| typist.begun == begun).map(|typist| typist.ends)
+    /// What is to be done next of a typist; `None` if they are forgotten.
+    fn step(&self, key: &(ChatId, UserId)) -> Option<Step> {
+        let (mut typists, now) = (self.lock(), Instant::now());
+        let typist = typists.get_mut(key)?;
+        if typist.ends.is_some_and(|ends| ends <= now)
+            && let Some(name) = typist.end()
+        {
+            return Some(Step::Tell(name, false));
+        }
+        let again = typist.told.map_or(now, |told| told + REPEATED);
+        let waits = typist.ends.is_some() && !typist.shown && typist.right == Right::Held;
+        if waits && let Some(name) = typist.tell(now) {
+            return Some(Step::Tell(name, true));
+        }
+        match typist.ends {
+            Some(ends) if waits => Some(Step::Wait(ends.min(again))),
+            // It may end and begin anew before.
+            Some(ends) => Some(Step::Wait(ends.min(now + REPEATED))),
+            None if again > now => Some(Step::Wait(again)),
+            None if typist.right == Right::Asked => Some(Step::Wait(now + REPEATED)),
+            None => {
+                typists.remove(key);
+                None
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(ChatId, UserId), Typist>> {
@@ -109,47 +184,63 @@ impl App {
     ) -> Result<(), Error> {
         self.admit_signal(actor)?;
         let (typists, key) = (&self.carrier.typists, (chat_id, actor.user_id.clone()));
-        if !on {
-            if let Some(name) = typists.end(&key) {
-                self.tell_typing(key, name, false);
-            } else if !self.carrier.audience.is_member(chat_id, &actor.user_id) {
-                Speaker::check(&self.store, chat_id, actor).await?;
-            }
+        let is_member = self.carrier.audience.is_member(chat_id, &actor.user_id);
+        if !on && let Some(name) = typists.end(&key) {
+            self.tell_typing(key, name, false);
             return Ok(());
         }
-        if !self.carrier.audience.is_member(chat_id, &actor.user_id) {
+        if !is_member {
             // This node need not hear who loses the right.
-            Speaker::check(&self.store, chat_id, actor).await?;
+            self.check_speaker(actor, chat_id).await?;
+        }
+        if !on {
+            return Ok(());
         }
         match typists.go_on(&key) {
             Some(Some(name)) => self.tell_typing(key, name, true),
             Some(None) => {}
-            None => {
-                let profile = self.store.find_profile(&actor.user_id).await?;
-                let name = profile.ok_or(Error::NO_USER)?.name;
-                let (begun, was_typing) = typists.begin(key.clone(), name.clone());
-                // Only now: a right that is lost meanwhile is lost for the next request.
-                if let Err(error) = Speaker::check(&self.store, chat_id, actor).await {
-                    if let Some(name) = typists.end(&key).filter(|_| was_typing) {
-                        self.tell_typing(key, name, false);
-                    }
-                    return Err(error);
-                }
-                tokio::spawn(self.clone().end_typing(key.clone(), begun));
-                self.tell_typing(key, name, true);
-            }
+            None => self.begin_typing(actor, key).await?,
         }
         Ok(())
     }
 
-    /// Ends it when there has been no word of it for too long.
-    async fn end_typing(self: Arc<Self>, key: (ChatId, UserId), begun: Instant) {
-        while let Some(ends) = self.carrier.typists.ends(&key, begun) {
-            if ends > Instant::now() {
-                // Or until there is nothing to end any more.
-                sleep_until(ends).await;
-            } else if let Some(name) = self.carrier.typists.end(&key) {
-                return self.tell_typing(key, name, false);
+    async fn begin_typing(
+        self: &Arc<Self>,
+        actor: &Actor,
+        key: (ChatId, UserId),
+    ) -> Result<(), Error> {
+        let typists = &self.carrier.typists;
+        let permit = self.read_permit(&Viewer::from(actor)).await?;
+        let profile = self.store.find_profile(&actor.user_id).await?;
+        drop(permit);
+        let is_new = typists.ask(&key, profile.ok_or(Error::NO_USER)?.name);
+        // Only now: a right that is lost meanwhile is lost for the next request.
+        let checked = self.check_speaker(actor, key.0).await;
+        let told = match checked {
+            Ok(()) => {
+                typists.confirm(&key);
+                typists.go_on(&key).flatten().map(|name| (name, true))
+            }
+            Err(_) => {
+                typists.doubt(key.0, &key.1);
+                typists.end(&key).map(|name| (name, false))
+            }
+        };
+        if is_new {
+            tokio::spawn(self.clone().keep_typist(key.clone()));
+        }
+        if let Some((name, on)) = told {
+            self.tell_typing(key, name, on);
+        }
+        checked
+    }
+
+    /// Tells what is to be told later, and ends it when there has been no word of it for too long.
+    async fn keep_typist(self: Arc<Self>, key: (ChatId, UserId)) {
+        while let Some(step) = self.carrier.typists.step(&key) {
+            match step {
+                Step::Wait(until) => sleep_until(until).await,
+                Step::Tell(name, on) => self.tell_typing(key.clone(), name, on),
             }
         }
     }

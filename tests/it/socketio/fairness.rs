@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::steps::of_chat;
 use crate::support::{Client, TestServer};
@@ -22,11 +22,13 @@ async fn with_history() -> (TestServer, String) {
     (server, chat)
 }
 
-/// Has all these clients read the history at the same time, and then bob look at a chat of his;
-/// fails if he waits for most of them.
-async fn bob_does_not_wait_for(clients: Vec<Client>, server: &TestServer, history: &str) {
-    let mut bob = server.user("bob").await;
-    let own = bob.chat("short", true, &[]).await;
+/// Has all these clients read the history at the same time, and then somebody ask for something of
+/// theirs. Returns how many were answered before, and the answer.
+async fn answered_before(
+    clients: Vec<Client>,
+    history: &str,
+    (asker, event, body): (&mut Client, &str, Value),
+) -> (usize, Value) {
     let answered = Arc::<AtomicUsize>::default();
     let mut readers = Vec::new();
     for mut client in clients {
@@ -40,13 +42,22 @@ async fn bob_does_not_wait_for(clients: Vec<Client>, server: &TestServer, histor
             answered.fetch_add(1, Ordering::AcqRel);
         }));
     }
-    let page = bob.ask("list-messages", of_chat(&own)).await;
-    let before_bob = answered.load(Ordering::Acquire);
-    assert_eq!(page["messages"], json!([]));
+    let answer = asker.ask(event, body).await;
+    let before = answered.load(Ordering::Acquire);
     for reader in readers {
         reader.await.unwrap();
     }
-    assert!(before_bob < FLOOD / 3, "{before_bob} long reads were answered before bob's short one");
+    (before, answer)
+}
+
+/// Fails if bob waits for most of these clients when he looks at a chat of his.
+async fn bob_does_not_wait_for(clients: Vec<Client>, server: &TestServer, history: &str) {
+    let mut bob = server.user("bob").await;
+    let asked = of_chat(&bob.chat("short", true, &[]).await);
+    let (before, page) =
+        answered_before(clients, history, (&mut bob, "list-messages", asked)).await;
+    assert_eq!(page["messages"], json!([]));
+    assert!(before < FLOOD / 3, "{before} long reads were answered before bob's short one");
 }
 
 #[tokio::test]
@@ -67,4 +78,19 @@ async fn nobody_in_particular_who_reads_much_holds_nobody_up() {
         clients.push(server.connect().await);
     }
     bob_does_not_wait_for(clients, &server, &chat).await;
+}
+
+/// They look something up each time, as often as signals are sent.
+#[tokio::test]
+async fn signals_wait_for_what_their_user_reads() {
+    let (server, chat) = with_history().await;
+    let mut clients = Vec::new();
+    for _ in 0..FLOOD {
+        clients.push(server.user("ann").await);
+    }
+    let mut ann = server.user("ann").await;
+    let mut signal = of_chat(&chat);
+    signal["data"] = json!(1);
+    let (before, _) = answered_before(clients, &chat, (&mut ann, "signal", signal)).await;
+    assert!(before > FLOOD / 2, "{before} long reads were answered before a signal");
 }

@@ -1,5 +1,7 @@
 //! `typing`
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::nodes::Nodes;
@@ -48,6 +50,35 @@ async fn others_see_who_is_typing_until_it_ends() {
     tab.next("new-message").await;
     tab.nothing_more().await;
     guest.nothing_more().await;
+}
+
+#[tokio::test]
+async fn one_who_stops_and_begins_again_is_told_as_rarely() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    let begun = Instant::now();
+    for _ in 0..10 {
+        ann.done("typing", typing(&chat, true)).await;
+        ann.done("typing", typing(&chat, false)).await;
+    }
+    ann.done("typing", typing(&chat, true)).await;
+    for on in [true, false, true] {
+        assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", on));
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+    // A message is told at once, and what begins after it is not.
+    ann.say(&chat, "hello").await;
+    ann.done("typing", typing(&chat, true)).await;
+    bob.next("new-message").await;
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
+    assert!(begun.elapsed() >= Duration::from_secs(4));
+    // What nobody was told of ends without a word.
+    ann.done("typing", typing(&chat, false)).await;
+    assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
+    ann.done("typing", typing(&chat, true)).await;
+    ann.done("typing", typing(&chat, false)).await;
+    bob.nothing_more().await;
 }
 
 #[tokio::test]
