@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 
 use super::App;
+use super::webhooks::DROPPED;
 use crate::clock;
 use crate::error::Error;
 use crate::logs;
@@ -131,23 +132,21 @@ impl App {
     ) -> Result<Option<ForgottenTo>, Error> {
         let keep_for = self.limits.webhook_keep_for.max(KEPT_FOR);
         let (before, expired) = (clock::ago(KEPT_FOR), clock::ago(keep_for));
-        let (mut passed, mut dropped) = (0, 0);
+        let mut passed = 0;
         loop {
             let step = self.store.forget_events(to, before, expired).await?;
+            if step.dropped > 0 {
+                metrics::counter!(DROPPED).increment(step.dropped);
+                logs::rarely("webhook events dropped", move |times| {
+                    tracing::warn!(times, "events were dropped that the webhook never took");
+                });
+            }
             passed += step.kept;
-            dropped += step.dropped;
             to = step.to;
             if to.is_none() || passed >= MAX_PASSED {
-                break;
+                return Ok(to);
             }
         }
-        if dropped > 0 {
-            metrics::counter!("chinwag_webhook_dropped_total").increment(dropped);
-            logs::rarely("webhook events dropped", move |times| {
-                tracing::warn!(times, "events were dropped that the webhook never took");
-            });
-        }
-        Ok(to)
     }
 
     /// Cleans up; deletes the chats of empty rooms too, if their users have had time to come back.

@@ -52,6 +52,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// How often the lag is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
+const DELIVERED: &str = "chinwag_webhook_delivered_total";
+const FAILED: &str = "chinwag_webhook_failed_total";
+pub(super) const DROPPED: &str = "chinwag_webhook_dropped_total";
+
 /// Keeps the metrics current, until the server is gone.
 pub(super) async fn measure(app: Weak<App>) {
     let mut every = interval(MEASURE_EVERY);
@@ -59,9 +63,9 @@ pub(super) async fn measure(app: Weak<App>) {
     loop {
         every.tick().await;
         // So that they are there before the first is delivered.
-        metrics::counter!("chinwag_webhook_delivered_total").increment(0);
-        metrics::counter!("chinwag_webhook_failed_total").increment(0);
-        metrics::counter!("chinwag_webhook_dropped_total").increment(0);
+        for counter in [DELIVERED, FAILED, DROPPED] {
+            metrics::counter!(counter).increment(0);
+        }
         let Some(app) = app.upgrade().filter(|app| !app.is_ending()) else {
             return;
         };
@@ -224,11 +228,12 @@ impl Delivery {
         tried: Result<Try, JoinError>,
     ) -> Result<(), Error> {
         let (mut tried, mut ended, mut outcomes) = (Some(tried), Vec::new(), Vec::new());
-        let mut has_panicked = false;
+        let (mut counters, mut has_panicked) = (Vec::new(), false);
         while let Some(one) = tried {
             match one {
                 Ok((id, stream, tried)) => {
                     ended.push(stream.clone());
+                    counters.extend(counter(&tried));
                     outcomes.extend(self.outcome(tried).map(|outcome| (id, stream, outcome)));
                 }
                 // A task that has panicked has said so.
@@ -237,6 +242,10 @@ impl Delivery {
             tried = self.tries.try_join_next();
         }
         self.queue.note(lock, &outcomes).await?;
+        // Not before: what is not noted is tried again.
+        for counter in counters {
+            metrics::counter!(counter).increment(1);
+        }
         if has_panicked {
             return Err(Error::Internal(None));
         }
@@ -252,7 +261,6 @@ impl Delivery {
             Tried::Cut => return None,
             Tried::Gone => return Some(Outcome::Done),
             Tried::Dropped(why) => {
-                metrics::counter!("chinwag_webhook_dropped_total").increment(1);
                 logs::rarely(why, move |times| {
                     tracing::warn!(why, times, "an event was dropped that the webhook never took");
                 });
@@ -266,7 +274,6 @@ impl Delivery {
                 return Some(Outcome::Postponed { next_at: clock::after(ASK_AFTER) });
             }
             Tried::Delivered { named_offline } => {
-                metrics::counter!("chinwag_webhook_delivered_total").increment(1);
                 self.failing = None;
                 self.postponing = self.postponing.filter(|_| !named_offline);
                 return Some(Outcome::Done);
@@ -274,7 +281,6 @@ impl Delivery {
             Tried::Failed(webhook, problem) => (webhook, problem.to_string()),
         };
         self.failing.get_or_insert_with(Instant::now);
-        metrics::counter!("chinwag_webhook_failed_total").increment(1);
         let now = clock::now();
         let since = webhook.failing_since.unwrap_or(now).max(webhook.committed_at.unwrap_or(now));
         let said = problem.clone();
@@ -298,6 +304,16 @@ impl Delivery {
         });
         let next_at = clock::after(pause(webhook.attempts));
         Some(Outcome::Failed { webhook, since, next_at })
+    }
+}
+
+/// The metric that counts such a try, if one does.
+fn counter(tried: &Tried) -> Option<&'static str> {
+    match tried {
+        Tried::Delivered { .. } => Some(DELIVERED),
+        Tried::Failed(..) => Some(FAILED),
+        Tried::Dropped(_) => Some(DROPPED),
+        Tried::Cut | Tried::Gone | Tried::Unread | Tried::Postponed => None,
     }
 }
 

@@ -3,6 +3,9 @@
 //! It goes over the old rows from the first to the last, a few at a time, and then begins anew. A
 //! row that the webhook does not have yet is kept, unless the webhook will never get it: if it is
 //! too old, or tells of a message that does not exist any more, it is deleted unsent.
+//!
+//! On PostgreSQL it waits for none of these rows. Those that deliver, resend or erase lock them in
+//! orders of their own, and what is locked is found again in the next round.
 
 use sqlx::FromRow;
 
@@ -224,10 +227,20 @@ impl Tx {
                     .await?;
             }
             Transaction::Postgres(inner) => {
-                sqlx::query("delete from events where id = any($1)")
-                    .bind(ids)
-                    .execute(&mut **inner)
-                    .await?;
+                sqlx::query(
+                    "delete from events where id in (
+                         select id from events e where id = any($1) and not exists (
+                             select 1 from webhooks w
+                             where w.stream = e.stream and w.number = e.number
+                         ) and not exists (
+                             select 1 from parked_webhooks p
+                             where p.stream = e.stream and p.number = e.number
+                         ) for update skip locked
+                     )",
+                )
+                .bind(ids)
+                .execute(&mut **inner)
+                .await?;
             }
         }
         Ok(())
@@ -254,11 +267,15 @@ impl Tx {
             }
             Transaction::Postgres(inner) => {
                 for sql in [
-                    "delete from webhooks where (stream, number) in (
-                         select stream, number from events where id = any($1)
+                    "delete from webhooks where id in (
+                         select w.id from webhooks w
+                         join events e on e.stream = w.stream and e.number = w.number
+                         where e.id = any($1) for update of w skip locked
                      )",
-                    "delete from parked_webhooks where (stream, number) in (
-                         select stream, number from events where id = any($1)
+                    "delete from parked_webhooks where id in (
+                         select p.id from parked_webhooks p
+                         join events e on e.stream = p.stream and e.number = p.number
+                         where e.id = any($1) for update of p skip locked
                      )",
                 ] {
                     let delete = sqlx::query(sql).bind(ids);

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chinwag::Config;
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::program::housekeeping::run;
-use crate::support::TestServer;
 use crate::support::database::url_in;
 use crate::support::hooks::{Answer, Receiver, ann, count, hooked, program, until, until_count};
 use crate::support::signing::now;
+use crate::support::{TestServer, services};
 
+const WAITING: &str = "select count(*) from webhooks";
 const HELD: &str = "select count(*) from webhooks where next_at is null";
 
 /// A receiver that rejects messages whose text begins so.
@@ -72,7 +74,7 @@ async fn what_tells_of_no_message_is_dropped_wherever_it_waits() {
         for (chat, text) in [(&one, "bad and kept"), (&one, "behind it"), (&other, "bad alone")] {
             ann.say(chat, text).await;
         }
-        until_count(&database, "select count(*) from webhooks", 3).await;
+        until_count(&database, WAITING, 3).await;
         let directory = server.shutdown().await;
         let lately = (now() - 2 * 3600) * 1_000_000;
         let sql = format!(
@@ -90,11 +92,85 @@ async fn what_tells_of_no_message_is_dropped_wherever_it_waits() {
             let left = format!("select count(*) from events where event like '%{gone}%'");
             until_count(&database, &left, 0).await;
         }
-        until_count(&database, "select count(*) from webhooks", 1).await;
+        until_count(&database, WAITING, 1).await;
         let kept = "select count(*) from events where event like '%bad and kept%'";
         assert_eq!(count(&database, kept).await, 1);
         server.shutdown().await;
     }
+}
+
+/// Else each try would count as another event.
+#[tokio::test]
+async fn what_cannot_be_noted_is_not_counted() {
+    const DELIVERED: &str = "chinwag_webhook_delivered_total";
+    let mut receiver = Receiver::start(|_| 200).await;
+    let directory = TempDir::new().unwrap();
+    let database = url_in(directory.path());
+    let running = program(directory.path(), &receiver.url(), &[]);
+    let mut client = ann(&running).await;
+    let chat = client.chat("x", true, &[]).await;
+    until_count(&database, WAITING, 0).await;
+    let before = receiver.taken().len() as f64;
+    until(&running, DELIVERED, |delivered| delivered == before).await;
+    let (breaks, mends) = match database.starts_with("sqlite:") {
+        true => (
+            "create trigger broken before delete on webhooks
+             begin select raise(abort, 'broken'); end",
+            "drop trigger broken",
+        ),
+        false => (
+            "create function broken() returns trigger language plpgsql
+             as $$ begin raise 'broken'; end $$;
+             create trigger broken before delete on webhooks
+             for each row execute function broken()",
+            "drop trigger broken on webhooks",
+        ),
+    };
+    run(&database, breaks).await;
+    client.say(&chat, "again and again").await;
+    for _ in 0..3 {
+        assert_eq!(receiver.next_message().await.text(), "again and again");
+    }
+    run(&database, mends).await;
+    until_count(&database, WAITING, 0).await;
+    until(&running, DELIVERED, |delivered| delivered == before + 1.0).await;
+    running.end("TERM");
+}
+
+/// Those that deliver lock rows in an order of their own: it would be a deadlock.
+#[tokio::test]
+async fn housekeeping_waits_for_nothing_that_is_locked() {
+    let Some(postgres) = services::postgres() else { return };
+    let database = services::database(&postgres).await;
+    let receiver = rejecting("bad").await;
+    let on_it = |config: &mut Config| config.database_url = database.as_str().into();
+    let server = TestServer::with(|config| {
+        hooked(receiver.url())(config);
+        on_it(config);
+    })
+    .await;
+    let mut ann = server.user("ann").await;
+    for at in 0..3 {
+        let chat = ann.chat("x", true, &[]).await;
+        ann.say(&chat, &format!("bad {at}")).await;
+    }
+    let bad = "select count(*) from events where event like '%bad %'";
+    until_count(&database, WAITING, 3).await;
+    let directory = server.shutdown().await;
+    let lately = (now() - 2 * 3600) * 1_000_000;
+    run(&database, &format!("update events set committed_at = {lately}; delete from messages"))
+        .await;
+    let mut other = PgConnection::connect(&database).await.unwrap();
+    let lock = "begin; select from webhooks order by id desc limit 1 for update";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+    let server = TestServer::on(directory, on_it).await;
+    until_count(&database, WAITING, 1).await;
+    until_count(&database, bad, 1).await;
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    let server = TestServer::on(server.shutdown().await, on_it).await;
+    until_count(&database, WAITING, 0).await;
+    until_count(&database, bad, 0).await;
+    server.shutdown().await;
 }
 
 #[tokio::test]
