@@ -49,7 +49,12 @@ impl Store {
         before: Time,
         after: i64,
     ) -> Result<Option<i64>, Error> {
-        let last: Option<i64> = on!(Db self, |pool| {
+        let mut tx = self.begin().await?;
+        // Before the messages are looked for: several nodes share the work.
+        if !tx.keep_chat(chat_id).await? {
+            return Ok(None);
+        }
+        let last: Option<i64> = on!(Tx tx, |connection| {
             sqlx::query_scalar(
                 "select max(seq) from (
                      select seq, created_at from messages where chat_id = $1 and seq > $2
@@ -60,16 +65,12 @@ impl Store {
             .bind(after)
             .bind(SLICE)
             .bind(before)
-            .fetch_one(pool)
+            .fetch_one(connection)
             .await?
         });
         let Some(last) = last else {
             return Ok(None);
         };
-        let mut tx = self.begin().await?;
-        if !tx.keep_chat(chat_id).await? {
-            return Ok(None);
-        }
         tx.forget_chat(chat_id);
         on!(Tx tx, |connection| {
             sqlx::query(

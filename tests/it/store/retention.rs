@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::program::housekeeping::run;
 use crate::socketio::spelling::execute;
-use crate::support::{Client, TestServer, message, soon};
+use crate::support::nodes::Processes;
+use crate::support::{Client, TestServer, message, services, soon};
 
 /// What the history of a chat begins with.
 async fn first(client: &mut Client, chat: &str) -> Value {
@@ -84,4 +86,34 @@ async fn a_chat_and_the_server_say_for_how_long() {
     let mut ann = server.user("ann").await;
     begins_with(&mut ann, &long, 11).await;
     assert_eq!(own(&mut ann, &long).await["last_seq"], 452);
+}
+
+#[tokio::test]
+async fn several_nodes_share_the_work() {
+    let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
+    let database = services::database(&postgres).await;
+    let server = TestServer::with(|config| config.database_url = database.as_str().into()).await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let chats =
+        [ann.chat("one", true, &[&bob.id]).await, ann.chat("other", true, &[&bob.id]).await];
+    for chat in &chats {
+        for at in 1..=250 {
+            ann.done("new-message", message(chat, &format!("a message {at}"))).await;
+            bob.done("new-message", message(chat, &format!("an answer {at}"))).await;
+        }
+    }
+    server.shutdown().await;
+    let days = 3 * 24 * 60 * 60 * 1_000_000_i64;
+    let older = format!("update messages set created_at = created_at - {days} where seq <= 490");
+    run(&database, &older).await;
+    let nodes = Processes::on(vec![(database, redis); 2], &["--retention", "1"]).await;
+    let mut bob = nodes[1].user("bob").await;
+    for chat in &chats {
+        begins_with(&mut bob, chat, 491).await;
+        assert_eq!(own(&mut bob, chat).await["unread"], 5);
+    }
+    for node in 0..nodes.count() {
+        assert!(!nodes.log(node).contains("too old"), "{}", nodes.log(node));
+    }
+    nodes.assert_no_defect();
 }
