@@ -17,6 +17,7 @@ mod input;
 mod json;
 mod limited;
 mod measured;
+mod pieces;
 mod refusal;
 mod requests;
 mod rest;

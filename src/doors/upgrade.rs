@@ -14,10 +14,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::credential::parameter;
+use super::pieces::Pieces;
 use super::slots::Permit;
 use super::unsent::{Share, Unsent};
 use super::websocket::{self, Socket};
@@ -107,8 +107,8 @@ pub async fn wired(
     held: bool,
 ) -> Option<(Arc<Wire>, Io)> {
     // The accept loop serves no other kind of stream.
-    let parts = upgraded.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
-    let stream = parts.io.into_inner();
+    let parts = upgraded.await.ok()?.downcast::<TokioIo<Pieces>>().ok()?;
+    let stream = parts.io.into_inner().into_inner();
     let (max_frames, max_bytes) = (limits.max_unsent, limits.max_unsent_bytes);
     Some(wire::wire(stream, parts.read_buf, share, max_frames, max_bytes, held))
 }

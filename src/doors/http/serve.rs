@@ -24,6 +24,7 @@ use super::bound::Bound;
 use super::slots;
 use crate::config::{Config, Limits};
 use crate::doors::client::Client;
+use crate::doors::pieces::Pieces;
 use crate::doors::slots::{Permit, Slots};
 
 /// How long to wait when the system has no file descriptor for a new connection.
@@ -203,7 +204,7 @@ async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(max_head)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Pieces::of(stream)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
