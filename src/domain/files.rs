@@ -1,7 +1,8 @@
 //! Files: uploaded by users, shown by their messages, and gone when no message holds them.
 
-use std::sync::Weak;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use imagesize::{Compression, ImageType};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
-use super::{Actor, App, Viewer};
+use super::{Actor, App, Network, Viewer};
 use crate::clock::{self, Time};
 use crate::config::Limits;
 use crate::error::Error;
@@ -41,6 +42,9 @@ pub(super) struct Files {
     /// what has come if that is more.
     coming: AtomicU64,
     at_once: Semaphore,
+    /// How many of them come from each address.
+    of_addresses: Mutex<HashMap<Network, usize>>,
+    max_of_address: usize,
     max_total: u64,
     /// An incomplete file that was last written before this time was given up.
     given_up: SystemTime,
@@ -56,15 +60,32 @@ impl Files {
             total: total.into(),
             coming: AtomicU64::default(),
             at_once: Semaphore::new(limits.max_uploads),
+            of_addresses: Mutex::default(),
+            // The others have the rest to themselves.
+            max_of_address: limits.max_uploads.div_ceil(2),
             max_total: limits.max_files_total,
             given_up,
         }
     }
 
-    /// Errors: `unavailable` if too many files are coming.
-    fn begin(&self) -> Result<Coming<'_>, Error> {
+    /// Errors: `unavailable` if too many files are coming, in all or from the actor's address.
+    fn begin(&self, actor: &Actor) -> Result<Coming<'_>, Error> {
         let permit = self.at_once.try_acquire().map_err(|_| Error::TOO_MANY_UPLOADS)?;
-        Ok(Coming { files: self, bytes: 0, _permit: permit })
+        let network = (!actor.service).then(|| Network::of(actor.address));
+        if let Some(network) = &network {
+            let mut of_addresses = self.of_addresses();
+            let coming = of_addresses.entry(network.clone()).or_default();
+            if *coming >= self.max_of_address {
+                return Err(Error::TOO_MANY_UPLOADS);
+            }
+            *coming += 1;
+        }
+        Ok(Coming { files: self, bytes: 0, network, _permit: permit })
+    }
+
+    fn of_addresses(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        // Nothing panics while it is held.
+        self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn blobs(&self) -> Result<&Blobs, Error> {
@@ -85,6 +106,8 @@ pub struct Offer {
 struct Coming<'a> {
     files: &'a Files,
     bytes: u64,
+    /// `None` for the service, which has no share.
+    network: Option<Network>,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -106,6 +129,14 @@ impl Coming<'_> {
 impl Drop for Coming<'_> {
     fn drop(&mut self) {
         self.files.coming.fetch_sub(self.bytes, Ordering::Relaxed);
+        let Some(network) = &self.network else { return };
+        let mut of_addresses = self.files.of_addresses();
+        if let Some(coming) = of_addresses.get_mut(network) {
+            *coming -= 1;
+            if *coming == 0 {
+                of_addresses.remove(network);
+            }
+        }
     }
 }
 
@@ -144,7 +175,7 @@ impl App {
         let announced = offer.size.unwrap_or_default();
         self.refuse_too_large(announced)?;
         self.admit_upload(actor).await?;
-        let mut coming = self.files.begin()?;
+        let mut coming = self.files.begin(actor)?;
         coming.make_room(announced)?;
         let id = FileId::new();
         let mut writing = blobs.create(id).await?;

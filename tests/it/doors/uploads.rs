@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use chinwag::Access;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -13,6 +14,7 @@ use crate::doors::files::{
 use crate::support::chatter::message;
 use crate::support::program::Running;
 use crate::support::rpc::{room_of, texts};
+use crate::support::signing::{API_KEY, with_credentials};
 use crate::support::steps::of_chat;
 use crate::support::{TestServer, database, soon};
 
@@ -112,6 +114,25 @@ async fn so_many_files_come_at_once() {
     assert_eq!(answer.status, 503, "{answer:?}");
     let why = &answer.json["error"]["message"];
     assert_eq!(why, "too many files are coming at once, try again");
+    drop(coming);
+    until_taken(&server, &path, b"x").await;
+}
+
+#[tokio::test]
+async fn half_of_them_may_come_from_one_address() {
+    let server = TestServer::with(|config| {
+        with_credentials(Access::Open)(config);
+        config.limits.max_uploads = 4;
+    })
+    .await;
+    let ann = server.user("ann").await;
+    let path = format!("/api/files?user={}", ann.id);
+    let coming = [begin(&server, &ann.id, 1).await, begin(&server, &ann.id, 1).await];
+    let answer = upload(&server, &path, "a/b").body("x").send().await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    // The service may come from anywhere.
+    let answer = upload(&server, &path, "a/b").bearer(API_KEY).body("x").send().await;
+    assert_eq!(answer.status, 201, "{answer:?}");
     drop(coming);
     until_taken(&server, &path, b"x").await;
 }
