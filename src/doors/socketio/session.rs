@@ -58,6 +58,8 @@ pub(super) struct Session {
     /// Whether a `new-message` is being carried out that gets an ack. The push of its message waits
     /// for the ack; both go out in one write.
     sending: AtomicBool,
+    /// What it sends has been shown to itself, and waits to be flushed.
+    shown_own: AtomicBool,
     inbox: Inbox,
     limited: Limited,
     /// What it has not taken yet.
@@ -98,6 +100,7 @@ impl Session {
             closing: AtomicBool::new(false),
             hears_nothing: AtomicBool::new(false),
             sending: AtomicBool::new(false),
+            shown_own: AtomicBool::new(false),
             inbox: Inbox::default(),
             limited: Limited::of(max_pending),
             share,
@@ -330,23 +333,23 @@ impl Recipient for Session {
         let Some(packet) = shown.frame(show::show) else {
             return false;
         };
-        let pushed = self.push(packet);
-        let own = matches!(shown.event, Event::MessageSent(posted) if posted.by == self.id);
-        match pushed {
-            // Read after the push: if it is still true, the answer has yet to be flushed.
-            Ok(true) if own && self.sending.load(Ordering::SeqCst) => {
-                self.leave_to_answer();
-                false
-            }
-            Ok(first) => first,
-            // The flush closes it.
-            Err(Overflow) => true,
+        // The flush closes one that has overflowed.
+        let first = self.push(packet).unwrap_or(true);
+        if matches!(shown.event, Event::MessageSent(posted) if posted.by == self.id) {
+            self.shown_own.store(true, Ordering::SeqCst);
         }
+        first
     }
 
     fn flush(&self) {
-        match self.closing.load(Ordering::Acquire) {
-            true => self.close(),
+        if self.closing.load(Ordering::Acquire) {
+            return self.close();
+        }
+        let shown_own = self.shown_own.swap(false, Ordering::SeqCst);
+        // Read after the pushes: if it is still true, the answer has yet to be flushed, and they
+        // leave with it.
+        match shown_own && self.sending.load(Ordering::SeqCst) {
+            true => self.leave_to_answer(),
             false => self.flush(),
         }
     }
