@@ -7,6 +7,7 @@ use chinwag::LedgerAlone;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
+use crate::floor::Rows;
 use crate::processes::{cpu_of, memory_of};
 use crate::scenes::Figures;
 use crate::table;
@@ -19,9 +20,10 @@ const CHATS: usize = 500;
 /// so that the ledger finds a batch whole.
 pub fn measure(batches: &[usize], rounds: usize, time: Duration) {
     for batch in batches {
-        let rounds = Vec::from_iter((0..rounds).map(|_| round(*batch, time)));
+        let ours = Vec::from_iter((0..rounds).map(|_| round(*batch, time)));
+        let floor = Vec::from_iter((0..rounds).map(|_| floor_round(*batch, time)));
         let title = format!("ledger alone, batches of {batch}");
-        table::print(&title, "message", &[("chinwag", rounds)]);
+        table::print(&title, "message", &[("chinwag", ours), ("floor", floor)]);
     }
 }
 
@@ -38,6 +40,30 @@ fn round(batch: usize, time: Duration) -> Figures {
         let memory = memory_of(process::id()) / f64::from(1 << 20);
         Figures { memory, ..Figures::of(took, cpu, from.elapsed().as_secs_f64()) }
     })
+}
+
+/// The same messages as bare rows of one table.
+fn floor_round(batch: usize, time: Duration) -> Figures {
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut rows = Rows::open(&directory.path().join("bench.db"));
+    let text = format!("{:100}", "a message");
+    let mut seq = 0;
+    let mut append = |time| {
+        let (from, mut took) = (Instant::now(), Vec::new());
+        while from.elapsed() < time {
+            let since = Instant::now();
+            rows.append(
+                (seq..seq + batch as u64).map(|seq| (seq as usize % CHATS, seq, 1, &*text)),
+            );
+            seq += batch as u64;
+            took.extend((0..batch).map(|_| since.elapsed().as_micros() as u32));
+        }
+        took
+    };
+    append(WARM_UP);
+    let (from, before) = (Instant::now(), cpu_of(process::id()));
+    let took = append(time);
+    Figures::of(took, cpu_of(process::id()) - before, from.elapsed().as_secs_f64())
 }
 
 /// Goes on for so long; returns how many microseconds each message took.

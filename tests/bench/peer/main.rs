@@ -1,6 +1,7 @@
 //! Chinwag beside the same chat written otherwise. See README.md in the directory above.
 
 mod crowd;
+mod floor;
 mod ledger;
 mod oxide;
 mod plot;
@@ -31,6 +32,8 @@ enum Scene {
     Open,
     /// As ingest, and each message is marked as read by the other member
     Mixed,
+    /// Reactions in chats of two; each socket waits for its answer
+    Reactions,
     /// Joining public chats and leaving them
     Joins,
     /// Messages to one room; the next is sent when all members have the one before
@@ -48,6 +51,8 @@ enum Scene {
 enum Peer {
     Node,
     Socketioxide,
+    /// Bare rows and bare writes, for messages only
+    Floor,
 }
 
 #[derive(Parser)]
@@ -59,7 +64,7 @@ struct Args {
     /// How many messages are appended at a time to the ledger alone
     #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
     batches: Vec<usize>,
-    /// How many send in ingest and mixed
+    /// How many send in ingest and mixed, or react
     #[arg(long, value_delimiter = ',', default_value = "2,16,64,256,1000")]
     senders: Vec<usize>,
     /// Messages a second in the open loop
@@ -86,7 +91,7 @@ struct Args {
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
     /// What Chinwag is compared with
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "node,socketioxide")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "node,socketioxide,floor")]
     peers: Vec<Peer>,
     /// Compares with this binary of Chinwag, too
     #[arg(long, value_name = "PATH")]
@@ -97,6 +102,9 @@ struct Args {
     /// Be the peer on socketioxide with this database
     #[arg(long, hide = true)]
     serve: Option<PathBuf>,
+    /// Be the floor with this database
+    #[arg(long, hide = true)]
+    serve_floor: Option<PathBuf>,
     /// Cargo says so
     #[arg(long, hide = true)]
     bench: bool,
@@ -110,6 +118,9 @@ fn main() {
     if let Some(database) = &args.serve {
         return oxide::serve(database);
     }
+    if let Some(database) = &args.serve_floor {
+        return floor::serve(database);
+    }
     servers::install_node();
     servers::take_the_second_core();
     let time = Duration::from_secs_f64(args.seconds);
@@ -118,12 +129,13 @@ fn main() {
     }
     let (kinds, mut kept, mut plots) = (args.kinds(), Kept::new(), Plots::default());
     for stage in args.stages() {
+        let kinds = Vec::from_iter(kinds.iter().filter(|kind| stage.is_known_to(kind)));
         let mut servers = Vec::from_iter(kinds.iter().map(|kind| (kind.name(), Vec::new())));
         for round in 0..args.rounds {
             // Nobody is always the first.
             for turn in 0..kinds.len() {
                 let place = (round + turn) % kinds.len();
-                servers[place].1.push(stage.round(&kinds[place], time, &mut kept));
+                servers[place].1.push(stage.round(kinds[place], time, &mut kept));
             }
         }
         let (title, unit) = stage.title();
@@ -145,6 +157,7 @@ impl Args {
         let peers = self.peers.iter().map(|peer| match peer {
             Peer::Node => Kind::Node,
             Peer::Socketioxide => Kind::Socketioxide,
+            Peer::Floor => Kind::Floor,
         });
         let other = self.server.clone().map(Kind::Other);
         [Kind::Chinwag].into_iter().chain(other).chain(peers).collect()
@@ -171,6 +184,7 @@ impl Args {
             Scene::Ingest => of(&self.senders, Stage::Ingest),
             Scene::Open => of(&self.rates, Stage::Open),
             Scene::Mixed => of(&self.senders, Stage::Mixed),
+            Scene::Reactions => of(&self.senders, Stage::Reactions),
             Scene::Joins => of(&self.sockets, Stage::Joins),
             Scene::FanOut => {
                 let with = |at_once| self.members.iter().map(move |it| Stage::FanOut(*it, at_once));

@@ -17,6 +17,7 @@ pub enum Kind {
     Other(PathBuf),
     Node,
     Socketioxide,
+    Floor,
 }
 
 pub struct Server {
@@ -38,6 +39,7 @@ impl Kind {
             Kind::Other(_) => "other",
             Kind::Node => "node",
             Kind::Socketioxide => "socketioxide",
+            Kind::Floor => "floor",
         }
     }
 
@@ -58,6 +60,9 @@ impl Kind {
             }
             Kind::Socketioxide => {
                 command.arg(env::current_exe().unwrap()).arg("--serve").arg(database);
+            }
+            Kind::Floor => {
+                command.arg(env::current_exe().unwrap()).arg("--serve-floor").arg(database);
             }
         }
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped());

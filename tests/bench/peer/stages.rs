@@ -39,6 +39,8 @@ pub enum Stage {
     Open(usize),
     /// As ingest, and each message is marked as read by the other member.
     Mixed(usize),
+    /// So many sockets in chats of two, each reacting to a message and taking that back.
+    Reactions(usize),
     /// So many sockets that join public chats and leave them.
     Joins(usize),
     /// A room of so many members, with so many messages under way.
@@ -60,6 +62,7 @@ impl Stage {
             Stage::Ingest(senders) => (format!("ingest, {senders} senders"), "message"),
             Stage::Open(rate) => (format!("open loop, {rate}/s"), "message"),
             Stage::Mixed(senders) => (format!("mixed, {senders} senders"), "message and mark-read"),
+            Stage::Reactions(sockets) => (format!("reactions, {sockets} sockets"), "reaction"),
             Stage::Joins(sockets) => (format!("joins, {sockets} sockets"), "join or leave"),
             Stage::FanOut(members, at_once) => {
                 (format!("fan-out, room of {members}, {at_once} in flight"), "delivery")
@@ -95,6 +98,15 @@ impl Stage {
             _ => return None,
         };
         Some((title.to_owned(), size))
+    }
+
+    /// Whether this kind of server can do it.
+    pub fn is_known_to(self, kind: &Kind) -> bool {
+        match self {
+            Stage::Ingest(_) | Stage::Open(_) | Stage::FanOut(..) => true,
+            Stage::Reactions(_) => matches!(kind, Kind::Chinwag | Kind::Other(_)),
+            _ => *kind != Kind::Floor,
+        }
     }
 
     /// One round on a server of this kind.
@@ -144,6 +156,7 @@ impl Stage {
             }
             Stage::Mixed(senders) => Box::new(pairs(&mut crowd, Unit::Pair, Pace::Closed, senders)),
             Stage::FanOut(members, at_once) => Box::new(room(&mut crowd, members, at_once)),
+            Stage::Reactions(sockets) => Box::new(reactions(&mut crowd, sockets)),
             Stage::Joins(sockets) => Box::new(joins(&mut crowd, sockets)),
             Stage::Latest(_) => Box::new(pages(&mut crowd, false)),
             Stage::Middle(_) => Box::new(pages(&mut crowd, true)),
@@ -176,13 +189,39 @@ fn of_chat(id: &str) -> String {
     json!({ "chat": { "id": id } }).to_string()
 }
 
+/// Connects so many users, two by two in a chat; returns these chats.
+fn chats_of_two(crowd: &mut Crowd, sockets: usize) -> Vec<String> {
+    let users = users(crowd, sockets);
+    let pairs = users.chunks(2).enumerate().map(|(chat, pair)| (2 * chat, pair.iter().collect()));
+    chats(crowd, true, pairs.collect())
+}
+
 /// Messages in chats of two, where both send.
 fn pairs(crowd: &mut Crowd, unit: Unit, pace: Pace, senders: usize) -> Traffic {
-    let users = users(crowd, senders);
-    let pairs = users.chunks(2).enumerate().map(|(chat, pair)| (2 * chat, pair.iter().collect()));
-    let chats = chats(crowd, true, pairs.collect());
+    let chats = chats_of_two(crowd, senders);
     let seats = Vec::from_iter((0..senders).map(|number| number / 2));
     Traffic::new(unit, pace, chats, &seats, 2)
+}
+
+/// The two members of each chat react to one message and take that back, again and again.
+fn reactions(crowd: &mut Crowd, sockets: usize) -> Asking {
+    let chats = chats_of_two(crowd, sockets);
+    let send = |(chat, id): (usize, &String)| {
+        // As long as those of ingest.
+        let message = json!({ "value": format!("message {chat:92}"), "type": "text" });
+        (2 * chat, "new-message", json!({ "chat": { "id": id }, "message": message }).to_string())
+    };
+    let sent = crowd.ask(&Vec::from_iter(chats.iter().enumerate().map(send)), AT_ONCE);
+    let acts = |who: usize| {
+        let (chat, message) = (&chats[who / 2], &sent[who / 2]["id"]);
+        let act = |on: bool| {
+            let (chat, message) = (json!({ "id": chat }), json!({ "id": message }));
+            let body = json!({ "chat": chat, "message": message, "reaction": "👍", "on": on });
+            ("react", body.to_string())
+        };
+        vec![act(true), act(false)]
+    };
+    Asking::new((0..sockets).map(acts).collect())
 }
 
 /// Messages in one room.
