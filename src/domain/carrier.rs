@@ -12,7 +12,6 @@ use tokio::sync::{mpsc, watch};
 use super::announcements::Announcements;
 use super::consequences::Consequence;
 use super::crowds::{self, Crowds, Telling};
-use super::follower::Follower;
 use super::leases::Leases;
 use super::listening::Listeners;
 use super::nick_lists::NickLists;
@@ -69,16 +68,12 @@ impl Carrier {
         (carrier, followed)
     }
 
-    /// Carries what is committed, until the store is closed.
+    /// Carries what this node commits, where there is no other, until the store is closed.
     pub async fn run(
         self: Arc<Self>,
         mut committed: mpsc::Receiver<Committed>,
-        follower: Option<Follower>,
         listeners: Listeners,
     ) {
-        if let Some(follower) = follower {
-            return follower.run(self, committed, listeners).await;
-        }
         let mut events = Vec::with_capacity(AT_ONCE);
         while committed.recv_many(&mut events, AT_ONCE).await > 0 {
             let ends =

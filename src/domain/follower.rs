@@ -53,6 +53,7 @@ struct AtWork {
 }
 
 impl Follower {
+    /// Carries what all nodes commit, until the store is closed.
     pub async fn run(
         self,
         carrier: Arc<Carrier>,

@@ -219,7 +219,10 @@ impl App {
         let carrier = Arc::new(carrier);
         let listening = Listeners::new();
         let listeners = listening.entry();
-        tokio::spawn(carrier.clone().run(committed, follower, listening));
+        match follower {
+            Some(follower) => tokio::spawn(follower.run(carrier.clone(), committed, listening)),
+            None => tokio::spawn(carrier.clone().run(committed, listening)),
+        };
         let everyone = streams.follow(Stream::Everyone);
         streams.positioned().await.map_err(|error| StartError::store(config, error))?;
         let rates = Arc::new(Rates::new(&config.limits));
