@@ -1,7 +1,6 @@
 //! Blocking: whom one blocks may not open a direct chat with one, send into it, or invite one. The
 //! blocked are not told. The service does as it likes.
 
-use super::direct::pair;
 use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::clock;
@@ -38,7 +37,7 @@ impl App {
         user_id: &UserId,
         blocked: bool,
     ) -> Result<Person, Error> {
-        let (own, users) = (&actor.user_id, pair(actor, user_id, "user.id")?);
+        let (own, users) = (&actor.user_id, actor.pair_with(user_id, "user.id")?);
         let mut tx = self.begin_as(actor).await?;
         // Nobody opens the direct chat of the two meanwhile.
         tx.lock_names(&users.each_ref().map(AsRef::as_ref)).await?;

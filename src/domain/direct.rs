@@ -17,7 +17,7 @@ impl App {
     /// `forbidden` for an actor whom the other has blocked;
     /// `too_large` for a new one if the actor has as many chats as one user may.
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<ListedChat, Error> {
-        let users = pair(actor, user_id, "user.id")?;
+        let users = actor.pair_with(user_id, "user.id")?;
         if self.store.find_direct_chat(&users).await?.is_none() {
             self.admit_chat(actor, None).await?;
         }
@@ -49,7 +49,7 @@ impl App {
         body: Body,
     ) -> Result<Sent, Error> {
         let to = self.find_other(recipient, "recipient").await?;
-        let chat_id = match self.store.find_direct_chat(&pair(actor, &to, "recipient")?).await? {
+        let chat_id = match self.store.find_direct_chat(&actor.pair_with(&to, "recipient")?).await? {
             Some((chat_id, _)) => chat_id,
             None => self.open_direct(actor, &to).await?.chat.id,
         };
@@ -86,7 +86,7 @@ impl App {
         let viewer = Viewer::from(actor);
         self.admit_reading(&viewer).await?;
         let other = self.find_other(username, "username").await?;
-        let pair = pair(actor, &other, "username")?;
+        let pair = actor.pair_with(&other, "username")?;
         let Some((chat_id, last_seq)) = self.store.find_direct_chat(&pair).await? else {
             return Ok(Vec::new());
         };
@@ -128,21 +128,6 @@ impl App {
         let name = Name::joined(&one.name, ", ", &other.name, &self.limits);
         let chat = Chat::new(name, actor.user_id.clone(), users.into());
         Ok(Chat { private: true, direct: true, ..chat })
-    }
-}
-
-/// The two users in the order of their ids, as a new chat lists its members. Errors: `conflict` for
-/// oneself.
-pub(super) fn pair(
-    actor: &Actor,
-    other: &UserId,
-    field: &'static str,
-) -> Result<[UserId; 2], Error> {
-    let mut users = [actor.user_id.clone(), other.clone()];
-    users.sort_unstable();
-    match users[0] == users[1] {
-        true => Err(Error::conflict(field, "is yourself")),
-        false => Ok(users),
     }
 }
 

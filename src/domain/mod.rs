@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod actor;
 mod announcements;
 mod blocks;
 mod budgets;
@@ -61,6 +62,7 @@ mod rooms;
 mod search;
 mod sending;
 mod signals;
+mod start;
 mod teams;
 mod token_commands;
 mod typing;
@@ -68,29 +70,25 @@ mod users;
 mod watching;
 mod webhooks;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify, broadcast, mpsc};
+use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::audience::Audience;
-use crate::clock;
 use crate::cluster::Streams;
-use crate::config::{Access, Config, Limits, Registration};
-use crate::error::{Error, StartError};
+use crate::config::{Access, Limits, Registration};
+use crate::error::Error;
 use crate::event_log::EventLog;
-use crate::model::{Committed, ConnectionId, Event, Stream, UserId};
-use crate::store::{Keeping, Store, Tx};
+use crate::model::Event;
+use crate::store::{Store, Tx};
 use carrier::Carrier;
 use cluster::Cluster;
 use files::Files;
 use key_set::KeySet;
 use keys::Keys;
-use listening::Listeners;
 use nicks::Nicks;
 use online::LastSeen;
 use passwords::Passwords;
@@ -101,6 +99,7 @@ use readers::Readers;
 pub use crate::audience::{Recipient, Shown, Way};
 pub use crate::cluster::Following;
 pub use crate::store::People;
+pub use actor::{Actor, Viewer};
 pub use blocks::Blocked;
 pub use files::Offer;
 pub use identity::Connection;
@@ -110,56 +109,6 @@ pub use prepared::Prepared;
 pub use rates::Network;
 pub use rooms::Room;
 pub use token_commands::{TokenError, TokenFault, TokenHolder, check_token, host_token};
-
-/// Who asks: a user, on a connection that [may act](App::claim) as this user.
-#[derive(Clone, Debug)]
-pub struct Actor {
-    user_id: UserId,
-    connection: ConnectionId,
-    /// Whether it is the service that acts as the user: it may see and do everything.
-    service: bool,
-    /// Whether the connection has proved nothing: then it may not act as the user any more once the
-    /// user is protected.
-    anonymous: bool,
-    /// Where it comes from.
-    address: IpAddr,
-}
-
-impl Actor {
-    pub fn user_id(&self) -> &UserId {
-        &self.user_id
-    }
-}
-
-/// Who looks: a user, or nobody in particular.
-#[derive(Clone, Debug)]
-pub struct Viewer {
-    user_id: Option<UserId>,
-    /// `None` for a request that has no connection of its own.
-    connection: Option<ConnectionId>,
-    service: bool,
-    /// Where they come from.
-    address: IpAddr,
-}
-
-impl Viewer {
-    /// Nobody in particular, from this address.
-    pub fn nobody(address: IpAddr) -> Viewer {
-        Viewer { user_id: None, connection: None, service: false, address }
-    }
-
-    pub fn user_id(&self) -> Option<&UserId> {
-        self.user_id.as_ref()
-    }
-}
-
-impl From<&Actor> for Viewer {
-    fn from(actor: &Actor) -> Viewer {
-        let Actor { user_id, connection, service, address, .. } = actor;
-        let (connection, service, address) = (Some(*connection), *service, *address);
-        Viewer { user_id: Some(user_id.clone()), connection, service, address }
-    }
-}
 
 /// The chat server without its doors.
 pub struct App {
@@ -197,96 +146,6 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store and starts carrying what it commits to the clients. Errors: a store that
-    /// cannot be used; a server to which nobody could ever connect.
-    pub async fn start(config: &Config, prepared: Prepared) -> Result<Arc<App>, StartError> {
-        let Prepared { keys, topic, endpoint, keeping, accounts_only, blobs } = prepared;
-        let access = config.access.unwrap_or(Access::Open);
-        let (store, committed) = open_store(config, keeping).await?;
-        if accounts_only {
-            refuse_without_accounts(config, &store).await?;
-        }
-        let node = Uuid::now_v7();
-        let (cluster, streams, follower) = match &config.redis_url {
-            Some(url) => {
-                let (cluster, streams, follower) = Cluster::join(url, node, &store).await?;
-                (Some(cluster), streams, Some(follower))
-            }
-            None => (None, Streams::default(), None),
-        };
-        let (carrier, followed) =
-            Carrier::new(Audience::new(streams.clone()), config.limits.announced_per_second);
-        let carrier = Arc::new(carrier);
-        let listening = Listeners::new();
-        let listeners = listening.entry();
-        match follower {
-            Some(follower) => tokio::spawn(follower.run(carrier.clone(), committed, listening)),
-            None => tokio::spawn(carrier.clone().run(committed, listening)),
-        };
-        let everyone = streams.follow(Stream::Everyone);
-        streams.positioned().await.map_err(|error| StartError::store(config, error))?;
-        let rates = Arc::new(Rates::new(&config.limits));
-        tokio::spawn(Rates::forget_idle(Arc::downgrade(&rates)));
-        let event_log = topic.map(|topic| EventLog::start(topic, store.backlog()));
-        let readers = Readers::of(store.readers_for_one());
-        let total = store.count_file_bytes().await;
-        let total = total.map_err(|error| StartError::store(config, error))?;
-        let files = Files::new(blobs, total, &config.limits, cluster.is_some());
-        let app = Arc::new(App {
-            access,
-            registration: config.registration,
-            retention_days: config.retention.into(),
-            limits: config.limits.clone(),
-            keys,
-            passwords: Passwords::default(),
-            store,
-            carrier,
-            listeners,
-            streams,
-            _everyone: everyone,
-            presence: Mutex::default(),
-            last_seen: LastSeen::default(),
-            ended: Arc::default(),
-            deleted: Arc::default(),
-            ending: AtomicBool::default(),
-            nicks: Nicks::default(),
-            node,
-            cluster,
-            rates,
-            readers,
-            event_log,
-            files,
-            work: TaskTracker::new(),
-        });
-        if app.cluster.is_none() {
-            let seated = app.restore_seats().await;
-            seated.map_err(|error| StartError::store(config, error))?;
-        }
-        let alive = Arc::downgrade(&app);
-        tokio::spawn(clock::watch_for_jumps(move || alive.strong_count() > 0));
-        if let Some(keys) = app.keys.host_keys() {
-            tokio::spawn(key_set::follow(Arc::downgrade(keys)));
-        }
-        tokio::spawn(cluster::keep_alive(Arc::downgrade(&app)));
-        tokio::spawn(deletions::erase(Arc::downgrade(&app), app.deleted.clone()));
-        tokio::spawn(files::keep(Arc::downgrade(&app)));
-        tokio::spawn(online::follow(Arc::downgrade(&app)));
-        tokio::spawn(housekeeping::purge(Arc::downgrade(&app), app.ended.clone()));
-        tokio::spawn(housekeeping::erase(Arc::downgrade(&app)));
-        if let Some(unindexed) = app.store.unindexed() {
-            tokio::spawn(search::keep_index(Arc::downgrade(&app), unindexed.clone()));
-        }
-        tokio::spawn(housekeeping::keep_house(Arc::downgrade(&app)));
-        tokio::spawn(housekeeping::keep_lobby(Arc::downgrade(&app)));
-        tokio::spawn(retention::run(Arc::downgrade(&app)));
-        tokio::spawn(consequences::run(Arc::downgrade(&app), followed));
-        if let Some(endpoint) = endpoint {
-            tokio::spawn(webhooks::measure(Arc::downgrade(&app)));
-            app.work.spawn(webhooks::deliver(Arc::downgrade(&app), endpoint));
-        }
-        Ok(app)
-    }
-
     /// Who may connect.
     pub fn access(&self) -> Access {
         self.access
@@ -367,42 +226,4 @@ impl App {
         self.store.close(deadline).await;
         self.carrier.audience.close();
     }
-}
-
-/// Errors: nobody has signed up before.
-async fn refuse_without_accounts(config: &Config, store: &Store) -> Result<(), StartError> {
-    match store.has_accounts().await.map_err(|error| StartError::store(config, error))? {
-        true => Ok(()),
-        false => Err(StartError::NoCredentials),
-    }
-}
-
-/// Opens the store. For a single node nobody is connected after a start, so that what depends on
-/// connections is deleted.
-async fn open_store(
-    config: &Config,
-    keeping: Keeping,
-) -> Result<(Store, mpsc::Receiver<Committed>), StartError> {
-    let base = config.public_url.clone().unwrap_or_default();
-    let opened = Store::open(&config.database_url, &config.limits, keeping, base).await;
-    let (store, committed) = opened.map_err(|error| StartError::store(config, error))?;
-    let folded = store.fold_names(&config.limits).await;
-    folded.map_err(|error| StartError::store(config, error))?;
-    if !keeping.for_search {
-        let deleted = store.delete_index().await;
-        deleted.map_err(|error| StartError::store(config, error))?;
-    }
-    if !keeping.for_nodes {
-        let deleted = delete_transient(&store).await;
-        deleted.map_err(|error| StartError::store(config, error))?;
-    }
-    Ok((store, committed))
-}
-
-/// Deletes what lasts only while somebody is connected.
-async fn delete_transient(store: &Store) -> Result<(), Error> {
-    let mut tx = store.begin().await?;
-    tx.delete_all_nicks().await?;
-    tx.touch_all_seats(clock::now()).await?;
-    tx.commit([]).await
 }
