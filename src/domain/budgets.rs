@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
-use super::rates::{MINUTE, Network, limited};
+use super::buckets::{MINUTE, Network, limited};
 use super::{Actor, App, Viewer};
 use crate::config::Limits;
 use crate::error::Error;

@@ -7,7 +7,7 @@
 use super::access::Reader;
 use super::chats::enter;
 use super::presence::Presence;
-use super::rates::Network;
+use super::buckets::Network;
 use super::users::{find_user, give_handle};
 use super::{Actor, App, Connection, Viewer};
 use crate::clock::{self, Time};

@@ -12,7 +12,7 @@ use std::thread;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
-use super::rates::Network;
+use super::buckets::Network;
 use crate::error::Error;
 use crate::model::Password;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::rates::Network;
+use super::buckets::Network;
 use super::{App, Viewer};
 use crate::error::Error;
 use crate::model::UserId;
