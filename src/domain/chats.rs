@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use super::access::{Moderator, Owner, Reader, TeamMember};
-use super::membership::listed;
 use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::clock::{self, Time};
@@ -270,6 +269,12 @@ pub(super) async fn find_chat(
 ) -> Result<Chat, Error> {
     let chat = tx.find_chat(chat_id).await?.ok_or_else(Error::no_chat)?;
     Ok(Chat { participants, ..chat })
+}
+
+/// A chat as a user has it.
+pub(super) async fn listed(tx: &mut Tx, chat: Chat, user_id: &UserId) -> Result<ListedChat, Error> {
+    let membership = tx.find_membership(chat.id, user_id).await?;
+    Ok(ListedChat { chat, membership })
 }
 
 /// Makes the actor a member; returns the event if they were not one. Errors: `not_found`,

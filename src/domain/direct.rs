@@ -1,8 +1,7 @@
 //! Direct messages: the one private chat of two users, made at first use, and its threads.
 
 use super::blocks::{note_blocked, refuse_blocked};
-use super::chats::find_chat;
-use super::membership::listed;
+use super::chats::{find_chat, listed};
 use super::users::find_user;
 use super::{Actor, App, Viewer};
 use crate::error::Error;

@@ -5,8 +5,7 @@ use super::access::Member;
 use super::chats::find_chat;
 use super::{Actor, App};
 use crate::error::Error;
-use crate::model::{Chat, ChatId, Event, ListedChat, MembershipChange, UserId};
-use crate::store::Tx;
+use crate::model::{ChatId, Event, ListedChat, MembershipChange};
 
 impl App {
     /// Changes what the actor has of a chat; what is absent stays. An archived chat returns with
@@ -32,10 +31,4 @@ impl App {
         self.count_bytes_pushed(actor, listed.chat.size()).await;
         Ok(listed)
     }
-}
-
-/// A chat as a user has it.
-pub(super) async fn listed(tx: &mut Tx, chat: Chat, user_id: &UserId) -> Result<ListedChat, Error> {
-    let membership = tx.find_membership(chat.id, user_id).await?;
-    Ok(ListedChat { chat, membership })
 }

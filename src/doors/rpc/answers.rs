@@ -1,5 +1,8 @@
 //! The answers to calls: a result or an error, with the id of the call.
 
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -50,6 +53,11 @@ impl From<Error> for Fault {
         }
         Fault { code, message: error.to_string(), data: Some(data) }
     }
+}
+
+/// An answer with a body of JSON.
+pub fn response(status: StatusCode, body: String) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// The answer to a call. The id is what the client has written, to the letter.

@@ -9,8 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 
 use super::Hub;
-use super::answers::answer;
-use super::calls::json;
+use super::answers::{answer, response};
 use crate::domain::{App, Connection, Viewer};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
@@ -61,7 +60,7 @@ impl IntoResponse for Refused {
         failure::log("rpc", &error);
         let status = refusal::status(error.code());
         let wait = error.retry_after();
-        let mut response = json(status, answer(RawValue::NULL, Err(error.into())));
+        let mut response = response(status, answer(RawValue::NULL, Err(error.into())));
         if status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::answers::{Fault, answer};
+use super::answers::{Fault, answer, response};
 use super::caller::Caller;
 use super::{Hub, methods};
 use crate::doors::json::{Json, List};
@@ -59,14 +59,9 @@ pub async fn handle(
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response();
     }
     match answer_all(&hub, &caller, &body).await {
-        Some(answer) => json(StatusCode::OK, answer),
+        Some(answer) => response(StatusCode::OK, answer),
         None => StatusCode::NO_CONTENT.into_response(),
     }
-}
-
-/// An answer with a body of JSON.
-pub fn json(status: StatusCode, body: String) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// Whether the body says that it is JSON, or does not say what it is.
