@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 
 use super::client::Client;
-use super::upgrade::offered_token;
+use super::subprotocols::offered_token;
 use crate::domain::{App, Connection, Viewer};
 use crate::error::Error;
 use crate::model::ConnectionId;

@@ -26,6 +26,7 @@ mod rpc;
 mod shape;
 mod slots;
 mod socketio;
+mod subprotocols;
 mod tasks;
 mod unsent;
 mod upgrade;
@@ -78,7 +79,7 @@ impl Doors {
             .merge(rpc_routes)
             .merge(events_routes)
             .fallback_service(routes(service.clone()));
-        let router = router.layer(middleware::from_fn(upgrade::agree)).layer(Extension(unsent));
+        let router = router.layer(middleware::from_fn(subprotocols::agree)).layer(Extension(unsent));
         let router = http::guarded(router, files_routes, config, gates);
         let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
         let router = router.layer(middleware::from_fn(refusal::explained));

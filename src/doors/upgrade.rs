@@ -1,15 +1,15 @@
-//! How a request becomes a WebSocket, and the subprotocols that it offers.
+//! How a request becomes a WebSocket.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::extract::Request;
 use axum::http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE as UPGRADE_TO,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE as UPGRADE_TO,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
@@ -23,9 +23,6 @@ use super::unsent::{Share, Unsent};
 use super::websocket::{self, Socket};
 use super::wire::{self, Io, Wire};
 use crate::config::Limits;
-
-/// The subprotocol after which a token is offered as another one.
-const BEARER: &str = "bearer";
 
 /// What a request is told that asks for no WebSocket where there is nothing else.
 const NO_UPGRADE: &str = "this is the address of a WebSocket: open it with a WebSocket client of \
@@ -127,36 +124,4 @@ fn no_upgrade() -> Response {
     let wanted =
         [(CONNECTION, "upgrade"), (UPGRADE_TO, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
     (StatusCode::UPGRADE_REQUIRED, wanted, NO_UPGRADE).into_response()
-}
-
-/// Names to a client that offers subprotocols the first of them, as a browser closes the
-/// connection otherwise; a token among them is not repeated.
-pub async fn agree(request: Request, next: Next) -> Response {
-    let agreed = offered(request.headers()).map(|(protocol, _)| protocol).next();
-    let agreed = agreed.and_then(|protocol| HeaderValue::from_str(protocol).ok());
-    let mut response = next.run(request).await;
-    if let Some(agreed) = agreed
-        && response.status() == StatusCode::SWITCHING_PROTOCOLS
-    {
-        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, agreed);
-    }
-    response
-}
-
-/// The token of a client that offers `bearer` and then its token as subprotocols: a browser can
-/// set no other header.
-pub fn offered_token(headers: &HeaderMap) -> Option<&str> {
-    offered(headers).find_map(|(_, token)| token)
-}
-
-/// The subprotocols that are offered; `bearer` with its token.
-fn offered(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<&str>)> {
-    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let names = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
-    let mut names = names.map(str::trim).filter(|name| !name.is_empty());
-    std::iter::from_fn(move || {
-        let name = names.next()?;
-        let token = if name.eq_ignore_ascii_case(BEARER) { names.next() } else { None };
-        Some((name, token))
-    })
 }

@@ -10,8 +10,8 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Hub;
 use super::session::Session;
+use super::{Hub, requests};
 use crate::doors::client::Client;
 use crate::doors::credential::credential;
 use crate::doors::upgrade::Upgrade;
@@ -76,7 +76,7 @@ async fn run(hub: &Arc<Hub>, opening: Opening, socket: Socket) {
         }
     }
     tokio::select! {
-        () = websocket::serve(socket, &session.outlet, limits, |f| session.handle(f)) => {}
+        () = websocket::serve(socket, &session.outlet, limits, |frame| requests::handle(&session, frame)) => {}
         () = close_unproven(&session) => {}
     }
     hub.app.close_nick(session.outlet.id).await;

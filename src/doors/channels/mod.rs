@@ -2,7 +2,7 @@
 //!
 //! - [`login`]: a connection's life, from the nick in its address to the last frame
 //! - [`session`]: a connection with its nick
-//! - [`requests`]: what a client may send, by its `type`
+//! - [`requests`]: what a client may send, by its `type`, and how it is done
 //! - [`show`]: what they are shown of each event
 //! - [`frames`]: what goes over the wire
 

@@ -1,14 +1,20 @@
-//! What a client may send, by its `type`. A request that others are told of is answered by the same
-//! frame; the others have answers of their own.
+//! What a client may send, by its `type`, and how it is done. A request that others are told of is
+//! answered by the same frame; the others have answers of their own.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use super::frames;
 use super::session::{Login, Session};
+use crate::config::Limits;
+use crate::doors::failure;
 use crate::doors::input::Input;
+use crate::doors::measured::Measured;
 use crate::doors::requests::fields::{NoFields, PasswordToTry, Request, request};
 use crate::doors::shape::Frame;
-use crate::doors::websocket::Closing;
+use crate::doors::websocket::{Closing, Received};
 use crate::error::Error;
 use crate::model::{Body, ChannelName, Handle, Password};
 
@@ -61,9 +67,52 @@ pub const SENT: &[Frame] = &[
     Frame::of::<ToList>(frames::LIST, "list", "List nicks"),
 ];
 
+/// Obeys one frame. What it changes has been pushed when it returns, so that the answer to
+/// the next comes after.
+pub async fn handle(session: &Arc<Session>, frame: Received) {
+    if session.is_out() {
+        return;
+    }
+    let _measured = Measured::begin("channels");
+    let packet = read(&frame, session.hub.app.limits());
+    let request = packet.as_ref().ok().map(|(kind, _)| *kind);
+    let answer = async {
+        session.hub.app.admit_request(&session.viewer()).await?;
+        let (kind, packet) = packet?;
+        obey(session, kind, &packet).await?;
+        session.hub.app.wait_until_shown().await;
+        Ok(())
+    };
+    // A defect in one request must not keep the nick from being free again.
+    let answer = AssertUnwindSafe(answer).catch_unwind().await;
+    let error = answer.unwrap_or(Err(Error::Internal(None))).err();
+    if session.limited.goes_on(error.as_ref()) {
+        return session.end(Closing::LIMITED);
+    }
+    if let Some(error) = error {
+        failure::log("channels", &error);
+        session.refuse(&error, request);
+    }
+}
+
+/// A frame's `type`, and all of it.
+fn read<'a>(frame: &'a Received, limits: &'a Limits) -> Result<(i64, Input<'a>), Error> {
+    let invalid = |why: String| Error::Invalid { field: None, why };
+    let Received::Text(text) = frame else {
+        return Err(invalid("the request must be a text frame".into()));
+    };
+    let raw = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let packet = Input::new(raw, limits)?;
+    // What is larger than any number is read as the largest.
+    let kind = packet.optional_number("type", i64::MIN).ok().flatten();
+    let kind = kind.filter(|kind| *kind < i64::MAX);
+    let kind = kind.ok_or_else(|| packet.invalid("type", "must be a whole number"))?;
+    Ok((kind, packet))
+}
+
 /// Does what a request asks. Errors: `unauthenticated` for a connection that has not logged in,
 /// unless it does so now; `invalid` for an unknown `type`.
-pub async fn obey(session: &Arc<Session>, kind: i64, packet: &Input<'_>) -> Result<(), Error> {
+async fn obey(session: &Arc<Session>, kind: i64, packet: &Input<'_>) -> Result<(), Error> {
     match (kind, session.login()) {
         (frames::REGISTER, login) => register(session, login.ok(), packet).await,
         (frames::LOG_IN, login) => log_in(session, login, packet).await,

@@ -1,22 +1,16 @@
-//! One connection: its nick, and its requests.
+//! One connection: its nick, and how it ends.
 
 use std::net::IpAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
-use futures_util::FutureExt;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::show::{self, Push};
-use super::{Hub, frames, requests};
-use crate::config::Limits;
+use super::{Hub, frames};
 use crate::domain::{Actor, Connection, Recipient, Shown, Viewer};
-use crate::doors::failure;
-use crate::doors::input::Input;
 use crate::doors::limited::Limited;
-use crate::doors::measured::Measured;
-use crate::doors::websocket::{Closing, Outlet, Received};
+use crate::doors::websocket::{Closing, Outlet};
 use crate::error::Error;
 use crate::model::{ConnectionId, Handle, UserId};
 
@@ -24,7 +18,7 @@ pub struct Session {
     pub hub: Arc<Hub>,
     pub outlet: Arc<Outlet>,
     pub address: IpAddr,
-    limited: Limited,
+    pub limited: Limited,
     state: Mutex<State>,
 }
 
@@ -57,6 +51,10 @@ impl Session {
             State::In(login) => Ok(login.clone()),
             State::Waiting | State::Out => Err(Error::unauthenticated("log in first")),
         }
+    }
+
+    pub fn is_out(&self) -> bool {
+        matches!(&*self.state(), State::Out)
     }
 
     pub fn is_waiting(&self) -> bool {
@@ -124,39 +122,11 @@ impl Session {
         self.outlet.send(frames::error(error, request));
     }
 
-    /// Obeys one frame. What it changes has been pushed when it returns, so that the answer to
-    /// the next comes after.
-    pub async fn handle(self: &Arc<Self>, frame: Received) {
-        if matches!(&*self.state(), State::Out) {
-            return;
-        }
-        let _measured = Measured::begin("channels");
-        let packet = read(&frame, self.hub.app.limits());
-        let request = packet.as_ref().ok().map(|(kind, _)| *kind);
-        let answer = async {
-            self.hub.app.admit_request(&self.viewer()).await?;
-            let (kind, packet) = packet?;
-            requests::obey(self, kind, &packet).await?;
-            self.hub.app.wait_until_shown().await;
-            Ok(())
-        };
-        // A defect in one request must not keep the nick from being free again.
-        let answer = AssertUnwindSafe(answer).catch_unwind().await;
-        let error = answer.unwrap_or(Err(Error::Internal(None))).err();
-        if self.limited.goes_on(error.as_ref()) {
-            return self.end(Closing::LIMITED);
-        }
-        if let Some(error) = error {
-            failure::log("channels", &error);
-            self.refuse(&error, request);
-        }
-    }
-
     pub fn answer(&self, frame: Utf8Bytes) {
         self.outlet.send(frame);
     }
 
-    fn viewer(&self) -> Viewer {
+    pub fn viewer(&self) -> Viewer {
         let login = self.login();
         login.map_or_else(|_| Viewer::nobody(self.address), |login| Viewer::from(&login.actor))
     }
@@ -190,19 +160,4 @@ impl Recipient for Session {
     fn finish(&self) {
         self.outlet.finish();
     }
-}
-
-/// A frame's `type`, and all of it.
-fn read<'a>(frame: &'a Received, limits: &'a Limits) -> Result<(i64, Input<'a>), Error> {
-    let invalid = |why: String| Error::Invalid { field: None, why };
-    let Received::Text(text) = frame else {
-        return Err(invalid("the request must be a text frame".into()));
-    };
-    let raw = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
-    let packet = Input::new(raw, limits)?;
-    // What is larger than any number is read as the largest.
-    let kind = packet.optional_number("type", i64::MIN).ok().flatten();
-    let kind = kind.filter(|kind| *kind < i64::MAX);
-    let kind = kind.ok_or_else(|| packet.invalid("type", "must be a whole number"))?;
-    Ok((kind, packet))
 }

@@ -12,7 +12,6 @@ use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::origin::Origin;
 use crate::config::Config;
 use crate::error::StartError;
 
@@ -27,16 +26,16 @@ impl Hosts {
     /// Any name, unless the server listens on `loopback` addresses only or the settings list its
     /// names. A page of an origin that may connect can be under the same name as the server.
     /// Errors: a name in the settings that is none.
-    pub(super) fn of(
+    pub(super) fn of<'a>(
         config: &Config,
-        origins: &[Origin],
+        of_origins: impl Iterator<Item = &'a str>,
         loopback: bool,
     ) -> Result<Hosts, StartError> {
         let listed = config.allow_host.iter().filter(|text| !text.trim().is_empty());
         let read = |text: &String| read(text).ok_or_else(|| StartError::Host(text.clone()));
         let mut names = listed.map(read).collect::<Result<Vec<_>, _>>()?;
         let restricted = loopback || !names.is_empty();
-        names.extend(origins.iter().map(|origin| origin.host().to_owned()));
+        names.extend(of_origins.map(str::to_owned));
         Ok(Hosts { names: restricted.then(|| names.into()) })
     }
 

@@ -53,7 +53,7 @@ impl Gates {
     /// Errors: an origin or a name in the settings that is none.
     pub fn of(config: &Config, loopback: bool) -> Result<Gates, StartError> {
         let origins = Origins::of(config, loopback)?;
-        let hosts = Hosts::of(config, origins.listed(), loopback)?;
+        let hosts = Hosts::of(config, origins.hosts(), loopback)?;
         Ok(Gates { hosts, origins, loopback })
     }
 

@@ -23,7 +23,7 @@ pub struct Origins {
 
 /// Where a page comes from.
 #[derive(PartialEq)]
-pub(super) struct Origin {
+struct Origin {
     /// `null` for a page that has no origin.
     scheme: String,
     /// Empty for a page that comes from no host, such as one of a file.
@@ -41,8 +41,9 @@ impl Origins {
         Ok(Origins { allowed, loopback })
     }
 
-    pub(super) fn listed(&self) -> &[Origin] {
-        &self.allowed
+    /// The hosts of those in the settings; empty where there is none.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.allowed.iter().map(|origin| origin.host.as_str())
     }
 
     /// Whether a page of `origin` may make a request with these headers.
@@ -78,11 +79,6 @@ impl Origin {
         }
         let port = authority.port_u16().unwrap_or(default_port(&scheme));
         Some(Origin { host: authority.host().to_lowercase(), scheme, port })
-    }
-
-    /// Empty where there is none.
-    pub(super) fn host(&self) -> &str {
-        &self.host
     }
 
     /// Whether it is a page as browsers load them, and not one inside an app.
