@@ -11,7 +11,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, ClientContext};
 
 use super::record::record;
-use super::writing::Trouble;
+use super::trouble::Trouble;
 use crate::error::StartError;
 use crate::store::Unlogged;
 

@@ -15,6 +15,7 @@ mod kafka;
 mod kafka;
 mod lag;
 mod record;
+mod trouble;
 mod webhook;
 mod writing;
 

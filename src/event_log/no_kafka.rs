@@ -1,6 +1,6 @@
 //! In place of Kafka, in a program that was built without it.
 
-use super::writing::Trouble;
+use super::trouble::Trouble;
 use crate::error::StartError;
 use crate::store::Unlogged;
 

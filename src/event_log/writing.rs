@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::kafka::{Producer, Topic};
-use crate::error::Error;
+use super::trouble::{KAFKA_TIMEOUT, Trouble};
 use crate::store::{Backlog, OutboxLock, Unlogged};
 
 /// The most events of one batch.
@@ -24,24 +24,6 @@ const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(
 
 /// How often a node asks whether it still holds the lock while it waits for Kafka.
 const CHECK_LOCK_EVERY: Duration = Duration::from_secs(1);
-
-/// For how long Kafka may take nothing until another node has a try.
-const KAFKA_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Why the log could not be written on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
-    #[error("the database: {}", .0.cause().map_or_else(|| .0.to_string(), ToString::to_string))]
-    Store(#[from] Error),
-    #[error("Kafka: {0}")]
-    #[cfg_attr(
-        not(feature = "kafka"),
-        expect(dead_code, reason = "without Kafka it has no errors")
-    )]
-    Kafka(String),
-    #[error("Kafka has taken nothing for {KAFKA_TIMEOUT:?}")]
-    Stalled,
-}
 
 pub(super) struct Writing {
     pub topic: Topic,

@@ -1,7 +1,5 @@
-//! PostgreSQL's connections and transactions, bounded in time. PostgreSQL bounds what it does
-//! itself. But if its machine is gone it says nothing, and only the bounds here end the waiting.
+//! PostgreSQL's connections and transactions, [bounded in time](super::within).
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +16,11 @@ use sqlx::{
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::postgres::DatabaseLock;
+use super::database_lock::DatabaseLock;
+use super::within::{SIGN_OF_LIFE, silence, within};
 
 /// How long an answer may take, row by row: longer than the server lets a statement take.
 const ANSWER: Duration = Duration::from_secs(12);
-
-/// How long a connection that nobody uses may take to show that it is in order.
-pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// How long it may take to say why there can be no connection.
 const REFUSAL: Duration = Duration::from_millis(500);
@@ -248,13 +244,6 @@ impl<'c> Executor<'c> for &'c Pool {
     }
 }
 
-pub(super) async fn within<T>(
-    patience: Duration,
-    answer: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    timeout(patience, answer).await.unwrap_or_else(|_| Err(silence()))
-}
-
 fn row_by_row<'e, T: Send + 'e>(
     rows: BoxStream<'e, Result<T, Error>>,
 ) -> BoxStream<'e, Result<T, Error>> {
@@ -266,8 +255,4 @@ fn row_by_row<'e, T: Send + 'e>(
         }
     };
     stream::unfold(Some(rows), next).boxed()
-}
-
-fn silence() -> Error {
-    Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL does not answer"))
 }

@@ -7,7 +7,6 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::direct::direct_pair;
-use super::public_chats::folded_name;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
@@ -366,4 +365,9 @@ impl Tx {
         .await?;
         Ok(heads)
     }
+}
+
+/// What a public chat is looked for by; `None` for any other chat.
+fn folded_name(chat: &Chat) -> Option<String> {
+    (!chat.private && chat.team_id.is_none()).then(|| chat.name.folded())
 }

@@ -139,7 +139,7 @@ impl Tx {
     /// Whether every node that uses the database is one of the `nodes` that say who is in which
     /// room, and none of them [may not have said all](Store::hold_rooms).
     pub async fn are_all_nodes_heard(&mut self, nodes: usize) -> Result<bool, Error> {
-        use super::postgres::{LOCK, ROOMS};
+        use super::database_lock::{LOCK, ROOMS};
         let super::Transaction::Postgres(inner) = &mut *self.inner else {
             return Ok(true);
         };

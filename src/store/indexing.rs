@@ -8,22 +8,14 @@
 
 use std::collections::HashMap;
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
+use super::indexed::{SEQ_BITS, rowid, word_in};
 use super::sqlite::json;
 use super::unindexed::{Missing, Reached};
 use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
-use crate::model::{ChatId, UserId};
-
-/// The bits of a rowid that are the `seq`; the others are the chat's number. That is enough for
-/// four billion messages of a chat, and for two billion chats.
-const SEQ_BITS: i32 = 32;
-
-/// The greatest `seq` that can be in a rowid.
-pub(super) const MAX_SEQ: i64 = (1 << SEQ_BITS) - 1;
+use crate::model::ChatId;
 
 /// With how many chats one transaction brings the index forward.
 const CHATS: usize = 200;
@@ -93,21 +85,6 @@ impl Store {
         }
         tx.commit([]).await
     }
-}
-
-/// The word for the sender of a message. No text has such a word, as it begins with `@`.
-pub(super) fn word_of_sender(user_id: &UserId) -> String {
-    format!("@{}", HEXLOWER.encode(&Sha256::digest(user_id.as_ref())[..8]))
-}
-
-/// A word as it stands in the index.
-pub(super) fn word_in(number: i64, word: &str) -> String {
-    format!("{number:08x}{word}")
-}
-
-/// Where the words of a message are.
-pub(super) fn rowid(number: i64, seq: i64) -> i64 {
-    (number << SEQ_BITS) | seq.clamp(0, MAX_SEQ)
 }
 
 impl Tx {

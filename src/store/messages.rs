@@ -8,7 +8,6 @@ use futures_util::{Stream, TryStreamExt};
 
 use super::batch::{self, Key};
 use super::file_urls::FileUrls;
-use super::replies::Bounds;
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};
 use crate::clock::Time;
@@ -65,6 +64,17 @@ const NEAR: i64 = 1024;
 /// How much later than its message the time in an id may be. Ids are made with the message's own
 /// time now; older ones have the time of a moment after.
 const OFF: Duration = Duration::from_secs(1);
+
+/// The `seq`s between which the messages of a list stand.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// By the times that are asked for.
+    pub first: i64,
+    pub last: i64,
+    /// By the place in the list, too.
+    pub from: i64,
+    pub to: i64,
+}
 
 impl Store {
     /// The messages of a chat after the `seq` `seen_after` that match `query`: the first, and those

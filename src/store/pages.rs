@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 use uuid::Uuid;
 
-use super::indexing::rowid;
+use super::indexed::rowid;
 use super::rows::SqliteWriter;
 use crate::error::Error;
 use crate::model::ChatId;

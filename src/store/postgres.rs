@@ -1,32 +1,20 @@
-//! PostgreSQL: its settings, and a lock that keeps nodes that do not hear each other from sharing a
-//! database.
+//! PostgreSQL: its settings, and how it is opened.
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use sqlx::{Connection, PgConnection};
 
-use super::bounded::{Pool, SIGN_OF_LIFE, within};
-use super::copy::is_unfinished;
+use super::bounded::Pool;
+use super::database_lock::DatabaseLock;
+use super::within::{CONNECT_TIMEOUT, connect};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 10;
 /// How many of them one user may read by.
 pub(super) const READERS_FOR_ONE: usize = 3;
-
-/// How long to wait for a connection, new or of the pool, and for a [`DatabaseLock`].
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-const RETRY: Duration = Duration::from_millis(100);
-
-/// How long the database may take until a node knows that it has its [`DatabaseLock`] still.
-const ENSURE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For what may take long: a load, or reading everything. It must not hold up others.
 pub(super) const UNBOUNDED: [(&str, &str); 4] = [
@@ -105,194 +93,8 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     PgConnectOptions::from_str(&format!("{place}?{}", known.join("&")))
 }
 
-/// Connects once, and says what stands against it.
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    within(CONNECT_TIMEOUT, options.connect()).await
-}
-
-/// The number of a [`DatabaseLock`].
-pub(super) const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
-
-/// The number of the lock that a node holds while it may have somebody in a room of whom the others
-/// do not know.
-pub(super) const ROOMS: i64 = i64::from_be_bytes(*b"chinroom");
-
-/// A lock that keeps a single node, which does not hear others, from sharing a database with
-/// others. PostgreSQL holds it as long as the connection is open.
-#[derive(Debug)]
-pub(super) struct DatabaseLock {
-    options: PgConnectOptions,
-    /// Whether this node is to be the only one.
-    exclusive: bool,
-    /// The connection that has the locks; `None` once it was lost. Code that locks or unlocks takes
-    /// it out meanwhile: if it does not answer, nobody knows what it has locked, and it is closed.
-    locked: Mutex<Option<Locked>>,
-    /// Whether the lock of the rooms is held, or is to be. It is changed only with `locked` held.
-    rooms: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Locked {
-    connection: PgConnection,
-    since: Instant,
-    /// Whether it has the lock of the rooms, too.
-    rooms: bool,
-}
-
-impl From<PgConnection> for Locked {
-    fn from(connection: PgConnection) -> Locked {
-        Locked { connection, since: Instant::now(), rooms: false }
-    }
-}
-
-impl DatabaseLock {
-    /// Errors: another node is there that this one would not hear.
-    async fn acquire(
-        options: PgConnectOptions,
-        exclusive: bool,
-    ) -> Result<DatabaseLock, sqlx::Error> {
-        // A machine that is gone loses its lock soon.
-        let signs_of_life = [
-            ("tcp_keepalives_idle", "10"),
-            ("tcp_keepalives_interval", "5"),
-            ("tcp_keepalives_count", "3"),
-            ("tcp_user_timeout", "10s"),
-        ];
-        let options = options.options(signs_of_life);
-        let until = Instant::now() + CONNECT_TIMEOUT;
-        let connection = loop {
-            // The node that had the lock may be ending still.
-            match lock(&options, exclusive).await? {
-                Some(connection) => break connection,
-                None if Instant::now() > until => return Err(refused(exclusive)),
-                None => tokio::time::sleep(RETRY).await,
-            }
-        };
-        let locked = Mutex::new(Some(connection.into()));
-        Ok(DatabaseLock { options, exclusive, locked, rooms: AtomicBool::new(false) })
-    }
-
-    /// Takes the lock again if the connection was lost, and with it the lock of the rooms. Logs if
-    /// another server has the lock, with which this one does not share Redis, or if PostgreSQL is
-    /// away.
-    pub async fn ensure_in_time(&self) {
-        match timeout(ENSURE_TIMEOUT, self.ensure()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error @ sqlx::Error::Configuration(_))) => {
-                tracing::error!(%error, "the lock of the database is another server's");
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "the lock of the database is not held"),
-            Err(_) => tracing::warn!("the lock of the database is not held"),
-        }
-    }
-
-    async fn ensure(&self) -> Result<(), sqlx::Error> {
-        self.ensure_locked(&mut *self.locked.lock().await).await
-    }
-
-    async fn ensure_locked(&self, place: &mut Option<Locked>) -> Result<(), sqlx::Error> {
-        let (mut locked, mut lost) = (place.take(), None);
-        if let Some(there) = &mut locked
-            && let Err(error) = within(SIGN_OF_LIFE, there.connection.ping()).await
-        {
-            (locked, lost) = (None, Some(error));
-        }
-        if locked.is_none() {
-            locked = lock(&self.options, self.exclusive).await?.map(Locked::from);
-        }
-        // The lost connection may have the lock until PostgreSQL has noticed its loss.
-        let mut locked = locked.ok_or_else(|| lost.unwrap_or_else(|| refused(self.exclusive)))?;
-        if self.rooms.load(Ordering::Relaxed) && !locked.rooms {
-            // The lock is shared: all nodes may have it at once, so nobody waits for it.
-            let lock = sqlx::query("select pg_advisory_lock_shared($1)").bind(ROOMS);
-            within(CONNECT_TIMEOUT, lock.execute(&mut locked.connection)).await?;
-            locked.rooms = true;
-        }
-        *place = Some(locked);
-        Ok(())
-    }
-
-    /// Tells all nodes, as long as the connection is open, that this node may have somebody in a
-    /// room of whom they do not know.
-    pub async fn hold_rooms(&self) -> Result<(), sqlx::Error> {
-        let mut place = self.locked.lock().await;
-        self.rooms.store(true, Ordering::Relaxed);
-        self.ensure_locked(&mut place).await
-    }
-
-    /// Ends what [`hold_rooms`](Self::hold_rooms) began. `all_is_known` is asked when no other task
-    /// can begin it, and if it returns false, nothing ends.
-    pub async fn release_rooms(
-        &self,
-        all_is_known: impl FnOnce() -> bool,
-    ) -> Result<(), sqlx::Error> {
-        // Mostly there is nothing to end; then this must not wait for a task that waits for
-        // PostgreSQL.
-        if !self.rooms.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let mut place = self.locked.lock().await;
-        if !all_is_known() {
-            return Ok(());
-        }
-        self.rooms.store(false, Ordering::Relaxed);
-        if let Some(mut locked) = place.take_if(|locked| locked.rooms) {
-            let unlock = sqlx::query("select pg_advisory_unlock_shared($1)").bind(ROOMS);
-            within(CONNECT_TIMEOUT, unlock.execute(&mut locked.connection)).await?;
-            locked.rooms = false;
-            *place = Some(locked);
-        }
-        Ok(())
-    }
-
-    /// Lets others have the database.
-    pub async fn release(&self) {
-        *self.locked.lock().await = None;
-    }
-
-    /// Whether a transaction was committed whose own connection broke before that was answered;
-    /// `None` if it cannot be known. As this connection is older, PostgreSQL has not crashed since:
-    /// then the id might be another transaction's by now.
-    pub async fn is_committed(&self, id: &str, begun_at: Instant) -> Option<bool> {
-        let mut locked = self.locked.lock().await;
-        let Locked { connection, since, .. } = locked.as_mut()?;
-        if *since > begun_at {
-            return None;
-        }
-        let until = Instant::now() + CONNECT_TIMEOUT;
-        while Instant::now() < until {
-            let status = sqlx::query_scalar("select pg_xact_status($1::text::xid8)").bind(id);
-            let status: Result<Option<String>, _> =
-                within(SIGN_OF_LIFE, status.fetch_one(&mut *connection)).await;
-            match status.ok()??.as_str() {
-                "committed" => return Some(true),
-                "aborted" => return Some(false),
-                // Its own session has not noticed yet.
-                _ => tokio::time::sleep(RETRY).await,
-            }
-        }
-        None
-    }
-}
-
-/// `None` if others have locked it otherwise.
-async fn lock(
-    options: &PgConnectOptions,
-    exclusive: bool,
-) -> Result<Option<PgConnection>, sqlx::Error> {
-    let mut connection = connect(options).await?;
-    let sql = match exclusive {
-        true => "select pg_try_advisory_lock($1)",
-        false => "select pg_try_advisory_lock_shared($1)",
-    };
-    let answer = sqlx::query_scalar(sql).bind(LOCK).fetch_one(&mut connection);
-    let locked: bool = within(CONNECT_TIMEOUT, answer).await?;
-    Ok(locked.then_some(connection))
-}
-
-fn refused(exclusive: bool) -> sqlx::Error {
-    sqlx::Error::Configuration(match exclusive {
-        true => "another server uses it; nodes that share a database need --redis-url".into(),
-        false => "a server without --redis-url uses it; nodes that share a database need it".into(),
-    })
+/// Whether a database waits for the rest of a copy.
+pub(super) async fn is_unfinished(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let sql = "select to_regclass('unfinished_copy') is not null";
+    sqlx::query_scalar(sql).fetch_one(connection).await
 }

@@ -44,11 +44,6 @@ struct PublicChatRow {
     member_count: i64,
 }
 
-/// What a public chat is looked for by; `None` for any other chat.
-pub(super) fn folded_name(chat: &Chat) -> Option<String> {
-    (!chat.private && chat.team_id.is_none()).then(|| chat.name.folded())
-}
-
 impl Store {
     /// The public chats whose names begin with `beginning`, which is
     /// [folded](crate::model::Name::folded), or all of them: latest activity first, from `before`

@@ -1,21 +1,10 @@
 //! Some of a chat's messages alone, as a list: those that answer one of them, and those that are
 //! pinned.
 
-use super::messages::{page_of, signed};
+use super::messages::{Bounds, page_of, signed};
 use super::{Store, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, MessagePage, MessageQuery, Only};
-
-/// The `seq`s between which the messages of a list stand.
-#[derive(Clone, Copy)]
-pub(super) struct Bounds {
-    /// By the times that are asked for.
-    pub first: i64,
-    pub last: i64,
-    /// By the place in the list, too.
-    pub from: i64,
-    pub to: i64,
-}
 
 const EARLIEST_REPLIES: &str =
     signed!("m.reply_seq = $5 and m.seq between $2 and $3 order by m.seq limit $4");

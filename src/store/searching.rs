@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use sqlx::FromRow;
 
-use super::indexing::{MAX_SEQ, rowid, word_in, word_of_sender};
+use super::indexed::{MAX_SEQ, rowid, word_in, word_of_sender};
 use super::messages::page_of;
 use super::sqlite::json;
 use super::{Db, Store, on};

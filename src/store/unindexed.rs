@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use sqlx::FromRow;
 use tokio::sync::Notify;
 
-use super::indexing::word_of_sender;
+use super::indexed::word_of_sender;
 use super::sqlite::json;
 use super::{Db, Store, on};
 use crate::error::Error;

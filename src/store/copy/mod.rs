@@ -19,8 +19,6 @@ use rows::{Batch, Checksum, KnownMember, Table};
 use source::Source;
 use target::Target;
 
-pub(super) use target::is_unfinished;
-
 /// The tables that are copied, each after those it refers to, and which of their rows. The others
 /// are of a running server: nobody is in an ephemeral chat without one, and the events have been
 /// written to the log. Their numbers go on; those that the webhook does not have yet are kept.

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::rows::{Batch, Checksum, Table};
 use crate::config::Url;
 use crate::error::CopyError;
-use crate::store::postgres::{self, LOCK, MIGRATIONS};
+use crate::store::database_lock::LOCK;
+use crate::store::postgres::{self, MIGRATIONS, is_unfinished};
 use crate::store::versions::{Applied, LIST_APPLIED, are_chinwags};
 
 /// How long a session that was told to end may take to end.
@@ -20,12 +21,6 @@ const SESSION_END_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Target {
     pub url: Url,
     connection: PgConnection,
-}
-
-/// Whether a database waits for the rest of a copy.
-pub async fn is_unfinished(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let sql = "select to_regclass('unfinished_copy') is not null";
-    sqlx::query_scalar(sql).fetch_one(connection).await
 }
 
 impl Target {

@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 pub use import::{Imported, import};
 
-use super::copy::is_unfinished;
 use super::sqlite::json;
 use super::{postgres, sqlite, versions};
 use crate::clock;
@@ -99,7 +98,7 @@ impl Reader {
         sqlx::raw_sql(begin).execute(&mut connection).await.map_err(&failed)?;
         let applied = sqlx::query_as(versions::LIST_APPLIED).fetch_all(&mut connection).await;
         versions::check(database, &postgres::MIGRATIONS, applied)?;
-        if is_unfinished(&mut connection).await.map_err(&failed)? {
+        if postgres::is_unfinished(&mut connection).await.map_err(&failed)? {
             let why = "it waits for the rest of a copy: end that by the same chinwag copy";
             return Err(CopyError::Unfit { url: database.clone(), why });
         }

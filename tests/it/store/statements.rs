@@ -16,6 +16,9 @@ use crate::support::{database, services};
 /// Somewhat fewer than there are: with less the reading of the sources is broken.
 const AT_LEAST: usize = 70;
 
+/// The files whose statements are for PostgreSQL alone.
+const OF_POSTGRES: [&str; 4] = ["bounded.rs", "calls.rs", "database_lock.rs", "postgres.rs"];
+
 #[tokio::test]
 async fn all_can_be_prepared_on_sqlite() {
     let directory = TempDir::new().unwrap();
@@ -121,7 +124,7 @@ fn statements_in(file: &Path) -> Vec<Statement> {
     let source = Source { macros: macros(&tokens), tokens };
     let is = |name: &str| file.ends_with(name);
     let of_file = match () {
-        () if is("postgres.rs") || is("bounded.rs") || is("calls.rs") => Some(Dialect::Postgres),
+        () if OF_POSTGRES.iter().any(|file| is(file)) => Some(Dialect::Postgres),
         () if is("rows.rs") || is("pages.rs") || is("backup.rs") => Some(Dialect::Sqlite),
         () => None,
     };
