@@ -1,6 +1,6 @@
 //! Accounts: users who have signed up, and the tokens they are given.
 
-use super::text::{Problem, at_most_chars, bounded_text, no_control};
+use super::bounds::{Problem, at_most_chars, bounded_text, no_control};
 use super::{Handle, Name, UserId, Username};
 use crate::clock::Time;
 use crate::config::{Limits, Secret};

@@ -1,21 +1,17 @@
 //! Events: what was done, as all doors of all nodes hear it.
 //!
-//! Events have positions in streams: of a chat, of a user, or of everyone. In each stream they have
-//! the numbers 1, 2, 3…, so that a node that follows a stream knows what it has missed. As JSON, as
-//! here, they go to the other nodes and into the event log; `docs/events.md` describes them.
+//! Events have positions in [streams](super::Stream). As JSON, as here, they go to the other nodes
+//! and into the event log; `docs/events.md` describes them.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    Changed, ChannelName, Chat, ChatId, ChatKind, ConnectionId, Handle, Invitation, ListedChat,
-    ListedMember, Message, MessageId, Name, Person, Posted, Profile, ReadState, Report, UserId,
-    read_id,
+    Changed, ChannelName, Chat, ChatId, ConnectionId, Handle, Invitation, ListedChat, ListedMember,
+    Message, MessageId, Name, Person, Position, Posted, Profile, ReadState, Report, UserId,
 };
 use crate::clock::Time;
 
@@ -42,21 +38,6 @@ pub struct Kept {
     pub json: Box<RawValue>,
     /// The connection that has caused it, which the JSON does not tell.
     pub by: Option<ConnectionId>,
-}
-
-/// A sequence of events, followed as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Stream {
-    Chat(ChatId),
-    User(UserId),
-    Everyone,
-}
-
-/// The position of an event: its stream and its number there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    pub stream: Stream,
-    pub number: i64,
 }
 
 /// Something for every door of every node to show to its clients.
@@ -237,125 +218,7 @@ pub enum Event {
     },
 }
 
-/// Where an event belongs, who hears it, and which connection has caused it.
-pub struct Route {
-    /// The stream that it belongs to.
-    pub home: Stream,
-    /// The other streams that tell of it, for nodes that do not follow its home, or not yet.
-    pub mirrors: Vec<Stream>,
-    /// The connection that has caused it, where that matters.
-    pub by: Option<ConnectionId>,
-    /// The users that are shown it, among all that hear the chat.
-    pub hearers: Hearers,
-}
-
-/// The users that are shown an event, among all that hear its chat.
-pub enum Hearers {
-    All,
-    Only(Vec<UserId>),
-    AllBut(Vec<UserId>),
-    /// The members that see a message of a chat where those who have joined since do not, and those
-    /// in the room that see it without being members.
-    Seeing {
-        users: Vec<UserId>,
-        seq: i64,
-    },
-    /// All others.
-    NotSeeing {
-        users: Vec<UserId>,
-        seq: i64,
-    },
-    /// Nobody but connections with the API key, wherever they are.
-    Service,
-    /// The chat's members but this one, and nobody else in its room.
-    OtherMembers(UserId),
-}
-
-impl Route {
-    fn of(home: Stream) -> Route {
-        Route { home, mirrors: Vec::new(), by: None, hearers: Hearers::All }
-    }
-
-    fn told_to<'a>(self, users: impl IntoIterator<Item = &'a UserId>) -> Route {
-        let mirrors = users.into_iter().cloned().map(Stream::User).collect();
-        Route { mirrors, ..self }
-    }
-
-    fn caused_by(self, by: impl Into<Option<ConnectionId>>) -> Route {
-        Route { by: by.into(), ..self }
-    }
-}
-
 impl Event {
-    /// Who hears it. What they are shown is for the doors to say.
-    pub fn route(&self) -> Route {
-        let of_chat = |chat_id: &ChatId| Route::of(Stream::Chat(*chat_id));
-        let of_user = |user_id: &UserId| Route::of(Stream::User(user_id.clone()));
-        match self {
-            Event::ChatCreated(chat) if !chat.private && chat.team_id.is_none() => {
-                Route { mirrors: vec![Stream::Everyone], ..of_chat(&chat.id) }
-            }
-            Event::ChatCreated(chat) => of_chat(&chat.id).told_to(&chat.users),
-            Event::ChatUpdated(chat) => of_chat(&chat.id),
-            Event::MemberRemoved { chat, user_id } => of_chat(&chat.id).told_to([user_id]),
-            Event::MemberJoined { chat_id, user_id }
-            | Event::MemberLeft { chat_id, user_id, .. } => of_chat(chat_id).told_to([user_id]),
-            Event::MessageSent(Posted { message, chat_kind, by, .. }) => {
-                let of_chat = of_chat(&message.chat_id).caused_by(*by);
-                match chat_kind {
-                    ChatKind::Direct { to, .. } => of_chat.told_to([&message.user_id, to]),
-                    ChatKind::Chat | ChatKind::Channel(_) => of_chat,
-                }
-            }
-            Event::MessageChanged(Changed { message, seen_by, .. }) => {
-                let seeing = |users| Hearers::Seeing { users, seq: message.seq };
-                let hearers = seen_by.clone().map_or(Hearers::All, seeing);
-                Route { hearers, ..of_chat(&message.chat_id) }
-            }
-            Event::MessageTouched { chat_id, seen_by, seq, .. } => {
-                let hearers = Hearers::NotSeeing { users: seen_by.clone(), seq: *seq };
-                Route { hearers, ..of_chat(chat_id) }
-            }
-            Event::Invited(it) => of_chat(&it.chat_id).told_to([&it.invitee_id]),
-            Event::MessageReported(_) => {
-                Route { hearers: Hearers::Service, ..Route::of(Stream::Everyone) }
-            }
-            Event::ChatDeleted { chat_id }
-            | Event::MemberChanged { chat_id, .. }
-            | Event::ChannelJoined { chat_id, .. }
-            | Event::ChannelLeft { chat_id, .. }
-            | Event::ParticipantJoined { chat_id, .. }
-            | Event::ParticipantLeft { chat_id, .. }
-            | Event::ParticipantsMoved { chat_id, .. } => of_chat(chat_id),
-            Event::Typing { chat_id, user_id, .. } => {
-                Route { hearers: Hearers::AllBut(vec![user_id.clone()]), ..of_chat(chat_id) }
-            }
-            Event::MemberRead { chat_id, user_id, .. } => {
-                Route { hearers: Hearers::OtherMembers(user_id.clone()), ..of_chat(chat_id) }
-            }
-            Event::Signalled { chat_id, user_id, to, by, .. } => {
-                let hearers = match to {
-                    // One's own other sockets get it, too.
-                    Some(to) => Hearers::Only(to.iter().chain([user_id]).cloned().collect()),
-                    None => Hearers::All,
-                };
-                Route { hearers, ..of_chat(chat_id).caused_by(*by) }
-            }
-            Event::ChatRead { user_id, by, .. } | Event::MembershipUpdated { user_id, by, .. } => {
-                of_user(user_id).caused_by(*by)
-            }
-            Event::UserProtected { user_id, by } => of_user(user_id).caused_by(*by),
-            Event::UserUpdated { user, direct_with, by } => {
-                of_user(&user.id).told_to(direct_with).caused_by(*by)
-            }
-            Event::TokenEnded { user_id, .. }
-            | Event::UserDeleted { user_id }
-            | Event::PresenceChanged { user_id, .. } => of_user(user_id),
-            Event::NickConnected { by, .. } => Route::of(Stream::Everyone).caused_by(*by),
-            Event::NickGone { .. } | Event::ChatAnnounced { .. } => Route::of(Stream::Everyone),
-        }
-    }
-
     /// The event as if the message that it tells of had always said what it says `now`.
     pub fn say_as(mut self, now: &Message) -> Event {
         if let Some(message) = self.message() {
@@ -397,40 +260,5 @@ impl Event {
             _ => {}
         }
         self
-    }
-}
-
-impl fmt::Display for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stream::Chat(id) => write!(f, "chat/{id}"),
-            Stream::User(id) => write!(f, "user/{}", id.as_ref()),
-            Stream::Everyone => f.write_str("everyone"),
-        }
-    }
-}
-
-impl Stream {
-    /// Reads what a node has written.
-    pub fn parse(text: &str) -> Option<Stream> {
-        match text.split_once('/') {
-            Some(("chat", id)) => read_id(id).map(Stream::Chat),
-            Some(("user", id)) => Some(Stream::User(UserId::stored(id))),
-            Some(_) => None,
-            None => (text == "everyone").then_some(Stream::Everyone),
-        }
-    }
-}
-
-impl Serialize for Stream {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Stream {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stream, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Stream::parse(&text).ok_or_else(|| D::Error::custom("no stream"))
     }
 }

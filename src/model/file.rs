@@ -1,15 +1,12 @@
 //! Files that messages show.
 
-use std::borrow::Cow;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Type};
 
+use super::bounds::{Problem, at_most_chars, bounded_text, printable};
 use super::ids::FileId;
-use super::text::{bounded_text, printable};
-use super::{Body, Message, Problem};
 use crate::config::Limits;
 
 bounded_text!(
@@ -17,7 +14,7 @@ bounded_text!(
     /// character or a slash.
     FileName,
     |text, limits| {
-        super::text::at_most_chars(text, limits.max_name)?;
+        at_most_chars(text, limits.max_name)?;
         printable(text)?;
         match text.contains(['/', '\\']) {
             true => Err(Problem::Invalid("must not contain a slash")),
@@ -131,31 +128,5 @@ where
 {
     fn decode(value: D::ValueRef<'r>) -> Result<File, BoxDynError> {
         Ok(serde_json::from_str(&String::decode(value)?)?)
-    }
-}
-
-impl Message {
-    /// What it says to clients that know of its file: the caption, or else the file's URL.
-    pub fn text(&self) -> &str {
-        match &self.file {
-            Some(file) if self.body.is_none() => &file.url,
-            _ => self.body.as_ref(),
-        }
-    }
-
-    /// What it says to clients that know of no files: the file's URL, then the caption on a new
-    /// line.
-    pub fn plain_text(&self) -> Cow<'_, str> {
-        match &self.file {
-            None => Cow::Borrowed(self.body.as_ref()),
-            Some(file) if self.body.is_none() => Cow::Borrowed(&file.url),
-            Some(file) => Cow::Owned(format!("{}\n{}", file.url, self.body.as_ref())),
-        }
-    }
-}
-
-impl Body {
-    fn is_none(&self) -> bool {
-        self.as_ref().is_empty()
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::bounds::{Problem, at_most_chars, bounded_text, printable};
 use super::letters::{fold, is_word};
-use super::text::{Problem, at_most_chars, printable};
 use crate::clock::Time;
 use crate::config::Limits;
 
@@ -146,7 +146,7 @@ impl AsRef<str> for UserId {
     }
 }
 
-super::text::bounded_text!(
+bounded_text!(
     /// The id of a user in the host application: at most `Limits::max_name` characters.
     ExternalId,
     |text, limits| {
@@ -154,7 +154,7 @@ super::text::bounded_text!(
         printable(text)
     }
 );
-super::text::bounded_text!(
+bounded_text!(
     /// A user's handle: 1–32 letters of any script, with their marks, digits and underscores. Two
     /// that [fold](super::fold) to the same are one.
     Handle,

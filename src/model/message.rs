@@ -1,13 +1,14 @@
 //! Messages, on their way and stored.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Author, Body, ChannelName, Chat, ChatId, ClientId, ConnectionId, Data, File, FileId, List,
-    MessageId, Person, Reaction, Reason, UserId, Username,
+    Author, Body, ChannelName, ChatId, ClientId, ConnectionId, Data, File, FileId, List, MessageId,
+    Reaction, UserId, Username,
 };
 use crate::clock::Time;
 
@@ -114,6 +115,24 @@ impl Message {
         FIXED + self.body.as_ref().len() + beside
     }
 
+    /// What it says to clients that know of its file: the caption, or else the file's URL.
+    pub fn text(&self) -> &str {
+        match &self.file {
+            Some(file) if self.body.is_none() => &file.url,
+            _ => self.body.as_ref(),
+        }
+    }
+
+    /// What it says to clients that know of no files: the file's URL, then the caption on a new
+    /// line.
+    pub fn plain_text(&self) -> Cow<'_, str> {
+        match &self.file {
+            None => Cow::Borrowed(self.body.as_ref()),
+            Some(file) if self.body.is_none() => Cow::Borrowed(&file.url),
+            Some(file) => Cow::Owned(format!("{}\n{}", file.url, self.body.as_ref())),
+        }
+    }
+
     /// Leaves of a message what may stay of one that is deleted.
     pub fn delete(&mut self, at: Time) {
         self.body = Body::none();
@@ -205,17 +224,6 @@ pub struct Changed {
     pub seen_by: Option<Vec<UserId>>,
 }
 
-/// That a user says of a message that it should not be there.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
-    pub message: Arc<Message>,
-    /// Who sent it.
-    pub author: Arc<Author>,
-    pub chat: Chat,
-    pub user: Person,
-    pub reason: Option<Reason>,
-}
-
 /// What has been changed of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -241,16 +249,6 @@ impl Edit {
     pub fn is_empty(&self) -> bool {
         self.body.is_none() && self.mentions.is_none() && self.data.is_none()
     }
-}
-
-/// Messages of a chat that have been changed, in ascending order of `change`.
-#[derive(Debug)]
-pub struct ChangePage {
-    pub messages: Vec<Signed>,
-    /// The last `change` of the page, if there is more after it.
-    pub next: Option<i64>,
-    /// The number to keep at the end.
-    pub last_change: i64,
 }
 
 /// The kind of a chat, with what clients are shown of it beside a message.
@@ -286,43 +284,4 @@ pub struct NewMessage {
     pub of_member: bool,
     /// Whether the sender has proved nothing: then it must not be sent as a protected user.
     pub anonymous: bool,
-}
-
-/// Which messages of a chat are wanted; the bounds hold together.
-#[derive(Debug)]
-pub struct MessageQuery {
-    /// Created at this time or later.
-    pub from: Option<Time>,
-    /// Created at this time or earlier.
-    pub to: Option<Time>,
-    pub after_seq: Option<i64>,
-    pub before_seq: Option<i64>,
-    pub only: Option<Only>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-/// Which of a chat's messages alone are wanted.
-#[derive(Clone, Copy, Debug)]
-pub enum Only {
-    /// Those that answer this one.
-    Replies(MessageId),
-    Pinned,
-}
-
-impl MessageQuery {
-    /// Whether the earliest matching messages are meant, and not the latest.
-    pub fn is_forward(&self) -> bool {
-        self.from.is_some() || self.after_seq.is_some()
-    }
-}
-
-/// Messages in ascending order of `seq`.
-#[derive(Debug)]
-pub struct MessagePage {
-    pub messages: Vec<Signed>,
-    /// The last `seq` of the page, if the query's times leave more after it.
-    pub next: Option<i64>,
-    /// The first `seq` of the page, if the query's times leave more before it.
-    pub previous: Option<i64>,
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::UserId;
-use super::text::{Problem, bounded_text, no_control};
+use super::bounds::{Problem, bounded_text, no_control};
 use crate::config::Limits;
 
 bounded_text!(

@@ -5,115 +5,12 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::letters::{find_invisible, fold, is_visible, is_word, without_invisible};
+use super::bounds::{
+    Problem, at_most_bytes, at_most_chars, bounded_text, no_control, no_nul, printable, seen,
+};
+use super::letters::{fold, is_word, without_invisible};
 use super::{ExternalId, Handle};
 use crate::config::Limits;
-use crate::error::Error;
-
-/// Why a text was refused. The reader, which knows the field's path, makes an [`Error`] of it.
-#[derive(Debug)]
-pub enum Problem {
-    Invalid(&'static str),
-    TooLarge { max: usize, unit: &'static str },
-}
-
-impl Problem {
-    pub(super) const BLANK: Problem = Problem::Invalid("must not be empty");
-    const CONTROL: Problem = Problem::Invalid("must not contain control characters");
-    const INVISIBLE: Problem =
-        Problem::Invalid("must not contain characters that are invisible or change the direction");
-    const NOTHING: Problem = Problem::Invalid("must have something visible");
-    const NUL: Problem = Problem::Invalid("must not contain the NUL character");
-
-    /// The error of a request whose text at `path` it was.
-    pub fn at(self, path: &str) -> Error {
-        match self {
-            Problem::Invalid(why) => Error::invalid(path, why),
-            Problem::TooLarge { max, unit } => {
-                Error::TooLarge { field: path.to_owned(), max, unit }
-            }
-        }
-    }
-}
-
-/// Refuses a text of more than `max` characters.
-pub(super) fn at_most_chars(text: &str, max: usize) -> Result<(), Problem> {
-    // A text has no more characters than bytes, so that most are not counted at all.
-    if text.len() > max && text.chars().count() > max {
-        let unit = "characters";
-        return Err(Problem::TooLarge { max, unit });
-    }
-    Ok(())
-}
-
-fn at_most_bytes(text: &str, max: usize) -> Result<(), Problem> {
-    match text.len() > max {
-        true => Err(Problem::TooLarge { max, unit: "bytes" }),
-        false => Ok(()),
-    }
-}
-
-// PostgreSQL cannot store NUL in a text.
-fn no_nul(text: &str) -> Result<(), Problem> {
-    match text.contains('\0') {
-        true => Err(Problem::NUL),
-        false => Ok(()),
-    }
-}
-
-/// Refuses what no id or name may be: blank, or with control characters.
-pub(super) fn printable(text: &str) -> Result<(), Problem> {
-    if text.trim().is_empty() {
-        return Err(Problem::BLANK);
-    }
-    no_control(text)
-}
-
-pub(super) fn no_control(text: &str) -> Result<(), Problem> {
-    match text.chars().any(char::is_control) {
-        true => Err(Problem::CONTROL),
-        false => Ok(()),
-    }
-}
-
-/// Refuses a text that others could not see, or not as it is.
-fn seen(text: &str) -> Result<(), Problem> {
-    printable(text)?;
-    if find_invisible(text).is_some() {
-        return Err(Problem::INVISIBLE);
-    }
-    match is_visible(text) {
-        true => Ok(()),
-        false => Err(Problem::NOTHING),
-    }
-}
-
-macro_rules! bounded_text {
-    ($(#[$doc:meta])* $name:ident, $check:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type)]
-        #[derive(serde::Serialize, serde::Deserialize)]
-        #[sqlx(transparent)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        impl $name {
-            /// Checks a text against the form and the limits of its kind.
-            pub fn parse(text: &str, limits: &Limits) -> Result<Self, Problem> {
-                let check: fn(&str, &Limits) -> Result<(), Problem> = $check;
-                check(text, limits)?;
-                Ok(Self(text.to_owned()))
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-    };
-}
-pub(super) use bounded_text;
 
 bounded_text!(
     /// The name of a user, a chat or a team: at most `Limits::max_name` characters, none of them a
@@ -232,6 +129,10 @@ impl Body {
     /// What a message says that was deleted, or that has a file and no caption.
     pub fn none() -> Body {
         Body(String::new())
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -10,7 +10,7 @@ use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategoryGroup as Group, Script};
 
 use super::letters::{category, is_ignorable};
-use super::text::{Problem, at_most_chars};
+use super::bounds::{Problem, at_most_chars};
 use crate::config::Limits;
 
 /// Of a longer word its first characters stand for it.
