@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::register::Register;
 use crate::model::UserId;
 
 /// One who is back within this time has not gone: a page was reloaded, say.
@@ -58,31 +57,13 @@ impl Comings {
     pub fn comes_back(&mut self, user_id: &UserId) -> bool {
         self.went.remove(user_id).is_some_and(|went| went.told)
     }
-}
 
-impl Register {
-    /// Who has moved since this was last asked; with `all` also those who may be back at once.
-    /// Those who came are taken to be told of.
-    pub fn take_moves(&mut self, all: bool) -> Moves {
-        let came = mem::take(&mut self.comings.came).into_iter().filter(|user_id| {
-            let user = self.users.get_mut(user_id);
-            user.is_some_and(|user| !mem::replace(&mut user.online, true))
-        });
-        let came = came.collect();
+    /// Who has moved since this was last asked; with `all` also those who may be back at once. Of
+    /// those who came, only those of whom others are to be told: `tell` says so, and that they are.
+    pub fn take(&mut self, all: bool, mut tell: impl FnMut(&UserId) -> bool) -> Moves {
+        let came = mem::take(&mut self.came).into_iter().filter(|user_id| tell(user_id)).collect();
         let gone = |_: &UserId, went: &mut Went| all || went.at.elapsed() >= BACK_WITHIN;
-        let went = self.comings.went.extract_if(gone).map(|(user_id, _)| user_id).collect();
-        Moves { came, went, more: !self.comings.went.is_empty() }
-    }
-
-    /// The users of whom others were told that they are online by this node.
-    pub fn list_online(&self) -> Vec<UserId> {
-        let online = self.users.iter().filter(|(_, user)| user.online);
-        online.map(|(user_id, _)| user_id.clone()).collect()
-    }
-
-    /// Whether a connection to this node acts as the user.
-    pub fn is_online(&self, user_id: &UserId) -> bool {
-        let user = self.users.get(user_id);
-        user.is_some_and(|user| user.connections.values().any(|acting| acting.confirmed))
+        let went = self.went.extract_if(gone).map(|(user_id, _)| user_id).collect();
+        Moves { came, went, more: !self.went.is_empty() }
     }
 }

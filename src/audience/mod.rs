@@ -17,7 +17,9 @@
 mod comings;
 mod events;
 mod register;
+mod rooms;
 mod shown;
+mod users;
 mod watches;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,0 +1,178 @@
+//! The users that connections act as, and the nicks of those in channels.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+
+use super::Recipient;
+use super::comings::Moves;
+use super::register::{Acting, Nick, Register, User};
+use crate::cluster::Streams;
+use crate::error::Error;
+use crate::model::{ChatId, ConnectionId, Handle, Stream, UserId};
+
+impl Register {
+    pub fn act_as(
+        &mut self,
+        id: ConnectionId,
+        user_id: &UserId,
+        anonymous: bool,
+        max: usize,
+    ) -> Result<bool, Error> {
+        let connected = self.connections.get(&id).ok_or(Error::Unavailable(None))?;
+        if connected.users.contains_key(user_id) {
+            return Ok(false);
+        }
+        if connected.users.len() >= max {
+            let (field, unit) = ("user.id".into(), "users on one socket");
+            return Err(Error::TooLarge { field, max, unit });
+        }
+        self.insert_user(id, user_id, anonymous);
+        Ok(true)
+    }
+
+    pub fn set_user(&mut self, id: ConnectionId, user_id: &UserId, anonymous: bool) {
+        self.insert_user(id, user_id, anonymous);
+        // It fails for a connection that has closed, which hears nothing.
+        let _ = self.confirm_user(id, user_id);
+    }
+
+    fn insert_user(&mut self, id: ConnectionId, user_id: &UserId, anonymous: bool) {
+        let Some(connected) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connected.users.insert(user_id.clone(), false);
+        let recipient = connected.recipient.clone();
+        let user = self.users.entry(user_id.clone()).or_insert_with(|| User {
+            _following: self.streams.follow(Stream::User(user_id.clone())),
+            connections: HashMap::new(),
+            chats: HashSet::new(),
+            online: self.comings.comes_back(user_id),
+            known: false,
+            left: None,
+        });
+        user.connections.insert(id, Acting { recipient, anonymous, confirmed: false });
+    }
+
+    pub fn confirm_user(&mut self, id: ConnectionId, user_id: &UserId) -> Result<(), Error> {
+        let connected = self.connections.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        let user = self.users.get_mut(user_id).ok_or(Error::NO_USER)?;
+        user.connections.get_mut(&id).ok_or(Error::NO_USER)?.confirmed = true;
+        if !user.online {
+            self.comings.comes(user_id);
+        }
+        connected.users.insert(user_id.clone(), true);
+        self.forget_hearing(user_id);
+        Ok(())
+    }
+
+    /// Forgets the user with their last connection.
+    pub fn forget_user(&mut self, id: ConnectionId, user_id: &UserId) {
+        if let Some(connected) = self.connections.get_mut(&id) {
+            connected.users.remove(user_id);
+        }
+        let Some(user) = self.users.get_mut(user_id) else {
+            return;
+        };
+        user.connections.remove(&id);
+        if !user.connections.is_empty() {
+            return self.forget_hearing(user_id);
+        }
+        let (chats, online) = (mem::take(&mut user.chats), user.online);
+        self.users.remove(user_id);
+        self.comings.goes(user_id, online);
+        chats.into_iter().for_each(|chat_id| self.remove_member(chat_id, user_id));
+    }
+
+    pub fn take_user(&mut self, id: ConnectionId, user_id: &UserId) {
+        self.forget_user(id, user_id);
+        if let Some(connected) = self.connections.get(&id) {
+            connected.recipient.lose_user(user_id);
+        }
+    }
+
+    pub fn lacks_chats(&mut self, user_id: &UserId) -> bool {
+        let Some(user) = self.users.get_mut(user_id).filter(|user| !user.known) else {
+            return false;
+        };
+        user.left.get_or_insert_default();
+        true
+    }
+
+    pub fn learn_chats(
+        &mut self,
+        id: ConnectionId,
+        user_id: &UserId,
+        chats: Vec<ChatId>,
+    ) -> Result<(), Error> {
+        let user = self.users.get_mut(user_id).filter(|user| user.connections.contains_key(&id));
+        let user = user.ok_or(Error::NO_USER)?;
+        // Another connection has told the chats already, and events have kept them up to date
+        // since.
+        if mem::replace(&mut user.known, true) {
+            return Ok(());
+        }
+        let left = user.left.take().unwrap_or_default();
+        let chats: Vec<_> = chats.into_iter().filter(|chat_id| !left.contains(chat_id)).collect();
+        user.chats.extend(&chats);
+        for chat_id in chats {
+            self.chat(chat_id, Streams::follow).members.insert(user_id.clone());
+        }
+        Ok(())
+    }
+
+    /// A connection has come to act as the user, or has ceased to: the lists of the user's chats
+    /// are gathered anew.
+    pub fn forget_hearing(&mut self, user_id: &UserId) {
+        let chats = self.users.get(user_id).into_iter().flat_map(|user| &user.chats);
+        for chat_id in chats {
+            if let Some(chat) = self.chats.get_mut(chat_id) {
+                chat.hearing = None;
+            }
+        }
+    }
+
+    /// A nick has connected. If its connection is this node's, the connection acts as the nick's
+    /// user.
+    pub fn add_nick(
+        &mut self,
+        nick: &Handle,
+        user_id: &UserId,
+        connection: ConnectionId,
+        anonymous: bool,
+    ) {
+        if self.connections.contains_key(&connection) {
+            self.set_user(connection, user_id, anonymous);
+            self.nicks.insert(nick.clone(), Nick { connection, user_id: user_id.clone() });
+        }
+    }
+
+    /// Forgets a nick; returns its connection if that was this node's, which acts as nobody now.
+    pub fn remove_nick(&mut self, nick: &Handle) -> Option<Arc<dyn Recipient>> {
+        let Nick { connection, .. } = self.nicks.remove(nick)?;
+        self.reset(connection);
+        Some(self.connections.get(&connection)?.recipient.clone())
+    }
+
+    /// Who has moved since this was last asked; with `all` also those who may be back at once.
+    /// Those who came are taken to be told of.
+    pub fn take_moves(&mut self, all: bool) -> Moves {
+        let users = &mut self.users;
+        self.comings.take(all, |user_id| {
+            let user = users.get_mut(user_id);
+            user.is_some_and(|user| !mem::replace(&mut user.online, true))
+        })
+    }
+
+    /// The users of whom others were told that they are online by this node.
+    pub fn list_online(&self) -> Vec<UserId> {
+        let online = self.users.iter().filter(|(_, user)| user.online);
+        online.map(|(user_id, _)| user_id.clone()).collect()
+    }
+
+    /// Whether a connection to this node acts as the user.
+    pub fn is_online(&self, user_id: &UserId) -> bool {
+        let user = self.users.get(user_id);
+        user.is_some_and(|user| user.connections.values().any(|acting| acting.confirmed))
+    }
+}
