@@ -1,17 +1,20 @@
-//! What can go wrong, and the code a client sees for it.
+//! What can go wrong, and the code a client sees for it; why a server did not start, and why a
+//! database was not copied.
 
 mod code;
+mod copy;
+mod start;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, Url};
 use crate::logs;
 
 pub use code::Code;
+pub use copy::CopyError;
+pub use start::StartError;
 
 /// Why a request was refused or failed. Every door renders it in its own form; `field` is the
 /// dotted path of the culprit in the request, as Socket.IO clients write it.
@@ -233,141 +236,4 @@ impl Error {
 
 fn subject(field: &Option<String>) -> String {
     field.as_ref().map(|field| format!("{field} ")).unwrap_or_default()
-}
-
-/// Why a server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("cannot listen on {address}: {source}")]
-    Listen { address: String, source: std::io::Error },
-    #[error("the setting listen names no address: say --listen localhost:3000")]
-    ListensNowhere,
-    #[error("cannot use Redis at {url}: {why}")]
-    Redis { url: Url, why: String },
-    #[error(
-        "nodes that hear of each other through Redis share a PostgreSQL database: \
-         say --database-url postgres://…, or leave --redis-url out"
-    )]
-    NodesWithoutServer,
-    #[error(
-        "the database {0} would have no file, and all of it would be lost when the server ends: \
-         say --database-url sqlite:chinwag.db"
-    )]
-    NamelessDatabase(Url),
-    #[error("cannot open the database {url}: {source}")]
-    Store { url: Url, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error(
-        "{0} can be reached from other machines, where anyone could act as any user: \
-         say --access token, or --access open if that is what you want, or --listen localhost:3000"
-    )]
-    Exposed(String),
-    #[error(
-        "behind the proxy of --trusted-proxies others reach this server, and anyone could act as \
-         any user: say --access token, or --access open if that is what you want"
-    )]
-    ExposedByProxy,
-    #[error(
-        "with --access token and --registration closed nobody could ever connect: set --api-key, \
-         --jwt-secret or --jwt-jwks"
-    )]
-    NoCredentials,
-    #[error("cannot use the keys in {file}: {why}")]
-    Keys { file: PathBuf, why: String },
-    #[error("the setting {0} must not be empty")]
-    EmptySecret(&'static str),
-    #[error(
-        "the origin {0:?} must be like https://example.com, null, file:// or \
-         capacitor://localhost; there is no wildcard"
-    )]
-    Origin(String),
-    #[error("the host {0:?} must be a name like chat.example.com, without a port or a wildcard")]
-    Host(String),
-    #[error("the setting {setting} {why}")]
-    Kafka { setting: &'static str, why: String },
-    #[error("the setting {setting} {why}")]
-    Webhook { setting: &'static str, why: String },
-    #[error(
-        "this program was built without Kafka (cargo build --features kafka): unset kafka-brokers"
-    )]
-    NoKafka,
-    #[error("files cannot be kept in {url}: {why}")]
-    Files { url: Url, why: String },
-    #[error(
-        "this program was built without S3 (cargo build --features s3): let files-url name a folder"
-    )]
-    NoS3,
-    #[error("the limit {0} must be above zero and below 2^32")]
-    Limit(&'static str),
-}
-
-impl StartError {
-    /// Says what the database has said, and not what a client would be told.
-    pub(crate) fn store(config: &Config, error: impl Into<Error>) -> StartError {
-        let error = error.into();
-        let source = match error.cause() {
-            Some(sqlx::Error::Configuration(why)) => why.to_string().into(),
-            Some(cause) => cause.to_string().into(),
-            None => error.into(),
-        };
-        StartError::Store { url: config.database_url.clone(), source }
-    }
-}
-
-/// Why a database was not backed up or copied, or what it keeps aside could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum CopyError {
-    /// A database of this kind cannot be asked for here.
-    #[error("{url}: {why}")]
-    Unfit { url: Url, why: &'static str },
-    #[error("{url}: {source}")]
-    Database { url: Url, source: sqlx::Error },
-    #[error("{}: {source}", file.display())]
-    File { file: PathBuf, source: std::io::Error },
-    #[error("{}: already there", .0.display())]
-    AlreadyThere(PathBuf),
-    #[error("{}: no such database", .0.display())]
-    NoDatabase(PathBuf),
-    /// The backup differs from what was read.
-    #[error("the backup is damaged, and the database with it: {0}")]
-    Damaged(String),
-    #[error("{0} is in use: stop the server first")]
-    InUse(Url),
-    #[error("{0} is no database of Chinwag's")]
-    Foreign(Url),
-    #[error("{0} is of an older version of Chinwag: start and stop a server of this version on it")]
-    Older(Url),
-    #[error("{0} is of a newer version of Chinwag: use that version's program")]
-    Newer(Url),
-    /// The readers of the event log would miss events.
-    #[error(
-        "{0} holds events that are not in Kafka yet: start the server on it with --kafka-brokers \
-         until chinwag_event_log_lag_events is 0; or, for the log to go without them, run \
-         \"update events set logged = true\" on it with sqlite3"
-    )]
-    Unlogged(Url),
-    #[error("{0} holds data already, and not that of an unfinished copy; nothing was changed")]
-    NotEmpty(Url),
-    #[error(
-        "{0} holds an unfinished copy of another database, or of this one before it changed; \
-         drop it and create it anew to begin again"
-    )]
-    OtherOrigin(Url),
-    #[error(
-        "what {url} holds differs from what was copied, in: {tables}; has anyone written to it? \
-         Drop it and create it anew to begin again"
-    )]
-    Differs { url: Url, tables: String },
-    #[error("there is no chat or user of this id; list-chats and list-users show the ids")]
-    NothingToExport,
-    /// Nothing of the export is in the database.
-    #[error("{}, line {lines}: {why}; nothing was imported", file.display())]
-    Unimportable { file: PathBuf, lines: String, why: String },
-}
-
-impl CopyError {
-    /// Makes an error of one that this database gave.
-    pub(crate) fn of(url: &Url) -> impl Fn(sqlx::Error) -> CopyError + use<> {
-        let url = url.clone();
-        move |source| CopyError::Database { url: url.clone(), source }
-    }
 }

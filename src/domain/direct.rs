@@ -48,7 +48,8 @@ impl App {
         body: Body,
     ) -> Result<Sent, Error> {
         let to = self.find_other(recipient, "recipient").await?;
-        let chat_id = match self.store.find_direct_chat(&actor.pair_with(&to, "recipient")?).await? {
+        let chat_id = match self.store.find_direct_chat(&actor.pair_with(&to, "recipient")?).await?
+        {
             Some((chat_id, _)) => chat_id,
             None => self.open_direct(actor, &to).await?.chat.id,
         };

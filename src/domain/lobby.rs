@@ -5,9 +5,9 @@
 //! A call that moves a user locks the seat, then the chats, then the presence.
 
 use super::access::Reader;
+use super::buckets::Network;
 use super::chats::enter;
 use super::presence::Presence;
-use super::buckets::Network;
 use super::users::{find_user, give_handle};
 use super::{Actor, App, Connection, Viewer};
 use crate::clock::{self, Time};

@@ -79,7 +79,8 @@ impl Doors {
             .merge(rpc_routes)
             .merge(events_routes)
             .fallback_service(routes(service.clone()));
-        let router = router.layer(middleware::from_fn(subprotocols::agree)).layer(Extension(unsent));
+        let router =
+            router.layer(middleware::from_fn(subprotocols::agree)).layer(Extension(unsent));
         let router = http::guarded(router, files_routes, config, gates);
         let router = socketio.watch(router).layer(middleware::from_fn(rest::enveloped));
         let router = router.layer(middleware::from_fn(refusal::explained));

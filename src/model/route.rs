@@ -1,6 +1,6 @@
 //! Where events stand, and who hears them.
 
-use super::{ChatId, ChatKind, Changed, ConnectionId, Event, Posted, Stream, UserId};
+use super::{Changed, ChatId, ChatKind, ConnectionId, Event, Posted, Stream, UserId};
 
 /// Where an event belongs, who hears it, and which connection has caused it.
 pub struct Route {

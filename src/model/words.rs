@@ -9,8 +9,8 @@ use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed}
 use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategoryGroup as Group, Script};
 
-use super::letters::{category, is_ignorable};
 use super::bounds::{Problem, at_most_chars};
+use super::letters::{category, is_ignorable};
 use crate::config::Limits;
 
 /// Of a longer word its first characters stand for it.
