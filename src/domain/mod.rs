@@ -61,6 +61,7 @@ mod retention;
 mod roles;
 mod rooms;
 mod search;
+mod seats;
 mod sending;
 mod signals;
 mod start;
@@ -108,6 +109,7 @@ pub use identity::Connection;
 pub use listening::{Listening, MAX_BEHIND, RecvError};
 pub use members::Members;
 pub use prepared::Prepared;
+pub use readers::Requester;
 pub use rooms::Room;
 pub use token_commands::{TokenError, TokenFault, TokenHolder, check_token, host_token};
 

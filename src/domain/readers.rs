@@ -17,9 +17,9 @@ use crate::model::UserId;
 /// the other.
 const READER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The user or address for which the store is read.
+/// For whom the store is read, and requests wait: a user, from any address, or an address.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Requester {
+pub enum Requester {
     User(UserId),
     /// All anonymous clients at an address.
     Network(Network),

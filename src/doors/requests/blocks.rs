@@ -3,7 +3,7 @@
 use super::fields::request;
 use super::named::NamedUser;
 use super::pages::Limit;
-use super::people_views::{BlockedView, OfPerson};
+use super::views::people::{BlockedView, OfPerson};
 use super::{Answer, Answered, Call};
 use crate::model::UserId;
 

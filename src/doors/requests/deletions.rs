@@ -1,8 +1,8 @@
 //! `delete-user`
 
 use super::fields::{Id, OldMessages, request};
-use super::people_views::OfUserId;
 use super::views::OfId;
+use super::views::people::OfUserId;
 use super::{Answer, Answered, Call};
 use crate::model::UserId;
 

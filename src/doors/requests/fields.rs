@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::views::SYSTEM;
 use crate::clock::Time;
 use crate::config::Limits;
 use crate::doors::input::{Field, Input};
@@ -275,6 +274,14 @@ pub enum OldMessages {
     Keep,
     /// Each is deleted
     Erase,
+}
+
+/// The name of the system channel.
+pub const SYSTEM: &str = "system";
+
+/// The name of a chat's channel.
+pub fn channel_name(chat_id: ChatId) -> String {
+    format!("room-{chat_id}")
 }
 
 /// What a socket subscribes to.

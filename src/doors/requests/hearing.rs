@@ -1,8 +1,7 @@
 //! `subscribe`, `unsubscribe`: being in a room, and hearing of the system.
 
-use super::fields::{Channel, request};
+use super::fields::{Channel, SYSTEM, channel_name, request};
 use super::views::rooms::{ChannelView, RoomView};
-use super::views::{SYSTEM, channel_name};
 use super::{Answer, Answered, Call};
 use crate::domain::Room;
 use crate::error::Error;

@@ -2,7 +2,7 @@
 
 use super::fields::{Id, request};
 use super::pages::Limit;
-use super::people_views::MembersView;
+use super::views::people::MembersView;
 use super::{Answer, Answered, Call};
 use crate::model::{ChatId, UserId};
 

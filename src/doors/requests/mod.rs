@@ -17,7 +17,6 @@ mod moderation;
 mod named;
 pub mod pages;
 mod people;
-pub mod people_views;
 mod pins;
 mod public_chats;
 mod reactions;
@@ -116,21 +115,21 @@ events! {
         "create-user" (Other) "Make or find a user"
             => users::create_user as users::CreateUser => views::OfUser<'_>;
         "list-users" (Other) "List users by name, or by how their names begin"
-            => people::list_users as people::ListUsers => people_views::PeopleView<'_>;
+            => people::list_users as people::ListUsers => views::people::PeopleView<'_>;
         "update-user" (Other) "Change your name, photo, handle or data"
-            => people::update_user as people::UpdateUser => people_views::OfPerson<'_>;
+            => people::update_user as people::UpdateUser => views::people::OfPerson<'_>;
         "delete-user" (Other) "Delete yourself, or as the service any user"
-            => deletions::delete_user as deletions::DeleteUser => people_views::OfUserId<'_>;
+            => deletions::delete_user as deletions::DeleteUser => views::people::OfUserId<'_>;
         "watch-users" (SocketOther) "Watch when users come, go and change"
-            => watching::watch_users as watching::WatchUsers => people_views::PeopleView<'_>;
+            => watching::watch_users as watching::WatchUsers => views::people::PeopleView<'_>;
         "unwatch-users" (SocketOther) "Stop watching users"
-            => watching::unwatch_users as watching::WatchUsers => people_views::PeopleView<'_>;
+            => watching::unwatch_users as watching::WatchUsers => views::people::PeopleView<'_>;
         "block-user" (Other) "Block a user, who can no longer reach you"
-            => blocks::block_user as named::NamedUser => people_views::OfPerson<'_>;
+            => blocks::block_user as named::NamedUser => views::people::OfPerson<'_>;
         "unblock-user" (Other) "Unblock a user"
-            => blocks::unblock_user as named::NamedUser => people_views::OfPerson<'_>;
+            => blocks::unblock_user as named::NamedUser => views::people::OfPerson<'_>;
         "list-blocked" (Other) "List the users you have blocked"
-            => blocks::list_blocked as blocks::ListBlocked => people_views::BlockedView<'_>;
+            => blocks::list_blocked as blocks::ListBlocked => views::people::BlockedView<'_>;
     }
     "Chats" {
         "create-chat" (Actor) "Make a chat with its first members"
@@ -152,7 +151,7 @@ events! {
         "leave-chat" (Actor) "Leave a chat"
             => chats::leave_chat as named::NamedChat => OfChat<ChatView<'_>>;
         "list-members" (Other) "List the members of a chat"
-            => members::list_members as members::ListMembers => people_views::MembersView<'_>;
+            => members::list_members as members::ListMembers => views::people::MembersView<'_>;
         "remove-member" (Other) "Remove another member from a chat"
             => chats::remove_member as named::NamedMember => OfChat<ChatView<'_>>;
         "mark-read" (Actor) "Say how far you have read"
@@ -164,11 +163,11 @@ events! {
     }
     "Moderation" {
         "set-role" (Other) "Make a member the owner, a moderator or neither"
-            => roles::set_role as roles::SetRole => people_views::OfMember<'_>;
+            => roles::set_role as roles::SetRole => views::people::OfMember<'_>;
         "mute-member" (Other) "Keep a member from sending"
-            => moderation::mute_member as moderation::Restriction => people_views::OfMember<'_>;
+            => moderation::mute_member as moderation::Restriction => views::people::OfMember<'_>;
         "unmute-member" (Other) "Let a muted member send again"
-            => moderation::unmute_member as named::NamedMember => people_views::OfMember<'_>;
+            => moderation::unmute_member as named::NamedMember => views::people::OfMember<'_>;
         "ban-member" (Other) "Ban a user from a chat"
             => moderation::ban_member as moderation::Restriction => moderation::Banned<'_>;
         "unban-member" (Other) "End a user's ban"

@@ -2,7 +2,7 @@
 
 use super::fields::{Beginning, request};
 use super::pages::Limit;
-use super::people_views::{OfPerson, PeopleView};
+use super::views::people::{OfPerson, PeopleView};
 use super::{Answer, Answered, Call};
 use crate::error::Error;
 use crate::model::{Data, ExternalId, Handle, Name, Naming, Photo, Problem, UserChange, UserId};

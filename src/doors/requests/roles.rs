@@ -1,7 +1,7 @@
 //! `set-role`
 
 use super::fields::{Id, request};
-use super::people_views::{MemberView, OfMember};
+use super::views::people::{MemberView, OfMember};
 use super::{Answer, Answered, Call};
 use crate::model::{ChatId, Role, UserId};
 

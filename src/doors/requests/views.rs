@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod chats;
 pub mod messages;
+pub mod people;
 pub mod reports;
 pub mod rooms;
 pub mod teams;
@@ -84,14 +85,6 @@ pub struct OfChat<T> {
     /// The chat.
     pub chat: T,
 }
-
-/// The name of a chat's channel.
-pub fn channel_name(chat_id: ChatId) -> String {
-    format!("room-{chat_id}")
-}
-
-/// The name of the system channel.
-pub const SYSTEM: &str = "system";
 
 /// `{id}`
 #[derive(Serialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! `watch-users`, `unwatch-users`
 
 use super::fields::{Id, request};
-use super::people_views::PeopleView;
+use super::views::people::PeopleView;
 use super::{Answer, Answered, Call};
 use crate::model::UserId;
 

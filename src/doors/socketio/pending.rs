@@ -6,16 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::session::Session;
-use crate::domain::Network;
-use crate::model::{ConnectionId, UserId};
-
-/// What requests are counted for: a user, from any address, if the socket has proved to be
-/// theirs; else one address.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum Requester {
-    User(UserId),
-    Network(Network),
-}
+use crate::domain::Requester;
+use crate::model::ConnectionId;
 
 pub(super) struct Pending {
     max: usize,

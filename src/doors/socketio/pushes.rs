@@ -3,12 +3,12 @@
 use engineioxide::Str;
 
 use super::packets;
-use crate::doors::requests::people_views::{MemberChangedView, OfPerson, PresenceView};
 use crate::doors::requests::views::acts::{ReceiptView, SignalView, TypingView};
 use crate::doors::requests::views::chats::{ChatView, OwnChat};
 use crate::doors::requests::views::messages::{
     ChangedView, ChannelMessage, MessageView, TouchedView,
 };
+use crate::doors::requests::views::people::{MemberChangedView, OfPerson, PresenceView};
 use crate::doors::requests::views::reports::ReportView;
 use crate::doors::requests::views::rooms::{Announcement, ParticipantView, ParticipantsView};
 use crate::doors::requests::views::{OfChat, OfId, OfInvitation, ReadView};

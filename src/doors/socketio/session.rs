@@ -17,9 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::engine::EngineSocket;
 use super::inbox::{Full, Inbox, Task};
 use super::packets;
-use super::pending::Requester;
 use super::{Hub, show, unpolled};
-use crate::domain::{Actor, Connection, Network, Recipient, Shown, Viewer};
+use crate::domain::{Actor, Connection, Network, Recipient, Requester, Shown, Viewer};
 use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
@@ -180,7 +179,7 @@ impl Session {
         self.hub.pending.forget(self.id);
     }
 
-    /// Whose requests these are.
+    /// Whose requests these are: the user's that it has proved to be, or else its address's.
     fn requester(&self) -> Requester {
         match self.connection().as_ref().and_then(|connection| connection.user_id()) {
             Some(user_id) => Requester::User(user_id.clone()),

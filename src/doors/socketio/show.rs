@@ -4,10 +4,10 @@ use engineioxide::Str;
 
 use super::pushes;
 use crate::domain::Way;
-use crate::doors::requests::people_views::{MemberChangedView, OfPerson, PresenceView};
 use crate::doors::requests::views::acts::{ReceiptView, SignalView, TypingView};
 use crate::doors::requests::views::chats::{ChatView, OwnChat};
 use crate::doors::requests::views::messages::{ChangedView, MessageView, TouchedView};
+use crate::doors::requests::views::people::{MemberChangedView, OfPerson, PresenceView};
 use crate::doors::requests::views::reports::ReportView;
 use crate::doors::requests::views::rooms::{Announcement, ParticipantView, ParticipantsView};
 use crate::doors::requests::views::{InvitationView, OfChat, OfId, OfInvitation, ReadView};

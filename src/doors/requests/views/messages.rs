@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::channel_name;
 use crate::clock::Time;
+use crate::doors::requests::fields::channel_name;
 use crate::doors::shape::Always;
 use crate::model::{
     Author, Change, ChangePage, Changed, ChatId, ClientId, Data, File, Handle, List, Message,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::chats::ChatView;
 use super::messages::MessageView;
-use crate::doors::requests::people_views::PersonView;
+use super::people::PersonView;
 use crate::model::Report;
 
 /// A reported message.

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::OfId;
 use super::chats::AnnouncedChat;
-use super::{OfId, SYSTEM, channel_name};
 use crate::domain::Room;
+use crate::doors::requests::fields::{SYSTEM, channel_name};
 use crate::model::{Chat, ChatId, Profile, UserId};
 
 /// A new public chat, as the system channel tells of it.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::views::OfId;
+use super::OfId;
 use crate::clock::Time;
 use crate::domain::{Blocked, Members, People};
 use crate::model::{ChatId, Data, Handle, ListedMember, Name, Person, Photo, Role, UserId};
