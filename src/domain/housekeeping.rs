@@ -7,7 +7,6 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 
 use super::App;
-use super::webhooks::DROPPED;
 use crate::clock;
 use crate::error::Error;
 use crate::logs;
@@ -19,6 +18,8 @@ const EVERY: Duration = Duration::from_secs(30);
 const EMPTY: Duration = Duration::from_secs(60);
 /// For how long a committed event is kept at least, for other nodes and for the event log.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+/// Counts the events that are given up before the webhook has taken them.
+pub(super) const DROPPED: &str = "chinwag_webhook_dropped_total";
 /// How many old events that the webhook does not have are passed over in one round.
 const MAX_PASSED: usize = 10_000;
 /// Of what was edited or deleted nothing is to be left after a minute.

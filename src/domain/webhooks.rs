@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::calls::Calls;
+use super::housekeeping::DROPPED;
 use super::sending::{Tried, send};
 use crate::clock::{self, Time};
 use crate::error::Error;
@@ -54,7 +55,6 @@ const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 const DELIVERED: &str = "chinwag_webhook_delivered_total";
 const FAILED: &str = "chinwag_webhook_failed_total";
-pub(super) const DROPPED: &str = "chinwag_webhook_dropped_total";
 
 /// Keeps the metrics current, until the server is gone.
 pub(super) async fn measure(app: Weak<App>) {
