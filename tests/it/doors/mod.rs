@@ -12,6 +12,7 @@ mod gates;
 mod over_http;
 mod slow_readers;
 mod standings;
+mod stored_files;
 mod upgrades;
 mod uploads;
 mod wires;
