@@ -5,9 +5,12 @@ mod cli;
 
 use std::error::Error;
 use std::fmt::{Display, Formatter};
+use std::path;
 use std::process::ExitCode;
 
-use chinwag::{Config, CopyError, Program, Server, StartError, TokenError, TokenFault};
+use chinwag::{
+    Config, CopyError, Limits, Program, Server, StartError, TokenError, TokenFault, Url,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -79,6 +82,7 @@ async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> 
     let mut hang_up = signal(SignalKind::hangup())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     allow_files(config.limits.max_connections);
+    let place = place(&config.database_url);
     // What a start has not finished ends with the process: migrations are transactions, locks go
     // with their files and connections.
     let server = tokio::select! {
@@ -87,7 +91,13 @@ async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> 
     };
     let urls: Vec<_> = server.addresses().iter().map(|it| format!("http://{it}")).collect();
     let (urls, access) = (urls.join(" and "), server.access());
-    say(format_args!("chinwag listening on {urls} (access: {access})"));
+    let first = server.address();
+    say(format_args!(
+        "chinwag listening on {urls} (access: {access})\n\
+         demo page: http://{first}/\n\
+         reference: http://{first}/docs\n\
+         database: {place}"
+    ));
     let ended = loop {
         tokio::select! {
             () = end.told() => break Ok(()),
@@ -103,7 +113,16 @@ async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> 
     ended
 }
 
-/// Takes as many open files as this process may have, and warns if there may be more connections.
+/// Where a database is: the whole path of a file, or the URL of PostgreSQL.
+fn place(database: &Url) -> String {
+    let url = database.to_string();
+    let file = url.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
+    let path = file.and_then(|file| path::absolute(file).ok());
+    path.map_or(url, |path| path.display().to_string())
+}
+
+/// Takes as many open files as this process may have, and warns if there may be more connections;
+/// where nobody has said how many, it is worth no warning.
 fn allow_files(max_connections: usize) {
     let mut files = getrlimit(Resource::Nofile);
     let all = Rlimit { current: files.maximum, ..files };
@@ -112,10 +131,10 @@ fn allow_files(max_connections: usize) {
     }
     // None is as many as there can be.
     if let Some(files) = files.current.filter(|files| *files < max_connections as u64) {
-        tracing::warn!(
-            files,
-            max_connections,
-            "the limit of open files is below --max-connections"
-        );
+        const WHAT: &str = "the limit of open files is below --max-connections";
+        match max_connections == Limits::default().max_connections {
+            true => tracing::info!(files, max_connections, "{WHAT}"),
+            false => tracing::warn!(files, max_connections, "{WHAT}"),
+        }
     }
 }

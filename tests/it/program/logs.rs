@@ -181,6 +181,8 @@ fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
         })
     };
     assert!(start("100000000").end("TERM").1.contains(WARNING));
+    let (_, log) = Running::start(directory.path()).end("TERM");
+    assert!(!log.contains(r#""level":"WARN""#), "{log}");
 
     let running = start("100");
     let limits = fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();

@@ -1,6 +1,7 @@
-//! The program: its flags, its first line, how it ends, and what survives that.
+//! The program: its flags, its first lines, how it ends, and what survives that.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
@@ -123,6 +124,13 @@ async fn it_says_where_it_listens_and_ends_when_told() {
         let running = Running::start(directory.path());
         let line = format!("chinwag listening on http://{} (access: open)\n", running.address);
         assert_eq!(running.first_line, line);
+        let [page, reference, database] = *Vec::from_iter(running.hints.lines()) else {
+            panic!("{}", running.hints)
+        };
+        assert_eq!(page, format!("demo page: http://{}/", running.address));
+        assert_eq!(reference, format!("reference: http://{}/docs", running.address));
+        let place = database.strip_prefix("database: ").unwrap();
+        assert!(place.starts_with("postgres://") || Path::new(place).is_file(), "{place}");
         let mut client = Client::connect(running.address).await;
         let (status, log) = tokio::task::spawn_blocking(move || running.end(signal)).await.unwrap();
         assert_eq!(status.code(), Some(0), "{log}");

@@ -110,7 +110,7 @@ async fn nothing_of_a_credential_is_logged_or_answered() {
         &jsonwebtoken::EncodingKey::from_secret(b"a guess"),
     );
     let credentials = [token("ann"), forged, API_KEY.to_owned(), "a wrong service's key".into()];
-    let mut seen = running.first_line.clone();
+    let mut seen = [running.first_line.as_str(), &running.hints].concat();
     for credential in &credentials {
         seen += &show(running.address, credential).await;
     }

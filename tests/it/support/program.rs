@@ -25,6 +25,8 @@ pub struct Running {
     pub child: Child,
     pub address: SocketAddr,
     pub first_line: String,
+    /// What it says after that.
+    pub hints: String,
 }
 
 impl Drop for Running {
@@ -63,14 +65,18 @@ impl Running {
         }
         change(&mut command);
         let mut child = command.spawn().unwrap();
-        let mut first_line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first_line).unwrap();
+        let mut said = BufReader::new(child.stdout.as_mut().unwrap());
+        let (mut first_line, mut hints) = (String::new(), String::new());
+        said.read_line(&mut first_line).unwrap();
+        for _ in 0..3 {
+            said.read_line(&mut hints).unwrap();
+        }
         if first_line.is_empty() {
             child.wait().unwrap();
             return None;
         }
         let address = first_line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-        Some(Running { address: address.parse().unwrap(), child, first_line })
+        Some(Running { address: address.parse().unwrap(), child, first_line, hints })
     }
 
     pub fn id(&self) -> u32 {
