@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// A point in time: microseconds since the Unix epoch, UTC.
 ///
 /// Shown as RFC 3339 with six decimals and a `Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx_macros::Type)]
 #[sqlx(transparent)]
 pub struct Time(i64);
 

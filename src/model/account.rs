@@ -77,7 +77,7 @@ pub struct NewAccount {
 }
 
 /// A key of a user: what they sign their tokens with.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub struct TokenKey {
     pub secret_access_key: String,
     pub user_id: UserId,

@@ -85,7 +85,7 @@ pub(super) fn seen(text: &str) -> Result<(), Problem> {
 macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx_macros::Type)]
         #[derive(serde::Serialize, serde::Deserialize)]
         #[sqlx(transparent)]
         #[serde(transparent)]

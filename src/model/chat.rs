@@ -145,7 +145,7 @@ pub struct MadeChat {
 }
 
 /// What a member has of a chat for themself.
-#[derive(Clone, Copy, Debug, sqlx::FromRow, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, sqlx_macros::FromRow, Serialize, Deserialize)]
 pub struct Membership {
     pub role: Role,
     /// Messages of others that the member has not read.
@@ -176,7 +176,7 @@ pub struct MembershipChange {
 }
 
 /// What is unread in all chats of a user.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, sqlx_macros::FromRow)]
 pub struct Unread {
     /// In how many of them anything is.
     pub chats: i64,
@@ -269,7 +269,7 @@ pub enum Marked {
     Ord,
     Serialize,
     Deserialize,
-    sqlx::Type,
+    sqlx_macros::Type,
     JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]

@@ -24,7 +24,7 @@ pub fn read_id<Id: From<Uuid>>(text: &str) -> Option<Id> {
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx_macros::Type)]
         #[derive(Serialize, Deserialize)]
         #[sqlx(transparent)]
         #[serde(transparent)]
@@ -103,7 +103,7 @@ uuid_id!(
 
 /// One client's connection, so that what it causes can be kept from coming back to it.
 /// It is no credential and is never shown. The default is nobody's: that of another node's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, sqlx_macros::Type, Serialize)]
 #[sqlx(transparent)]
 #[serde(transparent)]
 pub struct ConnectionId(Uuid);
@@ -116,7 +116,7 @@ impl ConnectionId {
 
 /// A user's id: a UUIDv7, or what a client brought from an older system.
 #[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type, Serialize, Deserialize,
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx_macros::Type, Serialize, Deserialize,
 )]
 #[sqlx(transparent)]
 #[serde(transparent)]
@@ -190,7 +190,7 @@ impl Handle {
 }
 
 /// What a user is called where names are unique: the handle, or the id of a user without one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx_macros::Type, Serialize, Deserialize)]
 #[sqlx(transparent)]
 #[serde(transparent)]
 pub struct Username(String);

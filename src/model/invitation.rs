@@ -7,7 +7,7 @@ use super::{ChatId, InvitationId, Name, UserId};
 use crate::clock::Time;
 
 /// Someone asked into a chat.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
+#[derive(Clone, Debug, sqlx_macros::FromRow, Serialize, Deserialize)]
 pub struct Invitation {
     pub id: InvitationId,
     pub chat_id: ChatId,
@@ -28,7 +28,7 @@ pub struct InvitationPage {
     pub next: Option<(Time, InvitationId)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, sqlx::Type, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, sqlx_macros::Type, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 #[repr(i16)]

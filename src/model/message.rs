@@ -13,7 +13,9 @@ use super::{
 use crate::clock::Time;
 
 /// What kind of thing a message's body is or points to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, sqlx_macros::Type, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 #[repr(i16)]
@@ -46,7 +48,7 @@ impl MessageType {
 }
 
 /// A message that has been committed.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
+#[derive(Clone, Debug, sqlx_macros::FromRow, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     pub chat_id: ChatId,
@@ -197,7 +199,7 @@ pub struct Posted {
 }
 
 /// A message and its sender.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub struct Signed {
     #[sqlx(flatten)]
     pub message: Message,

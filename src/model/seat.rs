@@ -4,7 +4,7 @@ use super::{ChatId, ConnectionId, UserId};
 use crate::clock::Time;
 
 /// The seat of a user that is logged in to the rooms API: in a room, or in the waiting room.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Seat {
     pub user_id: UserId,
     /// The connection by which presence counts the user, which has none of its own.

@@ -80,7 +80,7 @@ bounded_text!(
 );
 
 /// What clients keep of a thing: a JSON object of at most `Limits::max_data` bytes, as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::Type)]
 #[sqlx(transparent)]
 pub struct Data(String);
 

@@ -4,7 +4,7 @@ use super::{Data, ExternalId, Handle, Name, Photo, UserId, Username};
 use crate::clock::{self, Time};
 
 /// Someone who chats.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx_macros::FromRow)]
 pub struct User {
     pub id: UserId,
     pub external_id: Option<ExternalId>,
@@ -53,7 +53,7 @@ pub struct NewUser {
     Clone,
     Debug,
     PartialEq,
-    sqlx::FromRow,
+    sqlx_macros::FromRow,
     serde::Serialize,
     serde::Deserialize,
     schemars::JsonSchema,
@@ -86,7 +86,7 @@ impl UserChange {
 }
 
 /// A user as others see them.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, sqlx_macros::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Person {
     pub id: UserId,
     pub handle: Option<Handle>,
@@ -121,7 +121,7 @@ pub enum Naming {
 }
 
 /// What is shown of the sender of a message.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, sqlx_macros::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Author {
     pub handle: Option<Handle>,
     pub name: Name,

@@ -16,7 +16,7 @@ const FIND_TAKEN: &str = "
         exists (select 1 from users where phone_number = $3) as phone";
 
 /// Which parts of a new account another user has.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub struct Taken {
     pub username: bool,
     pub email: bool,

@@ -2,7 +2,7 @@
 //! replaced, or their chat is gone.
 
 use futures_util::TryStreamExt;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::{Store, Tx, on};
 use crate::clock::{self, Time};

@@ -10,8 +10,8 @@ use sqlx::postgres::{
     PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
 };
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Describe, Either, Error, Execute, Executor,
-    PgConnection, PgPool, Postgres, Row, SqlStr,
+    AssertSqlSafe, ConnectOptions, Connection, Either, Error, Execute, Executor, PgConnection,
+    PgPool, Postgres, Row, SqlStr,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -194,13 +194,6 @@ impl<'c> Executor<'c> for &'c mut PgTransaction {
     {
         Box::pin(async { within(ANSWER, self.connection()?.prepare_with(sql, parameters)).await })
     }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async { within(ANSWER, self.connection()?.describe(sql)).await })
-    }
 }
 
 impl<'c> Executor<'c> for &'c Pool {
@@ -234,13 +227,6 @@ impl<'c> Executor<'c> for &'c Pool {
         'c: 'e,
     {
         Box::pin(within(ANSWER, self.inner.prepare_with(sql, parameters)))
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(within(ANSWER, self.inner.describe(sql)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Direct chats: those of the `chats` table with a `direct_pair`.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::{Store, Tx, on};
 use crate::error::Error;

@@ -1,7 +1,7 @@
 //! Taking what was edited or deleted from wherever else it stands: the `events` that have told of
 //! it, and the file's log. The `erasures` table says what is still to be done.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::pages::RowKey;
 use super::sqlite::{How, json};

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use super::{Db, Store};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::{Store, Tx, on};
 use crate::clock::Time;

@@ -7,7 +7,7 @@
 //! On PostgreSQL it waits for none of these rows. Those that deliver, resend or erase lock them in
 //! orders of their own, and what is locked is found again in the next round.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx};

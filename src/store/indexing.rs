@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::indexed::{SEQ_BITS, rowid, word_in};
 use super::sqlite::json;

@@ -41,7 +41,7 @@ pub(super) struct KnownUser {
 }
 
 /// A user, and the user's membership of a chat.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct ActorRow {
     pub chat_id: ChatId,
     pub user_id: UserId,

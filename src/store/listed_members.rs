@@ -1,7 +1,7 @@
 //! The members of a chat, a page at a time.
 
 use futures_util::TryStreamExt;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::{Store, Tx, on};
 use crate::clock::{self, Time};

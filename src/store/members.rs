@@ -26,7 +26,7 @@ const FIND_STANDING: &str = "
     where c.id = $1 and not c.ended";
 
 /// What decides whether someone may do something in a chat.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub struct Standing {
     pub private: bool,
     /// Whether it is the chat of two.

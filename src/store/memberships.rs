@@ -1,7 +1,7 @@
 //! What the `members` table has of a chat for one member alone: how far the member has read, and
 //! whether the member has muted, pinned or archived the chat.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::{Store, Tx, on};
 use crate::error::Error;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection, FromRow, PgConnection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use super::versions::LIST_APPLIED;
@@ -19,7 +19,7 @@ const WAIT: Duration = Duration::from_secs(10);
 const AT_ONCE: i64 = 500;
 
 /// An event that was tried for long enough.
-#[derive(Debug, FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub struct ParkedWebhook {
     /// The `webhook-id`.
     pub id: Uuid,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::sqlite::json;
 use super::{Db, Store, Transaction, Tx, on};

@@ -10,7 +10,7 @@ use super::bounded::Pool;
 use super::database_lock::DatabaseLock;
 use super::within::{CONNECT_TIMEOUT, connect};
 
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATIONS: Migrator = sqlx_macros::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 10;
 /// How many of them one user may read by.

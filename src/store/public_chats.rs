@@ -2,7 +2,7 @@
 //! `name_folded`, by which they are looked for.
 
 use futures_util::TryStreamExt;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::chats::ChatRow;
 use super::sqlite::json;

@@ -11,7 +11,7 @@ use crate::model::ChatId;
 const RUN: i64 = 500;
 
 /// A chat that may have messages which are too old.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub struct KeptChat {
     pub id: ChatId,
     /// For how many days it keeps messages; 0 if it does not say.

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::indexed::{MAX_SEQ, rowid, word_in, word_of_sender};
 use super::messages::page_of;

@@ -75,7 +75,7 @@ impl Store {
 }
 
 /// A user of the rooms API who is in a room.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub struct Seated {
     pub chat_id: ChatId,
     pub ephemeral: bool,

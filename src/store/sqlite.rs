@@ -21,7 +21,7 @@ use super::ledger::Ledger;
 use crate::config::Url;
 use crate::error::CopyError;
 
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx_macros::migrate!("migrations/sqlite");
 
 const READERS: u32 = 2;
 /// How many of them one user may have.

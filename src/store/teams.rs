@@ -1,7 +1,7 @@
 //! The `teams` and `team_members` tables.
 
 use futures_util::TryStreamExt;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use super::sqlite::json;
 use super::{Store, Transaction, Tx, on};

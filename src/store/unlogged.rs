@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use tokio::sync::Notify;
 
 use super::ledger::Ledger;

@@ -15,7 +15,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection};
 use sqlx::error::BoxDynError;
-use sqlx::{Database, Describe, Either, Error, Execute, Executor, SqlStr};
+use sqlx::{Database, Either, Error, Execute, Executor, SqlStr};
 
 use absent::Absent;
 pub use values::{Arguments, Done, Row};
@@ -163,13 +163,6 @@ impl<'c> Executor<'c> for &'c mut Handle {
         'c: 'e,
     {
         Box::pin(async { Err(unknown("statements are prepared when they run")) })
-    }
-
-    fn describe<'e>(self, _: SqlStr) -> BoxFuture<'e, Result<Describe<InPlace>, Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async { Err(unknown("nothing is described")) })
     }
 }
 
