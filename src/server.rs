@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 
 use crate::config::{Access, Config};
 use crate::domain::{App, Prepared};
@@ -83,24 +84,9 @@ impl Server {
         config: Config,
         routes: impl FnOnce(Service) -> Router,
     ) -> Result<Server, StartError> {
-        let Checked { listen, gates, prepared } = check(&config).await?;
-        // Before the database is touched; connections are refused until it is ready.
-        let chat = bind(&listen)?;
-        let metrics = config.metrics_listen.map(|address| bind(&[address.into()])).transpose()?;
-        let app = App::start(&config, prepared).await?;
-        let metrics_routes = http::metrics_routes(&gates);
-        let (doors, router) = Doors::open(&app, &config, gates, routes);
-        let started = serve(chat, router, &config).and_then(|listener| {
-            let serve = |bound: Bound| serve(bound, metrics_routes, &config);
-            Ok((listener, metrics.map(serve).transpose()?))
-        });
-        match started {
-            Ok((listener, metrics)) => Ok(Server { app, doors, listener, metrics }),
-            Err(error) => {
-                app.close(STEP).await;
-                Err(error)
-            }
-        }
+        let opened = Opened::of(config).await?;
+        let routes = routes(opened.service.clone());
+        opened.serve(routes).await
     }
 
     /// Looks at the settings as [`start`](Server::start) does before it opens a port or the
@@ -220,13 +206,66 @@ impl Server {
     /// Stops accepting, answers what was asked, closes the sockets, writes what was queued and
     /// closes the database, in less than ten seconds.
     pub async fn shutdown(self) {
-        self.app.begin_end();
-        self.listener.stop_accepting();
-        self.doors.close_sockets(STEP).await;
-        self.listener.stop();
-        self.doors.close(STEP).await;
-        self.listener.finish(STEP).await;
-        self.app.close(STEP).await;
+        self.shut_down().await;
+    }
+
+    fn shut_down(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.app.begin_end();
+            self.listener.stop_accepting();
+            self.doors.close_sockets(STEP).await;
+            self.listener.stop();
+            self.doors.close(STEP).await;
+            self.listener.finish(STEP).await;
+            self.app.close(STEP).await;
+        })
+    }
+}
+
+/// A server that has its ports and its database, and serves nobody yet.
+///
+/// What starts and ends a server is behind a `BoxFuture`: so it is compiled with this crate, and
+/// not once more with each program that uses it, as the body of an `async fn` is.
+struct Opened {
+    config: Config,
+    app: Arc<App>,
+    service: Service,
+    gates: Gates,
+    chat: Bound,
+    metrics: Option<Bound>,
+}
+
+impl Opened {
+    fn of(config: Config) -> LocalBoxFuture<'static, Result<Opened, StartError>> {
+        Box::pin(async move {
+            let Checked { listen, gates, prepared } = check(&config).await?;
+            // Before the database is touched; connections are refused until it is ready.
+            let chat = bind(&listen)?;
+            let metrics = config.metrics_listen.map(|address| bind(&[address.into()]));
+            let metrics = metrics.transpose()?;
+            let app = App::start(&config, prepared).await?;
+            let service = Service::of(&app);
+            Ok(Opened { config, app, service, gates, chat, metrics })
+        })
+    }
+
+    fn serve(self, routes: Router) -> BoxFuture<'static, Result<Server, StartError>> {
+        let Opened { config, app, service, gates, chat, metrics } = self;
+        let metrics_routes = http::metrics_routes(&gates);
+        let (doors, router) = Doors::open(&app, &config, gates, service, routes);
+        let started = serve(chat, router, &config).and_then(|listener| {
+            let serve = |bound: Bound| serve(bound, metrics_routes, &config);
+            Ok((listener, metrics.map(serve).transpose()?))
+        });
+        Box::pin(async move {
+            match started {
+                Ok((listener, metrics)) => Ok(Server { app, doors, listener, metrics }),
+                Err(error) => {
+                    app.close(STEP).await;
+                    Err(error)
+                }
+            }
+        })
     }
 }
 

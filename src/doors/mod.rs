@@ -57,12 +57,13 @@ pub struct Doors {
 
 impl Doors {
     /// Opens the doors onto `app`, behind `gates`; the router leads to all of them, and what leads
-    /// to none goes on to the host's own routes.
+    /// to none goes on to `routes`, the host's own, which have the `service`.
     pub fn open(
         app: &Arc<App>,
         config: &Config,
         gates: Gates,
-        routes: impl FnOnce(embed::Service) -> Router,
+        service: embed::Service,
+        routes: Router,
     ) -> (Doors, Router) {
         let unsent = Unsent::new(app.limits().max_unsent_total);
         let (socketio, socketio_routes) = socketio::Door::open(app, &unsent, gates.loopback());
@@ -71,14 +72,13 @@ impl Doors {
         let (rpc, rpc_routes) = rpc::Door::open(app);
         let (events, events_routes) = events::Door::open(app, gates.loopback());
         let (files, files_routes) = files::Door::open(app);
-        let service = embed::Service::of(app);
         let router = http::routes(app, config)
             .merge(socketio_routes)
             .merge(channels_routes)
             .merge(rest_routes)
             .merge(rpc_routes)
             .merge(events_routes)
-            .fallback_service(routes(service.clone()));
+            .fallback_service(routes);
         let router =
             router.layer(middleware::from_fn(subprotocols::agree)).layer(Extension(unsent));
         let router = http::guarded(router, files_routes, config, gates);
