@@ -1,15 +1,18 @@
 //! How many connections there may be, in all and by one address.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use chinwag::{Access, Limits};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::live::Live;
+use crate::support::program::Running;
 use crate::support::{Client, TestServer, message, soon};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -52,6 +55,37 @@ async fn connections_over_the_limit_wait() {
     assert!(early.is_err(), "a third connection was accepted");
     drop(one);
     soon("the third connection is accepted", third).await;
+}
+
+/// A server that is stopped accepts nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn so_many_connections_wait_to_be_accepted() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::start(directory.path());
+    running.signal("STOP");
+    let system = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let most = system.trim().parse::<usize>().unwrap().min(4096);
+    let (server, patience) = (running.address, Duration::from_secs(10));
+    let mut waiting = Vec::new();
+    for _ in 0..most {
+        let connected = tokio::time::timeout(patience, TcpStream::connect(server)).await;
+        waiting.push(connected.expect("there is room for it").unwrap());
+    }
+    // The system may take one more.
+    for _ in 0..2 {
+        let _ = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(server)).await;
+    }
+    let further = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(server)).await;
+    assert!(further.is_err(), "more than {most} connections wait");
+    running.signal("CONT");
+    for mut stream in waiting {
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = [0; 12];
+        soon("an answer", stream.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
 }
 
 #[cfg(target_os = "linux")]

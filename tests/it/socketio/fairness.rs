@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
+use crate::support::services;
 use crate::support::steps::of_chat;
-use crate::support::{Client, TestServer};
+use crate::support::{Client, TestServer, assert_error};
 
 /// How many long reads are asked for at the same time.
 const FLOOD: usize = 60;
@@ -20,6 +24,30 @@ async fn with_history() -> (TestServer, String) {
         ann.say(&chat, &"x".repeat(2000)).await;
     }
     (server, chat)
+}
+
+/// While nothing can be read, reads that wait for others are given up together, and not one after
+/// the other.
+#[tokio::test]
+async fn a_read_waits_so_long_for_those_before_it() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = services::database(&postgres).await;
+    let server = TestServer::with(|config| config.database_url = url.clone().into()).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("tea", true, &[]).await;
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let lock = "begin; lock table messages in access exclusive mode";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+    // Three at a time are given up after 5 s each: the last would be after 35 s.
+    let readers = join_all((0..20).map(|_| server.user("ann"))).await;
+    let asked = Instant::now();
+    let refused = readers.into_iter().map(async |mut client| {
+        let ack = client.request("list-messages", of_chat(&chat)).await;
+        assert_error(&client.answer(ack).await["error"], "unavailable", None);
+    });
+    join_all(refused).await;
+    let waited = asked.elapsed();
+    assert!(waited < Duration::from_secs(18), "the last one has waited for {waited:?}");
 }
 
 /// Has all these clients read the history at the same time, and then somebody ask for something of

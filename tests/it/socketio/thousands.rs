@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::socketio::spelling::execute;
+use crate::support::database;
 use crate::support::hooks::{Receiver, hooked};
 use crate::support::http::{JSON, PASSWORD, registration};
 use crate::support::rpc::{call, state};
@@ -149,6 +150,45 @@ async fn so_many_are_named_as_offline() {
         }
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(30), offline).await, Ok(1000));
+}
+
+#[tokio::test]
+async fn so_many_members_are_looked_at_for_who_is_offline() {
+    let server = TestServer::start().await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("many", false, &[]).await;
+    let directory = server.shutdown().await;
+    // With ann these are 10,000; then comes z.
+    let ids = Vec::from_iter((1..10_000).map(|at| format!("u{at:05}")));
+    let users = Vec::from_iter(ids.iter().chain([&"z".to_owned()]).map(|id| format!("('{id}')")));
+    let new = format!("with new (id) as (values {})", users.join(", "));
+    let of_chat = format!("id = '{chat}'");
+    let of_chat = match database::is_postgres() {
+        true => of_chat,
+        false => format!("id = x'{}'", chat.replace('-', "")),
+    };
+    let members = format!(
+        "{new} insert into users (id, name, photo, created_at, modified_at)
+         select id, 'x', '', 1, 1 from new;
+         {new} insert into members (chat_id, user_id, joined_at, read_seq, own_unread)
+         select chats.id, new.id, 1, 0, 0 from new, chats where chats.{of_chat};
+         update chats set member_count = 10001 where {of_chat};"
+    );
+    execute(&directory, &members).await;
+    let mut receiver = Receiver::start(|_| 204).await;
+    let server = TestServer::on(directory, |config| {
+        unhurried(config);
+        hooked(receiver.url())(config);
+    })
+    .await;
+    let mut ann = server.user("ann").await;
+    let away = "u05000";
+    let present = ids.iter().filter(|id| *id != away);
+    let present = present.map(|id| json!({ "user": { "id": id, "name": "x", "photo": "" } }));
+    let mut others = server.connect().await;
+    all_done(&mut others, "create-user", &Vec::from_iter(present)).await;
+    ann.done("new-message", message(&chat, "hello")).await;
+    assert_eq!(receiver.next_message().await.json["offline"], json!([away]));
 }
 
 #[tokio::test]
