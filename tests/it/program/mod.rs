@@ -8,6 +8,7 @@ mod kills;
 mod listening;
 pub mod logs;
 mod readiness;
+mod restart;
 mod running;
 mod secrets;
 mod starting;
