@@ -5,6 +5,9 @@
 mod broken;
 mod channels;
 mod direct;
+mod disk;
+#[cfg(feature = "kafka")]
+mod event_log;
 mod history;
 #[path = "../mutations/http.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -25,6 +28,7 @@ mod socketio;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod support;
+mod upgrade;
 
 use std::env;
 use std::mem;
@@ -37,11 +41,14 @@ use history::{Figures, Stored};
 use load::World;
 use node::Node;
 use patience::PATIENCE;
-use schedule::{Lane, plan};
+use schedule::{Lane, Service, plan};
 use site::Site;
 use support::patience::within;
 use support::services::Services;
 use tokio::task::JoinHandle;
+
+/// Those that all nodes share.
+const SERVICES: [Service; 2] = [Service::Postgres, Service::Redis];
 
 /// Which schedules are played: `CHINWAG_FAULTS=20x120` is 20 of 120 seconds each, and
 /// `CHINWAG_FAULTS_SEED` the seed of the first.
@@ -78,7 +85,8 @@ async fn three_nodes_keep_their_promises() {
     let services = Arc::new(services);
     let Schedules { seeds, lasting } = Schedules::wanted();
     for seed in seeds {
-        let outcome = play(Site::of_many(3, services.clone()).await, seed, lasting).await;
+        let outcome =
+            play(Site::of_many(3, services.clone(), &[], &SERVICES).await, seed, lasting).await;
         outcome.must_be_right("three nodes", seed);
     }
 }
@@ -92,7 +100,13 @@ struct Outcome {
 
 /// Plays a schedule against servers under load.
 async fn play(site: Site, seed: u64, lasting: Duration) -> Outcome {
-    let plan = plan(seed, site.nodes.len(), lasting);
+    let (world, plan) = act(site, seed, lasting).await;
+    judge(&world, plan).await
+}
+
+/// The same; the servers go on.
+async fn act(site: Site, seed: u64, lasting: Duration) -> (Arc<World>, Vec<Lane>) {
+    let plan = plan(seed, site.nodes.len(), &site.struck, lasting);
     let world = Arc::new(World::make(site).await);
     let load = Load::start(&world, seed);
     let lanes = plan.iter().map(|lane| world.site.play(lane, || !world.is_wrong()));
@@ -103,7 +117,7 @@ async fn play(site: Site, seed: u64, lasting: Duration) -> Outcome {
         }
     }
     load.end(&world).await;
-    judge(&world, plan).await
+    (world, plan)
 }
 
 /// All clients.

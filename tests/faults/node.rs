@@ -12,6 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use crate::disk::Disk;
 use crate::patience::PATIENCE;
 use crate::random::Random;
 use crate::schedule::{Fault, Step};
@@ -21,45 +22,49 @@ use crate::support::patience::{now, within};
 use crate::support::program::{Running, send};
 
 /// How often is not what is tried here. Pings tell a client that is served from one that hangs.
-const SETTINGS: [&str; 15] = [
-    "--connects-per-address=0",
-    "--requests-per-address=0",
-    "--requests-per-user=0",
-    "--messages-per-user=0",
-    "--announcements-per-user=0",
-    "--announcements-per-node=0",
-    "--written-bytes-per-user=0",
-    "--written-bytes-per-address=0",
-    "--read-bytes-per-user=0",
-    "--read-bytes-per-address=0",
-    "--sign-ups-per-address=0",
-    "--ping-interval=5",
-    "--ping-timeout=10",
-    "--silence-timeout=10",
-    "--listen=127.0.0.1:0",
+/// An older version does not know all of them.
+const SETTINGS: [(&str, &str); 15] = [
+    ("CHINWAG_CONNECTS_PER_ADDRESS", "0"),
+    ("CHINWAG_REQUESTS_PER_ADDRESS", "0"),
+    ("CHINWAG_REQUESTS_PER_USER", "0"),
+    ("CHINWAG_MESSAGES_PER_USER", "0"),
+    ("CHINWAG_ANNOUNCEMENTS_PER_USER", "0"),
+    ("CHINWAG_ANNOUNCEMENTS_PER_NODE", "0"),
+    ("CHINWAG_WRITTEN_BYTES_PER_USER", "0"),
+    ("CHINWAG_WRITTEN_BYTES_PER_ADDRESS", "0"),
+    ("CHINWAG_READ_BYTES_PER_USER", "0"),
+    ("CHINWAG_READ_BYTES_PER_ADDRESS", "0"),
+    ("CHINWAG_SIGN_UPS_PER_ADDRESS", "0"),
+    ("CHINWAG_PING_INTERVAL", "5"),
+    ("CHINWAG_PING_TIMEOUT", "10"),
+    ("CHINWAG_SILENCE_TIMEOUT", "10"),
+    ("CHINWAG_LISTEN", "127.0.0.1:0"),
 ];
 
 pub struct Node {
     directory: TempDir,
-    variables: Vec<(String, String)>,
+    variables: Mutex<Vec<(String, String)>>,
     running: AsyncMutex<Option<Running>>,
     address: Mutex<Option<SocketAddr>>,
     clock: Clock,
+    pub disk: Disk,
 }
 
 impl Node {
-    /// With these variables; it is to be started.
+    /// With these variables; it is to be started. `PROGRAM` of them names another version.
     pub fn new(variables: &[(&str, &str)]) -> Node {
         let directory = TempDir::new().unwrap();
         let clock = Clock::in_directory(directory.path());
+        let disk = Disk::in_directory(directory.path());
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let variables = variables.iter().map(own).collect();
+        let variables = Mutex::new(variables.iter().map(own).collect());
         Node {
             directory,
             variables,
             running: AsyncMutex::default(),
             address: Mutex::default(),
             clock,
+            disk,
         }
     }
 
@@ -67,7 +72,10 @@ impl Node {
     pub fn with_file(variables: &[(&str, &str)]) -> (Node, String) {
         let mut node = Node::new(variables);
         let database = sqlite_in(node.directory.path());
-        node.variables.push(("CHINWAG_DATABASE_URL".to_owned(), database.clone()));
+        node.variables
+            .get_mut()
+            .unwrap()
+            .push(("CHINWAG_DATABASE_URL".to_owned(), database.clone()));
         (node, database)
     }
 
@@ -107,8 +115,9 @@ impl Node {
         let until = now() + PATIENCE;
         while now() < until {
             let (directory, log) = (self.directory.path().to_owned(), self.log());
-            let (variables, clock) = (self.variables.clone(), self.clock.clone());
-            let start = move || run(&directory, &log, variables, &clock);
+            let variables = self.variables.lock().unwrap().clone();
+            let (clock, disk) = (self.clock.clone(), self.disk.clone());
+            let start = move || run(&directory, &log, variables, &clock, &disk);
             if let Some(running) = spawn_blocking(start).await.unwrap() {
                 *self.address.lock().unwrap() = Some(running.address);
                 *self.running.lock().await = Some(running);
@@ -176,6 +185,13 @@ impl Node {
         }
     }
 
+    /// Ends it in order, and starts this version in its place. Errors: it does not end or start so.
+    pub async fn replace(&self) -> Result<(), String> {
+        self.end().await?;
+        self.variables.lock().unwrap().retain(|(name, _)| name != "PROGRAM");
+        self.start().await
+    }
+
     /// Moves its file away until it has ended. Errors: it does not end as it should.
     async fn take_file(&self) -> Result<(), String> {
         let running = self.take().await?;
@@ -207,11 +223,13 @@ fn run(
     log: &Path,
     variables: Vec<(String, String)>,
     clock: &Clock,
+    disk: &Disk,
 ) -> Option<Running> {
     let log = File::options().create(true).append(true).open(log).unwrap();
     Running::try_with(directory, |command| {
-        command.args(SETTINGS).envs(variables).stderr(log);
+        command.envs(SETTINGS).envs(variables).stderr(log);
         clock.lay_over(command);
+        disk.lay_over(command);
     })
 }
 

@@ -20,6 +20,7 @@ pub enum Target {
 pub enum Service {
     Postgres,
     Redis,
+    Kafka,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +29,7 @@ pub enum Fault {
     Killed,
     /// A node or a service is told to end, and started again later.
     Ended,
-    /// A process is stopped, and goes on later.
+    /// A node or a service is stopped, and goes on later.
     Frozen,
     /// The database file is moved away, and back once the server has ended.
     Taken,
@@ -38,6 +39,10 @@ pub enum Fault {
     Full,
     /// Another program writes to the database file.
     Locked,
+    /// Nothing can be written to the database file and what is beside it.
+    ReadOnly,
+    /// Nothing that is written there is known to be kept: `fsync` fails.
+    Unsynced,
     /// Nothing comes through, and nobody is told.
     Cut,
     /// The connections that there are bring nothing any more.
@@ -63,17 +68,17 @@ pub struct Lane {
     pub seed: u64,
 }
 
-/// The lanes for so many nodes: one has a file, several share services.
-pub fn plan(seed: u64, nodes: usize, lasting: Duration) -> Vec<Lane> {
+/// The lanes for so many nodes: one has a file, several share these services.
+pub fn plan(seed: u64, nodes: usize, services: &[Service], lasting: Duration) -> Vec<Lane> {
     let mut targets = Vec::from_iter((0..nodes).map(Target::Node));
-    match nodes {
-        1 => targets.push(Target::File),
-        _ => {
-            for service in [Service::Postgres, Service::Redis] {
-                targets.extend((0..nodes).map(|node| Target::Network(node, service)));
-                targets.push(Target::Service(service));
-            }
+    if nodes == 1 {
+        targets.push(Target::File);
+    }
+    for service in services.iter().copied() {
+        if service != Service::Kafka {
+            targets.extend((0..nodes).map(|node| Target::Network(node, service)));
         }
+        targets.push(Target::Service(service));
     }
     // The more lanes there are, the longer a pause: else nothing would ever work.
     let longest_pause = Duration::from_millis(1500) * targets.len() as u32;
@@ -90,10 +95,12 @@ fn faults(target: Target, nodes: usize) -> &'static [Fault] {
         Target::Node(_) if nodes == 1 => {
             &[Fault::Killed, Fault::Ended, Fault::Frozen, Fault::Taken, Fault::ClockJump]
         }
-        Target::Node(_) => &[Fault::Killed, Fault::Ended, Fault::Frozen],
-        Target::File => &[Fault::Full, Fault::Locked],
+        Target::Node(_) => &[Fault::Killed, Fault::Ended, Fault::Frozen, Fault::ClockJump],
+        Target::File => &[Fault::Full, Fault::Locked, Fault::ReadOnly, Fault::Unsynced],
         Target::Network(..) => &[Fault::Cut, Fault::CutOff, Fault::Slow],
-        Target::Service(_) => &[Fault::Killed, Fault::Ended, Fault::CutForAll],
+        // Kafka tells clients where to connect: nothing can be put between.
+        Target::Service(Service::Kafka) => &[Fault::Killed, Fault::Ended, Fault::Frozen],
+        Target::Service(_) => &[Fault::Killed, Fault::Ended, Fault::Frozen, Fault::CutForAll],
     }
 }
 

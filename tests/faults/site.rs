@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
+use crate::disk::State;
 use crate::node::Node;
 use crate::patience::Truce;
 use crate::random::Random;
@@ -23,6 +24,8 @@ pub struct Site {
     pub truce: Truce,
     networks: HashMap<&'static str, Vec<Proxy>>,
     services: Option<Arc<Services>>,
+    /// Those that something is done to.
+    pub struck: Vec<Service>,
     /// Who has to do with the file beside its server.
     file: Mutex<()>,
 }
@@ -31,25 +34,29 @@ impl Site {
     /// One node with a file.
     pub async fn of_one(variables: &[(&str, &str)]) -> Site {
         let (node, database) = Node::with_file(variables);
-        Site::start(vec![node], database, HashMap::new(), None).await
+        Site::start(vec![node], database, HashMap::new(), None, &[]).await
     }
 
     /// Nodes that share a PostgreSQL and a Redis, each with networks of its own to them.
-    pub async fn of_many(count: usize, services: Arc<Services>) -> Site {
+    pub async fn of_many(
+        count: usize,
+        services: Arc<Services>,
+        variables: &[(&str, &str)],
+        struck: &[Service],
+    ) -> Site {
         let database = services::database(&services.url("postgres")).await;
         let redis = services.url("redis");
         let (mut to_postgres, mut to_redis, mut nodes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
             let (of_postgres, of_redis) = (Proxy::to(&database).await, Proxy::to(&redis).await);
-            nodes.push(Node::new(&[
-                ("CHINWAG_DATABASE_URL", &of_postgres.url(&database)),
-                ("CHINWAG_REDIS_URL", &of_redis.url(&redis)),
-            ]));
+            let (postgres, redis) = (of_postgres.url(&database), of_redis.url(&redis));
+            let own = [("CHINWAG_DATABASE_URL", &*postgres), ("CHINWAG_REDIS_URL", &*redis)];
+            nodes.push(Node::new(&[&own, variables].concat()));
             to_postgres.push(of_postgres);
             to_redis.push(of_redis);
         }
         let networks = HashMap::from([("postgres", to_postgres), ("redis", to_redis)]);
-        Site::start(nodes, database, networks, Some(services)).await
+        Site::start(nodes, database, networks, Some(services), struck).await
     }
 
     async fn start(
@@ -57,12 +64,13 @@ impl Site {
         database: String,
         networks: HashMap<&'static str, Vec<Proxy>>,
         services: Option<Arc<Services>>,
+        struck: &[Service],
     ) -> Site {
         for node in &nodes {
             node.start().await.unwrap();
         }
         let (truce, file) = (Truce::default(), Mutex::default());
-        Site { nodes, database, truce, networks, services, file }
+        Site { nodes, database, truce, networks, services, struck: struck.to_vec(), file }
     }
 
     /// Goes through a lane; returns how many faults there were. Errors: a server did not do what
@@ -88,15 +96,25 @@ impl Site {
 
     async fn strike_file(&self, step: &Step) -> Result<(), String> {
         let node = &self.nodes[0];
-        if step.fault == Fault::Full {
-            let until = Instant::now() + step.lasts;
-            // One that is started meanwhile has a full disk, too. There is room for its log.
-            while Instant::now() < until {
-                node.limit_files("100000").await;
-                sleep(Duration::from_millis(100)).await;
+        match step.fault {
+            Fault::Full => {
+                let until = Instant::now() + step.lasts;
+                // One that is started meanwhile has a full disk, too. There is room for its log.
+                while Instant::now() < until {
+                    node.limit_files("100000").await;
+                    sleep(Duration::from_millis(100)).await;
+                }
+                node.limit_files("unlimited").await;
+                return Ok(());
             }
-            node.limit_files("unlimited").await;
-            return Ok(());
+            Fault::Locked => {}
+            fault => {
+                let is_read_only = fault == Fault::ReadOnly;
+                node.disk.set(if is_read_only { State::ReadOnly } else { State::Unsynced });
+                sleep(step.lasts).await;
+                node.disk.set(State::Well);
+                return Ok(());
+            }
         }
         let _file = self.file.lock().await;
         let options = SqliteConnectOptions::from_str(&self.database).unwrap();
@@ -130,16 +148,18 @@ impl Site {
     }
 
     async fn strike_service(&self, service: Service, step: &Step) -> Result<(), String> {
-        let (name, proxies) = (service.name(), &self.networks[service.name()]);
+        let (name, proxies) = (service.name(), self.networks.get(service.name()));
         let Some(services) = &self.services else { return Ok(()) };
         match step.fault {
-            Fault::CutForAll => proxies.iter().for_each(Proxy::cut),
+            Fault::CutForAll => proxies.into_iter().flatten().for_each(Proxy::cut),
+            Fault::Frozen => services.freeze(name).await,
             Fault::Killed => services.kill(name).await,
             _ => services.stop(name).await,
         }
         sleep(step.lasts).await;
         match step.fault {
-            Fault::CutForAll => proxies.iter().for_each(Proxy::mend),
+            Fault::CutForAll => proxies.into_iter().flatten().for_each(Proxy::mend),
+            Fault::Frozen => services.thaw(name).await,
             _ => services.start_again(name).await,
         }
         Ok(())
@@ -160,6 +180,7 @@ impl Service {
         match self {
             Service::Postgres => "postgres",
             Service::Redis => "redis",
+            Service::Kafka => "kafka",
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod program;
 pub mod proxy;
 pub mod rpc;
 pub mod services;
+pub mod shim;
 pub mod signing;
 pub mod stage;
 pub mod steps;

@@ -52,10 +52,14 @@ impl Running {
     pub fn try_with(directory: &Path, change: impl FnOnce(&mut Command)) -> Option<Running> {
         let database = database::url_in(directory);
         // A disk that is full must be an error to it and not a signal. `IGNORED` names further
-        // signals that it is to ignore, as `nohup` does.
+        // signals that it is to ignore, as `nohup` does, and `PROGRAM` another program.
         let mut command = Command::new("sh");
         command
-            .args(["-c", r#"trap "" XFSZ $IGNORED; exec "$0" "$@""#, env!("CARGO_BIN_EXE_chinwag")])
+            .args([
+                "-c",
+                r#"trap "" XFSZ $IGNORED; exec "${PROGRAM:-$0}" "$@""#,
+                env!("CARGO_BIN_EXE_chinwag"),
+            ])
             .env("CHINWAG_DATABASE_URL", database)
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())

@@ -145,6 +145,17 @@ impl Services {
         self.done("stop", &["--kill", name]).await;
     }
 
+    /// Stops it as it is, until it is thawed.
+    #[allow(dead_code, reason = "tests/faults does it")]
+    pub async fn freeze(&self, name: &'static str) {
+        self.done("stop", &["--freeze", name]).await;
+    }
+
+    #[allow(dead_code, reason = "tests/faults does it")]
+    pub async fn thaw(&self, name: &'static str) {
+        self.done("stop", &["--thaw", name]).await;
+    }
+
     /// On the same port; all but Redis has the data that it had.
     pub async fn start_again(&self, name: &'static str) {
         self.done("start", &[name]).await;

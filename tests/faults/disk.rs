@@ -1,0 +1,98 @@
+//! The disk that a server has its database file on, as far as it can be seen to fail.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::shim::Shim;
+
+/// The number is 1 if nothing can be written, and 2 if nothing is kept.
+const SOURCE: &str = r#"
+static int is(long state, const char *path) {
+    return number && *number == state && strstr(path, "/chat.db");
+}
+
+static int is_of(long state, int file) {
+    char link[64], path[4096] = "";
+    if (!number || *number != state) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    return readlink(link, path, sizeof path - 1) > 0 && is(state, path);
+}
+
+static int fails(int error) {
+    errno = error;
+    return -1;
+}
+
+ssize_t write(int file, const void *bytes, size_t count) {
+    if (is_of(1, file)) return fails(EROFS);
+    return syscall(SYS_write, file, bytes, count);
+}
+
+ssize_t pwrite64(int file, const void *bytes, size_t count, off_t at) {
+    if (is_of(1, file)) return fails(EROFS);
+    return syscall(SYS_pwrite64, file, bytes, count, at);
+}
+
+int ftruncate64(int file, off_t length) {
+    if (is_of(1, file)) return fails(EROFS);
+    return syscall(SYS_ftruncate, file, length);
+}
+
+int ftruncate(int file, off_t length) { return ftruncate64(file, length); }
+
+int fsync(int file) {
+    if (is_of(2, file)) return fails(EIO);
+    return syscall(SYS_fsync, file);
+}
+
+int open64(const char *path, int flags, ...) {
+    if (flags & (O_WRONLY | O_RDWR | O_CREAT) && is(1, path)) return fails(EROFS);
+    // What a mode is where there is none does not matter.
+    __builtin_va_list rest;
+    __builtin_va_start(rest, flags);
+    int mode = __builtin_va_arg(rest, int);
+    __builtin_va_end(rest);
+    return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+    __builtin_va_list rest;
+    __builtin_va_start(rest, flags);
+    int mode = __builtin_va_arg(rest, int);
+    __builtin_va_end(rest);
+    return open64(path, flags, mode);
+}
+
+int unlink(const char *path) {
+    if (is(1, path)) return fails(EROFS);
+    return syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+"#;
+
+#[derive(Clone)]
+pub struct Disk(Shim);
+
+#[derive(Clone, Copy)]
+pub enum State {
+    Well = 0,
+    /// Nothing can be written.
+    ReadOnly = 1,
+    /// What is written is not known to be kept: `fsync` fails.
+    Unsynced = 2,
+}
+
+impl Disk {
+    /// One that is well.
+    pub fn in_directory(directory: &Path) -> Disk {
+        Disk(Shim::compile(directory, "DISK_STATE", SOURCE))
+    }
+
+    /// Has a server have it.
+    pub fn lay_over(&self, command: &mut Command) {
+        self.0.lay_over(command);
+    }
+
+    pub fn set(&self, state: State) {
+        self.0.set(state as i64);
+    }
+}
