@@ -1,13 +1,13 @@
 //! PostgreSQL's connections and transactions, [bounded in time](super::within).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{
-    PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
+    PgConnectOptions, PgDatabaseError, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
 };
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Either, Error, Execute, Executor, PgConnection,
@@ -34,6 +34,39 @@ pub(super) struct Pool {
     pub lock: Arc<DatabaseLock>,
     /// Held while a task finds out why there is no connection.
     explaining: Arc<Mutex<()>>,
+    outdated: Arc<Outdated>,
+}
+
+/// Since when connections may have statements that no longer fit the tables, to which a newer
+/// version has added columns meanwhile. Older ones are replaced.
+#[derive(Debug, Default)]
+struct Outdated(SyncMutex<Option<Instant>>);
+
+impl Outdated {
+    /// Looks at an error for a sign of it.
+    fn note(&self, error: &Error) {
+        if is_outdated(error) {
+            *self.since() = Some(Instant::now());
+        }
+    }
+
+    fn is(&self, connection: &PoolConnectionMetadata) -> bool {
+        self.since().is_some_and(|since| since.elapsed() < connection.age)
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a statement was prepared before its table was changed.
+pub(super) fn is_outdated(error: &Error) -> bool {
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref());
+    // The code alone is that of whatever PostgreSQL does not do, and the message in any language.
+    error.is_some_and(|error: &PgDatabaseError| {
+        error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery")
+    })
 }
 
 impl Pool {
@@ -43,10 +76,14 @@ impl Pool {
         lock: DatabaseLock,
     ) -> Result<Pool, Error> {
         // One that is silent is replaced: the pool itself would wait for its answer.
-        let settings =
-            settings.test_before_acquire(false).before_acquire(lives).after_release(lives);
+        let outdated = Arc::<Outdated>::default();
+        let (before, after) = (outdated.clone(), outdated.clone());
+        let settings = settings
+            .test_before_acquire(false)
+            .before_acquire(move |connection, metadata| is_good(&before, connection, &metadata))
+            .after_release(move |connection, metadata| is_good(&after, connection, &metadata));
         let inner = settings.connect_with(options).await?;
-        Ok(Pool { inner, lock: Arc::new(lock), explaining: Arc::default() })
+        Ok(Pool { inner, lock: Arc::new(lock), explaining: Arc::default(), outdated })
     }
 
     pub fn connect_options(&self) -> Arc<PgConnectOptions> {
@@ -69,6 +106,9 @@ impl Pool {
     /// Where there was no connection in time, says why none can be made, if that is why: what
     /// PostgreSQL answers then, the pool keeps to itself and tries again. One at a time asks.
     async fn explain<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            self.outdated.note(error);
+        }
         if !matches!(result, Err(Error::PoolTimedOut)) {
             return result;
         }
@@ -83,11 +123,15 @@ impl Pool {
     }
 }
 
-fn lives(
-    connection: &mut PgConnection,
-    _: PoolConnectionMetadata,
-) -> BoxFuture<'_, Result<bool, Error>> {
-    Box::pin(async { Ok(within(SIGN_OF_LIFE, connection.ping()).await.is_ok()) })
+fn is_good<'c>(
+    outdated: &Outdated,
+    connection: &'c mut PgConnection,
+    metadata: &PoolConnectionMetadata,
+) -> BoxFuture<'c, Result<bool, Error>> {
+    let is_outdated = outdated.is(metadata);
+    Box::pin(
+        async move { Ok(!is_outdated && within(SIGN_OF_LIFE, connection.ping()).await.is_ok()) },
+    )
 }
 
 /// A transaction; dropped before it is committed, it is rolled back.
@@ -170,8 +214,11 @@ impl<'c> Executor<'c> for &'c mut PgTransaction {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
+        let outdated = self.pool.outdated.clone();
         match self.connection() {
-            Ok(connection) => row_by_row(connection.fetch_many(query)),
+            Ok(connection) => row_by_row(connection.fetch_many(query))
+                .inspect_err(move |error| outdated.note(error))
+                .boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         }
     }
@@ -181,7 +228,11 @@ impl<'c> Executor<'c> for &'c mut PgTransaction {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        Box::pin(async { within(ANSWER, self.connection()?.fetch_optional(query)).await })
+        Box::pin(async {
+            let outdated = self.pool.outdated.clone();
+            let row = within(ANSWER, self.connection()?.fetch_optional(query)).await;
+            row.inspect_err(|error| outdated.note(error))
+        })
     }
 
     fn prepare_with<'e>(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgDatabaseError;
 
+use super::bounded::is_outdated;
 use crate::error::Error;
 
 impl From<sqlx::Error> for Error {
@@ -11,6 +12,7 @@ impl From<sqlx::Error> for Error {
     /// defect.
     fn from(error: sqlx::Error) -> Error {
         let passing = match &error {
+            error if is_outdated(error) => true,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
             // So they say that nobody, or nobody who knows PostgreSQL, is at the other end.
             sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,

@@ -340,3 +340,41 @@ async fn a_server_that_was_frozen_goes_on() {
     assert_error(&ann.answer(ack).await["error"], "unavailable", None);
     assert_eq!(ann.say(&chat, "said").await["seq"], 1);
 }
+
+/// As the node of a newer version does at its start, while this one still works.
+#[tokio::test]
+async fn columns_that_another_version_adds_hold_up_nobody() {
+    let Some(postgres) = services::postgres() else { return };
+    let url = database(&postgres).await;
+    let server = on(&url).await;
+    let mut ann = server.user("ann").await;
+    let chat = ann.chat("tea", false, &[]).await;
+    ann.say(&chat, "hello").await;
+    let page = json!({ "chat": { "id": chat } });
+    let names = (0..WRITERS).map(|number| format!("reader {number}"));
+    let mut readers = Vec::new();
+    for name in names {
+        readers.push(server.user(&name).await);
+    }
+    // By then each of the connections to PostgreSQL has the statements.
+    let read = async |reader: &mut Client| {
+        for _ in 0..20 {
+            reader.done("list-messages", page.clone()).await;
+        }
+    };
+    join_all(readers.iter_mut().map(read)).await;
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let add = ["users", "chats", "messages"].map(|it| format!("alter table {it} add later text"));
+    sqlx::raw_sql(AssertSqlSafe(add.join(";"))).execute(&mut other).await.unwrap();
+    let refused = join_all(readers.iter_mut().map(async |reader| {
+        let mut refused = 0;
+        while let Some(error) = reader.ask("list-messages", page.clone()).await.get("error") {
+            assert_error(error, "unavailable", None);
+            refused += 1;
+        }
+        refused
+    }));
+    let refused = refused.await.into_iter().sum::<usize>();
+    assert!((1..=2 * WRITERS).contains(&refused), "{refused} reads were refused");
+    join_all(readers.iter_mut().map(read)).await;
+}
