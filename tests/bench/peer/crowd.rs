@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 /// How long a server may take for anything while a scene is being set.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many connect at the same time.
-const DOOR: usize = 16;
+/// How many connect at the same time, unless all do.
+pub const DOOR: usize = 16;
 
 pub enum Frame<'a> {
     /// The connection may be used.
@@ -54,13 +54,14 @@ impl Crowd {
         Crowd { address, poll, events, buffer: vec![0; 1 << 18], sockets: Sockets::default() }
     }
 
-    /// Connects as users with these external ids. Returns the id of each and how long it took.
-    pub fn connect(&mut self, names: &[String]) -> Vec<(String, Duration)> {
+    /// Connects as users with these external ids, so many at the same time. Returns the id of each
+    /// and how long it took.
+    pub fn connect(&mut self, names: &[String], at_once: usize) -> Vec<(String, Duration)> {
         let first = self.sockets.all.len();
         let mut users: Vec<Option<(String, Duration)>> = vec![None; names.len()];
         let (mut since, mut done) = (Vec::with_capacity(names.len()), 0);
         while done < names.len() {
-            while since.len() < names.len() && since.len() - done < DOOR {
+            while since.len() < names.len() && since.len() - done < at_once {
                 since.push(Instant::now());
                 self.open();
             }
@@ -83,10 +84,8 @@ impl Crowd {
     }
 
     fn open(&mut self) {
-        let stream = std::net::TcpStream::connect(self.address).unwrap();
+        let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let mut stream = TcpStream::from_std(stream);
         let token = Token(self.sockets.all.len());
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, token, interest).unwrap();
@@ -96,8 +95,8 @@ impl Crowd {
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             self.address
         );
-        stream.write_all(request.as_bytes()).unwrap();
-        let (input, output) = (Vec::new(), Vec::new());
+        // It is sent once the connection is there.
+        let (input, output) = (Vec::new(), request.into_bytes());
         self.sockets.all.push(Socket { stream, upgraded: false, last_ack: 0, input, output });
     }
 

@@ -43,6 +43,8 @@ enum Scene {
     ListChats,
     /// Users with chats who have been there before, 16 at a time
     Connects,
+    /// The same users, who come back all at once after the server was killed
+    Storm,
     /// The memory of connections that do nothing
     Idle,
 }
@@ -195,6 +197,7 @@ impl Args {
             }
             Scene::ListChats => vec![Stage::Chats(1000)],
             Scene::Connects => vec![Stage::Connects(5000, 20)],
+            Scene::Storm => vec![Stage::Storm(5000, 20)],
             Scene::Idle => of(&self.connections, |count| Stage::Connects(count, 0)),
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, DOOR};
 use crate::scenes::{Asking, Figures, Pace, Scene, Traffic, Unit, measure};
 use crate::servers::{Kind, Server};
 
@@ -53,6 +53,8 @@ pub enum Stage {
     Chats(usize),
     /// So many users, who have been there before, connect, each with so many chats.
     Connects(usize, usize),
+    /// So many such users are connected as the server is killed, and come back all at once.
+    Storm(usize, usize),
 }
 
 impl Stage {
@@ -73,6 +75,9 @@ impl Stage {
             Stage::Connects(users, 0) => (format!("idle, {users} connections"), "connection"),
             Stage::Connects(users, chats) => {
                 (format!("connects, {users} users with {chats} chats"), "connection")
+            }
+            Stage::Storm(users, chats) => {
+                (format!("storm, {users} users with {chats} chats, from the kill"), "connection")
             }
         }
     }
@@ -115,21 +120,23 @@ impl Stage {
         let empty = || TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let Some(contents) = self.contents() else {
             let directory = empty();
-            return self.play(&kind.start(directory.path()), time);
+            return self.play(&|| kind.start(directory.path()), time);
         };
         let directory = kept.entry(format!("{} {contents}", kind.name())).or_insert_with(|| {
             let directory = empty();
             self.fill(&kind.start(directory.path()));
             directory
         });
-        self.play(&kind.start(directory.path()), time)
+        self.play(&|| kind.start(directory.path()), time)
     }
 
     /// What is in the database beforehand, if there is anything.
     fn contents(self) -> Option<String> {
         match self {
             Stage::Latest(stored) | Stage::Middle(stored) => Some(format!("{stored} messages")),
-            Stage::Connects(users, chats) => Some(format!("{users} users, {chats} chats")),
+            Stage::Connects(users, chats) | Stage::Storm(users, chats) => {
+                Some(format!("{users} users, {chats} chats"))
+            }
             _ => None,
         }
     }
@@ -138,15 +145,19 @@ impl Stage {
         let mut crowd = Crowd::new(server.address);
         match self {
             Stage::Latest(stored) | Stage::Middle(stored) => write_history(&mut crowd, stored),
-            Stage::Connects(users, chats) => make_ring(&mut crowd, users, chats),
+            Stage::Connects(users, chats) | Stage::Storm(users, chats) => {
+                make_ring(&mut crowd, users, chats)
+            }
             _ => {}
         }
     }
 
-    fn play(self, server: &Server, time: Duration) -> Figures {
+    fn play(self, start: &dyn Fn() -> Server, time: Duration) -> Figures {
+        let server = start();
         let mut crowd = Crowd::new(server.address);
         let mut scene: Box<dyn Scene> = match self {
-            Stage::Connects(users, _) => return connects(&mut crowd, server, users),
+            Stage::Connects(users, _) => return connects(&mut crowd, &server, users),
+            Stage::Storm(users, _) => return storm(crowd, server, start, users),
             Stage::Ingest(senders) => {
                 Box::new(pairs(&mut crowd, Unit::Message, Pace::Closed, senders))
             }
@@ -162,7 +173,7 @@ impl Stage {
             Stage::Middle(_) => Box::new(pages(&mut crowd, true)),
             Stage::Chats(count) => Box::new(lists(&mut crowd, count)),
         };
-        measure(&mut crowd, &mut *scene, server, time)
+        measure(&mut crowd, &mut *scene, &server, time)
     }
 }
 
@@ -172,7 +183,7 @@ fn names(count: usize) -> Vec<String> {
 
 /// Connects so many users; returns their ids.
 fn users(crowd: &mut Crowd, count: usize) -> Vec<String> {
-    crowd.connect(&names(count)).into_iter().map(|(id, _)| id).collect()
+    crowd.connect(&names(count), DOOR).into_iter().map(|(id, _)| id).collect()
 }
 
 /// Makes chats, each by the socket of this number and with these users; returns their ids.
@@ -298,7 +309,7 @@ fn make_ring(crowd: &mut Crowd, count: usize, each: usize) {
 
 fn connects(crowd: &mut Crowd, server: &Server, count: usize) -> Figures {
     let (since, cpu, memory) = (Instant::now(), server.cpu(), server.memory());
-    let connected = crowd.connect(&names(count));
+    let connected = crowd.connect(&names(count), DOOR);
     let (took, cpu) = (since.elapsed().as_secs_f64(), server.cpu() - cpu);
     thread::sleep(REST);
     let (held, micros) = (server.memory(), connected.iter().map(|(_, took)| took.as_micros()));
@@ -306,5 +317,21 @@ fn connects(crowd: &mut Crowd, server: &Server, count: usize) -> Figures {
         memory: held / f64::from(1 << 20),
         each: Some((held - memory) / 1024.0 / count as f64),
         ..Figures::of(micros.map(|took| took as u32).collect(), cpu, took)
+    }
+}
+
+/// Kills a server to which so many users are connected, starts it again, and has them all come back
+/// as soon as it listens. What is measured begins with the kill.
+fn storm(mut crowd: Crowd, server: Server, start: &dyn Fn() -> Server, count: usize) -> Figures {
+    crowd.connect(&names(count), DOOR);
+    let since = Instant::now();
+    drop((server, crowd));
+    let server = start();
+    let down = since.elapsed();
+    let back = Crowd::new(server.address).connect(&names(count), count);
+    let (took, micros) = (since.elapsed(), back.iter().map(|(_, took)| (down + *took).as_micros()));
+    Figures {
+        memory: server.memory() / f64::from(1 << 20),
+        ..Figures::of(micros.map(|took| took as u32).collect(), server.cpu(), took.as_secs_f64())
     }
 }
