@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,6 +15,7 @@ use crate::corpus::{self, Request};
 use crate::http::{self, Http};
 use crate::mutate::mutate;
 use crate::random::Random;
+use crate::server::Meter;
 use crate::socketio::{Session, Socket};
 use crate::websocket::{BINARY, PING, PONG, TEXT, WebSocket, frame};
 use crate::world::World;
@@ -21,11 +23,8 @@ use crate::world::World;
 /// Cases that follow each other through one door.
 pub const ROUND: u64 = 8;
 
-/// An answer over HTTP that takes longer is counted as slow.
-const SLOW: Duration = Duration::from_millis(100);
-
 /// After so many rounds a worker makes a new world, as the mutated requests take the old one apart.
-const WORLD: u64 = 250;
+const WORLD: u64 = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Door {
@@ -61,15 +60,18 @@ pub type Tally = BTreeMap<(Door, String), u64>;
 
 pub struct Worker {
     address: SocketAddr,
+    pub meter: Meter,
     world: World,
+    /// What each door's cases are made from, in this world.
+    corpora: HashMap<Door, Arc<[Vec<u8>]>>,
     http: Http,
     sockets: HashMap<Door, Socket>,
     plain: HashMap<Door, WebSocket>,
     sessions: HashMap<Door, Session>,
     opened: u64,
     pub tally: Tally,
-    /// The answer over HTTP that took longest.
-    pub slowest: (Duration, Door),
+    /// The time of a processor that the server has used for each case that was done alone.
+    pub used: Vec<(Duration, Door, Vec<u8>)>,
     /// What was sent in this round, to be printed if it fails.
     pub sent: Vec<Vec<u8>>,
 }
@@ -83,17 +85,19 @@ pub fn check(answer: &str) -> Result<(), String> {
 }
 
 impl Worker {
-    pub async fn new(address: SocketAddr, number: u64) -> Result<Worker, String> {
+    pub async fn new(address: SocketAddr, meter: Meter, number: u64) -> Result<Worker, String> {
         Ok(Worker {
             address,
+            meter,
             world: World::make(address, number).await?,
+            corpora: HashMap::new(),
             http: Http::new(address),
             sockets: HashMap::new(),
             plain: HashMap::new(),
             sessions: HashMap::new(),
             opened: 0,
             tally: Tally::new(),
-            slowest: (Duration::ZERO, Door::Rest),
+            used: Vec::new(),
             sent: Vec::new(),
         })
     }
@@ -103,25 +107,28 @@ impl Worker {
         DOORS[(round % DOORS.len() as u64) as usize]
     }
 
-    /// Does the cases of a round. Errors: what went wrong.
-    pub async fn round(&mut self, seed: u64, round: u64) -> Result<(), String> {
-        self.sent.clear();
+    /// A new world, if it is time for one. Errors: it could not be made.
+    pub async fn turn(&mut self, round: u64) -> Result<(), String> {
         if round.is_multiple_of(WORLD) {
             self.world = World::make(self.address, 1_000 + round).await?;
+            self.corpora.clear();
         }
+        Ok(())
+    }
+
+    /// Does the cases of a round. If they are `alone`, all others rest, each is waited for, and
+    /// what the server uses for it is noted. Errors: what went wrong.
+    pub async fn round(&mut self, seed: u64, round: u64, alone: bool) -> Result<(), String> {
+        self.sent.clear();
         let (mut random, door) = (Random::new(seed, round), Worker::door(round));
-        let corpus: Vec<Vec<u8>> = match door {
-            Door::Channels => self.fill(&corpus::CHANNELS),
-            Door::Live => self.fill(&corpus::LIVE),
-            Door::Rpc => self.fill(&corpus::RPC),
-            Door::Rest => self.fill(&corpus::REST.map(|request| request.body)),
-            Door::Heads => self.fill(&corpus::HEADS),
-            Door::Tokens => self.fill(&corpus::TOKENS),
-            _ => self.fill(&corpus::PACKETS),
-        };
-        for last in (0..ROUND).map(|case| case + 1 == ROUND) {
+        let corpus = self.corpus(door);
+        let mut choose = || {
             let chosen = random.below(corpus.len());
-            let case = mutate(&mut random, &corpus[chosen], &corpus);
+            (chosen, mutate(&mut random, &corpus[chosen], &corpus))
+        };
+        let cases = Vec::from_iter((0..ROUND).map(|_| choose()));
+        for (number, (chosen, case)) in (1..).zip(cases) {
+            let (before, last) = (alone.then(|| self.meter.used()), alone || number == ROUND);
             self.sent.push(case.clone());
             let end = match door {
                 Door::SocketIo4 | Door::SocketIo3 => {
@@ -135,18 +142,31 @@ impl Worker {
                 Door::Heads => self.head(&case).await?,
                 Door::Tokens => self.token(&mut random, &case).await?,
             };
-            *self.tally.entry((door, end)).or_default() += 1;
+            if let Some(before) = before {
+                let case = self.sent[self.sent.len() - 1].clone();
+                self.used.push((self.meter.used() - before, door, case));
+            } else {
+                *self.tally.entry((door, end)).or_default() += 1;
+            }
         }
         Ok(())
     }
 
-    /// Counts the answer to what was sent at this time, if it was slow.
-    fn note(&mut self, door: Door, sent: Instant) {
-        let took = sent.elapsed();
-        self.slowest = self.slowest.max((took, door));
-        if took > SLOW {
-            *self.tally.entry((door, format!("in more than {SLOW:?}"))).or_default() += 1;
-        }
+    fn corpus(&mut self, door: Door) -> Arc<[Vec<u8>]> {
+        let world = &self.world;
+        let fill = |templates: &[&str]| {
+            templates.iter().map(|template| world.fill(template).into_bytes()).collect()
+        };
+        let of_door = || match door {
+            Door::Channels => fill(&corpus::CHANNELS),
+            Door::Live => fill(&corpus::LIVE),
+            Door::Rpc => fill(&corpus::RPC),
+            Door::Rest => fill(&corpus::REST.map(|request| request.body)),
+            Door::Heads => fill(&corpus::HEADS),
+            Door::Tokens => fill(&corpus::TOKENS),
+            _ => fill(&corpus::PACKETS),
+        };
+        self.corpora.entry(door).or_insert_with(of_door).clone()
     }
 
     /// Closes what is open.
@@ -155,10 +175,6 @@ impl Worker {
             session.end().await;
         }
         self.tally
-    }
-
-    fn fill(&self, templates: &[&str]) -> Vec<Vec<u8>> {
-        templates.iter().map(|template| self.world.fill(template).into_bytes()).collect()
     }
 
     async fn socket(
@@ -232,7 +248,7 @@ impl Worker {
                 session
             }
         };
-        let (packets, sent) = (random.below(3) + 1, Instant::now());
+        let packets = random.below(3) + 1;
         let status = match random.below(16) {
             0 => {
                 session.cut(&session.frame(&[case])).await?;
@@ -252,7 +268,6 @@ impl Worker {
                 session.post(&body).await?
             }
         };
-        self.note(door, sent);
         if status == 200 && (!last && random.one_in(2) || session.probe().await?) {
             self.sessions.insert(door, session);
             return Ok("200".to_owned());
@@ -318,12 +333,12 @@ impl Worker {
             path.extend(body.iter().take(4096).map(|byte| format!("%{byte:02X}")));
             body.clear();
         }
-        self.exchange(Door::Rest, random, request.method, &path, &headers, &body).await
+        self.exchange(random, request.method, &path, &headers, &body).await
     }
 
     async fn rpc(&mut self, random: &mut Random, case: Vec<u8>) -> Result<String, String> {
         let headers = "Content-Type: application/json\r\n";
-        self.exchange(Door::Rpc, random, "POST", "/rpc", headers, &case).await
+        self.exchange(random, "POST", "/rpc", headers, &case).await
     }
 
     /// A packet's event and body over HTTP; what has none goes to an event that there is not.
@@ -339,7 +354,7 @@ impl Worker {
         });
         let path = format!("/api/events/{}", String::from_iter(name));
         let headers = "Content-Type: application/json\r\n";
-        self.exchange(Door::Events, random, "POST", &path, headers, body).await
+        self.exchange(random, "POST", &path, headers, body).await
     }
 
     /// A whole request on a connection of its own, which says nothing more.
@@ -366,7 +381,7 @@ impl Worker {
         if random.one_in(2) {
             let headers = format!("Authorization: Bearer {token}\r\n");
             let path = "/api/inbox";
-            return self.exchange(Door::Tokens, random, "GET", path, &headers, b"").await;
+            return self.exchange(random, "GET", path, &headers, b"").await;
         }
         let path = "/socket.io/?EIO=4&transport=websocket";
         let mut socket = WebSocket::open(self.address, path).await?;
@@ -384,7 +399,6 @@ impl Worker {
 
     async fn exchange(
         &mut self,
-        door: Door,
         random: &mut Random,
         method: &str,
         path: &str,
@@ -395,9 +409,7 @@ impl Worker {
             self.http.cut(method, path, headers, body).await?;
             return Ok("abandoned".to_owned());
         }
-        let sent = Instant::now();
         let answer = self.http.send(method, path, headers, body).await?;
-        self.note(door, sent);
         check(&answer.text())?;
         match answer.status {
             500 => Err(format!("{method} {path} is answered {}: {}", answer.status, answer.text())),

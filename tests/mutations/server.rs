@@ -38,7 +38,27 @@ impl Drop for Server {
     }
 }
 
+/// What tells how long the server has used a processor.
+#[derive(Clone, Copy)]
+pub struct Meter(u32);
+
+impl Meter {
+    /// To a hundredth of a second.
+    pub fn used(self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
+        // Behind the name, which may have spaces, these are the twelfth and the thirteenth.
+        let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
+        let ticks = rest.split_whitespace().skip(11).take(2);
+        let ticks = ticks.filter_map(|ticks| ticks.parse::<u64>().ok());
+        Duration::from_millis(10 * ticks.sum::<u64>())
+    }
+}
+
 impl Server {
+    pub fn meter(&self) -> Meter {
+        Meter(self.process.id())
+    }
+
     pub fn start() -> Server {
         let directory = TempDir::new().unwrap();
         let database = format!("sqlite:{}", directory.path().join("chat.db").display());

@@ -71,7 +71,7 @@ impl Socket {
 }
 
 /// After this long without an answer a client may have left.
-const LEFT: Duration = Duration::from_secs(5);
+const LEFT: Duration = Duration::from_millis(500);
 
 /// A polling session.
 pub struct Session {
