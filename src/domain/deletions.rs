@@ -100,6 +100,7 @@ impl App {
         let ended = |access_key_id| Event::TokenEnded { user_id: user_id.clone(), access_key_id };
         let ended = tokens.into_iter().map(ended);
         tx.commit(ended.chain([Event::UserDeleted { user_id: user_id.clone() }])).await?;
+        self.store.note_deletion();
         if !erase {
             return self.finish_deletion(user_id).await;
         }
@@ -128,7 +129,10 @@ impl App {
         let mut tx = self.store.begin().await?;
         tx.end_deletion(user_id).await?;
         tx.delete_chat_names(user_id).await?;
-        tx.commit([]).await
+        tx.commit([]).await?;
+        // Also of the names of direct chats.
+        self.store.note_deletion();
+        Ok(())
     }
 
     /// Erases some messages of a deleted user, from where the last call ended. Returns where this

@@ -54,6 +54,7 @@ impl Store {
             }
         }
         tx.commit([]).await?;
+        self.note_deletion();
         Ok(Some(PurgedTo { chat_id, seq: last.unwrap_or_default() }))
     }
 }

@@ -1,6 +1,8 @@
 //! Taking what was edited or deleted from wherever else it stands: the `events` that have told of
 //! it, and the file's log. The `erasures` table says what is still to be done.
 
+use std::sync::atomic::Ordering;
+
 use sqlx_macros::FromRow;
 
 use super::pages::RowKey;
@@ -34,6 +36,9 @@ impl Store {
                 .await?
         });
         if erasures.is_empty() {
+            if self.uncut.swap(false, Ordering::Relaxed) {
+                self.cut_log().await.inspect_err(|_| self.note_deletion())?;
+            }
             return Ok(false);
         }
         let mut events = Vec::new();
@@ -41,18 +46,33 @@ impl Store {
             events.extend(self.erase_from_events(erasure).await?);
         }
         self.erase_from_index(&erasures).await?;
-        if let Db::Sqlite(pools) = &self.db {
+        if matches!(self.db, Db::Sqlite(_)) {
             self.erase_from_pages(&erasures, events.into_iter()).await?;
-            let log = self.ledger.checkpoint(pools.checkpointer().await?, How::Cut).await?;
-            if log.pages != 0 {
-                return Err(Error::Unavailable(None));
-            }
+            self.cut_log().await?;
         }
         // What is to be done anew meanwhile has another id.
         let mut tx = self.begin().await?;
         tx.delete_erasures(erasures.iter().map(|it| it.id).collect()).await?;
         tx.commit([]).await?;
         Ok(erasures.len() as i64 == AT_ONCE)
+    }
+
+    /// Something else was deleted: a profile, a chat, old messages. It is in the log of a file
+    /// still, which the next round cuts.
+    pub fn note_deletion(&self) {
+        self.uncut.store(true, Ordering::Relaxed);
+    }
+
+    /// Empties the log of a file. Errors: also if readers keep it from being cut.
+    async fn cut_log(&self) -> Result<(), Error> {
+        let Db::Sqlite(pools) = &self.db else {
+            return Ok(());
+        };
+        let log = self.ledger.checkpoint(pools.checkpointer().await?, How::Cut).await?;
+        match log.pages {
+            0 => Ok(()),
+            _ => Err(Error::Unavailable(None)),
+        }
     }
 
     /// Takes the former words out of the index, also where it has much to catch up with.

@@ -76,7 +76,7 @@ mod webhooks;
 mod within;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -169,6 +169,8 @@ pub struct Store {
     told: Told,
     /// `None` if messages are not searched.
     unindexed: Option<Arc<Unindexed>>,
+    /// Whether the log of a file still holds what was deleted since it was cut.
+    uncut: AtomicBool,
 }
 
 impl Store {
@@ -196,7 +198,9 @@ impl Store {
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);
         }
-        Ok((Store { db, ledger, urls, last_number, told, unindexed }, events))
+        // Opened, a file has an empty log.
+        let uncut = AtomicBool::default();
+        Ok((Store { db, ledger, urls, last_number, told, unindexed, uncut }, events))
     }
 
     /// Whether the database certainly holds nothing, because its file is not there.

@@ -88,6 +88,7 @@ impl Store {
         });
         tx.delete_messages(chat_id, after, last).await?;
         tx.commit([]).await?;
+        self.note_deletion();
         Ok(Some(last))
     }
 }

@@ -12,6 +12,7 @@ use crate::socketio::changes::{edit, of_message};
 use crate::support::database::is_no_file;
 use crate::support::nodes::Nodes;
 use crate::support::services;
+use crate::support::steps::of_chat;
 use crate::support::{Client, TestServer, message};
 
 /// How long is waited for what is promised within a minute: a test machine may be slow.
@@ -102,6 +103,31 @@ async fn nothing_of_it_is_left_in_the_file_or_its_log() {
     // His first connection has answered no ping for too long.
     let mut bob = server.user("bob").await;
     assert_eq!(bob.done("count-unread", json!({})).await["mentions"], 1);
+}
+
+#[tokio::test]
+async fn the_log_holds_nothing_of_a_deleted_user_or_chat() {
+    if is_no_file("the_log_holds_nothing_of_a_deleted_user_or_chat") {
+        return;
+    }
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let direct = json!({ "user": { "id": bob.id } });
+    ann.done("update-user", json!({ "user": { "name": "secret ann" } })).await;
+    ann.done("open-direct", direct).await;
+    let chat = bob.make(json!({ "name": "secret chat" }), &mut []).await;
+    bob.done("new-message", message(&chat, "secret text")).await;
+    let log = || fs::read(server.directory.path().join("chat.db-wal")).unwrap_or_default();
+    let secrets = ["secret ann", "secret chat", "secret text"];
+    let has = |secret: &&str| String::from_utf8_lossy(&log()).contains(secret);
+    assert!(secrets.iter().all(has));
+    ann.done("delete-user", json!({ "messages": "keep" })).await;
+    bob.done("delete-chat", of_chat(&chat)).await;
+    let begun = Instant::now();
+    while secrets.iter().any(has) {
+        assert!(begun.elapsed() < PATIENCE, "it is in the log still");
+        sleep(Duration::from_millis(500)).await;
+    }
 }
 
 #[tokio::test]
