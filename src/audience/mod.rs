@@ -46,7 +46,8 @@ pub trait Recipient: Send + Sync {
     /// [flushed](Recipient::flush) afterwards.
     fn show(&self, shown: &Shown<'_>) -> bool;
 
-    /// Sends what is queued, and closes the connection of a client that is too far behind.
+    /// Sends what is queued, unless that leaves with an answer which is about to come; and closes
+    /// the connection of a client that is too far behind.
     fn flush(&self);
 
     /// The connection acts as this user no more, because the user is protected now, or deleted.

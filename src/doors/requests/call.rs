@@ -48,6 +48,8 @@ pub struct Answer<Of = ()> {
     pub json: String,
     /// Whether those who are of the chat also get it as a push: then they need no other event.
     pub pushed: bool,
+    /// Whether there is a new message.
+    pub fresh: bool,
     // As what takes an `Of`, so that an answer outlives what its body has borrowed.
     pub(super) of: PhantomData<fn(Of)>,
 }
@@ -63,11 +65,15 @@ pub struct Nothing {}
 impl<Of: Serialize> Answer<Of> {
     pub fn new(body: &Of) -> Answered<Of> {
         let json = serde_json::to_string(body).map_err(|_| Error::Internal(None))?;
-        Ok(Answer { json, pushed: false, of: PhantomData })
+        Ok(Answer { json, pushed: false, fresh: false, of: PhantomData })
     }
 
     pub fn pushed(self, pushed: bool) -> Answer<Of> {
         Answer { pushed, ..self }
+    }
+
+    pub fn fresh(self, fresh: bool) -> Answer<Of> {
+        Answer { fresh, ..self }
     }
 }
 

@@ -110,7 +110,8 @@ pub async fn new_message(call: Call<'_>, asked: NewMessage) -> Answered<MessageV
     // The service need not be one.
     let member = !call.asker.connection().is_service();
     let pushed = sent.fresh && !subscribed && call.hears(&actor, chat_id, member);
-    Ok(Answer::new(&MessageView::new(&sent.message, &sent.author))?.pushed(pushed))
+    let answer = Answer::new(&MessageView::new(&sent.message, &sent.author))?;
+    Ok(answer.pushed(pushed).fresh(sent.fresh))
 }
 
 /// What a message says, which may be nothing beside a file.

@@ -98,9 +98,9 @@ macro_rules! events {
             match event {
                 $($($name => {
                     let asked = <$request as Request>::read(&call.body)?;
-                    let Answer { json, pushed, of: PhantomData::<fn($answer)> } =
+                    let Answer { json, pushed, fresh, of: PhantomData::<fn($answer)> } =
                         $function(call, asked).await?;
-                    Ok(Answer { json, pushed, of: PhantomData })
+                    Ok(Answer { json, pushed, fresh, of: PhantomData })
                 })*)*
                 _ => Err(no_event(event)),
             }

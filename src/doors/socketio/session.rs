@@ -2,6 +2,7 @@
 
 mod identity;
 mod outgoing;
+mod own;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -29,6 +30,7 @@ use crate::doors::unsent::Share;
 use crate::doors::wire::Wire;
 use crate::error::Error;
 use crate::model::{ConnectionId, Event, UserId};
+use own::Own;
 
 /// How Engine.IO marks a packet that is a message.
 const MESSAGE: u8 = b'4';
@@ -54,11 +56,7 @@ pub(super) struct Session {
     closing: AtomicBool,
     /// Whether its token has ended, so that it is pushed nothing more.
     hears_nothing: AtomicBool,
-    /// Whether a `new-message` is being carried out that gets an ack. The push of its message waits
-    /// for the ack; both go out in one write.
-    sending: AtomicBool,
-    /// What it sends has been shown to itself, and waits to be flushed.
-    shown_own: AtomicBool,
+    own: Mutex<Own>,
     inbox: Inbox,
     limited: Limited,
     /// What it has not taken yet.
@@ -98,8 +96,7 @@ impl Session {
             entered: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             hears_nothing: AtomicBool::new(false),
-            sending: AtomicBool::new(false),
-            shown_own: AtomicBool::new(false),
+            own: Mutex::default(),
             inbox: Inbox::default(),
             limited: Limited::of(max_pending),
             share,
@@ -217,7 +214,9 @@ impl Session {
         let event = name.as_str();
         let _measured = Measured::begin("socketio");
         let asked = self.hub.warns.then(Asked::default);
-        self.sending.store(ack.is_some() && event == "new-message", Ordering::SeqCst);
+        if ack.is_some() && event == "new-message" {
+            lock(&self.own).begin();
+        }
         let answer = async {
             let viewer = self.viewer(connection);
             self.hub.app.admit_request(&viewer).await?;
@@ -233,6 +232,7 @@ impl Session {
             return self.close();
         }
         let warnings = warnings(asked, data, answer.as_ref().err());
+        let fresh = answer.as_ref().is_ok_and(|answer| answer.fresh);
         let packet = match (answer, ack) {
             (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json, &warnings),
             // The push is the answer; the next request's comes after it.
@@ -248,8 +248,8 @@ impl Session {
                 }
             }
         };
-        // Before the answer is flushed: a push that comes later is flushed by itself.
-        self.sending.store(false, Ordering::SeqCst);
+        // Before the answer is flushed: what is pushed later is flushed by itself.
+        lock(&self.own).end(fresh);
         self.answer(packet);
     }
 
@@ -335,7 +335,7 @@ impl Recipient for Session {
         // The flush closes one that has overflowed.
         let first = self.push(packet).unwrap_or(true);
         if matches!(shown.event, Event::MessageSent(posted) if posted.by == self.id) {
-            self.shown_own.store(true, Ordering::SeqCst);
+            lock(&self.own).show();
         }
         first
     }
@@ -344,10 +344,8 @@ impl Recipient for Session {
         if self.closing.load(Ordering::Acquire) {
             return self.close();
         }
-        let shown_own = self.shown_own.swap(false, Ordering::SeqCst);
-        // Read after the pushes: if it is still true, the answer has yet to be flushed, and they
-        // leave with it.
-        match shown_own && self.sending.load(Ordering::SeqCst) {
+        let leaves = lock(&self.own).leaves_to_answer();
+        match leaves {
             true => self.leave_to_answer(),
             false => self.flush(),
         }

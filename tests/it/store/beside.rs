@@ -53,6 +53,30 @@ async fn nobody_waits_for_a_chat_of_others_that_is_locked() {
 }
 
 #[tokio::test]
+async fn what_others_say_waits_for_no_answer_to_a_later_request() {
+    let Some((server, url)) = alone().await else { return };
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let locked = ann.make_private(&mut []).await;
+    let shared = ann.make_private(&mut [&mut bob]).await;
+    let mut held = Held::on(&url).await;
+    held.hold(&locked).await;
+    let first = ann.request("new-message", message(&shared, "mine")).await;
+    let stuck = ann.request("new-message", message(&locked, "stuck")).await;
+    assert_eq!(ann.answer(first).await["seq"], 1);
+    for seq in 2..=20 {
+        let said = bob.done("new-message", message(&shared, "theirs")).await;
+        assert_eq!(said["seq"], seq);
+    }
+    for seq in 1..=20 {
+        let (event, body) = ann.next_event().await;
+        assert_eq!((event.as_str(), &body["seq"]), ("new-message", &json!(seq)));
+    }
+    held.let_go().await;
+    assert_eq!(ann.answer(stuck).await["seq"], 1);
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_member_hears_all_that_is_said_while_they_are_one() {
     let Some((server, _)) = alone().await else { return };
     let mut owner = server.user("owner").await;

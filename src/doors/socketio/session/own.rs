@@ -1,0 +1,55 @@
+//! The messages that a socket sends and is shown itself. What is pushed to it together with such a
+//! message, while its request has yet to be answered, leaves with the answer, in one write.
+
+#[derive(Default)]
+pub(super) struct Own {
+    request: Request,
+    /// How many messages were answered before they were shown.
+    answered: u32,
+}
+
+/// How far the request has come that sends a message and wants an answer.
+#[derive(Default, PartialEq)]
+enum Request {
+    #[default]
+    None,
+    Begun,
+    /// Its message has been pushed.
+    Shown,
+    /// What was pushed by then has been left to the answer.
+    Left,
+}
+
+impl Own {
+    /// A request to send a message, which is to be answered, has begun.
+    pub fn begin(&mut self) {
+        self.request = Request::Begun;
+    }
+
+    /// A message that this socket has sent has been pushed to it.
+    pub fn show(&mut self) {
+        if self.answered > 0 {
+            self.answered -= 1;
+        } else if self.request == Request::Begun {
+            self.request = Request::Shown;
+        }
+    }
+
+    /// Whether what is to be flushed leaves with the answer instead: once for each message, and
+    /// only while its own request has yet to be answered, which then is soon.
+    pub fn leaves_to_answer(&mut self) -> bool {
+        let leaves = self.request == Request::Shown;
+        if leaves {
+            self.request = Request::Left;
+        }
+        leaves
+    }
+
+    /// The answer is about to be flushed; `fresh` says whether there is a new message.
+    pub fn end(&mut self, fresh: bool) {
+        if self.request == Request::Begun && fresh {
+            self.answered += 1;
+        }
+        self.request = Request::None;
+    }
+}
