@@ -121,12 +121,11 @@ fn an_empty_variable_is_none() {
 async fn it_says_where_it_listens_and_ends_when_told() {
     let directory = TempDir::new().unwrap();
     for signal in ["TERM", "INT"] {
-        let running = Running::start(directory.path());
+        let mut running = Running::start(directory.path());
         let line = format!("chinwag listening on http://{} (access: open)\n", running.address);
         assert_eq!(running.first_line, line);
-        let [page, reference, database] = *Vec::from_iter(running.hints.lines()) else {
-            panic!("{}", running.hints)
-        };
+        let hints = running.hints();
+        let [page, reference, database] = *Vec::from_iter(hints.lines()) else { panic!("{hints}") };
         assert_eq!(page, format!("demo page: http://{}/", running.address));
         assert_eq!(reference, format!("reference: http://{}/docs", running.address));
         let place = database.strip_prefix("database: ").unwrap();

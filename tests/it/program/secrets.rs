@@ -96,7 +96,7 @@ async fn show(address: SocketAddr, credential: &str) -> String {
 async fn nothing_of_a_credential_is_logged_or_answered() {
     let directory = TempDir::new().unwrap();
     let log = directory.path().join("log");
-    let running = Running::with(directory.path(), |command| {
+    let mut running = Running::with(directory.path(), |command| {
         command
             .args(["--listen", "127.0.0.1:0", "--access", "token"])
             .env("CHINWAG_API_KEY", API_KEY)
@@ -110,7 +110,7 @@ async fn nothing_of_a_credential_is_logged_or_answered() {
         &jsonwebtoken::EncodingKey::from_secret(b"a guess"),
     );
     let credentials = [token("ann"), forged, API_KEY.to_owned(), "a wrong service's key".into()];
-    let mut seen = [running.first_line.as_str(), &running.hints].concat();
+    let mut seen = [running.first_line.clone(), running.hints()].concat();
     for credential in &credentials {
         seen += &show(running.address, credential).await;
     }

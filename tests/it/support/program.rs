@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use super::database;
 
@@ -25,8 +25,7 @@ pub struct Running {
     pub child: Child,
     pub address: SocketAddr,
     pub first_line: String,
-    /// What it says after that.
-    pub hints: String,
+    said: BufReader<ChildStdout>,
 }
 
 impl Drop for Running {
@@ -69,18 +68,24 @@ impl Running {
         }
         change(&mut command);
         let mut child = command.spawn().unwrap();
-        let mut said = BufReader::new(child.stdout.as_mut().unwrap());
-        let (mut first_line, mut hints) = (String::new(), String::new());
+        let (mut said, mut first_line) =
+            (BufReader::new(child.stdout.take().unwrap()), String::new());
         said.read_line(&mut first_line).unwrap();
-        for _ in 0..3 {
-            said.read_line(&mut hints).unwrap();
-        }
         if first_line.is_empty() {
             child.wait().unwrap();
             return None;
         }
         let address = first_line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-        Some(Running { address: address.parse().unwrap(), child, first_line, hints })
+        Some(Running { address: address.parse().unwrap(), child, first_line, said })
+    }
+
+    /// What it says after its first line; older versions say nothing more.
+    pub fn hints(&mut self) -> String {
+        let mut hints = String::new();
+        for _ in 0..3 {
+            self.said.read_line(&mut hints).unwrap();
+        }
+        hints
     }
 
     pub fn id(&self) -> u32 {
