@@ -19,7 +19,7 @@ use crate::support::TestServer;
 use crate::support::http::JSON;
 use crate::support::program::Running;
 
-const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+pub(super) const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
 /// How long what is left may take to go.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -96,9 +96,9 @@ async fn large_request(server: &TestServer) {
     client.next("exception").await;
 }
 
-type Abuse = for<'a> fn(&'a TestServer) -> BoxFuture<'a, ()>;
+pub(super) type Abuse = for<'a> fn(&'a TestServer) -> BoxFuture<'a, ()>;
 
-const ABUSES: [(&str, Abuse); 7] = [
+pub(super) const ABUSES: [(&str, Abuse); 7] = [
     ("half requests", |server| half_requests(server).boxed()),
     ("half bodies", |server| half_bodies(server).boxed()),
     ("messages without an end", |server| messages_without_an_end(server).boxed()),

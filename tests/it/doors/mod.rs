@@ -3,6 +3,8 @@
 mod abuse;
 mod acting;
 mod budgets;
+#[cfg(target_os = "linux")]
+mod bystanders;
 mod connections;
 mod crossing;
 mod files;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -41,6 +41,18 @@ impl Client {
         client.try_frame().await?;
         client.stream.send(Message::text(packet)).await.ok()?;
         client.try_frame().await?.starts_with("40").then_some(client)
+    }
+
+    /// The same as [`connect`](Client::connect), from another loopback address.
+    pub async fn connect_from(from: &str, address: SocketAddr) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let stream = MaybeTlsStream::Plain(stream);
+        let (stream, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+        Client::new(stream).enter().await
     }
 
     /// Enters the namespace `/`.
