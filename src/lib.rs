@@ -46,6 +46,7 @@
 //! add something, and why it is as it is.
 
 mod audience;
+mod cli;
 mod clock;
 mod cluster;
 mod config;
@@ -61,6 +62,8 @@ mod store;
 
 /// The version of axum in which the host writes [routes](Server::start_with_routes) of its own.
 pub use axum;
+#[doc(hidden)]
+pub use cli::run;
 pub use config::{
     Access, Check, Command, Config, Limits, Program, Registration, Search, Secret, Url, Webhooks,
     Which,

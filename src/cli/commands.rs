@@ -6,12 +6,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chinwag::{
-    Backup, Check, Command, Config, CopyStep, Export, Imported, ParkedWebhook, ParkedWebhooks,
-    Server, TokenHolder, Url, Webhooks, Which,
-};
-
 use super::signals::End;
+use crate::config::{Check, Command, Config, Url, Webhooks, Which};
+use crate::domain::{self, TokenHolder};
+use crate::doors::http;
+use crate::server::Server;
+use crate::store::{self, Backup, CopyStep, Export, Imported, ParkedWebhook, ParkedWebhooks};
 
 /// How often a copy says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(1);
@@ -29,9 +29,7 @@ pub async fn run(
             export(&database_url, chat, user).await
         }
         Command::Import { database_url, file } => import(&database_url, &file).await,
-        Command::Health { url } => {
-            chinwag::health(url.as_deref(), config).await.map_err(Into::into)
-        }
+        Command::Health { url } => http::health(url.as_deref(), config).await.map_err(Into::into),
         Command::Token { user, lifetime } => make_token(config, &user, lifetime),
         Command::Webhooks { database_url, what } => webhooks(&database_url, what).await,
         Command::Check { what: Check::Token { token } } => check_token(config, &token).await,
@@ -43,7 +41,7 @@ async fn back_up(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
     let mut end = End::of_command()?;
     // Dropped, it leaves nothing behind.
     let backup = tokio::select! {
-        backup = chinwag::backup(database, file) => backup?,
+        backup = store::backup(database, file) => backup?,
         () = end.told() => return Err("ended before the backup was whole".into()),
     };
     let Backup { bytes, chats, messages, files } = backup;
@@ -61,7 +59,7 @@ async fn back_up(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
 /// Says how far it is once a second, and at the beginning and the end of each table.
 async fn copy(from: &Url, to: &Url) -> Result<(), Box<dyn Error>> {
     let (mut said, mut begun, mut files) = (Instant::now(), "", 0);
-    chinwag::copy(from, to, |step| match step {
+    store::copy(from, to, |step| match step {
         CopyStep::Read { table, rows } => {
             if table == "files" {
                 files = rows;
@@ -102,13 +100,13 @@ async fn export(
         _ => Export::All,
     };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let rows = chinwag::export(database, &what, &mut out).await?;
+    let rows = store::export(database, &what, &mut out).await?;
     eprintln!("exported {rows} rows");
     Ok(())
 }
 
 async fn import(database: &Url, file: &Path) -> Result<(), Box<dyn Error>> {
-    for Imported { table, read, written } in chinwag::import(database, file).await? {
+    for Imported { table, read, written } in store::import(database, file).await? {
         say(format_args!("{table}: {read} read, {written} written"));
     }
     say(format_args!("all is imported"));
@@ -148,7 +146,7 @@ async fn list_webhooks(mut parked: ParkedWebhooks) -> Result<(), Box<dyn Error>>
 }
 
 fn make_token(config: &Config, user: &str, lifetime: Duration) -> Result<(), Box<dyn Error>> {
-    say(format_args!("{}", chinwag::host_token(config, user, lifetime)?));
+    say(format_args!("{}", domain::host_token(config, user, lifetime)?));
     Ok(())
 }
 
@@ -157,7 +155,7 @@ async fn check_token(config: &Config, token: &str) -> Result<(), Box<dyn Error>>
         "-" => io::read_to_string(io::stdin())?,
         token => token.to_owned(),
     };
-    match chinwag::check_token(config, token.trim()).await? {
+    match domain::check_token(config, token.trim()).await? {
         TokenHolder::Service => say(format_args!("the API key: the service, for good")),
         TokenHolder::Host { external_id, until } => {
             say(format_args!("the user with the external_id {external_id}, until {until}"));
