@@ -1,8 +1,8 @@
 //! The frames that are sent: JSON objects with a `type`.
 
-use axum::extract::ws::Utf8Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::doors::failure::{self, Failure};
 use crate::doors::shape::Frame;

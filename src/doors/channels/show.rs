@@ -1,6 +1,6 @@
 //! What the connections of the channels are shown of each event.
 
-use axum::extract::ws::Utf8Bytes;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::frames;
 use crate::domain::Way;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Hub;
 use super::caller::connect;
