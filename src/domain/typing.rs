@@ -77,7 +77,7 @@ impl Typists {
                     typist.end();
                 }
             }
-            // By another node, or because the user was blocked.
+            // Perhaps because the user was blocked: nothing else tells of that.
             Event::Typing { chat_id, user_id, on: false, .. } => self.doubt_end(*chat_id, user_id),
             Event::MemberChanged { chat_id, member } => self.doubt(*chat_id, &member.user.id),
             Event::MemberLeft { chat_id, user_id, .. } => self.doubt(*chat_id, user_id),
@@ -100,11 +100,9 @@ impl Typists {
         }
     }
 
-    /// Others were told of an end; if it was not by this node, the right may be lost.
+    /// Others were told of an end.
     fn doubt_end(&self, chat_id: ChatId, user_id: &UserId) {
-        let mut typists = self.lock();
-        let typist = typists.get_mut(&(chat_id, user_id.clone()));
-        if let Some(typist) = typist.filter(|typist| typist.ends.is_some()) {
+        if let Some(typist) = self.lock().get_mut(&(chat_id, user_id.clone())) {
             typist.end();
             typist.right = Right::Lost;
         }
@@ -123,9 +121,10 @@ impl Typists {
     fn ask(&self, key: &(ChatId, UserId), name: Name) -> bool {
         let mut typists = self.lock();
         let is_new = !typists.contains_key(key);
-        let (ends, shown, told, right) = (None, false, None, Right::Asked);
-        let new = Typist { name, ends, shown, told, right };
-        typists.entry(key.clone()).or_insert(new).right = right;
+        let (ends, shown, told, right) = (Some(Instant::now() + LASTS), false, None, Right::Asked);
+        let typist =
+            typists.entry(key.clone()).or_insert(Typist { name, ends, shown, told, right });
+        (typist.ends, typist.right) = (ends, right);
         is_new
     }
 
@@ -159,7 +158,6 @@ impl Typists {
             // It may end and begin anew before.
             Some(ends) => Some(Step::Wait(ends.min(now + REPEATED))),
             None if again > now => Some(Step::Wait(again)),
-            None if typist.right == Right::Asked => Some(Step::Wait(now + REPEATED)),
             None => {
                 typists.remove(key);
                 None
@@ -213,7 +211,9 @@ impl App {
         let permit = self.read_permit(&Viewer::from(actor)).await?;
         let profile = self.store.find_profile(&actor.user_id).await?;
         drop(permit);
-        let is_new = typists.ask(&key, profile.ok_or(Error::NO_USER)?.name);
+        if typists.ask(&key, profile.ok_or(Error::NO_USER)?.name) {
+            tokio::spawn(self.clone().keep_typist(key.clone()));
+        }
         // Only now: a right that is lost meanwhile is lost for the next request.
         let checked = self.check_speaker(actor, key.0).await;
         let told = match checked {
@@ -226,9 +226,6 @@ impl App {
                 typists.end(&key).map(|name| (name, false))
             }
         };
-        if is_new {
-            tokio::spawn(self.clone().keep_typist(key.clone()));
-        }
         if let Some((name, on)) = told {
             self.tell_typing(key, name, on);
         }

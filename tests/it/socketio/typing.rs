@@ -78,7 +78,29 @@ async fn one_who_stops_and_begins_again_is_told_as_rarely() {
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
     ann.done("typing", typing(&chat, true)).await;
     ann.done("typing", typing(&chat, false)).await;
+    // Not even when its 2 s are over: those of another chat are over later.
+    let other = ann.make_private(&mut [&mut bob]).await;
+    for on in [true, false, true] {
+        ann.done("typing", typing(&other, on)).await;
+    }
+    for on in [true, false, true] {
+        assert_eq!(bob.next("typing").await, seen(&other, &ann, "ann", on));
+    }
     bob.nothing_more().await;
+}
+
+#[tokio::test]
+async fn one_who_has_just_said_something_is_not_seen_typing_by_who_blocks() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let direct = ann.done("open-direct", json!({ "user": { "id": bob.id } })).await;
+    let chat = direct["chat"]["id"].as_str().unwrap().to_owned();
+    bob.next("create-chat").await;
+    bob.done("typing", of_chat(&chat)).await;
+    assert_eq!(ann.next_of("typing").await, seen(&chat, &bob, "bob", true));
+    bob.say(&chat, "hello").await;
+    ann.done("block-user", json!({ "user": { "id": bob.id } })).await;
+    assert_error(&bob.refused("typing", of_chat(&chat)).await, "forbidden", None);
 }
 
 #[tokio::test]
