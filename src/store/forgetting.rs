@@ -112,8 +112,8 @@ impl Store {
             if !dropped.is_empty() {
                 count = tx.drop_webhooks(&dropped).await?;
             }
-            tx.delete_ended_streams(&ids).await?;
-            tx.delete_events(&ids).await?;
+            let deleted = tx.delete_events(&ids).await?;
+            tx.delete_ended_streams(deleted).await?;
             tx.commit([]).await?;
         }
         Ok(ForgetStep { to: to.filter(|_| is_full), kept, dropped: count })
@@ -179,22 +179,22 @@ pub(super) async fn is_gone(db: &Db, stream: &str, number: i64) -> Result<bool, 
 }
 
 impl Tx {
-    /// Deletes the streams of deleted chats whose last event is one of these. The id of a chat is
-    /// never given again, so its numbers are not either.
-    async fn delete_ended_streams(&mut self, ids: &[i64]) -> Result<(), Error> {
+    /// Deletes the streams of deleted chats whose last event is one of these, by stream and number.
+    /// The id of a chat is never given again, so its numbers are not either.
+    async fn delete_ended_streams(&mut self, events: Vec<(String, i64)>) -> Result<(), Error> {
+        let (streams, numbers): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         match &mut *self.inner {
             Transaction::Sqlite(inner) => {
                 sqlx::query(
                     "delete from streams
                      where (stream, last_number) in (
-                         select stream, number from events
-                         where id in (select value from json_each($1)) and stream like 'chat/%'
-                     ) and not exists (
+                         select value ->> 0, value ->> 1 from json_each($1)
+                     ) and stream like 'chat/%' and not exists (
                          select 1 from chats
                          where id = unhex(substr(stream, 6), '-') and not ended
                      )",
                 )
-                .bind(json(ids.iter()))
+                .bind(json(streams.iter().zip(&numbers)))
                 .execute(&mut **inner)
                 .await?;
             }
@@ -202,15 +202,15 @@ impl Tx {
                 sqlx::query(
                     "delete from streams
                      where (stream, last_number) in (
-                         select stream, number from events
-                         where id = any($1) and stream like 'chat/%'
-                     ) and not exists (
+                         select * from unnest($1::text[], $2::bigint[])
+                     ) and stream like 'chat/%' and not exists (
                          select 1 from chats
                          where id = case when stream like 'chat/%' then substr(stream, 6)::uuid end
                              and not ended
                      )",
                 )
-                .bind(ids)
+                .bind(streams)
+                .bind(numbers)
                 .execute(&mut **inner)
                 .await?;
             }
@@ -218,16 +218,20 @@ impl Tx {
         Ok(())
     }
 
-    async fn delete_events(&mut self, ids: &[i64]) -> Result<(), Error> {
-        match &mut *self.inner {
+    /// Returns the stream and number of each that is deleted.
+    async fn delete_events(&mut self, ids: &[i64]) -> Result<Vec<(String, i64)>, Error> {
+        let deleted = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
-                sqlx::query("delete from events where id in (select value from json_each($1))")
-                    .bind(json(ids.iter()))
-                    .execute(&mut **inner)
-                    .await?;
+                sqlx::query_as(
+                    "delete from events where id in (select value from json_each($1))
+                     returning stream, number",
+                )
+                .bind(json(ids.iter()))
+                .fetch_all(&mut **inner)
+                .await?
             }
             Transaction::Postgres(inner) => {
-                sqlx::query(
+                sqlx::query_as(
                     "delete from events where id in (
                          select id from events e where id = any($1) and not exists (
                              select 1 from webhooks w
@@ -236,14 +240,14 @@ impl Tx {
                              select 1 from parked_webhooks p
                              where p.stream = e.stream and p.number = e.number
                          ) for update skip locked
-                     )",
+                     ) returning stream, number",
                 )
                 .bind(ids)
-                .execute(&mut **inner)
-                .await?;
+                .fetch_all(&mut **inner)
+                .await?
             }
-        }
-        Ok(())
+        };
+        Ok(deleted)
     }
 
     /// Deletes of these events what waits for the webhook and what is parked; returns how many.
