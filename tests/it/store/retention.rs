@@ -89,7 +89,7 @@ async fn a_chat_and_the_server_say_for_how_long() {
 }
 
 #[tokio::test]
-async fn several_nodes_share_the_work() {
+async fn several_nodes_may_delete_them() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
     let server = TestServer::with(|config| config.database_url = database.as_str().into()).await;
