@@ -7,13 +7,13 @@ mod signals;
 
 use std::error::Error;
 use std::fmt::{Display, Formatter};
-use std::path;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, Limits, Program, Url};
+use crate::config::{Config, Limits, Program};
 use crate::domain::{TokenError, TokenFault};
 use crate::error::{CopyError, StartError};
 use crate::server::Server;
@@ -82,7 +82,7 @@ async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> 
     let mut hang_up = signal(SignalKind::hangup())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     allow_files(config.limits.max_connections);
-    let place = place(&config.database_url);
+    let database = config.database_url.place();
     // What a start has not finished ends with the process: migrations are transactions, locks go
     // with their files and connections.
     let server = tokio::select! {
@@ -91,12 +91,12 @@ async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> 
     };
     let urls: Vec<_> = server.addresses().iter().map(|it| format!("http://{it}")).collect();
     let (urls, access) = (urls.join(" and "), server.access());
-    let first = server.address();
+    let first = reached(server.address());
     say(format_args!(
         "chinwag listening on {urls} (access: {access})\n\
          demo page: http://{first}/\n\
          reference: http://{first}/docs\n\
-         database: {place}"
+         database: {database}"
     ));
     let ended = loop {
         tokio::select! {
@@ -113,12 +113,15 @@ async fn serve(config: Config, logging: &Logging) -> Result<(), Box<dyn Error>> 
     ended
 }
 
-/// Where a database is: the whole path of a file, or the URL of PostgreSQL.
-fn place(database: &Url) -> String {
-    let url = database.to_string();
-    let file = url.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
-    let path = file.and_then(|file| path::absolute(file).ok());
-    path.map_or(url, |path| path.display().to_string())
+/// Where a browser on this machine reaches what listens at an address: none goes to 0.0.0.0.
+fn reached(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// Takes as many open files as this process may have, and warns if there may be more connections;

@@ -1,6 +1,7 @@
 //! URLs of the services behind the server, which may hold a password.
 
 use std::fmt;
+use std::path;
 
 /// The URL of a database or another service. Its password is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,20 +15,31 @@ impl Url {
 }
 
 impl Url {
+    /// Where a database is: the whole path of a file, or the URL of PostgreSQL.
+    pub(crate) fn place(&self) -> String {
+        let path = self.file().and_then(|(file, _)| path::absolute(file).ok());
+        path.map_or_else(|| self.to_string(), |path| path.display().to_string())
+    }
+
     /// Whether it is the database of one node, a file.
     pub(crate) fn is_file(&self) -> bool {
-        self.0.starts_with("sqlite:")
+        self.file().is_some()
+    }
+
+    /// The file of SQLite, and the query after it.
+    fn file(&self) -> Option<(&str, &str)> {
+        let text = self.0.strip_prefix("sqlite:")?;
+        let text = text.strip_prefix("//").unwrap_or(text);
+        Some(text.split_once('?').unwrap_or((text, "")))
     }
 
     /// Whether it is a database of SQLite without a file that has a name.
     pub(crate) fn is_nameless(&self) -> bool {
-        let Some(text) = self.0.strip_prefix("sqlite:") else {
+        let Some((file, query)) = self.file() else {
             return false;
         };
-        let text = text.strip_prefix("//").unwrap_or(text);
-        let (place, query) = text.split_once('?').unwrap_or((text, ""));
-        place.is_empty()
-            || place.contains(":memory:")
+        file.is_empty()
+            || file.contains(":memory:")
             || query.split('&').any(|parameter| parameter == "mode=memory")
     }
 }

@@ -75,6 +75,14 @@ async fn it_says_all_the_addresses_that_it_serves() {
 }
 
 #[test]
+fn it_offers_a_page_that_a_browser_reaches() {
+    let mut served = start(&["--listen", "0.0.0.0:0", "--access", "token"], |_| {});
+    let port = served.address.port();
+    assert!(served.first_line.contains(&format!("http://0.0.0.0:{port} ")));
+    assert!(served.hints().starts_with(&format!("demo page: http://127.0.0.1:{port}/\n")));
+}
+
+#[test]
 fn by_default_it_serves_both_loopback_addresses() {
     // Whether or not port 3000 is free here.
     let directory = TempDir::new().unwrap();
