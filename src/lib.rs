@@ -61,7 +61,8 @@ mod server;
 mod store;
 
 /// The version of axum in which the host writes [routes](Server::start_with_routes) of its own. Of
-/// its features it has `json` and `multipart`; a host that uses others, such as `ws`, asks for them.
+/// its features it has `json` and `multipart`; a host that uses others, such as `ws`, asks for
+/// them.
 pub use axum;
 #[doc(hidden)]
 pub use cli::run;
