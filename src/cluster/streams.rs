@@ -68,6 +68,8 @@ struct Followed {
     passed: Range<i64>,
     /// The numbers of `passed` that have been shown since, because another stream told of them.
     shown: BTreeSet<i64>,
+    /// Whether the streams of users may still tell of some of `passed`.
+    owes_passed: bool,
     /// When an event of it was last shown to the doors.
     touched: Instant,
     /// When the doors were last shown an event that may make a client follow the stream.
@@ -78,8 +80,16 @@ struct Followed {
 
 impl Followed {
     fn from(next: Option<i64>) -> Followed {
-        let (passed, shown, touched) = (0..0, BTreeSet::new(), Instant::now());
-        Followed { guards: 0, next, passed, shown, touched, expected: None, subscribed: false }
+        Followed {
+            guards: 0,
+            next,
+            passed: 0..0,
+            shown: BTreeSet::new(),
+            owes_passed: next.is_none(),
+            touched: Instant::now(),
+            expected: None,
+            subscribed: false,
+        }
     }
 
     /// Whether all its events must be shown: it is followed, or the doors are about to follow it.
@@ -104,6 +114,7 @@ impl Followed {
         }
         if self.next.is_none() {
             self.passed.end = number;
+            self.owes_passed = true;
         }
         self.next = Some(number + 1);
         self.touched = Instant::now();
@@ -257,6 +268,13 @@ impl Shared {
         due
     }
 
+    /// Whether the streams of users may still tell of events that this stream has passed over. It
+    /// says so once: the caller catches up with them.
+    pub fn take_owes_passed(&self, stream: &Stream) -> bool {
+        let mut map = self.map();
+        map.streams.get_mut(stream).is_some_and(|followed| mem::take(&mut followed.owes_passed))
+    }
+
     /// Whether an event is known to have been shown.
     pub fn has_shown(&self, position: &Position) -> bool {
         let map = self.map();
@@ -309,6 +327,7 @@ impl Shared {
         {
             followed.next = Some(last + 1);
             followed.passed.end = last + 1;
+            followed.owes_passed = true;
         }
     }
 

@@ -16,7 +16,7 @@ use super::carrier::{AT_ONCE, Carrier};
 use super::listening::Listeners;
 use crate::cluster::{Heard, Packet, Shared, Waiter};
 use crate::error::Error;
-use crate::model::{Committed, Event, Kept, Position, Stream};
+use crate::model::{Committed, Event, Kept, Position, Route, Stream};
 use crate::store::{EventReader, StoredEvent};
 
 /// How long to wait until Redis has subscribed this node to a stream.
@@ -155,6 +155,7 @@ impl AtWork {
     async fn hear_packet(&self, packet: Packet) {
         match packet.event() {
             Ok(Some(event)) => {
+                self.show_passed(&event, &packet.position.stream).await;
                 if self.is_due(&packet.position).await {
                     self.show_at_home(packet.home, event).await;
                 }
@@ -218,6 +219,9 @@ impl AtWork {
                 self.shared.skip_to(stream, first);
             }
             for StoredEvent { position, home, event } in events {
+                if let Some(event) = &event {
+                    Box::pin(self.show_passed(event, stream)).await;
+                }
                 // An event that its home stream has forgotten was of a chat that nobody here has
                 // followed.
                 if let (true, Some(event)) = (self.shared.take(&position), event) {
@@ -235,6 +239,17 @@ impl AtWork {
         };
         if due {
             self.carrier.show(&event);
+        }
+    }
+
+    /// Shows what users' streams still have to tell of a chat from before this node followed it,
+    /// as that comes before this event. It is owed to users that do not follow the chat. All but
+    /// the stream that the event came by, which tells of it in its turn.
+    async fn show_passed(&self, event: &Event, came_by: &Stream) {
+        let Route { home, mut mirrors, .. } = event.route();
+        mirrors.retain(|mirror| mirror != came_by);
+        if !mirrors.is_empty() && self.shared.take_owes_passed(&home) {
+            self.catch_up(self.shared.list_next(Some(&mirrors))).await;
         }
     }
 
