@@ -6,6 +6,7 @@
 //! shown first. The store forgets events after an hour. What this node has missed by then is lost
 //! to its clients until they ask; the log says so.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use super::carrier::{AT_ONCE, Carrier};
 use super::listening::Listeners;
 use crate::cluster::{Heard, Packet, Shared, Waiter};
 use crate::error::Error;
-use crate::model::{Committed, Event, Kept, Position, Route, Stream};
+use crate::model::{Committed, Event, Kept, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
 
 /// How long to wait until Redis has subscribed this node to a stream.
@@ -155,7 +156,7 @@ impl AtWork {
     async fn hear_packet(&self, packet: Packet) {
         match packet.event() {
             Ok(Some(event)) => {
-                self.show_passed(&event, &packet.position.stream).await;
+                self.show_passed(packet.home.as_ref().unwrap_or(&packet.position), &event).await;
                 if self.is_due(&packet.position).await {
                     self.show_at_home(packet.home, event).await;
                 }
@@ -220,7 +221,7 @@ impl AtWork {
             }
             for StoredEvent { position, home, event } in events {
                 if let Some(event) = &event {
-                    Box::pin(self.show_passed(event, stream)).await;
+                    Box::pin(self.show_passed(home.as_ref().unwrap_or(&position), event)).await;
                 }
                 // An event that its home stream has forgotten was of a chat that nobody here has
                 // followed.
@@ -243,13 +244,33 @@ impl AtWork {
     }
 
     /// Shows what users' streams still have to tell of a chat from before this node followed it,
-    /// as that comes before this event. It is owed to users that do not follow the chat. All but
-    /// the stream that the event came by, which tells of it in its turn.
-    async fn show_passed(&self, event: &Event, came_by: &Stream) {
-        let Route { home, mut mirrors, .. } = event.route();
-        mirrors.retain(|mirror| mirror != came_by);
-        if !mirrors.is_empty() && self.shared.take_owes_passed(&home) {
-            self.catch_up(self.shared.list_next(Some(&mirrors))).await;
+    /// and before this event. It is owed to users that do not follow the chat.
+    async fn show_passed(&self, home: &Position, event: &Event) {
+        let mirrors = event.route().mirrors;
+        if mirrors.is_empty() || !self.shared.take_owes_passed(&home.stream) {
+            return;
+        }
+        let mut owed = BTreeMap::new();
+        for (mirror, mut next) in self.shared.list_next(Some(&mirrors)) {
+            while let told = self.fetch(|it| it.list_events(&mirror, next, PAGE as i64)).await
+                && let Some(last) = told.last()
+            {
+                next = last.position.number + 1;
+                for StoredEvent { home: at, event, .. } in told {
+                    if let (Some(at), Some(event)) = (at, event)
+                        && at.stream == home.stream
+                        && at.number < home.number
+                    {
+                        owed.insert(at.number, event);
+                    }
+                }
+            }
+        }
+        for (number, event) in owed {
+            let at = Position { stream: home.stream.clone(), number };
+            if self.is_due_at_home(&at).await {
+                self.carrier.show(&event);
+            }
         }
     }
 

@@ -123,18 +123,22 @@ async fn a_node_that_was_taken_for_dead_comes_back() {
 /// A node follows a chat from where it is when a client comes, and owes another what was before.
 #[tokio::test]
 async fn what_was_said_before_a_chat_was_followed_comes_before_what_follows() {
-    hear_in_order_while_comes("ann").await;
+    hear_in_order(true, true).await;
+    hear_in_order(false, true).await;
 }
 
 #[tokio::test]
 async fn it_does_so_as_well_if_the_other_of_the_two_makes_the_node_follow_it() {
-    hear_in_order_while_comes("bob").await;
+    hear_in_order(true, false).await;
+    hear_in_order(false, false).await;
 }
 
-async fn hear_in_order_while_comes(who: &str) {
+/// Ann hears what bob says, while another client of one of them comes to her node.
+async fn hear_in_order(older_hears: bool, hearer_comes: bool) {
     let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
-    let (ann, bob) = (nodes[0].sign_up("ann").await, nodes[0].sign_up("bob").await);
-    let comes = if who == "ann" { ann.access() } else { bob.access() };
+    let (older, younger) = (nodes[0].sign_up("ann").await, nodes[0].sign_up("bob").await);
+    let (ann, bob) = if older_hears { (older, younger) } else { (younger, older) };
+    let comes = if hearer_comes { ann.access() } else { bob.access() };
     let mut bob = nodes[0].connect_with(bob.access()).await;
     let with_ann = json!({ "user": { "id": ann.id() } });
     let opened = bob.done("open-direct", with_ann).await;
