@@ -214,8 +214,8 @@ impl Session {
         let event = name.as_str();
         let _measured = Measured::begin("socketio");
         let asked = self.hub.warns.then(Asked::default);
-        if ack.is_some() && event == "new-message" {
-            lock(&self.own).begin();
+        if event == "new-message" {
+            lock(&self.own).begin(ack.is_some());
         }
         let answer = async {
             let viewer = self.viewer(connection);
@@ -232,7 +232,8 @@ impl Session {
             return self.close();
         }
         let warnings = warnings(asked, data, answer.as_ref().err());
-        let fresh = answer.as_ref().is_ok_and(|answer| answer.fresh);
+        // Before the answer is flushed: what is pushed later is flushed by itself.
+        lock(&self.own).end(answer.as_ref().is_ok_and(|answer| answer.fresh));
         let packet = match (answer, ack) {
             (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json, &warnings),
             // The push is the answer; the next request's comes after it.
@@ -248,8 +249,6 @@ impl Session {
                 }
             }
         };
-        // Before the answer is flushed: what is pushed later is flushed by itself.
-        lock(&self.own).end(fresh);
         self.answer(packet);
     }
 

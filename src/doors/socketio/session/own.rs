@@ -4,11 +4,13 @@
 #[derive(Default)]
 pub(super) struct Own {
     request: Request,
+    /// Whether the request gets an answer.
+    has_answer: bool,
     /// How many messages were answered before they were shown.
     answered: u32,
 }
 
-/// How far the request has come that sends a message and wants an answer.
+/// How far the request has come that sends a message.
 #[derive(Default, PartialEq)]
 enum Request {
     #[default]
@@ -21,9 +23,9 @@ enum Request {
 }
 
 impl Own {
-    /// A request to send a message, which is to be answered, has begun.
-    pub fn begin(&mut self) {
-        self.request = Request::Begun;
+    /// A request to send a message has begun.
+    pub fn begin(&mut self, has_answer: bool) {
+        (self.request, self.has_answer) = (Request::Begun, has_answer);
     }
 
     /// A message that this socket has sent has been pushed to it.
@@ -38,14 +40,15 @@ impl Own {
     /// Whether what is to be flushed leaves with the answer instead: once for each message, and
     /// only while its own request has yet to be answered, which then is soon.
     pub fn leaves_to_answer(&mut self) -> bool {
-        let leaves = self.request == Request::Shown;
+        let leaves = self.has_answer && self.request == Request::Shown;
         if leaves {
             self.request = Request::Left;
         }
         leaves
     }
 
-    /// The answer is about to be flushed; `fresh` says whether there is a new message.
+    /// The request has ended, and its answer is about to be flushed if it gets one; `fresh` says
+    /// whether there is a new message.
     pub fn end(&mut self, fresh: bool) {
         if self.request == Request::Begun && fresh {
             self.answered += 1;
