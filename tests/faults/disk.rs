@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::load::{Actor, World, said};
+use crate::random::Random;
+use crate::site::Site;
 use crate::support::shim::Shim;
 
 /// The number is 1 if nothing can be written, and 2 if nothing is kept.
@@ -43,6 +46,11 @@ int ftruncate(int file, off_t length) { return ftruncate64(file, length); }
 int fsync(int file) {
     if (is_of(2, file)) return fails(EIO);
     return syscall(SYS_fsync, file);
+}
+
+int fdatasync(int file) {
+    if (is_of(2, file)) return fails(EIO);
+    return syscall(SYS_fdatasync, file);
 }
 
 int open64(const char *path, int flags, ...) {
@@ -95,4 +103,22 @@ impl Disk {
     pub fn set(&self, state: State) {
         self.0.set(state as i64);
     }
+}
+
+/// Else a schedule would say that failing disks do no harm, and none would have failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_failing_disk_does_not_keep_is_refused() {
+    let world = World::make(Site::of_one(&[]).await).await;
+    let (owner, mut random) = (Actor::named("owner"), Random::new(1, 0));
+    for (state, text) in [(State::ReadOnly, "not written"), (State::Unsynced, "not synced")] {
+        let message = said(&world.chats.open, text);
+        world.site.nodes[0].disk.set(state);
+        let refused = world.ask(&owner, "new-message", message.clone(), &mut random).await;
+        let refused = refused.expect("an answer");
+        assert_eq!(refused["error"]["code"], "unavailable", "{text}: {refused}");
+        world.site.nodes[0].disk.set(State::Well);
+        world.say_over_http(&owner, &world.chats.open, text, &mut random).await;
+    }
+    assert!(!world.is_wrong(), "{:?}", world.history().wrong);
+    world.site.end().await.unwrap();
 }

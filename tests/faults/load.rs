@@ -274,7 +274,7 @@ impl World {
     }
 
     /// Says something until it is acknowledged.
-    async fn say_over_http(&self, actor: &Actor, chat: &str, text: &str, random: &mut Random) {
+    pub async fn say_over_http(&self, actor: &Actor, chat: &str, text: &str, random: &mut Random) {
         let (body, began) = (said(chat, text), Instant::now());
         let mut patience = Patience::new(&self.site.truce);
         while patience.lasts() {
