@@ -1,4 +1,4 @@
-//! Servers that are broken on purpose are found.
+//! Shows that these tests find servers that are broken on purpose.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,11 +37,11 @@ async fn one_that_hangs_is_found() {
             sleep(PAUSE).await;
         }
     };
-    assert!(within(PATIENCE, found).await.is_some(), "it is not found");
+    assert!(within(PATIENCE, found).await.is_some(), "the hanging server is not found");
     println!("found: {}", world.history().wrong[0]);
 }
 
-/// Fails unless a schedule finds it within a minute, and says this.
+/// Fails unless a schedule finds the defect within a minute, with an error that contains `said`.
 async fn is_found(defect: &str, said: &str) {
     let began = Instant::now();
     for seed in 1.. {

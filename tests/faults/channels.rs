@@ -1,4 +1,5 @@
-//! Clients of the channels. Nothing answers what they say but that they see it, too.
+//! Clients of the channels. The server does not acknowledge a message; it shows it to its
+//! sender, too.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,19 +15,19 @@ use crate::random::Random;
 
 const NAME: &str = "faults";
 
-/// Makes the channel, by a nick that joins; returns the id of its chat.
+/// Makes the channel by having a nick join it; returns the id of its chat.
 pub async fn make(world: &World, nick: &str) -> String {
     join(world, nick, &mut Random::new(0, 0)).await.expect("a channel");
     let chats = world.done(&Actor::named(nick), "list-chats", json!({})).await;
     chats["chats"][0]["id"].as_str().unwrap().to_owned()
 }
 
-/// Says and hears, on one connection after the other.
+/// Sends and receives messages, on one connection after the other.
 pub async fn talk(world: Arc<World>, nick: &'static str, mut random: Random) {
     let mut number = 0;
     while !world.stops() && !world.is_wrong() {
         let Some(mut plain) = join(&world, nick, &mut random).await else {
-            // The nick is taken until it is known that the connection before has gone.
+            // The nick is taken until the server knows that the connection before has gone.
             sleep(PAUSE).await;
             continue;
         };
@@ -39,7 +40,7 @@ pub async fn talk(world: Arc<World>, nick: &'static str, mut random: Random) {
     }
 }
 
-/// Until the connection ends, or for a while; returns the texts that came.
+/// Talks until the connection ends, or for a while; returns the texts that came.
 async fn talk_on(world: &World, plain: &mut Plain, who: &str, random: &mut Random) -> Vec<String> {
     let (mut texts, mut number) = (Vec::new(), 0);
     while !world.stops() && !random.one_in(200) {
@@ -65,7 +66,7 @@ async fn talk_on(world: &World, plain: &mut Plain, who: &str, random: &mut Rando
     texts
 }
 
-/// Connects a nick and joins the channel; none if that cannot be done now.
+/// Connects a nick and joins the channel; none if that fails.
 async fn join(world: &World, nick: &str, random: &mut Random) -> Option<Plain> {
     let address = world.address(random).await;
     let mut plain = Plain::open(address, &format!("/chat/login/{nick}"), None).await?;
@@ -75,7 +76,7 @@ async fn join(world: &World, nick: &str, random: &mut Random) -> Option<Plain> {
     Some(plain)
 }
 
-/// Waits for a frame; none if an error comes before, or the connection ends.
+/// Waits for a frame; none if an error comes first, or the connection ends.
 async fn until(plain: &mut Plain, is_it: impl Fn(&Value) -> bool) -> Option<()> {
     loop {
         match plain.next(ANSWER).await {

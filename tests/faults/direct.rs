@@ -1,5 +1,5 @@
-//! Two who say things to each other through `/api/ws`, which shows a connection all but what it has
-//! said itself.
+//! Two users who write to each other through `/api/ws`, which does not show a connection the
+//! messages that this connection has sent.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::load::{Account, PAUSE, World};
 use crate::plain::{Next, Plain};
 use crate::random::Random;
 
-/// One of the two says and hears, on one connection after the other.
+/// One of the two sends and receives messages, on one connection after the other.
 pub async fn talk(world: Arc<World>, at: usize, mut random: Random) {
     let mut number = 0;
     let (me, other) = (world.pair[at].clone(), world.pair[1 - at].clone());
@@ -30,7 +30,7 @@ pub async fn talk(world: Arc<World>, at: usize, mut random: Random) {
     }
 }
 
-/// Until the connection ends, or for a while.
+/// Talks until the connection ends, or for a while; returns what it was shown.
 async fn talk_on(
     world: &World,
     mut plain: Plain,

@@ -1,4 +1,4 @@
-//! The disk that a server has its database file on, as far as it can be seen to fail.
+//! A disk for a server's database file which a test can make fail.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::random::Random;
 use crate::site::Site;
 use crate::support::shim::Shim;
 
-/// The number is 1 if nothing can be written, and 2 if nothing is kept.
+/// `number` is 1 while nothing can be written, and 2 while `fsync` fails.
 const SOURCE: &str = r#"
 static int is(long state, const char *path) {
     return number && *number == state && strstr(path, "/chat.db");
@@ -55,7 +55,7 @@ int fdatasync(int file) {
 
 int open64(const char *path, int flags, ...) {
     if (flags & (O_WRONLY | O_RDWR | O_CREAT) && is(1, path)) return fails(EROFS);
-    // What a mode is where there is none does not matter.
+    // Without O_CREAT there is no mode, and the kernel ignores this value.
     __builtin_va_list rest;
     __builtin_va_start(rest, flags);
     int mode = __builtin_va_arg(rest, int);
@@ -85,17 +85,17 @@ pub enum State {
     Well = 0,
     /// Nothing can be written.
     ReadOnly = 1,
-    /// What is written is not known to be kept: `fsync` fails.
+    /// `fsync` fails: nobody knows whether what was written is on the disk.
     Unsynced = 2,
 }
 
 impl Disk {
-    /// One that is well.
+    /// A disk that works.
     pub fn in_directory(directory: &Path) -> Disk {
         Disk(Shim::compile(directory, "DISK_STATE", SOURCE))
     }
 
-    /// Has a server have it.
+    /// Makes the server process use this disk.
     pub fn lay_over(&self, command: &mut Command) {
         self.0.lay_over(command);
     }
@@ -105,7 +105,7 @@ impl Disk {
     }
 }
 
-/// Else a schedule would say that failing disks do no harm, and none would have failed.
+/// Shows that this disk does fail: otherwise no schedule would test a failing disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_failing_disk_does_not_keep_is_refused() {
     let world = World::make(Site::of_one(&[]).await).await;

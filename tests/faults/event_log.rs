@@ -1,4 +1,5 @@
-//! Three nodes write their events to Kafka, to which faults come, too: `CHINWAG_FAULTS_KAFKA=1`.
+//! Three nodes write their events to Kafka, which faults strike, too. Needs
+//! `CHINWAG_FAULTS_KAFKA=1`.
 
 use std::env;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ async fn three_nodes_log_all_that_they_commit() {
     }
 }
 
-/// Notes what of the events in the database is not in the topic as it should be.
+/// Reports an error unless the topic has the events of the database as they were committed.
 async fn all_is_logged(world: &World, topic: Topic) {
     let mut database = PgConnection::connect(&world.site.database).await.unwrap();
     let committed = committed_in(&mut database).await;
@@ -48,6 +49,6 @@ async fn all_is_logged(world: &World, topic: Topic) {
     });
     match compared.await {
         Ok(records) => println!("{records} records"),
-        Err(panic) => world.wrong(format!("the event log is not what was committed: {panic}")),
+        Err(panic) => world.wrong(format!("the event log is not as committed: {panic}")),
     }
 }

@@ -1,4 +1,4 @@
-//! What clients were told, and whether it is true by what the database has at the end.
+//! Records what clients were told, and compares it with what the database has at the end.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// None if it is not one.
+    /// None if `body` is not a message.
     pub fn read(body: &Value) -> Option<Message> {
         let text = |field: &str| Some(body[field].as_str()?.to_owned());
         Some(Message {
@@ -38,21 +38,22 @@ pub struct Shown {
     pub who: String,
     pub chat: String,
     pub texts: Vec<String>,
-    /// What it has said itself, where its door does not show that.
+    /// The texts that it has sent itself, where its door does not show them to the sender.
     pub own: HashSet<String>,
 }
 
 /// All that clients were told.
 #[derive(Default)]
 pub struct History {
-    /// In answers, pushes and pages.
+    /// The messages in answers, pushes and pages.
     told: HashSet<Message>,
-    /// Acknowledged at a door that says nothing more of a message.
+    /// The chat and the text of each message acknowledged without its id and `seq`.
     acknowledged: Vec<(String, String)>,
     shown: Vec<Shown>,
-    /// What a client has kept of each chat, in all its connections.
+    /// The user, the chat, and what this user's client has collected of it over all its
+    /// connections.
     kept: Vec<(String, String, Vec<Message>)>,
-    /// What has been seen to be wrong.
+    /// The errors found so far.
     pub wrong: Vec<String>,
     pub figures: Figures,
 }
@@ -64,7 +65,7 @@ pub struct Figures {
     pub acknowledged: usize,
     pub pushes: usize,
     pub connections: usize,
-    /// The longest that it took until a message was acknowledged, however often it was sent.
+    /// The longest time from first sending a message to its acknowledgement.
     pub longest: Duration,
 }
 
@@ -99,12 +100,12 @@ impl History {
         for message in &self.told {
             match stored.at(&message.chat, message.seq) {
                 Some(found) if found == message => {}
-                found => wrong.push(format!("told of {message:?}, stored is {found:?}")),
+                found => wrong.push(format!("told of {message:?}, but stored is {found:?}")),
             }
         }
         for (chat, text) in &self.acknowledged {
             if stored.seq(chat, text).is_none() {
-                wrong.push(format!("{text:?} was acknowledged and is not stored"));
+                wrong.push(format!("{text:?} was acknowledged but is not stored"));
             }
         }
         self.shown.iter().for_each(|shown| stored.compare(shown, &mut wrong));
@@ -112,7 +113,7 @@ impl History {
             let all = stored.until_end(chat);
             if kept != all {
                 let (kept, all) = (kept.len(), all.len());
-                wrong.push(format!("{who} has {kept} messages of {chat}, stored are {all}"));
+                wrong.push(format!("{who} has {kept} messages of {chat}, the database {all}"));
             }
         }
         self.figures.messages = stored.chats.values().map(Vec::len).sum();
@@ -120,12 +121,12 @@ impl History {
     }
 }
 
-/// What the database has.
+/// The messages in the database.
 pub struct Stored {
     chats: HashMap<String, Vec<Message>>,
-    /// The number of each text in its chat.
+    /// The `seq` of each text in its chat.
     seqs: HashMap<(String, String), i64>,
-    /// Texts that are there twice, and times that fall.
+    /// Texts that are stored twice, and places where `created_at` goes back.
     wrong: Vec<String>,
 }
 
@@ -152,7 +153,7 @@ impl Stored {
         for (chat, seq, id, user, text, created_at) in rows {
             let chat = chat.to_string();
             if before.0 == chat && before.1 > created_at {
-                wrong.push(format!("the times of {chat} fall at {seq}"));
+                wrong.push(format!("created_at of {chat} goes back at {seq}"));
             }
             before = (chat.clone(), created_at);
             if let Some(first) = seqs.insert((chat.clone(), text.clone()), seq) {
@@ -164,7 +165,7 @@ impl Stored {
         Stored { chats, seqs, wrong }
     }
 
-    /// The messages of a chat up to its end; what was on its way then may follow.
+    /// The messages of a chat up to `END`. Messages that were on their way by then may follow it.
     fn until_end(&self, chat: &str) -> &[Message] {
         let all = self.chats.get(chat).map_or(&[][..], Vec::as_slice);
         let end = all.iter().position(|message| message.text == END);
@@ -179,7 +180,7 @@ impl Stored {
         self.seqs.get(&(chat.to_owned(), text.to_owned())).copied()
     }
 
-    /// Gaps, what is there twice, and messages of a sender that waits for each answer which are
+    /// The errors in what is stored: gaps, texts stored twice, and messages of one sender that are
     /// not in the order sent.
     fn wrong(&self) -> Vec<String> {
         let mut wrong = self.wrong.clone();
@@ -187,12 +188,12 @@ impl Stored {
             let mut last = HashMap::new();
             for (message, expected) in messages.iter().zip(1..) {
                 if message.seq != expected {
-                    wrong.push(format!("{chat} has {} in place of {expected}", message.seq));
+                    wrong.push(format!("{chat} has seq {} instead of {expected}", message.seq));
                     break;
                 }
                 let Some((sender, number)) = numbered(&message.text) else { continue };
                 if last.insert(sender, number).is_some_and(|before| before >= number) {
-                    wrong.push(format!("{:?} is out of order in {chat}", message.text));
+                    wrong.push(format!("{:?} of {chat} is not in the order sent", message.text));
                 }
             }
         }
@@ -213,14 +214,14 @@ impl Stored {
             if before.is_some_and(|before| seq <= before) {
                 wrong.push(format!("{who} was shown {seq} of {chat} after {before:?}"));
             } else if let Some(missed) = missed.find(|missed| !own.contains(&missed.text)) {
-                wrong.push(format!("{who} was shown {seq} of {chat} and not {missed:?}"));
+                wrong.push(format!("{who} was shown {seq} of {chat} but not {missed:?}"));
             }
             before = Some(seq);
         }
     }
 }
 
-/// Texts are the sender's name and a number.
+/// Splits a text into the sender's name and the message's number.
 fn numbered(text: &str) -> Option<(&str, u64)> {
     let (sender, number) = text.split_once(' ')?;
     Some((sender, number.parse().ok()?))

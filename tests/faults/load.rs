@@ -1,5 +1,5 @@
-//! Clients of all doors under load. Each goes on whatever becomes of the servers, and notes what it
-//! is told.
+//! Clients of all doors under load. Each goes on whatever happens to the servers, and records what
+//! it is told.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,11 +18,11 @@ use crate::support::http::registration;
 use crate::support::patience::within;
 use crate::{channels, direct, malice, rooms, socketio};
 
-/// The last words in each chat.
+/// The last message of each chat.
 pub const END: &str = "the end";
 /// How long a client waits before it tries again.
 pub const PAUSE: Duration = Duration::from_millis(100);
-/// An answer that takes longer never comes.
+/// An answer that takes longer counts as missing.
 pub const ANSWER: Duration = Duration::from_secs(30);
 
 const SPEAKERS: [&str; 3] = ["sue", "sam", "sid"];
@@ -30,7 +30,7 @@ const WEB_SPEAKERS: [&str; 2] = ["wes", "win"];
 const HEARERS: [&str; 3] = ["hal", "hob", "hue"];
 const NICKS: [&str; 2] = ["nan", "ned"];
 const ROOM_USERS: [&str; 2] = ["ray", "rex"];
-/// A member who comes and goes, and one who does not read.
+/// A member who joins and leaves, and a member who does not read.
 pub const GUEST: &str = "guest";
 pub const SLEEPER: &str = "zed";
 
@@ -40,14 +40,14 @@ pub struct World {
     history: Mutex<History>,
     stopping: AtomicBool,
     pub chats: Chats,
-    /// Two who have accounts, and a direct chat.
+    /// Two users with accounts, who share a direct chat.
     pub pair: [Account; 2],
 }
 
 #[derive(Default)]
 pub struct Chats {
     pub private: Vec<String>,
-    /// Public, where also the users of the rooms API are, and those who come and go.
+    /// A public chat, which users of the rooms API and guests also enter.
     pub open: String,
     pub channel: String,
     pub direct: String,
@@ -80,7 +80,7 @@ impl Account {
 }
 
 impl Chats {
-    /// Those in which all members are who speak and hear.
+    /// The chats that all clients that speak or listen are members of.
     pub fn shared(&self) -> Vec<String> {
         let public = [&self.open, &self.channel].map(String::clone);
         self.private.iter().cloned().chain(public).collect()
@@ -140,7 +140,7 @@ impl World {
         !self.history().wrong.is_empty()
     }
 
-    /// Whether clients are to end what they do.
+    /// Whether clients are to stop.
     pub fn stops(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
@@ -149,7 +149,7 @@ impl World {
         self.stopping.store(true, Ordering::Release);
     }
 
-    /// Those who speak, and all others but those who hear to the end.
+    /// Starts all clients but those that listen to the end.
     pub fn start_talk(self: &Arc<World>, seed: u64) -> Vec<JoinHandle<()>> {
         let mut number = 0;
         let mut random = || {
@@ -179,7 +179,7 @@ impl World {
         tasks
     }
 
-    /// Those who hear all there is until the end.
+    /// Starts the clients that receive everything up to the last message of each chat.
     pub fn start_hearers(self: &Arc<World>, seed: u64) -> Vec<JoinHandle<()>> {
         let direct = vec![self.chats.direct.clone()];
         let members = HEARERS.map(|name| (Actor::named(name), self.chats.shared()));
@@ -193,7 +193,7 @@ impl World {
             .collect()
     }
 
-    /// Says the last words.
+    /// Sends the last message of each chat.
     pub async fn say_end(&self) {
         let (mut random, owner) = (Random::new(0, 0), Actor::named("owner"));
         for chat in self.chats.shared() {
@@ -202,7 +202,7 @@ impl World {
         self.say_over_http(&self.pair[0].actor(), &self.chats.direct, END, &mut random).await;
     }
 
-    /// One of the nodes that are there; waits until there is one.
+    /// The address of a node that runs; waits until there is one.
     pub async fn address(&self, random: &mut Random) -> std::net::SocketAddr {
         loop {
             let node = random.below(self.site.nodes.len());
@@ -213,7 +213,7 @@ impl World {
         }
     }
 
-    /// What a POST to any node is answered. None: there may have been no answer.
+    /// Sends a POST to any node, and returns the answer. None: there is none, or it is not JSON.
     pub async fn post(
         &self,
         path: &str,
@@ -239,7 +239,7 @@ impl World {
         self.post(path, token, body, &mut Random::new(0, 0)).await
     }
 
-    /// An event over HTTP.
+    /// Sends an event over HTTP, and returns the answer as [`World::post`] does.
     pub async fn ask(
         &self,
         actor: &Actor,
@@ -251,7 +251,7 @@ impl World {
         self.post(&format!("/api/events/{event}"), actor.token.as_deref(), &body, random).await
     }
 
-    /// The same while all servers are well.
+    /// The same while all servers work; panics unless it succeeds.
     pub async fn done(&self, actor: &Actor, event: &str, mut body: Value) -> Value {
         if event != "create-user" {
             body["actor"] = json!({ "id": actor.id });
@@ -263,7 +263,7 @@ impl World {
         answer
     }
 
-    /// Whether a refused request may be sent again; notes a refusal that is none of these.
+    /// Whether a refused request may be sent again; any other refusal is an error.
     pub fn may_again(&self, what: &str, answer: &Value) -> bool {
         let code = answer["error"]["code"].as_str().unwrap_or_default();
         let may = ["unavailable", "rate_limited"].contains(&code);
@@ -273,7 +273,7 @@ impl World {
         may
     }
 
-    /// Says something until it is acknowledged.
+    /// Sends a message until it is acknowledged.
     pub async fn say_over_http(&self, actor: &Actor, chat: &str, text: &str, random: &mut Random) {
         let (body, began) = (said(chat, text), Instant::now());
         let mut patience = Patience::new(&self.site.truce);
@@ -289,7 +289,7 @@ impl World {
         self.wrong(format!("{text:?} is not acknowledged"));
     }
 
-    /// Notes the answer to a message.
+    /// Records the answer to a message.
     pub fn acknowledged(&self, answer: &Value, text: &str, after: Duration) {
         match Message::read(answer) {
             Some(message) if message.text == text => {
@@ -306,7 +306,7 @@ pub fn said(chat: &str, text: &str) -> Value {
     json!({ "chat": { "id": chat }, "message": message })
 }
 
-/// Sends by requests of their own.
+/// Sends each message as an HTTP request of its own.
 async fn speak_over_http(world: Arc<World>, name: &'static str, mut random: Random) {
     let (actor, chats, mut number) = (Actor::named(name), world.chats.shared(), 0);
     while !world.stops() {

@@ -1,5 +1,6 @@
-//! Random faults against real servers under load through all doors: what every client was told is
-//! compared with what the database has at the end. README.md says how to run it.
+//! Plays random faults against real servers while clients of all doors put them under load, and
+//! compares what each client was told with what the database has at the end. README.md says how to
+//! run it.
 
 #[cfg(feature = "broken")]
 mod broken;
@@ -47,11 +48,11 @@ use support::patience::within;
 use support::services::Services;
 use tokio::task::JoinHandle;
 
-/// Those that all nodes share.
+/// The services that all nodes share.
 const SERVICES: [Service; 2] = [Service::Postgres, Service::Redis];
 
-/// Which schedules are played: `CHINWAG_FAULTS=20x120` is 20 of 120 seconds each, and
-/// `CHINWAG_FAULTS_SEED` the seed of the first.
+/// Which schedules to play: `CHINWAG_FAULTS=20x120` plays 20 schedules of 120 seconds each, and
+/// `CHINWAG_FAULTS_SEED` is the seed of the first.
 struct Schedules {
     seeds: Range<u64>,
     lasting: Duration,
@@ -98,13 +99,13 @@ struct Outcome {
     warnings: String,
 }
 
-/// Plays a schedule against servers under load.
+/// Plays a schedule against servers under load, ends the servers and judges what happened.
 async fn play(site: Site, seed: u64, lasting: Duration) -> Outcome {
     let (world, plan) = act(site, seed, lasting).await;
     judge(&world, plan).await
 }
 
-/// The same; the servers go on.
+/// Plays a schedule against servers under load, and leaves the servers running.
 async fn act(site: Site, seed: u64, lasting: Duration) -> (Arc<World>, Vec<Lane>) {
     let plan = plan(seed, site.nodes.len(), &site.struck, lasting);
     let world = Arc::new(World::make(site).await);
@@ -120,7 +121,7 @@ async fn act(site: Site, seed: u64, lasting: Duration) -> (Arc<World>, Vec<Lane>
     (world, plan)
 }
 
-/// All clients.
+/// The tasks of all clients.
 struct Load {
     talk: Vec<JoinHandle<()>>,
     hearers: Vec<JoinHandle<()>>,
@@ -134,13 +135,13 @@ impl Load {
     async fn end(mut self, world: &World) {
         world.stop();
         if !world.is_wrong() {
-            all_end(world, "those who speak", &mut self.talk).await;
+            all_end(world, "clients that speak", &mut self.talk).await;
         }
         if !world.is_wrong() {
             world.say_end().await;
-            all_end(world, "those who hear", &mut self.hearers).await;
+            all_end(world, "clients that listen", &mut self.hearers).await;
         }
-        // Where something is wrong, they may wait for ever.
+        // After an error, a client may wait forever.
         self.talk.iter().chain(&self.hearers).for_each(JoinHandle::abort);
     }
 }
@@ -158,21 +159,21 @@ async fn judge(world: &World, plan: Vec<Lane>) -> Outcome {
     Outcome { wrong, figures: history.figures, plan, warnings: warnings.join("\n\n") }
 }
 
-/// Waits until clients have ended; one that does not, or that has panicked, is wrong.
+/// Waits until the clients have ended. It is an error if one does not end in time, or has panicked.
 async fn all_end(world: &World, who: &str, clients: &mut Vec<JoinHandle<()>>) {
     match within(PATIENCE, join_all(clients.iter_mut())).await {
         Some(ended) => {
             for panic in ended.into_iter().filter_map(Result::err) {
-                world.wrong(format!("of {who}, one has found what cannot be: {panic}"));
+                world.wrong(format!("one of the {who} has panicked: {panic}"));
             }
             clients.clear();
         }
-        None => world.wrong(format!("{who} wait for ever")),
+        None => world.wrong(format!("the {who} have not ended in time")),
     }
 }
 
 impl Outcome {
-    /// Fails if anything was wrong, and says how to play it again.
+    /// Panics if anything was wrong, and prints how to play the schedule again.
     fn must_be_right(&self, site: &str, seed: u64) {
         if self.wrong.is_empty() {
             println!("{site}, seed {seed}: {:?}", self.figures);
@@ -183,7 +184,7 @@ impl Outcome {
         let shown = self.wrong.iter().take(20).cloned();
         let shown = Vec::from_iter(shown).join("\n");
         panic!(
-            "{site}, CHINWAG_FAULTS_SEED={seed}: {} things are wrong\n{shown}",
+            "{site}: {} errors; CHINWAG_FAULTS_SEED={seed} plays these faults again\n{shown}",
             self.wrong.len()
         );
     }

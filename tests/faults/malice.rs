@@ -1,5 +1,5 @@
-//! Strangers: they send rubbish, go in the middle of it, do not read, and ask for what is not
-//! theirs.
+//! Misbehaving clients: they send rubbish, disconnect in the middle of it, do not read, and ask for
+//! what they may not see.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::random::Random;
 use crate::support::patience::within;
 use crate::support::{Client, message};
 
-/// A user who is a member of nothing.
+/// A user who is a member of no chat.
 pub const SPY: &str = "spy";
 
 const RUBBISH: [&str; 6] = [
@@ -69,7 +69,7 @@ async fn connect(address: SocketAddr) -> Option<Client> {
     within(ANSWER, Client::try_connect(address)).await?
 }
 
-/// A member that does not read.
+/// Connects as a member, and does not read.
 async fn sleep_on(address: SocketAddr, long: Duration) {
     let Some(mut client) = connect(address).await else { return };
     let user = json!({ "user": { "id": SLEEPER, "handle": SLEEPER, "name": SLEEPER } });
@@ -77,7 +77,7 @@ async fn sleep_on(address: SocketAddr, long: Duration) {
     sleep(long).await;
 }
 
-/// Asks for what others have, and hears nothing of it; none if the connection ends.
+/// Asks for the chats of others, which must be refused and not shown; none if the connection ends.
 async fn spy(world: &World, address: SocketAddr, long: Duration) -> Option<()> {
     let mut client = Client::try_connect(address).await?;
     let claim = json!({ "user": { "id": world.pair[0].id, "name": "x" } });
@@ -105,7 +105,7 @@ async fn spy(world: &World, address: SocketAddr, long: Duration) -> Option<()> {
     Some(())
 }
 
-/// Notes a request that is not refused.
+/// Reports an error unless a request is refused.
 async fn refuses(world: &World, client: &mut Client, event: &str, body: Value) -> Option<()> {
     let answer = client.try_ask(event, body.clone()).await?;
     let code = answer["error"]["code"].as_str().unwrap_or_default();

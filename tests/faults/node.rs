@@ -1,4 +1,4 @@
-//! A server, a process of its own, and what is done to it.
+//! A server as a process of its own, and the faults that strike it.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ use crate::support::database::sqlite_in;
 use crate::support::patience::{now, within};
 use crate::support::program::{Running, send};
 
-/// How often is not what is tried here. Pings tell a client that is served from one that hangs.
-/// An older version does not know all of them.
+/// Rates are unlimited, since these tests are not about them. Frequent pings show a client whether
+/// it is still served or its server hangs. An older version does not know all of these variables.
 const SETTINGS: [(&str, &str); 15] = [
     ("CHINWAG_CONNECTS_PER_ADDRESS", "0"),
     ("CHINWAG_REQUESTS_PER_ADDRESS", "0"),
@@ -51,7 +51,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// With these variables; it is to be started. `PROGRAM` of them names another version.
+    /// A node with these environment variables, to be started. `PROGRAM` names another version's
+    /// binary.
     pub fn new(variables: &[(&str, &str)]) -> Node {
         let directory = TempDir::new().unwrap();
         let clock = Clock::in_directory(directory.path());
@@ -68,7 +69,7 @@ impl Node {
         }
     }
 
-    /// The same with a database file; its URL, too.
+    /// The same with a database file in its directory; returns the file's URL, too.
     pub fn with_file(variables: &[(&str, &str)]) -> (Node, String) {
         let mut node = Node::new(variables);
         let database = sqlite_in(node.directory.path());
@@ -93,7 +94,7 @@ impl Node {
         self.directory.path().join("log")
     }
 
-    /// The last lines of its log that tell of something wrong.
+    /// The last 30 lines of its log that are not of level INFO.
     pub fn warnings(&self) -> String {
         let log = fs::read(self.log()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -102,7 +103,7 @@ impl Node {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
-    /// The lines of its log that tell of a defect.
+    /// The lines of its log that report a defect.
     pub fn defects(&self) -> Vec<String> {
         let log = fs::read(self.log()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -110,7 +111,7 @@ impl Node {
         log.lines().filter(is_defect).map(str::to_owned).collect()
     }
 
-    /// Starts it, again and again: what it needs may be away. Errors: it does not start.
+    /// Starts it, trying again while a service is down. Errors: it does not start in time.
     pub async fn start(&self) -> Result<(), String> {
         let until = now() + PATIENCE;
         while now() < until {
@@ -125,20 +126,21 @@ impl Node {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        Err("it does not start".to_owned())
+        Err("the server does not start".to_owned())
     }
 
-    /// Takes it out of service; it is still there. Errors: it has ended by itself.
+    /// Takes the running process out of this node, so that no new client connects to it. Errors: it
+    /// has ended by itself.
     async fn take(&self) -> Result<Running, String> {
         *self.address.lock().unwrap() = None;
-        let mut running = self.running.lock().await.take().ok_or("it is not there")?;
+        let mut running = self.running.lock().await.take().ok_or("the server is not running")?;
         match running.child.try_wait().unwrap() {
-            Some(status) => Err(format!("it has ended by itself: {status}")),
+            Some(status) => Err(format!("the server has ended by itself: {status}")),
             None => Ok(running),
         }
     }
 
-    /// Does something to it, and puts it right again. Errors: it did not do what it promises.
+    /// Plays a fault against the node, and undoes it. Errors: the node did not do what it promises.
     pub async fn strike(
         &self,
         step: &Step,
@@ -175,24 +177,26 @@ impl Node {
         }
     }
 
-    /// Ends it in order. Errors: it does not end so, or not in time.
+    /// Ends it with SIGTERM. Errors: its status is not 0, or it does not end in time.
     pub async fn end(&self) -> Result<(), String> {
         let running = self.take().await?;
         send("TERM", &running.child);
         match wait(running).await? {
             0 => Ok(()),
-            status => Err(format!("it has ended with {status}")),
+            status => Err(format!("it has ended with {status}, not 0")),
         }
     }
 
-    /// Ends it in order, and starts this version in its place. Errors: it does not end or start so.
+    /// Ends it with SIGTERM, and starts this version in its place. Errors: as for `end` and
+    /// `start`.
     pub async fn replace(&self) -> Result<(), String> {
         self.end().await?;
         self.variables.lock().unwrap().retain(|(name, _)| name != "PROGRAM");
         self.start().await
     }
 
-    /// Moves its file away until it has ended. Errors: it does not end as it should.
+    /// Moves its database file away, and back once the server has ended because of that. Errors: it
+    /// ends with another status than 3, or not in time.
     async fn take_file(&self) -> Result<(), String> {
         let running = self.take().await?;
         let (here, away) = (self.directory.path(), TempDir::new_in(self.directory.path()).unwrap());
@@ -205,19 +209,19 @@ impl Node {
             fs::rename(away.path().join(file), here.join(file)).unwrap();
         }
         let _ = fs::remove_file(here.join("chat.db-shm"));
-        if status == 3 { Ok(()) } else { Err(format!("it has ended with {status}")) }
+        if status == 3 { Ok(()) } else { Err(format!("it has ended with {status}, not 3")) }
     }
 
-    /// Limits how long files may become; a server that is started again has no limit.
+    /// Limits how long its files may become. A server that is started again has no limit.
     pub async fn limit_files(&self, limit: &str) {
         let Some(id) = self.id().await else { return };
         let arguments = ["--pid", &id.to_string(), &format!("--fsize={limit}:unlimited")];
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let _ = Command::new("prlimit").args(arguments).output();
     }
 }
 
-/// None if it ends at once.
+/// Starts a server; none if it ends at once.
 fn run(
     directory: &Path,
     log: &Path,
@@ -233,7 +237,7 @@ fn run(
     })
 }
 
-/// The status that a server ends with. Errors: it does not end in time.
+/// The status that a server ends with. Errors: a signal ends it, or it does not end in time.
 async fn wait(running: Running) -> Result<i32, String> {
     let mut running = running;
     let ended = within(Duration::from_secs(30), async {
@@ -244,6 +248,6 @@ async fn wait(running: Running) -> Result<i32, String> {
             }
         }
     });
-    let status = ended.await.ok_or("it does not end")?;
-    status.code().ok_or_else(|| format!("it was ended: {status}"))
+    let status = ended.await.ok_or("the server does not end")?;
+    status.code().ok_or_else(|| format!("the server was ended by a signal: {status}"))
 }

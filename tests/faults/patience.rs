@@ -1,4 +1,4 @@
-//! The patience of clients who try again and again, while faults come.
+//! How long clients try again while faults strike, and the truce that lets them succeed.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use tokio::sync::watch;
 
 use crate::support::patience::now;
 
-/// Nothing takes this long unless it never happens.
+/// What takes longer than this counts as never happening.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// While somebody wants it, no further fault comes.
+/// While a client wants a truce, no further fault strikes.
 #[derive(Default)]
 pub struct Truce(watch::Sender<usize>);
 
 impl Truce {
-    /// Waits until nobody wants it.
+    /// Waits until no client wants a truce.
     pub async fn ends(&self) {
-        // This keeps the sender.
+        // This cannot fail, since `self` keeps the sender.
         let _ = self.0.subscribe().wait_for(|wanted| *wanted == 0).await;
     }
 }
 
-/// The patience of somebody who tries again and again. Faults may keep it from them for half of
-/// it; then they want a truce.
+/// How long a client tries again and again. Faults may keep it from success for half of that time;
+/// then it wants a truce.
 pub struct Patience<'a> {
     began: Duration,
     truce: &'a Truce,

@@ -1,4 +1,4 @@
-//! A plain WebSocket of JSON texts, whose server may go at any time.
+//! A WebSocket client that exchanges JSON texts with a server that may go away at any time.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::support::patience::within;
 
 pub struct Plain(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// What has become of waiting for a frame.
+/// The result of waiting for a frame.
 pub enum Next {
     Frame(Value),
-    /// None has come in time.
+    /// No frame came in time.
     Nothing,
     Closed,
 }
@@ -34,7 +34,7 @@ impl Plain {
         Some(Plain(within(ANSWER, connect_async(request)).await?.ok()?.0))
     }
 
-    /// False if it is closed.
+    /// Returns false if the connection is closed.
     pub async fn send(&mut self, frame: &Value) -> bool {
         self.0.send(Message::text(frame.to_string())).await.is_ok()
     }

@@ -1,5 +1,5 @@
-//! Users of the rooms API, who call and pick up. It takes no `client_id`: what was not answered is
-//! not said again.
+//! Users of the rooms API, who send messages and poll. It takes no `client_id`, so that they send
+//! no message a second time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,14 +13,15 @@ use crate::load::{PAUSE, World};
 use crate::random::Random;
 use crate::support::rpc::{call, state, texts};
 
-/// Says and picks up, from one lost answer to the next: what was in it does not come again.
+/// Sends and picks up messages. It starts anew after a lost answer, whose messages do not come
+/// again.
 pub async fn talk(world: Arc<World>, name: &'static str, mut random: Random) {
     let (open, mut number) = (world.chats.open.clone(), 0);
     while !world.stops() && !world.is_wrong() {
         number += 1;
         let who = format!("{name}.{number}");
         let mut shown = Shown { who, chat: open.clone(), texts: Vec::new(), own: HashSet::new() };
-        // Whether the user is there is not known.
+        // These calls may fail: the user may be logged in or in the room already.
         let _ = ask(&world, "NewUser", json!([name]), &mut random).await;
         let _ = ask(&world, "EnterRoom", json!([state(name, "0"), open]), &mut random).await;
         stay(&world, &state(name, &open), &mut shown, &mut random).await;
@@ -29,9 +30,9 @@ pub async fn talk(world: Arc<World>, name: &'static str, mut random: Random) {
     }
 }
 
-/// None once a call has failed.
+/// Talks in the room; none once a call has failed.
 async fn stay(world: &World, state: &Value, shown: &mut Shown, random: &mut Random) -> Option<()> {
-    // What was in an answer that was lost is not to be missed.
+    // Skips the messages so far: some may have been in an answer that was lost.
     ask(world, "PickUpHistory", json!([state]), random).await?;
     let mut number = 0;
     while !world.stops() {
@@ -53,7 +54,7 @@ async fn stay(world: &World, state: &Value, shown: &mut Shown, random: &mut Rand
 async fn ask(world: &World, method: &str, params: Value, random: &mut Random) -> Option<Value> {
     let mut answer = world.post("/rpc", None, &call(1, method, params), random).await?;
     if answer["error"]["data"]["code"] == "internal" {
-        world.wrong(format!("{method} was answered {answer}"));
+        world.wrong(format!("{method} failed with {answer}"));
     }
     answer.get_mut("result").map(Value::take)
 }

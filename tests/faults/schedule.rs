@@ -1,17 +1,17 @@
-//! What is done when, and to whom: the same for the same seed.
+//! Which fault strikes which target, and when: the same for the same seed.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::random::Random;
 
-/// What a fault is done to.
+/// What a fault strikes.
 #[derive(Clone, Copy, Debug)]
 pub enum Target {
     Node(usize),
     /// The database file of the only node.
     File,
-    /// What is between a node and a service.
+    /// The network between a node and a service.
     Network(usize, Service),
     Service(Service),
 }
@@ -29,46 +29,46 @@ pub enum Fault {
     Killed,
     /// A node or a service is told to end, and started again later.
     Ended,
-    /// A node or a service is stopped, and goes on later.
+    /// A node or a service is paused, and continues later.
     Frozen,
     /// The database file is moved away, and back once the server has ended.
     Taken,
-    /// The clock is another, up to an hour before or behind.
+    /// The node's clock is up to an hour ahead or behind.
     ClockJump,
-    /// No file may grow.
+    /// The disk is full: no file of the server may grow.
     Full,
-    /// Another program writes to the database file.
+    /// Another program holds the write lock of the database file.
     Locked,
-    /// Nothing can be written to the database file and what is beside it.
+    /// Neither the database file nor the files beside it can be written.
     ReadOnly,
-    /// Nothing that is written there is known to be kept: `fsync` fails.
+    /// `fsync` of these files fails: nobody knows whether what was written is on the disk.
     Unsynced,
-    /// Nothing comes through, and nobody is told.
+    /// No bytes pass until it is mended; the connections stay open.
     Cut,
-    /// The connections that there are bring nothing any more.
+    /// The same, but only for the connections that are open now: new ones work.
     CutOff,
-    /// All comes later.
+    /// All bytes come later.
     Slow,
-    /// Nothing comes through from any node.
+    /// The networks from all nodes to the service are cut.
     CutForAll,
 }
 
-/// A fault after a pause, and for how long.
+/// A pause, and then a fault that lasts for some time.
 pub struct Step {
     pub pause: Duration,
     pub fault: Fault,
     pub lasts: Duration,
 }
 
-/// What is done to one target, step by step; all lanes are gone through at the same time.
+/// The faults of one target, one after the other. All lanes are played at the same time.
 pub struct Lane {
     pub target: Target,
     pub steps: Vec<Step>,
-    /// For what the steps leave open.
+    /// The seed of what is random within a step, such as how far a clock jumps.
     pub seed: u64,
 }
 
-/// The lanes for so many nodes: one has a file, several share these services.
+/// The lanes for this many nodes. A single node has a database file; several nodes share services.
 pub fn plan(seed: u64, nodes: usize, services: &[Service], lasting: Duration) -> Vec<Lane> {
     let mut targets = Vec::from_iter((0..nodes).map(Target::Node));
     if nodes == 1 {
@@ -80,7 +80,7 @@ pub fn plan(seed: u64, nodes: usize, services: &[Service], lasting: Duration) ->
         }
         targets.push(Target::Service(service));
     }
-    // The more lanes there are, the longer a pause: else nothing would ever work.
+    // With more lanes the pauses are longer: otherwise nothing would ever work.
     let longest_pause = Duration::from_millis(1500) * targets.len() as u32;
     let lane = |(at, target)| {
         let mut random = Random::new(seed, at as u64);
@@ -98,7 +98,7 @@ fn faults(target: Target, nodes: usize) -> &'static [Fault] {
         Target::Node(_) => &[Fault::Killed, Fault::Ended, Fault::Frozen, Fault::ClockJump],
         Target::File => &[Fault::Full, Fault::Locked, Fault::ReadOnly, Fault::Unsynced],
         Target::Network(..) => &[Fault::Cut, Fault::CutOff, Fault::Slow],
-        // Kafka tells clients where to connect: nothing can be put between.
+        // Kafka tells its clients which address to connect to, so that no proxy can stand between.
         Target::Service(Service::Kafka) => &[Fault::Killed, Fault::Ended, Fault::Frozen],
         Target::Service(_) => &[Fault::Killed, Fault::Ended, Fault::Frozen, Fault::CutForAll],
     }
@@ -114,7 +114,7 @@ fn steps(
     loop {
         let pause = between(random, Duration::from_millis(500), longest_pause);
         let lasts = between(random, Duration::from_millis(100), Duration::from_secs(4));
-        // None comes again before all have come.
+        // A fault comes again only after all the others have come.
         if kinds.is_empty() {
             kinds.extend_from_slice(faults);
         }
@@ -125,7 +125,7 @@ fn steps(
     }
 }
 
-/// A duration in milliseconds.
+/// A random duration between the two, in whole milliseconds.
 pub fn between(random: &mut Random, least: Duration, most: Duration) -> Duration {
     let span = most.saturating_sub(least).as_millis() as usize;
     least + Duration::from_millis(random.below(span) as u64)

@@ -1,4 +1,4 @@
-//! The servers, what is between them and their services, and what is done to them.
+//! The servers, the proxies between them and their services, and the faults that strike them.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -24,20 +24,20 @@ pub struct Site {
     pub truce: Truce,
     networks: HashMap<&'static str, Vec<Proxy>>,
     services: Option<Arc<Services>>,
-    /// Those that something is done to.
+    /// The services that faults strike.
     pub struck: Vec<Service>,
-    /// Who has to do with the file beside its server.
+    /// Held by whoever uses the database file besides the server.
     file: Mutex<()>,
 }
 
 impl Site {
-    /// One node with a file.
+    /// One node with a database file.
     pub async fn of_one(variables: &[(&str, &str)]) -> Site {
         let (node, database) = Node::with_file(variables);
         Site::start(vec![node], database, HashMap::new(), None, &[]).await
     }
 
-    /// Nodes that share a PostgreSQL and a Redis, each with networks of its own to them.
+    /// Nodes that share a PostgreSQL and a Redis; each reaches them through proxies of its own.
     pub async fn of_many(
         count: usize,
         services: Arc<Services>,
@@ -73,8 +73,8 @@ impl Site {
         Site { nodes, database, truce, networks, services, struck: struck.to_vec(), file }
     }
 
-    /// Goes through a lane; returns how many faults there were. Errors: a server did not do what
-    /// it promises. `goes_on` says whether to.
+    /// Plays a lane as long as `goes_on` says so, and returns how many faults there were. Errors: a
+    /// server did not do what it promises.
     pub async fn play(&self, lane: &Lane, goes_on: impl Fn() -> bool) -> Result<usize, String> {
         let mut random = Random::new(lane.seed, 0);
         for (at, step) in lane.steps.iter().enumerate() {
@@ -99,7 +99,7 @@ impl Site {
         match step.fault {
             Fault::Full => {
                 let until = Instant::now() + step.lasts;
-                // One that is started meanwhile has a full disk, too. There is room for its log.
+                // A server that is started meanwhile is limited, too. There is room for its log.
                 while Instant::now() < until {
                     node.limit_files("100000").await;
                     sleep(Duration::from_millis(100)).await;
@@ -118,13 +118,13 @@ impl Site {
         }
         let _file = self.file.lock().await;
         let options = SqliteConnectOptions::from_str(&self.database).unwrap();
-        // The server may hold it, or be about to start.
+        // Waits a second for a lock that the server may hold, and never creates the file.
         let options = options.busy_timeout(Duration::from_secs(1)).create_if_missing(false);
         let Ok(mut other) = options.connect().await else { return Ok(()) };
         if sqlx::raw_sql("begin immediate").execute(&mut other).await.is_ok() {
             sleep(step.lasts).await;
         }
-        // It rolls back, at the latest as it is closed.
+        // Closing the connection rolls its transaction back.
         let _ = other.close().await;
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Site {
         Ok(())
     }
 
-    /// Ends all nodes in order. Errors: one does not, or has logged a defect.
+    /// Tells all nodes to end. Errors: a node does not end as it should, or has logged a defect.
     pub async fn end(&self) -> Result<(), String> {
         for node in &self.nodes {
             node.end().await?;

@@ -1,5 +1,6 @@
-//! A server under steady load stays as it is: what it holds is measured while clients of all doors
-//! talk, and once they have gone. README.md says how to let it run for longer.
+//! A server under steady load does not grow: its memory, descriptors, threads and tasks are
+//! measured while clients of all doors talk, and once they have gone. README.md says how to run it
+//! longer.
 
 use std::env;
 use std::fmt;
@@ -15,7 +16,7 @@ use crate::patience::PATIENCE;
 use crate::site::Site;
 use crate::{Load, judge};
 
-/// What a server has at some time.
+/// What a server holds at one time.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     kibibytes: usize,
@@ -24,8 +25,8 @@ struct Held {
     tasks: usize,
 }
 
-/// A figure of it, and how much more of it there may be at the end than at the beginning: a part in
-/// a hundred, and so many beside that.
+/// One of these figures, and how much it may grow from the beginning to the end: by `percent` of
+/// what it was, and by `beside` on top of that.
 struct Bound {
     what: &'static str,
     of: fn(&Held) -> usize,
@@ -33,9 +34,8 @@ struct Bound {
     beside: usize,
 }
 
-/// SQLite's writer keeps up to 16 MiB of pages, which it gets as the database grows: in a minute it
-/// has not got all of them. Clients come and go, so that there are not always as many tasks and
-/// descriptors.
+/// SQLite's writer caches up to 16 MiB of pages, and gets them as the database grows: a minute is
+/// too short to get all. Clients come and go, so that the tasks and descriptors vary.
 const BOUNDS: [Bound; 4] = [
     Bound { what: "KiB of memory", of: |held| held.kibibytes, percent: 5, beside: 17 << 10 },
     Bound { what: "descriptors", of: |held| held.descriptors, percent: 30, beside: 8 },
@@ -49,7 +49,7 @@ async fn a_server_under_load_stays_as_it_is() {
     let world = Arc::new(World::make(Site::of_one(&[]).await).await);
     let before = Held::by(&world).await;
     let load = Load::start(&world, 1);
-    // By then it has its caches and its threads.
+    // By then it has filled its caches and started its threads.
     sleep(Duration::from_secs(seconds / 6)).await;
     let mut samples = Vec::new();
     let mut ticks = interval(Duration::from_millis(500));
@@ -70,12 +70,12 @@ async fn a_server_under_load_stays_as_it_is() {
     judge(&world, Vec::new()).await.must_be_right("soak", 1);
 }
 
-/// Errors: more is left of what clients have caused than they may leave.
+/// Waits until the server holds hardly more than before the clients. Errors: it keeps more.
 async fn is_left_as(world: &World, before: Held) -> Result<(), String> {
     let until = Instant::now() + PATIENCE;
     loop {
         let after = Held::by(world).await;
-        // The pool has opened its connections, and the runtime its threads.
+        // The pool may have opened more connections, and the runtime more threads.
         let is_as_before = after.descriptors <= before.descriptors + 8
             && after.tasks <= before.tasks + 4
             && after.threads <= before.threads + 4;
@@ -92,12 +92,12 @@ async fn is_left_as(world: &World, before: Held) -> Result<(), String> {
 }
 
 impl Held {
-    /// By the only node, which runs.
+    /// What the only node holds, which must be running.
     async fn by(world: &World) -> Held {
         let node = &world.site.nodes[0];
-        let process = format!("/proc/{}", node.id().await.expect("it runs"));
+        let process = format!("/proc/{}", node.id().await.expect("the server runs"));
         let status = fs::read_to_string(format!("{process}/status")).unwrap();
-        let answer = Http::new(node.address().expect("it runs")).get("/metrics").await.unwrap();
+        let answer = Http::new(node.address().expect("a server")).get("/metrics").await.unwrap();
         Held {
             kibibytes: number_after(&status, "\nVmRSS:"),
             descriptors: fs::read_dir(format!("{process}/fd")).unwrap().count(),
@@ -113,7 +113,7 @@ fn number_after(text: &str, name: &str) -> usize {
 }
 
 impl Bound {
-    /// Compares the medians of the first and the last third. Errors: it has grown.
+    /// Compares the medians of the first and the last third. Errors: the figure has grown too much.
     fn keeps(&self, samples: &[Held]) -> Result<(), String> {
         let third = samples.len() / 3;
         let median = |part: &[Held]| {
@@ -125,7 +125,7 @@ impl Bound {
         let last = median(&samples[samples.len() - third..]);
         println!("{self}: {first}, then {last}");
         let most = first + first * self.percent / 100 + self.beside;
-        if last <= most { Ok(()) } else { Err(format!("{self}: {first}, then {last}")) }
+        if last <= most { Ok(()) } else { Err(format!("{self} grew: {first} to {last}")) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Clients of Socket.IO: some speak, some hear all there is, one comes and goes.
+//! Clients of Socket.IO: some speak, some receive everything, and guests join and leave.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ struct Connected {
 }
 
 impl Connected {
-    /// To any node, as soon as one lets it in. None: the load ends, or it is refused.
+    /// Connects to any node that lets it in. None: it cannot in time, or something is wrong.
     async fn enter(world: &Arc<World>, actor: &Actor, random: &mut Random) -> Option<Connected> {
         let mut patience = Patience::new(&world.site.truce);
         while patience.lasts() {
@@ -38,7 +38,7 @@ impl Connected {
                     return Some(Connected { world, who, client, pushed: HashMap::new() });
                 }
                 Some(None) => sleep(PAUSE).await,
-                None => world.wrong(format!("{} hangs on connecting", actor.id)),
+                None => world.wrong(format!("{} is not answered on connecting", actor.id)),
             }
             if world.is_wrong() {
                 return None;
@@ -48,7 +48,7 @@ impl Connected {
         None
     }
 
-    /// The answer to a request; none if the connection ends before.
+    /// The answer to a request; none if the connection ends first.
     async fn ask(&mut self, event: &str, body: Value) -> Option<Value> {
         match within(ANSWER, self.client.try_ask(event, body.clone())).await {
             Some(answer) => answer,
@@ -59,14 +59,14 @@ impl Connected {
         }
     }
 
-    /// Notes the messages that have come.
+    /// Records the messages that were pushed so far.
     fn note_pushes(&mut self) {
         while let Some(body) = self.client.take_event("new-message") {
             self.note(&body);
         }
     }
 
-    /// Notes a message that was pushed: the next of its chat.
+    /// Records a message that was pushed, which must be the next of its chat.
     fn note(&mut self, body: &Value) -> Option<Message> {
         let message = self.tell(body)?;
         let before = self.pushed.insert(message.chat.clone(), message.seq);
@@ -87,9 +87,9 @@ impl Connected {
         Some(message)
     }
 
-    /// Notes the messages that have come to a guest who has come after the message `joined`, and
-    /// perhaps left after another. What was said before may come after the answer; what is said
-    /// outside a stay never does.
+    /// Records the messages that were pushed to a guest who has joined after the message `joined`,
+    /// and may have left after the message `left`. Pushes of messages up to `joined` may still come
+    /// after the answer to joining; messages after `left` must never come.
     fn note_stay(&mut self, joined: i64, left: Option<i64>) {
         while let Some(body) = self.client.take_event("new-message") {
             let Some(message) = self.tell(&body) else { return };
@@ -123,7 +123,7 @@ async fn enter(world: &World, address: std::net::SocketAddr, actor: &Actor) -> O
     }
 }
 
-/// Says one thing after the other, each until it is acknowledged, and some once more.
+/// Sends one message after the other, each until it is acknowledged, and some of them twice.
 pub async fn speak(world: Arc<World>, name: &'static str, mut random: Random) {
     let (actor, chats, mut number) = (Actor::named(name), world.chats.shared(), 0);
     let mut connection = None;
@@ -141,14 +141,14 @@ pub async fn speak(world: Arc<World>, name: &'static str, mut random: Random) {
             let again = say(&world, &mut connection, &actor, chat, &text, &mut random).await;
             let Some(again) = again else { return };
             if again != answer {
-                world.wrong(format!("sent again, {answer} was answered {again}"));
+                world.wrong(format!("a message was answered {answer}, and sent again {again}"));
             }
         }
         sleep(Duration::from_millis(random.below(40) as u64)).await;
     }
 }
 
-/// The answer to a message, which is sent until there is one. None: it is refused.
+/// Sends a message until it is answered. None: it is refused, or not answered in time.
 async fn say(
     world: &Arc<World>,
     connection: &mut Option<Connected>,
@@ -176,8 +176,8 @@ async fn say(
     None
 }
 
-/// Hears all there is in these chats until the end, on one connection after the other: it goes
-/// without a word, and sometimes reads slowly.
+/// Receives every message of these chats to the end, on one connection after the other. It drops
+/// its connections without closing them, and sometimes reads slowly.
 pub async fn hear(world: Arc<World>, who: Actor, chats: Vec<String>, mut random: Random) {
     let mut kept: HashMap<_, _> = chats.into_iter().map(|chat| (chat, Vec::new())).collect();
     while !kept.values().all(|messages| is_whole(messages)) {
@@ -198,7 +198,7 @@ fn is_whole(messages: &[Message]) -> bool {
     messages.last().is_some_and(|last| last.text == END)
 }
 
-/// Catches up, then takes what comes, for a while; none if the connection ends before.
+/// Catches up, then receives pushes for a while; none unless it has got the last of each chat.
 async fn listen(
     connected: &mut Connected,
     kept: &mut HashMap<String, Vec<Message>>,
@@ -210,7 +210,7 @@ async fn listen(
     let goes = Instant::now() + between(random, PAUSE, Duration::from_secs(15));
     let slowly = if random.one_in(4) { 50 } else { 0 };
     while !kept.values().all(|messages| is_whole(messages)) {
-        // At the end it stays.
+        // Once the load ends, it stays until it has everything.
         let until = if connected.world.stops() { Instant::now() + PATIENCE } else { goes };
         let event = timeout_at(until, connected.client.try_next_event()).await.ok()??;
         if let ("new-message", body) = (event.0.as_str(), event.1) {
@@ -225,7 +225,7 @@ async fn listen(
                 None if message.seq == known.len() as i64 + 1 => known.push(message),
                 other => {
                     let last = known.len();
-                    let what = format!("{who} knows {last} and was shown {message:?}: {other:?}");
+                    let what = format!("{who} has {last}, and was shown {message:?} for {other:?}");
                     connected.world.wrong(what);
                     return None;
                 }
@@ -238,7 +238,7 @@ async fn listen(
     Some(())
 }
 
-/// Asks for what came meanwhile; none if the connection ends before.
+/// Asks for the messages that came meanwhile; none if the connection ends first.
 async fn catch_up(
     connected: &mut Connected,
     chat: &str,
@@ -257,7 +257,7 @@ async fn catch_up(
         };
         for message in listed.iter().filter_map(Message::read) {
             if message.seq != messages.len() as i64 + 1 {
-                let what = format!("{message:?} was listed after {}", messages.len());
+                let what = format!("{message:?} was listed after seq {}", messages.len());
                 connected.world.wrong(what);
                 return None;
             }
@@ -270,8 +270,9 @@ async fn catch_up(
     }
 }
 
-/// Joins and leaves the open chat. What was acknowledged of that holds, and nothing is heard of
-/// what is said meanwhile. What was not answered may be done later: somebody else goes on then.
+/// Joins and leaves the open chat, over and over. An acknowledged request must hold, and a guest
+/// who has left must be pushed nothing. A request without an answer may take effect later: another
+/// guest goes on then.
 pub async fn come_and_go(world: Arc<World>, mut random: Random) {
     let (mut guests, mut member) = (0, Some(false));
     while !world.stops() && !world.is_wrong() {
@@ -286,8 +287,8 @@ pub async fn come_and_go(world: Arc<World>, mut random: Random) {
     }
 }
 
-/// Until the connection ends, or for a while; `member` is none after a request that may have been
-/// done.
+/// Joins and leaves until the connection ends, or for a while. `member` becomes none when a request
+/// may or may not have taken effect.
 async fn visit(
     connected: &mut Connected,
     member: &mut Option<bool>,
@@ -297,7 +298,7 @@ async fn visit(
     let is_there = is_member(connected, &open).await?;
     if member.is_some_and(|member| member != is_there) {
         let who = &connected.who;
-        connected.world.wrong(format!("{who} was told {member:?} and is {is_there}"));
+        connected.world.wrong(format!("{who}'s membership is {is_there}, not {member:?}"));
     }
     let (mut joins, mut joined) = (!is_there, 0);
     while !connected.world.stops() && !random.one_in(20) {
@@ -324,7 +325,7 @@ async fn visit(
     Some(())
 }
 
-/// None if that is not known.
+/// Whether the user is a member of the chat; none if the server does not say.
 async fn is_member(connected: &mut Connected, chat: &str) -> Option<bool> {
     let answer = connected.ask("list-chats", json!({})).await?;
     let Some(chats) = answer["chats"].as_array() else {

@@ -1,5 +1,5 @@
-//! Servers of the version before are replaced under load, one after the other. `CHINWAG_PREVIOUS`
-//! names its program.
+//! Servers of the previous version are replaced under load, one after the other. `CHINWAG_PREVIOUS`
+//! names the program of the previous version.
 
 use std::env;
 use std::io::{Write, stderr};
@@ -13,15 +13,15 @@ use crate::site::Site;
 use crate::support::services::Services;
 use crate::{Load, SERVICES, judge};
 
-/// How long the versions work beside each other, each time.
+/// How long the load goes on before each replacement, and after the last.
 const BETWEEN: Duration = Duration::from_secs(8);
 
-/// What the servers are to be replaced for, as a variable. None: the test cannot run.
+/// The program of the previous version. None: the test cannot run.
 fn previous() -> Option<String> {
     let program = env::var("CHINWAG_PREVIOUS").ok();
     if program.is_none() {
-        // Not with eprintln: what a test that passes prints is not shown.
-        let line = "The tests of upgrades were SKIPPED: CHINWAG_PREVIOUS names no program\n";
+        // Not with eprintln, as the output of a test that passes is not shown.
+        let line = "The tests of upgrades were SKIPPED: set CHINWAG_PREVIOUS to an older program\n";
         stderr().write_all(line.as_bytes()).unwrap();
     }
     program
