@@ -28,28 +28,32 @@ pub fn ago(duration: Duration) -> Time {
     now().before(duration)
 }
 
-/// The time that what is stored in order is given: the current time, but for a clock that has
-/// jumped ahead by a day or more while the server ran. It is taken to be wrong, as what is stored
-/// once with a time far ahead holds all that follows it there; the time before the jump goes on.
+/// The timestamp for what is stored in order: normally the current time. A clock that has jumped
+/// ahead by a day or more while the server runs is taken to be wrong, and the time from before the
+/// jump goes on: such timestamps never fall, so a single one far in the future would hold all later
+/// ones there.
 pub fn stamp() -> Time {
     let (Time(now), trusted) = (now(), TRUSTED.load(Ordering::Relaxed) + uptime());
     Time(if now - trusted < DAY { now } else { trusted })
 }
 
-/// How often the clock is compared with what has passed since, and by how much it may differ.
+/// How often the clock is compared with the machine's uptime, and how far the two may differ before
+/// the difference counts as a jump.
 const EVERY: Duration = Duration::from_secs(1);
 const SLEW: Duration = Duration::from_millis(500);
 
-/// A jump ahead that is no correction any more, in microseconds.
+/// A jump ahead that is too long to be a correction of the clock, in microseconds.
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
-/// When the machine started, by the clock before it last jumped ahead by a [`DAY`]. Microseconds.
+/// When the machine started, according to the clock as it was before it jumped ahead by a [`DAY`]
+/// or more. Microseconds.
 static TRUSTED: LazyLock<AtomicI64> = LazyLock::new(|| AtomicI64::new(now().0 - uptime()));
 
-/// Told when the clock has jumped.
+/// Wakes the tasks in [`reaches`] when the clock has jumped.
 static JUMPS: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
 
-/// What [`uptime`] reads; elsewhere than on Linux the time that a machine sleeps is a jump.
+/// The clock that [`uptime`] reads. Outside Linux it stops while the machine sleeps, so that waking
+/// up counts as a jump.
 #[cfg(target_os = "linux")]
 const UP: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
@@ -62,7 +66,7 @@ fn uptime() -> i64 {
     time.tv_sec * 1_000_000 + time.tv_nsec / 1000
 }
 
-/// Waits until the clock shows this time, however it comes there.
+/// Waits until the clock shows this time, whether it gets there by running or by being set.
 pub async fn reaches(time: Time) {
     let mut jumps = JUMPS.subscribe();
     loop {
@@ -70,13 +74,13 @@ pub async fn reaches(time: Time) {
         if left.is_zero() {
             return;
         }
-        // Both look at the clock again.
+        // After either, look at the clock again.
         let _ = tokio::time::timeout(left, jumps.changed()).await;
     }
 }
 
-/// Tells tasks that wait for a time when the clock jumps, as when it is set, or when the machine
-/// wakes up; for as long as it is to go on.
+/// Wakes the tasks that wait for a time when the clock jumps because it was set, or when the
+/// machine wakes up. Runs as long as `go_on` returns true.
 pub async fn watch_for_jumps(go_on: impl Fn() -> bool) {
     let slew = SLEW.as_micros() as i64;
     let (mut before, mut woken) = (TRUSTED.load(Ordering::Relaxed), uptime());
@@ -101,13 +105,13 @@ pub async fn watch_for_jumps(go_on: impl Fn() -> bool) {
     }
 }
 
-/// The time that will be after this long.
+/// The time that it will be after this duration.
 pub fn after(duration: Duration) -> Time {
     Time(now().0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
 }
 
 impl Time {
-    /// After all other times; it is not to be written as a date.
+    /// Later than all other times. Do not write it as a date.
     pub const FOREVER: Time = Time(i64::MAX);
 
     /// Reads an RFC 3339 text of any offset; digits after the microseconds are dropped.
@@ -116,8 +120,8 @@ impl Time {
         Some(Time(time.timestamp_micros()))
     }
 
-    /// The last microsecond of what an RFC 3339 text means: with fewer digits than six, all of that
-    /// second, or of the part of it that they name.
+    /// The last microsecond of the span that an RFC 3339 text names. A text with fewer than six
+    /// decimals names a whole second, or the whole tenth, hundredth… of a second.
     pub fn parse_last(text: &str) -> Option<Time> {
         let Time(first) = Time::parse(text)?;
         let decimals = text.split_once('.').map_or("", |(_, decimals)| decimals);
@@ -126,7 +130,7 @@ impl Time {
         Some(Time(first.saturating_add(length - 1)))
     }
 
-    /// The time of a count of microseconds since the Unix epoch.
+    /// The time that is so many microseconds after the Unix epoch.
     pub fn from_micros(micros: i64) -> Time {
         Time(micros)
     }
@@ -136,17 +140,17 @@ impl Time {
         Time(self.0.saturating_add(1))
     }
 
-    /// The time that is so much earlier.
-    /// How long it is from another time to this one; nothing if that is later.
+    /// The duration from another time to this one; zero if the other is later.
     pub fn since(self, other: Time) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(other.0)).unwrap_or_default())
     }
 
+    /// The time that is this much earlier.
     pub fn before(self, duration: Duration) -> Time {
         Time(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// The microseconds from this time to a later one, 0 to an earlier one.
+    /// The microseconds from this time to `later`; 0 if that is in fact earlier.
     pub fn until(self, later: Time) -> u64 {
         u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0)
     }

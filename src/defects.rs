@@ -3,7 +3,7 @@
 use std::env;
 use std::sync::LazyLock;
 
-/// Whether the server is to have this defect: if it was built with the feature `broken`, and
+/// Whether the server has this defect: true if it was built with the feature `broken` and
 /// `CHINWAG_BROKEN` names the defect.
 pub fn has(defect: &str) -> bool {
     static WANTED: LazyLock<Option<String>> = LazyLock::new(|| env::var("CHINWAG_BROKEN").ok());

@@ -1,4 +1,4 @@
-//! What can go wrong, and the code a client sees for it; why a server did not start, and why a
+//! The errors of requests, with the codes that clients see; and why a server did not start, or a
 //! database was not copied.
 
 mod code;
@@ -38,13 +38,14 @@ pub enum Error {
     /// A field is over its limit.
     #[error("{field} is over the limit of {max} {unit}")]
     TooLarge { field: String, max: usize, unit: &'static str },
-    /// Too many of these came in a short time; one more is taken after `retry_after`.
+    /// Too many requests of this kind came in a short time; the next is accepted after
+    /// `retry_after`.
     #[error("too many requests in a short time, try again later")]
     RateLimited { retry_after: Duration },
     /// The server cannot do it now; the same request may succeed later.
     #[error("the server is busy, try again")]
     Unavailable(Option<Arc<sqlx::Error>>),
-    /// There is no place for files, or no room in it.
+    /// The server has no place for files, or no room for more of them.
     #[error("{0}")]
     Unstorable(&'static str),
     /// A defect or a broken store. Its cause is logged and never shown.
@@ -52,7 +53,7 @@ pub enum Error {
     Internal(Option<Arc<sqlx::Error>>),
 }
 
-/// What is missing to act as a user.
+/// Why the connection may not act as a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unproven {
     why: &'static str,
@@ -111,7 +112,7 @@ impl Error {
         Error::NotFound { field: "chat.id", why: "no such chat".into() }
     }
 
-    /// There is no such chat for somebody who is no user.
+    /// There is no such chat for a connection that acts as no user.
     pub fn no_public_chat() -> Error {
         let why = "no public chat has this id; for a private one, create or name a user first";
         Error::NotFound { field: "chat.id", why: why.into() }
@@ -137,7 +138,7 @@ impl Error {
         Error::NotFound { field: "user.id", why: "no such user".into() }
     }
 
-    /// These ids are no users'.
+    /// There are no users with these ids.
     pub fn no_users(ids: &[String]) -> Error {
         let why = format!("no such users: {}", ids.join(", "));
         Error::NotFound { field: "users", why }
@@ -150,7 +151,7 @@ impl Error {
     pub const TOO_MANY_UPLOADS: Error =
         Error::Unstorable("too many files are coming at once, try again");
 
-    /// The actor may see the chat and would have to be a member.
+    /// The actor may see the chat, but only a member may do this.
     pub const NO_MEMBER: Error = Error::Forbidden("only members of the chat may do this");
 
     /// The other user has blocked the actor.
@@ -195,7 +196,7 @@ impl Error {
         }
     }
 
-    /// Why a token was refused, for one that was.
+    /// If a token was refused: why.
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Error::Unauthenticated(unproven) => unproven.reason,
@@ -211,8 +212,8 @@ impl Error {
         }
     }
 
-    /// Logs what has failed that no client has asked for; what fails again for the same cause
-    /// within a second is one more line.
+    /// Logs that something failed that no client had asked for. Repetitions with the same cause
+    /// within a second are logged as one more line.
     pub fn warn(&self, what: &'static str) {
         let (error, cause) = (self.to_string(), self.cause().map(ToString::to_string));
         logs::seldom(format!("{what} {error} {cause:?}"), move |times| {
@@ -225,7 +226,7 @@ impl Error {
         matches!(self.cause(), Some(sqlx::Error::PoolClosed))
     }
 
-    /// What the log should know and the client must not.
+    /// The cause, which is for the log only and must not be sent to a client.
     pub fn cause(&self) -> Option<&sqlx::Error> {
         match self {
             Error::Unavailable(cause) | Error::Internal(cause) => cause.as_deref(),

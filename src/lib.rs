@@ -2,10 +2,10 @@
 //! invitations, teams and direct messages, durable, in one binary with an embedded SQLite file, or
 //! on many nodes over PostgreSQL and Redis.
 //!
-//! Run the binary, or embed the server: it listens as the binary does, and beside that
-//! [`Server::service`] acts for users, [`Server::events`] brings what is committed, and
-//! [`Server::start_with_routes`] takes routes of your own. To the rooms API, JSON-RPC over HTTP,
-//! [`Server::start`] is `Init` and [`Server::shutdown`] is `Finalize`.
+//! Run the binary, or embed the server in your program. An embedded server listens as the binary
+//! does; in addition, [`Server::service`] acts for users, [`Server::events`] returns the events
+//! that are committed, and [`Server::start_with_routes`] adds routes of your own. In the rooms API,
+//! JSON-RPC over HTTP, [`Server::start`] is `Init` and [`Server::shutdown`] is `Finalize`.
 //!
 //! ```
 //! use chinwag::embed::{Event, NewChat, NewMessage, NewUser};
@@ -60,9 +60,9 @@ mod model;
 mod server;
 mod store;
 
-/// The version of axum in which the host writes [routes](Server::start_with_routes) of its own. Of
-/// its features it has `json` and `multipart`; a host that uses others, such as `ws`, asks for
-/// them.
+/// The version of axum in which the host writes [routes](Server::start_with_routes) of its own. Its
+/// features `json` and `multipart` are on; a host that uses others, such as `ws`, turns them on in
+/// its own `Cargo.toml`.
 pub use axum;
 #[doc(hidden)]
 pub use cli::run;
@@ -83,7 +83,7 @@ pub use store::{
     Backup, CopyStep, Export, Imported, ParkedWebhook, ParkedWebhooks, backup, copy, export, import,
 };
 
-/// What README.md shows in Rust compiles.
+/// Makes the Rust examples of README.md compile as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! Log lines that somebody else can cause as often as they like.
+//! Limits how often a log line is repeated that clients or other programs can cause at will.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -6,34 +6,35 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-/// How long one cause is not logged again.
+/// For how long a cause is not logged again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long one is not that may last for hours.
+/// The same for a cause that may last for hours.
 const LONG_PAUSE: Duration = Duration::from_secs(10 * 60);
 
-/// How often each cause has come since it was logged. One that is not here has not come for a
-/// while.
+/// How often each cause has occurred since it was last logged. A cause that has not occurred for a
+/// while is not in the map.
 static UNSAID: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
 
-/// Logs that something has happened: the first time at once, and what comes of the same `cause`
-/// within a second of that as one more line. `line` writes it; it is told how many times it
-/// stands for.
+/// Logs that something has happened: the first time at once; repetitions with the same `cause`
+/// within the next second as one more line. `line` writes the line, and is told how many
+/// occurrences it stands for.
 ///
-/// A cause is the place and the kind of trouble, such as `token expired`. Nothing that a client
-/// can choose freely belongs in it, else every client has lines of its own.
+/// A cause is the place and the kind of trouble, such as `token expired`. Nothing that a client can
+/// choose freely belongs in it, else every client causes lines of its own.
 pub fn seldom(cause: impl Into<String>, line: impl Fn(u64) + Send + 'static) {
     once_in(PAUSE, cause.into(), line);
 }
 
-/// Logs like [`seldom`], for what may last for hours: a line every ten minutes.
+/// Logs like [`seldom`], but at most one line every ten minutes, for causes that may last for
+/// hours.
 pub fn rarely(cause: &'static str, line: impl Fn(u64) + Send + 'static) {
     once_in(LONG_PAUSE, cause.to_owned(), line);
 }
 
 fn once_in(pause: Duration, cause: String, line: impl Fn(u64) + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else {
-        // Nobody could write the rest later.
+        // Without a runtime, nothing could write the second line later.
         return line(1);
     };
     if let Some(unsaid) = unsaid().get_mut(&cause) {
@@ -59,7 +60,7 @@ fn once_in(pause: Duration, cause: String, line: impl Fn(u64) + Send + 'static) 
 struct Paused(String);
 
 impl Paused {
-    /// How often it has come meanwhile.
+    /// How often the cause has occurred meanwhile.
     fn take(&self) -> u64 {
         unsaid().get_mut(&self.0).map_or(0, std::mem::take)
     }

@@ -1,4 +1,5 @@
-//! The `chinwag` program. It is in the library, so that it is compiled together with the server.
+//! The `chinwag` program. Its code is in the library, so that it is compiled together with the
+//! server.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! A running server: started, served, shut down in order.
+//! A running server: how it starts, serves and shuts down, step by step.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ use crate::doors::embed::{Events, Service};
 use crate::doors::http::{self, Bound, Gates, ListenAddress, Listener};
 use crate::error::StartError;
 
-/// How long each step of a shutdown may take: eight of them stay under ten seconds.
+/// How long each step of a shutdown may take: with eight steps, less than ten seconds in all.
 const STEP: Duration = Duration::from_millis(1200);
 
-/// A running server. Dropped without [`shutdown`](Server::shutdown) it goes on serving until its
-/// runtime ends.
+/// A running server. End it with [`shutdown`](Server::shutdown): if it is only dropped, it stops
+/// accepting connections, but its open WebSockets stay until the runtime ends.
 pub struct Server {
     app: Arc<App>,
     doors: Doors,
@@ -31,9 +31,10 @@ impl Server {
     /// Opens the database, makes and migrates it if need be, and serves.
     ///
     /// # Errors
-    /// The address cannot be bound, the database cannot be opened, or the server can be reached
-    /// from other machines and `config.access` is not set, nobody could ever connect, a secret, a
-    /// file of keys, an origin or a name cannot be used, or a limit is zero that must not be.
+    /// An address cannot be bound; the database cannot be opened; other machines can reach the
+    /// server and `config.access` is not set; with these settings nobody could ever connect; a
+    /// secret, a file of keys, an origin or a host name cannot be used; or a limit is zero that
+    /// must not be.
     pub async fn start(config: Config) -> Result<Server, StartError> {
         Server::start_with_routes(config, |_| Router::new()).await
     }
@@ -41,11 +42,11 @@ impl Server {
     /// Starts as [`start`](Server::start) does, with routes of the host's own: `routes` makes them,
     /// and gets the [service](Server::service) that they may use.
     ///
-    /// A request goes to the host's routes if no path of the server's own fits: on a conflict the
-    /// server's own wins. They stand behind the same gates as these: the origins and hosts that
-    /// may ask, the largest body, the timeouts. They do not see credentials checked: who may use
-    /// them is the host's to say. Choose no paths below `/api/`, where every failure is answered
-    /// in the form of the REST API.
+    /// A request goes to the host's routes only if it matches no route of the server: if both have
+    /// the same path, the server's route wins. The same gates stand before both: the allowed
+    /// origins and hosts, the largest body, the timeouts. The server checks no credentials for the
+    /// host's routes: the host decides who may use them. Choose no paths below `/api/`, where every
+    /// failure is answered in the form of the REST API.
     ///
     /// ```
     /// use chinwag::axum::{Router, extract::State, routing::get};
@@ -89,8 +90,7 @@ impl Server {
         opened.serve(routes).await
     }
 
-    /// Looks at the settings as [`start`](Server::start) does before it opens a port or the
-    /// database.
+    /// Checks the settings as [`start`](Server::start) does, and opens no port and no database.
     ///
     /// # Errors
     /// Those of [`start`](Server::start) that do not come from the port or the database.
@@ -98,7 +98,8 @@ impl Server {
         check(config).await.map(drop)
     }
 
-    /// Acts for users without a socket, as a program with the API key does.
+    /// Returns the service, which acts for users without a socket, as a program with the API key
+    /// does.
     ///
     /// ```
     /// # use chinwag::{Config, Server};
@@ -135,8 +136,8 @@ impl Server {
         self.doors.service()
     }
 
-    /// What is committed from now on, in the order of the commits. Each call makes a listener of
-    /// its own.
+    /// Returns the events that are committed from now on, in the order of the commits. Each call
+    /// makes a listener of its own.
     ///
     /// ```
     /// # use chinwag::{Config, Server};
@@ -176,7 +177,7 @@ impl Server {
         self.listener.addresses()[0]
     }
 
-    /// All of them.
+    /// All addresses served.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.listener.addresses()
     }
@@ -191,20 +192,20 @@ impl Server {
         self.app.access()
     }
 
-    /// Reads again what is read from files: the public keys of `--jwt-jwks`. What cannot be used
-    /// leaves them as they are.
+    /// Reads the public keys of `--jwt-jwks` from their file again. If the file cannot be used, the
+    /// server keeps the keys that it has.
     pub async fn reload(&self) {
         self.app.reload().await;
     }
 
-    /// Until the server cannot go on, as its database file was deleted or replaced: it stores
-    /// nothing any more, and is to be [shut down](Server::shutdown).
+    /// Waits until the server cannot go on because its database file was deleted or replaced. From
+    /// then on it stores nothing; [shut it down](Server::shutdown).
     pub async fn database_lost(&self) {
         self.app.database_lost().await;
     }
 
-    /// Stops accepting, answers what was asked, closes the sockets, writes what was queued and
-    /// closes the database, in less than ten seconds.
+    /// Stops accepting connections, answers the requests already taken, closes the sockets, writes
+    /// what is queued and closes the database, in less than ten seconds.
     pub async fn shutdown(self) {
         self.shut_down().await;
     }
@@ -222,10 +223,10 @@ impl Server {
     }
 }
 
-/// A server that has its ports and its database, and serves nobody yet.
+/// A server that has opened its ports and its database, but does not serve yet.
 ///
-/// What starts and ends a server is behind a `BoxFuture`: so it is compiled with this crate, and
-/// not once more with each program that uses it, as the body of an `async fn` is.
+/// The functions that start and end a server return boxed futures, so that their code is compiled
+/// once, with this crate. The body of an `async fn` is compiled again in each program that uses it.
 struct Opened {
     config: Config,
     app: Arc<App>,
@@ -239,7 +240,8 @@ impl Opened {
     fn of(config: Config) -> LocalBoxFuture<'static, Result<Opened, StartError>> {
         Box::pin(async move {
             let Checked { listen, gates, prepared } = check(&config).await?;
-            // Before the database is touched; connections are refused until it is ready.
+            // Bind the ports before touching the database. Until that is ready, connections are
+            // refused.
             let chat = bind(&listen)?;
             let metrics = config.metrics_listen.map(|address| bind(&[address.into()]));
             let metrics = metrics.transpose()?;
@@ -269,7 +271,7 @@ impl Opened {
     }
 }
 
-/// What the settings say, once they are known to be good.
+/// The settings after they have been checked.
 struct Checked {
     listen: Vec<ListenAddress>,
     gates: Gates,
@@ -296,7 +298,7 @@ async fn check(config: &Config) -> Result<Checked, StartError> {
     Ok(Checked { listen, gates, prepared })
 }
 
-/// Errors: a name that leads nowhere, or no name at all.
+/// Looks up the addresses to listen on. Errors: a name has no address, or there are no names.
 async fn look_up(names: &[String]) -> Result<Vec<ListenAddress>, StartError> {
     let mut listen = Vec::new();
     for name in names {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Writes the codes; what is said of each, clients read in the contract.
+/// Defines the codes. The contract shows clients what is said of each.
 macro_rules! codes {
     ($($(#[$says:meta])* $code:ident $text:literal;)*) => {
         /// The public code of an error, the same on all doors.
@@ -17,7 +17,7 @@ macro_rules! codes {
             /// All codes.
             pub const ALL: &[Code] = &[$(Code::$code),*];
 
-            /// As clients see it.
+            /// The text that clients see.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Code::$code => $text,)*

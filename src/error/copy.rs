@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use crate::config::Url;
 
-/// Why a database was not backed up or copied, or what it keeps aside could not be read.
+/// Why a database was not backed up, copied, exported or imported, or why another command could not
+/// use it.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// A database of this kind cannot be asked for here.
+    /// The command does not work with this kind of database.
     #[error("{url}: {why}")]
     Unfit { url: Url, why: &'static str },
     #[error("{url}: {source}")]
@@ -50,13 +51,13 @@ pub enum CopyError {
     Differs { url: Url, tables: String },
     #[error("there is no chat or user of this id; list-chats and list-users show the ids")]
     NothingToExport,
-    /// Nothing of the export is in the database.
+    /// The import was undone: nothing of the export is in the database.
     #[error("{}, line {lines}: {why}; nothing was imported", file.display())]
     Unimportable { file: PathBuf, lines: String, why: String },
 }
 
 impl CopyError {
-    /// Makes an error of one that this database gave.
+    /// Returns a function that turns an error of this database into a `CopyError`.
     pub(crate) fn of(url: &Url) -> impl Fn(sqlx::Error) -> CopyError + use<> {
         let url = url.clone();
         move |source| CopyError::Database { url: url.clone(), source }

@@ -1,4 +1,4 @@
-//! What stands against a start.
+//! Why a server does not start.
 
 use std::path::PathBuf;
 
@@ -71,7 +71,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Says what the database has said, and not what a client would be told.
+    /// Shows the database's own message, not the message that a client would get.
     pub(crate) fn store(config: &Config, error: impl Into<Error>) -> StartError {
         let error = error.into();
         let source = match error.cause() {
