@@ -1,5 +1,6 @@
-//! Which addresses the webhook may have: none of this machine or a private network, unless that is
-//! wanted. The name is looked up for each connection, and what is checked is what is connected to.
+//! Which addresses the webhook may call. Addresses of this machine and of private networks are
+//! refused unless `--webhook-private` allows them. The name is resolved for each connection, so
+//! that the address which was checked is the one that is connected to.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,10 +12,10 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::net::lookup_host;
 use tower::Service;
 
-/// Looks up names, and leaves out the addresses that are not public.
+/// Resolves names, and drops the addresses that are not public.
 #[derive(Clone)]
 pub struct Resolver {
-    /// Whether none is left out.
+    /// Whether private addresses are kept, too.
     pub private: bool,
 }
 
@@ -53,13 +54,13 @@ pub fn is_public(address: IpAddr) -> bool {
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
     let is_reserved = match (first, second, third) {
-        // "This" network; what is reserved for later, and the broadcast address.
+        // "This" network, the addresses reserved for later use, and the broadcast address.
         (0 | 240.., ..) => true,
-        // Of providers, behind their NAT.
+        // Shared addresses, which providers use behind their NAT.
         (100, 64..=127, _) => true,
-        // Of protocols.
+        // Reserved for protocols.
         (192, 0, 0) => true,
-        // For measurements.
+        // For benchmarks of networks.
         (198, 18 | 19, _) => true,
         _ => false,
     };
@@ -77,13 +78,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match address.segments() {
-        // An address of IPv4: mapped, behind NAT64, of 6to4.
+        // An embedded IPv4 address: mapped, behind NAT64, or of 6to4.
         [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
         [0x2002, high, low, ..] => embedded(high, low),
-        // Of protocols, Teredo among them; for documentation.
+        // Reserved for protocols, Teredo among them, and for documentation.
         [0x2001, 0..0x200 | 0xdb8, ..] => false,
-        // All that is given out is in 2000::/3.
+        // All public addresses that have been assigned are in 2000::/3.
         [first, ..] => first >> 13 == 1,
     }
 }

@@ -15,27 +15,27 @@ use super::trouble::Trouble;
 use crate::error::StartError;
 use crate::store::Unlogged;
 
-/// How many partitions the topic gets if it is made here: so many consumers can share it.
+/// How many partitions the topic gets if it is created here. As many consumers can share it.
 const PARTITIONS: i32 = 12;
 
-/// The largest record that the topic takes if it is made here. With the default limits an event
-/// may have a little more than the 1 MiB that brokers take by default.
+/// The largest record, in bytes, that the topic accepts if it is created here. With the default
+/// limits an event may be a little larger than 1 MiB, which is what brokers accept by default.
 const MAX_RECORD: &str = "4194304";
 
 /// How many bytes of records go into one batch. A larger record is a batch of its own.
 const BATCH_SIZE: usize = 250_000;
 
-/// How long the brokers may take to say that the topic is there.
+/// How long the brokers may take to confirm that the topic exists.
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where the log goes.
+/// The topic of the log, and the settings to reach its brokers.
 pub struct Topic {
     name: String,
     client: ClientConfig,
 }
 
 impl Topic {
-    /// The topic of this name on these brokers, which need not be there yet.
+    /// The topic of this name on these brokers. It need not exist yet: nothing is connected here.
     pub fn new(brokers: &str, name: &str) -> Result<Topic, StartError> {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", brokers).set("client.id", "chinwag");
@@ -43,27 +43,28 @@ impl Topic {
         Ok(Topic { name: name.to_owned(), client })
     }
 
-    /// Makes the topic if need be, and a producer for it.
+    /// Creates the topic if it does not exist, and a producer for it.
     pub(super) async fn open(&self) -> Result<Producer, Trouble> {
         self.create().await?;
         let mut settings = self.client.clone();
         settings
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            // A record that were given up could be overtaken by the next of its chat.
+            // Never give up a record: the next one of its chat would be written before it.
             .set("message.timeout.ms", "0")
-            // If a broker refuses a record, those after it fail, too. One that were on its way
-            // would not: of a producer that is new to it a broker takes any record as the first.
+            // If a broker refuses a record, the records after it fail, too. A record that is
+            // already on its way would not fail: a broker accepts any record as the first of a
+            // producer that is new to it. So only one request is on its way at a time.
             .set("enable.gapless.guarantee", "true")
             .set("max.in.flight.requests.per.connection", "1")
-            // How large is too large, the topic says.
+            // The topic decides which records are too large.
             .set("message.max.bytes", "1000000000")
             .set("compression.type", "lz4")
-            // Brokers and topics bound batches and not records.
+            // Brokers and topics limit the size of batches, not of records.
             .set("batch.size", BATCH_SIZE.to_string())
-            // What is there is handed over at once: there is little more to wait for.
+            // Send what is queued at once: waiting longer would add little to a batch.
             .set("linger.ms", "1")
-            // What producers in Java choose for the same key.
+            // For the same key, producers in Java choose the same partition.
             .set("partitioner", "murmur2_random");
         let producer = settings.create_with_context(Quiet).map_err(trouble)?;
         Ok(Producer { topic: self.name.clone(), producer: Some(producer) })
@@ -75,12 +76,13 @@ impl Topic {
             .set("max.message.bytes", MAX_RECORD);
         let options = AdminOptions::new().request_timeout(Some(TOPIC_TIMEOUT));
         let created = admin.create_topics(&[topic], &options).await;
-        // Its end takes a while and would block.
+        // Dropping the client takes a while and would block.
         std::thread::spawn(move || drop(admin));
         match created.map_err(trouble)?.pop() {
             Some(Ok(_)) => tracing::info!(topic = self.name, "made the topic of the event log"),
             None | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {}
-            // A user who may not make a topic may still write to one; if there is none, that fails.
+            // A user who may not create a topic may still write to an existing one. If there is
+            // none, writing fails.
             Some(Err((_, code))) => {
                 tracing::debug!(%code, topic = self.name, "could not make the topic");
             }
@@ -89,15 +91,15 @@ impl Topic {
     }
 }
 
-/// What writes to the topic. Dropped, it gives up what it has not written.
+/// Writes to the topic. When it is dropped, it discards what it has not written.
 pub(super) struct Producer {
     topic: String,
     producer: Option<FutureProducer<Quiet>>,
 }
 
 impl Producer {
-    /// Writes events, and adds to `written` the id of each once all replicas in sync have it.
-    /// Errors: some may not be written; then the producer is of no use any more.
+    /// Writes events, and adds the id of each to `written` once all in-sync replicas have it.
+    /// Errors: some events may not be written, and the producer cannot be used any more.
     pub async fn write(&self, events: &[Unlogged], written: &mut Vec<i64>) -> Result<(), Trouble> {
         let mut deliveries = FuturesUnordered::new();
         for event in events {
@@ -115,14 +117,14 @@ impl Producer {
                 }
             }
             if is_large {
-                // The topic may refuse it: nothing is to overtake it then.
+                // The topic may refuse this record, and no other record may overtake it.
                 finish(&mut deliveries, written).await?;
             }
         }
         finish(&mut deliveries, written).await
     }
 
-    /// Hands an event over; the future returns its id once it is written.
+    /// Passes an event to the Kafka client; the future returns its id once it is written.
     fn send(
         &self,
         event: &Unlogged,
@@ -142,7 +144,8 @@ impl Producer {
     }
 }
 
-/// Waits until all that was sent is delivered or refused, and adds what is delivered to `written`.
+/// Waits until each event that was sent is delivered or refused, and adds the ids of the delivered
+/// ones to `written`.
 async fn finish(
     deliveries: &mut FuturesUnordered<impl Future<Output = Result<i64, Trouble>>>,
     written: &mut Vec<i64>,
@@ -160,13 +163,13 @@ async fn finish(
 impl Drop for Producer {
     fn drop(&mut self) {
         let producer = self.producer.take();
-        // Its end takes a while and would block.
+        // Dropping the producer takes a while and would block.
         std::thread::spawn(move || drop(producer));
     }
 }
 
-/// The client tells of every attempt to reach a broker: too much to be a warning. What comes of
-/// it is told where the log is written.
+/// Logs what the Kafka client says at level debug: it reports every attempt to reach a broker,
+/// which is too much for warnings. The task that writes the log warns when writing fails.
 struct Quiet;
 
 impl ClientContext for Quiet {
@@ -179,7 +182,7 @@ impl ClientContext for Quiet {
     }
 }
 
-/// What records are spread over the partitions by: the id of the chat or the user.
+/// The key by which records are assigned to partitions: the id of the chat or the user.
 fn key(stream: &str) -> &str {
     stream.split_once('/').map_or(stream, |(_, id)| id)
 }

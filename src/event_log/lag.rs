@@ -14,7 +14,7 @@ pub(super) async fn measure(backlog: Backlog) -> Infallible {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        // So that it is there before the first is written.
+        // So that the counter exists before the first event is written.
         metrics::counter!("chinwag_event_log_written_total").increment(0);
         match backlog.find_log_lag().await {
             Ok(lag) => {

@@ -1,11 +1,12 @@
-//! The log of committed events, which goes to Kafka, and the way to a webhook. It owns what a
-//! record is, when it is written to the log and by which node, and how the webhook is called; it
-//! knows nothing of what an event means. `docs/events.md` is its contract with its readers.
+//! The log of committed events, which goes to Kafka, and the calls of a webhook. This module owns
+//! the form of a record, when it is written to the log and by which node, and how the webhook is
+//! called; it does not know what an event means. `docs/events.md` is the contract with the log's
+//! readers.
 //!
-//! What the log promises: every event that was committed is written, those of a stream in their
-//! order. An event may be written again; after its first time nothing that follows it is missing.
-//! The events wait in the database, so that neither a crash nor an outage loses one, no request
-//! waits for Kafka, and no more than a batch is in memory.
+//! What the log promises: every committed event is written, and the events of a stream in their
+//! order. Events may be written again; then they come again in their order from some event on, with
+//! none left out. The events wait in the database, so that neither a crash nor an outage loses one,
+//! no request waits for Kafka, and no more than a batch is in memory.
 
 mod addresses;
 #[cfg(feature = "kafka")]
@@ -33,8 +34,8 @@ pub use record::record;
 pub use webhook::{Endpoint, Undelivered};
 use writing::Writing;
 
-/// Finds out from the settings where the log goes, if there is to be one. Errors: brokers or a
-/// topic that cannot be; a program that was built without Kafka.
+/// Reads from the settings where the log goes; `None` if there is to be no log. Errors: the brokers
+/// or the topic are malformed, or the program was built without Kafka.
 pub fn topic(config: &Config) -> Result<Option<Topic>, StartError> {
     let Some(brokers) = &config.kafka_brokers else {
         return Ok(None);
@@ -60,7 +61,7 @@ fn is_topic(text: &str) -> bool {
     (1..=249).contains(&text.len()) && text.chars().all(may_be) && text != "." && text != ".."
 }
 
-/// A log that is being written, unless another node does it.
+/// The writer of the log. It only waits while another node writes.
 pub struct EventLog {
     closing: CancellationToken,
     tasks: TaskTracker,
@@ -68,7 +69,7 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// Starts writing what is kept for the log.
+    /// Starts to write the events that are stored for the log.
     pub fn start(topic: Topic, backlog: Backlog) -> EventLog {
         let closing = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -79,8 +80,8 @@ impl EventLog {
         EventLog { closing, tasks, writing }
     }
 
-    /// Writes what there still is to write, as long as that takes no longer than `deadline`. The
-    /// rest is written after the next start.
+    /// Writes the events that remain, for at most `deadline`. Whatever is left is written after the
+    /// next start.
     pub async fn close(&self, deadline: Duration) {
         self.closing.cancel();
         if tokio::time::timeout(deadline, self.tasks.wait()).await.is_err() {

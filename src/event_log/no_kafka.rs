@@ -1,10 +1,10 @@
-//! In place of Kafka, in a program that was built without it.
+//! Takes the place of `kafka.rs` in a program that was built without Kafka.
 
 use super::trouble::Trouble;
 use crate::error::StartError;
 use crate::store::Unlogged;
 
-/// There is none.
+/// Has no values: `new` always fails.
 pub enum Topic {}
 
 impl Topic {

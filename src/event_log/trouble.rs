@@ -1,13 +1,13 @@
-//! What stands against writing the log.
+//! Why the log cannot be written.
 
 use std::time::Duration;
 
 use crate::error::Error;
 
-/// For how long Kafka may take nothing until another node has a try.
+/// If Kafka accepts nothing for so long, this node gives up the lock, and another node may try.
 pub(super) const KAFKA_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why the log could not be written on.
+/// Why the writing of the log was interrupted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     #[error("the database: {}", .0.cause().map_or_else(|| .0.to_string(), ToString::to_string))]

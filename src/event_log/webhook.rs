@@ -1,4 +1,4 @@
-//! The webhook: where it is, how what it gets is signed, and one call of it.
+//! The webhook: its address, the signature of its records, and a single call of it.
 
 use std::error::Error;
 use std::iter;
@@ -24,14 +24,15 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::StartError;
 
-/// How much of an answer's body is read, so that its connection can be used again.
+/// How many bytes of an answer's body are read, so that its connection can be used again.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// How long a connection may be idle: less than the receiver lets it be. What is sent on one that
-/// is just being closed counts as a failed try; Node.js closes after 5 s, and others do not sooner.
+/// How long an idle connection is kept. This must be shorter than the receiver keeps it: a record
+/// that is sent while the receiver closes the connection counts as a failed try. Node.js closes
+/// after 5 s, and other servers do not close sooner.
 const MAX_IDLE: Duration = Duration::from_secs(4);
 
-/// Where events are sent to.
+/// The receiver of the events, and what is needed to call it.
 pub struct Endpoint {
     uri: Uri,
     key: Hmac<Sha256>,
@@ -58,8 +59,8 @@ pub enum Undelivered {
 }
 
 impl Endpoint {
-    /// Finds out from the settings where the events are to be sent to, if anywhere. Errors: a URL
-    /// or a secret that cannot be; an address that is not public.
+    /// Reads from the settings where events are sent; `None` if nowhere. Errors: the URL or the
+    /// secret is malformed, or the address is not public.
     pub fn of(config: &Config) -> Result<Option<Endpoint>, StartError> {
         let Some(url) = &config.webhook_url else {
             return Ok(None);
@@ -103,8 +104,8 @@ impl Endpoint {
         Ok(Some(Endpoint { uri, key, timeout: config.limits.webhook_timeout, client, bodies }))
     }
 
-    /// Sends a record once; `id` says which. It is delivered if the answer is 2xx, whatever becomes
-    /// of its body; redirects are not followed.
+    /// Sends a record once, with `id` as its id. It is delivered if the answer is 2xx, even if the
+    /// answer's body cannot be read. Redirects are not followed.
     pub async fn send(&self, id: Uuid, record: String) -> Result<(), Undelivered> {
         let sending = timeout(self.timeout, self.exchange(id, record));
         sending.await.unwrap_or(Err(Undelivered::TimedOut(self.timeout)))
@@ -133,20 +134,20 @@ impl Endpoint {
         }
     }
 
-    /// What an answer says is not needed, and nobody waits for it. But if it is not read, its
-    /// connection cannot be used again.
+    /// Reads a body in a task of its own, so that nobody waits for it. Its text is not needed, but
+    /// the connection of an unread body cannot be used again.
     fn read_body(&self, body: Body) {
         if let Ok(permit) = self.bodies.clone().try_acquire_owned() {
             let reading = timeout(self.timeout, to_bytes(body, MAX_ANSWER));
             tokio::spawn(async move {
                 let _permit = permit;
-                // A body that is longer, slow or broken costs the connection and nothing else.
+                // If the body is too long, slow or broken, only the connection is lost.
                 let _ = reading.await;
             });
         }
     }
 
-    /// As the Standard Webhooks specification has it.
+    /// The signature, as the Standard Webhooks specification defines it.
     fn signature(&self, id: Uuid, timestamp: i64, record: &str) -> String {
         let mut mac = self.key.clone();
         mac.update(format!("{id}.{timestamp}.").as_bytes());
@@ -155,7 +156,7 @@ impl Endpoint {
     }
 }
 
-/// The key in a secret; `None` if it is not written as one.
+/// Decodes the key of a secret; `None` if the secret is malformed.
 fn read_secret(text: &str) -> Option<Vec<u8>> {
     let key = BASE64.decode(text.strip_prefix("whsec_")?.as_bytes()).ok()?;
     (24..=64).contains(&key.len()).then_some(key)

@@ -13,16 +13,17 @@ use crate::store::{Backlog, OutboxLock, Unlogged};
 /// The most events of one batch.
 const MAX_BATCH: i64 = 4000;
 
-/// The most characters of JSON of one batch, but for its first event.
+/// The most characters of JSON in one batch; only its first event may be longer.
 const MAX_BATCH_LENGTH: i64 = 4 << 20;
 
-/// How long an event of another node may wait to be seen; one of this node is seen at once.
+/// How long it may take to notice an event of another node. An event of this node is noticed at
+/// once.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// When there is another try after trouble, and after more of it.
+/// The pause before the first retry after trouble, and before each further retry.
 const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
-/// How often a node asks whether it still holds the lock while it waits for Kafka.
+/// How often a node checks that it still holds the lock while it waits for Kafka.
 const CHECK_LOCK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Writing {
@@ -36,7 +37,7 @@ impl Writing {
     pub async fn run(self) {
         let mut failing = false;
         while let Err(trouble) = self.write_on(&mut failing).await {
-            // Once, and not at each try: an outage may be long.
+            // Warn once and not at each retry: an outage may be long.
             if !failing {
                 tracing::warn!(%trouble, "the event log cannot be written; trying again");
             }
@@ -48,8 +49,8 @@ impl Writing {
         }
     }
 
-    /// Writes until the log is closed and complete. After trouble everything begins anew, with
-    /// the first event that is not marked as written.
+    /// Writes until the log is closed and complete. After an error, `run` calls this again, and it
+    /// begins with the first event that is not marked as written.
     async fn write_on(&self, failing: &mut bool) -> Result<(), Trouble> {
         let Some(lock) = self.closing.run_until_cancelled(self.backlog.lock_log()).await else {
             return Ok(());
@@ -95,7 +96,7 @@ impl Writing {
                 }
             }
         };
-        // Even if others are not: they would only come again.
+        // Mark these even if others have failed: they would only be written again.
         self.backlog.mark_logged(&written).await?;
         metrics::counter!("chinwag_event_log_written_total").increment(written.len() as u64);
         result
