@@ -7,14 +7,14 @@ use crate::config::{Limits, Secret};
 use crate::model::Message;
 
 const MIN_PASSWORD: usize = 10;
-/// More is no safer, and takes time to hash.
+/// A longer password is no safer, and takes longer to hash.
 const MAX_PASSWORD: usize = 1024;
 const MAX_EMAIL: usize = 254;
 const MAX_PHONE_NUMBER: usize = 32;
 
 bounded_text!(
-    /// An address for mail: something, an `@` and something more, without spaces; at most 254
-    /// characters. Two that [fold](super::fold) to the same are one.
+    /// An email address: one `@` with text before and after it, without spaces; at most 254
+    /// characters. Addresses that [fold](super::fold) to the same text are the same.
     Email,
     |text, _| {
         at_most_chars(text, MAX_EMAIL)?;
@@ -29,7 +29,7 @@ bounded_text!(
     }
 );
 bounded_text!(
-    /// A phone number: digits, with a `+` before them perhaps; at most 32 characters.
+    /// A phone number: digits, optionally with a `+` before them; at most 32 characters.
     PhoneNumber,
     |text, _| {
         at_most_chars(text, MAX_PHONE_NUMBER)?;
@@ -41,7 +41,7 @@ bounded_text!(
     }
 );
 
-/// A password as its user says it; it is kept as an Argon2id hash only.
+/// A password in plain text; only its Argon2id hash is stored.
 #[derive(Debug)]
 pub struct Password(Secret);
 
@@ -55,7 +55,7 @@ impl Password {
         }
     }
 
-    /// What someone says to log in; a password of no right form is a wrong one.
+    /// A password that is given to log in. It is not checked: a malformed one is simply wrong.
     pub fn attempt(text: &str) -> Password {
         Password(Secret::from(text))
     }
@@ -66,7 +66,7 @@ impl Password {
     }
 }
 
-/// What a client says to sign up, besides the password.
+/// What a client sends to sign up, besides the password.
 #[derive(Debug)]
 pub struct NewAccount {
     pub username: Handle,
@@ -76,7 +76,7 @@ pub struct NewAccount {
     pub phone_number: Option<PhoneNumber>,
 }
 
-/// A key of a user: what they sign their tokens with.
+/// A key of a user, with which the user signs tokens.
 #[derive(sqlx_macros::FromRow)]
 pub struct TokenKey {
     pub secret_access_key: String,
@@ -84,10 +84,10 @@ pub struct TokenKey {
     pub expires_at: Time,
 }
 
-/// A token as its user gets it, once.
+/// A token as it is shown to its user, once.
 #[derive(Debug)]
 pub struct Token {
-    /// 52 characters of base32, as the next two.
+    /// 52 characters of base32, like the next two fields.
     pub access_key_id: String,
     pub secret_access_key: Secret,
     pub refresh_token: Secret,
@@ -100,7 +100,7 @@ pub struct Token {
     pub modified_at: Time,
 }
 
-/// A message between two.
+/// A message between two users.
 #[derive(Debug)]
 pub struct DirectMessage {
     pub message: Message,
@@ -108,10 +108,10 @@ pub struct DirectMessage {
     pub recipient: Username,
 }
 
-/// A direct chat as one of its two users sees it in the list of theirs.
+/// A direct chat as it is shown in the list of one of its two users.
 #[derive(Debug)]
 pub struct Thread {
-    /// The other one.
+    /// The other user.
     pub with: Username,
     /// Who sent the latest message.
     pub author: Username,

@@ -1,10 +1,10 @@
-//! What a text must be to become one of the model's: the checks, and the types that are made by
-//! them.
+//! Bounded texts: the checks that a text must pass, and the macro that makes a type of checked
+//! texts.
 
 use super::letters::{find_invisible, is_visible};
 use crate::error::Error;
 
-/// Why a text was refused. The reader, which knows the field's path, makes an [`Error`] of it.
+/// Why a text was refused. The reader knows the path of the field, and makes an [`Error`] of this.
 #[derive(Debug)]
 pub enum Problem {
     Invalid(&'static str),
@@ -19,7 +19,7 @@ impl Problem {
     const NOTHING: Problem = Problem::Invalid("must have something visible");
     const NUL: Problem = Problem::Invalid("must not contain the NUL character");
 
-    /// The error of a request whose text at `path` it was.
+    /// The error of a request that has this text at `path`.
     pub fn at(self, path: &str) -> Error {
         match self {
             Problem::Invalid(why) => Error::invalid(path, why),
@@ -32,7 +32,7 @@ impl Problem {
 
 /// Refuses a text of more than `max` characters.
 pub(super) fn at_most_chars(text: &str, max: usize) -> Result<(), Problem> {
-    // A text has no more characters than bytes, so that most are not counted at all.
+    // A text has at most as many characters as bytes, so most texts need not be counted.
     if text.len() > max && text.chars().count() > max {
         let unit = "characters";
         return Err(Problem::TooLarge { max, unit });
@@ -55,7 +55,7 @@ pub(super) fn no_nul(text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Refuses what no id or name may be: blank, or with control characters.
+/// Refuses a text that is blank or has control characters: no id or name may be so.
 pub(super) fn printable(text: &str) -> Result<(), Problem> {
     if text.trim().is_empty() {
         return Err(Problem::BLANK);
@@ -70,7 +70,7 @@ pub(super) fn no_control(text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Refuses a text that others could not see, or not as it is.
+/// Refuses a text that others cannot see, or that is shown to them differently.
 pub(super) fn seen(text: &str) -> Result<(), Problem> {
     printable(text)?;
     if find_invisible(text).is_some() {

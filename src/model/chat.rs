@@ -33,13 +33,13 @@ pub struct Chat {
     /// The number of the latest change to a message, 0 while there is none.
     #[serde(default)]
     pub last_change: i64,
-    /// What clients keep of it.
+    /// Data that clients keep with the chat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Data>,
-    /// Whether moderators alone may send.
+    /// Whether only moderators may send.
     #[serde(default, skip_serializing_if = "is_false")]
     pub frozen: bool,
-    /// In how many seconds a member may send once; 0 for any number of times.
+    /// How many seconds a member must wait between two messages; 0 if there is no wait.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub slow_mode: i64,
     /// Whether members see only what was sent since they joined.
@@ -48,14 +48,16 @@ pub struct Chat {
     /// For how many days messages are kept; 0 for as long as the server keeps them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retention_days: i64,
-    /// How many users are in it now. The store does not know: 0 until the domain says so.
+    /// How many users are in the room now. The store does not know this and leaves 0; the domain
+    /// fills it in.
     pub participants: usize,
     pub created_at: Time,
     pub modified_at: Time,
 }
 
 impl Chat {
-    /// How many members a chat names: 1,000 and its creator. A public one may have more.
+    /// How many members `users` has at most: 1,000 and the creator. A public chat may have more
+    /// members.
     pub const MAX_USERS: i64 = 1001;
 
     /// About how many bytes it takes on the wire.
@@ -95,18 +97,18 @@ impl Chat {
     }
 }
 
-/// What a client says of a chat that it wants made.
+/// What a client sends to create a chat.
 #[derive(Debug)]
 pub struct NewChat {
     pub name: Name,
     pub description: Option<Description>,
     pub private: bool,
     pub team_id: Option<TeamId>,
-    /// Sent again by the same user, it means the chat that is there.
+    /// If the same user sends it again, no chat is made, and the earlier one is returned.
     pub client_id: Option<ClientId>,
 }
 
-/// What a client wants changed of a chat; what is absent stays.
+/// What a client wants to change about a chat; absent fields stay as they are.
 #[derive(Debug)]
 pub struct ChatChange {
     pub name: Option<Name>,
@@ -114,7 +116,7 @@ pub struct ChatChange {
     pub private: Option<bool>,
     pub data: Option<Data>,
     pub frozen: Option<bool>,
-    /// In seconds; 0 ends it.
+    /// In seconds; 0 turns it off.
     pub slow_mode: Option<i64>,
     pub since_joining: Option<bool>,
     /// 0 for as long as the server keeps messages.
@@ -129,7 +131,7 @@ fn is_zero(count: &i64) -> bool {
     *count == 0
 }
 
-/// A chat as a user has it.
+/// A chat, with the membership of the user who sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListedChat {
     pub chat: Chat,
@@ -137,14 +139,14 @@ pub struct ListedChat {
     pub membership: Option<Membership>,
 }
 
-/// A chat that a user has asked for.
+/// The answer to a request for a new chat.
 pub struct MadeChat {
     pub listed: ListedChat,
-    /// Whether it is new, and not one that was made before under the same `client_id`.
+    /// Whether the chat is new. If not, it was made before under the same `client_id`.
     pub fresh: bool,
 }
 
-/// What a member has of a chat for themself.
+/// A member's own state of a chat: role, counts and marks.
 #[derive(Clone, Copy, Debug, sqlx_macros::FromRow, Serialize, Deserialize)]
 pub struct Membership {
     pub role: Role,
@@ -152,22 +154,22 @@ pub struct Membership {
     pub unread: i64,
     /// How many of them mention the member.
     pub mentions: i64,
-    /// Whether it is left out of what is counted as unread.
+    /// Whether the chat is left out of the counts of what is unread.
     pub muted: bool,
     pub pinned: bool,
-    /// Whether it is put away until the next message.
+    /// Whether the member has put the chat away; the next message brings it back.
     pub archived: bool,
 }
 
 impl Membership {
-    /// Of a chat in which nothing has been said yet.
+    /// The membership in a chat that has no messages yet.
     pub fn of_new(role: Role) -> Membership {
         let (unread, mentions, muted, pinned, archived) = (0, 0, false, false, false);
         Membership { role, unread, mentions, muted, pinned, archived }
     }
 }
 
-/// What a member wants changed of that; what is absent stays.
+/// What a member wants to change about their membership; absent fields stay as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct MembershipChange {
     pub muted: Option<bool>,
@@ -175,13 +177,13 @@ pub struct MembershipChange {
     pub archived: Option<bool>,
 }
 
-/// What is unread in all chats of a user.
+/// What is unread, summed over all chats of a user.
 #[derive(Clone, Copy, Debug, sqlx_macros::FromRow)]
 pub struct Unread {
-    /// In how many of them anything is.
+    /// In how many chats there are unread messages.
     pub chats: i64,
     pub messages: i64,
-    /// How many of these mention the user.
+    /// How many of the messages mention the user.
     pub mentions: i64,
 }
 
@@ -195,10 +197,10 @@ pub struct ChatPage {
     pub next: Option<(Time, ChatId)>,
 }
 
-/// A public chat in the list of all.
+/// A public chat in the list of all public chats.
 #[derive(Debug)]
 pub struct PublicChat {
-    /// Its users are not read.
+    /// The chat, without its users, which are not read.
     pub chat: Chat,
     /// How many members it has.
     pub members: i64,
@@ -222,39 +224,39 @@ pub struct ReadState {
     pub unread: i64,
 }
 
-/// That a member has read a chat up to a `seq`, or all of it.
+/// That a member has read a chat up to `seq`, or all of it if that is `None`.
 #[derive(Clone, Debug)]
 pub struct Mark {
     pub chat_id: ChatId,
     pub user_id: UserId,
     pub seq: Option<i64>,
-    /// What was counted because a mark was [`Uncounted`](Marked::Uncounted).
+    /// The count that was made because this mark was [`Uncounted`](Marked::Uncounted) before.
     pub passed: Option<Passed>,
-    /// The connection that says so.
+    /// The connection that sends the mark.
     pub by: ConnectionId,
-    /// Whether it is nobody in particular: then not a protected user.
+    /// Whether the connection has proved nothing: then its user must not be a protected one.
     pub anonymous: bool,
 }
 
-/// How many of a range of messages are a member's own.
+/// How many messages of a range are the member's own.
 #[derive(Clone, Copy, Debug)]
 pub struct Passed {
-    /// Those after this `seq`,
+    /// The range begins after this `seq`,
     pub after: i64,
-    /// up to this one.
+    /// and ends with this one.
     pub to: i64,
     pub own: i64,
 }
 
-/// What became of a [`Mark`].
+/// The result of a [`Mark`].
 #[derive(Clone, Copy, Debug)]
 pub enum Marked {
     Read {
         read: ReadState,
-        /// Whether the member has read on by it.
+        /// Whether the mark was further than the member had read before.
         moved: bool,
     },
-    /// Nothing yet: it takes a count of the member's own messages after one `seq` up to another.
+    /// Not marked yet: first count the member's own messages after `after`, up to `to`.
     Uncounted { after: i64, to: i64 },
 }
 
@@ -295,11 +297,11 @@ impl Role {
     }
 }
 
-/// That a user may not enter a chat.
+/// A ban: the user may not enter the chat.
 #[derive(Debug)]
 pub struct Ban {
     pub user: Person,
-    /// `None` for good.
+    /// When the ban ends; `None` if never.
     pub until: Option<Time>,
     pub by: UserId,
     pub created_at: Time,
@@ -313,10 +315,10 @@ pub struct ListedMember {
     pub joined_at: Time,
     /// The member has read the messages up to this `seq`, even if some count as unread again.
     pub read_seq: i64,
-    /// Whether the member may send nothing,
+    /// Whether the member may not send.
     #[serde(default, skip_serializing_if = "is_false")]
     pub muted: bool,
-    /// until then; `None` for good.
+    /// When that ends; `None` if never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<Time>,
 }

@@ -1,7 +1,7 @@
 //! Events: what was done, as all doors of all nodes hear it.
 //!
-//! Events have positions in [streams](super::Stream). As JSON, as here, they go to the other nodes
-//! and into the event log; `docs/events.md` describes them.
+//! Events have positions in [streams](super::Stream). The JSON of these types goes to the other
+//! nodes and into the event log; `docs/events.md` describes it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,16 +18,16 @@ use crate::clock::Time;
 /// An event that this node has committed.
 #[derive(Debug)]
 pub struct Committed {
-    /// Its number among what this node has committed: 1, 2, 3…
+    /// Its number among the events that this node has committed: 1, 2, 3…
     pub number: u64,
     /// What the store keeps of it; none without other nodes and event log.
     pub kept: Option<Kept>,
-    /// When that was.
+    /// When it was committed.
     pub at: Instant,
     pub event: Event,
 }
 
-/// An event as it is kept.
+/// An event as it is stored.
 #[derive(Debug)]
 pub struct Kept {
     /// Its position in its home stream.
@@ -36,40 +36,40 @@ pub struct Kept {
     pub mirrors: Vec<Position>,
     /// The event as JSON.
     pub json: Box<RawValue>,
-    /// The connection that has caused it, which the JSON does not tell.
+    /// The connection that caused it, which is not in the JSON.
     pub by: Option<ConnectionId>,
 }
 
-/// Something for every door of every node to show to its clients.
+/// Something that every door of every node shows to its clients.
 ///
-/// What was committed comes in the order of the commits, so the messages of one chat come in the
-/// order of `seq`. Who is in a room is not stored; those events come in the order of the changes.
+/// Committed events come in the order of the commits, so the messages of one chat come in the order
+/// of `seq`. Who is in a room is not stored; events about that come in the order of the changes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "event", content = "data", rename_all = "kebab-case")]
 pub enum Event {
-    /// A chat was made; `users` in it are its first members.
+    /// A chat was made; its `users` are its first members.
     ChatCreated(Chat),
-    /// What is said of a chat, or what holds in it, was changed.
+    /// A chat's name, description or settings were changed.
     ChatUpdated(Chat),
     /// A user has become a member, by joining or by accepting an invitation.
     MemberJoined {
         chat_id: ChatId,
         user_id: UserId,
     },
-    /// A member has left, or someone is no member of the chat's team any more; `sees` says whether
+    /// A member has left, or a user is no longer a member of the chat's team; `sees` says whether
     /// they may still see the chat.
     MemberLeft {
         chat_id: ChatId,
         user_id: UserId,
         sees: bool,
     },
-    /// The owner has removed a member, or a moderator has banned a user; the chat is as it was
-    /// after.
+    /// The owner has removed a member, or a moderator has banned a user; `chat` is the chat after
+    /// that.
     MemberRemoved {
         chat: Chat,
         user_id: UserId,
     },
-    /// A member's role was changed, or whether the member may send.
+    /// A member's role was changed, or a moderator has muted or unmuted the member.
     MemberChanged {
         chat_id: ChatId,
         member: ListedMember,
@@ -77,8 +77,8 @@ pub enum Event {
     MessageSent(Posted),
     /// A message was edited, deleted, pinned, answered or reacted to.
     MessageChanged(Changed),
-    /// A message was changed; this is for those who do not see the message itself, as they have
-    /// joined since and are not among those who see it.
+    /// A message was changed. This is for those who do not see the message, as they joined after it
+    /// was sent and are not in `seen_by`.
     MessageTouched {
         chat_id: ChatId,
         message_id: MessageId,
@@ -86,17 +86,18 @@ pub enum Event {
         change: i64,
         seen_by: Vec<UserId>,
     },
-    /// A user has told of a message that it should not be there.
+    /// A user has reported a message.
     MessageReported(Box<Report>),
-    /// A member has read on; `by` is the connection that said so and has its answer already.
+    /// A member has read on; `by` is the connection that marked it, and that has this in its answer
+    /// already.
     ChatRead {
         user_id: UserId,
         read: ReadState,
         #[serde(skip)]
         by: ConnectionId,
     },
-    /// A member has muted, pinned or archived a chat, or has taken that back; `by` is the
-    /// connection that said so and has its answer already.
+    /// A member has muted, pinned or archived a chat, or has undone that; `by` is the connection
+    /// that did it, and that has this in its answer already.
     MembershipUpdated {
         user_id: UserId,
         #[serde(flatten)]
@@ -104,28 +105,28 @@ pub enum Event {
         #[serde(skip)]
         by: ConnectionId,
     },
-    /// A user has been asked into a chat.
+    /// A user was invited to a chat.
     Invited(Invitation),
     /// A chat was deleted, with all its messages.
     ChatDeleted {
         chat_id: ChatId,
     },
-    /// A user has become protected: from now on only connections that have proved to be this user
-    /// act as them; `by` has.
+    /// A user has become protected: from now on a connection must prove to be this user to act as
+    /// them. `by` has proved it.
     UserProtected {
         user_id: UserId,
         #[serde(skip)]
         by: Option<ConnectionId>,
     },
-    /// A user is seen otherwise from now on: by another name, say. Those who have a direct chat
-    /// with the user are told, too.
+    /// What others see of a user was changed: the name, for example. The users in `direct_with`,
+    /// who have a direct chat with this user, are told, too.
     UserUpdated {
         user: Person,
         direct_with: Vec<UserId>,
         #[serde(skip)]
         by: Option<ConnectionId>,
     },
-    /// A user was deleted: nobody acts as this user any more, nor ever will.
+    /// A user was deleted: nobody can act as this user any more.
     UserDeleted {
         user_id: UserId,
     },
@@ -134,8 +135,8 @@ pub enum Event {
         user_id: UserId,
         access_key_id: String,
     },
-    /// A nick has connected to the channels, by the connection `by`, which has proved nothing if
-    /// it is anonymous.
+    /// A nick has connected to the channels, by the connection `by`. If that is anonymous, it has
+    /// not proved to be this user.
     NickConnected {
         nick: Handle,
         user_id: UserId,
@@ -143,8 +144,8 @@ pub enum Event {
         by: ConnectionId,
         anonymous: bool,
     },
-    /// A nick has gone from the channels, and so from each that it was in; it was lost if its node
-    /// was taken for dead.
+    /// A nick has gone from the channels, and so has left each that it was in. `lost` says that its
+    /// node was taken for dead.
     NickGone {
         nick: Handle,
         lost: bool,
@@ -161,19 +162,19 @@ pub enum Event {
         channel: ChannelName,
         nick: Handle,
     },
-    /// A user is in a room, with the first of the user's connections.
+    /// A user has come into a room: the first of the user's connections is there.
     ParticipantJoined {
         chat_id: ChatId,
         user: Profile,
         participants: usize,
     },
-    /// A user is in a room no more, with the last of the user's connections.
+    /// A user has left a room: the last of the user's connections is gone.
     ParticipantLeft {
         chat_id: ChatId,
         user: Profile,
         participants: usize,
     },
-    /// Users have come into a large room and left it; there are `more` than are named here.
+    /// Users have come into a large room and left it; `more` says that not all are named here.
     ParticipantsMoved {
         chat_id: ChatId,
         participants: usize,
@@ -181,13 +182,14 @@ pub enum Event {
         left: Vec<UserId>,
         more: bool,
     },
-    /// A public chat was made, here without its users. `missed` chats before it were not announced.
+    /// A public chat was made. `chat` is without its users; `missed` public chats before it were
+    /// not announced.
     ChatAnnounced {
         chat: Chat,
         missed: u64,
     },
-    /// The first connection that acts as a user has opened, or the last one has closed, on
-    /// whichever node.
+    /// The first connection that acts as a user has opened, or the last one has closed. Connections
+    /// to all nodes count.
     PresenceChanged {
         user_id: UserId,
         online: bool,
@@ -206,8 +208,8 @@ pub enum Event {
         user_id: UserId,
         read_seq: i64,
     },
-    /// A member sends something that is not kept: `data` is any JSON. `to` names the users of the
-    /// chat that it is for; without it, it is for all.
+    /// A member sends something that is not stored: `data` is any JSON. `to` names the users of the
+    /// chat who get it; without it, all get it.
     Signalled {
         chat_id: ChatId,
         user_id: UserId,
@@ -219,7 +221,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The event as if the message that it tells of had always said what it says `now`.
+    /// The event, with what its message says replaced by what `now` says.
     pub fn say_as(mut self, now: &Message) -> Event {
         if let Some(message) = self.message() {
             message.say_as(now);
@@ -227,7 +229,7 @@ impl Event {
         self
     }
 
-    /// The event as if the message that it tells of had said nothing.
+    /// The event, with its message as if that were deleted.
     pub fn say_nothing(mut self) -> Event {
         if let Some(message) = self.message() {
             message.delete(message.modified_at);
@@ -244,7 +246,7 @@ impl Event {
         }
     }
 
-    /// The event as this connection has caused it.
+    /// The event, with the connection that has caused it.
     pub fn caused_by(mut self, connection: Option<ConnectionId>) -> Event {
         match (&mut self, connection) {
             (Event::MessageSent(posted), Some(connection)) => posted.by = connection,

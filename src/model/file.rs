@@ -10,8 +10,8 @@ use super::ids::FileId;
 use crate::config::Limits;
 
 bounded_text!(
-    /// What a file is called: at most `Limits::max_name` characters, none of them a control
-    /// character or a slash.
+    /// A file's name: at most `Limits::max_name` characters, none of them a control character or a
+    /// slash.
     FileName,
     |text, limits| {
         at_most_chars(text, limits.max_name)?;
@@ -24,7 +24,7 @@ bounded_text!(
 );
 
 impl FileName {
-    /// Reads a name as browsers and programs give it, which may have folders before it.
+    /// Reads a name as browsers and programs send it, possibly with folders before it.
     pub fn parse_path(text: &str, limits: &Limits) -> Result<FileName, Problem> {
         let name = text.rsplit(['/', '\\']).next().unwrap_or_default();
         FileName::parse(name.trim(), limits)
@@ -37,8 +37,7 @@ impl FileName {
 }
 
 bounded_text!(
-    /// What kind of thing a file is: a media type such as `image/png`, in lower case, without
-    /// parameters.
+    /// A file's media type, such as `image/png`, in lowercase and without parameters.
     FileType,
     |text, _| {
         let word = |word: &str| {
@@ -52,17 +51,17 @@ bounded_text!(
     }
 );
 
-/// The types of pictures that are shown where they are: a file has one of them only if its bytes
-/// say so.
+/// The types of pictures that browsers may show in place. A file gets one of them only if its bytes
+/// are such a picture.
 const SHOWN: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
 
 impl FileType {
-    /// The type of a picture, which its bytes have shown.
+    /// The type of a picture, as it was found from its bytes.
     pub fn of_picture(name: &str) -> Option<FileType> {
         SHOWN.contains(&name).then(|| FileType(name.to_owned()))
     }
 
-    /// What a client has said of a file whose bytes are none of the pictures.
+    /// The type that a client states for a file whose bytes are none of the pictures.
     pub fn said(text: Option<&str>, limits: &Limits) -> FileType {
         let text = text.and_then(|text| text.split(';').next()).unwrap_or_default();
         let said = FileType::parse(&text.trim().to_ascii_lowercase(), limits).ok();
@@ -70,7 +69,7 @@ impl FileType {
         said.unwrap_or_else(|| FileType("application/octet-stream".to_owned()))
     }
 
-    /// Whether browsers may show it in place, instead of keeping it as a download.
+    /// Whether browsers may show the file in place, instead of downloading it.
     pub fn is_shown(&self) -> bool {
         SHOWN.contains(&self.0.as_str())
     }
@@ -101,10 +100,10 @@ pub struct File {
 }
 
 impl File {
-    /// As it is kept with a message: without its URL, which is made anew each time.
+    /// The JSON that is stored with a message: without the URL, which is made anew each time.
     pub fn json(&self) -> String {
         let kept = File { url: String::new(), ..self.clone() };
-        // Texts and numbers: nothing in them can fail to serialize.
+        // Serializing texts and numbers cannot fail.
         serde_json::to_string(&kept).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Who and what: the ids of everything.
+//! The ids of users, chats, messages and all other things.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use super::letters::{fold, is_word};
 use crate::clock::Time;
 use crate::config::Limits;
 
-/// Reads an id as a client writes it. A text that is no UUID names a thing that does not exist,
-/// not a malformed request: it becomes the nil id, which nothing has.
+/// Reads an id that a client has sent. A text that is no UUID is not an error here: it becomes the
+/// nil id, which nothing has, so that the request fails because nothing is found.
 pub fn parse_id<Id: From<Uuid>>(text: &str, _: &Limits) -> Result<Id, Problem> {
     Ok(Id::from(Uuid::try_parse(text).unwrap_or(Uuid::nil())))
 }
@@ -71,7 +71,8 @@ macro_rules! made_now {
 made_now!(ChatId TeamId InvitationId FileId);
 
 impl MessageId {
-    /// The id of a message of this time, by which it is found: there is no index of ids.
+    /// The id of a message that is sent at this time. A message is found by the time in its id, as
+    /// there is no index of ids.
     pub fn at(time: Time) -> MessageId {
         let micros = u64::try_from(time.as_micros()).unwrap_or_default();
         let (seconds, nanos) = (micros / 1_000_000, (micros % 1_000_000) * 1000);
@@ -101,8 +102,8 @@ uuid_id!(
     FileId
 );
 
-/// One client's connection, so that what it causes can be kept from coming back to it.
-/// It is no credential and is never shown. The default is nobody's: that of another node's.
+/// The id of one client's connection, so that what it causes can be kept from coming back to it. It
+/// is no credential and is never shown. The default stands for a connection of another node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, sqlx_macros::Type, Serialize)]
 #[sqlx(transparent)]
 #[serde(transparent)]
@@ -134,7 +135,7 @@ impl UserId {
         Ok(UserId(text.to_owned()))
     }
 
-    /// An id that the store has given out.
+    /// An id that comes from the store.
     pub(crate) fn stored(text: &str) -> UserId {
         UserId(text.to_owned())
     }
@@ -155,8 +156,8 @@ bounded_text!(
     }
 );
 bounded_text!(
-    /// A user's handle: 1–32 letters of any script, with their marks, digits and underscores. Two
-    /// that [fold](super::fold) to the same are one.
+    /// A user's handle: 1–32 letters of any script, with their marks, digits and underscores.
+    /// Handles that [fold](super::fold) to the same text are the same.
     Handle,
     |text, _| {
         at_most_chars(text, 32)?;
@@ -168,12 +169,12 @@ bounded_text!(
 );
 
 impl Handle {
-    /// What it has in common with all its spellings.
+    /// The form that all spellings of this handle share.
     pub fn folded(&self) -> String {
         fold(self.as_ref())
     }
 
-    /// The handle of a user who signs up: an ASCII letter, and then 1–31 more of those, digits and
+    /// The handle of a user who signs up: an ASCII letter, and then 1–31 ASCII letters, digits and
     /// underscores.
     pub fn parse_username(text: &str, _: &Limits) -> Result<Handle, Problem> {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -189,7 +190,7 @@ impl Handle {
     }
 }
 
-/// What a user is called where names are unique: the handle, or the id of a user without one.
+/// A user's unique name: the handle, or the id of a user without one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx_macros::Type, Serialize, Deserialize)]
 #[sqlx(transparent)]
 #[serde(transparent)]

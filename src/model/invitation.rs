@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ChatId, InvitationId, Name, UserId};
 use crate::clock::Time;
 
-/// Someone asked into a chat.
+/// A user's invitation into a chat.
 #[derive(Clone, Debug, sqlx_macros::FromRow, Serialize, Deserialize)]
 pub struct Invitation {
     pub id: InvitationId,

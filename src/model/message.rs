@@ -61,23 +61,23 @@ pub struct Message {
     pub client_id: Option<ClientId>,
     pub created_at: Time,
     pub modified_at: Time,
-    /// The number of its latest change in the chat: 1, 2, 3…; `None` if it has not been changed, as
-    /// with all that follows.
+    /// The number of its latest change in the chat: 1, 2, 3…; `None` if it has not been changed.
+    /// All optional fields that follow are `None` where there is nothing to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Time>,
-    /// Then its text is gone, and all that it had.
+    /// When it was deleted: since then its text and all its extras are gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned_at: Option<Time>,
-    /// The message of the chat that it answers, and the `seq` of that.
+    /// The message of the chat that it answers, and the `seq` of that message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_id: Option<MessageId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_seq: Option<i64>,
-    /// How many answer it, without those that are deleted; `None` for 0.
+    /// How many messages answer it, without deleted ones; `None` for 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replies: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,12 +90,12 @@ pub struct Message {
     pub file: Option<File>,
 }
 
-/// What became of a message that was sent.
+/// The result of sending a message.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub message: Arc<Message>,
     pub author: Arc<Author>,
-    /// Whether it is new, and not one that was sent before under the same `client_id`.
+    /// Whether it is new. If not, it was sent before under the same `client_id`.
     pub fresh: bool,
 }
 
@@ -117,7 +117,8 @@ impl Message {
         FIXED + self.body.as_ref().len() + beside
     }
 
-    /// What it says to clients that know of its file: the caption, or else the file's URL.
+    /// What it says to clients that know files: the caption, or the file's URL if there is no
+    /// caption.
     pub fn text(&self) -> &str {
         match &self.file {
             Some(file) if self.body.is_none() => &file.url,
@@ -125,7 +126,7 @@ impl Message {
         }
     }
 
-    /// What it says to clients that know of no files: the file's URL, then the caption on a new
+    /// What it says to clients that do not know files: the file's URL, then the caption on a new
     /// line.
     pub fn plain_text(&self) -> Cow<'_, str> {
         match &self.file {
@@ -135,7 +136,7 @@ impl Message {
         }
     }
 
-    /// Leaves of a message what may stay of one that is deleted.
+    /// Removes everything that must not stay of a deleted message.
     pub fn delete(&mut self, at: Time) {
         self.body = Body::none();
         self.deleted_at = Some(at);
@@ -143,7 +144,7 @@ impl Message {
         self.file = None;
     }
 
-    /// What was said is what `now` says; the rest stays as it was.
+    /// Replaces what the message says by what `now` says; the rest stays as it was.
     pub fn say_as(&mut self, now: &Message) {
         self.body = now.body.clone();
         self.mentions = now.mentions.clone();
@@ -155,14 +156,14 @@ impl Message {
     }
 }
 
-/// What a client says of a message beside its text.
+/// What a client sends with a message besides its text.
 #[derive(Debug, Default)]
 pub struct Extras {
     /// The message that it answers.
     pub reply_to: Option<MessageId>,
     pub mentions: Vec<UserId>,
     pub data: Option<Data>,
-    /// A file of the sender's.
+    /// A file that the sender has uploaded.
     pub file: Option<FileId>,
 }
 
@@ -182,11 +183,11 @@ impl Extras {
     }
 }
 
-/// A message that has been sent, with what its receivers are shown beside it.
+/// A message that has been sent, and what its receivers are shown with it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Posted {
     pub message: Arc<Message>,
-    /// The sender's name where names are unique.
+    /// The sender's unique name.
     pub author: Username,
     /// Who sent it.
     pub user: Arc<Author>,
@@ -208,7 +209,7 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// The sender's name where names are unique.
+    /// The sender's unique name.
     pub fn username(&self) -> Username {
         self.author.username(&self.message.user_id)
     }
@@ -221,7 +222,7 @@ pub struct Changed {
     /// Who sent it.
     pub user: Arc<Author>,
     pub changed: Change,
-    /// Who sees the message, where those who have joined since do not; none where all do.
+    /// The users who see the message, if members who joined later do not; `None` if all members do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_by: Option<Vec<UserId>>,
 }
@@ -238,7 +239,7 @@ pub enum Change {
     Replies,
 }
 
-/// What a client wants changed of a message's text; what is absent stays.
+/// What a client wants to change about a message; absent fields stay as they are.
 #[derive(Debug)]
 pub struct Edit {
     pub body: Option<Body>,
@@ -253,21 +254,21 @@ impl Edit {
     }
 }
 
-/// The kind of a chat, with what clients are shown of it beside a message.
+/// The kind of a chat, and what clients are shown of the chat with a message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatKind {
     Chat,
     Channel(ChannelName),
-    /// The chat of two; `to` is the receiver.
+    /// The chat of two users; `to` is the receiver.
     Direct {
         to: UserId,
         to_name: Username,
     },
 }
 
-/// A message on its way into a chat. A `client_id` that its user has used there before means the
-/// earlier message.
+/// A message that is to be appended. If its user has used its `client_id` in the chat before, the
+/// earlier message is returned instead.
 #[derive(Debug)]
 pub struct NewMessage {
     pub chat_id: ChatId,
@@ -275,7 +276,7 @@ pub struct NewMessage {
     pub kind: MessageType,
     pub body: Body,
     pub client_id: Option<ClientId>,
-    /// What is beside the text goes by a job of the ledger; so it is with the next three.
+    /// A message with any of these four is written by a job of the ledger, not in a batch.
     pub reply: Option<(MessageId, i64)>,
     pub mentions: Option<List<UserId>>,
     pub data: Option<Data>,
@@ -284,6 +285,6 @@ pub struct NewMessage {
     pub by: ConnectionId,
     /// Whether its user must be a member of the chat; the service may send as anyone.
     pub of_member: bool,
-    /// Whether the sender has proved nothing: then it must not be sent as a protected user.
+    /// Whether the sender has proved nothing: then `user_id` must not be a protected user.
     pub anonymous: bool,
 }

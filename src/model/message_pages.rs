@@ -1,9 +1,9 @@
-//! Pages of a chat's messages: which are asked for, and what is there.
+//! Pages of a chat's messages: the query, and its result.
 
 use super::{MessageId, Signed};
 use crate::clock::Time;
 
-/// Which messages of a chat are wanted; the bounds hold together.
+/// Which messages of a chat are wanted. A message must be within all of the bounds.
 #[derive(Debug)]
 pub struct MessageQuery {
     /// Created at this time or later.
@@ -17,16 +17,16 @@ pub struct MessageQuery {
     pub limit: usize,
 }
 
-/// Which of a chat's messages alone are wanted.
+/// A filter: only some kinds of a chat's messages are wanted.
 #[derive(Clone, Copy, Debug)]
 pub enum Only {
-    /// Those that answer this one.
+    /// The messages that answer this one.
     Replies(MessageId),
     Pinned,
 }
 
 impl MessageQuery {
-    /// Whether the earliest matching messages are meant, and not the latest.
+    /// Whether the earliest matching messages are wanted, instead of the latest.
     pub fn is_forward(&self) -> bool {
         self.from.is_some() || self.after_seq.is_some()
     }
@@ -48,6 +48,6 @@ pub struct ChangePage {
     pub messages: Vec<Signed>,
     /// The last `change` of the page, if there is more after it.
     pub next: Option<i64>,
-    /// The number to keep at the end.
+    /// The number that a client keeps once it has read the last page.
     pub last_change: i64,
 }

@@ -35,7 +35,7 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    /// How many different ones a message may have.
+    /// How many different reactions a message may have.
     pub const MAX_DIFFERENT: usize = 20;
     pub const MAX_USERS: usize = 20;
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Author, Chat, Message, Person, Reason};
 
-/// That a user says of a message that it should not be there.
+/// A user's report that a message should not be there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     pub message: Arc<Message>,

@@ -1,4 +1,4 @@
-//! Where events stand, and who hears them.
+//! Which streams events belong to, and who hears them.
 
 use super::{Changed, ChatId, ChatKind, ConnectionId, Event, Posted, Stream, UserId};
 
@@ -6,33 +6,33 @@ use super::{Changed, ChatId, ChatKind, ConnectionId, Event, Posted, Stream, User
 pub struct Route {
     /// The stream that it belongs to.
     pub home: Stream,
-    /// The other streams that tell of it, for nodes that do not follow its home, or not yet.
+    /// The other streams that tell of it, for nodes that do not follow its home, or do not yet.
     pub mirrors: Vec<Stream>,
     /// The connection that has caused it, where that matters.
     pub by: Option<ConnectionId>,
-    /// The users that are shown it, among all that hear the chat.
+    /// Which of those who hear the chat are shown it.
     pub hearers: Hearers,
 }
 
-/// The users that are shown an event, among all that hear its chat.
+/// Which of those who hear an event's chat are shown it.
 pub enum Hearers {
     All,
     Only(Vec<UserId>),
     AllBut(Vec<UserId>),
-    /// The members that see a message of a chat where those who have joined since do not, and those
-    /// in the room that see it without being members.
+    /// Those who see a certain message, where members see only what was sent since they joined:
+    /// these members, and users in the room who are no members.
     Seeing {
         users: Vec<UserId>,
         seq: i64,
     },
-    /// All others.
+    /// All but those of `Seeing`.
     NotSeeing {
         users: Vec<UserId>,
         seq: i64,
     },
-    /// Nobody but connections with the API key, wherever they are.
+    /// Only connections with the API key, wherever they are.
     Service,
-    /// The chat's members but this one, and nobody else in its room.
+    /// The chat's members but this one. Users in the room who are no members are not shown it.
     OtherMembers(UserId),
 }
 
@@ -52,7 +52,7 @@ impl Route {
 }
 
 impl Event {
-    /// Who hears it. What they are shown is for the doors to say.
+    /// Its streams, and who hears it. The doors decide what to show.
     pub fn route(&self) -> Route {
         let of_chat = |chat_id: &ChatId| Route::of(Stream::Chat(*chat_id));
         let of_user = |user_id: &UserId| Route::of(Stream::User(user_id.clone()));
@@ -100,7 +100,7 @@ impl Event {
             }
             Event::Signalled { chat_id, user_id, to, by, .. } => {
                 let hearers = match to {
-                    // One's own other sockets get it, too.
+                    // The user's own other sockets get it, too.
                     Some(to) => Hearers::Only(to.iter().chain([user_id]).cloned().collect()),
                     None => Hearers::All,
                 };

@@ -1,27 +1,27 @@
-//! Searching messages: what is looked for, and what is found.
+//! Searching messages: the query, and its result.
 
 use std::fmt;
 
 use super::{ChatId, SearchText, Signed, UserId, read_id};
 use crate::clock::Time;
 
-/// Which messages are looked for; the bounds hold together.
+/// Which messages are wanted. A message must be within all of the bounds.
 #[derive(Debug)]
 pub struct SearchQuery {
     pub text: SearchText,
-    /// Who has sent them.
+    /// The user who has sent them.
     pub user_id: Option<UserId>,
     /// Created at this time or later.
     pub from: Option<Time>,
     /// Created at this time or earlier.
     pub to: Option<Time>,
-    /// Those that come after this one in the order of a [`SearchPage`].
+    /// Only messages that come after this one in the order of a [`SearchPage`].
     pub before: Option<SearchPlace>,
     /// How many at most.
     pub limit: usize,
 }
 
-/// Where a message stands among all that were found: the latest is the greatest.
+/// The place of a message among all that were found: the latest is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SearchPlace {
     pub time: Time,
@@ -30,7 +30,7 @@ pub struct SearchPlace {
 }
 
 impl SearchPlace {
-    /// Reads what was shown.
+    /// Reads a place from the text that a client was given.
     pub fn parse(text: &str) -> Option<SearchPlace> {
         let mut parts = text.split('.');
         let time = Time::from_micros(parts.next()?.parse().ok()?);

@@ -7,7 +7,7 @@ use crate::clock::Time;
 #[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Seat {
     pub user_id: UserId,
-    /// The connection by which presence counts the user, which has none of its own.
+    /// The connection by which presence counts the user, who has no real one.
     pub connection: ConnectionId,
     /// The chat whose room the user is in; none in the waiting room.
     pub chat_id: Option<ChatId>,

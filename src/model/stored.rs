@@ -1,11 +1,11 @@
-//! What is kept as JSON in one column.
+//! Types that are stored as JSON in one column.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Type};
 
-/// A list that is kept with what it is of.
+/// A list that is stored in the row of the thing it belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct List<T>(pub Vec<T>);
@@ -18,9 +18,9 @@ impl<T> List<T> {
 }
 
 impl<T: Serialize> List<T> {
-    /// As it is kept.
+    /// The JSON that is stored.
     pub fn json(&self) -> String {
-        // Texts and numbers: nothing in them can fail to serialize.
+        // Serializing texts and numbers cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,5 +1,5 @@
-//! Streams of events: of a chat, of a user, or of everyone. In each stream they have the numbers 1,
-//! 2, 3…, so that a node that follows a stream knows what it has missed.
+//! Streams of events: of a chat, of a user, or of everyone. The events of a stream have the numbers
+//! 1, 2, 3…, so that a node that follows the stream notices when it has missed one.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl fmt::Display for Stream {
 }
 
 impl Stream {
-    /// Reads what a node has written.
+    /// Reads the text that a node has written.
     pub fn parse(text: &str) -> Option<Stream> {
         match text.split_once('/') {
             Some(("chat", id)) => read_id(id).map(Stream::Chat),

@@ -3,7 +3,7 @@
 use super::{Name, TeamId, UserId};
 use crate::clock::Time;
 
-/// Users who share chats: a chat of a team may be entered by its members.
+/// Users who share chats: a member of the team may enter its chats.
 #[derive(Debug)]
 pub struct Team {
     pub id: TeamId,

@@ -1,5 +1,5 @@
-//! Bounded texts: once one of these exists, its text has been checked, by this node or by the one
-//! that wrote it.
+//! Bounded texts. If there is a value of such a type, its text has been checked, by this node or by
+//! the node that wrote it.
 
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,7 +14,7 @@ use crate::config::Limits;
 
 bounded_text!(
     /// The name of a user, a chat or a team: at most `Limits::max_name` characters, none of them a
-    /// control character or invisible, and something to be seen.
+    /// control character or invisible, and at least one of them visible.
     Name,
     |text, limits| {
         at_most_chars(text, limits.max_name)?;
@@ -22,7 +22,7 @@ bounded_text!(
     }
 );
 bounded_text!(
-    /// Why a message should not be there: at most `Limits::max_description` characters.
+    /// Why a user reports a message: at most `Limits::max_description` characters.
     Reason,
     |text, limits| {
         at_most_chars(text, limits.max_description)?;
@@ -79,18 +79,19 @@ bounded_text!(
     }
 );
 
-/// What clients keep of a thing: a JSON object of at most `Limits::max_data` bytes, as it was sent.
+/// Data that clients keep with a thing: a JSON object of at most `Limits::max_data` bytes, stored
+/// as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::Type)]
 #[sqlx(transparent)]
 pub struct Data(String);
 
 impl Data {
-    /// The text of an object, which its reader has checked.
+    /// Takes the text of a JSON object that its reader has checked.
     pub fn of(object: &RawValue) -> Data {
         Data(object.get().to_owned())
     }
 
-    /// `None` if there is nothing in it.
+    /// The data; `None` if the object is empty.
     pub fn kept(self) -> Option<Data> {
         let inner = self.0.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
         match inner.is_some_and(|inner| inner.trim().is_empty()) {
@@ -106,7 +107,7 @@ impl AsRef<str> for Data {
     }
 }
 
-/// As the object that it is, and not as a text.
+/// Serializes as a JSON object, and not as a string.
 impl Serialize for Data {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let raw: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
@@ -121,12 +122,12 @@ impl<'de> Deserialize<'de> for Data {
 }
 
 impl Body {
-    /// Reads what a message says of its file, which may be nothing.
+    /// Reads the caption of a file, which may be empty.
     pub fn parse_caption(text: &str, limits: &Limits) -> Result<Body, Problem> {
         if text.is_empty() { Ok(Body::none()) } else { Body::parse(text, limits) }
     }
 
-    /// What a message says that was deleted, or that has a file and no caption.
+    /// The body of a deleted message, or of a message with a file and no caption.
     pub fn none() -> Body {
         Body(String::new())
     }
@@ -151,21 +152,21 @@ impl From<&ChannelName> for Name {
 }
 
 impl From<&Handle> for Name {
-    /// The name of a user with nothing but a nick.
+    /// The name of a user who has only a nick.
     fn from(nick: &Handle) -> Name {
         Name(nick.as_ref().to_owned())
     }
 }
 
 impl From<&ExternalId> for Name {
-    /// The name of a user about whom nothing else is known.
+    /// The name of a user of whom only the external id is known.
     fn from(id: &ExternalId) -> Name {
         Name(id.as_ref().to_owned())
     }
 }
 
 impl Name {
-    /// Reads a name that somebody else vouches for; what is invisible in it is left out.
+    /// Reads a name for which somebody else vouches, and leaves out its invisible characters.
     pub fn parse_loosely(text: &str, limits: &Limits) -> Result<Name, Problem> {
         match Name::parse(text, limits) {
             Err(Problem::Invalid(_)) => Name::parse(&without_invisible(text), limits),
@@ -173,21 +174,21 @@ impl Name {
         }
     }
 
-    /// Reads a name that may be from before invisible characters were refused. One that is not is
-    /// to be [seen](Name::check_seen).
+    /// Reads a name that may be older than the refusal of invisible characters. A new name must
+    /// also pass [`check_seen`](Name::check_seen).
     pub fn parse_known(text: &str, limits: &Limits) -> Result<Name, Problem> {
         at_most_chars(text, limits.max_name)?;
         printable(text)?;
         Ok(Name(text.to_owned()))
     }
 
-    /// Refuses a text that others could not see, or not as it is.
+    /// Refuses a text that others cannot see, or that is shown to them differently.
     pub fn check_seen(&self) -> Result<(), Problem> {
         seen(&self.0)
     }
 
-    /// What it is looked for by: its first characters, folded. One that is looked for begins with
-    /// what is looked for.
+    /// The form in which names are searched: the first characters, folded. A name is found if this
+    /// begins with the folded text that somebody searches for.
     pub fn folded(&self) -> String {
         fold_beginning(&self.0)
     }
@@ -203,10 +204,10 @@ impl Name {
     }
 }
 
-/// How many characters of a name are compared when one is looked for.
+/// How many characters of a name a search compares.
 const LOOKED_AT: usize = 64;
 
-/// The beginning of a name or a handle, folded, as [`Name::folded`] has it.
+/// The beginning of a name or a handle, folded as in [`Name::folded`].
 pub fn fold_beginning(text: &str) -> String {
     let mut folded = fold(text);
     if let Some((end, _)) = folded.char_indices().nth(LOOKED_AT) {

@@ -11,9 +11,10 @@ pub struct User {
     pub handle: Option<Handle>,
     pub name: Name,
     pub photo: Photo,
-    /// What clients keep of the user, if that is anything.
+    /// Data that clients keep with the user.
     pub data: Option<Data>,
-    /// Whether acting as this user takes a token: they have a password, or once came with one.
+    /// Whether acting as this user takes a token: the user has a password, or has come with a token
+    /// before.
     pub protected: bool,
     pub created_at: Time,
     pub modified_at: Time,
@@ -37,8 +38,7 @@ impl User {
     }
 }
 
-/// What a client says of a user that it wants made or fetched. It brings at least one of the two
-/// ids.
+/// What a client sends to create or find a user: at least one of the two ids.
 #[derive(Debug)]
 pub struct NewUser {
     pub external_id: Option<ExternalId>,
@@ -67,7 +67,7 @@ pub struct Profile {
     pub photo: Photo,
 }
 
-/// How a user wants to be seen from now on; none where it stays.
+/// What a user wants to change about themself; absent fields stay as they are.
 #[derive(Debug, Default)]
 pub struct UserChange {
     pub name: Option<Name>,
@@ -96,7 +96,7 @@ pub struct Person {
     /// Whether a connection acts as the user, on any node.
     #[sqlx(default)]
     pub online: bool,
-    /// When one last did; `None` if that is not known.
+    /// When a connection last acted as the user; `None` if that is not known.
     #[sqlx(rename = "last_seen_at")]
     pub last_seen: Option<Time>,
 }
@@ -120,7 +120,7 @@ pub enum Naming {
     Handle(Handle),
 }
 
-/// What is shown of the sender of a message.
+/// What is shown of a message's sender.
 #[derive(Clone, Debug, PartialEq, sqlx_macros::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Author {
     pub handle: Option<Handle>,
@@ -128,7 +128,7 @@ pub struct Author {
 }
 
 impl Author {
-    /// What the user of this id is called where names are unique.
+    /// The unique name of the user with this id.
     pub fn username(&self, id: &UserId) -> Username {
         self.handle.as_ref().map_or_else(|| Username::from(id), Username::from)
     }

@@ -1,5 +1,5 @@
-//! The words of a text, as messages are searched by them: the same for every database. It owns what
-//! a word is, and which spellings are the same; it knows nothing of where words are kept.
+//! The words of a text, by which messages are searched: the same for every database. This module
+//! owns what a word is, and which spellings are the same; it does not know where words are stored.
 
 use std::collections::HashSet;
 
@@ -13,18 +13,18 @@ use super::bounds::{Problem, at_most_chars};
 use super::letters::{category, is_ignorable};
 use crate::config::Limits;
 
-/// Of a longer word its first characters stand for it.
+/// A longer word is cut to its first characters.
 const MAX_CHARS: usize = 64;
 
-/// Of a text with more words than fit into so many bytes the first ones are taken.
+/// Only the first words of a text are taken, as many as fit into so many bytes.
 const MAX_BYTES: usize = 512 << 10;
 
-/// About how many bytes a word takes beside its own.
+/// About how many bytes a word takes besides its text.
 const OF_WORD: usize = 12;
 
-/// It makes a letter longer that is drawn, and says nothing.
+/// It only makes the drawing of a letter longer, and has no meaning.
 const TATWEEL: char = '\u{640}';
-/// It belongs to Japanese alone, though Unicode counts it to no script.
+/// It is used only in Japanese, though Unicode assigns it to no script.
 const LONG_VOWEL: char = '\u{30fc}';
 
 /// What somebody looks for: 1 to [`MAX_WORDS`](SearchText::MAX_WORDS) words.
@@ -35,7 +35,7 @@ pub struct SearchText(pub Vec<Wanted>);
 #[derive(Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub word: String,
-    /// Whether a word that begins with it is enough.
+    /// Whether words that begin with it match, too.
     pub is_beginning: bool,
 }
 
@@ -68,8 +68,8 @@ impl SearchText {
 }
 
 /// The different words of a text, in the order in which they come. Scripts without spaces between
-/// words have pairs of letters instead, and the last letter of each run, so that each letter is the
-/// beginning of one.
+/// words have pairs of letters instead, and the last letter of each run, so that each letter begins
+/// a word.
 pub fn words_of(text: &str) -> Vec<String> {
     let folded = fold(text);
     let (mut words, mut seen, mut bytes) = (Vec::new(), HashSet::new(), 0);
@@ -87,8 +87,8 @@ pub fn words_of(text: &str) -> Vec<String> {
     words
 }
 
-/// What all spellings of a text have in common that are searched as one: without regard to case,
-/// accents, and forms of letters such as full width.
+/// The form shared by all spellings that a search treats as the same: without case, accents, and
+/// forms of letters such as full width.
 fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -114,11 +114,12 @@ fn is_silent(c: char) -> bool {
 /// In the scripts of India and South-East Asia, and in kana, marks make other letters: they stay.
 fn is_accent(c: char) -> bool {
     let class = CanonicalCombiningClassMapBorrowed::new().get_u8(c);
-    // An overlay, the points of Hebrew, Arabic and Syriac, and what stands above and below.
+    // Overlays, the points of Hebrew, Arabic and Syriac, and marks above and below.
     matches!(class, 1 | 10..=36 | 200..)
 }
 
-/// What is written for letters that have a stroke, or are two, where there is no key for them.
+/// How letters with a stroke, and letters that are two in one, are written by people without a key
+/// for them.
 fn plain_letters(c: char) -> Option<&'static str> {
     Some(match c {
         'ø' => "o",
@@ -187,12 +188,12 @@ fn kind(c: char) -> Kind {
     }
 }
 
-/// The beginning of a word that stands for it.
+/// The first characters of a word, which stand for it.
 fn cut(word: &str) -> &str {
     word.char_indices().nth(MAX_CHARS).map_or(word, |(end, _)| &word[..end])
 }
 
-/// Each two letters that follow each other.
+/// Each two letters that are beside each other.
 fn pairs(text: &str) -> impl Iterator<Item = &str> {
     let starts = text.char_indices().map(|(start, _)| start);
     let ends = text.char_indices().skip(1).map(|(start, c)| start + c.len_utf8());
@@ -203,7 +204,7 @@ fn last_letter(text: &str) -> Option<&str> {
     text.char_indices().next_back().map(|(start, _)| &text[start..])
 }
 
-/// Pairs that must all be there; a letter by itself may be followed by others.
+/// Pairs, which must all be found. A single letter instead matches any word that begins with it.
 fn wanted_of_dense(text: &str) -> Vec<Wanted> {
     let pairs = pairs(text).map(|pair| Wanted { word: pair.to_owned(), is_beginning: false });
     let pairs = Vec::from_iter(pairs);
