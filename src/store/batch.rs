@@ -1,13 +1,13 @@
-//! What is written most, a batch at a time, in a transaction of the [ledger](super::ledger): the
-//! messages of a group, and how far members have read.
+//! Writes what is written most, the messages of a group and how far members have read, a batch at a
+//! time, in a transaction of the [ledger](super::ledger).
 //!
-//! What it promises: a message is appended only if its sender may send it, by what the database
-//! says in the transaction that appends. The sender must be a member who is not blocked or muted,
-//! and who moderates the chat if it is frozen; slow mode makes others wait. The service may send to
-//! any chat but a direct one. The messages of a chat get the `seq` 1, 2, 3… without a gap, in the
-//! order in which they were queued. A `client_id` that its user repeats in a chat gets the first
-//! message again, or `conflict` if the body or the type differs. What has been read stays read, and
-//! one's own messages are read.
+//! What it promises: a message is appended only if its sender may send it, according to the
+//! database in the transaction that appends. The sender must be a member who is not blocked or
+//! muted; in a frozen chat it must be a moderator; in slow mode other members must wait. The
+//! service may send to any chat but a direct one. The messages of a chat get the `seq` 1, 2, 3…
+//! without a gap, in the order in which they were queued. If a user repeats a `client_id` in a
+//! chat, the answer is the first message, or `conflict` if the body or the type differs. What has
+//! been read stays read, and one's own messages are read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::model::{
 /// What makes a repeated message the same as an earlier one.
 pub(super) type Key = (ChatId, UserId, ClientId);
 
-/// What became of a batch: the answers in its order, and the events.
+/// The results of a batch: the answers, in the batch's order, and the events.
 #[derive(Default)]
 pub(super) struct Written {
     pub sent: Vec<Result<Sent, Error>>,
@@ -38,7 +38,7 @@ pub(super) struct Written {
     pub events: Vec<Event>,
 }
 
-/// What a batch changes, to be stored.
+/// The changes of a batch, which are to be stored.
 pub(super) struct Numbered {
     pub known: Known,
     pub fresh: Vec<Arc<Message>>,
@@ -47,7 +47,7 @@ pub(super) struct Numbered {
     pub written: Written,
 }
 
-/// Appends messages, then marks chats as read, in the transaction of a group. It is for a file
+/// Appends messages, then marks chats as read, in the transaction of a group. This is for SQLite
 /// only: PostgreSQL's batches are written by two [calls](super::calls).
 pub(super) async fn write(
     tx: &mut Tx,
@@ -69,8 +69,8 @@ pub(super) async fn write(
     Ok(numbered.written)
 }
 
-/// Appends one message in the transaction of a job, with what is beside its text; returns the
-/// event, if it is new.
+/// Appends one message and its extras in the transaction of a job; returns the event, if the
+/// message is new.
 pub(super) async fn append(
     tx: &mut Tx,
     message: NewMessage,
@@ -79,7 +79,7 @@ pub(super) async fn append(
     let mut written = match &mut *tx.inner {
         Transaction::Sqlite(_) => {
             let written = write(tx, vec![message], Vec::new()).await;
-            // If the job fails, what is remembered of the chat is not true.
+            // If the job fails later, what is remembered of the chat is wrong.
             tx.forget_chat(chat_id);
             written?
         }
@@ -102,7 +102,8 @@ pub(super) async fn append(
     Ok((sent, written.events.pop()))
 }
 
-/// Gives each message of a batch its `seq`; `sent` is what was sent under its `client_id`s before.
+/// Gives each message of a batch its `seq`; `sent` are the messages that were sent under its
+/// `client_id`s before.
 pub(super) fn number(
     known: Known,
     sent: Vec<Message>,
@@ -130,7 +131,7 @@ impl Numbered {
         chats.iter().filter_map(|id| Some(&self.known.chats.get(id)?.head)).collect()
     }
 
-    /// The members who have read further or have sent something, each with how far they have read.
+    /// How far each member who has read further, or has sent something, has read now.
     pub fn readings(&self) -> Vec<(ChatId, &UserId, &KnownMember)> {
         let readings = self.changed.iter().filter_map(|(chat_id, user_id)| {
             Some((*chat_id, user_id, self.known.chats.get(chat_id)?.members.get(user_id)?))
@@ -155,7 +156,7 @@ impl Written {
 /// A batch whose messages are being numbered.
 struct Batch {
     known: Known,
-    /// What was sent under the `client_id`s of the batch.
+    /// The messages that were sent under the `client_id`s of the batch.
     sent: HashMap<Key, Arc<Message>>,
     fresh: Vec<Arc<Message>>,
     events: Vec<Event>,
@@ -169,7 +170,7 @@ impl Batch {
             new.client_id = None;
         }
         let chat = self.known.chats.get_mut(&new.chat_id).ok_or_else(Error::no_chat)?;
-        // In a direct chat nobody but its two users speaks.
+        // In a direct chat only its two users may send.
         let of_member = new.of_member || chat.pair.is_some();
         if of_member && !chat.members.contains_key(&new.user_id) {
             return Err(Error::no_chat());
@@ -183,7 +184,7 @@ impl Batch {
         if new.anonymous && user.protected {
             return Err(Error::NO_USER);
         }
-        // Nothing keeps the service from speaking as a user.
+        // The service may send as any user.
         if new.of_member
             && let Some(member) = chat.members.get(&new.user_id)
         {
@@ -250,7 +251,8 @@ impl Batch {
         let (last, before) = (chat.head.last_seq, reading.read_seq);
         let seq = seq.map_or(last, |seq| seq.min(last));
         if seq > before {
-            // How many of the messages that are passed are one's own, which are read already.
+            // The member's own messages up to `seq` count as read already. If how many of them
+            // there are is not known, the caller must count them.
             let own = match passed.filter(|passed| (passed.after, passed.to) == (before, seq)) {
                 Some(passed) => passed.own,
                 None if seq == last || reading.own_unread == 0 => reading.own_unread,
@@ -269,8 +271,8 @@ impl Batch {
     }
 }
 
-/// Errors: `forbidden` for a member who is blocked or muted, and in a frozen chat for one who does
-/// not moderate it; `rate_limited` in a slow one.
+/// Errors: `forbidden` for a member who is blocked or muted, and for one who is no moderator of a
+/// frozen chat; `rate_limited` in slow mode.
 fn may_send(head: &Head, member: &KnownMember) -> Result<(), Error> {
     if member.blocked {
         return Err(Error::BLOCKED);
@@ -317,7 +319,7 @@ fn repeated(first: &Arc<Message>, author: &Arc<Author>, new: &NewMessage) -> Res
     let same_file =
         first.file.as_ref().map(|file| file.id) == new.file.as_ref().map(|file| file.id);
     let same = first.body == new.body && first.kind == new.kind && same_file;
-    // What was said first is not known any more of one that was edited or deleted.
+    // If the first message was edited or deleted, its original text is not known any more.
     match same || first.edited_at.is_some() || first.deleted_at.is_some() {
         true => Ok(Sent { message: first.clone(), author: author.clone(), fresh: false }),
         false => {

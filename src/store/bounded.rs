@@ -19,10 +19,10 @@ use tokio::time::{Instant, timeout};
 use super::database_lock::DatabaseLock;
 use super::within::{SIGN_OF_LIFE, silence, within};
 
-/// How long an answer may take, row by row: longer than the server lets a statement take.
+/// How long PostgreSQL may take to answer, for each row: longer than it lets a statement take.
 const ANSWER: Duration = Duration::from_secs(12);
 
-/// How long it may take to say why there can be no connection.
+/// How long PostgreSQL may take to say why it refuses connections.
 const REFUSAL: Duration = Duration::from_millis(500);
 
 type Rows<'e> = BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>;
@@ -37,13 +37,13 @@ pub(super) struct Pool {
     outdated: Arc<Outdated>,
 }
 
-/// Since when connections may have statements that no longer fit the tables, to which a newer
-/// version has added columns meanwhile. Older ones are replaced.
+/// Connections that are older than this may have prepared statements that no longer fit the tables,
+/// because a newer version has added columns. They are replaced.
 #[derive(Debug, Default)]
 struct Outdated(SyncMutex<Option<Instant>>);
 
 impl Outdated {
-    /// Looks at an error for a sign of it.
+    /// Notes the time if the error shows that statements are outdated.
     fn note(&self, error: &Error) {
         if is_outdated(error) {
             *self.since() = Some(Instant::now());
@@ -55,7 +55,7 @@ impl Outdated {
     }
 
     fn since(&self) -> MutexGuard<'_, Option<Instant>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,7 +63,8 @@ impl Outdated {
 /// Whether a statement was prepared before its table was changed.
 pub(super) fn is_outdated(error: &Error) -> bool {
     let error = error.as_database_error().and_then(|error| error.try_downcast_ref());
-    // The code alone is that of whatever PostgreSQL does not do, and the message in any language.
+    // This code stands for anything that PostgreSQL does not support, and the message may be in any
+    // language. So the name of the routine decides.
     error.is_some_and(|error: &PgDatabaseError| {
         error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery")
     })
@@ -75,7 +76,8 @@ impl Pool {
         options: PgConnectOptions,
         lock: DatabaseLock,
     ) -> Result<Pool, Error> {
-        // One that is silent is replaced: the pool itself would wait for its answer.
+        // A connection that does not answer is replaced. The pool's own test would wait for its
+        // answer.
         let outdated = Arc::<Outdated>::default();
         let (before, after) = (outdated.clone(), outdated.clone());
         let settings = settings
@@ -103,8 +105,8 @@ impl Pool {
         self.explain(self.inner.acquire().await).await
     }
 
-    /// Where there was no connection in time, says why none can be made, if that is why: what
-    /// PostgreSQL answers then, the pool keeps to itself and tries again. One at a time asks.
+    /// If no connection could be had in time, asks PostgreSQL why, and returns its refusal, if
+    /// there is one: the pool would keep that to itself and try again. One task at a time asks.
     async fn explain<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result {
             self.outdated.note(error);
@@ -139,7 +141,7 @@ fn is_good<'c>(
 pub(super) struct PgTransaction {
     /// `None` once it has ended.
     connection: Option<PoolConnection<Postgres>>,
-    /// What PostgreSQL knows it by.
+    /// The id that PostgreSQL gives it.
     id: String,
     begun_at: Instant,
     pool: Pool,
@@ -151,14 +153,14 @@ impl PgTransaction {
         Ok(PgTransaction::begin_with(pool, xid).await?.0)
     }
 
-    /// Begins with a statement, in the same round trip, and returns its rows. Each has the
-    /// transaction's id as `xid`; without any it must not be committed.
+    /// Begins with a statement, in the same round trip, and returns its rows. Each row must have
+    /// the transaction's id as `xid`. If there are no rows, the transaction must not be committed.
     pub async fn begin_with(
         pool: &Pool,
         statement: &str,
     ) -> Result<(PgTransaction, Vec<PgRow>), Error> {
         let connection = Some(pool.acquire().await?);
-        // It is dropped as any other if this fails or is cancelled.
+        // If this fails or is cancelled, the transaction is dropped like any other.
         let (id, begun_at) = (String::new(), Instant::now());
         let mut begun = PgTransaction { connection, id, begun_at, pool: pool.clone() };
         let begin = sqlx::raw_sql(AssertSqlSafe(format!("begin; {statement}")));
@@ -169,14 +171,14 @@ impl PgTransaction {
         Ok((begun, rows))
     }
 
-    /// Errors: it is not committed, or nobody can say whether it is.
+    /// Errors: the transaction is not committed, or it is not known whether it is.
     pub async fn commit(mut self) -> Result<(), Error> {
         let commit = sqlx::raw_sql("commit").execute(self.connection()?);
         let Err(error) = within(ANSWER, commit).await else {
             self.connection = None;
             return Ok(());
         };
-        // Closed, it ends on the server, too.
+        // When the connection is closed, the transaction ends on the server, too.
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();
         }

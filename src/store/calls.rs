@@ -1,5 +1,6 @@
-//! The two calls by which PostgreSQL writes a [batch](super::batch): functions that its migrations
-//! make, as each statement would be a round trip. With the commit that makes three.
+//! The two functions in the database by which PostgreSQL writes a [batch](super::batch): separate
+//! statements would take a round trip each. With the commit there are three. Migrations make the
+//! functions.
 
 use std::fmt::Write;
 
@@ -17,11 +18,11 @@ use crate::clock;
 use crate::error::Error;
 use crate::model::{Kept, Mark, Message, NewMessage};
 
-/// What the database knows of a batch.
+/// What the database says about a batch.
 #[derive(Default)]
 pub(super) struct Found {
     pub known: Known,
-    /// What was sent under the `client_id`s of the batch.
+    /// The messages that were sent under the `client_id`s of the batch.
     pub sent: Vec<Message>,
 }
 
@@ -42,8 +43,8 @@ impl Found {
     }
 }
 
-/// Begins a transaction, locks the chats of a batch and looks at them and at who acts there. Nobody
-/// else appends to these chats until it ends.
+/// Begins a transaction, locks the chats of a batch, and reads them and the users who act there.
+/// Nobody else can append to these chats until the transaction ends.
 pub(super) async fn begin_batch(
     pool: &Pool,
     messages: &[NewMessage],
@@ -58,7 +59,7 @@ pub(super) async fn begin_batch(
     Ok((tx, Found::of(&rows)?))
 }
 
-/// Locks the chats of messages and looks at them and at who acts there, in the transaction of a
+/// Locks the chats of messages, and reads them and the users who act there, in the transaction of a
 /// job.
 pub(super) async fn look(tx: &mut PgTransaction, messages: &[NewMessage]) -> Result<Found, Error> {
     let look = sqlx::query("select * from begin_batch($1::text::json)").bind(asked(messages, &[]));
@@ -71,17 +72,17 @@ fn asked(messages: &[NewMessage], marks: &[Mark]) -> String {
     json(messages.chain(marks))
 }
 
-/// In hexadecimal digits: so no text of a client can end the quotes that it stands in.
+/// In hexadecimal digits, so that no client's text can end the quotes around it.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// Writes what has come of a batch, and its events, if they are kept; `logged` says that there is
-/// no event log to wait for.
+/// Writes the changes of a batch, and its events, if they are kept; `logged` says that there is no
+/// event log to wait for.
 pub(super) async fn write_batch(
     tx: &mut PgTransaction,
     numbered: &Numbered,
@@ -115,7 +116,7 @@ pub(super) async fn write_batch(
     Ok(outgoing.placed(last))
 }
 
-/// Queues events that are kept in this transaction for the webhook.
+/// Queues events, which this transaction stores, for the webhook.
 pub(super) async fn insert_webhooks(tx: &mut PgTransaction, kept: &[Kept]) -> Result<(), Error> {
     if kept.is_empty() {
         return Ok(());

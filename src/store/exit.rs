@@ -1,4 +1,4 @@
-//! Where committed events leave, in the order of the commits.
+//! Sends committed events to the carrier, in the order of the commits.
 
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,21 +14,21 @@ use super::unindexed::Unindexed;
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept};
 
-/// Where committed events leave.
+/// The way out for committed events.
 pub(super) struct Exit {
     committed: mpsc::Sender<Committed>,
     last_number: Arc<AtomicU64>,
     keeping: Keeping,
     told: Told,
-    /// What events say of files.
+    /// Makes the addresses of the files in events.
     pub urls: Arc<FileUrls>,
     unindexed: Option<Arc<Unindexed>>,
-    /// Ends with the turn that was taken last.
+    /// Ends when the turn that was taken last ends.
     last_turn: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// For what committed events are stored: for other nodes, the event log, the webhook, or none. And
-/// whether messages are to be found.
+/// For whom committed events are stored: other nodes, the event log, the webhook, or nobody. And
+/// whether messages are indexed for searches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeping {
     pub for_nodes: bool,
@@ -37,15 +37,15 @@ pub struct Keeping {
     pub for_search: bool,
 }
 
-/// Who is told that this node has committed something for the event log or the webhook.
+/// Notified when this node has committed something for the event log or the webhook.
 #[derive(Clone, Default)]
 pub(super) struct Told {
     pub log: Arc<Notify>,
     pub webhook: Arc<Notify>,
 }
 
-/// One transaction's turn in the order in which events leave. It must not be dropped before it has
-/// come.
+/// A transaction's turn in the order in which events leave. It must not be dropped before the turns
+/// that come earlier have ended.
 struct Turn {
     before: Option<oneshot::Receiver<()>>,
     _end: oneshot::Sender<()>,
@@ -54,14 +54,14 @@ struct Turn {
 impl Turn {
     async fn comes(&mut self) {
         if let Some(before) = self.before.take() {
-            // Nothing is sent: the turn before ends when it is dropped.
+            // Nothing is sent on this channel: the turn before ends when it is dropped.
             let _ = before.await;
         }
     }
 }
 
 impl Exit {
-    /// Events leave by `committed`; the writer of the index is told by `unindexed`.
+    /// Sends events to `committed`, and tells the writer of the index by `unindexed`.
     pub fn new(
         committed: mpsc::Sender<Committed>,
         last_number: Arc<AtomicU64>,
@@ -74,18 +74,19 @@ impl Exit {
         Exit { committed, last_number, keeping, told, urls, unindexed, last_turn }
     }
 
-    /// Whether events that are kept have no log to go to; `None` if they are not kept.
+    /// Whether events need not wait for an event log, as there is none; `None` if they are not
+    /// stored.
     pub fn are_logged(&self) -> Option<bool> {
         let Keeping { for_nodes, for_log, for_webhook, .. } = self.keeping;
         (for_nodes || for_log || for_webhook).then_some(!for_log)
     }
 
-    /// Whether events that are kept are also queued for the webhook.
+    /// Whether stored events are also queued for the webhook.
     pub fn has_webhook(&self) -> bool {
         self.keeping.for_webhook
     }
 
-    /// Stores events in the transaction that made them, for whom they are kept.
+    /// Stores events in the transaction that made them, if anybody needs them.
     pub async fn keep(&self, tx: &mut Tx, events: &[Event]) -> Result<Vec<Kept>, Error> {
         let Some(logged) = self.are_logged() else {
             return Ok(Vec::new());
@@ -97,11 +98,12 @@ impl Exit {
         Ok(kept)
     }
 
-    /// Commits one of several transactions that are open at the same time, and sends its events on
-    /// their way. It must not be cancelled.
+    /// Commits one of several transactions that are open at the same time, and sends its events. It
+    /// must not be cancelled.
     ///
-    /// The turn is taken while the transaction holds its locks, so that one that has waited for
-    /// these, or has seen what this one has written, gets a later turn: its events come later.
+    /// The turn is taken while the transaction still holds its locks. A transaction that has waited
+    /// for these locks, or has seen what this one wrote, therefore gets a later turn, and its
+    /// events come later.
     pub async fn commit(
         &self,
         tx: PgTransaction,
@@ -118,12 +120,12 @@ impl Exit {
 
     fn take_turn(&self) -> Turn {
         let (end, ended) = oneshot::channel();
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         let mut last = self.last_turn.lock().unwrap_or_else(PoisonError::into_inner);
         Turn { before: last.replace(ended), _end: end }
     }
 
-    /// Sends events that are committed, and were kept or not, on their way.
+    /// Sends committed events, with what was stored of them, if they were stored.
     pub async fn send(&self, events: Vec<Event>, kept: Vec<Kept>) {
         if self.keeping.for_log && !events.is_empty() {
             self.told.log.notify_one();

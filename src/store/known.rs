@@ -1,8 +1,8 @@
-//! What has to be known of chats and users to append messages and to mark chats as read.
+//! What must be known about chats and users to append messages and to mark chats as read.
 //!
-//! The one writer of a SQLite file remembers it from batch to batch, as nobody else changes the
-//! database. Other code that changes a chat or a user calls [`Tx::forget_chat`] or the like. On
-//! PostgreSQL other nodes write, too, and each batch [reads it anew](super::calls).
+//! On SQLite, where only one connection writes, it is remembered from batch to batch. Other code
+//! that changes a chat or a user calls [`Tx::forget_chat`] or the like. On PostgreSQL, where other
+//! nodes write, too, each batch [reads it anew](super::calls).
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -16,7 +16,7 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{Author, ChatId, Handle, Name, Role, UserId};
 
-/// How many chats, or users, are remembered before all are forgotten.
+/// If more chats, users or members than this are remembered, all are forgotten.
 const MAX_REMEMBERED: usize = 50_000;
 
 #[derive(Default)]
@@ -45,21 +45,21 @@ pub(super) struct KnownUser {
 pub(super) struct ActorRow {
     pub chat_id: ChatId,
     pub user_id: UserId,
-    /// `None` if the user is no member, as all fields down to `role` then are.
+    /// `None` if the user is no member; then all fields down to `role` are, too.
     read_seq: Option<i64>,
     own_unread: Option<i64>,
     blocked: Option<bool>,
     role: Option<Role>,
     muted_until: Option<Time>,
     sent_at: Option<Time>,
-    /// `None` if there is no such user, as `protected` then is.
+    /// `None` if there is no such user; then `protected` is, too.
     name: Option<Name>,
     handle: Option<Handle>,
     protected: Option<bool>,
 }
 
 impl Known {
-    /// Reads what is not known yet of these users in these chats.
+    /// Reads what is not known yet about these users in these chats.
     pub async fn learn<'a>(
         &mut self,
         tx: &mut Tx,
@@ -105,7 +105,7 @@ impl Known {
         }
     }
 
-    /// The actors of whom something is unknown; of a direct chat its two users, too.
+    /// The actors about whom something is not known; in a direct chat also its two users.
     fn unknown<'k, 'a: 'k>(
         &'k self,
         actors: impl Iterator<Item = (ChatId, &'a UserId)>,
@@ -126,7 +126,7 @@ impl Known {
 }
 
 impl Tx {
-    /// Takes what is remembered; the caller gives it back by [`remember`](Tx::remember), with the
+    /// Takes what is remembered. The caller returns it by [`remember`](Tx::remember), with the
     /// changes that it has made to the database.
     pub(super) fn take_known(&mut self) -> Known {
         match &mut *self.inner {

@@ -1,11 +1,11 @@
-//! Where everything is kept. It owns the database, its schema and the ledger; it knows nothing of
-//! clients and delivery. Of access it decides one thing, in [`batch`]: who may send a message to a
-//! chat (a member, who is not blocked or muted, as freezing and slow mode allow). Only the
-//! transaction that appends the message can know that, and it asks for a whole batch at once.
+//! The store. It owns the database, its schema and the ledger; it does not know clients or
+//! delivery. Of access it decides one thing, in [`batch`]: who may send a message to a chat (a
+//! member who is not blocked or muted, within freezing and slow mode). Only the transaction that
+//! appends the message can know that, and it asks for a whole batch at once.
 //!
-//! One SQL text serves every dialect: [`on!`] expands its body once for each. Reads go to a pool
-//! of readers. All writes go through the [`ledger`], and every commit that clients should hear of
-//! leaves by the channel that [`Store::open`] returns, in the order of the commits.
+//! One SQL text serves both dialects: [`on!`] expands its body once for each. Reads go to a pool of
+//! readers. All writes go through the [`ledger`], and the events of all commits leave by the
+//! channel that [`Store::open`] returns, in the order of the commits.
 
 mod accounts;
 mod activity;
@@ -112,7 +112,7 @@ pub use unlogged::{Backlog, Unlogged};
 pub use webhook_notes::Outcome;
 pub use webhooks::{Due, Webhook, WebhookQueue};
 
-/// How many committed events may wait to be taken; then commits wait too.
+/// How many committed events may wait in the channel. When it is full, commits wait.
 const COMMITTED_EVENTS: usize = 1024;
 
 /// A database of one of the dialects.
@@ -122,8 +122,9 @@ enum Db {
     Postgres(Pool),
 }
 
-/// Expands `$body` once per dialect. With `Db` the name is a store's pool of readers, with `Tx` the
-/// connection of an open transaction, with `Locked` the connection of a transaction under a lock.
+/// Expands `$body` once for each dialect. The name is bound to the store's pool of readers with
+/// `Db`, to the connection of an open transaction with `Tx`, and to the connection of a transaction
+/// under a lock with `Locked`.
 macro_rules! on {
     (Db $store:expr, |$pool:ident| $body:expr) => {
         match &$store.db {
@@ -167,16 +168,16 @@ pub struct Store {
     urls: Arc<FileUrls>,
     last_number: Arc<AtomicU64>,
     told: Told,
-    /// `None` if messages are not searched.
+    /// `None` if messages cannot be searched.
     unindexed: Option<Arc<Unindexed>>,
-    /// Whether the log of a file still holds what was deleted since it was cut.
+    /// Whether SQLite's log still holds what was deleted since the log was last cut.
     uncut: AtomicBool,
 }
 
 impl Store {
-    /// Opens the database, makes and migrates it if need be, and starts its ledger.
-    /// Committed events come out of the receiver; it must be read. The addresses of files begin
-    /// with `base`.
+    /// Opens the database, creates and migrates it if necessary, and starts its ledger. Committed
+    /// events come out of the receiver, which must be read. The addresses of files begin with
+    /// `base`.
     pub async fn open(
         url: &Url,
         limits: &Limits,
@@ -198,7 +199,7 @@ impl Store {
         if let Db::Sqlite(pools) = &db {
             sqlite::keep_checkpointed(pools, &ledger);
         }
-        // Opened, a file has an empty log.
+        // The log of a SQLite database that has just been opened is empty.
         let uncut = AtomicBool::default();
         Ok((Store { db, ledger, urls, last_number, told, unindexed, uncut }, events))
     }
@@ -213,12 +214,12 @@ impl Store {
         if let Db::Postgres(pool) = &self.db {
             pool.lock.ensure_in_time().await;
         }
-        // The process keeps the lock of a file until it ends.
+        // On SQLite the process keeps the lock of the file until it ends.
     }
 
     /// Keeps all nodes from deleting rooms that seem to be empty, until
     /// [`release_rooms`](Store::release_rooms) or the end of this node. It is for a node that may
-    /// have somebody in a room of whom the other nodes do not know.
+    /// have somebody in a room without the other nodes knowing it.
     pub async fn hold_rooms(&self) -> Result<(), Error> {
         match &self.db {
             Db::Postgres(pool) => Ok(pool.lock.hold_rooms().await?),
@@ -262,12 +263,13 @@ impl Store {
         self.last_number.load(Ordering::Acquire)
     }
 
-    /// The chats that are to be [indexed](Store::index_once); `None` if messages are not searched.
+    /// The chats that are still to be [indexed](Store::index_once); `None` if messages cannot be
+    /// searched.
     pub fn unindexed(&self) -> Option<&Arc<Unindexed>> {
         self.unindexed.as_ref()
     }
 
-    /// Returns when the database file was deleted or replaced; the server cannot go on then.
+    /// Returns when the database file was deleted or replaced; then the server must end.
     pub async fn lost(&self) {
         match &self.db {
             Db::Sqlite(pools) => pools.files.lost().await,
@@ -292,12 +294,12 @@ impl Store {
     }
 }
 
-/// Whether a text can be in the database: PostgreSQL takes no NUL, not even to look for one.
+/// Whether the database can store a text. PostgreSQL accepts no NUL, not even in a search.
 fn is_storable(text: &str) -> bool {
     !text.contains('\0')
 }
 
-/// An open write transaction; dropped, it changes nothing.
+/// An open write transaction. If it is dropped, it changes nothing.
 enum Transaction {
     Sqlite(SqliteWriter),
     Postgres(Box<PgTransaction>),

@@ -1,10 +1,10 @@
-//! The connection that writes to a SQLite file, and the one hot statement: messages, appended as
-//! prepared rows on the connection's own handle, in the ledger's thread.
+//! The connection that writes to SQLite, and the statements that run most often: those of messages
+//! and marks. They write prepared rows on the connection's own handle, in the ledger's thread.
 //!
-//! Many rows in one statement are a JSON text that is built and taken apart again, and a statement
-//! that goes through the driver crosses to its thread and back; together that was more than half of
-//! what a stored message cost. All else that is written has the same text on both databases, and
-//! runs [in place](super::in_place) if it is short.
+//! To write many rows with one statement of the driver, a JSON text must be built and parsed, and
+//! the statement passes to the driver's thread and back: together that was more than half of the
+//! cost of a stored message. All other statements that write have the same text for both databases,
+//! and run [in place](super::in_place) if they are short.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -22,17 +22,17 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, Message, UserId};
 
-/// The one connection that writes. Dropped in the middle of a transaction, it rolls back.
+/// The only connection that writes. If it is dropped in the middle of a transaction, it rolls back.
 pub(super) struct SqliteWriter {
-    // Dropped before the connection whose handle it has.
+    // Declared first: it must be dropped before the connection, whose handle it uses.
     handle: Box<Handle>,
     connection: PoolConnection<Sqlite>,
-    /// What the database holds, as nobody else changes it.
+    /// What is remembered of the database, which nobody else changes.
     pub known: Known,
 }
 
 impl SqliteWriter {
-    /// Takes the connection of a pool that has one, opened as `serialized`.
+    /// Takes the only connection of a pool, which must have been opened as `serialized`.
     #[expect(unsafe_code, reason = "the rows are written through the handle of sqlx")]
     pub async fn take(pool: &SqlitePool) -> Result<SqliteWriter, Error> {
         let mut connection = pool.acquire().await?;
@@ -44,7 +44,7 @@ impl SqliteWriter {
         Ok(SqliteWriter { handle, connection, known: Known::default() })
     }
 
-    /// Runs short statements without the driver.
+    /// The handle on which short statements run without the driver.
     pub fn in_place(&mut self) -> &mut Handle {
         &mut self.handle
     }
@@ -63,7 +63,7 @@ impl SqliteWriter {
         !self.rows().is_autocommit()
     }
 
-    /// Those of `keys` under which a message was sent.
+    /// Returns those of `keys` under which a message was sent before.
     pub fn find_keys(&self, keys: Vec<Key>) -> Result<Vec<Key>, Error> {
         let mut find = self.rows().prepare_cached(
             "select 1 from messages where chat_id = ?1 and user_id = ?2 and client_id = ?3",
@@ -100,7 +100,7 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Moves chats on, and the copies of their activity where there are any.
+    /// Stores the last `seq` and the activity of chats, and updates the copies of their activity.
     pub fn update_heads(&self, heads: &[&Head]) -> Result<(), Error> {
         let mut update = self
             .rows()
@@ -141,7 +141,7 @@ fn bytes(id: &impl AsRef<[u8]>) -> &[u8] {
 
 impl Drop for SqliteWriter {
     fn drop(&mut self) {
-        // One that has ended by itself, as after a full disk, needs none.
+        // A transaction that has ended by itself, as after a full disk, cannot be rolled back.
         if self.is_open()
             && let Err(error) = self.rows().execute_batch("rollback")
         {

@@ -1,5 +1,5 @@
-//! How long PostgreSQL may take to answer. It bounds what it does itself. But if its machine is
-//! gone it says nothing, and only the bounds here end the waiting.
+//! How long PostgreSQL may take to answer. PostgreSQL limits its own statements. But if its machine
+//! is gone nothing answers, and only these limits end the waiting.
 
 use std::io;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Error, PgConnection};
 use tokio::time::timeout;
 
-/// How long to wait for a connection, new or of the pool, and for the lock of a database.
+/// How long to wait for a connection, new or from the pool, and for the lock of a database.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection that nobody uses may take to show that it is in order.
+/// How long an idle connection may take to show that it still works.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// Connects once, and says what stands against it.
+/// Connects once. Errors: why that is not possible.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
     within(CONNECT_TIMEOUT, options.connect()).await
 }

@@ -1,5 +1,5 @@
-//! What sqlx asks of a database and this one does not have: connections, transactions and
-//! statements of sqlx's. There is no value of the type, so that nothing of it ever runs.
+//! What sqlx requires of a database and this one does not have: sqlx's own connections,
+//! transactions and statements. The type has no values, so that none of this code ever runs.
 
 use std::str::FromStr;
 use std::time::Duration;

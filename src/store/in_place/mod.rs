@@ -1,9 +1,9 @@
-//! SQLite's statements run in place: on the connection's own handle, by the thread that asks. The
-//! driver has a thread for each connection, and each statement crosses to it and back, which costs
-//! more than most statements do: 10 to 20 µs. So the statements of jobs run in place, as they are
-//! few and short. What may take long, such as reading a page, is left to the driver.
+//! Runs SQLite's statements in place: on the connection's own handle, in the thread that asks. The
+//! driver has a thread for each connection, and passing each statement there and back takes 10 to
+//! 20 µs, which is more than most statements take. So the statements of jobs run in place, as they
+//! are few and short. Statements that may take long, such as reading a page, go through the driver.
 //!
-//! To sqlx it is a database of its own, so that the one SQL text of a statement serves it, too.
+//! For sqlx this is a database of its own, so that one SQL text serves both.
 
 mod absent;
 mod values;
@@ -21,10 +21,10 @@ use absent::Absent;
 pub use values::{Arguments, Done, Row};
 use values::{Cell, CellRef, Column, Failure, Kind};
 
-/// How many prepared statements are kept: more than there are that write.
+/// How many prepared statements are kept: more than the number of statements that write.
 const STATEMENTS: usize = 256;
 
-/// SQLite, as sqlx knows it here.
+/// SQLite in place, as a database of sqlx.
 #[derive(Debug)]
 pub struct InPlace;
 
@@ -59,7 +59,7 @@ impl Handle {
         &self.0
     }
 
-    /// Runs a statement and hands each of its rows to `row` until that wants no more.
+    /// Runs a statement and passes each of its rows to `row`, until that returns false.
     fn run<'q>(
         &self,
         mut query: impl Execute<'q, InPlace>,
@@ -83,7 +83,7 @@ impl Handle {
     }
 }
 
-/// By the numbers in their names: `$2` is the second, wherever it stands.
+/// Binds parameters by the numbers in their names: `$2` is the second, wherever it stands.
 fn bind(statement: &mut CachedStatement<'_>, arguments: Arguments) -> rusqlite::Result<()> {
     for place in 1..=statement.parameter_count() {
         let number = statement.parameter_name(place).and_then(|name| name[1..].parse().ok());
@@ -95,7 +95,7 @@ fn bind(statement: &mut CachedStatement<'_>, arguments: Arguments) -> rusqlite::
     Ok(())
 }
 
-/// As the driver would say it.
+/// Makes the error that the driver would return.
 fn failed(error: rusqlite::Error) -> Error {
     match Failure::of(error) {
         Ok(failure) => Error::Database(Box::new(failure)),

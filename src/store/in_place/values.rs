@@ -1,4 +1,4 @@
-//! What goes into a statement and comes out of it.
+//! The values that go into a statement and come out of it.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -46,7 +46,7 @@ impl IntoArguments<InPlace> for Arguments {
     }
 }
 
-/// What a statement has done.
+/// The result of a statement.
 #[derive(Default)]
 pub struct Done {
     pub rows_affected: u64,
@@ -88,7 +88,7 @@ impl sqlx::Column for Column {
         &self.name
     }
 
-    /// Each value has its own.
+    /// A column has no type: each value has its own.
     fn type_info(&self) -> &Kind {
         &Kind(Type::Null)
     }
@@ -264,7 +264,7 @@ where
     }
 }
 
-/// What SQLite says went wrong.
+/// An error from SQLite.
 #[derive(Debug)]
 pub struct Failure {
     message: String,
@@ -272,7 +272,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Errors: it is not SQLite that says so.
+    /// Errors: `error` itself, if it does not come from SQLite.
     pub fn of(error: rusqlite::Error) -> Result<Failure, rusqlite::Error> {
         match error.sqlite_error() {
             Some(failure) => {

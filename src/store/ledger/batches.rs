@@ -1,12 +1,13 @@
-//! PostgreSQL's batches: messages and marks, what has come of them meanwhile in one transaction.
+//! Writes PostgreSQL's batches: the messages and marks that have come meanwhile, in one
+//! transaction.
 //!
-//! A chat is in one batch at a time, so that its order is that of the queue. One batch after the
-//! other is written as long as that is quick; a batch that takes long, as one of its chats is
-//! locked or the database is far away, does not keep those of other chats waiting.
+//! A chat is in only one batch at a time, so that its messages keep the order of the queue. As long
+//! as batches are quick, they are written one after the other. If a batch takes long, because one
+//! of its chats is locked or the database is far away, other chats do not wait for it.
 //!
-//! PostgreSQL pays for a transaction rather than for a message. So where messages come faster than
-//! they are written, a batch is begun every [`PACE`] only, and one beside another after [`BESIDE`];
-//! a message that comes alone does not wait.
+//! For PostgreSQL the cost is in the transaction rather than in the message. So if messages come
+//! faster than they are written, a batch begins only every [`PACE`], or after [`BESIDE`] if another
+//! one is still being written. A message that comes alone does not wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -28,15 +29,15 @@ use crate::store::bounded::Pool;
 use crate::store::calls::{begin_batch, insert_webhooks, write_batch};
 use crate::store::outgoing::Outgoing;
 
-/// How long a batch waits after the one before it was begun.
+/// How long to wait after the beginning of the batch before.
 const PACE: Duration = Duration::from_millis(10);
 
-/// How long a batch waits while the one before it is still being written: that one takes long, and
-/// writing beside it would only make both smaller.
+/// How long to wait if the batch before is still being written. It is slow, and a batch beside it
+/// would only make both smaller.
 const BESIDE: Duration = Duration::from_millis(50);
 
-/// How many messages and marks do not wait, if nothing else is being written: more in one batch
-/// would hardly make each cheaper.
+/// If this many messages and marks are waiting and no batch is being written, the next batch begins
+/// at once: a larger one would hardly make each message cheaper.
 const WORTH_IT: usize = 32;
 
 /// How many batches are written at the same time.
@@ -47,13 +48,13 @@ pub(super) struct Batches {
     exit: Arc<Exit>,
     queue: mpsc::Receiver<Entry>,
     waiting: VecDeque<Entry>,
-    /// How many may wait.
+    /// How many entries may wait.
     capacity: usize,
-    /// Those that are being written; each returns whether the database is away.
+    /// The batches that are being written; each returns whether the database is away.
     underway: JoinSet<bool>,
-    /// Which of them a chat is in.
+    /// The chats in these batches, each with its batch.
     chats: HashMap<ChatId, Id>,
-    /// When the latest was begun; `None` if the next need not wait.
+    /// When the latest batch was begun; `None` if the next one need not wait.
     begun: Option<Instant>,
 }
 
@@ -69,7 +70,7 @@ impl Batches {
         Batches { pool, exit, queue, waiting, capacity, underway, chats, begun }
     }
 
-    /// Until the queue is closed and empty, and all is answered.
+    /// Runs until the queue is closed and empty, and all entries are answered.
     pub async fn run(mut self, closing: CancellationToken) {
         let (mut received, mut open) = (Vec::with_capacity(MAX_GROUP), true);
         while open || !self.waiting.is_empty() || !self.underway.is_empty() {
@@ -90,14 +91,14 @@ impl Batches {
         }
     }
 
-    /// When the next may begin, if it has to wait.
+    /// The earliest time at which the next batch may begin, if it must wait.
     fn next(&self) -> Option<Instant> {
         let pace = if self.underway.is_empty() { PACE } else { BESIDE };
         self.begun.map(|begun| begun + pace)
     }
 
-    /// Begins a batch if it is time. If all chats that wait are being written to, it is time again
-    /// only after another pause.
+    /// Begins a batch if it is time. If each waiting chat is in a batch already, the next try comes
+    /// after another pause.
     fn begin(&mut self) {
         let now = Instant::now();
         let is_worth_it = self.underway.is_empty() && self.waiting.len() >= WORTH_IT;
@@ -117,7 +118,7 @@ impl Batches {
         self.chats.extend(chats.into_iter().map(|chat_id| (chat_id, task.id())));
     }
 
-    /// What waits, but for the chats that are being written to.
+    /// A group of waiting entries, without those of chats that are in a batch already.
     fn next_group(&mut self) -> Group {
         let (mut group, mut left, mut count) = (Group::default(), VecDeque::new(), 0);
         while let Some(entry) = self.waiting.pop_front() {
@@ -148,7 +149,7 @@ impl Batches {
         }
     }
 
-    /// All that wait fail at once when the database is gone.
+    /// If the database is away, refuses all waiting entries at once.
     fn refuse_waiting(&mut self) {
         while let Ok(entry) = self.queue.try_recv() {
             self.waiting.push_back(entry);
@@ -159,7 +160,7 @@ impl Batches {
     }
 }
 
-/// Writes a batch and answers it; returns whether the database is away.
+/// Writes a batch and answers its entries; returns whether the database is away.
 async fn write(pool: Pool, exit: Arc<Exit>, mut group: Group) -> bool {
     match write_group(&pool, &exit, &mut group).await {
         Ok(written) => {

@@ -1,4 +1,4 @@
-//! What is written together, and its answers.
+//! A group of entries that are written together, and their answers.
 
 use std::collections::VecDeque;
 use std::iter::repeat_with;
@@ -10,7 +10,7 @@ use crate::model::{ChatId, Mark, Marked, NewMessage, Sent};
 /// The most entries of one group.
 pub(super) const MAX_GROUP: usize = 512;
 
-/// The most bytes of text that one group appends: they are in memory several times meanwhile.
+/// The most bytes of text in one group: while it is written, they are in memory several times.
 const MAX_BYTES: usize = 8 << 20;
 
 /// Messages, marks and jobs, each with its asker.
@@ -22,12 +22,12 @@ pub(super) struct Group {
     pub marks: Vec<Mark>,
     pub markers: Vec<Answer<Marked>>,
     pub jobs: VecDeque<Answer<Tx>>,
-    /// The jobs that are done.
+    /// The jobs that have run, and wait for the commit.
     pub done: Vec<Answer<()>>,
 }
 
 impl Group {
-    /// Whether an entry may join.
+    /// Whether an entry may join the group.
     pub fn takes(&self, entry: &Entry) -> bool {
         match entry {
             Entry::Message(message, _) => {

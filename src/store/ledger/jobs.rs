@@ -11,30 +11,30 @@ use crate::error::Error;
 use crate::store::bounded::{PgTransaction, Pool};
 use crate::store::{Exit, Transaction};
 
-/// How many jobs run at the same time. They and the [batches](super::batches) leave connections to
-/// those who read, even where all wait for locks.
+/// How many jobs run at the same time. Even if all jobs and [batches](super::batches) wait for
+/// locks, some connections are left for reads.
 const AT_ONCE: usize = 3;
 
-/// The way to the jobs' transactions; a clone is the same one.
+/// Runs the jobs' transactions. Clones share everything.
 #[derive(Clone)]
 pub(super) struct Jobs {
     pool: Pool,
     exit: Arc<Exit>,
     permits: Arc<Semaphore>,
-    /// Told when the database is away: then all waiting jobs fail at once.
+    /// Notified when the database is away: then all waiting jobs fail at once.
     away: Arc<Notify>,
     tasks: TaskTracker,
 }
 
 impl Jobs {
-    /// `tasks` know of all that has begun: the end of the ledger waits for them.
+    /// `tasks` counts all jobs that have begun: the ledger waits for them when it ends.
     pub fn new(pool: Pool, exit: Arc<Exit>, tasks: TaskTracker) -> Jobs {
         let permits = Arc::new(Semaphore::new(AT_ONCE));
         Jobs { pool, exit, permits, away: Arc::default(), tasks }
     }
 
-    /// Waits for a permit and opens a transaction. A task carries it to its end, whatever becomes
-    /// of the asker.
+    /// Waits for a permit and opens a transaction. A task sees it to its end, even if the asker
+    /// goes away.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let _begun = self.tasks.token();
         let permit = tokio::select! {
@@ -45,7 +45,7 @@ impl Jobs {
         let (answer, answered) = oneshot::channel();
         let jobs = self.clone();
         self.tasks.spawn(async move {
-            // It is never closed.
+            // The semaphore is never closed, so this is always a permit.
             let _permit = permit;
             if jobs.run(answer).await.is_some_and(|error| is_away(&error)) {
                 jobs.away.notify_waiters();
@@ -54,7 +54,7 @@ impl Jobs {
         answered.await.unwrap_or(Err(Error::Unavailable(None)))
     }
 
-    /// Runs a job and answers it; returns what has failed, if anything has.
+    /// Runs a job and answers it; returns the error, if it failed.
     async fn run(&self, asker: Answer<Tx>) -> Option<Error> {
         let begun = Instant::now();
         let transaction = match PgTransaction::begin(&self.pool).await.map_err(Error::from) {
@@ -65,7 +65,7 @@ impl Jobs {
             }
         };
         let (tx, outcome) = lend(&transaction, &self.exit).await;
-        // If the asker is gone, it is dropped here, and so rolled back; a job may drop it, too.
+        // If the asker is gone, `tx` is dropped here and rolled back. A job may also drop it.
         drop(asker.send(Ok(tx)));
         let Done { events, answer, .. } = outcome.await.ok()?;
         let kept = self.exit.keep(&mut lend(&transaction, &self.exit).await.0, &events).await;

@@ -1,19 +1,19 @@
-//! The ledger: the way of all that is written. What it promises:
+//! The ledger, through which all writes go. What it promises:
 //!
 //! - Nothing is answered before it is durable. If a commit fails, nothing of its transaction
 //!   exists, and all of it is answered with the error.
 //! - A job that fails, or is dropped, changes nothing, and those beside it go on.
 //! - Events leave in the order of the commits, before the requests that caused them are answered.
 //!
-//! On SQLite one [task](writing) writes what is queued in groups. A group is what has been queued
-//! while the group before it was written. It shares a transaction, and so the fsync: its messages
-//! and marks are written together, as a [batch](super::batch), then its jobs run one after the
-//! other, each on the open transaction that [`Tx`] lends it; after 5 ms the remaining jobs are left
-//! to the next group, so that messages do not wait for them.
+//! On SQLite one [task](writing) writes the queue in groups. A group is what was queued while the
+//! group before was written. It shares one transaction, and so one fsync. First its messages and
+//! marks are written together, as a [batch](super::batch). Then its jobs run one after the other,
+//! each on the open transaction, which is lent to it as a [`Tx`]. After 5 ms the remaining jobs are
+//! left to the next group, so that messages do not wait for them.
 //!
-//! On PostgreSQL transactions run beside each other: [batches] of messages and marks, each chat in
-//! one at a time, and [jobs], each in a transaction of its own. Other nodes write there too; all
-//! transactions take [locks](super::locks) in one order.
+//! On PostgreSQL several transactions run at the same time: [batches] of messages and marks, where
+//! each chat is in one batch at a time, and [jobs], each in a transaction of its own. Other nodes
+//! write there, too; all transactions take [locks](super::locks) in one order.
 
 mod batches;
 mod group;
@@ -45,7 +45,7 @@ enum Entry {
     Message(NewMessage, Answer<Sent>),
     Mark(Mark, Answer<Marked>),
     Job(Answer<Tx>),
-    /// Copy SQLite's log into its file while nobody writes.
+    /// Copies SQLite's log into its file while nobody writes.
     Checkpoint(Checkpointer, How, oneshot::Sender<Result<Log, sqlx::Error>>),
 }
 
@@ -59,19 +59,19 @@ impl Entry {
     }
 }
 
-/// The way to the tasks that write.
+/// A handle to the tasks that write.
 #[derive(Clone)]
 pub(super) struct Ledger {
     queue: mpsc::Sender<Entry>,
-    /// None on a file, where they are in the queue.
+    /// `None` on SQLite, where jobs are in the queue.
     jobs: Option<Jobs>,
     closing: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Ledger {
-    /// Starts the task that writes what is queued; `capacity` entries may wait for it. On a file it
-    /// has a thread of its own, where it appends and commits without handing over to another.
+    /// Starts the task that writes the queue, which holds up to `capacity` entries. On SQLite the
+    /// task has a thread of its own, where it appends and commits without switching threads.
     pub fn start(db: Db, exit: Exit, capacity: usize) -> io::Result<Ledger> {
         let (queue, entries) = mpsc::channel(capacity);
         let closing = CancellationToken::new();
@@ -95,13 +95,13 @@ impl Ledger {
         Ok(Ledger { queue, jobs, closing, tasks })
     }
 
-    /// Queues a message and returns it once it is durable. Errors: `unavailable` if the queue is
+    /// Queues a message, and returns it once it is durable. Errors: `unavailable` if the queue is
     /// full, `not_found` also for a user who is no member, `conflict`.
     pub async fn append(&self, message: NewMessage) -> Result<Sent, Error> {
         self.ask(|answer| Entry::Message(message, answer)).await
     }
 
-    /// Queues that a member has read a chat. Errors: `unavailable` if the queue is full,
+    /// Queues a mark, that a member has read a chat. Errors: `unavailable` if the queue is full,
     /// `not_found` also for a user who is no member.
     pub async fn mark(&self, mark: Mark) -> Result<Marked, Error> {
         self.ask(|answer| Entry::Mark(mark, answer)).await
@@ -140,13 +140,13 @@ impl Ledger {
     ) -> Result<Log, sqlx::Error> {
         let (answer, answered) = oneshot::channel();
         match self.queue.send(Entry::Checkpoint(checkpointer, how, answer)).await {
-            // It is dropped where the database fails a group before it.
+            // The entry is dropped if the database fails for a group before it.
             Ok(()) => answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)),
             Err(_) => Err(sqlx::Error::PoolClosed),
         }
     }
 
-    /// False once the task has ended, as it does when the store is closed.
+    /// Returns false once the task has ended, which it does when the store is closed.
     pub fn is_running(&self) -> bool {
         !self.queue.is_closed()
     }
@@ -159,30 +159,31 @@ impl Ledger {
     }
 }
 
-/// A job's hold of the open transaction. Dropped before it is committed, it changes nothing.
+/// The open transaction, while it is lent to a job. If the job drops this without a commit, it
+/// changes nothing.
 pub struct Tx {
-    // Given back first: the outcome says that it is.
+    // Dropped first: when the outcome arrives, the transaction has been returned.
     pub(super) inner: OwnedMutexGuard<Transaction>,
     outcome: oneshot::Sender<Done>,
     pub(super) urls: Arc<FileUrls>,
 }
 
-/// What a job that is done wants committed.
+/// What a job that has run wants to be committed.
 struct Done {
     events: Vec<Event>,
-    /// Whether nobody may come between it and the commit.
+    /// Whether no other job may run before the commit.
     at_once: bool,
     answer: Answer<()>,
 }
 
 impl Tx {
-    /// Returns when the changes are durable and `events` on their way.
+    /// Commits; returns when the changes are durable and `events` have been sent.
     pub async fn commit(self, events: impl IntoIterator<Item = Event>) -> Result<(), Error> {
         self.end(events, false).await
     }
 
-    /// Commits like [`commit`](Tx::commit), and lets no other job run before that: for a caller
-    /// that holds a lock over the commit which another job may wait for.
+    /// Commits like [`commit`](Tx::commit), and lets no other job run before that. This is for a
+    /// caller that holds, until the commit, a lock for which another job may wait.
     pub async fn commit_at_once(
         self,
         events: impl IntoIterator<Item = Event>,
@@ -198,30 +199,30 @@ impl Tx {
         let (answer, answered) = oneshot::channel();
         let events = Vec::from_iter(events);
         drop(self.inner);
-        // Where the ledger has ended there is no answer.
+        // If the ledger has ended, nobody answers.
         let _ = self.outcome.send(Done { events, at_once, answer });
         answered.await.unwrap_or(Err(Error::Unavailable(None)))
     }
 }
 
-/// Lends a transaction to a job; the receiver says what came of it, nothing if it was dropped.
+/// Lends a transaction to a job. The receiver gets the outcome, or is closed if the job dropped it.
 async fn lend(transaction: &Arc<Mutex<Transaction>>, exit: &Exit) -> (Tx, oneshot::Receiver<Done>) {
     let (outcome, receiver) = oneshot::channel();
     let (inner, urls) = (transaction.clone().lock_owned().await, exit.urls.clone());
     (Tx { inner, outcome, urls }, receiver)
 }
 
-/// Takes a transaction back from a job that has let go of it.
+/// Takes a transaction back from a job that has released it.
 fn take_back(transaction: Arc<Mutex<Transaction>>) -> Result<Transaction, Error> {
     Ok(Arc::into_inner(transaction).ok_or(Error::Internal(None))?.into_inner())
 }
 
-/// Notes how long a transaction that is committed has taken.
+/// Records how long a transaction took, including its commit.
 fn note_commit(begun: Instant) {
     metrics::histogram!("chinwag_commit_seconds").record(begun.elapsed());
 }
 
-/// Whether the database as a whole cannot be used, and not only what the group was about.
+/// Whether the database as a whole cannot be used, so that other entries would fail, too.
 fn is_away(error: &Error) -> bool {
     use sqlx::Error as E;
     let Error::Unavailable(Some(cause)) = error else {

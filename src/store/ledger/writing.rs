@@ -1,4 +1,4 @@
-//! The task that writes to a file: one, and all that is queued.
+//! The task that writes to SQLite. There is one, and it writes the whole queue.
 
 use std::collections::VecDeque;
 use std::iter::{from_fn, repeat_with};
@@ -20,7 +20,8 @@ use crate::store::rows::SqliteWriter;
 use crate::store::sqlite::SqlitePools;
 use crate::store::{Exit, Transaction};
 
-/// How long the jobs of a group may go on: its messages wait for them. The others are of the next.
+/// How long the jobs of a group may take, as its messages wait for them. The remaining jobs are
+/// left to the next group.
 const JOBS: Duration = Duration::from_millis(5);
 
 pub(super) struct Writing {
@@ -28,7 +29,7 @@ pub(super) struct Writing {
     exit: Exit,
     queue: mpsc::Receiver<Entry>,
     waiting: VecDeque<Entry>,
-    /// The connection that writes, between two groups.
+    /// The connection that writes, kept here between two groups.
     writer: Option<SqliteWriter>,
 }
 
@@ -37,7 +38,7 @@ impl Writing {
         Writing { pools, exit, queue, waiting: VecDeque::new(), writer: None }
     }
 
-    /// Until the queue is closed and empty.
+    /// Runs until the queue is closed and empty.
     pub async fn run(mut self, closing: CancellationToken) {
         let mut received = Vec::with_capacity(MAX_GROUP);
         loop {
@@ -58,16 +59,17 @@ impl Writing {
         }
     }
 
-    /// Writes the group that begins with an entry.
+    /// Writes the group that begins with this entry.
     async fn write_from(&mut self, first: Entry) {
         if let Entry::Checkpoint(mut checkpointer, how, answer) = first {
-            // One that waits no more needs no answer.
+            // An asker that is gone needs no answer.
             let _ = answer.send(checkpointer.checkpoint(how).await);
             return;
         }
         let mut group = Group::default();
         group.add(first);
-        // What came while the jobs of the group before waited: messages are written first.
+        // Add what came while the jobs of the group before waited: in a group, messages are written
+        // before jobs.
         let room = MAX_GROUP.saturating_sub(self.waiting.len());
         self.waiting.extend(from_fn(|| self.queue.try_recv().ok()).take(room));
         while let Some(next) = self.waiting.pop_front_if(|next| group.takes(next)) {
@@ -78,7 +80,8 @@ impl Writing {
                 answer(group.senders, sent);
                 answer(group.markers, marked);
                 answer(group.done, repeat_with(|| Ok(())));
-                // Those that there was no time for, or that a job did not let in before its commit.
+                // Jobs for which there was no time, or which had to wait for the commit of another
+                // job.
                 let left = group.jobs.into_iter().rev().map(Entry::Job);
                 left.for_each(|job| self.waiting.push_front(job));
             }
@@ -91,7 +94,7 @@ impl Writing {
         }
     }
 
-    /// All that wait fail at once when the database is gone.
+    /// If the database is away, refuses all waiting entries at once.
     fn refuse_waiting(&mut self) {
         self.waiting.extend(from_fn(|| self.queue.try_recv().ok()));
         let mut group = Group::default();
@@ -99,7 +102,8 @@ impl Writing {
         group.refuse(&Error::Unavailable(None));
     }
 
-    /// Writes a group in one transaction; what it leaves in `group.jobs` is for the next.
+    /// Writes a group in one transaction. The jobs that it leaves in `group.jobs` are for the next
+    /// one.
     async fn write(&mut self, group: &mut Group) -> Result<Written, Error> {
         let begun = Instant::now();
         let transaction = Arc::new(Mutex::new(self.begin().await?));
@@ -125,7 +129,8 @@ impl Writing {
         }
     }
 
-    /// Writes a group into an open transaction, its events too; `None` if it is to change nothing.
+    /// Writes a group and its events into an open transaction; `None` if nothing is to be
+    /// committed.
     async fn fill(
         &mut self,
         transaction: &Arc<Mutex<Transaction>>,
@@ -174,12 +179,12 @@ impl Writing {
             writer.execute("commit")?;
             self.writer = Some(writer);
         }
-        // After the commit, which may have gone to a file that nobody will find.
+        // Check after the commit: it may have gone to a file that was deleted or replaced.
         Ok(self.pools.files.check()?)
     }
 
     fn roll_back(&mut self, transaction: Arc<Mutex<Transaction>>) -> Result<(), Error> {
-        // One that has ended by itself needs no end.
+        // A transaction that has ended by itself cannot be rolled back.
         if let Transaction::Sqlite(writer) = take_back(transaction)?
             && writer.is_open()
         {
@@ -190,7 +195,7 @@ impl Writing {
     }
 }
 
-/// Runs a job; `None` if it is to change nothing.
+/// Runs a job; `None` if the job was dropped, and so changes nothing.
 async fn run(
     transaction: &Arc<Mutex<Transaction>>,
     exit: &Exit,
@@ -201,14 +206,14 @@ async fn run(
         writer.execute("savepoint job")?;
     }
     let (tx, outcome) = lend(transaction, exit).await;
-    // If the caller is gone, it is dropped here.
+    // If the caller is gone, `tx` is dropped here.
     drop(job.send(Ok(tx)));
     let done = outcome.await.ok();
     if let Transaction::Sqlite(writer) = &mut *transaction.lock().await {
         if done.is_none() {
-            // The driver may have a statement still that nobody waits for.
+            // The driver may still be running a statement for which nobody waits.
             writer.ping().await?;
-            // As after a full disk, which ends the whole transaction.
+            // This happens after a full disk, for example, which ends the whole transaction.
             if !writer.is_open() {
                 return Err(Error::Unavailable(None));
             }
@@ -223,7 +228,8 @@ async fn run(
     Ok(done)
 }
 
-/// Waits until SQLite's driver has done with what it was last asked, even if nobody waits for that.
+/// Waits until SQLite's driver has finished its last statement, even if nobody waits for the
+/// result.
 async fn wait_for_driver(transaction: &mut Transaction) -> Result<(), Error> {
     if let Transaction::Sqlite(writer) = transaction {
         writer.ping().await?;
