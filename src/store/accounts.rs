@@ -1,4 +1,4 @@
-//! What signing up adds to a row of the `users` table.
+//! The columns of the `users` table that belong to accounts.
 
 use super::{Store, Tx, is_storable, on};
 use crate::clock;
@@ -15,7 +15,7 @@ const FIND_TAKEN: &str = "
         exists (select 1 from users where email_folded = $2) as email,
         exists (select 1 from users where phone_number = $3) as phone";
 
-/// Which parts of a new account another user has.
+/// Which parts of a new account are taken by another user.
 #[derive(sqlx_macros::FromRow)]
 pub struct Taken {
     pub username: bool,
@@ -24,7 +24,8 @@ pub struct Taken {
 }
 
 impl Store {
-    /// The user of this handle, in any spelling, and the hash of the password, if there is one.
+    /// The user with this handle, in any spelling, and the hash of the password; `None` if there is
+    /// no such user, or no password.
     pub async fn find_password(&self, handle: &str) -> Result<Option<(UserId, String)>, Error> {
         if !is_storable(handle) {
             return Ok(None);
@@ -101,7 +102,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Adds what an account has to its user.
+    /// Stores the account of a user.
     pub async fn update_account(
         &mut self,
         user_id: &UserId,

@@ -1,4 +1,4 @@
-//! What a user's list of chats is ordered by: `members.active_at`, a copy of the chat's.
+//! How a user's list of chats is ordered: by `members.active_at`, a copy of the chat's column.
 //!
 //! With a copy in each row of `members`, a list would be one run of an index, but each message
 //! would write as many rows as its chat has members. Without any copy, each list would look at all

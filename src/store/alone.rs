@@ -1,5 +1,5 @@
-//! The ledger without a server around it, for the benchmark that says what storing a message costs:
-//! in the figures of a server, the sockets are most of it.
+//! The ledger without a server around it, for the benchmark of storing a message: in the figures of
+//! a whole server, the sockets are most of the cost.
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ use crate::config::{Limits, Url};
 use crate::error::Error;
 use crate::model::{Body, Chat, ChatId, ConnectionId, MessageType, Name, NewMessage, User, UserId};
 
-/// A store with users in chats of two. What goes wrong panics: it is a benchmark's.
+/// A store with users in chats of two. It panics on errors, as only a benchmark uses it.
 #[doc(hidden)]
 pub struct LedgerAlone {
     store: Store,
@@ -26,8 +26,8 @@ impl LedgerAlone {
         LedgerAlone { store, members, next: 0 }
     }
 
-    /// Appends so many messages of 100 bytes at the same time, each of another member; returns once
-    /// all are durable.
+    /// Appends `count` messages of 100 bytes at the same time, each sent by another member; returns
+    /// once all are durable.
     pub async fn append(&mut self, count: usize) {
         let messages = Vec::from_iter((0..count).map(|_| self.message()));
         let sent = messages.into_iter().map(|message| self.store.append_message(message));

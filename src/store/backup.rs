@@ -21,12 +21,13 @@ pub struct Backup {
     pub bytes: u64,
     pub chats: i64,
     pub messages: i64,
-    /// The files that users have sent, whose bytes are not in it.
+    /// The files that users have sent; their bytes are not in the backup.
     pub files: i64,
 }
 
 /// Copies a SQLite database, which a server may be writing to, into a new file. All that was
-/// committed before is in it. It has its name only when it is whole, checked and on the disk.
+/// committed before is in it. The file gets its name only when it is whole, checked and on the
+/// disk.
 pub async fn backup(database: &Url, file: &Path) -> Result<Backup, CopyError> {
     if !database.is_file() {
         let why = "this command is for SQLite; PostgreSQL is backed up by its own pg_dump";
@@ -36,7 +37,7 @@ pub async fn backup(database: &Url, file: &Path) -> Result<Backup, CopyError> {
     let source = sqlite::existing(database)?.read_only(true).immutable(false);
     let part = Part::create(file)?;
     let mut source = source.connect().await.map_err(&failed)?;
-    // One statement reads one state of the database, and keeps nobody from writing.
+    // One statement reads one state of the database, and blocks nobody who writes.
     let copied = sqlx::query("vacuum into $1").bind(part.name()?).execute(&mut source).await;
     copied.map_err(|error| match is_of_writing(&error) {
         true => CopyError::File { file: file.to_owned(), source: io::Error::other(error) },
@@ -50,7 +51,7 @@ pub async fn backup(database: &Url, file: &Path) -> Result<Backup, CopyError> {
     Ok(Backup { bytes, chats, messages, files })
 }
 
-/// Whether it is the new file that an error of a copy is about: the database is only read.
+/// Whether an error of a copy is about the new file: the database itself is only read.
 fn is_of_writing(error: &sqlx::Error) -> bool {
     const FULL: &str = "13";
     const IO_WRITE: &str = "778";
@@ -60,8 +61,8 @@ fn is_of_writing(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| [FULL, IO_WRITE, IO_FSYNC, IO_TRUNCATE].contains(&&*code))
 }
 
-/// Reads all of a backup of this database; returns how many chats and messages it holds, and how
-/// many files it tells of.
+/// Checks all of a backup of this database; returns how many chats and messages it holds, and how
+/// many files it has rows of.
 async fn check(part: &Path, database: &Url) -> Result<(i64, i64, i64), CopyError> {
     let failed = CopyError::of(database);
     let options = SqliteConnectOptions::new().filename(part).read_only(true);
@@ -74,7 +75,7 @@ async fn check(part: &Path, database: &Url) -> Result<(i64, i64, i64), CopyError
     let sql = "select (select count(*) from chats), (select count(*) from messages)";
     let counts = sqlx::query_as(sql).fetch_one(&mut copy).await.map_err(&failed)?;
     let (chats, messages) = counts;
-    // A database of an older version has none.
+    // A database of an older version has no such table.
     let sql = "select exists (select 1 from sqlite_master where name = 'files')";
     let files = match sqlx::query_scalar(sql).fetch_one(&mut copy).await.map_err(&failed)? {
         true => sqlx::query_scalar("select count(*) from files").fetch_one(&mut copy).await,
@@ -85,14 +86,15 @@ async fn check(part: &Path, database: &Url) -> Result<(i64, i64, i64), CopyError
     Ok((chats, messages, files))
 }
 
-/// How the name of a [`Part`]'s folder ends, after the name of the backup and a UUID.
+/// The end of the name of a [`Part`]'s folder, after the name of the backup and a UUID.
 const PART: &str = ".part";
 
-/// How the names begin of all that is in it.
+/// The beginning of the names of all files in it.
 const BACKUP: &str = "backup";
 
-/// A file that is not whole yet, in a folder of its own beside its place. Dropped, it is deleted
-/// with what SQLite puts beside it; what was killed before is deleted by the next one there.
+/// A backup that is not whole yet, in a folder of its own beside its place. When it is dropped, the
+/// folder is deleted, with what SQLite puts there. If the process is killed, the next backup in
+/// that place deletes the folder.
 struct Part {
     folder: PathBuf,
     /// Locked as long as the process lives.
@@ -104,7 +106,7 @@ struct Part {
 impl Part {
     fn create(file: &Path) -> Result<Part, CopyError> {
         let failed = |source| CopyError::File { file: file.to_owned(), source };
-        // An absolute path is no URI to SQLite, whatever its first letters are.
+        // SQLite never takes an absolute path for a URI, whatever its first letters are.
         let absolute = path::absolute(file).map_err(&failed)?;
         if fs::symlink_metadata(&absolute).is_ok() {
             return Err(CopyError::AlreadyThere(absolute));
@@ -124,7 +126,7 @@ impl Part {
         self.path.to_str().ok_or(failed)
     }
 
-    /// Gives the file its name, on the disk too; returns its size.
+    /// Gives the file its name, and makes that durable; returns the file's size.
     fn finish(self) -> io::Result<u64> {
         let whole = File::open(&self.path)?;
         whole.sync_all()?;
@@ -139,20 +141,20 @@ impl Part {
     }
 }
 
-/// Makes a folder for a part of this file, and locks it.
+/// Makes a folder for a [`Part`] of this file, and locks it.
 fn make_folder(file: &Path) -> io::Result<(PathBuf, File)> {
     loop {
         let mut folder = file.to_owned().into_os_string();
         folder.push(format!(".{}{PART}", Uuid::now_v7()));
         let folder = PathBuf::from(folder);
-        // It holds what tokens are signed with: it is for its owner alone.
+        // The backup holds the keys by which tokens are signed: only its owner may read it.
         DirBuilder::new().mode(0o700).create(&folder)?;
         let lock = match File::open(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             opened => opened?,
         };
-        // Another backup may come between, and take it for one that was killed. Where nothing can
-        // be locked, none does.
+        // Before the lock is taken, another backup may take this folder for that of a killed one,
+        // and delete it. Where nothing can be locked, no backup deletes any.
         let taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
         if !taken && folder.exists() {
             return Ok((folder, lock));
@@ -160,11 +162,11 @@ fn make_folder(file: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Deletes what backups have left here that were killed. What cannot be deleted stays.
+/// Deletes the folders of killed backups in this place. What cannot be deleted stays.
 fn delete_parts_in(place: &Path) {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()).filter(|path| is_part(path)) {
-        // A backup that is being made has it locked.
+        // A backup that is running has its folder locked.
         if let Ok(lock) = File::open(&folder)
             && lock.try_lock().is_ok()
         {
@@ -173,7 +175,7 @@ fn delete_parts_in(place: &Path) {
     }
 }
 
-/// Whether it is the folder of a [`Part`], and of nothing else.
+/// Whether this is the folder of a [`Part`], and holds nothing else.
 fn is_part(folder: &Path) -> bool {
     let name = folder.file_name().and_then(|name| name.to_str());
     let id = name.and_then(|name| name.strip_suffix(PART)?.rsplit_once('.'));
@@ -187,8 +189,8 @@ fn is_part(folder: &Path) -> bool {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // A backup that is interrupted may have begun a file that was not there a moment ago.
-        // Without the folder it cannot begin another.
+        // An interrupted copy may still have made a file a moment ago. Once its folder is gone it
+        // cannot make another.
         while let Err(error) = fs::remove_dir_all(&self.folder) {
             if error.kind() != io::ErrorKind::DirectoryNotEmpty {
                 return;

@@ -1,5 +1,5 @@
-//! The `bans` table: who may not enter a chat. Bans that are over stay until they are lifted, or
-//! replaced, or their chat is gone.
+//! The `bans` table: who may not enter a chat. A ban that has expired stays until it is lifted or
+//! replaced, or the chat is deleted.
 
 use futures_util::TryStreamExt;
 use sqlx_macros::FromRow;
@@ -35,8 +35,8 @@ impl From<BanRow> for Ban {
 }
 
 impl Store {
-    /// The bans of a chat, by the users' ids: those after one. At most `limit` of them, and no more
-    /// than fit into `max_bytes` after the first; whether there are more.
+    /// The bans of a chat, in the order of the users' ids, after `after`: at most `limit` of them,
+    /// and no more than fit into `max_bytes` after the first; and whether there are more.
     pub async fn list_bans(
         &self,
         chat_id: ChatId,
@@ -85,7 +85,7 @@ impl Tx {
         Ok(row.map(Ban::from))
     }
 
-    /// Bans a user; another ban of theirs from the chat gives way.
+    /// Bans a user from a chat; this replaces an earlier ban.
     pub async fn insert_ban(
         &mut self,
         chat_id: ChatId,

@@ -1,5 +1,5 @@
 //! The bytes of files: in a folder, or in a store that speaks S3. A file appears under its id when
-//! it is whole and durable. Nothing here knows whose it is; that is in the `files` table.
+//! it is whole and durable. This module does not know whose a file is; the `files` table does.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -26,17 +26,17 @@ use crate::config::{Config, Url};
 use crate::error::{Error, StartError};
 use crate::model::FileId;
 
-/// How many bytes are written at once into a folder.
+/// How many bytes are written to a folder at once.
 const PART_OF_FOLDER: usize = 64 << 10;
 
-/// What stands in the name of a file in the folder that is not whole yet.
+/// This is in the name of each file in the folder that is not whole yet.
 const PARTIAL: char = '#';
 
 /// Where the bytes are.
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     place: Path,
-    /// None in a store that speaks S3.
+    /// `None` for a store that speaks S3.
     folder: Option<PathBuf>,
     /// How many bytes are written at once.
     part: usize,
@@ -46,8 +46,8 @@ pub struct Blobs {
 pub type Blob = BoxStream<'static, Result<Bytes, io::Error>>;
 
 impl Blobs {
-    /// The place that the settings name, or the folder beside a database that is a file; `None` for
-    /// another database. Nothing is made yet. Errors: a place that cannot be.
+    /// The place that the settings name, or the folder beside a SQLite database; `None` if there is
+    /// neither. This creates nothing yet. Errors: the place cannot be used.
     pub fn open(config: &Config) -> Result<Option<Blobs>, StartError> {
         let Some(url) = &config.files_url else {
             return match folder_of(&config.database_url) {
@@ -67,7 +67,8 @@ impl Blobs {
     fn in_folder(folder: PathBuf, url: &Url) -> Result<Blobs, StartError> {
         let wrong = |why: String| StartError::Files { url: url.clone(), why };
         let folder = path::absolute(&folder).map_err(|error| wrong(error.to_string()))?;
-        // As much of it as is there, without `..`, and the rest, which the first file makes.
+        // The part of the path that exists, without `..`, and the rest, which the first file
+        // creates.
         let mut parts = folder.ancestors();
         let found = parts.find_map(|part| {
             Some((fs::canonicalize(part).ok()?, folder.strip_prefix(part).ok()?.to_str()?))
@@ -84,7 +85,7 @@ impl Blobs {
     /// Begins to write a file. Errors: `unavailable`.
     pub async fn create(&self, id: FileId) -> Result<Writing, Error> {
         if let Some(folder) = self.folder.clone() {
-            // Whoever can read it reads what was said in private.
+            // Whoever can read the folder can read private files.
             let make = move || DirBuilder::new().recursive(true).mode(0o700).create(folder);
             let made = tokio::task::spawn_blocking(make).await.map_err(io::Error::from);
             made.and_then(|made| made).map_err(|error| failed(&error))?;
@@ -104,7 +105,7 @@ impl Blobs {
         }
     }
 
-    /// Deletes a file; one that is not there is deleted already. Errors: `unavailable`.
+    /// Deletes a file, if it is there. Errors: `unavailable`.
     pub async fn delete(&self, id: FileId) -> Result<(), Error> {
         match self.store.delete(&self.path(id)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -112,8 +113,8 @@ impl Blobs {
         }
     }
 
-    /// Deletes what uploads have left in the folder that were killed, if nobody has written to it
-    /// since `before`. What speaks S3 does so by a rule of its own.
+    /// Deletes what killed uploads have left in the folder, if nobody has written to it since
+    /// `before`. A store that speaks S3 deletes such remains by a rule of its own.
     pub async fn delete_partial(&self, before: SystemTime) {
         if let Some(folder) = self.folder.clone() {
             // What cannot be deleted stays until the next start.
@@ -126,8 +127,8 @@ impl Blobs {
     }
 }
 
-/// A file that is being written. It leaves nothing if it is dropped or [aborted](Writing::abort);
-/// what speaks S3 must be told.
+/// A file that is being written. If it is dropped, or [aborted](Writing::abort), a folder keeps
+/// nothing of it; a store that speaks S3 keeps what was uploaded, unless it is aborted.
 pub struct Writing {
     upload: Box<dyn MultipartUpload>,
     part: Vec<u8>,
@@ -153,7 +154,7 @@ impl Writing {
         self.upload.put_part(part).await.map_err(|error| failed(&error))
     }
 
-    /// Writes what is left; only [`publish`](Writing::publish) gives it its name.
+    /// Writes what is left. The file gets its name only by [`publish`](Writing::publish).
     pub async fn finish(&mut self) -> Result<(), Error> {
         match self.part.is_empty() {
             true => Ok(()),
@@ -197,7 +198,7 @@ fn delete_partial(folder: &path::Path, before: SystemTime) {
     }
 }
 
-/// A full disk is told as such.
+/// A full disk has an error of its own.
 fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
     let is_full = |cause: &(dyn std::error::Error + 'static)| {
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -224,22 +225,23 @@ mod s3 {
     use crate::config::Url;
     use crate::error::StartError;
 
-    /// What S3 takes at once, at least.
+    /// The least that S3 accepts at once, but for the last part.
     const PART: usize = 5 << 20;
 
-    /// A file may take as long as its reader needs, and fails where nothing comes for a while.
+    /// A transfer may take as long as its reader needs, but fails if nothing comes for a while.
     const TIMEOUTS: [(AmazonS3ConfigKey, &str); 2] = [
         (AmazonS3ConfigKey::Client(Timeout), "1 day"),
         (AmazonS3ConfigKey::Client(ReadTimeout), "30 seconds"),
     ];
 
-    /// Its key and endpoint are in the variables that all programs of S3 read.
+    /// The key and the endpoint are in the environment variables that all programs for S3 read.
     pub fn open(url: &Url) -> Result<Blobs, StartError> {
         let wrong = |why: String| StartError::Files { url: url.clone(), why };
         let prefix = url.expose().trim_start_matches("s3://").split_once('/');
         let place = Path::parse(prefix.map_or("", |(_, prefix)| prefix.trim_end_matches('/')));
         let place = place.map_err(|error| wrong(error.to_string()))?;
-        // The one that is used for all else; an error says that it is there already.
+        // Use the same cryptography as for all else. It may be installed already; that is no
+        // problem.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = AmazonS3Builder::from_env().with_url(url.expose());
         let store = TIMEOUTS.into_iter().fold(store, |it, (key, value)| it.with_config(key, value));

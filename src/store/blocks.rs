@@ -1,5 +1,5 @@
-//! The `blocks` table: who has blocked whom. In a direct chat the blocked member's row says so,
-//! too: there the ledger looks, which has that row anyway.
+//! The `blocks` table: who has blocked whom. In a direct chat the row of the blocked member in
+//! `members` says so, too: the ledger reads that row anyway.
 
 use futures_util::TryStreamExt;
 
@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::model::{ChatId, Person, UserId};
 
 impl Store {
-    /// The users that a user has blocked, by id: those after one. At most `limit` of them, and no
-    /// more than fit into `max_bytes` after the first; whether there are more.
+    /// The users that a user has blocked, in the order of their ids, after `after`: at most `limit`
+    /// of them, and no more than fit into `max_bytes` after the first; and whether there are more.
     pub async fn list_blocked(
         &self,
         user_id: &UserId,
@@ -56,7 +56,7 @@ impl Tx {
         Ok(blocked)
     }
 
-    /// How many users one has blocked.
+    /// How many users `by` has blocked.
     pub async fn count_blocked(&mut self, by: &UserId) -> Result<i64, Error> {
         let count = on!(Tx self, |connection| {
             sqlx::query_scalar("select count(*) from blocks where user_id = $1")
@@ -67,7 +67,7 @@ impl Tx {
         Ok(count)
     }
 
-    /// One user blocks another, if they have not yet.
+    /// Makes `by` block `user_id`, if they do not yet.
     pub async fn insert_block(
         &mut self,
         by: &UserId,
@@ -88,7 +88,7 @@ impl Tx {
         Ok(())
     }
 
-    /// One user blocks another no more.
+    /// Ends the block of `user_id` by `by`.
     pub async fn delete_block(&mut self, by: &UserId, user_id: &UserId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("delete from blocks where user_id = $1 and blocked_id = $2")
@@ -100,7 +100,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes in a direct chat whether the other has blocked this member.
+    /// Notes in a direct chat whether the other user has blocked this member.
     pub async fn update_blocked(
         &mut self,
         chat_id: ChatId,

@@ -1,7 +1,6 @@
-//! What becomes of messages after they were sent: the columns of the `messages` table that are
-//! filled by changes, and the numbers of these in `chats.last_change`: 1, 2, 3… without a gap in
-//! each chat, in the order of the commits, as they are given in the transaction that changes the
-//! message.
+//! Changes of messages after they were sent: the columns of `messages` that changes fill, and the
+//! numbers of the changes, from `chats.last_change`. In each chat these are 1, 2, 3… without a gap,
+//! in the order of the commits, as a change takes its number in the transaction that makes it.
 
 use super::messages::{page_of, signed};
 use super::sqlite::json;
@@ -15,9 +14,9 @@ const LIST_CHANGES: &str =
 const FIND_AT: &str = signed!("m.seq = $2");
 
 impl Store {
-    /// The messages of a chat after the `seq` `seen_after` that were changed after this number,
-    /// each once, in the order of their latest changes: at most `limit`, and no more than fit into
-    /// `max_bytes` after the first.
+    /// The messages of a chat with a `seq` after `seen_after` that were changed after the change
+    /// `after`, each once, in the order of their latest changes: at most `limit`, and no more than
+    /// fit into `max_bytes` after the first.
     pub async fn list_changes(
         &self,
         chat_id: ChatId,
@@ -26,7 +25,7 @@ impl Store {
         limit: usize,
         max_bytes: usize,
     ) -> Result<ChangePage, Error> {
-        // First: what changes meanwhile is in the next list.
+        // Read this first: a change that is made meanwhile is in the next page.
         let last: Option<i64> = on!(Db self, |pool| {
             sqlx::query_scalar("select last_change from chats where id = $1")
                 .bind(chat_id)
@@ -48,8 +47,8 @@ impl Store {
         Ok(ChangePage { messages, next: end.filter(|end| *end < last_change), last_change })
     }
 
-    /// The latest messages of a chat that are not deleted, without the first `skipped` of them; the
-    /// newest first.
+    /// The latest messages of a chat that are not deleted, newest first, without the first
+    /// `skipped` of them.
     pub async fn list_undeleted(
         &self,
         chat_id: ChatId,
@@ -105,8 +104,8 @@ impl Tx {
         Ok(found)
     }
 
-    /// The number of a change to one of the chat's messages, and whether members see only what was
-    /// sent since they joined.
+    /// The number of a new change to one of the chat's messages, and whether members see only what
+    /// was sent since they joined.
     pub async fn next_change(&mut self, chat_id: ChatId) -> Result<(i64, bool), Error> {
         let next = on!(Tx self, |connection| {
             sqlx::query_as(
@@ -132,7 +131,7 @@ impl Tx {
         Ok(members)
     }
 
-    /// Stores what is beside a message's text.
+    /// Stores everything of a message besides its text.
     pub async fn update_message(&mut self, message: &Message) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
@@ -175,7 +174,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Those of `user_ids` who are no members of a chat.
+    /// Which of `user_ids` are no members of a chat.
     pub async fn list_strangers(
         &mut self,
         chat_id: ChatId,

@@ -16,7 +16,7 @@ use crate::model::{
     TeamId, UserId,
 };
 
-/// A chat's columns and the ids of its first `$2` members, one a line: no id has a line break.
+/// A chat's columns and the ids of its first `$2` members, one per line: no id has a line break.
 macro_rules! chat_columns {
     () => {
         "c.id, c.name, c.description, c.private, c.direct_pair is not null as direct,
@@ -33,8 +33,8 @@ macro_rules! chat_columns {
 
 const FIND_CHAT: &str = concat!("select ", chat_columns!(), " from chats c where c.id = $1");
 
-/// Of the chats with a copy of their activity no more are read than are asked for; how many have
-/// none is bounded: see [`activity`](super::activity).
+/// Of the chats with a copy of their activity, only as many are read as are asked for. The number
+/// of chats without a copy is bounded: see [`activity`](super::activity).
 const LIST_CHATS: &str = concat!(
     "with page as (
          select * from (
@@ -97,9 +97,9 @@ struct ListedChatRow {
     #[sqlx(flatten)]
     membership: Membership,
     active_at: Time,
-    /// About how many bytes its latest message takes.
+    /// About how many bytes the chat's latest message takes.
     last_size: i64,
-    /// Whether that is from before the member has joined, and not for them.
+    /// Whether that message was sent before the member joined, and must not be shown to them.
     is_last_unseen: bool,
 }
 
@@ -131,7 +131,7 @@ impl From<ChatRow> for Chat {
     }
 }
 
-/// What a chat's next message follows.
+/// What is needed to append a message to a chat.
 #[derive(FromRow)]
 pub(super) struct Head {
     #[sqlx(rename = "chat_id")]
@@ -140,11 +140,11 @@ pub(super) struct Head {
     pub active_at: Time,
     direct_pair: Option<String>,
     pub channel_name: Option<ChannelName>,
-    /// Whether moderators alone may send.
+    /// Whether only moderators may send.
     pub frozen: bool,
-    /// In how many seconds a member may send once; 0 for any number of times.
+    /// How many seconds a member must wait between two messages; 0 if there is no wait.
     pub slow_mode: i64,
-    /// Whether there are copies of its [activity](super::activity).
+    /// Whether any member has a copy of the chat's [activity](super::activity).
     pub kept: bool,
 }
 
@@ -195,7 +195,7 @@ impl Store {
         Ok(ChatPage { chats, last_messages, next })
     }
 
-    /// Whether a chat is deleted with its last participant.
+    /// Whether a chat is deleted when its last participant leaves.
     pub async fn is_ephemeral(&self, id: ChatId) -> Result<bool, Error> {
         let found: Option<bool> = on!(Db self, |pool| {
             sqlx::query_scalar("select ephemeral from chats where id = $1 and not ended")
@@ -206,8 +206,8 @@ impl Store {
         Ok(found.unwrap_or(false))
     }
 
-    /// The next of the ephemeral chats that were made before a time, in the order of their ids:
-    /// those after one, or the first. None are left if none come.
+    /// Up to 100 ephemeral chats that were made before this time, in the order of their ids: those
+    /// after `after`, or the first. If there are none, all have been listed.
     pub async fn list_ephemeral_chats(
         &self,
         before: Time,
@@ -227,7 +227,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// The chat that is this channel.
+    /// The chat with this name as a channel.
     pub async fn find_channel(&self, name: &ChannelName) -> Result<Option<ChatId>, Error> {
         let id = on!(Db self, |pool| {
             sqlx::query_scalar("select id from chats where channel_name = $1")
@@ -247,7 +247,7 @@ impl Tx {
         Ok(row.map(Chat::from))
     }
 
-    /// The chat that is this channel.
+    /// The chat with this name as a channel.
     pub async fn find_channel(&mut self, name: &ChannelName) -> Result<Option<ChatId>, Error> {
         let id = on!(Tx self, |connection| {
             sqlx::query_scalar("select id from chats where channel_name = $1")
@@ -258,7 +258,7 @@ impl Tx {
         Ok(id)
     }
 
-    /// Changes what is said of a chat and what holds in it.
+    /// Stores a chat's name, description and settings.
     pub async fn update_chat(&mut self, chat: &Chat) -> Result<(), Error> {
         self.forget_chat(chat.id);
         on!(Tx self, |connection| {
@@ -314,13 +314,13 @@ impl Tx {
         Ok(())
     }
 
-    /// The chat that this user has made under this `client_id`.
+    /// The chat that this user has created with this `client_id`.
     pub async fn find_made(
         &mut self,
         user_id: &UserId,
         client_id: &ClientId,
     ) -> Result<Option<ChatId>, Error> {
-        // Until the transaction ends nobody else looks for it.
+        // Until the transaction ends, nobody else can look for it.
         self.lock_names(&[client_id.as_ref()]).await?;
         let made = on!(Tx self, |connection| {
             sqlx::query_scalar("select id from chats where creator_id = $1 and client_id = $2")
@@ -332,7 +332,7 @@ impl Tx {
         Ok(made)
     }
 
-    /// Notes under which `client_id` its creator has made a chat.
+    /// Stores the `client_id` with which its creator has made the chat.
     pub async fn note_made(&mut self, chat_id: ChatId, client_id: &ClientId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("update chats set client_id = $2 where id = $1")
@@ -344,7 +344,7 @@ impl Tx {
         Ok(())
     }
 
-    /// What the next messages of these chats follow, on a file; those that are none are missing.
+    /// What is needed to append to these chats, on SQLite. Chats that do not exist are missing.
     pub(super) async fn find_heads(&mut self, chats: HashSet<ChatId>) -> Result<Vec<Head>, Error> {
         let Transaction::Sqlite(inner) = &mut *self.inner else {
             return Ok(Vec::new());
@@ -367,7 +367,7 @@ impl Tx {
     }
 }
 
-/// What a public chat is looked for by; `None` for any other chat.
+/// The form in which a public chat's name is searched; `None` for any other chat.
 fn folded_name(chat: &Chat) -> Option<String> {
     (!chat.private && chat.team_id.is_none()).then(|| chat.name.folded())
 }

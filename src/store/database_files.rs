@@ -1,5 +1,5 @@
-//! Whether the files of a SQLite database are still where they were opened. A program that has a
-//! deleted or replaced file open can still write to it, and what it writes is lost.
+//! Checks whether the files of a SQLite database are still where they were opened. A program that
+//! has a deleted or replaced file open can still write to it, and what it writes is lost.
 
 use std::fs;
 use std::io;
@@ -26,10 +26,10 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Of a database that has been opened, and its log with it. Errors: SQLite has opened it
-    /// without a log, which it says to nobody.
+    /// The files of a database that has been opened, and of its log. Errors: SQLite has opened it
+    /// without a log, which SQLite itself does not report.
     pub fn of(database: &Path) -> Result<Files, sqlx::Error> {
-        // By its real name: SQLite follows links, too.
+        // Use the real name: SQLite follows links, too.
         let database = fs::canonicalize(database)?;
         let mut log = database.clone().into_os_string();
         log.push("-wal");
@@ -43,7 +43,7 @@ impl Files {
         Ok(Files { opened, lost: CancellationToken::new() })
     }
 
-    /// Errors: a file is not there any more, or another one is. Then it stays so.
+    /// Errors: a file was deleted or replaced. From then on this always fails.
     pub fn check(&self) -> Result<(), sqlx::Error> {
         for (name, id) in &self.opened {
             match identify(name) {
@@ -65,7 +65,7 @@ impl Files {
         self.lost.is_cancelled()
     }
 
-    /// Until a file has been found to be gone.
+    /// Returns once a file has been found to be gone.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }

@@ -1,4 +1,4 @@
-//! A lock that keeps nodes that do not hear each other from sharing a PostgreSQL database.
+//! A lock that keeps nodes from sharing a PostgreSQL database if they do not hear each other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,27 +12,29 @@ use super::within::{CONNECT_TIMEOUT, SIGN_OF_LIFE, connect, within};
 
 const RETRY: Duration = Duration::from_millis(100);
 
-/// How long the database may take until a node knows that it has its [`DatabaseLock`] still.
+/// How long the database may take to confirm that a node still has its [`DatabaseLock`].
 const ENSURE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of a [`DatabaseLock`].
 pub(super) const LOCK: i64 = i64::from_be_bytes(*b" chinwag");
 
-/// The number of the lock that a node holds while it may have somebody in a room of whom the others
-/// do not know.
+/// The number of the lock that a node holds while somebody may be in one of its rooms without the
+/// other nodes knowing it.
 pub(super) const ROOMS: i64 = i64::from_be_bytes(*b"chinroom");
 
-/// A lock that keeps a single node, which does not hear others, from sharing a database with
+/// A lock that keeps a node without Redis, which hears no other nodes, from sharing a database with
 /// others. PostgreSQL holds it as long as the connection is open.
 #[derive(Debug)]
 pub(super) struct DatabaseLock {
     options: PgConnectOptions,
     /// Whether this node is to be the only one.
     exclusive: bool,
-    /// The connection that has the locks; `None` once it was lost. Code that locks or unlocks takes
-    /// it out meanwhile: if it does not answer, nobody knows what it has locked, and it is closed.
+    /// The connection that holds the locks; `None` once it was lost. Code that locks or unlocks
+    /// takes it out while it does so: if the connection does not answer, it is not known what it
+    /// has locked, and it is closed.
     locked: Mutex<Option<Locked>>,
-    /// Whether the lock of the rooms is held, or is to be. It is changed only with `locked` held.
+    /// Whether the lock of the rooms is held, or is to be. It is changed only while `locked` is
+    /// held.
     rooms: AtomicBool,
 }
 
@@ -40,7 +42,7 @@ pub(super) struct DatabaseLock {
 struct Locked {
     connection: PgConnection,
     since: Instant,
-    /// Whether it has the lock of the rooms, too.
+    /// Whether this connection holds the lock of the rooms, too.
     rooms: bool,
 }
 
@@ -51,12 +53,12 @@ impl From<PgConnection> for Locked {
 }
 
 impl DatabaseLock {
-    /// Errors: another node is there that this one would not hear.
+    /// Errors: there is another node that this one would not hear.
     pub async fn acquire(
         options: PgConnectOptions,
         exclusive: bool,
     ) -> Result<DatabaseLock, sqlx::Error> {
-        // A machine that is gone loses its lock soon.
+        // If a machine is gone, PostgreSQL notices soon and frees its lock.
         let signs_of_life = [
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
@@ -66,7 +68,7 @@ impl DatabaseLock {
         let options = options.options(signs_of_life);
         let until = Instant::now() + CONNECT_TIMEOUT;
         let connection = loop {
-            // The node that had the lock may be ending still.
+            // The node that had the lock may still be shutting down.
             match lock(&options, exclusive).await? {
                 Some(connection) => break connection,
                 None if Instant::now() > until => return Err(refused(exclusive)),
@@ -77,9 +79,9 @@ impl DatabaseLock {
         Ok(DatabaseLock { options, exclusive, locked, rooms: AtomicBool::new(false) })
     }
 
-    /// Takes the lock again if the connection was lost, and with it the lock of the rooms. Logs if
-    /// another server has the lock, with which this one does not share Redis, or if PostgreSQL is
-    /// away.
+    /// Takes the lock again if the connection was lost, and the lock of the rooms with it. Logs an
+    /// error if another server that does not share Redis with this one has the lock, and a warning
+    /// if PostgreSQL does not answer.
     pub async fn ensure_in_time(&self) {
         match timeout(ENSURE_TIMEOUT, self.ensure()).await {
             Ok(Ok(())) => {}
@@ -105,10 +107,10 @@ impl DatabaseLock {
         if locked.is_none() {
             locked = lock(&self.options, self.exclusive).await?.map(Locked::from);
         }
-        // The lost connection may have the lock until PostgreSQL has noticed its loss.
+        // PostgreSQL may leave the lock to the lost connection until it notices the loss.
         let mut locked = locked.ok_or_else(|| lost.unwrap_or_else(|| refused(self.exclusive)))?;
         if self.rooms.load(Ordering::Relaxed) && !locked.rooms {
-            // The lock is shared: all nodes may have it at once, so nobody waits for it.
+            // The lock is shared: all nodes may hold it at once, so nobody waits for it.
             let lock = sqlx::query("select pg_advisory_lock_shared($1)").bind(ROOMS);
             within(CONNECT_TIMEOUT, lock.execute(&mut locked.connection)).await?;
             locked.rooms = true;
@@ -117,22 +119,22 @@ impl DatabaseLock {
         Ok(())
     }
 
-    /// Tells all nodes, as long as the connection is open, that this node may have somebody in a
-    /// room of whom they do not know.
+    /// Tells all nodes, as long as the connection is open, that somebody may be in one of this
+    /// node's rooms without them knowing it.
     pub async fn hold_rooms(&self) -> Result<(), sqlx::Error> {
         let mut place = self.locked.lock().await;
         self.rooms.store(true, Ordering::Relaxed);
         self.ensure_locked(&mut place).await
     }
 
-    /// Ends what [`hold_rooms`](Self::hold_rooms) began. `all_is_known` is asked when no other task
-    /// can begin it, and if it returns false, nothing ends.
+    /// Ends what [`hold_rooms`](Self::hold_rooms) began, if `all_is_known` returns true. It is
+    /// called while no other task can begin anew.
     pub async fn release_rooms(
         &self,
         all_is_known: impl FnOnce() -> bool,
     ) -> Result<(), sqlx::Error> {
-        // Mostly there is nothing to end; then this must not wait for a task that waits for
-        // PostgreSQL.
+        // Mostly there is nothing to end. Then this must not wait for a task that holds `locked`
+        // while it waits for PostgreSQL.
         if !self.rooms.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -150,14 +152,15 @@ impl DatabaseLock {
         Ok(())
     }
 
-    /// Lets others have the database.
+    /// Releases the lock, so that others can use the database.
     pub async fn release(&self) {
         *self.locked.lock().await = None;
     }
 
-    /// Whether a transaction was committed whose own connection broke before that was answered;
-    /// `None` if it cannot be known. As this connection is older, PostgreSQL has not crashed since:
-    /// then the id might be another transaction's by now.
+    /// Whether a transaction was committed whose own connection broke before the answer came;
+    /// `None` if that is not known. This needs a connection that is older than the transaction: it
+    /// shows that PostgreSQL has not crashed since, after which the id could belong to another
+    /// transaction.
     pub async fn is_committed(&self, id: &str, begun_at: Instant) -> Option<bool> {
         let mut locked = self.locked.lock().await;
         let Locked { connection, since, .. } = locked.as_mut()?;
@@ -172,7 +175,7 @@ impl DatabaseLock {
             match status.ok()??.as_str() {
                 "committed" => return Some(true),
                 "aborted" => return Some(false),
-                // Its own session has not noticed yet.
+                // PostgreSQL has not noticed yet that the transaction's session is gone.
                 _ => tokio::time::sleep(RETRY).await,
             }
         }
@@ -180,7 +183,7 @@ impl DatabaseLock {
     }
 }
 
-/// `None` if others have locked it otherwise.
+/// `None` if others hold a lock that conflicts.
 async fn lock(
     options: &PgConnectOptions,
     exclusive: bool,

@@ -1,11 +1,11 @@
-//! Deleted users: the row stays, without the user's data, so that nobody gets the id again.
+//! Deleted users. The row stays, without the user's data, so that nobody else gets the id.
 
 use super::{Store, Tx, on};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, MessageId, UserId};
 
-/// How many messages of all users are searched in one run.
+/// How many messages, of all users, are searched in one run.
 const RUN: i64 = 5000;
 
 /// The messages of one user within a run of all messages.
@@ -15,7 +15,7 @@ pub struct Said {
     pub last: Option<(ChatId, i64)>,
 }
 
-/// What everybody sees of a deleted user.
+/// The name that everybody sees of a deleted user.
 const NAME: &str = "Deleted user";
 
 impl Store {
@@ -83,8 +83,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Deletes everything of a user but the id, the memberships and the messages. It is noted that
-    /// the memberships are still to be deleted and, with `erase`, the messages to be erased.
+    /// Deletes everything of a user but the id, the memberships and the messages. Notes that the
+    /// memberships are still to be deleted and, with `erase`, the messages to be erased.
     pub async fn delete_profile(
         &mut self,
         user_id: &UserId,
@@ -152,7 +152,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes that nothing of a deleted user is left to be deleted.
+    /// Notes that the deletion of a user is complete.
     pub async fn end_deletion(&mut self, user_id: &UserId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("update users set deletion = 0 where id = $1 and deletion > 0")

@@ -6,7 +6,7 @@ use super::{Store, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, Message, Name, Thread, UserId, Username};
 
-/// The other of a pair: who is deleted is no member any more.
+/// The id of the other user, read from the pair: a deleted user is no member any more.
 macro_rules! other {
     () => {
         "case when substr(c.direct_pair, 1, length($1) + 1) = $1 || '\n'
@@ -47,7 +47,7 @@ struct ThreadRow {
     author: Username,
 }
 
-/// What the direct chat of two users is found by: no id has a line break.
+/// The `direct_pair` of two users, by which their chat is found. No id has a line break.
 pub(super) fn direct_pair(users: &[UserId]) -> String {
     let mut ids: Vec<_> = users.iter().map(UserId::as_ref).collect();
     ids.sort_unstable();
@@ -55,7 +55,7 @@ pub(super) fn direct_pair(users: &[UserId]) -> String {
 }
 
 impl Store {
-    /// The direct chats of a user in which something has been said, latest first.
+    /// The direct chats of a user that have messages, latest first.
     pub async fn list_threads(
         &self,
         user_id: &UserId,
@@ -94,7 +94,8 @@ impl Store {
 }
 
 impl Tx {
-    /// The names of the two users of a direct chat, in the order of their ids; `None` for others.
+    /// The names of the two users of a direct chat, in the order of their ids; `None` for any other
+    /// chat.
     pub async fn find_direct_names(&mut self, chat_id: ChatId) -> Result<Option<[Name; 2]>, Error> {
         let pair: Option<Option<String>> = on!(Tx self, |connection| {
             sqlx::query_scalar("select direct_pair from chats where id = $1 and not ended")

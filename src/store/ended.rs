@@ -1,15 +1,15 @@
-//! The end of a chat. For everybody it ends at once, when it is marked as `ended`; its
-//! messages, of which there may be millions, are deleted in slices, so that nobody waits for them.
+//! The end of a chat. For everybody it ends at once, when it is marked as `ended`. Its messages, of
+//! which there may be millions, are deleted in slices, so that nobody waits long.
 
 use super::{Store, Tx, on};
 use crate::clock;
 use crate::error::Error;
 use crate::model::ChatId;
 
-/// How many messages are deleted at once: others who write wait for it.
+/// How many messages are deleted at once, while all others who write wait.
 pub(super) const SLICE: i64 = 200;
 
-/// How far the messages of a chat that has ended are deleted.
+/// Up to where the messages of an ended chat are deleted.
 #[derive(Clone, Copy)]
 pub struct PurgedTo {
     chat_id: ChatId,
@@ -17,9 +17,9 @@ pub struct PurgedTo {
 }
 
 impl Store {
-    /// Deletes some of what is left of chats that have ended, from where it has come to before:
-    /// PostgreSQL would pass all that it has deleted again. Returns where that is now; `None` if
-    /// nothing is left.
+    /// Deletes a slice of what is left of ended chats, after the place where the last call ended:
+    /// otherwise PostgreSQL would step over all deleted rows again. Returns the new place; `None`
+    /// if nothing is left.
     pub async fn purge_ended_chats(
         &self,
         before: Option<PurgedTo>,
@@ -64,13 +64,13 @@ const LAST_OF_SLICE: &str = "
         select seq from messages where chat_id = $1 and seq > $2 order by seq limit $3
     ) slice";
 
-/// Unless something is left of it: then it is gone through again.
+/// Deletes the chat only if it has no messages left; otherwise its messages are gone through again.
 const DELETE_CHAT: &str = "
     delete from chats where id = $1 and ended
     and not exists (select 1 from messages where chat_id = $1)";
 
 impl Tx {
-    /// Deletes the messages of a chat after one `seq` up to another, and what belongs to them.
+    /// Deletes the messages of a chat after `after` up to `last`, and what belongs to them.
     pub(super) async fn delete_messages(
         &mut self,
         chat_id: ChatId,
@@ -91,7 +91,7 @@ impl Tx {
         self.delete_words(chat_id, after, last).await
     }
 
-    /// Whether there is such a chat; until the transaction ends nobody else changes or ends it.
+    /// Whether this chat exists. Until the transaction ends, nobody else can change or end it.
     pub async fn keep_chat(&mut self, id: ChatId) -> Result<bool, Error> {
         self.lock_chats(&[id]).await?;
         let found: bool = on!(Tx self, |connection| {
@@ -103,7 +103,7 @@ impl Tx {
         Ok(found)
     }
 
-    /// Ends an ephemeral chat. False if it is not ephemeral, or is none.
+    /// Ends an ephemeral chat. Returns false if there is no such chat, or it is not ephemeral.
     pub async fn end_ephemeral_chat(&mut self, id: ChatId) -> Result<bool, Error> {
         let ephemeral: bool = on!(Tx self, |connection| {
             sqlx::query_scalar(
@@ -119,11 +119,11 @@ impl Tx {
         Ok(ephemeral)
     }
 
-    /// Ends a chat: there is none any more, and nobody is a member of it or invited.
+    /// Ends a chat: it cannot be found any more, and nobody is a member of it or invited.
     pub async fn end_chat(&mut self, id: ChatId) -> Result<(), Error> {
         self.forget_chat(id);
         for end in [
-            // Its name as a channel is free again, and what its client called it.
+            // Its channel name and its `client_id` are free again.
             "update chats set ended = true, channel_name = null, name_folded = null,
                  client_id = null, member_count = 0
              where id = $1",
@@ -137,8 +137,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Whether every node that uses the database is one of the `nodes` that say who is in which
-    /// room, and none of them [may not have said all](Store::hold_rooms).
+    /// Whether each node that uses the database is one of the `nodes` that have told who is in
+    /// which room, and none of them has [something left to tell](Store::hold_rooms).
     pub async fn are_all_nodes_heard(&mut self, nodes: usize) -> Result<bool, Error> {
         use super::database_lock::{LOCK, ROOMS};
         let super::Transaction::Postgres(inner) = &mut *self.inner else {

@@ -1,5 +1,6 @@
-//! Taking what was edited or deleted from wherever else it stands: the `events` that have told of
-//! it, and the file's log. The `erasures` table says what is still to be done.
+//! Removes texts that were edited or deleted from all other places where they stand: the `events`
+//! that have told of them, the index of words, and SQLite's log. The `erasures` table lists what is
+//! still to be done.
 
 use std::sync::atomic::Ordering;
 
@@ -11,10 +12,10 @@ use super::{Db, Store, Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Message, MessageId, Stream};
 
-/// How many are done in one round.
+/// How many erasures are done in one round.
 const AT_ONCE: i64 = 100;
 
-/// For how many one transaction takes out words or writes rows anew: others wait for it.
+/// For how many erasures or rows one transaction does its work: others wait for it.
 const REWRITTEN_AT_ONCE: usize = 5;
 
 #[derive(FromRow)]
@@ -26,8 +27,8 @@ struct Erasure {
 }
 
 impl Store {
-    /// Does what is to be done, and returns whether there may be more of it. Errors: also if
-    /// readers keep the file's log from being cut; then it is to be tried again.
+    /// Does up to a round of erasures, and returns whether there may be more. Errors: also if
+    /// readers keep SQLite's log from being cut; then try again.
     pub async fn erase_former_texts(&self) -> Result<bool, Error> {
         let erasures: Vec<Erasure> = on!(Db self, |pool| {
             sqlx::query_as("select * from erasures order by id limit $1")
@@ -50,20 +51,20 @@ impl Store {
             self.erase_from_pages(&erasures, events.into_iter()).await?;
             self.cut_log().await?;
         }
-        // What is to be done anew meanwhile has another id.
+        // If a message needs another erasure meanwhile, that has another id.
         let mut tx = self.begin().await?;
         tx.delete_erasures(erasures.iter().map(|it| it.id).collect()).await?;
         tx.commit([]).await?;
         Ok(erasures.len() as i64 == AT_ONCE)
     }
 
-    /// Something else was deleted: a profile, a chat, old messages. It is in the log of a file
-    /// still, which the next round cuts.
+    /// Notes that something else was deleted: a profile, a chat, old messages. SQLite's log may
+    /// still hold it, and the next round cuts the log.
     pub fn note_deletion(&self) {
         self.uncut.store(true, Ordering::Relaxed);
     }
 
-    /// Empties the log of a file. Errors: also if readers keep it from being cut.
+    /// Empties SQLite's log. Errors: also if readers keep it from being cut.
     async fn cut_log(&self) -> Result<(), Error> {
         let Db::Sqlite(pools) = &self.db else {
             return Ok(());
@@ -75,7 +76,7 @@ impl Store {
         }
     }
 
-    /// Takes the former words out of the index, also where it has much to catch up with.
+    /// Removes the former words from the index, even if the index is far behind.
     async fn erase_from_index(&self, erasures: &[Erasure]) -> Result<(), Error> {
         if self.unindexed.is_none() {
             return Ok(());
@@ -89,7 +90,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes what SQLite has left of messages, of their words and of events on the pages of a file.
+    /// Removes what SQLite has left of messages, of their words and of events on the file's pages.
     async fn erase_from_pages(
         &self,
         erasures: &[Erasure],
@@ -118,9 +119,10 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the events tell of a message as it is now, and returns their ids.
+    /// Changes the events so that they tell of a message as it is now, and returns their ids.
     async fn erase_from_events(&self, erasure: &Erasure) -> Result<Vec<i64>, Error> {
-        // Looked up first, so that nobody who writes waits for a long look. An event begins so.
+        // Look them up before the transaction, so that nobody who writes waits for a long search.
+        // The JSON of these events begins with the message's id.
         let begins = |event: &str| {
             let id = erasure.message_id;
             format!(r#"{{"event":"{event}","data":{{"message":{{"id":"{id}"%"#)
@@ -163,7 +165,7 @@ fn unreadable(error: serde_json::Error) -> Error {
 }
 
 impl Tx {
-    /// Has the former text of a message taken from wherever else it stands.
+    /// Requests that the former text of a message be removed from all other places where it stands.
     pub async fn insert_erasure(&mut self, message: &Message) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("insert into erasures (chat_id, seq, message_id) values ($1, $2, $3)")
@@ -194,7 +196,7 @@ impl Tx {
         Ok(())
     }
 
-    /// These events, as they are kept.
+    /// The JSON of these events, as far as it is stored.
     async fn list_texts(&mut self, ids: &[i64]) -> Result<Vec<(i64, String)>, Error> {
         let texts = match &mut *self.inner {
             Transaction::Sqlite(inner) => {

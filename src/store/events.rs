@@ -1,6 +1,5 @@
-//! The `streams` and `events` tables, as they are read: what has been committed lately, for the
-//! other nodes and for the event log. It is [written](super::outgoing) only if there is one of
-//! these.
+//! Reads the `streams` and `events` tables: what has been committed lately, for the other nodes and
+//! for the event log. It is [written](super::outgoing) only if somebody needs it.
 
 use std::sync::Arc;
 
@@ -11,12 +10,12 @@ use super::{Db, Store};
 use crate::error::Error;
 use crate::model::{ConnectionId, Event, Position, Stream};
 
-/// An event that was kept, as another node reads it.
+/// An event that was stored, as another node reads it.
 pub struct StoredEvent {
     pub position: Position,
-    /// Where the event stands itself, if that is in another stream.
+    /// The event's position in its home stream, if this is another stream.
     pub home: Option<Position>,
-    /// `None` if it has been forgotten, or is not understood.
+    /// `None` if the event was deleted, or this version cannot read it.
     pub event: Option<Event>,
 }
 
@@ -30,7 +29,8 @@ struct EventRow {
 }
 
 impl EventRow {
-    /// Where the event stands itself, if that is elsewhere, and the event, if it is known still.
+    /// The event's position in its home stream, if this is another stream, and the event, if it is
+    /// still stored.
     fn read(self) -> Result<(Option<Position>, Option<Event>), Error> {
         let home = self.home_stream.zip(self.home_number);
         let home = home.map(|(stream, number)| read_position(&stream, number)).transpose()?;
@@ -40,7 +40,7 @@ impl EventRow {
     }
 }
 
-/// What reads kept events, for as long as the store is open.
+/// Reads stored events, as long as the store is open.
 #[derive(Clone)]
 pub struct EventReader {
     db: Db,
@@ -55,9 +55,9 @@ impl EventReader {
         }
     }
 
-    /// The numbers of the latest events of these streams, as far as there are any.
+    /// The numbers of the latest events of these streams. Streams without events are missing.
     pub async fn list_last_numbers(&self, streams: &[Stream]) -> Result<Vec<Position>, Error> {
-        // A file has one node, which misses nothing.
+        // SQLite has only one node, which misses nothing.
         let Db::Postgres(pool) = &self.db else {
             return Ok(Vec::new());
         };
@@ -70,8 +70,8 @@ impl EventReader {
         rows.into_iter().map(|(stream, number)| read_position(&stream, number)).collect()
     }
 
-    /// What stands in a stream from a number on, in order; at most `limit`, and none after the one
-    /// that reaches 4 MiB. An event may take half a MiB.
+    /// The events of a stream from the number `from` on, in order: at most `limit`, and none after
+    /// the one that reaches 4 MiB. An event may take half a MiB.
     pub async fn list_events(
         &self,
         stream: &Stream,
@@ -103,7 +103,7 @@ impl EventReader {
         let read = |row: EventRow| {
             let number = row.number;
             let (home, event) = row.read().unwrap_or_else(|error| {
-                // A newer node has written it; this one goes on without.
+                // A newer node has written it. This node goes on without it.
                 tracing::error!(%stream, number, %error, "an event is not understood");
                 (None, None)
             });
@@ -118,18 +118,19 @@ fn read_position(stream: &str, number: i64) -> Result<Position, Error> {
     Ok(Position { stream, number })
 }
 
-/// Another version of the server has written what this one does not know.
+/// The error for data that another version of the server has written, and this one cannot read.
 pub(super) fn unreadable(what: &str) -> Error {
     Error::Internal(Some(Arc::new(sqlx::Error::Decode(what.into()))))
 }
 
 impl Store {
-    /// Reads what is kept.
+    /// A reader of the stored events.
     pub fn event_reader(&self) -> EventReader {
         EventReader { db: self.db.clone() }
     }
 
-    /// What the nodes on this database find each other by. A file has but one.
+    /// The id by which the nodes on this database find each other. Errors: on SQLite, which has
+    /// only one node.
     pub async fn find_cluster_id(&self) -> Result<Uuid, Error> {
         match &self.db {
             Db::Sqlite(_) => Err(Error::Internal(None)),

@@ -1,4 +1,4 @@
-//! Failures of the databases: which may be over the next time, and which are defects.
+//! Failures of the databases: which may be over at the next try, and which are defects.
 
 use std::sync::Arc;
 
@@ -8,18 +8,19 @@ use super::bounded::is_outdated;
 use crate::error::Error;
 
 impl From<sqlx::Error> for Error {
-    /// A store that is away, full, locked or closed may come back: `Unavailable`. The rest is a
-    /// defect.
+    /// A database that is away, full, locked or closed may come back: `Unavailable`. All other
+    /// errors are defects.
     fn from(error: sqlx::Error) -> Error {
         let passing = match &error {
             error if is_outdated(error) => true,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            // So they say that nobody, or nobody who knows PostgreSQL, is at the other end.
+            // These say that nobody answers at the other end, or somebody who does not know
+            // PostgreSQL.
             sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
             sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => true,
             sqlx::Error::Database(db) => match db.try_downcast_ref::<PgDatabaseError>() {
                 Some(db) => is_passing(db.code()),
-                // The code is an extended one; its low byte is the kind.
+                // The code is an extended one; its low byte is the kind of error.
                 None => db
                     .code()
                     .and_then(|code| code.parse::<i32>().ok())
@@ -36,7 +37,7 @@ impl From<sqlx::Error> for Error {
 }
 
 impl From<rusqlite::Error> for Error {
-    /// Errors of the connection that writes rows by itself, sorted as sqlx's are.
+    /// Sorts the errors of the connection that writes rows by itself, like those of sqlx.
     fn from(error: rusqlite::Error) -> Error {
         let passing = match &error {
             rusqlite::Error::SqliteFailure(failure, _) => {
@@ -52,26 +53,26 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// Whether the error that PostgreSQL gives this code may be over the next time.
+/// Whether the error with this code of PostgreSQL may be over at the next try.
 fn is_passing(code: &str) -> bool {
-    /// No connection, too little room, the transaction was given up, the server is ending, its disk
-    /// or its memory fails it.
+    /// The connection is lost, there is too little room, the transaction was given up, the server
+    /// shuts down, or its disk or memory fails.
     const CLASSES: [&str; 5] = ["08", "53", "40", "57", "58"];
     const LOCK_NOT_AVAILABLE: &str = "55P03";
-    /// After a change of servers, for a moment.
+    /// This comes for a moment after another server has taken over.
     const READ_ONLY: &str = "25006";
-    /// This server was frozen in the middle of a transaction.
+    /// This comes if Chinwag was frozen in the middle of a transaction.
     const IDLE_IN_TRANSACTION: &str = "25P03";
     const TRANSACTION_TIMEOUT: &str = "25P04";
-    /// Of two nodes that stored the same at the same time, one hears of it so.
+    /// If two nodes store the same thing at the same time, one of them gets this.
     const UNIQUE_VIOLATION: &str = "23505";
     CLASSES.iter().any(|class| code.starts_with(class))
         || [LOCK_NOT_AVAILABLE, READ_ONLY, IDLE_IN_TRANSACTION, TRANSACTION_TIMEOUT].contains(&code)
         || code == UNIQUE_VIOLATION
 }
 
-/// Whether an error of this kind of SQLite's may be over the next time: its file or the disk is not
-/// to be had now.
+/// Whether an error of SQLite of this kind may be over at the next try: the file or the disk cannot
+/// be used now.
 fn is_passing_on_sqlite(kind: i32) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;

@@ -1,5 +1,5 @@
-//! The addresses of files: a path with a time until which it is good, and a signature. The key is
-//! the database's, so that all nodes know it and a start does not change it.
+//! The addresses of files: a path with the time until which it is valid, and a signature. The key
+//! is in the database, so that all nodes have the same one, and it stays the same after a start.
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,21 +10,21 @@ use crate::clock;
 use crate::error::Error;
 use crate::model::{FileId, Message};
 
-/// An address is good until the end of an hour, and for as long as this at least, in seconds: an
-/// event that another node shows an hour later is still good for an hour.
+/// For how many seconds at least an address is valid; it ends at a full hour. If another node shows
+/// an event an hour late, its address is still valid for an hour.
 const GOOD_FOR: i64 = 2 * HOUR;
 
 const HOUR: i64 = 60 * 60;
 
-/// What makes and checks addresses.
+/// Makes and checks addresses.
 pub(super) struct FileUrls {
     keyed: Hmac<Sha256>,
-    /// What stands before the path: empty, or such as `https://chat.example.com`.
+    /// The part before the path: empty, or a base such as `https://chat.example.com`.
     base: String,
 }
 
 impl FileUrls {
-    /// Reads the key. Errors: there is none.
+    /// Reads the key. Errors: the database has none.
     pub async fn read(db: &Db, base: String) -> Result<FileUrls, sqlx::Error> {
         const FIND_KEY: &str = "select key from file_key";
         let key: String = match db {
@@ -38,8 +38,8 @@ impl FileUrls {
         Ok(FileUrls { keyed, base })
     }
 
-    /// Gives the file of a message its address. Until the next hour it is the same one, so that
-    /// browsers need not ask again.
+    /// Gives the file of a message its address. The address stays the same until the next full
+    /// hour, so that browsers can use their cache.
     pub fn sign(&self, message: &mut Message) {
         if let Some(file) = &mut message.file {
             file.url = self.url(file.id);
@@ -52,8 +52,8 @@ impl FileUrls {
         format!("{}/api/files/{id}?until={until}&signature={signature}", self.base)
     }
 
-    /// Until when, in seconds since 1970, an address is good that names this time and signature.
-    /// Errors: `forbidden` for one that is not signed so, or no longer good.
+    /// Checks the time and the signature in an address. Returns until when it is valid, in seconds
+    /// since 1970. Errors: `forbidden` if the signature is wrong or the time is over.
     pub fn check(&self, id: FileId, until: i64, signature: &str) -> Result<i64, Error> {
         let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap_or_default();
         if self.mac(id, until).verify_slice(&signature).is_err() {

@@ -1,6 +1,6 @@
-//! The `files` table: what users have sent, and which messages hold it. A file has a time when it
-//! goes as long as no message holds it: then housekeeping deletes it. The bytes are kept by
-//! [blobs](super::blobs).
+//! The `files` table: the files that users have sent, and which messages hold them. As long as no
+//! message holds a file, it has a time at which it expires: then housekeeping deletes it. The bytes
+//! are in [blobs](super::blobs).
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, File, FileId, FileName, FileType, Message, UserId};
 
-/// How many are deleted in one round.
+/// How many expired files are listed at once.
 const AT_ONCE: i64 = 100;
 
 #[derive(FromRow)]
@@ -32,8 +32,8 @@ impl From<FileRow> for File {
 }
 
 impl Store {
-    /// A file that is asked for by an address, and until when that is good, in seconds since 1970.
-    /// Errors: `forbidden` for an address that is not signed, or too old; `not_found`.
+    /// The file that an address names, and until when the address is valid, in seconds since 1970.
+    /// Errors: `forbidden` if the address is not signed or too old; `not_found`.
     pub async fn find_file(
         &self,
         id: FileId,
@@ -50,7 +50,7 @@ impl Store {
         Ok((found.ok_or_else(|| Error::no_file("id"))?.into(), until))
     }
 
-    /// The bytes of all files.
+    /// How many bytes all files have.
     pub async fn count_file_bytes(&self) -> Result<u64, Error> {
         let bytes: i64 = on!(Db self, |pool| {
             sqlx::query_scalar("select cast(coalesce(sum(size), 0) as bigint) from files")
@@ -60,7 +60,7 @@ impl Store {
         Ok(bytes.unsigned_abs())
     }
 
-    /// Some of the files whose time has come, without the first `skipped` ones.
+    /// Some of the files that have expired, without the first `skipped`.
     pub async fn list_expired_files(&self, now: Time, skipped: i64) -> Result<Vec<FileId>, Error> {
         let files = on!(Db self, |pool| {
             sqlx::query_scalar(
@@ -83,7 +83,7 @@ impl Store {
 }
 
 impl Tx {
-    /// A file that no message holds yet, until its time comes.
+    /// Stores a file that no message holds yet; it expires at `expires_at`.
     pub async fn insert_file(
         &mut self,
         file: &File,
@@ -112,8 +112,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps a user's file for a message; `None` if the user has no such file, or its time has
-    /// come.
+    /// Keeps a user's file from expiring, for a message; `None` if the user has no such file, or it
+    /// has expired.
     pub async fn hold_file(
         &mut self,
         id: FileId,
@@ -155,12 +155,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a message's file from it; a file that no message holds any more expires.
+    /// Separates a message from its file; a file that no message holds any more expires.
     pub async fn delete_message_file(&mut self, message: &Message, now: Time) -> Result<(), Error> {
         self.delete_message_files(message.chat_id, message.seq - 1, message.seq, now).await
     }
 
-    /// Takes their files from a chat's messages after one `seq` and up to another.
+    /// Separates a chat's messages after `after` up to `to` from their files.
     pub(super) async fn delete_message_files(
         &mut self,
         chat_id: ChatId,
@@ -179,10 +179,11 @@ impl Tx {
             .fetch_all(connection)
             .await?
         });
-        // Each once, and in the same order everywhere: they are locked one after the other.
+        // Each file once, and all in the same order everywhere, as they are locked one after the
+        // other.
         for id in BTreeSet::from_iter(files) {
-            // First its lock: who sends it in another message has it until that is committed, and
-            // only the next statement sees such a message.
+            // First lock the file. Whoever sends it in another message holds the lock until that
+            // message is committed, and only the next statement sees the message.
             on!(Tx self, |connection| {
                 sqlx::query("update files set expires_at = expires_at where id = $1")
                     .bind(id)
@@ -204,7 +205,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Has the files of a user deleted that no message holds.
+    /// Lets the files of a user expire that no message holds.
     pub async fn expire_unused_files(&mut self, user_id: &UserId, now: Time) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
@@ -218,8 +219,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Has a file deleted whose time comes by `until`: from now on no message can hold it. False if
-    /// a message holds it, or it is gone.
+    /// Marks a file as expired if its time comes by `until`: from now on no message can hold it.
+    /// Returns false if a message holds it, or it is gone.
     pub async fn end_file(&mut self, id: FileId, until: Time) -> Result<bool, Error> {
         let done = on!(Tx self, |connection| {
             sqlx::query("update files set expires_at = 0 where id = $1 and expires_at <= $2")
@@ -232,7 +233,7 @@ impl Tx {
         Ok(done > 0)
     }
 
-    /// Forgets a file whose bytes are deleted.
+    /// Deletes the row of a file whose bytes are deleted.
     pub async fn delete_file(&mut self, id: FileId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("delete from files where id = $1 and expires_at is not null")

@@ -1,8 +1,8 @@
-//! Names that were stored before names were folded and checked for invisible characters: they stay
-//! as they are. Their folded forms are filled in before anybody is served.
+//! Names that were stored before names were folded and checked for invisible characters. They stay
+//! as they are; their folded forms are filled in before the server accepts clients.
 //!
-//! Of several handles or email addresses that fold to the same, the first by the user's id gets the
-//! form. The others are found by their own spelling alone.
+//! If several handles or email addresses fold to the same form, the user with the lowest id gets
+//! it. The others are found only by their exact spelling.
 
 use std::collections::HashSet;
 
@@ -14,14 +14,14 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::model::{Handle, Name, fold};
 
-/// A user with something that is not folded: the id, the handle and the email address.
+/// A user whose handle or email address is not folded: the id, the handle and the email address.
 type Unfolded = (String, Option<String>, Option<String>);
 
-/// Users, and folded forms of theirs.
+/// The ids of users, and a folded form of each.
 type Forms = (Vec<String>, Vec<String>);
 
 impl Store {
-    /// Folds what is not folded, and says how many names stay that would be refused now.
+    /// Fills in missing folded forms, and logs how many names stay that would be refused now.
     pub async fn fold_names(&self, limits: &Limits) -> Result<(), Error> {
         let mut last = String::new();
         loop {
@@ -62,7 +62,7 @@ impl Store {
         Ok(page)
     }
 
-    /// Fills in what names are looked for by.
+    /// Fills in the forms by which names are searched.
     async fn fold_beginnings(&self) -> Result<(), Error> {
         loop {
             let page: Vec<(String, Name)> = on!(Db self, |pool| {
@@ -93,7 +93,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Says, once for each database, how many names would be refused now.
+    /// Logs, once for each database, how many names would be refused now.
     async fn check_names(&self, limits: &Limits) -> Result<(), Error> {
         let unchecked: bool = on!(Db self, |pool| {
             sqlx::query_scalar("select exists (select 1 from unchecked where what = 'names')")
@@ -123,7 +123,7 @@ impl Store {
     }
 
     async fn count_refused(&self, limits: &Limits) -> Result<u64, Error> {
-        // Of whatever length: that limit can be set.
+        // Do not check the length, as its limit can be set.
         let limits = Limits { max_name: usize::MAX, ..limits.clone() };
         let is_refused = |(is_handle, name): &(bool, String)| match is_handle {
             true => Handle::parse(name, &limits).is_err(),
@@ -145,9 +145,9 @@ impl Store {
 }
 
 impl Tx {
-    /// Gives each its folded form unless another has it.
+    /// Gives each user the folded forms, unless another user has them.
     async fn fold(&mut self, page: &[Unfolded]) -> Result<(), Error> {
-        // Nobody else gives out any of them meanwhile.
+        // Until the transaction ends, nobody else can take any of these names.
         let names = page.iter().flat_map(|(_, handle, email)| handle.iter().chain(email));
         self.lock_names(&Vec::from_iter(names.map(String::as_str))).await?;
         let handles = forms(page.iter().map(|(id, handle, _)| (id, handle)));
@@ -233,7 +233,7 @@ impl Tx {
     }
 }
 
-/// The folded form of each, the first of several that are the same.
+/// The folded form of each name; if several are the same, only the first.
 fn forms<'a>(names: impl Iterator<Item = (&'a String, &'a Option<String>)>) -> Forms {
     let mut given = HashSet::new();
     let forms = names.filter_map(|(id, name)| Some((id.clone(), fold(name.as_ref()?))));

@@ -1,11 +1,11 @@
-//! The deletion of old rows of the `events` table: those that the event log and the webhook have.
+//! Deletes old rows of the `events` table that the event log and the webhook have.
 //!
-//! It goes over the old rows from the first to the last, a few at a time, and then begins anew. A
-//! row that the webhook does not have yet is kept, unless the webhook will never get it: if it is
-//! too old, or tells of a message that does not exist any more, it is deleted unsent.
+//! A round goes over the old rows from the first to the last, a few at a time. A row that the
+//! webhook does not have yet is kept, unless the webhook will never get it: if it is too old, or
+//! tells of a message that does not exist any more, it is deleted unsent.
 //!
-//! On PostgreSQL it waits for none of these rows. Those that deliver, resend or erase lock them in
-//! orders of their own, and what is locked is found again in the next round.
+//! On PostgreSQL this waits for no locked row. Delivering, resending and erasing lock rows in other
+//! orders; the next round finds the rows that were locked in this one.
 
 use sqlx_macros::FromRow;
 
@@ -14,24 +14,23 @@ use super::{Db, Store, Transaction, Tx};
 use crate::clock::Time;
 use crate::error::Error;
 
-/// How many events are looked at in one step, and deleted in one transaction, for which others
-/// wait.
+/// How many events are examined in one step, and deleted in one transaction, while others wait.
 const AT_ONCE: i64 = 500;
 
-/// The last event that was looked at.
+/// The last event that was examined.
 #[derive(Clone, Copy)]
 pub struct ForgottenTo {
     committed_at: Time,
     id: i64,
 }
 
-/// What has come of one step.
+/// The result of one step.
 pub struct ForgetStep {
-    /// Where to go on; `None` at the end.
+    /// Where the next step begins; `None` at the end.
     pub to: Option<ForgottenTo>,
     /// How many events are kept for the webhook.
     pub kept: usize,
-    /// How many events were deleted that the webhook has not got.
+    /// How many events were deleted that the webhook has not received.
     pub dropped: u64,
 }
 
@@ -39,7 +38,7 @@ pub struct ForgetStep {
 struct Old {
     id: i64,
     committed_at: Time,
-    /// Whether the webhook does not have it yet, or it is parked.
+    /// Whether the webhook does not have it yet: it is queued or parked.
     waits: bool,
     /// Whether it waits and tells of a message that does not exist any more.
     is_gone: bool,
@@ -82,7 +81,7 @@ macro_rules! old_events {
 }
 
 impl Store {
-    /// Deletes some of the events that were committed before `before`. Those that wait for the
+    /// Deletes some of the events that were committed before `before`. Events that wait for the
     /// webhook stay, unless they were committed before `expired` or their message does not exist
     /// any more.
     pub async fn forget_events(
@@ -91,7 +90,7 @@ impl Store {
         before: Time,
         expired: Time,
     ) -> Result<ForgetStep, Error> {
-        // Looked up first, so that nobody who writes waits for a long look.
+        // Look them up before the transaction, so that nobody who writes waits for a long search.
         let old = self.list_old_events(after, before).await?;
         let is_full = old.len() as i64 == AT_ONCE;
         let to = old.last().map(|it| ForgottenTo { committed_at: it.committed_at, id: it.id });
@@ -108,7 +107,7 @@ impl Store {
         let (kept, mut count) = (old.len() - ids.len(), 0);
         if !ids.is_empty() {
             let mut tx = self.begin().await?;
-            // They are found by the events, so they are deleted first.
+            // These are found by the events, so they must be deleted first.
             if !dropped.is_empty() {
                 count = tx.drop_webhooks(&dropped).await?;
             }
@@ -180,7 +179,7 @@ pub(super) async fn is_gone(db: &Db, stream: &str, number: i64) -> Result<bool, 
 
 impl Tx {
     /// Deletes the streams of deleted chats whose last event is one of these, by stream and number.
-    /// The id of a chat is never given again, so its numbers are not either.
+    /// This is safe, as a chat's id, and so a number in its stream, is never used again.
     async fn delete_ended_streams(&mut self, events: Vec<(String, i64)>) -> Result<(), Error> {
         let (streams, numbers): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         match &mut *self.inner {
@@ -218,7 +217,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns the stream and number of each that is deleted.
+    /// Deletes events, and returns the stream and the number of each that was deleted.
     async fn delete_events(&mut self, ids: &[i64]) -> Result<Vec<(String, i64)>, Error> {
         let deleted = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
@@ -250,7 +249,7 @@ impl Tx {
         Ok(deleted)
     }
 
-    /// Deletes of these events what waits for the webhook and what is parked; returns how many.
+    /// Deletes the queued and parked rows of the webhook for these events; returns how many.
     async fn drop_webhooks(&mut self, ids: &[i64]) -> Result<u64, Error> {
         let mut dropped = 0;
         match &mut *self.inner {

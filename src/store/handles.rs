@@ -1,4 +1,4 @@
-//! Handles: the user that has each, in any spelling, and the `released_handles` table.
+//! Handles: which user has which, in any spelling; and the `released_handles` table.
 
 use super::{Tx, on};
 use crate::clock::{self, Time};
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::model::{Handle, User, UserId, fold};
 
 impl Tx {
-    /// The user with this handle in any spelling; of several, as of
+    /// The user with this handle in any spelling. If there are several, it is the same one as for
     /// [`find_user_id`](super::Store::find_user_id).
     pub async fn find_user_by_handle(&mut self, handle: &Handle) -> Result<Option<User>, Error> {
         const EXACT: &str = "select * from users where handle = $1";
@@ -17,8 +17,8 @@ impl Tx {
         }
     }
 
-    /// Whether somebody else has this handle, in any spelling, or has it as an id: a name means one
-    /// user. Or has had it until lately; see [`release_handle`](Tx::release_handle).
+    /// Whether somebody else has this handle in any spelling, or has it as an id, or had it until
+    /// lately (see [`release_handle`](Tx::release_handle)). A name means only one user.
     pub async fn is_handle_taken(
         &mut self,
         handle: &Handle,
@@ -44,7 +44,7 @@ impl Tx {
         Ok(taken)
     }
 
-    /// Keeps a handle that its user gives up from all others until then.
+    /// Reserves a handle for the user who gives it up, until `until`.
     pub async fn release_handle(
         &mut self,
         handle: &Handle,
@@ -65,7 +65,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets the handles that are free again.
+    /// Deletes the reservations of handles that are free again.
     pub async fn delete_free_handles(&mut self, now: Time) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("delete from released_handles where until <= $1")
@@ -76,7 +76,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Whether somebody has this id, as such or, in any spelling, as a handle.
+    /// Whether somebody has this id, or has it, in any spelling, as a handle.
     pub async fn is_id_taken(&mut self, id: &UserId) -> Result<bool, Error> {
         let taken = on!(Tx self, |connection| {
             sqlx::query_scalar(

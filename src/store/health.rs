@@ -1,11 +1,12 @@
-//! Whether the database can be used; a balancer that sends clients to this node asks.
+//! Whether the database can be used. A load balancer asks this before it sends clients to this
+//! node.
 
 use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
 
 impl Store {
-    /// Whether the database can be read and written: something is. Errors: it cannot be, or what
-    /// is written would be gone.
+    /// Checks whether the database can be read and written, by doing so. Errors: it cannot, or what
+    /// is written would be lost.
     pub async fn ping(&self) -> Result<(), Error> {
         if !self.ledger.is_running() {
             return Err(Error::Unavailable(None));
@@ -20,10 +21,10 @@ impl Store {
 }
 
 impl Tx {
-    /// Has the commit write to the disk, and changes nothing.
+    /// Makes the commit write to the disk, without changing anything.
     async fn write_mark(&mut self) -> Result<(), Error> {
         match &mut *self.inner {
-            // Nobody reads it; the page that it is on is written even if it stays the same.
+            // Nobody reads this number. Its page is written even if the number stays the same.
             Transaction::Sqlite(inner) => {
                 sqlx::query("pragma user_version = 1").execute(inner.in_place()).await?;
             }

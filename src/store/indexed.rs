@@ -1,12 +1,12 @@
-//! How a message stands in the [index](super::indexing): its words, and where they are.
+//! How the [index](super::indexing) stores the words of a message: their form, and their rowid.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::model::UserId;
 
-/// The bits of a rowid that are the `seq`; the others are the chat's number. That is enough for
-/// four billion messages of a chat, and for two billion chats.
+/// How many bits of a rowid are the `seq`; the others are the chat's number. That is enough for
+/// four billion messages in a chat, and for two billion chats.
 pub(super) const SEQ_BITS: i32 = 32;
 
 /// The greatest `seq` that can be in a rowid.
@@ -17,12 +17,12 @@ pub(super) fn word_of_sender(user_id: &UserId) -> String {
     format!("@{}", HEXLOWER.encode(&Sha256::digest(user_id.as_ref())[..8]))
 }
 
-/// A word as it stands in the index.
+/// A word in the form that the index stores.
 pub(super) fn word_in(number: i64, word: &str) -> String {
     format!("{number:08x}{word}")
 }
 
-/// Where the words of a message are.
+/// The row of the index that has the words of a message.
 pub(super) fn rowid(number: i64, seq: i64) -> i64 {
     (number << SEQ_BITS) | seq.clamp(0, MAX_SEQ)
 }

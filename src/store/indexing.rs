@@ -1,10 +1,10 @@
-//! The index that messages are searched by: the tables `search_chats` and `search_words`. It is
-//! filled behind the commits, chat by chat: how far it has come with a chat is a `seq` and the
-//! number of a change, and as these have no gaps, none is missed.
+//! The index by which messages are searched: the tables `search_chats` and `search_words`. It is
+//! filled after the commits, chat by chat. For each chat it notes up to which `seq` and which
+//! change it has come. As these numbers have no gaps, nothing is missed.
 //!
-//! Each word stands there with the number of its chat before it, so that a search goes through the
-//! words of the chats that it is for, and no others. What a search looks for is in
-//! [searching](super::searching); what is still to be written is in [unindexed](super::unindexed).
+//! Each word has the number of its chat before it, so that a search reads only the words of the
+//! chats it is for. Searches are in [searching](super::searching); reading what is still to be
+//! indexed is in [unindexed](super::unindexed).
 
 use std::collections::HashMap;
 
@@ -17,10 +17,10 @@ use super::{Store, Transaction, Tx, on};
 use crate::error::Error;
 use crate::model::ChatId;
 
-/// With how many chats one transaction brings the index forward.
+/// For how many chats one transaction brings the index forward.
 const CHATS: usize = 200;
 
-/// A chat's place in the index, and how far that has come with it.
+/// A chat's number in the index, and how far the index has come with it.
 #[derive(FromRow)]
 struct Place {
     chat_id: ChatId,
@@ -30,8 +30,8 @@ struct Place {
 }
 
 impl Store {
-    /// Brings the index forward by a step in each of these chats, and returns those of which more
-    /// may be missing.
+    /// Brings the index forward by a step in each of these chats, and returns the chats for which
+    /// more may be missing.
     pub async fn index_once(&self, chats: &[ChatId]) -> Result<Vec<ChatId>, Error> {
         let mut left = Vec::new();
         for some in chats.chunks(CHATS) {
@@ -57,7 +57,7 @@ impl Store {
         Ok(left)
     }
 
-    /// Deletes the index.
+    /// Empties the index.
     pub async fn delete_index(&self) -> Result<(), Error> {
         let is_there: bool = on!(Db self, |pool| {
             sqlx::query_scalar("select exists (select 1 from search_chats)").fetch_one(pool).await?
@@ -67,7 +67,7 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         let statements: &[&'static str] = match &*tx.inner {
-            // Faster than row by row.
+            // This is faster than deleting row by row.
             Transaction::Sqlite(_) => &[
                 "drop table search_words",
                 "create virtual table search_words using fts5(
@@ -88,15 +88,15 @@ impl Store {
 }
 
 impl Tx {
-    /// Writes the words that are missing, and how far that goes; returns the chats where others
-    /// have done some of it meanwhile, and of which nothing is written.
+    /// Writes the missing words, and how far the index has come. Returns the chats for which others
+    /// have done some of this meanwhile; nothing is written for these.
     async fn insert_words(&mut self, missing: &[(ChatId, Missing)]) -> Result<Vec<ChatId>, Error> {
         let chats = Vec::from_iter(missing.iter().map(|(id, _)| *id));
         let places: HashMap<_, _> =
             self.lock_places(&chats).await?.into_iter().map(|it| (it.chat_id, it)).collect();
         let (mut overtaken, mut rows, mut reached) = (Vec::new(), Vec::new(), Vec::new());
         for (id, missing) in missing {
-            // It has ended meanwhile.
+            // The chat has ended meanwhile.
             let Some(place) = places.get(id) else { continue };
             if missing.from != (Reached { seq: place.seq, change: place.change }) {
                 overtaken.push(*id);
@@ -108,15 +108,15 @@ impl Tx {
                 (rowid(place.number, *seq), words.collect::<Vec<_>>().join(" "))
             }));
         }
-        // FTS5 writes what it has gathered whenever a rowid is lower than the one before.
+        // FTS5 flushes its buffer whenever a rowid is lower than the one before.
         rows.sort_unstable_by_key(|(rowid, _)| *rowid);
         self.replace_words(&rows).await?;
         self.update_reached(&reached).await?;
         Ok(overtaken)
     }
 
-    /// The places of these chats in the index, made if need be, but of those that have ended. Until
-    /// the transaction ends nobody else writes there.
+    /// The places of these chats in the index, without ended chats; missing places are made. Until
+    /// the transaction ends, nobody else can write there.
     async fn lock_places(&mut self, chats: &[ChatId]) -> Result<Vec<Place>, Error> {
         let places = match &mut *self.inner {
             Transaction::Sqlite(inner) => {
@@ -154,7 +154,7 @@ impl Tx {
                 .bind(chats)
                 .execute(&mut **inner)
                 .await?;
-                // A statement of its own: it sees what the lock has waited for.
+                // A separate statement, so that it sees what was committed while the lock waited.
                 sqlx::query_as(
                     "select s.chat_id, s.number, s.seq, s.change
                      from search_chats s join chats c on c.id = s.chat_id and not c.ended
@@ -168,7 +168,7 @@ impl Tx {
         Ok(places)
     }
 
-    /// Writes the words of messages in place of former ones; those without words are taken out.
+    /// Replaces the former words of messages; the rows of messages without words are deleted.
     async fn replace_words(&mut self, rows: &[(i64, String)]) -> Result<(), Error> {
         let (gone, there): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, words)| words.is_empty());
         let gone = gone.into_iter().map(|(rowid, _)| *rowid);
@@ -240,8 +240,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the former words of messages out of the index that it has not been told the changes
-    /// of. What an edited message says now comes in with its change.
+    /// Deletes the former words of changed messages, if the index does not know of the change yet.
+    /// The words of an edited text come into the index when it comes to the change.
     pub(super) async fn delete_former_words(
         &mut self,
         messages: &[(ChatId, i64)],
@@ -284,8 +284,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the words of a chat's messages after one `seq` up to another out of the index. No more
-    /// are written there if the chat has ended.
+    /// Deletes the words of a chat's messages after `after` up to `to`. If the chat has ended,
+    /// nobody can add words for it after this.
     pub(super) async fn delete_words(
         &mut self,
         chat_id: ChatId,
@@ -300,8 +300,8 @@ impl Tx {
                     .await?
             }
             Transaction::Postgres(inner) => {
-                // It waits for whoever gives the chat its place just now, and may write words of
-                // it.
+                // This waits for a transaction that is just giving the chat its place, and may be
+                // writing its words.
                 sqlx::query(
                     "insert into search_chats (chat_id, seq, change) values ($1, 0, 0)
                      on conflict do nothing",
@@ -326,7 +326,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets a chat that is deleted.
+    /// Deletes the place of a deleted chat.
     pub(super) async fn delete_place(&mut self, chat_id: ChatId) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(

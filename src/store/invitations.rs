@@ -66,7 +66,7 @@ impl Tx {
         Ok(invitation)
     }
 
-    /// How many invitations by the one user are pending, and how many to the other.
+    /// How many invitations by the inviter are pending, and how many to the invitee.
     pub async fn count_invitations(
         &mut self,
         inviter_id: &UserId,
@@ -104,7 +104,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes as accepted what a user has been asked into and has entered without an answer.
+    /// Accepts a user's pending invitation to a chat that the user has entered without answering
+    /// it.
     pub async fn settle_invitation(
         &mut self,
         chat_id: ChatId,
@@ -162,7 +163,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Settles a pending invitation; false if it has been settled meanwhile.
+    /// Sets the status of a pending invitation; returns false if it is not pending any more.
     pub async fn update_invitation(
         &mut self,
         id: InvitationId,

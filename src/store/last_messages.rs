@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::model::{ChatId, Signed};
 
 impl Store {
-    /// The messages of these chats that have this `seq`; what is not there is missing.
+    /// The messages with this `seq` in these chats. Messages that do not exist are missing.
     pub(super) async fn list_last_messages(
         &self,
         places: Vec<(ChatId, i64)>,

@@ -44,8 +44,8 @@ impl From<MemberRow> for ListedMember {
 }
 
 impl Store {
-    /// The members of a chat, by id: those after one. At most `limit` of them, and no more than fit
-    /// into `max_bytes` after the first; whether there are more.
+    /// The members of a chat, in the order of their ids, after `after`: at most `limit` of them,
+    /// and no more than fit into `max_bytes` after the first; and whether there are more.
     pub async fn list_members(
         &self,
         chat_id: ChatId,
@@ -77,7 +77,7 @@ impl Store {
         Ok((members, false))
     }
 
-    /// The ids of members of a chat after one, in order; at most `limit` of them.
+    /// The ids of a chat's members after `after`, in order: at most `limit` of them.
     pub async fn list_member_ids(
         &self,
         chat_id: ChatId,

@@ -25,11 +25,11 @@ const FIND_STANDING: &str = "
     left join team_members t on t.team_id = c.team_id and t.user_id = $2
     where c.id = $1 and not c.ended";
 
-/// What decides whether someone may do something in a chat.
+/// The facts that decide whether somebody may do something in a chat.
 #[derive(sqlx_macros::FromRow)]
 pub struct Standing {
     pub private: bool,
-    /// Whether it is the chat of two.
+    /// Whether it is a direct chat.
     pub direct: bool,
     /// Whether the chat belongs to a team.
     pub of_team: bool,
@@ -40,38 +40,39 @@ pub struct Standing {
     pub since_joining: bool,
     pub member: bool,
     pub role: Role,
-    /// The chat's last message when they joined; `None` if they are no member.
+    /// The `seq` of the chat's last message when the user joined; `None` if the user is no member.
     pub joined_seq: Option<i64>,
-    /// Whether they may not enter.
+    /// Whether the user may not enter.
     pub banned: bool,
-    /// Whether moderators alone may send.
+    /// Whether only moderators may send.
     pub frozen: bool,
     pub muted: bool,
-    /// Whether the other of a direct chat has blocked them.
+    /// Whether the other user of a direct chat has blocked this one.
     pub blocked: bool,
-    /// Whether they are in the chat's team.
+    /// Whether the user is in the chat's team.
     pub in_team: bool,
-    /// Whether they have been asked into it and have not answered.
+    /// Whether the user was invited and has not answered.
     pub invited: bool,
 }
 
-/// A member as the ledger knows them: how far they have read, and whether they may send.
+/// What the ledger knows about a member: how far they have read, and whether they may send.
 #[derive(Clone, Copy)]
 pub(super) struct KnownMember {
     pub read_seq: i64,
-    /// The member's own messages after that.
+    /// How many of the member's own messages come after that.
     pub own_unread: i64,
-    /// In a direct chat: whether the other has blocked the member.
+    /// In a direct chat: whether the other user has blocked the member.
     pub blocked: bool,
     pub role: Role,
-    /// Until when they may send nothing.
+    /// Until when the member may not send.
     pub muted_until: Option<Time>,
-    /// When they last sent something, in a chat with a slow mode.
+    /// In a chat with slow mode: when the member last sent something.
     pub sent_at: Option<Time>,
 }
 
 impl Store {
-    /// How `user_id`, or nobody, stands to a chat; `None` if there is no such chat.
+    /// The standing of `user_id`, or of a user without an id, in a chat; `None` if there is no such
+    /// chat.
     pub async fn find_standing(
         &self,
         chat_id: ChatId,
@@ -88,8 +89,8 @@ impl Store {
         Ok(standing)
     }
 
-    /// How many chats a user has made that have members, and joined; some more than `max` look as
-    /// `max` does.
+    /// How many chats a user has created that still have members, and how many the user has joined.
+    /// Both are counted up to `max` only.
     pub async fn count_chats(&self, user_id: &UserId, max: usize) -> Result<usize, Error> {
         let count: i64 = on!(Db self, |pool| {
             sqlx::query_scalar(
@@ -114,7 +115,7 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    /// How many of a chat's messages after one `seq` up to another are a user's.
+    /// How many of a chat's messages after `after` up to `to` are a user's own.
     pub async fn count_own(
         &self,
         chat_id: ChatId,
@@ -208,8 +209,8 @@ impl Tx {
         Ok(ids)
     }
 
-    /// How `user_id` stands to a chat; `None` if there is no such chat. Until the transaction ends
-    /// nobody else changes the chat or who is in it.
+    /// The standing of `user_id` in a chat; `None` if there is no such chat. Until the transaction
+    /// ends, nobody else can change the chat or its members.
     pub async fn find_standing(
         &mut self,
         chat_id: ChatId,
@@ -227,8 +228,8 @@ impl Tx {
         Ok(standing)
     }
 
-    /// Makes members of all of `user_ids`, who have then read everything; the chat's creator owns
-    /// it unless somebody does. Returns how many were none before.
+    /// Adds users as members, with everything read; the chat's creator becomes its owner if it has
+    /// none. Returns how many were no members before.
     pub async fn insert_members(
         &mut self,
         chat_id: ChatId,
@@ -267,7 +268,7 @@ impl Tx {
             .execute(inner.in_place())
             .await?
             .rows_affected(),
-            // The chat's row is kept, so that no message comes between.
+            // The chat's row is locked, so that no message can come between.
             Transaction::Postgres(inner) => sqlx::query(
                 "insert into members
                      (chat_id, user_id, joined_at, muted_until, sent_at, joined_seq, role,
@@ -306,7 +307,7 @@ impl Tx {
         Ok(done)
     }
 
-    /// A chat has got so many members more, or less.
+    /// Changes a chat's count of members by `more`, which may be negative.
     async fn count_members(&mut self, chat_id: ChatId, more: i64) -> Result<(), Error> {
         if more == 0 {
             return Ok(());
@@ -323,7 +324,7 @@ impl Tx {
 
     pub async fn delete_member(&mut self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         self.forget_chat(chat_id);
-        // Whoever leaves and comes back is muted and slow as before.
+        // Keep mutes and slow mode for a user who leaves and comes back.
         for keep in [
             "delete from former_members where chat_id = $1 and user_id = $2",
             "insert into former_members (chat_id, user_id, muted_until, sent_at)

@@ -1,4 +1,4 @@
-//! What the `members` table has of a chat for one member alone: how far the member has read, and
+//! What the `members` table stores of a chat for one member: how far the member has read, and
 //! whether the member has muted, pinned or archived the chat.
 
 use sqlx_macros::FromRow;
@@ -7,7 +7,7 @@ use super::{Store, Tx, on};
 use crate::error::Error;
 use crate::model::{ChatId, Membership, MembershipChange, Unread, UserId};
 
-/// How far a member has read, and how much more there is.
+/// How far a member has read, and how many messages are unread.
 #[derive(FromRow)]
 pub struct ReadingRow {
     pub read_seq: i64,
@@ -41,8 +41,8 @@ impl Store {
         Ok(row)
     }
 
-    /// How far a member had read before they went back, 0 if they never did; `None` if the user is
-    /// no member, or if the chat has more than `max` members.
+    /// Up to which `seq` a member had read before they went back, 0 if they never did; `None` if
+    /// the user is no member, or if the chat has more than `max` members.
     pub async fn find_receipt(
         &self,
         chat_id: ChatId,
@@ -64,7 +64,7 @@ impl Store {
         Ok(seq)
     }
 
-    /// What is unread in all chats of a user but the muted ones.
+    /// What is unread in all chats of a user, without muted chats.
     pub async fn count_unread(&self, user_id: &UserId) -> Result<Unread, Error> {
         let unread = on!(Db self, |pool| {
             sqlx::query_as(
@@ -89,7 +89,7 @@ impl Store {
 }
 
 impl Tx {
-    /// What a member has of a chat; `None` if the user is no member.
+    /// A user's membership of a chat; `None` if the user is no member.
     pub async fn find_membership(
         &mut self,
         chat_id: ChatId,
@@ -113,8 +113,8 @@ impl Tx {
         Ok(membership)
     }
 
-    /// Mutes, pins or archives a chat for one member, or takes that back; what is absent stays. A
-    /// chat is archived up to its latest message.
+    /// Mutes, pins or archives a chat for one member, or undoes that; absent fields stay as they
+    /// are. A chat is archived up to its latest message.
     pub async fn update_membership(
         &mut self,
         chat_id: ChatId,
@@ -143,8 +143,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a member back from one `read_seq` to an earlier one. Of the messages between, `own`
-    /// are the member's own. Returns false if the member's `read_seq` has changed meanwhile.
+    /// Moves a member's `read_seq` back from `from` to `to`. Of the messages between, `own` are the
+    /// member's own. Returns false if the member's `read_seq` has changed meanwhile.
     pub async fn move_reading_back(
         &mut self,
         chat_id: ChatId,

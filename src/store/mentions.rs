@@ -1,5 +1,5 @@
-//! The `mentions` table: whom messages mention, by whom what is unread is counted. The ids that a
-//! message shows stand with it.
+//! The `mentions` table: which users a message mentions, to count unread mentions. The ids that a
+//! message shows are in the message's own row.
 
 use super::sqlite::json;
 use super::{Transaction, Tx, on};
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::Message;
 
 impl Tx {
-    /// Notes whom a new message mentions.
+    /// Stores which users a new message mentions.
     pub(super) async fn insert_mentions(&mut self, message: &Message) -> Result<(), Error> {
         let Some(mentions) = &message.mentions else {
             return Ok(());
@@ -43,7 +43,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes whom a message mentions now, in place of whom it did before.
+    /// Replaces the users that a message mentions.
     pub async fn replace_mentions(&mut self, message: &Message) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("delete from mentions where chat_id = $1 and seq = $2")

@@ -1,6 +1,6 @@
-//! The `messages` table, as it is read. The [ledger](super::ledger) alone appends to it: on SQLite
-//! by [rows](super::rows), on PostgreSQL by [calls](super::calls). What becomes of a message later
-//! is written by [changes](super::changes).
+//! Reads the `messages` table. Only the [ledger](super::ledger) appends to it: on SQLite by
+//! [rows](super::rows), on PostgreSQL by [calls](super::calls). Later changes of a message are
+//! written by [changes](super::changes).
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ const LIST_EARLIEST: &str = signed!("m.seq between $2 and $3 order by m.seq limi
 
 const LIST_LATEST: &str = signed!("m.seq between $2 and $3 order by m.seq desc limit $4");
 
-/// A message by its id, among those that follow a `seq`.
+/// A message by its id, among the messages from a `seq` on.
 const FIND_MESSAGE: &str = signed!(
     "m.seq = (
          select seq from (
@@ -57,29 +57,29 @@ const FIND_MESSAGE: &str = signed!(
      )"
 );
 
-/// How many messages, from the time in an id on, are searched for that id: as many as can be sent
-/// to a chat within a millisecond.
+/// How many messages, beginning at the time in an id, are searched for that id: as many as can be
+/// sent to a chat within a millisecond.
 const NEAR: i64 = 1024;
 
-/// How much later than its message the time in an id may be. Ids are made with the message's own
-/// time now; older ones have the time of a moment after.
+/// How much later than its message the time in an id may be. Ids are now made with the message's
+/// own time; older ids were made a moment later.
 const OFF: Duration = Duration::from_secs(1);
 
-/// The `seq`s between which the messages of a list stand.
+/// The range of `seq` in which the messages of a list are.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
-    /// By the times that are asked for.
+    /// The range that the query's times allow.
     pub first: i64,
     pub last: i64,
-    /// By the place in the list, too.
+    /// The part of it that the query's `seq`s allow, too.
     pub from: i64,
     pub to: i64,
 }
 
 impl Store {
-    /// The messages of a chat after the `seq` `seen_after` that match `query`: the first, and those
-    /// after it that fit into `max_bytes`. Errors: `not_found` for replies to what is none of the
-    /// chat's messages.
+    /// The messages of a chat after the `seq` `seen_after` that match `query`: the first, and as
+    /// many more as fit into `max_bytes`. Errors: `not_found` if replies to a message are asked for
+    /// that is not in the chat.
     pub async fn list_messages(
         &self,
         chat_id: ChatId,
@@ -108,7 +108,7 @@ impl Store {
         if !query.is_forward() {
             messages.reverse();
         }
-        // An empty page has the bounds that left it empty.
+        // If the page is empty, use the bounds that left it empty.
         let start = messages.first().map_or(from, |it| it.message.seq);
         let end = messages.last().map_or(to, |it| it.message.seq);
         let previous = (start > first && first <= last).then_some(start);
@@ -141,14 +141,15 @@ impl Store {
         Ok(None)
     }
 
-    /// The first and the last `seq` of a chat between two times; an empty range if there are none.
+    /// The first and the last `seq` of a chat between two times; an empty range if there are no
+    /// messages.
     async fn find_range(
         &self,
         chat_id: ChatId,
         from: Option<Time>,
         to: Option<Time>,
     ) -> Result<(i64, i64), Error> {
-        // The last one is found first, so that a message which comes meanwhile is not in the range.
+        // Find the last one first, so that a message which comes meanwhile is not in the range.
         let last = match to {
             Some(to) => self.find_seq(chat_id, to.next()).await? - 1,
             None => self.find_last_seq(chat_id).await?,
@@ -197,7 +198,7 @@ pub(super) async fn page_of(
     Ok(messages)
 }
 
-/// The times from which on the message of an id is looked for; none if no message can have the id.
+/// The times from which the message with this id is searched; none if no message can have the id.
 fn times_of(id: MessageId) -> impl Iterator<Item = Time> {
     id.time().into_iter().flat_map(|time| [time, time.before(OFF)])
 }
@@ -231,7 +232,7 @@ impl Tx {
         Ok(None)
     }
 
-    /// Appends one message with what is beside its text; see [`batch::append`].
+    /// Appends one message and its extras; see [`batch::append`].
     pub async fn append_message(
         &mut self,
         message: NewMessage,
@@ -239,7 +240,7 @@ impl Tx {
         batch::append(self, message).await
     }
 
-    /// The messages that were sent under these `client_id`s, on a file.
+    /// The messages that were sent under these `client_id`s, on SQLite.
     pub(super) async fn find_sent(&mut self, keys: Vec<Key>) -> Result<Vec<Message>, Error> {
         let Transaction::Sqlite(writer) = &mut *self.inner else {
             return Ok(Vec::new());

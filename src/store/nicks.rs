@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Handle, UserId};
 
 impl Store {
-    /// All connected nicks, sorted.
+    /// The connected nicks, sorted; no more than fit into `max_bytes` as a list.
     pub async fn list_nicks(&self, max_bytes: usize) -> Result<Vec<Handle>, Error> {
         on!(Db self, |pool| {
             let nicks = sqlx::query_scalar("select nick from nicks order by nick").fetch(pool);
@@ -17,7 +17,7 @@ impl Store {
         })
     }
 
-    /// The nicks in a channel, sorted.
+    /// The nicks in a channel, sorted; no more than fit into `max_bytes` as a list.
     pub async fn list_nicks_in(
         &self,
         chat_id: ChatId,
@@ -52,7 +52,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Connects a nick; false if it is connected already.
+    /// Connects a nick; returns false if it is connected already.
     pub async fn insert_nick(
         &mut self,
         nick: &Handle,
@@ -104,8 +104,9 @@ impl Tx {
         Ok(())
     }
 
-    /// A nick has come into a channel. Errors: `unavailable` if it has just been taken away, as
-    /// another node takes this one for dead; then the connection is about to be closed.
+    /// Notes that a nick has come into a channel. Errors: `unavailable` if the nick has just been
+    /// disconnected, because another node takes this one for dead; then its connection is about to
+    /// be closed.
     pub async fn insert_nick_channel(
         &mut self,
         nick: &Handle,
@@ -165,7 +166,7 @@ impl Tx {
     }
 }
 
-/// The first of the nicks: no more than fit into `max_bytes` as a list.
+/// The first nicks of a stream; no more than fit into `max_bytes` as a list.
 async fn take_nicks(
     mut nicks: BoxStream<'_, Result<Handle, sqlx::Error>>,
     max_bytes: usize,

@@ -1,4 +1,4 @@
-//! The locks under which one node at a time carries events out of the database.
+//! The locks under which only one node at a time sends events out of the database.
 
 use std::time::Duration;
 
@@ -12,25 +12,26 @@ use crate::error::Error;
 /// How often a node asks whether the lock has become free.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// A database that says nothing for so long is lost, and the lock with it.
+/// If the database does not answer for so long, it counts as lost, and the lock with it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the database finds out that the node that holds the lock is gone without a word.
+/// With these settings PostgreSQL notices when the node that holds the lock disappears.
 const KEEPALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
 
-/// The lock under which one node at a time writes the log, or delivers to the webhook; on a file
-/// there is but one node. Dropped, it is free for the next node.
+/// The lock under which only one node at a time writes the log, or delivers to the webhook. With
+/// SQLite there is only one node, which needs no lock. When this is dropped, the next node can take
+/// it.
 pub struct OutboxLock(Option<PgConnection>);
 
 impl OutboxLock {
-    /// Waits until this node holds the lock of this number. Should the connection to the database
-    /// be lost, another node gets it; until this one notices, both do the same.
+    /// Waits until this node holds the lock with this number. If the connection to the database is
+    /// lost, another node gets the lock; until this one notices, both do the same work.
     pub(super) async fn take(db: &Db, number: i64) -> Result<OutboxLock, Error> {
         let Db::Postgres(pool) = db else {
             return Ok(OutboxLock(None));
         };
-        // The lock is the connection's, so the connection must be nobody else's.
+        // The lock belongs to the connection, so nobody else may use the connection.
         let options = pool.connect_options().as_ref().clone().options(KEEPALIVE);
         let mut connection = in_time(PgConnection::connect_with(&options)).await?;
         loop {
@@ -60,11 +61,11 @@ impl OutboxLock {
     }
 }
 
-/// A transaction of the node that holds a lock; dropped, it changes nothing.
+/// A transaction of the node that holds a lock. If it is dropped, it changes nothing.
 pub(super) enum LockedTx<'l> {
     Sqlite(Tx),
-    /// On the connection that holds the lock: if that is lost, nothing can be committed any more,
-    /// and before it is lost nobody else has the lock.
+    /// It is on the connection that holds the lock. If that is lost, nothing can be committed any
+    /// more, and until it is lost nobody else gets the lock.
     Postgres(sqlx::Transaction<'l, Postgres>),
 }
 

@@ -1,5 +1,5 @@
-//! The `streams` and `events` tables, as they are written: an outbox. Each event stands in its own
-//! stream, and is mentioned in the others that tell of it.
+//! Writes the `streams` and `events` tables, which are the outbox. Each event is stored in its home
+//! stream, and other streams refer to it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
@@ -28,8 +28,9 @@ struct Row<'a> {
     home_number: Option<i64>,
 }
 
-/// Events that are about to be kept. Until the last numbers of their streams are known, the numbers
-/// of their positions count back from the end: 0 is the last event of a stream, -1 the one before.
+/// Events that are about to be stored. Until the last numbers of their streams are known, the
+/// numbers of their positions count back from the end: 0 is the last event of a stream, -1 the one
+/// before.
 #[derive(Default)]
 pub(super) struct Outgoing {
     /// How many events each stream gets.
@@ -125,7 +126,7 @@ impl Tx {
         }
     }
 
-    /// Raises the last numbers of streams in a SQLite file; returns the new ones.
+    /// Raises the last numbers of streams on SQLite; returns the new ones.
     async fn advance_streams(
         &mut self,
         counts: &BTreeMap<String, i64>,

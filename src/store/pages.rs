@@ -1,6 +1,7 @@
-//! What SQLite has left on the pages of a file. Where rows were moved from page to page, it
-//! overwrites what is deleted later, and not the copies that were left behind. A page that is
-//! emptied is overwritten as a whole: so the rows around one are deleted and inserted again.
+//! Removes what SQLite has left on the pages of a file. When SQLite deletes a row, it overwrites
+//! it, but not the copies that were left behind when rows moved from page to page. A page that
+//! becomes empty is overwritten as a whole: so the rows around a deleted one are deleted and
+//! inserted again.
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
@@ -11,31 +12,31 @@ use super::rows::SqliteWriter;
 use crate::error::Error;
 use crate::model::ChatId;
 
-/// How many bytes of rows on either side are written anew: those of several pages.
+/// How many bytes of rows on either side are rewritten: those of several pages.
 const NEIGHBOURS: usize = 16 << 10;
 
-/// A row of more bytes stays where it is: most of it is on pages of its own.
+/// A row with more bytes is not rewritten: most of it is on pages of its own.
 const MAX_MOVED: usize = 8 << 10;
 
-/// A row of which nothing is to be left but what it says now.
+/// A row of which nothing but its present content may be left in the file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
     Message(ChatId, i64),
-    /// The words of a message, in the table that the index keeps them in.
+    /// The words of a message, in the index's internal table.
     Words(i64),
     Event(i64),
 }
 
-/// The rows on one side of a row, the nearest first.
+/// Rows on one side of a row, the nearest first.
 #[derive(Default)]
 struct Neighbours {
     rows: Vec<Vec<Value>>,
-    /// The last row of the half that is nearer.
+    /// The last row of the nearer half.
     middle: Option<Vec<Value>>,
 }
 
 impl RowKey {
-    /// The table, and its keys: the columns that stand first in it.
+    /// The table, and its key: the first columns of the table.
     fn table(self) -> (&'static str, &'static [&'static str]) {
         match self {
             RowKey::Message(..) => ("messages", &["chat_id", "seq"]),
@@ -51,7 +52,7 @@ impl RowKey {
         }
     }
 
-    /// The key of a row of this key's table.
+    /// The key of a row that is in the same table as this key.
     fn of(self, row: &[Value]) -> Option<RowKey> {
         match (self, row) {
             (RowKey::Message(..), [Value::Blob(chat), Value::Integer(seq), ..]) => {
@@ -65,17 +66,17 @@ impl RowKey {
 }
 
 impl Neighbours {
-    /// All rows in ascending order: `self` has those before a row, the nearest first, and
-    /// `from_there` that row and those after it. Deleted in ascending order, the rows empty the
-    /// pages in the middle, and not only those at the edges.
+    /// All rows in ascending order: `self` has the rows before a row, the nearest first, and
+    /// `from_there` has that row and those after it. If rows are deleted in ascending order, the
+    /// pages in the middle become empty, and not only those at the edges.
     fn then(self, from_there: Neighbours) -> Vec<Vec<Value>> {
         self.rows.into_iter().rev().chain(from_there.rows).collect()
     }
 }
 
 impl SqliteWriter {
-    /// Writes a row and the rows around it anew. Returns the last row that needs no call of its own
-    /// any more, as enough rows on both of its sides have been written anew, too.
+    /// Rewrites a row and the rows around it. Returns the last row that needs no call of its own
+    /// any more, as enough rows on both of its sides were rewritten, too.
     pub fn rewrite_around(&self, key: RowKey) -> Result<Option<RowKey>, Error> {
         let before = self.list_neighbours(key, "<", "desc")?;
         let from_there = self.list_neighbours(key, ">=", "asc")?;
@@ -84,7 +85,7 @@ impl SqliteWriter {
         Ok(reached)
     }
 
-    /// Where the words of a message are or were, if its chat is in the index.
+    /// The row that has, or had, the words of a message, if the chat is in the index.
     pub fn find_words(&self, chat: ChatId, seq: i64) -> Result<Option<RowKey>, Error> {
         let mut find =
             self.rows().prepare_cached("select number from search_chats where chat_id = ?1")?;
@@ -92,7 +93,7 @@ impl SqliteWriter {
         Ok(number.map(|number| RowKey::Words(rowid(number, seq))))
     }
 
-    /// The rows on one side of a row that are small enough to be moved from page to page.
+    /// The rows on one side of a row that are small enough to be rewritten.
     fn list_neighbours(&self, key: RowKey, side: &str, order: &str) -> Result<Neighbours, Error> {
         let (table, keys) = key.table();
         let order = Vec::from_iter(keys.iter().map(|key| format!("{key} {order}"))).join(", ");

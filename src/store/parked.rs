@@ -1,5 +1,5 @@
-//! The events that are kept aside, as the program's commands show them, queue them again and drop
-//! them. A server may be using the database meanwhile.
+//! Lists, resends and drops parked events, for the program's commands. A server may use the
+//! database meanwhile.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::clock::{self, Time};
 use crate::config::Url;
 use crate::error::CopyError;
 
-/// How long a server may take to let another write to its file.
+/// How long to wait until a server lets another process write to its SQLite file.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// How many are read, queued or dropped at once: a server waits meanwhile.
+/// How many events are read, queued or dropped at once, while a server waits.
 const AT_ONCE: i64 = 500;
 
-/// An event that was tried for long enough.
+/// An event for which the server has given up trying.
 #[derive(Debug, sqlx_macros::FromRow)]
 pub struct ParkedWebhook {
-    /// The `webhook-id`.
+    /// The event's `webhook-id`.
     pub id: Uuid,
     pub stream: String,
     pub number: i64,
@@ -33,13 +33,13 @@ pub struct ParkedWebhook {
 }
 
 impl ParkedWebhook {
-    /// Since when it failed, or waited for one that failed; in RFC 3339.
+    /// Since when it failed, or waited for an earlier event that failed; in RFC 3339.
     pub fn failing_since(&self) -> String {
         self.failing_since.to_string()
     }
 }
 
-/// The events of a database that are parked.
+/// The parked events of a database.
 pub struct ParkedWebhooks {
     url: Url,
     connection: Database,
@@ -50,7 +50,7 @@ enum Database {
     Postgres(PgConnection),
 }
 
-/// Expands `$body` once per dialect: the name is the connection.
+/// Expands `$body` once for each dialect; the name is bound to the connection.
 macro_rules! on {
     ($parked:expr, |$connection:ident| $body:expr) => {
         match &mut $parked.connection {
@@ -61,12 +61,12 @@ macro_rules! on {
 }
 
 impl ParkedWebhooks {
-    /// Errors: a database that cannot be opened, or is of another version.
+    /// Errors: the database cannot be opened, or is of another version.
     pub async fn open(url: &Url) -> Result<ParkedWebhooks, CopyError> {
         let failed = CopyError::of(url);
         let connection = match url.is_file() {
             true => {
-                // What is deleted is overwritten, as a server does it.
+                // Deleted data is overwritten, as it is by a server.
                 let options = sqlite::existing(url)?.pragma("secure_delete", "on");
                 let mut connection = options.busy_timeout(WAIT).connect().await.map_err(failed)?;
                 let applied = sqlx::query_as(LIST_APPLIED).fetch_all(&mut connection).await;
@@ -85,19 +85,19 @@ impl ParkedWebhooks {
         Ok(ParkedWebhooks { url: url.clone(), connection })
     }
 
-    /// The next of them after one, by their ids; none at the end.
+    /// The next parked events after this id, in the order of their ids; none at the end.
     pub async fn list(&mut self, after: Option<Uuid>) -> Result<Vec<ParkedWebhook>, CopyError> {
         let listed = self.page(after).await;
         listed.map_err(CopyError::of(&self.url))
     }
 
-    /// Queues one, or all that there are; returns how many that are.
+    /// Queues one event again, or all; returns how many were queued.
     pub async fn resend(&mut self, id: Option<Uuid>) -> Result<u64, CopyError> {
         let done = self.take(id, true).await;
         done.map_err(CopyError::of(&self.url))
     }
 
-    /// Drops one, or all that there are; returns how many that are. The webhook never gets them.
+    /// Drops one event, or all, so that the webhook never gets them; returns how many were dropped.
     pub async fn drop(&mut self, id: Option<Uuid>) -> Result<u64, CopyError> {
         let done = self.take(id, false).await;
         done.map_err(CopyError::of(&self.url))

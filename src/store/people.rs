@@ -1,5 +1,5 @@
-//! Users as others see them: named in full, or looked for by how their names begin; and when they
-//! were last seen.
+//! Users as others see them: found by what names them in full, or by how their names begin; and
+//! when they were last seen.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ macro_rules! columns {
     };
 }
 
-/// Of all users: no more of either index is read than is asked for.
+/// Searches all users. Of each of the two indexes, no more is read than is asked for.
 const FIND_PEOPLE: &str = concat!(
     "select ",
     columns!(),
@@ -37,8 +37,8 @@ const FIND_PEOPLE: &str = concat!(
      order by u.name_folded, u.id limit $3"
 );
 
-/// Users that share a chat or a team with `$4`, the smaller circles first, and the user with this
-/// very handle. No more rows are looked at than the limits say, however large the chats are.
+/// Searches users who share a chat or a team with `$4`, smaller groups first, and the user with
+/// exactly this handle. However large the chats are, no more rows are read than the limits say.
 const FIND_ACQUAINTANCES: &str = concat!(
     "select ",
     columns!(),
@@ -66,7 +66,7 @@ const FIND_ACQUAINTANCES: &str = concat!(
      order by u.name_folded, u.id limit $3"
 );
 
-/// A user, and what else the user may be named by.
+/// A user, with the external id, by which the user may be named, too.
 #[derive(FromRow)]
 struct Named {
     #[sqlx(flatten)]
@@ -74,16 +74,16 @@ struct Named {
     external_id: Option<String>,
 }
 
-/// Users, no more than fit on a page.
+/// Users, as many as fit on a page.
 pub struct People {
     pub users: Vec<Person>,
-    /// Whether there are others that did not fit.
+    /// Whether there are more users that did not fit.
     pub more: bool,
 }
 
 impl Store {
-    /// These users, in this order; unknown ones are left out. There are no more than fit into
-    /// `max_bytes` after the first.
+    /// These users, in this order, without unknown ones; no more than fit into `max_bytes` after
+    /// the first.
     pub async fn list_people(&self, namings: &[Naming], max_bytes: usize) -> Result<People, Error> {
         let [mut ids, mut external_ids, mut handles, mut folded] = [const { Vec::new() }; 4];
         for naming in namings {
@@ -143,8 +143,8 @@ impl Store {
     }
 
     /// Users whose handle or name begins with `beginning`, which is
-    /// [folded](crate::model::fold_beginning): of all, or of those that a user shares a chat or a
-    /// team with. At most `limit` of them, and no more than fit into `max_bytes` after the first.
+    /// [folded](crate::model::fold_beginning): all users, or those who share a chat or a team with
+    /// `known_to`. At most `limit` of them, and no more than fit into `max_bytes` after the first.
     pub async fn find_people(
         &self,
         beginning: &str,
@@ -175,9 +175,9 @@ impl Store {
     }
 }
 
-/// What has been read of the users that are asked for.
+/// What has been read about the users that are asked for.
 struct Found {
-    /// Where they stand, by all that they are named by.
+    /// The index in `users` for each id, external id, handle and folded handle.
     by_name: HashMap<(Kind, String), usize>,
     users: Vec<Person>,
     bytes: usize,
@@ -193,7 +193,7 @@ enum Kind {
 }
 
 impl Found {
-    /// Whether there is room for it.
+    /// Whether there is room for a user.
     fn takes(&mut self, row: &Named) -> bool {
         self.bytes += row.person.size();
         self.bytes <= self.max_bytes || self.users.is_empty()
@@ -226,7 +226,7 @@ impl Found {
         });
         let places = Vec::from_iter(places);
         let mut users = Vec::from_iter(self.users.into_iter().map(Some));
-        // One who is named twice comes once.
+        // A user who is named twice is listed once.
         let users = places.into_iter().filter_map(|at| users.get_mut(at)?.take()).collect();
         People { users, more }
     }
@@ -248,8 +248,7 @@ impl Tx {
         Ok(person)
     }
 
-    /// The users that a user has a direct chat with, those of the latest activity first: `max` at
-    /// most.
+    /// The users with whom a user has a direct chat, latest activity first: at most `max`.
     pub async fn list_direct_with(
         &mut self,
         user_id: &UserId,
@@ -284,7 +283,7 @@ impl Tx {
                 .await?;
             }
             Transaction::Postgres(inner) => {
-                // In the order in which everybody locks users.
+                // Lock in the order in which all transactions lock users.
                 sqlx::query(
                     "with locked as (
                          select u.id from users u where u.id = any($1) order by u.id

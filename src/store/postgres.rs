@@ -1,4 +1,4 @@
-//! PostgreSQL: its settings, and how it is opened.
+//! PostgreSQL: its settings, and how a database is opened.
 
 use std::str::FromStr;
 
@@ -13,10 +13,10 @@ use super::within::{CONNECT_TIMEOUT, connect};
 pub(super) static MIGRATIONS: Migrator = sqlx_macros::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 10;
-/// How many of them one user may read by.
+/// How many of the connections one user may read by at the same time.
 pub(super) const READERS_FOR_ONE: usize = 3;
 
-/// For what may take long: a load, or reading everything. It must not hold up others.
+/// For work that may take long: a load, or reading everything. It must not block others for long.
 pub(super) const UNBOUNDED: [(&str, &str); 4] = [
     ("statement_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
@@ -24,8 +24,8 @@ pub(super) const UNBOUNDED: [(&str, &str); 4] = [
     ("tcp_user_timeout", "10s"),
 ];
 
-/// What keeps a statement, a lock or a lost client from holding up the others. A node that is cut
-/// off in the middle of a transaction holds its rows no longer than an idle transaction lasts.
+/// These keep a statement, a lock or a lost client from holding up the others. If a node is cut off
+/// in the middle of a transaction, its locks end with the time that an idle transaction may last.
 const BOUNDS: [(&str, &str); 4] = [
     ("statement_timeout", "10s"),
     ("lock_timeout", "5s"),
@@ -33,7 +33,7 @@ const BOUNDS: [(&str, &str); 4] = [
     ("tcp_user_timeout", "10s"),
 ];
 
-/// What the driver knows in the query of a URL.
+/// The parameters that the driver knows in the query of a URL.
 const KNOWN: [&str; 18] = [
     "application_name",
     "dbname",
@@ -55,11 +55,11 @@ const KNOWN: [&str; 18] = [
     "user",
 ];
 
-/// Connects to a database and migrates it if need be; several nodes may do so at the same time, if
-/// they are not to be the only one.
+/// Connects to a database and migrates it if necessary. Several nodes may do so at the same time,
+/// unless one is to be the only one.
 pub(super) async fn open(url: &str, exclusive: bool) -> Result<Pool, sqlx::Error> {
     let options = options(url)?.application_name("chinwag");
-    // A migration may take longer than a request.
+    // A migration may take longer than a request, so it runs without bounds.
     let mut migrating = connect(&options).await?;
     MIGRATIONS.run(&mut migrating).await?;
     if is_unfinished(&mut migrating).await? {
@@ -75,8 +75,8 @@ pub(super) async fn open(url: &str, exclusive: bool) -> Result<Pool, sqlx::Error
     Pool::connect(settings, options.options(BOUNDS), lock).await
 }
 
-/// How a URL says to connect. What is not known in its query is left out: the driver would log it,
-/// and it may be a password under another name.
+/// How to connect, according to a URL. Unknown parameters in its query are removed: the driver
+/// would log them, and one could be a misspelled password.
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let Some((place, query)) = url.split_once('?') else {
         return PgConnectOptions::from_str(url);
@@ -93,7 +93,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     PgConnectOptions::from_str(&format!("{place}?{}", known.join("&")))
 }
 
-/// Whether a database waits for the rest of a copy.
+/// Whether a database holds an unfinished copy.
 pub(super) async fn is_unfinished(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let sql = "select to_regclass('unfinished_copy') is not null";
     sqlx::query_scalar(sql).fetch_one(connection).await

@@ -1,5 +1,5 @@
-//! The chats that anyone may see: neither private nor a team's. They are the ones with a
-//! `name_folded`, by which they are looked for.
+//! The chats that anyone may see: neither private nor a team's. Only these have a `name_folded`, by
+//! which they are searched.
 
 use futures_util::TryStreamExt;
 use sqlx_macros::FromRow;
@@ -28,7 +28,8 @@ const LIST_ALL: &str = concat!(
      order by c.active_at desc, c.id desc limit $3"
 );
 
-/// By the index of names: the plus keeps the databases from going through all by their activity.
+/// This uses the index of names: the plus keeps the databases from reading all chats in the order
+/// of their activity.
 const LIST_NAMED: &str = concat!(
     "select ",
     columns!(),
@@ -46,8 +47,8 @@ struct PublicChatRow {
 
 impl Store {
     /// The public chats whose names begin with `beginning`, which is
-    /// [folded](crate::model::Name::folded), or all of them: latest activity first, from `before`
-    /// on, at most `limit`, and no more than fit into `max_bytes` after the first.
+    /// [folded](crate::model::Name::folded), or all public chats: latest activity first, from
+    /// `before` on, at most `limit`, and no more than fit into `max_bytes` after the first.
     pub async fn list_public_chats(
         &self,
         beginning: Option<&str>,
@@ -81,7 +82,7 @@ impl Store {
         Ok(PublicChatPage { chats, next })
     }
 
-    /// Fills in what public chats are looked for by, where an older version has made them.
+    /// Fills in the folded names of public chats that an older version has made.
     pub(super) async fn fold_public_names(&self) -> Result<(), Error> {
         loop {
             let page: Vec<(ChatId, Name)> = on!(Db self, |pool| {
@@ -118,7 +119,7 @@ impl Tx {
             }
             Transaction::Postgres(inner) => {
                 let (ids, names): (Vec<_>, Vec<_>) = names.unzip();
-                // In the order in which everybody locks chats.
+                // Lock in the order in which all transactions lock chats.
                 sqlx::query(
                     "with locked as (
                          select id from chats where id = any($1) order by id for no key update

@@ -1,12 +1,12 @@
-//! The `reactions` table: who says what to a message. What is shown of it is kept with the message,
-//! so that a page of messages needs no look here.
+//! The `reactions` table: which users react to a message, and how. What is shown of it is stored
+//! with the message, so that reading a page of messages does not need this table.
 
 use super::{Tx, on};
 use crate::error::Error;
 use crate::model::{Message, ReactionText, UserId};
 
 impl Tx {
-    /// Returns whether that is new.
+    /// Returns whether the reaction is new.
     pub async fn insert_reaction(
         &mut self,
         message: &Message,
@@ -29,7 +29,7 @@ impl Tx {
         Ok(done > 0)
     }
 
-    /// Returns whether there was one.
+    /// Returns whether there was such a reaction.
     pub async fn delete_reaction(
         &mut self,
         message: &Message,
@@ -52,7 +52,7 @@ impl Tx {
         Ok(done > 0)
     }
 
-    /// All that was said to a message.
+    /// Deletes all reactions to a message.
     pub async fn delete_reactions(&mut self, message: &Message) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("delete from reactions where chat_id = $1 and seq = $2")
@@ -64,7 +64,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Some of those who say this to a message.
+    /// Some of the users with this reaction to a message.
     pub async fn list_reacting(
         &mut self,
         message: &Message,

@@ -1,4 +1,4 @@
-//! Some of a chat's messages alone, as a list: those that answer one of them, and those that are
+//! Pages of only some of a chat's messages: those that answer one of them, or those that are
 //! pinned.
 
 use super::messages::{Bounds, page_of, signed};
@@ -19,7 +19,7 @@ const LATEST_PINNED: &str =
     signed!("m.pinned_at is not null and m.seq between $2 and $3 order by m.seq desc limit $4");
 
 impl Store {
-    /// Errors: `not_found` for replies to what is none of the chat's messages.
+    /// Errors: `not_found` if replies to a message are asked for that is not in the chat.
     pub(super) async fn list_only(
         &self,
         chat_id: ChatId,
@@ -65,7 +65,7 @@ impl Store {
         Ok(MessagePage { messages, next, previous })
     }
 
-    /// Whether there are such messages between two `seq`s.
+    /// Whether there are such messages from one `seq` to another.
     async fn has_only(
         &self,
         chat_id: ChatId,

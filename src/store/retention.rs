@@ -1,5 +1,5 @@
-//! Messages that are older than they are kept. They go without a trace: nothing is pushed, and the
-//! history begins later.
+//! Deletes messages that have been kept for their time. They leave no trace: nothing is pushed, and
+//! the chat's history begins later.
 
 use super::ended::SLICE;
 use super::{Store, on};
@@ -7,21 +7,22 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::ChatId;
 
-/// How many chats are looked at in one run.
+/// How many chats are examined in one run.
 const RUN: i64 = 500;
 
 /// A chat that may have messages which are too old.
 #[derive(sqlx_macros::FromRow)]
 pub struct KeptChat {
     pub id: ChatId,
-    /// For how many days it keeps messages; 0 if it does not say.
+    /// For how many days it keeps messages; 0 if that is not set.
     pub retention_days: i64,
     /// When its first message was sent; `None` if there is none.
     pub oldest: Option<Time>,
 }
 
 impl Store {
-    /// The next chats, or of them those that say for how long they keep messages.
+    /// The next chats after `after`. Without `all`, only chats that have a time set for keeping
+    /// messages.
     pub async fn list_kept_chats(&self, after: ChatId, all: bool) -> Result<Vec<KeptChat>, Error> {
         let chats = on!(Db self, |pool| {
             sqlx::query_as(
@@ -40,9 +41,9 @@ impl Store {
         Ok(chats)
     }
 
-    /// Deletes some of a chat's messages after the `seq` `after` that were sent before `before`:
-    /// the first ones. Returns the `seq` of the last that is deleted; `None` if there are no more.
-    /// Whoever has not read them need not read them any more.
+    /// Deletes some of a chat's messages that come after the `seq` `after` and were sent before
+    /// `before`, the first ones. Returns the `seq` of the last deleted one; `None` if there are no
+    /// more. Members who have not read them are moved past them.
     pub async fn delete_old_messages(
         &self,
         chat_id: ChatId,
@@ -50,7 +51,7 @@ impl Store {
         after: i64,
     ) -> Result<Option<i64>, Error> {
         let mut tx = self.begin().await?;
-        // Before the messages are looked for: several nodes share the work.
+        // Lock the chat before the messages are read: several nodes share the work.
         if !tx.keep_chat(chat_id).await? {
             return Ok(None);
         }

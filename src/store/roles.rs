@@ -16,8 +16,8 @@ impl Tx {
         Ok(owner)
     }
 
-    /// Who a chat passes to when its owner goes: the moderator, or else the member, who joined
-    /// first.
+    /// The user who becomes the owner when the owner leaves: the moderator who joined first, or the
+    /// member who did if there is no moderator.
     pub async fn find_heir(
         &mut self,
         chat_id: ChatId,
@@ -36,7 +36,7 @@ impl Tx {
         Ok(heir)
     }
 
-    /// Whoever moderates is muted no more.
+    /// Sets a member's role. A moderator is not muted any more.
     pub async fn update_role(
         &mut self,
         chat_id: ChatId,
@@ -60,7 +60,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Until when a member may send nothing; none for one who may.
+    /// Mutes a member until a time, or unmutes them with `None`.
     pub async fn update_muted(
         &mut self,
         chat_id: ChatId,

@@ -1,5 +1,5 @@
-//! Searching messages by the [index](super::indexing): chat by chat, those of the latest activity
-//! first, until no other chat can have a later message than those that were found.
+//! Searches messages by the [index](super::indexing). It goes chat by chat, latest activity first,
+//! until no further chat can have a later message than those that were found.
 
 use std::cmp::Reverse;
 
@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{ChatId, SearchPage, SearchPlace, SearchQuery, Signed, UserId};
 
-/// How many chats are looked through in one statement.
+/// How many chats one statement searches.
 const CHATS: usize = 32;
 
 /// A chat that somebody may search.
@@ -21,14 +21,14 @@ const CHATS: usize = 32;
 pub struct Searchable {
     chat_id: ChatId,
     number: i64,
-    /// When its latest message came, or before.
+    /// When its latest message came, or an earlier time.
     active_at: Time,
-    /// They see what was sent after this `seq`.
+    /// The user sees messages after this `seq`.
     pub seen_after: i64,
 }
 
-/// Where a statement looks: the chat, the words as its database's index takes them, and the first
-/// and the last rowid.
+/// Where to search in a chat: the chat, the query in the form that the database's index takes, and
+/// the first and the last rowid.
 type Look = (ChatId, String, i64, i64);
 
 #[derive(FromRow)]
@@ -39,7 +39,7 @@ struct Found {
 }
 
 impl Store {
-    /// A user's chats, latest activity first. With `all` they see everything in them.
+    /// A user's chats, latest activity first. With `all`, the user sees all messages in them.
     pub async fn list_searchable(
         &self,
         user_id: &UserId,
@@ -61,7 +61,7 @@ impl Store {
         Ok(chats)
     }
 
-    /// One chat; `None` if nothing of it is indexed.
+    /// One chat; `None` if nothing in it is indexed.
     pub async fn find_searchable(
         &self,
         chat_id: ChatId,
@@ -79,8 +79,8 @@ impl Store {
         Ok(chat.map(|chat| Searchable { seen_after, ..chat }))
     }
 
-    /// The messages of these chats, which stand in the order of their activity, that match `query`:
-    /// the latest first, and no more than fit into `max_bytes` after the first.
+    /// The messages in `chats` that match `query`, the latest first, and no more than fit into
+    /// `max_bytes` after the first. `chats` must be in the order of their activity, latest first.
     pub async fn search_messages(
         &self,
         chats: &[Searchable],
@@ -89,13 +89,13 @@ impl Store {
     ) -> Result<SearchPage, Error> {
         let mut places: Vec<SearchPlace> = Vec::new();
         for some in chats.chunks(CHATS) {
-            // What else there is, is older.
+            // All messages in the remaining chats are older.
             let is_enough = |last: &SearchPlace| last.time > some[0].active_at;
             if places.get(query.limit).is_some_and(is_enough) {
                 break;
             }
             let found = self.search_some(some, query).await?;
-            // Of what has come meanwhile some is later than what is looked for.
+            // Drop messages that came meanwhile and are later than the query allows.
             places.extend(found.into_iter().filter(|place| {
                 query.to.is_none_or(|to| place.time <= to)
                     && query.before.is_none_or(|before| *place < before)
@@ -111,8 +111,8 @@ impl Store {
             chat_id: signed.message.chat_id,
             seq: signed.message.seq,
         });
-        // What was deleted a moment ago is still in the index: the page is shorter, and has a next
-        // one.
+        // A message that was just deleted may still be in the index. Then the page is shorter, and
+        // still has a next one.
         messages.retain(|signed| signed.message.deleted_at.is_none());
         Ok(SearchPage { messages, next })
     }
@@ -151,7 +151,8 @@ impl Store {
                 .await?
             }
             Db::Postgres(pool) => {
-                // The key must not be used: it would be taken for quicker than it is.
+                // The primary key must not be used for this: PostgreSQL expects it to be faster
+                // than it is.
                 sqlx::query_as(
                     "select m.chat_id, m.seq, m.created_at as time
                      from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
@@ -180,7 +181,7 @@ impl Store {
         Ok(found.into_iter().map(place).collect())
     }
 
-    /// What is to be looked for in a chat; `None` if nothing can be there.
+    /// Where to search in a chat; `None` if nothing there can match.
     async fn look(&self, chat: &Searchable, query: &SearchQuery) -> Result<Option<Look>, Error> {
         if query.from.is_some_and(|from| from > chat.active_at) {
             return Ok(None);
@@ -203,11 +204,11 @@ impl Store {
         Ok(Some((chat.chat_id, words, rowid(chat.number, first), rowid(chat.number, last))))
     }
 
-    /// What is looked for, as the database's index takes it.
+    /// The query, in the form that the database's index takes.
     fn words_in(&self, number: i64, query: &SearchQuery) -> String {
         let words = query.text.0.iter().map(|wanted| (wanted.word.clone(), wanted.is_beginning));
         let sender = query.user_id.iter().map(|id| (word_of_sender(id), false));
-        // In a word there are letters, digits and marks alone.
+        // Words have only letters, digits and marks, so nothing needs to be escaped.
         let words = words.chain(sender).map(|(word, is_beginning)| {
             let word = word_in(number, &word);
             match (&self.db, is_beginning) {
@@ -224,7 +225,7 @@ impl Store {
         words.collect::<Vec<_>>().join(and)
     }
 
-    /// Messages that were found, as many as fit into `max_bytes` after the first.
+    /// The messages at these places, as many as fit into `max_bytes` after the first.
     async fn list_found(
         &self,
         places: &[SearchPlace],
@@ -264,11 +265,13 @@ impl Store {
     }
 }
 
-/// The time that all messages of a chat are to be older than, if there is one.
+/// All messages that are found in a chat must be older than this time; `None` if there is no such
+/// bound.
 fn end_in(chat_id: ChatId, query: &SearchQuery) -> Option<Time> {
     let of_query = query.to.map(Time::next);
     let of_place = query.before.map(|before| match chat_id > before.chat_id {
-        // Of one time, those of this chat come before the place.
+        // Of several chats with messages of the same time, this one comes before the chat of
+        // `before`.
         true => before.time,
         false => before.time.next(),
     });

@@ -1,4 +1,4 @@
-//! The `seats` table: the users that are logged in to the rooms API, and their rooms.
+//! The `seats` table: the users who are logged in to the rooms API, and their rooms.
 
 use super::{Store, Tx, on};
 use crate::clock::Time;
@@ -17,7 +17,7 @@ impl Store {
         Ok(seat)
     }
 
-    /// How many are logged in.
+    /// How many users are logged in.
     pub async fn count_seats(&self) -> Result<i64, Error> {
         let count = on!(Db self, |pool| {
             sqlx::query_scalar("select count(*) from seats").fetch_one(pool).await
@@ -25,7 +25,7 @@ impl Store {
         Ok(count)
     }
 
-    /// How many are logged in from an address.
+    /// How many users are logged in from an address.
     pub async fn count_seats_of(&self, network: &str) -> Result<i64, Error> {
         let count = on!(Db self, |pool| {
             sqlx::query_scalar("select count(*) from seats where network = $1")
@@ -36,7 +36,7 @@ impl Store {
         Ok(count)
     }
 
-    /// How many are logged in and in no room.
+    /// How many users are logged in but in no room.
     pub async fn count_waiting_seats(&self) -> Result<i64, Error> {
         let count = on!(Db self, |pool| {
             sqlx::query_scalar("select count(*) from seats where chat_id is null")
@@ -46,7 +46,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Up to 1,000 users that have not called since a time.
+    /// Up to 1,000 users who have not called since this time.
     pub async fn list_idle_seats(&self, before: Time) -> Result<Vec<UserId>, Error> {
         let users = on!(Db self, |pool| {
             sqlx::query_scalar(
@@ -86,7 +86,7 @@ pub struct Seated {
 }
 
 impl Tx {
-    /// The seat of a user who is logged in; it stays as it is until the transaction ends.
+    /// The seat of a user who is logged in. Until the transaction ends, nobody else can change it.
     pub async fn find_seat(&mut self, user_id: &UserId) -> Result<Option<Seat>, Error> {
         self.lock_names(&[user_id.as_ref()]).await?;
         let seat = on!(Tx self, |connection| {
@@ -98,8 +98,8 @@ impl Tx {
         Ok(seat)
     }
 
-    /// Logs a user in from an address, into the waiting room; false if the user is logged in
-    /// already.
+    /// Logs a user in from an address, into the waiting room; returns false if the user is logged
+    /// in already.
     pub async fn insert_seat(
         &mut self,
         user_id: &UserId,
@@ -122,7 +122,7 @@ impl Tx {
         Ok(inserted > 0)
     }
 
-    /// Moves a user from room to room.
+    /// Stores a changed seat, as when a user moves to another room.
     pub async fn update_seat(&mut self, seat: &Seat) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query(
@@ -140,7 +140,7 @@ impl Tx {
         Ok(())
     }
 
-    /// A user has called.
+    /// Notes that a user has called.
     pub async fn touch_seat(&mut self, user_id: &UserId, now: Time) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("update seats set last_use = $2 where user_id = $1")
@@ -152,7 +152,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks what a user has picked up, from where the seat says; false if it is not there now.
+    /// Moves the cursor past the messages that a user has picked up; returns false if the stored
+    /// seat is not in that chat, or at that cursor, any more.
     pub async fn move_cursor(&mut self, seat: &Seat, cursor: i64) -> Result<bool, Error> {
         let moved = on!(Tx self, |connection| {
             sqlx::query(
@@ -180,7 +181,7 @@ impl Tx {
         Ok(())
     }
 
-    /// All are as if they had just called: while there was no server, nobody could.
+    /// Notes for all users that they have just called: while no server was running, nobody could.
     pub async fn touch_all_seats(&mut self, now: Time) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("update seats set last_use = $1").bind(now).execute(connection).await?;

@@ -1,5 +1,5 @@
-//! SQLite, tuned for a server: WAL, an fsync at every commit, one writer, checkpoints beside the
-//! commits instead of inside them.
+//! SQLite, tuned for a server: a write-ahead log, an fsync at every commit, one writer, and
+//! checkpoints that run beside the commits instead of in them.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,50 +24,52 @@ use crate::error::CopyError;
 pub(super) static MIGRATIONS: Migrator = sqlx_macros::migrate!("migrations/sqlite");
 
 const READERS: u32 = 2;
-/// How many of them one user may have.
+/// How many of the connections one user may read by at the same time.
 pub(super) const READERS_FOR_ONE: usize = 1;
-/// A page that many commits have changed is copied once for all of them. A shorter time copies it
-/// more often; a longer one copies more pages at once, and commits wait for the disk meanwhile.
+/// How often the log is copied into the file. A page that many commits have changed is copied only
+/// once for all of them. With a shorter time it is copied more often; with a longer one more pages
+/// are copied at once, and commits wait for the disk meanwhile.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
 /// How long writers may wait for readers when the log is cut. A backup reads for far longer: until
 /// it is done, the log grows.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long the server before this may take to let go of the file.
+/// How long the server that ran before may take to release the file.
 const FILE_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGE_SIZE: i64 = 4096;
-/// A write-ahead log of more pages than this is copied to its end while nobody writes, so that the
-/// next commit begins it anew: a file that grows costs a commit more than one that is overwritten.
+/// A write-ahead log with more pages than this is copied completely while nobody writes, so that
+/// the next commit starts it from the beginning. For a commit, extending a file costs more than
+/// overwriting it.
 const LOG_PAGES: i64 = 4096;
-/// A log of more pages than this (64 MiB) is cut. It grows so long only while somebody reads for
+/// A log with more pages than this (64 MiB) is cut. It only grows so long while somebody reads for
 /// long, as a backup does.
 const MAX_LOG_PAGES: i64 = 16_384;
-/// The pages that the writer keeps in memory (16 MiB): for each active chat, the page with its last
+/// How many pages the writer keeps in memory (16 MiB): for each active chat, the page with its last
 /// messages and those with its members.
 const WRITER_PAGES: i64 = 4096;
 
-/// How the log is copied into the file.
+/// How a checkpoint copies the log into the file.
 #[derive(Clone, Copy)]
 pub(super) enum How {
-    /// As far as readers allow; it waits for nobody. If that is all of it, the next commit begins
-    /// the log anew.
+    /// Copies as far as readers allow, and waits for nobody. If that is the whole log, the next
+    /// commit starts the log from the beginning.
     Copy,
-    /// All of it, and the log is cut to nothing; it waits a moment for readers.
+    /// Copies the whole log and empties it; waits a moment for readers.
     Cut,
 }
 
 /// The log after a checkpoint.
 pub(super) struct Log {
-    /// -1 if another process is copying it.
+    /// How many pages the log has; -1 if another process is copying it.
     pub pages: i64,
-    /// How many of them are not in the file yet.
+    /// How many of the pages are not in the file yet.
     pub left: i64,
 }
 
-/// The connection that copies the log. While it is held, the file is not closed.
+/// The connection that copies the log. While somebody holds it, the file is not closed.
 pub(super) struct Checkpointer(PoolConnection<Sqlite>);
 
 impl Checkpointer {
-    /// Errors: the disk is full, say.
+    /// Errors: for example, the disk is full.
     pub async fn checkpoint(&mut self, how: How) -> Result<Log, sqlx::Error> {
         let sql = match how {
             How::Copy => "pragma wal_checkpoint(passive)",
@@ -81,51 +83,51 @@ impl Checkpointer {
 
 #[derive(Clone)]
 pub(super) struct SqlitePools {
-    /// The one connection that writes.
+    /// The only connection that writes.
     pub writer: SqlitePool,
     pub readers: SqlitePool,
-    /// The one that checkpoints.
+    /// The connection for checkpoints.
     checkpointer: SqlitePool,
     pub files: Arc<Files>,
     lock: Arc<File>,
 }
 
 impl SqlitePools {
-    /// Opens the file, making and migrating it if need be. Errors: another server uses it.
+    /// Opens the file; creates and migrates it if necessary. Errors: another server uses it.
     pub async fn open(url: &str) -> Result<SqlitePools, sqlx::Error> {
         let options = SqliteConnectOptions::from_str(url)?
             .create_if_missing(true)
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // NORMAL would lose acknowledged messages at a power cut.
+            // NORMAL could lose acknowledged messages in a power cut.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", (MAX_LOG_PAGES * PAGE_SIZE).to_string())
-            // What is deleted is overwritten.
+            // Deleted data is overwritten.
             .pragma("secure_delete", "on")
             .pragma("wal_autocheckpoint", "0");
         let lock = Arc::new(lock(options.get_filename()).await?);
         make_private(options.get_filename());
-        // The ledger's thread uses the connection beside the driver's.
+        // The ledger's thread uses this connection besides the driver's thread.
         let writer =
             options.clone().serialized(true).pragma("cache_size", WRITER_PAGES.to_string());
         let writer = pool(1).connect_with(writer).await?;
         MIGRATIONS.run(&writer).await?;
-        // A server that has crashed may have left something there that was to be erased.
+        // After a crash, the log may still hold something that was to be erased.
         let cut = sqlx::query("pragma wal_checkpoint(truncate)");
         cut.execute(&writer).await?;
         let readers =
             pool(READERS).connect_with(options.clone().pragma("query_only", "on")).await?;
-        // They have read something by now, so that there is a log.
+        // The readers have read something by now, so the log exists.
         let files = Arc::new(Files::of(options.get_filename())?);
         let checkpointer = pool(1).connect_with(options.busy_timeout(CHECKPOINT_TIMEOUT)).await?;
         Ok(SqlitePools { writer, readers, checkpointer, files, lock })
     }
 
-    /// Closes all connections; the last one to close folds the log into the file.
+    /// Closes all connections. The last one to close copies the log into the file.
     pub async fn close(&self) {
-        // SQLite leaves the log of a file that was taken away, and would apply it to the next file
-        // of that name.
+        // If the database file was deleted or replaced, SQLite leaves the log, and would apply it
+        // to the next file of that name.
         if self.files.is_lost()
             && let Err(error) = self.cut_log().await
         {
@@ -149,18 +151,19 @@ impl SqlitePools {
     }
 }
 
-/// Makes a new file for its owner alone: it holds what tokens are signed with. What SQLite puts
-/// beside it has its mode.
+/// Creates a new file that only its owner can read: it holds the keys that sign tokens. SQLite
+/// gives the files that it puts beside it the same mode.
 fn make_private(file: &Path) {
-    // Where it cannot be made, SQLite says why.
+    // If the file cannot be created, SQLite says why.
     let _ = File::options().write(true).create_new(true).mode(0o600).open(file);
 }
 
-/// Keeps other servers away from a database, which would not hear of each other; a backup is let
-/// in. Errors: one is there. The lock ends with the process, and its file stays.
+/// Keeps other servers away from a database, as they would not hear of each other's events; a
+/// backup may still read it. The lock ends with the process, and its file stays. Errors: another
+/// server has the lock.
 async fn lock(database: &Path) -> Result<File, sqlx::Error> {
-    // By its real name: SQLite follows links, too. And not the database itself: SQLite loses its
-    // own locks of a file when any handle of it is closed.
+    // Use the real name: SQLite follows links, too. And do not lock the database itself: SQLite
+    // loses its own locks of a file when any handle of the file is closed.
     let real = fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let mut name = real.into_os_string();
     name.push("-lock");
@@ -178,7 +181,7 @@ async fn lock(database: &Path) -> Result<File, sqlx::Error> {
                 let why = "another server uses it; nodes that share a database need PostgreSQL";
                 return Err(sqlx::Error::Configuration(why.into()));
             }
-            // The one before this may be ending still.
+            // The server that ran before may still be shutting down.
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -190,7 +193,7 @@ pub(super) fn is_missing(url: &str) -> bool {
     matches!(found, Ok(Ok(false)))
 }
 
-/// How an existing database is opened, and never made.
+/// Options to open an existing database; they never create one.
 pub(super) fn existing(url: &Url) -> Result<SqliteConnectOptions, CopyError> {
     let failed = CopyError::of(url);
     let options = SqliteConnectOptions::from_str(url.expose()).map_err(&failed)?;
@@ -209,13 +212,13 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .after_connect(|connection, _| Box::pin(keep_plans(connection)))
 }
 
-/// Keeps SQLite from preparing a statement anew whenever it gets another value for its `limit`,
-/// which cost more than most statements do.
+/// Keeps SQLite from preparing a statement again whenever its `limit` gets another value, which
+/// would cost more than most statements do.
 #[expect(unsafe_code, reason = "sqlx does not offer the setting, and lends its handle")]
 async fn keep_plans(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let mut locked = connection.lock_handle().await?;
     let handle = locked.as_raw_handle().as_ptr();
-    // SAFETY: the handle is open, and nobody else's while it is locked.
+    // SAFETY: the handle is open, and nobody else uses it while it is locked.
     let set = unsafe { rusqlite::Connection::from_handle(handle) }.and_then(|connection| {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
     });
@@ -241,11 +244,11 @@ pub(super) fn keep_checkpointed(pools: &SqlitePools, ledger: &Ledger) {
 
 async fn keep_log_short(pools: &SqlitePools, ledger: &Ledger) -> Result<(), sqlx::Error> {
     let mut checkpointer = pools.checkpointer().await?;
-    // If nobody writes, nobody else finds out. The file is not closed meanwhile: SQLite deletes the
-    // log then, which would be taken for a loss.
+    // If nobody writes, only this check notices that the file is gone. While this holds the
+    // checkpointer the file is not closed: closing deletes the log, which would look like a loss.
     let _ = pools.files.check();
     let log = checkpointer.checkpoint(How::Copy).await?;
-    // Where much is left, somebody has been reading for long, and no way of copying gets further.
+    // If much is left, somebody has been reading for long, and no checkpoint can copy more.
     if log.pages > LOG_PAGES && log.left <= LOG_PAGES {
         let how = if log.pages > MAX_LOG_PAGES { How::Cut } else { How::Copy };
         ledger.checkpoint(checkpointer, how).await?;
@@ -256,6 +259,6 @@ async fn keep_log_short(pools: &SqlitePools, ledger: &Ledger) -> Result<(), sqlx
 /// A JSON array, as `json_each` reads it.
 pub(super) fn json<T: Serialize>(items: impl Iterator<Item = T>) -> String {
     let items: Vec<T> = items.collect();
-    // Texts and numbers: nothing in them can fail to serialize.
+    // Serializing texts and numbers cannot fail.
     serde_json::to_string(&items).unwrap_or_default()
 }

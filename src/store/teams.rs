@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::model::{Name, Team, TeamId, UserId};
 
-/// A team's columns and its members' ids, one a line: no id has a line break.
+/// A team's columns and its members' ids, one per line: no id has a line break.
 macro_rules! team_columns {
     () => {
         "t.id, t.name, t.slug, t.creator_id, t.created_at, t.modified_at, (
@@ -66,8 +66,8 @@ impl From<TeamRow> for Team {
 }
 
 impl Store {
-    /// The teams that a user is in, longest first: at most `limit` of them, and no more than fit
-    /// into `max_bytes` after the first.
+    /// The teams that a user is in, longest membership first: at most `limit` of them, and no more
+    /// than fit into `max_bytes` after the first.
     pub async fn list_teams(
         &self,
         user_id: &UserId,
@@ -93,7 +93,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Until the transaction ends nobody else changes the team.
+    /// Until the transaction ends, nobody else can change the team.
     pub async fn find_team(&mut self, id: TeamId) -> Result<Option<Team>, Error> {
         if let Transaction::Postgres(inner) = &mut *self.inner {
             sqlx::query("select 1 from teams where id = $1 for no key update")
@@ -169,7 +169,7 @@ impl Tx {
         Ok(done)
     }
 
-    /// False if the user was no member.
+    /// Returns false if the user was no member.
     pub async fn delete_team_member(
         &mut self,
         team_id: TeamId,

@@ -1,4 +1,4 @@
-//! The `tokens` table: the keys that users sign with.
+//! The `tokens` table: the keys with which users sign.
 
 use sqlx::ConnectOptions;
 
@@ -81,7 +81,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends the token that may be refreshed by this; returns its id and its user.
+    /// Ends the token that this refresh token belongs to, if it may be refreshed; returns its id
+    /// and its user.
     pub async fn delete_token_to_refresh(
         &mut self,
         refresh_hash: &[u8],
@@ -133,7 +134,7 @@ impl Tx {
         Ok(ended)
     }
 
-    /// Forgets the tokens that have expired.
+    /// Deletes the tokens that have expired.
     pub async fn delete_expired_tokens(&mut self, now: Time) -> Result<(), Error> {
         on!(Tx self, |connection| {
             sqlx::query("delete from tokens where expires_at <= $1")

@@ -1,5 +1,6 @@
-//! What is missing in the [index](super::indexing): which chats have something that was not read
-//! yet, as far as this node knows or the database says, and what it is.
+//! Finds what is missing in the [index](super::indexing): which chats have messages or changes that
+//! are not indexed yet, as far as this node knows or according to the database, and which these
+//! are.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
@@ -15,13 +16,13 @@ use super::{Db, Store, on};
 use crate::error::Error;
 use crate::model::{Body, Change, ChatId, Event, UserId, words_of};
 
-/// How many messages are read at once, of a chat and of all, and how many bytes, those of their
-/// former words too: other writes wait while words are written and taken out.
+/// How many messages are read at once, of one chat and in all, and how many bytes, including those
+/// of their former words: other writes wait while words are inserted and deleted.
 const OF_CHAT: i64 = 100;
 const AT_ONCE: i64 = 250;
 const MAX_BYTES: usize = 1 << 20;
 
-/// Chats of which something may be missing in the index, as far as this node knows.
+/// The chats for which something may be missing in the index, as far as this node knows.
 #[derive(Default)]
 pub struct Unindexed {
     chats: Mutex<HashSet<ChatId>>,
@@ -29,7 +30,7 @@ pub struct Unindexed {
 }
 
 impl Unindexed {
-    /// Notes the chats of events that change what is found.
+    /// Notes the chats of events that change what searches find.
     pub(super) fn note(&self, events: &[Event]) {
         self.add(events.iter().filter_map(|event| match event {
             Event::MessageSent(posted) => Some(posted.message.chat_id),
@@ -50,12 +51,12 @@ impl Unindexed {
         }
     }
 
-    /// Returns when something has been added since this returned last.
+    /// Returns when something was added after this last returned.
     pub async fn added(&self) {
         self.more.notified().await;
     }
 
-    /// All chats that were added since this was called last.
+    /// All chats that were added since the last call.
     pub fn take(&self) -> Vec<ChatId> {
         let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
         mem::take(&mut *chats).into_iter().collect()
@@ -74,24 +75,25 @@ pub(super) struct Reached {
 struct Unread {
     chat_id: ChatId,
     seq: i64,
-    /// The number of its change, of those that were changed.
+    /// The number of its latest change, if it was changed.
     change: Option<i64>,
     user_id: UserId,
     body: Body,
-    /// Whether its words may be others than those that it was sent with.
+    /// Whether its words may have changed since it was sent.
     rewritten: bool,
-    /// How many bytes of former words a file has to be freed from.
+    /// How many bytes of former words SQLite must delete for it.
     former: i64,
 }
 
-/// By which of their numbers messages are read.
+/// The number in whose order messages are read.
 #[derive(Clone, Copy)]
 enum By {
     Seq,
     Change,
 }
 
-/// What is missing of a chat: the words by the `seq`, and how far that goes.
+/// What is missing for a chat: the words of messages by `seq`, and how far the index comes with
+/// them.
 #[derive(Default)]
 pub(super) struct Missing {
     pub from: Reached,
@@ -145,7 +147,7 @@ macro_rules! unread_on_server {
 }
 
 impl Store {
-    /// The chats of which something is missing in the index, from after this one on: some of them.
+    /// Some of the chats for which something is missing in the index, after this chat.
     pub async fn list_unindexed(&self, after: Option<ChatId>) -> Result<Vec<ChatId>, Error> {
         let chats = on!(Db self, |pool| {
             sqlx::query_scalar(
@@ -161,7 +163,7 @@ impl Store {
         Ok(chats)
     }
 
-    /// What is missing of these chats, some of it where there is much.
+    /// What is missing for these chats; if it is much, only some of it.
     pub(super) async fn list_missing(
         &self,
         chats: &[ChatId],
@@ -180,7 +182,7 @@ impl Store {
                 of_chat.add(&message);
             }
         }
-        // Read later, so that the words are the latest.
+        // Read the changes after the messages, so that their words are the latest.
         let after = missing.iter().map(|(id, it)| (*id, it.from.change)).collect();
         let (messages, all_changes) = self.list_unread(By::Change, after).await?;
         let mut changes = HashMap::<ChatId, i64>::new();
@@ -200,7 +202,7 @@ impl Store {
         Ok(missing.into_iter().collect())
     }
 
-    /// How far the index has come with those of these chats that have not ended.
+    /// How far the index has come with these chats, without ended ones.
     async fn list_reached(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Reached)>, Error> {
         let reached: Vec<(ChatId, i64, i64)> = match &self.db {
             Db::Sqlite(pools) => {
@@ -227,8 +229,8 @@ impl Store {
         Ok(reached.into_iter().map(|(id, seq, change)| (id, Reached { seq, change })).collect())
     }
 
-    /// The next messages of each chat after a number, and whether these are all that were asked
-    /// for: no more than [`AT_ONCE`] and [`MAX_BYTES`] are.
+    /// The next messages of each chat after a number, up to [`AT_ONCE`] and [`MAX_BYTES`]; and
+    /// whether these are all that were asked for.
     async fn list_unread(
         &self,
         by: By,

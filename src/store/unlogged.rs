@@ -11,13 +11,13 @@ use super::{Db, OutboxLock, Store, Transaction, on};
 use crate::clock::Time;
 use crate::error::Error;
 
-/// How many events that are not logged are counted at most.
+/// At most how many events are counted that are not logged.
 const MAX_LAG: i64 = 100_000;
 
-/// Any number that says what an [`OutboxLock`] is for.
+/// The number of the [`OutboxLock`] for the log; any number will do.
 const LOCK: i64 = i64::from_be_bytes(*b"eventlog");
 
-/// An event that the log has yet to get.
+/// An event that is not in the log yet.
 #[derive(FromRow)]
 #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "Kafka's records are made of it"))]
 pub struct Unlogged {
@@ -25,7 +25,7 @@ pub struct Unlogged {
     pub stream: String,
     pub number: i64,
     pub committed_at: Time,
-    /// As JSON: an object.
+    /// A JSON object.
     pub event: String,
 }
 
@@ -38,7 +38,7 @@ pub struct LogLag {
     pub oldest: Option<Time>,
 }
 
-/// The part of a store that the event log works on; a clone is the same one.
+/// The part of a store that the event log uses. Clones share everything.
 #[derive(Clone)]
 pub struct Backlog {
     db: Db,
@@ -59,14 +59,14 @@ impl Backlog {
         OutboxLock::take(&self.db, LOCK).await
     }
 
-    /// Waits until this node commits an event that is to be logged, or has done so since the last
-    /// time.
+    /// Waits until this node commits an event for the log, or returns at once if it has done so
+    /// since the last call.
     pub async fn event_to_log(&self) {
         self.to_log.notified().await;
     }
 
-    /// The first events that are not logged, in an order that is that of the commits within each
-    /// stream: at most `limit`, and no more once they have `max_length` characters.
+    /// The first events that are not logged; within each stream they are in the order of the
+    /// commits. At most `limit`, and no more once they have `max_length` characters.
     pub async fn list_unlogged(&self, limit: i64, max_length: i64) -> Result<Vec<Unlogged>, Error> {
         on!(Db self, |pool| {
             let events = sqlx::query_as(

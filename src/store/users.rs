@@ -40,8 +40,8 @@ impl Store {
         Ok(user)
     }
 
-    /// The user of this name: a handle, or the id of a user without one; of several, as there are
-    /// from before handles were folded, the one who spells it so.
+    /// The user with this name: a handle, or the id of a user without one. If several have the
+    /// handle, as some do from before handles were folded, the one who spells it exactly so.
     pub async fn find_user_id(&self, username: &str) -> Result<Option<UserId>, Error> {
         if !is_storable(username) {
             return Ok(None);
@@ -83,7 +83,8 @@ impl Tx {
         Ok(user)
     }
 
-    /// A user that nobody else changes until the transaction ends; so it is with those below.
+    /// Finds a user. Until the transaction ends, nobody else can change the user; the same holds
+    /// for the functions below.
     pub async fn find_user_to_change(&mut self, id: &UserId) -> Result<Option<User>, Error> {
         let sql = "select * from users where id = $1 and deletion is null";
         self.find_user_by(sql, id.as_ref()).await
@@ -176,7 +177,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Those of `ids` that are no user's.
+    /// Those of `ids` that belong to no user.
     pub async fn list_unknown_users(&mut self, ids: &[UserId]) -> Result<Vec<String>, Error> {
         let unknown = match &mut *self.inner {
             Transaction::Sqlite(inner) => {

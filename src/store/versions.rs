@@ -1,4 +1,5 @@
-//! Whether a database is one of this version of Chinwag, for what reads it without a server.
+//! Checks whether a database was made by this version of Chinwag, for commands that use it without
+//! a server.
 
 use std::cmp::Ordering;
 
@@ -7,13 +8,13 @@ use sqlx::migrate::{Migration, Migrator};
 use crate::config::Url;
 use crate::error::CopyError;
 
-/// A migration that a database has had: its version and checksum.
+/// A migration that was applied to a database: its version and checksum.
 pub(super) type Applied = (i64, Vec<u8>);
 
 pub(super) const LIST_APPLIED: &str =
     "select version, checksum from _sqlx_migrations where success order by version";
 
-/// Whether a database that has had these was made by Chinwag, of whatever version.
+/// Whether a database with these applied migrations was made by Chinwag, in any version.
 pub(super) fn are_chinwags(migrations: &Migrator, applied: &[Applied]) -> bool {
     let same = |(migration, (version, checksum)): (&Migration, &Applied)| {
         migration.version == *version && *migration.checksum == **checksum
@@ -21,8 +22,8 @@ pub(super) fn are_chinwags(migrations: &Migrator, applied: &[Applied]) -> bool {
     !applied.is_empty() && migrations.iter().zip(applied).all(same)
 }
 
-/// Checks what [`LIST_APPLIED`] gave. Errors: a database of another program, or of another version
-/// of this one.
+/// Checks the result of [`LIST_APPLIED`]. Errors: the database was made by another program, or by
+/// another version of this one.
 pub(super) fn check(
     url: &Url,
     migrations: &Migrator,
@@ -42,7 +43,7 @@ pub(super) fn check(
     }
 }
 
-/// Whether there is no such table, or no database at all in a file.
+/// Whether the table does not exist, or the file is no database.
 fn is_of_others(error: &sqlx::Error) -> bool {
     const NO_TABLE: [&str; 2] = ["1", "42P01"];
     const NO_DATABASE: &str = "26";

@@ -1,7 +1,7 @@
-//! What the node that delivers to the webhook notes in the `webhooks` table: what is tried next,
-//! and what has come of tries. It does so under the lock of delivering.
+//! Changes of the `webhooks` table by the node that delivers to the webhook: what is tried next,
+//! and the results of tries. It needs the lock of delivering.
 //!
-//! Time in which nobody could try is no time of failing: `failing_since` is moved by it.
+//! Time in which no node could deliver does not count as failing: `failing_since` is moved by it.
 
 use std::time::Duration;
 
@@ -14,24 +14,25 @@ use super::{OutboxLock, on};
 use crate::clock::{self, Time};
 use crate::error::Error;
 
-/// How many are changed in one transaction that are not being sent.
+/// How many waiting events are changed in one transaction.
 const AT_ONCE: i64 = 500;
 
-/// How many streams are looked at in one look for stalled ones.
+/// How many streams are examined at once when stalled ones are searched.
 const HEADS_AT_ONCE: i64 = 2000;
 
-/// How long the database may take to note something: then it is lost, and the lock with it.
+/// How long the database may take to store something. After that it counts as lost, and the lock
+/// with it.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// What has come of a try.
+/// The result of a try.
 pub enum Outcome {
-    /// It is delivered, or is not to be delivered any more.
+    /// It was delivered, or need not be delivered any more.
     Done,
     /// It could not be tried.
     Postponed {
         next_at: Time,
     },
-    /// With its id and who was offline, and since when it fails.
+    /// `webhook` has its id and who was offline; it has been failing since `since`.
     Failed {
         webhook: Webhook,
         since: Time,
@@ -45,7 +46,7 @@ pub enum Outcome {
 }
 
 impl WebhookQueue {
-    /// Has those that have failed tried at once.
+    /// Makes all events that have failed due at once.
     pub async fn hurry(&self, lock: &mut OutboxLock) -> Result<(), Error> {
         let now = clock::now();
         loop {
@@ -61,8 +62,9 @@ impl WebhookQueue {
         }
     }
 
-    /// Has the first of a stream tried if it waits for one that is not there any more. Looks at
-    /// some streams after this one, and returns where to go on: at the beginning after the last.
+    /// Makes the first event of a stream due if it waits for an event that is not queued any more.
+    /// Examines some streams after this one, and returns where to go on, which is the beginning
+    /// once all are examined.
     pub async fn release_stalled(
         &self,
         lock: &mut OutboxLock,
@@ -83,10 +85,10 @@ impl WebhookQueue {
         Ok(seen.into_iter().next_back().filter(|_| is_full).unwrap_or_default().0)
     }
 
-    /// The next streams, and whether the first of each waits for another.
+    /// The next streams, and whether the first event of each waits for another event.
     async fn list_heads(&self, after: &str) -> Result<Vec<(String, bool)>, Error> {
         on!(Db self, |pool| {
-            // Each stream is found by the index, as one may be long.
+            // Find each stream by the index, as a stream may have many rows.
             let heads = sqlx::query_as(
                 "with recursive found (stream, at) as (
                      select (select min(stream) from webhooks where stream > $1), 1
@@ -108,8 +110,8 @@ impl WebhookQueue {
         })
     }
 
-    /// Takes the time from each of these that has another of its stream before it: it waits until
-    /// it is released.
+    /// Takes away the time of each of these events that has another of its stream before it. It
+    /// waits until it is released.
     pub async fn hold(&self, lock: &mut OutboxLock, ids: &[Uuid]) -> Result<(), Error> {
         if ids.is_empty() {
             return Ok(());
@@ -122,8 +124,8 @@ impl WebhookQueue {
         .await
     }
 
-    /// Notes what has come of tries. Errors: also if this node does not hold the lock any more;
-    /// then nothing is noted.
+    /// Stores the results of tries. Errors: also if this node does not hold the lock any more; then
+    /// nothing is stored.
     pub async fn note(
         &self,
         lock: &mut OutboxLock,
@@ -167,7 +169,7 @@ async fn in_time<T>(noting: impl Future<Output = Result<T, Error>>) -> Result<T,
 }
 
 impl LockedTx<'_> {
-    /// Returns how many there were, of some.
+    /// Returns how many events were made due; it does no more than [`AT_ONCE`].
     async fn hurry(&mut self, now: Time) -> Result<u64, Error> {
         Ok(on!(Locked self, |connection| {
             sqlx::query(
@@ -282,8 +284,8 @@ impl LockedTx<'_> {
         Ok(())
     }
 
-    /// Has the first of each stream tried now that waits for another. If that is parked now, it has
-    /// been failing as long.
+    /// Makes the first event of each stream due, if it waited for another. With `since`, the one
+    /// before was parked, and this one counts as failing since then.
     async fn release(&mut self, streams: &[&str], since: Option<Time>) -> Result<(), Error> {
         let now = clock::now();
         match self {

@@ -1,9 +1,9 @@
-//! The `webhooks` table: the events that the webhook has yet to get.
+//! The `webhooks` table: the events that the webhook does not have yet.
 //!
-//! Of each stream, the first has a time at which it is tried. Those behind it have none once they
-//! were seen to be [behind](Due::is_first), and get one when it is their turn. Only the node that
-//! holds the lock of delivering [changes that](super::webhook_notes). Whoever else deletes one
-//! leaves those behind it [stalled](super::webhook_notes) for a while.
+//! The first event of each stream has a time, `next_at`, at which it is tried. Events behind it
+//! lose theirs once they were seen to be [behind](Due::is_first), and get one when it is their
+//! turn. Only the node that holds the lock of delivering [changes this](super::webhook_notes). If
+//! anybody else deletes an event, those behind it are [stalled](super::webhook_notes) for a while.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::model::Kept;
 
-/// Any number that says what the lock is for under which one node delivers.
+/// The number of the lock of delivering; any number will do.
 const LOCK: i64 = i64::from_be_bytes(*b"webhooks");
 
-/// How many that wait, or are parked, are counted at most.
+/// At most how many waiting, or parked, events are counted.
 const MAX_COUNTED: i64 = 100_000;
 
-/// One that is to be tried now, unless another of its stream comes before it.
+/// An event that is due, unless another of its stream comes before it.
 #[derive(FromRow)]
 pub struct Due {
     pub id: Uuid,
     pub stream: String,
     /// Whether it was tried before.
     pub is_retry: bool,
-    /// Whether none before it in its stream waits.
+    /// Whether no other event of its stream waits before it.
     pub is_first: bool,
-    /// How many bytes its event has; `None` if that is not there any more.
+    /// How many bytes the event has; `None` if the event does not exist any more.
     pub bytes: Option<i64>,
 }
 
@@ -46,13 +46,14 @@ pub struct Webhook {
     pub stream: String,
     pub number: i64,
     pub attempts: i64,
-    /// Since when it fails; none before the first time.
+    /// Since when it has been failing; `None` before the first failure.
     pub failing_since: Option<Time>,
-    /// The members without a connection at the first try, as a JSON array, once that has failed.
+    /// The members who had no connection at the first try, as a JSON array; stored once that try
+    /// has failed.
     pub offline: Option<String>,
-    /// `None` if the event is not there any more.
+    /// `None` if the event does not exist any more.
     pub committed_at: Option<Time>,
-    /// As JSON: an object.
+    /// A JSON object; `None` if the event does not exist any more.
     pub event: Option<String>,
 }
 
@@ -61,12 +62,12 @@ pub struct Webhook {
 pub struct WebhookLag {
     pub events: i64,
     pub parked: i64,
-    /// The id of the first that waits.
+    /// The id of the first event that waits.
     oldest: Option<Uuid>,
 }
 
 impl WebhookLag {
-    /// When the first that waits was committed: its id tells that.
+    /// When the first waiting event was committed, which its id tells.
     pub fn oldest(&self) -> Option<Time> {
         let (seconds, nanos) = self.oldest?.get_timestamp()?.to_unix();
         let seconds = i64::try_from(seconds).ok()?;
@@ -74,7 +75,7 @@ impl WebhookLag {
     }
 }
 
-/// The part of a store that the delivery works on; a clone is the same one.
+/// The part of a store that the delivery uses. Clones share everything.
 #[derive(Clone)]
 pub struct WebhookQueue {
     pub(super) db: Db,
@@ -90,7 +91,7 @@ impl Store {
 }
 
 impl WebhookQueue {
-    /// Waits until this node is the one that delivers.
+    /// Waits until this node holds the lock of delivering.
     pub async fn lock(&self) -> Result<OutboxLock, Error> {
         OutboxLock::take(&self.db, LOCK).await
     }
@@ -100,12 +101,14 @@ impl WebhookQueue {
         matches!(self.db, Db::Postgres(_))
     }
 
-    /// Waits until this node commits an event, or has done so since the last time.
+    /// Waits until this node commits an event, or returns at once if it has done so since the last
+    /// call.
     pub async fn queued(&self) {
         self.queued.notified().await;
     }
 
-    /// What is to be tried by now: at most so many that were never tried, and that were.
+    /// The events that are due at `now`: at most `fresh` that were never tried, and `failing` that
+    /// were.
     pub async fn list_due(&self, now: Time, [fresh, failing]: [i64; 2]) -> Result<Vec<Due>, Error> {
         on!(Db self, |pool| {
             let due = sqlx::query_as(
@@ -136,7 +139,8 @@ impl WebhookQueue {
         })
     }
 
-    /// One that is tried now. The time before `begun`, when nobody delivered, is none of failing.
+    /// An event that is to be tried now. Time before `begun`, in which nobody delivered, does not
+    /// count as failing.
     pub async fn find(&self, id: Uuid, begun: Time) -> Result<Option<Webhook>, Error> {
         on!(Db self, |pool| {
             let webhook = sqlx::query_as(
@@ -155,7 +159,7 @@ impl WebhookQueue {
         })
     }
 
-    /// Whether its event tells of a message that is not there any more.
+    /// Whether its event tells of a message that does not exist any more.
     pub async fn is_gone(&self, webhook: &Webhook) -> Result<bool, Error> {
         forgetting::is_gone(&self.db, &webhook.stream, webhook.number).await
     }
@@ -178,14 +182,15 @@ impl WebhookQueue {
 }
 
 impl Tx {
-    /// Queues events that are kept in this transaction.
+    /// Queues events that this transaction stores.
     pub(super) async fn insert_webhooks(&mut self, kept: &[Kept]) -> Result<(), Error> {
         match &mut *self.inner {
             Transaction::Sqlite(inner) if !kept.is_empty() => {
                 let place = |it: &Kept| {
                     (Uuid::now_v7(), it.position.stream.to_string(), it.position.number)
                 };
-                // One transaction writes at a time: what is behind another now stays so.
+                // Only one transaction writes at a time: an event with another one before it keeps
+                // its place.
                 sqlx::query(
                     "insert into webhooks (id, stream, number, next_at)
                      select unhex(value ->> 0, '-'), value ->> 1, value ->> 2, case

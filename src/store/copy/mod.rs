@@ -1,9 +1,9 @@
 //! Moving everything from SQLite to PostgreSQL.
 //!
-//! Rows travel in the order of their primary keys, as PostgreSQL's binary `copy` format has them,
-//! and are compared as such: the checksum of a table is the SHA-256 of what `copy … to stdout
-//! (format binary)` gives. So what the target holds of a table is always its first rows, and how
-//! many they are is where an unfinished copy goes on.
+//! Rows are copied in the order of their primary keys, in PostgreSQL's binary `copy` format, and
+//! are compared in that format: the checksum of a table is the SHA-256 of what `copy … to stdout
+//! (format binary)` returns. So the target always holds the first rows of a table, and their number
+//! says where an unfinished copy continues.
 
 mod rows;
 mod source;
@@ -19,9 +19,10 @@ use rows::{Batch, Checksum, KnownMember, Table};
 use source::Source;
 use target::Target;
 
-/// The tables that are copied, each after those it refers to, and which of their rows. The others
-/// are of a running server: nobody is in an ephemeral chat without one, and the events have been
-/// written to the log. Their numbers go on; those that the webhook does not have yet are kept.
+/// The tables that are copied, each after those it refers to, and which of their rows. The other
+/// tables and rows matter only to a running server: ephemeral chats have nobody in them when it is
+/// stopped, and the events are in the event log already. Streams keep their numbers, and events
+/// that the webhook does not have yet are copied.
 const TABLES: [(&str, &str); 21] = [
     ("users", "true"),
     ("teams", "true"),
@@ -64,20 +65,20 @@ const TABLES: [(&str, &str); 21] = [
 /// The tables whose rows get their numbers from the database.
 const NUMBERED: [&str; 2] = ["events", "erasures"];
 
-/// How far a copy is; counts are of rows.
+/// The progress of a copy, in rows.
 #[derive(Clone, Debug)]
 pub enum CopyStep {
-    /// The source has so many.
+    /// The source has this many rows.
     Read { table: &'static str, rows: u64 },
-    /// The target has so many, committed.
+    /// The target has `rows` rows, committed.
     Copied { table: &'static str, rows: u64, of: u64 },
     /// The target has been read back.
     Compared { table: &'static str, rows: u64, of: u64, same: bool },
 }
 
-/// Copies a SQLite database that nobody uses into an empty PostgreSQL database, or goes on with
-/// that, and compares them in the end. A program that writes to the target meanwhile spoils the
-/// copy.
+/// Copies a SQLite database that nobody uses into an empty PostgreSQL database, or continues an
+/// unfinished copy, and compares the two in the end. No other program may write to the target
+/// meanwhile: that would spoil the copy.
 pub async fn copy(from: &Url, to: &Url, mut report: impl FnMut(CopyStep)) -> Result<(), CopyError> {
     let mut source = Source::open(from).await?;
     let unread = CopyError::of(from);
@@ -101,7 +102,7 @@ pub async fn copy(from: &Url, to: &Url, mut report: impl FnMut(CopyStep)) -> Res
     target.finish(&TABLES.map(|(name, _)| name), &NUMBERED).await
 }
 
-/// Reads a table once.
+/// Computes the checksum of a table by reading it once.
 async fn checksum(source: &mut Source, table: &Table) -> Result<Checksum, sqlx::Error> {
     let (mut rows, mut reading) = (source.rows(table, 0), KnownMember::start());
     loop {
@@ -135,7 +136,7 @@ async fn copy_table(
     Ok(())
 }
 
-/// The next rows that are stored together; none at the end.
+/// The next rows that are stored together; an empty batch at the end.
 async fn fill(
     rows: &mut (impl Stream<Item = Result<SqliteRow, sqlx::Error>> + Unpin),
     table: &Table,

@@ -1,4 +1,4 @@
-//! Rows on their way, in PostgreSQL's binary `copy` format.
+//! Rows in PostgreSQL's binary `copy` format.
 
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -8,27 +8,27 @@ use sqlx::sqlite::SqliteRow;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
 
-/// The most rows and, but for the last row, bytes that are stored in one transaction.
+/// The most rows that are stored in one transaction, and the most bytes, but for the last row.
 const MAX_ROWS: u64 = 10_000;
 const MAX_BYTES: usize = 4 << 20;
 
 /// A table that is copied.
 pub struct Table {
     pub name: &'static str,
-    /// The names of its columns, as SQL has them in a list.
+    /// The names of its columns, as a list in SQL.
     pub columns: String,
     pub kinds: Vec<Kind>,
-    /// Gives the rows to copy in the order of the primary key.
+    /// Selects the rows to copy, in the order of the primary key.
     pub select: String,
-    /// Gives all rows in that order, in the target's dialect.
+    /// Selects all rows in that order, in the target's dialect.
     pub select_all: String,
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Text,
-    /// Bytes here, bytes or a UUID there.
+    /// Bytes in SQLite, bytes or a UUID in PostgreSQL.
     Bytes,
     Big,
     Small,
@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a column of this type in SQLite's schema holds.
+    /// The type of a column with this type in SQLite's schema.
     pub fn of(declared: &str) -> Option<Kind> {
         match declared.to_ascii_lowercase().as_str() {
             "text" => Some(Kind::Text),
@@ -85,27 +85,27 @@ impl Batch {
         self.rows >= MAX_ROWS || self.bytes.len() >= MAX_BYTES
     }
 
-    /// What `copy … from stdin` takes, in parts.
+    /// The input of `copy … from stdin`, in parts.
     pub fn file(&self) -> [&[u8]; 3] {
         [HEADER, &self.bytes, &TRAILER]
     }
 }
 
-/// What is compared of a table.
+/// By this, two tables are compared.
 #[derive(PartialEq, Eq)]
 pub struct Checksum {
     pub rows: u64,
     pub digest: [u8; 32],
 }
 
-/// The checksum of a table being read.
+/// The checksum of a table that is being read.
 pub struct KnownMember {
     rows: u64,
     hash: Sha256,
 }
 
 impl KnownMember {
-    /// Of rows that are encoded here.
+    /// Begins the checksum of rows that are encoded here.
     pub fn start() -> KnownMember {
         KnownMember { rows: 0, hash: Sha256::new_with_prefix(HEADER) }
     }

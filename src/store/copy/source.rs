@@ -15,7 +15,7 @@ use crate::store::versions::{self, LIST_APPLIED};
 /// How long another process may take to let go of the file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Rows that the driver reads ahead; each may be half a megabyte.
+/// How many rows the driver reads ahead; each may be half a megabyte.
 const AHEAD: usize = 32;
 
 /// A database in which nobody else can read or write.
@@ -30,7 +30,7 @@ impl Source {
             let why = "only a SQLite database can be copied; PostgreSQL has pg_dump";
             return Err(CopyError::Unfit { url: url.clone(), why });
         }
-        // A server, even an idle one, holds a lock that an exclusive one does not suffer.
+        // A server, even an idle one, holds a lock that conflicts with an exclusive one.
         let options = sqlite::existing(url)?
             .locking_mode(SqliteLockingMode::Exclusive)
             .busy_timeout(LOCK_TIMEOUT)
@@ -43,7 +43,7 @@ impl Source {
         Ok(Source { url: url.clone(), connection })
     }
 
-    /// Whether there are events that the event log has yet to get.
+    /// Whether there are events that are not in the event log yet.
     pub async fn has_unlogged(&mut self) -> Result<bool, sqlx::Error> {
         let sql = "select exists (select 1 from events where not logged)";
         sqlx::query_scalar(sql).fetch_one(&mut self.connection).await
@@ -72,7 +72,7 @@ impl Source {
         Ok(Table { name, columns, kinds, select, select_all })
     }
 
-    /// The rows of a table but the first `skipped`.
+    /// The rows of a table, without the first `skipped`.
     pub fn rows(
         &mut self,
         table: &Table,
@@ -87,7 +87,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// A database that is locked is in use.
+/// If the database is locked, the error says that it is in use.
 fn refusal(url: &Url, error: sqlx::Error) -> CopyError {
     const BUSY: i32 = 5;
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());

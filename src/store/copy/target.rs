@@ -14,10 +14,10 @@ use crate::store::database_lock::LOCK;
 use crate::store::postgres::{self, MIGRATIONS, is_unfinished};
 use crate::store::versions::{Applied, LIST_APPLIED, are_chinwags};
 
-/// How long a session that was told to end may take to end.
+/// How long a session may take to end after it was told to.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A database that no server and no other copy uses as long as this is there.
+/// A database that no server and no other copy can use while this exists.
 pub struct Target {
     pub url: Url,
     connection: PgConnection,
@@ -46,7 +46,7 @@ impl Target {
         }
     }
 
-    /// Takes the lock that servers hold; false if there is one.
+    /// Takes the lock that servers hold; returns false if a server or another copy holds it.
     async fn claim(&mut self) -> Result<bool, sqlx::Error> {
         let until = Instant::now() + SESSION_END_TIMEOUT;
         loop {
@@ -59,7 +59,8 @@ impl Target {
         }
     }
 
-    /// Whether somebody would miss what there is. Without users a server has stored nothing.
+    /// Whether the database holds anything that somebody would miss. If there are no users, a
+    /// server has stored nothing.
     async fn has_data(&mut self) -> Result<bool, sqlx::Error> {
         let sql = "select exists (select 1 from pg_tables
                    where schemaname = current_schema and tablename <> '_sqlx_migrations')";
@@ -80,7 +81,8 @@ impl Target {
             .await
     }
 
-    /// Migrates the database and notes where its data comes from, or compares that.
+    /// Migrates the database and stores where its data comes from. Errors: an unfinished copy of
+    /// another database is there.
     pub async fn prepare(&mut self, origin: &[u8]) -> Result<(), CopyError> {
         let failed = CopyError::of(&self.url);
         let migrated = MIGRATIONS.run(&mut self.connection).await;
@@ -91,7 +93,7 @@ impl Target {
         }
     }
 
-    /// Notes where the data comes from, unless that has been noted; returns what is noted.
+    /// Stores where the data comes from, unless that is stored already; returns what is stored.
     async fn note(&mut self, origin: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
         let mut tx = self.connection.begin().await?;
         if !is_unfinished(&mut tx).await? {
@@ -138,8 +140,8 @@ impl Target {
         Ok(Checksum { rows, digest: hash.finalize().into() })
     }
 
-    /// Declares the copy complete. Rows of the `numbered` get their numbers after those that are
-    /// there.
+    /// Completes the copy. New rows of the `numbered` tables will get numbers after the present
+    /// ones.
     pub async fn finish(mut self, tables: &[&str], numbered: &[&str]) -> Result<(), CopyError> {
         let failed = CopyError::of(&self.url);
         for table in numbered {
@@ -148,7 +150,7 @@ impl Target {
             ));
             sqlx::query(go_on).execute(&mut self.connection).await.map_err(&failed)?;
         }
-        // The database knows nothing of its new tables yet, and would plan badly.
+        // Without statistics of its new tables the database would plan badly.
         let analyze = AssertSqlSafe(format!("analyze {}", tables.join(", ")));
         sqlx::query(analyze).execute(&mut self.connection).await.map_err(&failed)?;
         let drop = sqlx::query("drop table unfinished_copy").execute(&mut self.connection).await;

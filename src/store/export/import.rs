@@ -28,28 +28,28 @@ const MAX_LINE: u64 = 64 << 20;
 /// About how many bytes of rows one statement writes.
 const AT_ONCE: usize = 1 << 20;
 
-/// How long the database may take to be closed.
+/// How long it may take to close the database.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What became of the rows of a table.
+/// The result of an import, for one table.
 #[derive(Clone, Debug)]
 pub struct Imported {
     pub table: &'static str,
     pub read: u64,
-    /// The others were there already.
+    /// The rows that were not written were in the database already.
     pub written: u64,
 }
 
-/// Reads an export, `-` being the standard input, into a database that no server uses; a new one is
-/// made. Users, teams and chats that are there already stay as they are, and what is in such chats.
-/// Errors: nothing is written.
+/// Reads an export, or the standard input if `file` is `-`, into a database that no server uses; a
+/// database that does not exist is created. Users, teams and chats that are there already stay as
+/// they are, with everything in them. If there is an error, nothing is written.
 pub async fn import(database: &Url, file: &Path) -> Result<Vec<Imported>, CopyError> {
     let mut lines = Lines::open(file)?;
     if !lines.begin_an_export()? {
         let why = "this is no export of Chinwag's; one that is compressed is to be unpacked first";
         return Err(lines.unimportable("1", why));
     }
-    // It makes and migrates the database, and keeps servers away until it is closed.
+    // This creates and migrates the database, and keeps servers away until it is closed.
     let opened = Store::open(database, &Limits::default(), Keeping::default(), String::new()).await;
     let (store, _events) = opened.map_err(CopyError::of(database))?;
     let imported = import_lines(database, lines).await;
@@ -65,7 +65,7 @@ async fn import_lines(database: &Url, mut lines: Lines<'_>) -> Result<Vec<Import
         known: HashSet::new(),
         pending: Pending::default(),
     };
-    // How many rows an export has had so far that is not at its end.
+    // How many rows the current export has had so far; `None` between exports.
     let mut rows = None;
     while lines.next()? {
         let record = Record::parse(&lines.text).map_err(|why| lines.unimportable_here(why))?;
@@ -94,7 +94,7 @@ struct Lines<'a> {
     file: &'a Path,
     lines: BufReader<Box<dyn Read>>,
     text: Vec<u8>,
-    /// The number of that line.
+    /// The number of the line in `text`.
     number: u64,
 }
 
@@ -108,7 +108,7 @@ impl Lines<'_> {
         Ok(Lines { file, lines: BufReader::new(lines), text: Vec::new(), number: 0 })
     }
 
-    /// Whether what is still to be read begins as an export does.
+    /// Whether the rest of the file begins like an export.
     fn begin_an_export(&mut self) -> Result<bool, CopyError> {
         let failed = |source| CopyError::File { file: self.file.to_owned(), source };
         Ok(self.lines.fill_buf().map_err(failed)?.starts_with(br#"{"chinwag_export":"#))
@@ -143,11 +143,11 @@ impl Lines<'_> {
 #[derive(Default)]
 struct Pending {
     table: Option<&'static Table>,
-    /// As a JSON array, without its end.
+    /// A JSON array, without its end.
     rows: Vec<u8>,
-    /// The columns that any of them has: the others get what the database gives by itself.
+    /// All columns that occur in these rows. A row without one of them gets the database's default.
     columns: BTreeSet<&'static str>,
-    /// What others refer to them by: the ids of users, teams and chats.
+    /// The ids of users, teams and chats, by which other rows refer to them.
     ids: Vec<String>,
     first_line: u64,
 }
@@ -156,13 +156,14 @@ struct Import<'a> {
     target: Target,
     database: &'a Url,
     tables: Vec<Imported>,
-    /// The users, teams and chats of the export that were there before: their tables and ids.
+    /// Tables and ids of the users, teams and chats of the export that were in the database before.
     known: HashSet<(&'static str, String)>,
     pending: Pending,
 }
 
 impl Import<'_> {
-    /// Adds a row to those that are to be written, unless it is part of what was there before.
+    /// Adds a row to those that are to be written, unless it is part of something that was there
+    /// before.
     async fn add(
         &mut self,
         lines: &Lines<'_>,
@@ -193,7 +194,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Writes the rows.
+    /// Writes the pending rows.
     async fn flush(&mut self, lines: &Lines<'_>) -> Result<(), CopyError> {
         let Pending { table, mut rows, columns, ids, first_line } =
             std::mem::take(&mut self.pending);
@@ -273,7 +274,7 @@ impl Target {
         Ok(target)
     }
 
-    /// Those of these users, teams or chats that are there.
+    /// Which of these users, teams or chats are in the database.
     async fn find(&mut self, table: &str, ids: &[String]) -> Result<Vec<String>, sqlx::Error> {
         let ids = json(ids.iter());
         match self {
@@ -296,7 +297,7 @@ impl Target {
         }
     }
 
-    /// Writes rows that are not there yet, and returns how many these are.
+    /// Writes the rows that are not there yet, and returns how many these are.
     async fn write(
         &mut self,
         table: &Table,
@@ -331,8 +332,8 @@ impl Target {
         }
     }
 
-    /// Counts the members of the chats that have come, lets go of files that no message has,
-    /// commits, and closes the connection.
+    /// Counts the members of the imported chats, lets files expire that no message holds, commits,
+    /// and closes the connection.
     async fn commit(self) -> Result<(), sqlx::Error> {
         let count = "update chats
              set member_count = (select count(*) from members where chat_id = chats.id)
@@ -343,7 +344,7 @@ impl Target {
             sqlx::raw_sql(count).execute(&mut connection).await?;
             sqlx::query(expire).bind(clock::now()).execute(&mut connection).await?;
             sqlx::raw_sql("commit").execute(&mut connection).await?;
-            // A database knows little of what has come yet, and would plan badly.
+            // Without statistics of the new rows the database would plan badly.
             let names = TABLES.map(|table| format!("analyze {}", table.name)).join("; ");
             sqlx::raw_sql(AssertSqlSafe(names)).execute(&mut connection).await?;
             connection.close().await

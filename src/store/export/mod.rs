@@ -23,22 +23,22 @@ use crate::error::CopyError;
 use records::{HEADER, RecordWriter};
 use tables::{Kind, TABLES, Table};
 
-/// Rows that the driver reads ahead of a file; each may be half a megabyte.
+/// How many rows the driver reads ahead from SQLite; each may be half a megabyte.
 const AHEAD: usize = 32;
 
 /// What is exported.
 #[derive(Clone, Debug)]
 pub enum Export {
-    /// Everything, the hashes of passwords too.
+    /// Everything, including the hashes of passwords.
     All,
-    /// A chat, and the public profiles of those who are or were in it.
+    /// A chat, and the public profiles of users who are or were in it.
     Chat(Uuid),
-    /// What a user has said and is part of, and the profile, by the user's `id`.
+    /// The messages, memberships and profile of the user with this `id`.
     User(String),
 }
 
-/// Writes an export as lines of JSON. A server may use the database: all lines are of one state of
-/// it. Returns how many rows that are. Errors: also if there is no such chat or user.
+/// Writes an export as lines of JSON. A server may use the database meanwhile: all lines are of one
+/// state of it. Returns the number of rows. Errors: also if there is no such chat or user.
 pub async fn export(database: &Url, what: &Export, out: &mut impl Write) -> Result<u64, CopyError> {
     let failed = CopyError::of(database);
     let mut reader = Reader::open(database).await?;
@@ -56,7 +56,7 @@ pub async fn export(database: &Url, what: &Export, out: &mut impl Write) -> Resu
     for table in &TABLES {
         rows += reader.write(database, table, what, &chats, out).await?;
     }
-    // Without it an import would take a part for the whole.
+    // Without this line, an import could not tell a part of an export from a whole one.
     writeln!(out, r#"{{"rows":{rows}}}"#).map_err(unwritten)?;
     out.flush().map_err(unwritten)?;
     Ok(rows)
@@ -105,7 +105,7 @@ impl Reader {
         Ok(Reader::Postgres(connection))
     }
 
-    /// The chats that an export of a chat or a user is about.
+    /// The chats that an export of a chat or a user covers.
     async fn list_chats(&mut self, what: &Export) -> Result<Vec<Uuid>, sqlx::Error> {
         with!(self, |connection| match what {
             Export::All => Ok(Vec::new()),
@@ -158,8 +158,8 @@ impl Reader {
     }
 }
 
-/// The query for the rows of a table, in the order of its key. `$1` are the chats that it is about,
-/// as `chats` reads them, and `$2` is the user.
+/// The query for the rows of a table, in the order of its key. `chats` is a query for the chats in
+/// `$1` that the export covers; `$2` is the user.
 fn select(table: &Table, what: &Export, chats: &str) -> String {
     let Table { name, key, of_all, of_chat, of_user, .. } = table;
     let (chats, others, filter) = match what {

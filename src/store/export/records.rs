@@ -1,4 +1,4 @@
-//! Rows as lines of JSON: `{"table":"…","row":{…}}`, without what is null.
+//! Rows as lines of JSON: `{"table":"…","row":{…}}`, without fields that are null.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::clock::Time;
 /// The first line: the version of the format.
 pub const HEADER: &str = "{\"chinwag_export\":1}\n";
 
-/// The time that never comes.
+/// How a time that never comes is written.
 const FOREVER: &str = "forever";
 
 /// Writes a row.
@@ -40,7 +40,7 @@ impl<'a> RecordWriter<'a> {
         Ok(())
     }
 
-    /// Adds a time: as on the wire, and one that never comes as [`FOREVER`].
+    /// Adds a time, in the form it has on the wire; [`Time::FOREVER`] is written as [`FOREVER`].
     pub fn add_time(
         &mut self,
         column: &str,
@@ -52,7 +52,7 @@ impl<'a> RecordWriter<'a> {
         }
     }
 
-    /// Adds JSON. Line ends in it are no more than space between its parts.
+    /// Adds JSON. Line breaks in it only separate its parts, and become spaces.
     pub fn add_json(
         &mut self,
         column: &str,
@@ -81,14 +81,14 @@ impl<'a> RecordWriter<'a> {
 
 /// A line that is read.
 pub enum Record<'a> {
-    /// The first of an export: the version of its format.
+    /// The first line of an export: the version of its format.
     Header(u64),
     Row(&'static Table, BTreeMap<String, &'a RawValue>),
-    /// The last of an export: how many rows it has.
+    /// The last line of an export: the number of its rows.
     End(u64),
 }
 
-/// A line, whatever it is.
+/// A line of any kind.
 #[derive(Deserialize)]
 struct Line<'a> {
     chinwag_export: Option<u64>,
@@ -99,7 +99,7 @@ struct Line<'a> {
 }
 
 impl Record<'_> {
-    /// Reads a line. Errors: why it is none.
+    /// Reads a line. Errors: why it is not a line of an export.
     pub fn parse(line: &[u8]) -> Result<Record<'_>, String> {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         match (line.chinwag_export, line.table, line.rows) {
@@ -114,8 +114,8 @@ impl Record<'_> {
     }
 }
 
-/// Writes a value as the database takes it out of JSON: times as numbers, JSON as text. Errors: why
-/// it cannot be the value of such a column.
+/// Writes a value in the form in which the database reads it from JSON: times as numbers, JSON as
+/// text. Errors: why this column cannot have the value.
 fn write_value(kind: Kind, value: &str, out: &mut Vec<u8>) -> Result<(), String> {
     let (is_right, what) = match kind {
         Kind::Text => (is::<String>(value), "a string"),
@@ -148,8 +148,8 @@ fn read_time(value: &str) -> Option<Time> {
     }
 }
 
-/// Writes a row as a database reads it, and returns the columns that it has. Errors: what is wrong
-/// with it.
+/// Writes a row in the form in which a database reads it, and returns the columns that it has.
+/// Errors: what is wrong with it.
 pub fn write_row(
     table: &'static Table,
     row: &BTreeMap<String, &RawValue>,

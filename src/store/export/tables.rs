@@ -4,43 +4,44 @@ use Kind::{Big, Flag, Json, Small, Text, Time, Uuid};
 
 use super::Export;
 
-/// What a column holds, and how a record shows it.
+/// The type of a column, and how a record shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A string.
     Text,
-    /// A string as UUIDs are written.
+    /// A string, in the usual form of UUIDs.
     Uuid,
-    /// A whole number; of two bytes in the database if it is small.
+    /// A whole number. A small one has two bytes in the database.
     Big,
     Small,
     /// `true` or `false`.
     Flag,
-    /// A time as on the wire.
+    /// A time, in the form it has on the wire.
     Time,
     /// JSON, as it was sent.
     Json,
 }
 
-/// A table whose rows are exported, each after those it refers to.
+/// A table that is exported, with the rows of each before the rows that refer to them.
 pub struct Table {
     pub name: &'static str,
     pub columns: &'static [(&'static str, Kind)],
     /// The columns of its primary key.
     pub key: &'static str,
-    /// The column with the id of the chat, team or user that its rows are part of, and their table.
+    /// If its rows are parts of chats, teams or users: the column with the whole's id, and its
+    /// table.
     pub part_of: Option<(&'static str, &'static str)>,
-    /// Which of its rows are exported with everything, with a chat, and with a user.
+    /// Conditions: which of its rows are in an export of everything, of a chat, and of a user.
     pub of_all: &'static str,
     pub of_chat: &'static str,
     pub of_user: &'static str,
 }
 
-/// The chats of an export of everything. An ephemeral chat is nobody's once the server has ended,
-/// and an ended one is being deleted.
+/// The chats of an export of everything. Ephemeral chats do not outlive the server, and ended ones
+/// are being deleted.
 pub const ALL_CHATS: &str = "select id from chats where not ended and not ephemeral";
 
-/// The chats that a user, `$1`, has or had something to do with.
+/// The chats in which a user, `$1`, has or had any part.
 pub const CHATS_OF_USER: &str = "select id from chats where not ended and not ephemeral and id in (
      select chat_id from members where user_id = $1
      union select chat_id from former_members where user_id = $1
@@ -53,7 +54,7 @@ pub const CHATS_OF_USER: &str = "select id from chats where not ended and not ep
 /// The teams (`t`) and users (`u`) of an export of everything; `c` are the chats.
 pub const ALL: &str = "t (id) as (select id from teams), u (id) as (select id from users)";
 
-/// The teams and users of an export of a chat: those that are or were in it.
+/// The teams and users of an export of a chat: those that are or were part of it.
 pub const OF_CHAT: &str = "t (id) as (select team_id from chats where id in (select id from c)),
      u (id) as (
          select creator_id from chats where id in (select id from c)
@@ -71,8 +72,8 @@ pub const OF_CHAT: &str = "t (id) as (select team_id from chats where id in (sel
          )
      )";
 
-/// The teams and users of an export of a user, `$2`: those who have made what the user is part of,
-/// and those whom the user has dealt with.
+/// The teams and users of an export of a user, `$2`: those who have created what the user is part
+/// of, and those whom the user has dealt with.
 pub const OF_USER: &str = "t (id) as (
          select team_id from team_members where user_id = $2
          union select team_id from chats where id in (select id from c)
@@ -86,7 +87,7 @@ pub const OF_USER: &str = "t (id) as (
          union select blocked_id from blocks where user_id = $2
      )";
 
-/// What of a user only an export of this user, or of everything, tells.
+/// Columns of a user that only an export of this user, or of everything, contains.
 const PRIVATE: [&str; 6] =
     ["external_id", "first_name", "last_name", "email", "email_folded", "phone_number"];
 
@@ -96,7 +97,7 @@ const OF_MESSAGES_OF_USER: &str = "(chat_id, seq) in (
  )";
 const NONE: &str = "false";
 
-/// A table whose rows are parts of chats, and of users too.
+/// Defaults for a table whose rows are parts of chats, and also belong to users.
 const PART_OF_CHAT: Table = Table {
     name: "",
     columns: &[],
@@ -334,7 +335,7 @@ pub const TABLES: [Table; 16] = [
         of_chat: NONE,
         of_user: "user_id = $2",
     },
-    // The numbers of what was told go on.
+    // So that the numbers of streams continue.
     Table {
         name: "streams",
         columns: &[("stream", Text), ("last_number", Big)],
@@ -352,18 +353,19 @@ impl Table {
         TABLES.iter().find(|table| table.name == name)
     }
 
-    /// What a column of it holds.
+    /// The type of a column of this table.
     pub fn kind(&self, name: &str) -> Option<Kind> {
         self.columns.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind)
     }
 
-    /// Whether others are part of its rows.
+    /// Whether rows of other tables are parts of its rows.
     pub fn is_whole(&self) -> bool {
         ["users", "teams", "chats"].contains(&self.name)
     }
 
-    /// What is selected for a column: that, or what may be told of it. The hash of a password is in
-    /// an export of everything alone. A user is not told by whom they were banned or blocked.
+    /// What is selected for a column: the column, or a substitute for what this export must not
+    /// tell. Only an export of everything has the hashes of passwords. An export of a user does not
+    /// tell who has banned or blocked that user.
     pub fn shown(&self, column: &str, what: &Export) -> String {
         let is_private = PRIVATE.contains(&column);
         match (what, self.name, column) {
