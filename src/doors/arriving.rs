@@ -1,27 +1,27 @@
-//! How much of a message has come that is not whole yet: a WebSocket library keeps what has come
-//! until the rest does, which may be never.
+//! Counts the bytes of a message that has not come completely. A WebSocket library keeps these
+//! bytes until the rest comes, which may be never.
 
-/// What follows the first two bytes of a frame's head, at most: the length and the mask.
+/// The longest head of a frame: two bytes, up to eight more for the length, and four for the mask.
 const MAX_HEAD: usize = 14;
 const FIN: u8 = 0x80;
-/// Frames with this bit control the connection; they may stand between the parts of a message.
+/// Frames with this bit control the connection; they may come between the frames of a message.
 const CONTROL: u8 = 0x08;
 const MASKED: u8 = 0x80;
 
-/// Where a client is in what it sends.
+/// How far the frame and the message have come that a client is sending.
 #[derive(Default)]
 pub struct Arriving {
     head: [u8; MAX_HEAD],
     head_length: usize,
-    /// Bytes of the present frame that have yet to come.
+    /// Bytes of the current frame that have not come yet.
     rest: u64,
-    /// Bytes of the present message that have come.
+    /// Bytes of the current message that have come.
     message: usize,
 }
 
 impl Arriving {
-    /// Takes what has been read. Returns the bytes of the message that is not whole yet, those of
-    /// its earlier frames included.
+    /// Takes bytes that have been read. Returns how many bytes of the current message have come,
+    /// those of its earlier frames included; 0 after the end of a message.
     pub fn take(&mut self, mut bytes: &[u8]) -> usize {
         while !bytes.is_empty() {
             if self.rest > 0 {
@@ -45,7 +45,7 @@ impl Arriving {
         self.message
     }
 
-    /// The length that the head says, once the head is whole.
+    /// The length of the frame as its head says; `None` until the head is complete.
     fn length(&self) -> Option<u64> {
         let head = &self.head[..self.head_length];
         let second = head.get(1)?;

@@ -1,5 +1,5 @@
-//! Fields of a request that the server does not know: misspelled names, mostly. While the server
-//! listens on a loopback address, the client is told of them; elsewhere nobody looks for them.
+//! Finds fields of a request that the server does not know: misspelled names, mostly. A server that
+//! listens on loopback addresses only warns its clients of them; others do not look for them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -30,8 +30,8 @@ impl Asked {
     }
 
     /// A sentence for each unknown field of the request. If the request was refused while it was
-    /// read, not all its fields were looked for: then only fields that may be meant for the refused
-    /// one get a sentence.
+    /// being read, the server has not looked for all fields; then only unknown fields that may be
+    /// misspellings of the refused field get a sentence.
     pub fn warnings(&self, body: &RawValue, error: Option<&Error>) -> Vec<String> {
         let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unknown = Vec::new();
@@ -50,7 +50,7 @@ impl Asked {
     }
 }
 
-/// An answer, which is an object as JSON, with these warnings.
+/// Adds these warnings to an answer, which is a JSON object.
 pub fn warned<'a>(answer: &'a str, warnings: &[String]) -> Cow<'a, str> {
     match answer.strip_suffix('}').filter(|_| !warnings.is_empty()) {
         Some(members) => {
@@ -61,11 +61,12 @@ pub fn warned<'a>(answer: &'a str, warnings: &[String]) -> Cow<'a, str> {
     }
 }
 
-/// A field that nobody looked for.
+/// A field that the server did not look for.
 struct Unknown {
     path: String,
-    /// Whether it is part of a thing with an `id`, such as a chat that is given back as it came.
-    /// Such a thing has more fields than a request needs, so only misspellings are told.
+    /// Whether it is part of an object with an `id`, such as a chat that the client sends back as
+    /// it got it. Such an object has more fields than a request needs, so only misspellings are
+    /// told.
     of_thing: bool,
 }
 
@@ -136,7 +137,7 @@ impl Unknown {
     }
 }
 
-/// The one of these names that is probably meant by another name, if any is near.
+/// The one of these names that the client probably meant by `name`, if one is near enough.
 pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let name = folded(name);
     let near = names.iter().map(|other| (edits(&name, &folded(other)), *other));
@@ -153,7 +154,7 @@ fn folded(path: &str) -> String {
     path.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// How many edits away from a name another may be.
+/// How many edits away from this name a misspelling of it may be.
 fn allowed(name: &str) -> usize {
     match name.len() {
         0..=3 => 1,
@@ -162,7 +163,7 @@ fn allowed(name: &str) -> usize {
     }
 }
 
-/// How many characters must be put in, left out or replaced to make one of the other.
+/// How many characters must be inserted, left out or replaced to turn one text into the other.
 fn edits(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (at, c) in one.chars().enumerate() {

@@ -17,15 +17,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client that sent this request. Every request that comes to a door has one. Errors:
-    /// `internal`.
+    /// The client that sent this request. Errors: `internal` if the request carries none, which
+    /// does not happen behind the accept loop.
     pub fn of_request(parts: &Parts) -> Result<Client, Error> {
         parts.extensions.get::<Client>().copied().ok_or(Error::Internal(None))
     }
 
-    /// Who sent a request that came from `peer`. Each of the operator's own `proxies` has
-    /// appended the address that it was asked from to `X-Forwarded-For`; what stands to the left
-    /// of these is the client's own word. If the header does not say, it is `peer`.
+    /// The client that sent a request whose connection comes from `peer`. Each of the operator's
+    /// own `proxies` has appended to `X-Forwarded-For` the address that connected to it; addresses
+    /// to the left of these are claims of the client, and not used. Without a usable address in the
+    /// header, the client is `peer`.
     pub fn of(peer: IpAddr, headers: &HeaderMap, proxies: usize) -> Client {
         let before_first = proxies.checked_sub(1);
         let address = before_first.and_then(|behind| forwarded(headers, behind)).unwrap_or(peer);
@@ -33,7 +34,7 @@ impl Client {
     }
 }
 
-/// The address in `X-Forwarded-For` that `behind` others stand to the right of.
+/// The address in `X-Forwarded-For` that has `behind` others to its right.
 fn forwarded(headers: &HeaderMap, behind: usize) -> Option<IpAddr> {
     let lines = headers.get_all("x-forwarded-for").iter().rev();
     let mut from_right = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));

@@ -12,7 +12,7 @@ use crate::model::ConnectionId;
 
 /// The token or key in `Authorization: Bearer …`, or else in the subprotocol after `bearer`, or
 /// else in the query's `access_token`. A header of another scheme is meant for somebody else, such
-/// as a proxy. What is there but is not a token is returned as it is, so that its client is refused
+/// as a proxy. A value that cannot be a token is returned as it is, so that its client is refused
 /// and not taken for an anonymous one.
 pub fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let in_header = headers.get_all(AUTHORIZATION).iter().find_map(in_header);
@@ -20,15 +20,16 @@ pub fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     in_header.or_else(offered).or_else(|| parameter(uri, "access_token"))
 }
 
-/// What the query says of `name`.
+/// The value of `name` in the query.
 pub fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Lets the client of a request in by its credential, or as nobody in particular, and counts the
-/// request. A refused credential counts for its address: further tries are not free. Errors:
-/// `unauthenticated`, `rate_limited`, `unavailable`.
+/// Connects the client of a request by its credential, or as nobody in particular if it has none,
+/// and counts the request. If the credential is refused, the request counts for the client's
+/// address, so that further tries are limited, too. Errors: `unauthenticated`, `rate_limited`,
+/// `unavailable`.
 pub async fn connect(app: &App, parts: &Parts) -> Result<Connection, Error> {
     let client = Client::of_request(parts)?;
     let token = credential(&parts.headers, &parts.uri);

@@ -1,4 +1,4 @@
-//! How a failed request is told: to its client as an object, to the log and to the metrics.
+//! Reports a failed request: to its client as an object, to the log and to the metrics.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -36,8 +36,9 @@ pub fn object(error: &Error) -> Failure {
     }
 }
 
-/// Logs why a request was refused or failed, with the cause that its client is not told, and counts
-/// those that are `unavailable`. What happens again within a second is logged as one more line.
+/// Logs why a request was refused or failed, with the cause, which its client is not told; and
+/// counts the error if it is `unavailable`. Repetitions within a second are logged as one more
+/// line.
 pub fn log(request: &'static str, error: &Error) {
     if matches!(error, Error::Unavailable(_) | Error::Unstorable(_)) {
         metrics::counter!("chinwag_unavailable_total").increment(1);

@@ -1,7 +1,7 @@
 //! Reads a client's JSON into checked values.
 //!
-//! A request is taken for what it plainly means: a whole number may be written as a fraction, such
-//! as `5.0`, and an id may be a number. What else is wrong is named by a sentence.
+//! A value with a plain meaning is accepted: a whole number may be written as a fraction, such as
+//! `5.0`, and an id may be a number. Any other mistake is answered by a sentence that names it.
 //!
 //! serde's derive knows neither the limits that an operator has set nor the difference between a
 //! wrong and an oversize text; this reader does, and it names the culprit by its dotted path.
@@ -20,22 +20,22 @@ use crate::model::{Data, Problem};
 
 const NO_TIME: Problem = Problem::Invalid("must be a time such as 2026-01-31T12:00:00Z");
 
-/// What a field of a request is read as.
+/// A type as which a field of a request can be read.
 pub trait Field: Sized {
-    /// The value at `key`; `None` if it is not there, which a `null` counts as. Errors: `invalid`,
-    /// `too_large`.
+    /// The value at `key`; `None` if it is absent or `null`. Errors: `invalid`, `too_large`.
     fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error>;
 
-    /// Notes what would be asked for within the value at `key`, which may be left out and was.
+    /// Notes the fields that would have been looked for within the value at `key`, which is
+    /// optional and was left out.
     fn note_fields(_: &Input<'_>, _: &str) {}
 }
 
-/// An object of a request, its path in it, and the limits that hold.
+/// An object of a request, with its path in the request and the limits that its values must keep.
 pub struct Input<'a> {
     object: Object<'a>,
     path: String,
     limits: &'a Limits,
-    /// Where it is noted what it is asked for.
+    /// Where each field that is looked for is noted.
     asked: Option<&'a Asked>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Notes what is asked for from now on.
+    /// Notes from now on in `asked` which fields are looked for.
     pub fn noting(self, asked: Option<&'a Asked>) -> Input<'a> {
         Input { asked, ..self }
     }
@@ -63,7 +63,7 @@ impl<'a> Input<'a> {
         T::read(self, key)?.ok_or_else(|| self.invalid(key, "is required"))
     }
 
-    /// Notes that these fields of the object at `key` are asked for, though there is none.
+    /// Notes that these fields of the object at `key` are looked for, though the object is absent.
     pub fn note_within(&self, key: &str, fields: &[&str]) {
         if let Some(asked) = self.asked {
             let path = self.path(key);
@@ -170,8 +170,8 @@ impl<'a> Input<'a> {
         items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
     }
 
-    /// The JSON object at `key` that clients keep of something, if there is one. Errors: as of
-    /// [`data`](Input::data).
+    /// The JSON object at `key` that clients keep of a user or a chat, if there is one. Errors:
+    /// those of [`data`](Input::data).
     pub fn optional_data_object(&self, key: &str) -> Result<Option<Data>, Error> {
         match self.value(key)? {
             None => Ok(None),
@@ -180,7 +180,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Any JSON at `key`, as it was sent. Errors: `too_large`, and `invalid` for one that is nested
+    /// Any JSON at `key`, as it was sent. Errors: `too_large`; `invalid` if it is absent or nested
     /// too deeply.
     pub fn data(&self, key: &str) -> Result<&'a RawValue, Error> {
         self.value(key)?;
@@ -269,7 +269,7 @@ fn read<'a>(raw: &'a RawValue, path: &str) -> Result<Json<'a>, Error> {
     Json::read(raw).map_err(|_| Error::invalid(path, OUT_OF_RANGE))
 }
 
-/// Says what a value must be, and what it is, where that is a likely mistake.
+/// Says what a value must be; for a likely mistake, says also what it is.
 fn no(what: &str, value: &Json<'_>) -> String {
     match value {
         Json::Text(text) if text.trim_start().starts_with(['{', '[']) => {
@@ -281,7 +281,7 @@ fn no(what: &str, value: &Json<'_>) -> String {
     }
 }
 
-/// Where an id is wanted, a whole number is its digits.
+/// Turns a whole number into the text of its digits, as an id.
 fn number_as_text(value: Json<'_>) -> Json<'_> {
     match &value {
         Json::Number(number) => match digits(number) {
@@ -295,12 +295,12 @@ fn number_as_text(value: Json<'_>) -> Json<'_> {
 fn digits(number: &Number) -> Option<String> {
     match number.is_f64() {
         false => Some(number.to_string()),
-        // A larger one may stand for a number next to it.
+        // A larger number may have been rounded, and stand for one next to it.
         true => whole(number).filter(|number| number.abs() <= 1 << 53).map(|n| n.to_string()),
     }
 }
 
-/// The number if it is a whole one; one that is larger than the largest means as much as that.
+/// The number, if it is whole; a number beyond the range of `i64` becomes the nearest one in it.
 fn whole(number: &Number) -> Option<i64> {
     match (number.as_i64(), number.as_f64()) {
         (Some(number), _) => Some(number),

@@ -1,5 +1,6 @@
-//! Reads a client's JSON one level at a time. What the server does not need is passed over as text.
-//! It is never made a tree, which would take ninety times the room, and never read in depth.
+//! Reads a client's JSON one level at a time. Values that the server does not need are skipped as
+//! text. The JSON never becomes a tree, which would take ninety times the memory, and is never read
+//! recursively.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// The names of so many members of an object are remembered: more than any request has.
+/// Up to this many members of an object are kept with their names; no request has more.
 const MAX_NAMED: usize = 100;
 
 /// A value, read as far as its outermost level.
@@ -34,16 +35,17 @@ pub struct Object<'a> {
 /// Where the members of an object are, in their order.
 enum Members<'a> {
     Named(Vec<(Cow<'a, str>, &'a RawValue)>),
-    /// Of an object of too many: the hashes of their names, which no client can foresee, and where
-    /// in the text their values begin; sorted. It takes some three times the room of the text.
+    /// For an object with more members: the hashes of their names, which no client can predict, and
+    /// where in the text their values begin; sorted. This takes about three times the memory of the
+    /// text.
     Hashed {
         hashed: Vec<(u64, u32)>,
         state: RandomState,
     },
 }
 
-/// A text. Half of a surrogate pair, which no text may hold, is read as U+FFFD: clients cut their
-/// users' emoji in two.
+/// A text. Half of a surrogate pair, which no text may hold, is read as U+FFFD, because some
+/// clients cut their users' emoji in two.
 pub struct Text<'a>(pub Cow<'a, str>);
 
 impl<'a> Json<'a> {
@@ -63,9 +65,9 @@ impl<'a> Json<'a> {
 }
 
 impl<'a> List<'a> {
-    /// `None` if there are more than `max`.
+    /// The items; `None` if there are more than `max`.
     pub fn items(&self, max: usize) -> Option<Vec<&'a RawValue>> {
-        // The text is known to be a list, so that it is the number alone that can be wrong.
+        // The text is known to be a list, so that only the number of its items can be wrong.
         serde_json::Deserializer::from_str(self.0.get()).deserialize_seq(Items { max }).ok()
     }
 }
@@ -98,15 +100,15 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Shows the names of its members, in their order, with their values.
+    /// Calls `show` with the name and the value of each member, in their order.
     pub fn each(&self, show: impl FnMut(Cow<'a, str>, &'a RawValue)) {
-        // It has been read before.
+        // This cannot fail, because the object has been read before.
         let _ = each_member(self.raw, show);
     }
 }
 
 impl<'a> Members<'a> {
-    /// One more member of the object whose text is `raw`.
+    /// Adds a member of the object whose text is `raw`.
     fn add(&mut self, raw: &RawValue, name: Cow<'a, str>, value: &'a RawValue) {
         let begins = |value: &RawValue| value.get().as_ptr().addr() - raw.get().as_ptr().addr();
         // No frame or body is longer than 4 GiB.
@@ -126,7 +128,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Shows the members of an object, in their order.
+/// Calls `show` with the name and the value of each member of an object, in their order.
 fn each_member<'a>(
     raw: &'a RawValue,
     show: impl FnMut(Cow<'a, str>, &'a RawValue),
@@ -176,7 +178,7 @@ impl<'de> Visitor<'de> for Items {
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {
-        // As bytes, a text is not refused for half of a surrogate pair.
+        // Read as bytes, a text is not refused for half of a surrogate pair.
         deserializer.deserialize_bytes(TextVisitor)
     }
 }
@@ -199,8 +201,8 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// The bytes are UTF-8, save that half of a surrogate pair stands as the three bytes that it would
-/// have there, of which the first is always the same.
+/// Makes text of these bytes. They are UTF-8, but half of a surrogate pair is encoded like a
+/// character of three bytes, of which the first is always 0xed: it becomes U+FFFD.
 fn mended(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

@@ -1,4 +1,5 @@
-//! Clients that are `rate_limited` and go on all the same: each refusal costs something, too.
+//! Finds clients that are `rate_limited` and go on sending all the same: each refusal costs
+//! something, too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,13 +12,14 @@ pub struct Limited {
 }
 
 impl Limited {
-    /// As many as `max` requests can be under way when a client is told.
+    /// Allows `max` refusals in a row: so many requests can be under way when a client is first
+    /// refused.
     pub fn of(max: usize) -> Limited {
         Limited { refused: AtomicUsize::new(0), max }
     }
 
-    /// Counts a request and what refused it; true for a client that has gone on for so long that it
-    /// is to be disconnected.
+    /// Counts a request, which this error has refused if there is one. Returns true if the client
+    /// has gone on for so long that it must be disconnected.
     pub fn goes_on(&self, error: Option<&Error>) -> bool {
         match error {
             Some(Error::RateLimited { .. }) => {

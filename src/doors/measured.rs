@@ -6,14 +6,14 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// A request that is being carried out. It is measured when this is dropped.
+/// A request that is being carried out. Its time is recorded when this is dropped.
 pub struct Measured {
     door: &'static str,
     begun: Instant,
 }
 
 impl Measured {
-    /// A request comes through this door.
+    /// Counts a request through this door, and begins to measure it.
     pub fn begin(door: &'static str) -> Measured {
         metrics::counter!("chinwag_requests_total").increment(1);
         Measured { door, begun: Instant::now() }

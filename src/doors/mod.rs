@@ -56,8 +56,8 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Opens the doors onto `app`, behind `gates`; the router leads to all of them, and what leads
-    /// to none goes on to `routes`, the host's own, which have the `service`.
+    /// Opens the doors onto `app`, behind `gates`. The router leads to all of them; a request that
+    /// matches none goes to `routes`, the host's own, which use the `service`.
     pub fn open(
         app: &Arc<App>,
         config: &Config,
@@ -87,13 +87,13 @@ impl Doors {
         (Doors { app: app.clone(), socketio, channels, rest, rpc, events, files, service }, router)
     }
 
-    /// Acts for users without a socket.
+    /// Returns the service, which acts for users without a socket.
     pub fn service(&self) -> &embed::Service {
         &self.service
     }
 
-    /// Takes no more requests of sockets, answers those that were taken, and closes the sockets,
-    /// at most for `deadline`.
+    /// Takes no more requests from sockets, answers the requests already taken, and closes the
+    /// sockets; waits at most for `deadline`.
     pub async fn close_sockets(&self, deadline: Duration) {
         self.app.finish_connections();
         tokio::join!(self.socketio.close(deadline), self.channels.close(deadline));

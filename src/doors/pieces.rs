@@ -1,5 +1,6 @@
-//! Reading a connection in pieces. hyper makes the buffer for the next read as large as what came
-//! at once, and holds several of them while a body comes faster than it is taken.
+//! Reads a connection in pieces. hyper makes its next buffer as large as the last read was, and
+//! holds several buffers while a body comes faster than its handler takes it; so each read is kept
+//! small.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Refusals of the doors that answer `{error}`: that of events, and that of files.
+//! Refusals of the two doors that answer `{error}`: events over HTTP, and files.
 
 use axum::body::{self, Body};
 use axum::extract::Request;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{failure, retry};
 use crate::error::{Code, Error};
 
-/// How much is shown of what a gate before the door says.
+/// How many bytes of a gate's refusal are shown.
 const MAX_REASON: usize = 1024;
 
 /// Whether a path leads to one of these doors.
@@ -61,7 +61,7 @@ pub fn json(status: StatusCode, json: String) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// Puts what the gates before these doors refuse into `{error}`.
+/// Puts the refusals of the gates before these doors into the form `{error}`.
 pub async fn explained(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let (own, is_read) = (is_plain(path), path.starts_with("/api/files/"));

@@ -1,4 +1,4 @@
-//! When to try again, as a client that is refused for now is told.
+//! Tells a client that is refused for now when to try again.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Types, as the contract asks for them.
+//! What the doors tell the contract about their types, pushes, frames and methods.
 
 use schemars::transform::Transform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 /// Gives the schema of a type.
 pub type Shape = fn(&mut SchemaGenerator) -> Schema;
 
-/// Says of a shape that a field is always there which other shapes of the same type may lack.
+/// Says in one schema of a type that this field is always there, though other schemas of the type
+/// may lack it.
 pub struct Always(pub &'static str);
 
 impl Transform for Always {

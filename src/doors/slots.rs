@@ -9,15 +9,15 @@ use super::client::Client;
 use crate::config::Limits;
 use crate::domain::Network;
 
-/// The slots for open connections: so many in all, and so many for each address.
+/// The slots for open connections: a fixed number in all, and a fixed number for each address.
 pub struct Slots {
     all: Arc<Semaphore>,
     per_address: usize,
     taken: Mutex<HashMap<Network, usize>>,
 }
 
-/// The slot of an open connection. A request that asks to become a WebSocket
-/// carries it in its extensions, as the WebSocket outlives what has accepted the connection.
+/// The slot of an open connection. A request that asks to become a WebSocket carries it in its
+/// extensions, because the WebSocket outlives the task that serves HTTP on the connection.
 #[derive(Clone)]
 pub struct Permit {
     _slot: Arc<OwnedSemaphorePermit>,
@@ -25,7 +25,7 @@ pub struct Permit {
     of_address: Option<Arc<AddressSlot>>,
 }
 
-/// One of the slots of an address. Dropped, it is free again.
+/// One of the slots of an address. When this is dropped, the slot is free again.
 pub struct AddressSlot {
     network: Network,
     slots: Arc<Slots>,

@@ -6,11 +6,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// The subprotocol after which a token is offered as another one.
+/// After this subprotocol a client offers its token as the next one.
 const BEARER: &str = "bearer";
 
-/// Names to a client that offers subprotocols the first of them, as a browser closes the
-/// connection otherwise; a token among them is not repeated.
+/// Answers a client that offers subprotocols with the first of them, because a browser closes the
+/// connection otherwise. A token among them is not sent back.
 pub async fn agree(request: Request, next: Next) -> Response {
     let agreed = offered(request.headers()).map(|(protocol, _)| protocol).next();
     let agreed = agreed.and_then(|protocol| HeaderValue::from_str(protocol).ok());
@@ -23,13 +23,13 @@ pub async fn agree(request: Request, next: Next) -> Response {
     response
 }
 
-/// The token of a client that offers `bearer` and then its token as subprotocols: a browser can
-/// set no other header.
+/// The token of a client that offers `bearer` and then its token as subprotocols: in a browser, a
+/// page can set no other header of a WebSocket's request.
 pub fn offered_token(headers: &HeaderMap) -> Option<&str> {
     offered(headers).find_map(|(_, token)| token)
 }
 
-/// The subprotocols that are offered; `bearer` with its token.
+/// The subprotocols that a client offers; `bearer` comes with its token.
 fn offered(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<&str>)> {
     let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     let names = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));

@@ -1,7 +1,6 @@
-//! The bytes that sockets have been sent and have not taken yet, and those of messages that they
-//! have begun to send, over all sockets of all doors.
-//! Where there is no room for more, the socket that holds most is cut off, and not the one that
-//! happens to be sent something next.
+//! Counts, over all sockets of all doors, the bytes that clients have not read yet, and the bytes
+//! of messages that clients have sent only in part. If all together are over the limit, the socket
+//! that holds most is cut off, and not the one that happens to be sent something next.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -11,7 +10,7 @@ use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
 
-/// A socket that holds less than this can take more: it is answered its next request.
+/// A socket that holds fewer bytes than this can take more, so its next request is answered.
 pub const FEW: usize = 64 << 10;
 
 /// A socket that can be cut off.
@@ -20,7 +19,7 @@ pub trait Slow: Send + Sync {
     fn cut(&self);
 }
 
-/// What all sockets hold.
+/// The bytes that all sockets hold.
 pub struct Unsent {
     max: usize,
     sockets: Mutex<Sockets>,
@@ -39,13 +38,13 @@ struct SocketBytes {
     slow: Weak<dyn Slow>,
 }
 
-/// What one socket holds.
+/// The bytes that one socket holds.
 pub struct Share {
     all: Arc<Unsent>,
     id: u64,
     bytes: AtomicUsize,
     ended: AtomicBool,
-    /// The task that waits until it holds few.
+    /// The task that waits until the socket holds fewer than [`FEW`] bytes.
     waiting: AtomicWaker,
 }
 
@@ -121,41 +120,42 @@ impl Share {
         self.bytes.load(Ordering::Acquire)
     }
 
-    /// The socket holds so many bytes more. Returns those that have to be [cut](Slow::cut), as
-    /// there is no room for it; this one, which is `slow`, may be among them.
+    /// Counts so many bytes more for the socket. If all sockets are then over the limit, returns
+    /// those that must be [cut](Slow::cut); this one, which is `slow`, may be among them.
     #[must_use]
     pub fn add(&self, bytes: usize, slow: &Weak<dyn Slow>) -> Vec<Weak<dyn Slow>> {
         self.bytes.fetch_add(bytes, Ordering::AcqRel);
         self.all.add(self.id, bytes, slow)
     }
 
-    /// The socket has taken so many bytes of those that were [added](Share::add).
+    /// Counts so many bytes less: the client has read them of those that were [added](Share::add).
     pub fn remove(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.all.remove(self.id, bytes);
         self.waiting.wake();
     }
 
-    /// Counts bytes of a message that is not whole yet. They count for all sockets together, and do
-    /// not keep this one from being answered. Returns what [`add`](Share::add) does.
+    /// Counts bytes of a message that has not come completely. They count for the limit of all
+    /// sockets together, but do not keep this socket's requests from being answered. Returns the
+    /// same as [`add`](Share::add).
     #[must_use]
     pub fn hold(&self, bytes: usize, slow: &Weak<dyn Slow>) -> Vec<Weak<dyn Slow>> {
         self.all.add(self.id, bytes, slow)
     }
 
-    /// Ends the counting of bytes that were [held](Share::hold).
+    /// Counts bytes no longer that were [held](Share::hold).
     pub fn release(&self, bytes: usize) {
         self.all.remove(self.id, bytes);
     }
 
-    /// The socket takes nothing more, and nobody is to wait for it.
+    /// Says that the socket takes nothing more, and wakes the task that waits for it.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.waiting.wake();
     }
 
-    /// Waits until the socket has taken most of what it was sent; false if it has ended before.
-    /// One task may wait.
+    /// Waits until the socket holds fewer than [`FEW`] bytes; false if it has ended before. Only
+    /// one task may wait.
     pub async fn taken(&self) -> bool {
         let state = || (self.bytes() < FEW, self.ended.load(Ordering::Acquire));
         poll_fn(|cx| {
@@ -167,7 +167,8 @@ impl Share {
             if !taken && !ended {
                 return Poll::Pending;
             }
-            // A waker keeps the memory of its task, which may end long before the connection.
+            // A waker keeps its task's memory allocated, and the task may end long before the
+            // connection.
             self.waiting.take();
             Poll::Ready(taken)
         })

@@ -24,12 +24,12 @@ use super::websocket::{self, Socket};
 use super::wire::{self, Io, Wire};
 use crate::config::Limits;
 
-/// What a request is told that asks for no WebSocket where there is nothing else.
+/// The answer to a request that asks for no WebSocket at an address that serves nothing else.
 const NO_UPGRADE: &str = "this is the address of a WebSocket: open it with a WebSocket client of \
                           version 13; a proxy on the way must pass on the headers Connection and \
                           Upgrade\n";
 
-/// A request that asks to become a WebSocket, with its share of the connections.
+/// A request that asks to become a WebSocket, with its slot among the connections.
 pub struct Upgrade {
     key: HeaderValue,
     upgraded: OnUpgrade,
@@ -73,7 +73,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
         let key = headers.get(SEC_WEBSOCKET_KEY).filter(|_| asked).cloned();
         let extensions = &mut parts.extensions;
         let unsent = extensions.get::<Arc<Unsent>>().cloned();
-        // What asks for no upgrade has neither.
+        // A request that asks for no upgrade has neither of these two.
         let permit = extensions.get::<Permit>().cloned();
         let upgraded = extensions.remove::<OnUpgrade>();
         let (Some(key), Some(unsent), Some(permit), Some(upgraded)) =
@@ -95,8 +95,8 @@ pub fn switching(key: &HeaderValue) -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-/// The wire of a connection once its request is answered; `None` if it breaks before. It is held if
-/// something is to come before what is pushed to it.
+/// Waits until the request is answered, and makes the connection's wire; `None` if the connection
+/// breaks before. If it is `held`, what is pushed to it waits for the [marker](Wire::marker).
 pub async fn wired(
     upgraded: OnUpgrade,
     share: Arc<Share>,
@@ -110,8 +110,8 @@ pub async fn wired(
     Some(wire::wire(stream, parts.read_buf, share, max_frames, max_bytes, held))
 }
 
-/// Refuses a request for Socket.IO over WebSocket that asks for no upgrade: the engine answers it
-/// without a word.
+/// Refuses a request for Socket.IO over WebSocket that asks for no upgrade: the engine's own answer
+/// would not say why.
 pub async fn required(request: Request, next: Next) -> Response {
     let transport = parameter(request.uri(), "transport");
     if transport.as_deref() == Some("websocket") && !request.headers().contains_key(UPGRADE_TO) {

@@ -1,8 +1,9 @@
 //! One client on a plain WebSocket.
 //!
-//! What it promises: frames are read one at a time and in order, and what one of them began is
-//! finished even if the client goes away. What is sent comes in order and without a gap: a client
-//! that leaves too much unread is closed. A client that answers no ping is closed.
+//! It promises: frames are read one at a time and in order, and a request that has begun is
+//! finished even if the client goes away. Frames reach the client in order and without a gap: a
+//! client that leaves too much unread is disconnected. A client that does not answer pings is
+//! disconnected, too.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -22,11 +23,11 @@ use crate::config::Limits;
 use crate::logs;
 use crate::model::ConnectionId;
 
-/// Small, as every connection has one; larger frames are read in several goes.
+/// Small, because every connection has one; a larger frame takes several reads.
 const READ_BUFFER: usize = 512;
 
-/// How long a client may take for what is left and for the last frame, which says why it is
-/// closed.
+/// How long a client that is being closed may take for what it has not read yet and for the close
+/// frame.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a connection is closed.
@@ -39,7 +40,7 @@ pub struct Closing {
 impl Closing {
     pub const SHUTDOWN: Closing = Closing { code: 1001, reason: "the server shuts down" };
     pub const UNAUTHENTICATED: Closing = Closing { code: 4401, reason: "unauthenticated" };
-    /// Of a client that goes on though it is [limited](super::limited::Limited).
+    /// For a client that goes on though it is [limited](super::limited::Limited).
     pub const LIMITED: Closing = Closing { code: 1008, reason: "too many requests" };
     const BAD_FRAME: Closing = Closing { code: 1009, reason: "a frame is malformed or too large" };
     const SILENT: Closing = Closing { code: 1001, reason: "no answer to a ping" };
@@ -60,12 +61,12 @@ pub struct Socket {
     wire: Arc<Wire>,
 }
 
-/// The way to a client.
+/// The sending side of a connection.
 pub struct Outlet {
     pub id: ConnectionId,
     wire: Arc<Wire>,
     closing: OnceLock<Closing>,
-    /// Nothing more is read.
+    /// Once it is cancelled, nothing more is read.
     finishing: CancellationToken,
     closed: CancellationToken,
 }
@@ -88,10 +89,10 @@ impl Outlet {
     }
 
     /// Queues a frame, which goes out with the next [`flush`](Outlet::flush) at the latest. Returns
-    /// whether it is the first that waits for that.
+    /// whether it is the first since the last flush.
     pub fn push(&self, frame: Utf8Bytes) -> bool {
-        // What comes at the same moment as the reason may still be sent: the wire takes nothing
-        // after the last frame.
+        // A frame that is pushed while another task sets the reason may still be sent: the wire
+        // takes nothing after the close frame.
         if self.closing.get().is_some() {
             return false;
         }
@@ -104,26 +105,27 @@ impl Outlet {
         self.wire.flush();
     }
 
-    /// Closes the connection after what has been sent; nothing is sent or read any more. The first
-    /// reason counts.
+    /// Closes the connection after the frames sent before; nothing is sent or read any more. Of
+    /// several reasons, the client is told the first.
     pub fn close(&self, why: Closing) {
         self.closing.get_or_init(|| why);
         self.closed.cancel();
     }
 
-    /// Closes the connection as the server shuts down, once what was read last is answered.
+    /// Closes the connection because the server shuts down, once the frame that was read last is
+    /// answered.
     pub fn finish(&self) {
         self.finishing.cancel();
     }
 
-    /// Why the connection is closed, as soon as it is.
+    /// Waits until the connection is closed, and returns why.
     async fn closed(&self) -> Closing {
         self.closed.cancelled().await;
         self.closing.get().copied().unwrap_or(Closing::NORMAL)
     }
 }
 
-/// The connection on a wire, with the door's bounds.
+/// Opens the WebSocket on a wire, with the limits for frames.
 pub async fn open(wire: Arc<Wire>, io: Io, limits: &Limits) -> Socket {
     let config = WebSocketConfig::default()
         .max_message_size(Some(limits.max_frame))
@@ -156,7 +158,8 @@ pub async fn serve<F: Future<Output = ()>>(
     let reading = read(&mut stream, outlet, limits, handle);
     let (in_time, ()) = tokio::join!(writing, reading);
     if in_time {
-        // A connection that ends with something unread takes the last frame with it.
+        // If a connection ends while the server has not read all, the client may lose the close
+        // frame: so read the rest.
         let rest = async { while let Some(Ok(_)) = stream.next().await {} };
         tokio::select! {
             () = rest => {}
@@ -166,7 +169,8 @@ pub async fn serve<F: Future<Output = ()>>(
     metrics::gauge!("chinwag_sockets").decrement(1);
 }
 
-/// Reads until the connection is closed, and closes it if it must be.
+/// Reads and handles frames until the connection is closed. If the client leaves, goes silent or
+/// sends a bad frame, or the server shuts down, it closes the connection.
 async fn read<F: Future<Output = ()>>(
     stream: &mut SplitStream<WebSocketStream<Io>>,
     outlet: &Outlet,
@@ -175,8 +179,8 @@ async fn read<F: Future<Output = ()>>(
 ) {
     let patience = limits.ping_interval + limits.ping_timeout;
     let why = loop {
-        // A client that does not take its answers gets no more of them, and counts as gone after a
-        // while.
+        // The next request of a client that does not read its answers is not read either. After a
+        // while such a client counts as gone.
         tokio::select! {
             taken = tokio::time::timeout(patience, outlet.wire.share().taken()) => {
                 if taken.is_err() {
@@ -195,13 +199,13 @@ async fn read<F: Future<Output = ()>>(
         let frame = match message {
             Ok(Some(Ok(Message::Text(text)))) => Received::Text(text),
             Ok(Some(Ok(Message::Binary(_)))) => Received::Binary,
-            // Single frames come only where they are asked for.
+            // The library never returns a `Frame` to a reader.
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => continue,
             Ok(Some(Ok(Message::Close(_))) | None) => break Closing::NORMAL,
             Ok(Some(Err(_))) => break Closing::BAD_FRAME,
             Err(_) => break Closing::SILENT,
         };
-        // On the heap, so that a connection that is idle has no room for it.
+        // On the heap, so that an idle connection needs no memory for it.
         let handled = Box::pin(AssertUnwindSafe(handle(frame)).catch_unwind());
         if handled.await.is_err() {
             let line = |times| tracing::error!(times, "a frame could not be handled");
@@ -212,7 +216,8 @@ async fn read<F: Future<Output = ()>>(
     outlet.close(why);
 }
 
-/// Writes pings, and at last why the connection is closed. An error means that the client is gone.
+/// Writes pings, and at the end the close frame with the reason. An error means that the client is
+/// gone.
 async fn write(
     sink: &mut SplitSink<WebSocketStream<Io>, Message>,
     outlet: &Outlet,

@@ -1,18 +1,19 @@
-//! What goes out on one WebSocket, beneath the library that speaks the protocol.
+//! Writes the frames of one WebSocket, below the library that speaks the protocol.
 //!
-//! The task that sends a frame also writes it, together with what else waits, in one system call;
-//! no other task is woken for that. Its body is shared with the other sockets that get it. What the
-//! kernel does not take waits here; the wire itself is woken when there is room again. What it
+//! The task that sends a frame also writes it, with one system call for all queued frames; no other
+//! task is woken for that. A frame's body is shared with the other sockets that get it. Bytes that
+//! the kernel does not take stay queued, and the wire is woken when the kernel has room again. It
 //! promises:
 //!
-//! - No frame is torn. What the library writes is queued as well, once a frame of it is whole; its
-//!   frames keep their order, and none overtakes what was pushed before.
-//! - Whatever waits has a waker: that of the wire for the kernel, and the library's for what it has
-//!   written. A push that is [left unflushed](Wire::leave_unflushed) waits for the next.
+//! - No frame is torn. The library's output is queued as well, each frame once it is complete; its
+//!   frames keep their order, and none overtakes a frame that was pushed before.
+//! - No queued frame is forgotten: when the kernel has room again it wakes the wire, and the wire
+//!   wakes the library when the library's frames are written. A push that is [left
+//!   unflushed](Wire::leave_unflushed) waits for the next push.
 //! - Nothing follows a close frame.
-//! - What was pushed before the library has written the [marker](Wire::marker) waits for it, and
-//!   comes after all that the library wrote before. The marker itself does not go out.
-//! - A socket that leaves too much unread is refused more.
+//! - On a wire that is held, frames wait until the library has written the [marker](Wire::marker),
+//!   and go out after all that the library wrote before it. The marker itself does not go out.
+//! - If a client leaves too much unread, further pushes to it fail.
 //!
 //! The library must not compress, and must not break messages into several frames.
 
@@ -34,25 +35,26 @@ use tokio::runtime::Handle;
 use super::arriving::Arriving;
 use super::unsent::{FEW, Share, Slow};
 
-/// A text is one frame.
+/// The first byte of a text, which is always one frame.
 const TEXT: u8 = 0x81;
 const OPCODE: u8 = 0x0f;
 const CLOSE: u8 = 8;
 
-/// What the library may have waiting; then it waits, too.
+/// How many bytes of the library may be queued. If more are, the library waits before it writes on.
 const MAX_OF_LIBRARY: usize = 64 << 10;
 
-/// How many pieces of frames go out at once.
+/// How many pieces of frames one system call writes.
 const PIECES: usize = 64;
 
-/// The longest head of a frame that goes out, and one byte of what the library would have written
-/// before a text.
+/// The longest head of a frame that goes out, and one byte for the mark that Engine.IO puts before
+/// a text.
 const MAX_HEAD: usize = 11;
 
-/// The message that the library is given for a marker: no text of a client or a server begins so.
+/// The text that is sent through the library as the marker: no other text of a client or a server
+/// begins with NUL.
 const MARKER: &str = "\0marker";
 
-/// One WebSocket's way out.
+/// The sending side of one WebSocket.
 pub struct Wire {
     state: Mutex<State>,
     share: Arc<Share>,
@@ -66,31 +68,31 @@ struct State {
     /// None once the connection has ended.
     out: Option<OwnedWriteHalf>,
     queue: VecDeque<Frame>,
-    /// Bytes of the first frame that are out.
+    /// Bytes of the first frame that are written.
     begun: usize,
-    /// What waits for the marker, if that has not come.
+    /// The frames that wait for the marker; `None` if the wire is not held, or no longer.
     held: Option<VecDeque<Frame>>,
-    /// Of all frames here, what is not out.
+    /// Bytes of all frames here that are not written.
     bytes: usize,
-    /// Of them, what the share knows.
+    /// How many bytes the share counts for these frames.
     counted: usize,
-    /// Of them, what the library has written.
+    /// Bytes of the queued frames that come from the library.
     of_library: usize,
-    /// The answers among the frames.
+    /// How many of the frames are answers.
     answers: usize,
-    /// The beginning of what will be the library's next frame.
+    /// What the library has written of its next frame, which is not complete yet.
     partial: Vec<u8>,
-    /// The library waits for what it has written.
+    /// Wakes the library, if it waits for its frames to be written.
     library: Option<Waker>,
-    /// The kernel takes no more; it wakes the wire.
+    /// The kernel takes no more for now; it will wake the wire.
     blocked: bool,
     /// Something was pushed since the last flush.
     unflushed: bool,
-    /// The session goes on without it.
+    /// The session goes on without this wire.
     disowned: bool,
     /// A close frame is queued or out.
     closing: bool,
-    /// It has ended, and much was dropped then.
+    /// It has ended, and much that was queued was dropped then.
     lost: bool,
 }
 
@@ -118,15 +120,16 @@ pub struct Behind;
 pub struct Io {
     wire: Arc<Wire>,
     stream: OwnedReadHalf,
-    /// What was read before.
+    /// Bytes that were read before the request became a WebSocket, and that the library reads
+    /// first.
     read: Bytes,
     arriving: Arriving,
-    /// Bytes of a message that is not whole yet, as far as the share knows of them.
+    /// Bytes that the share counts for a message that has not come completely.
     held: usize,
 }
 
-/// The wire of a connection that has just become a WebSocket; `read` are the bytes that have been
-/// read from it already. What is pushed to it waits for the marker if it is to be `held`.
+/// Makes the wire of a connection that has just become a WebSocket; `read` are the bytes that have
+/// been read from it already. If it is `held`, what is pushed to it waits for the marker.
 pub fn wire(
     stream: TcpStream,
     read: Bytes,
@@ -135,7 +138,7 @@ pub fn wire(
     max_bytes: usize,
     held: bool,
 ) -> (Arc<Wire>, Io) {
-    // A copy, as what was read would keep the whole buffer that it was read into.
+    // A copy, because these bytes would keep the whole buffer that they were read into.
     let read = Bytes::copy_from_slice(&read);
     let (stream, out) = stream.into_split();
     let held = held.then(VecDeque::new);
@@ -146,16 +149,16 @@ pub fn wire(
 }
 
 impl Wire {
-    /// The text that the library is to write where what was pushed may follow, after what the
-    /// library puts before each text.
+    /// The text to send through the library at the point from which on pushed frames may go out.
+    /// The library may put a mark before it, as before each text.
     pub fn marker() -> &'static str {
         MARKER
     }
 
-    /// Queues a text, which begins with `first` where a library would write that before each. It
-    /// never waits. It goes out with the next [`flush`](Wire::flush), or earlier. What is pushed to
-    /// a connection that has ended is dropped. Returns whether it is the first that waits for a
-    /// flush. Errors: too much waits already.
+    /// Queues a text, and never waits. `first` is the mark that the library would put before each
+    /// text, if it does. The text goes out with the next [`flush`](Wire::flush), or earlier; if the
+    /// connection has ended, it is dropped. Returns whether it is the first since the last flush.
+    /// Errors: too much is queued already.
     pub fn push(&self, first: Option<u8>, body: Bytes, kind: Kind) -> Result<bool, Behind> {
         let frame = Frame::text(first, body, kind);
         let mut state = self.lock();
@@ -177,13 +180,13 @@ impl Wire {
         Ok(!mem::replace(&mut state.unflushed, true))
     }
 
-    /// The caller of the latest push will not flush it. The next push counts as the first again,
-    /// and its caller flushes both; there must be one.
+    /// Says that the caller of the latest push will not flush it. The next push counts as the first
+    /// again, and its caller flushes both; whoever calls this must make sure that it comes.
     pub fn leave_unflushed(&self) {
         self.lock().unflushed = false;
     }
 
-    /// Writes what waits, as far as the kernel takes it; the rest follows by itself.
+    /// Writes the queued frames as far as the kernel takes them; the rest follows by itself.
     pub fn flush(&self) {
         let mut state = self.lock();
         state.unflushed = false;
@@ -191,32 +194,33 @@ impl Wire {
         self.unlock(state);
     }
 
-    /// What this socket holds.
+    /// The count of the bytes that this socket holds.
     pub fn share(&self) -> &Arc<Share> {
         &self.share
     }
 
-    /// The session goes on without this wire, and its share with it.
+    /// Says that the session goes on without this wire and keeps the share, which then does not end
+    /// with the wire.
     pub fn disown(&self) {
         self.lock().disowned = true;
     }
 
-    /// Whether an answer has yet to be taken.
+    /// Whether an answer is not completely written yet.
     pub fn has_answers(&self) -> bool {
         self.lock().answers > 0
     }
 
-    /// Whether anything has yet to be taken.
+    /// Whether anything is not written yet.
     pub fn has_unsent(&self) -> bool {
         self.lock().bytes > 0
     }
 
-    /// Whether nothing goes out any more.
+    /// Whether the connection has ended, so that nothing goes out any more.
     pub fn has_ended(&self) -> bool {
         self.lock().out.is_none()
     }
 
-    /// Whether it has ended while the client had much to take.
+    /// Whether it has ended while much was still queued.
     pub fn has_lost(&self) -> bool {
         self.lock().lost
     }
@@ -233,13 +237,13 @@ impl Wire {
             match state.write() {
                 Ok(true) => return,
                 Ok(false) => {}
-                // The library finds out by reading.
+                // The library learns of the error when it reads.
                 Err(_) => return state.end(),
             }
             let (Some(out), Some(this)) = (&state.out, self.this.upgrade()) else {
                 return;
             };
-            // `wake` takes no lock, so that it may be called from within.
+            // `wake` takes no lock, so that it may be called while this one is held.
             match out.as_ref().poll_write_ready(&mut Context::from_waker(&Waker::from(this))) {
                 Poll::Pending => state.blocked = true,
                 Poll::Ready(Ok(())) => {}
@@ -248,7 +252,8 @@ impl Wire {
         }
     }
 
-    /// Unlocks the state: counts what is left, and tells the library if its own is out.
+    /// Unlocks the state: counts what is left in the share, and wakes the library if its frames are
+    /// written.
     fn unlock(&self, mut state: MutexGuard<'_, State>) {
         let (before, after) = (state.counted, state.bytes);
         state.counted = after;
@@ -273,7 +278,7 @@ impl Wire {
         }
     }
 
-    /// The kernel has room again.
+    /// Writes on, because the kernel has room again.
     fn resume(&self) {
         let mut state = self.lock();
         state.blocked = false;
@@ -295,8 +300,8 @@ impl Wire {
 
 impl Wake for Wire {
     fn wake(self: Arc<Self>) {
-        // In a task, as the thread that tells of all sockets is not to write to this one. Where no
-        // task can be begun, the server has ended.
+        // In a task, because the thread that learns which sockets have room must not do the writing
+        // itself. If no task can be spawned, the server has ended.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { self.resume() });
         }
@@ -316,7 +321,7 @@ impl Slow for Wire {
 }
 
 impl State {
-    /// Writes what the kernel takes; true if that is all.
+    /// Writes what the kernel takes; true if nothing is left.
     fn write(&mut self) -> io::Result<bool> {
         while let Some(out) = &self.out
             && !self.queue.is_empty()
@@ -345,7 +350,7 @@ impl State {
         Ok(true)
     }
 
-    /// So many bytes are out.
+    /// Takes from the queue what is written: so many bytes.
     fn advance(&mut self, written: usize) {
         self.bytes -= written;
         self.begun += written;
@@ -360,13 +365,13 @@ impl State {
             }
             self.queue.pop_front();
         }
-        // An idle connection keeps no room for what it once had waiting.
+        // An idle connection does not keep the memory of a queue that was once long.
         if self.queue.is_empty() && self.queue.capacity() > PIECES {
             self.queue = VecDeque::new();
         }
     }
 
-    /// Queues what the library has written, as far as its frames are whole.
+    /// Queues what the library has written, as far as its frames are complete.
     fn take(&mut self, bytes: &[u8]) {
         self.partial.extend_from_slice(bytes);
         while let Some(length) = frame_length(&self.partial)
@@ -385,7 +390,7 @@ impl State {
         }
     }
 
-    /// Drops what waits, for good.
+    /// Ends the connection, and drops what is queued.
     fn end(&mut self) {
         *self = State {
             library: self.library.take(),
@@ -437,8 +442,8 @@ impl Frame {
     }
 }
 
-/// The length of the frame that begins here, which is not masked; none if not enough of it has
-/// come.
+/// The length of the frame that begins here, which is not masked; `None` if too little of it is
+/// there to tell.
 fn frame_length(bytes: &[u8]) -> Option<usize> {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
     match bytes.get(1)? & 0x7f {
@@ -448,14 +453,14 @@ fn frame_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether a frame is the marker, with or without what the library writes before each text.
+/// Whether a frame is the marker, with or without the mark that the library puts before each text.
 fn is_marker(frame: &[u8]) -> bool {
     frame.len() <= 3 + MARKER.len() && frame[0] == TEXT && frame.ends_with(MARKER.as_bytes())
 }
 
 impl Io {
-    /// Counts what the library has to keep of a message that is not whole yet. What is small does
-    /// not count.
+    /// Counts the bytes that the library keeps of a message that has not come completely, if they
+    /// are at least [`FEW`].
     fn count(&mut self, read: &[u8]) {
         let message = self.arriving.take(read);
         let held = if message < FEW { 0 } else { message };
@@ -510,7 +515,7 @@ impl AsyncWrite for Io {
         Poll::Ready(Ok(bytes.len()))
     }
 
-    /// Waits until what the library has written is out.
+    /// Waits until all frames of the library are written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.wire.lock();
         if state.out.is_none() {
