@@ -1,6 +1,6 @@
-//! Valid frames and bodies of each door; `$` begins what is called otherwise in each world.
+//! Valid frames and bodies of each door; a word after `$` stands for a name that each world has.
 
-/// Packets of Socket.IO. What stands behind a line break is a binary frame, and the next one.
+/// Packets of Socket.IO. Each line after the first is a binary frame.
 pub const PACKETS: [&str; 70] = [
     r#"40"#,
     r#"40{"token":"$TOKEN"}"#,
@@ -115,7 +115,7 @@ pub const RPC: [&str; 14] = [
     r#"[{"jsonrpc":"2.0","id":18446744073709551616,"method":"Nothing","params":null}]"#,
 ];
 
-/// An HTTP request; the body is what is changed most.
+/// An HTTP request; mutations mostly change its body.
 pub struct Request {
     pub method: &'static str,
     pub path: &'static str,
@@ -134,7 +134,7 @@ const fn get(path: &'static str, body: &'static str) -> Request {
     Request { method: "GET", path, headers: "Authorization: Bearer $TOKEN\r\n", body }
 }
 
-/// Of the REST door. What takes a password comes seldom: it is slow by design.
+/// Requests of the REST door. Those with a password are few, since they are slow by design.
 pub const REST: [Request; 21] = [
     post(
         "/api/register",
@@ -182,7 +182,7 @@ pub const REST: [Request; 21] = [
     get("/socket.io/?EIO=4&transport=polling&sid=", "x"),
 ];
 
-/// Whole requests, as they stand on the wire: what is changed here is the head.
+/// Whole requests as they are sent on the wire; mutations mostly change their heads.
 pub const HEADS: [&str; 10] = [
     "GET /api/inbox?page=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $TOKEN\r\n\
      X-Forwarded-For: 203.0.113.7, [2001:db8::1]:443\r\nConnection: close\r\n\r\n",

@@ -1,5 +1,5 @@
-//! A worker: it sends what was mutated through one door after another, and sees that everything
-//! is answered, or its connection closed.
+//! A worker: it sends mutated cases through one door after another, and checks that the server
+//! answers each or closes its connection.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -20,10 +20,10 @@ use crate::socketio::{Session, Socket};
 use crate::websocket::{BINARY, PING, PONG, TEXT, WebSocket, frame};
 use crate::world::World;
 
-/// Cases that follow each other through one door.
+/// How many cases follow each other through one door.
 pub const ROUND: u64 = 8;
 
-/// After so many rounds a worker makes a new world, as the mutated requests take the old one apart.
+/// After so many rounds a worker makes a new world, since the mutated requests damage the old one.
 const WORLD: u64 = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,14 +55,14 @@ pub const DOORS: [Door; 11] = [
     Door::Tokens,
 ];
 
-/// How often each door's cases came to each end.
+/// How often the cases of each door ended in each way.
 pub type Tally = BTreeMap<(Door, String), u64>;
 
 pub struct Worker {
     address: SocketAddr,
     pub meter: Meter,
     world: World,
-    /// What each door's cases are made from, in this world.
+    /// The cases of each door before they are mutated, filled in for this world.
     corpora: HashMap<Door, Arc<[Vec<u8>]>>,
     http: Http,
     sockets: HashMap<Door, Socket>,
@@ -70,13 +70,13 @@ pub struct Worker {
     sessions: HashMap<Door, Session>,
     opened: u64,
     pub tally: Tally,
-    /// The time of a processor that the server has used for each case that was done alone.
+    /// The processor time that the server has used for each case that was played alone.
     pub used: Vec<(Duration, Door, Vec<u8>)>,
     /// What was sent in this round, to be printed if it fails.
     pub sent: Vec<Vec<u8>>,
 }
 
-/// Errors: the server says that it has a defect.
+/// Errors: the server answers `internal`, so that it has a defect.
 pub fn check(answer: &str) -> Result<(), String> {
     match answer.contains(r#""code":"internal""#) {
         true => Err(format!("answered {answer}")),
@@ -107,7 +107,7 @@ impl Worker {
         DOORS[(round % DOORS.len() as u64) as usize]
     }
 
-    /// A new world, if it is time for one. Errors: it could not be made.
+    /// Makes a new world, if it is time for one. Errors: it could not be made.
     pub async fn turn(&mut self, round: u64) -> Result<(), String> {
         if round.is_multiple_of(WORLD) {
             self.world = World::make(self.address, 1_000 + round).await?;
@@ -116,8 +116,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Does the cases of a round. If they are `alone`, all others rest, each is waited for, and
-    /// what the server uses for it is noted. Errors: what went wrong.
+    /// Plays the cases of a round. With `alone`, all other workers rest, each case is answered
+    /// before the next, and its processor time is recorded. Errors: what went wrong.
     pub async fn round(&mut self, seed: u64, round: u64, alone: bool) -> Result<(), String> {
         self.sent.clear();
         let (mut random, door) = (Random::new(seed, round), Worker::door(round));
@@ -169,7 +169,7 @@ impl Worker {
         self.corpora.entry(door).or_insert_with(of_door).clone()
     }
 
-    /// Closes what is open.
+    /// Closes the open connections.
     pub async fn end(self) -> Tally {
         for session in self.sessions.into_values() {
             session.end().await;
@@ -210,7 +210,7 @@ impl Worker {
         Ok("answered".to_owned())
     }
 
-    /// Sends a frame whose bytes are mutated, or not all of it.
+    /// Sends the mutated bytes of a frame, or only the beginning of it.
     async fn raw(
         &mut self,
         mut socket: WebSocket,
@@ -296,7 +296,7 @@ impl Worker {
             self.plain.insert(door, socket);
             return Ok("sent".to_owned());
         }
-        // Frames are taken in order.
+        // The server handles frames in order: the pong comes after all that was sent before.
         let sent = sent && socket.send(PING, b"here?").await;
         while sent && let Some(frame) = socket.receive().await {
             check(&String::from_utf8_lossy(&frame.payload))?;
@@ -329,7 +329,7 @@ impl Worker {
         let (mut path, headers) = (self.world.fill(request.path), self.world.fill(request.headers));
         let mut body = case;
         if request.method == "GET" {
-            // A head that no server takes is not what is tried here.
+            // The head must stay short enough to be read: these cases are not about long heads.
             path.extend(body.iter().take(4096).map(|byte| format!("%{byte:02X}")));
             body.clear();
         }
@@ -341,7 +341,7 @@ impl Worker {
         self.exchange(random, "POST", "/rpc", headers, &case).await
     }
 
-    /// A packet's event and body over HTTP; what has none goes to an event that there is not.
+    /// Sends a packet's event and body over HTTP; a packet without them names an unknown event.
     async fn event(&mut self, random: &mut Random, case: &[u8]) -> Result<String, String> {
         let begin = case.iter().position(|byte| *byte == b'"').map_or(0, |quote| quote + 1);
         let end = case[begin..].iter().position(|byte| *byte == b'"').unwrap_or(0);
@@ -357,7 +357,7 @@ impl Worker {
         self.exchange(random, "POST", &path, headers, body).await
     }
 
-    /// A whole request on a connection of its own, which says nothing more.
+    /// Sends a whole request on a connection of its own, and nothing after it.
     async fn head(&mut self, case: &[u8]) -> Result<String, String> {
         let answer = http::say(self.address, case).await?;
         let answer = String::from_utf8_lossy(&answer);
@@ -369,7 +369,7 @@ impl Worker {
         }
     }
 
-    /// A token, mostly with a right signature, as one of those who bring one.
+    /// Sends a token, mostly with a right signature, through one of the doors that take tokens.
     async fn token(&mut self, random: &mut Random, case: &[u8]) -> Result<String, String> {
         let dot = case.windows(2).position(|pair| pair == b"}.").map_or(case.len(), |at| at + 1);
         let (head, claims) = (&case[..dot], case.get(dot + 1..).unwrap_or_default());

@@ -39,7 +39,7 @@ impl Http {
         body: &[u8],
     ) -> Result<Answer, String> {
         let request = self.request(method, path, headers, body);
-        // The server may have ended the connection after the last answer.
+        // The server may have closed the connection after the last answer.
         if let Some(stream) = self.stream.take()
             && let Ok(answer) = self.exchange(stream, &request).await
         {
@@ -49,7 +49,7 @@ impl Http {
         self.exchange(BufReader::new(stream), &request).await
     }
 
-    /// Sends the first half of a request and goes away.
+    /// Sends a request up to the middle of its body, and closes the connection.
     pub async fn cut(
         &mut self,
         method: &str,
@@ -76,7 +76,7 @@ impl Http {
         mut stream: BufReader<TcpStream>,
         request: &[u8],
     ) -> Result<Answer, String> {
-        // A refused body need not be read to its end.
+        // A server that refuses a body need not read it to its end, so that sending may fail.
         let sent = stream.get_mut().write_all(request).await;
         let answer = read(&mut stream).await.map_err(|error| format!("no answer: {error}"))?;
         if sent.is_ok() {
@@ -86,10 +86,10 @@ impl Http {
     }
 }
 
-/// All that is answered to these bytes, after which nothing more is said.
+/// Sends these bytes and ends the sending side; returns all that the server answers.
 pub async fn say(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>, String> {
     let (mut stream, mut answer) = (connect(address).await?, Vec::new());
-    // A server that refuses does not read to the end, and closes at once.
+    // A server that refuses the request closes without reading it all, so that these may fail.
     let _ = stream.write_all(bytes).await;
     let _ = stream.shutdown().await;
     let _ = stream.read_to_end(&mut answer).await;

@@ -1,5 +1,5 @@
-//! Mutated frames and bodies through all doors of a real server: nothing that a stranger sends may
-//! make it panic, hang or grow. README.md says how to run it.
+//! Sends mutated frames and bodies through all doors of a real server: nothing that a client sends
+//! may make it panic, hang or grow. README.md says how to run it.
 
 mod corpus;
 mod exchange;
@@ -26,19 +26,19 @@ use server::Server;
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
-/// Nothing takes this long unless it never ends.
+/// What takes longer than this counts as never ending.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many send at the same time.
+/// How many workers send at the same time.
 const WORKERS: u64 = 8;
 
-/// The time of a processor that the server may use for a case.
+/// The processor time that the server may use for a case.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// How much more memory the server may hold at the end than after the first fifth of the cases.
 const GROWTH: u64 = 64 << 20;
 
-/// A number that the environment says, or another.
+/// The number in an environment variable, or `otherwise` if it is not set.
 fn number(variable: &str, otherwise: u64) -> u64 {
     env::var(variable).map_or(otherwise, |text| text.parse().expect(variable))
 }
@@ -74,8 +74,8 @@ async fn mutated_frames_and_bodies_stop_nothing() {
     assert!(watching.await.unwrap_err().is_cancelled(), "the server did not answer meanwhile");
     let after = server.memory();
     println!("memory: {} KiB, at the end {} KiB", before >> 10, after >> 10);
-    assert!(after < before + GROWTH, "it has grown");
-    // Unoptimized, everything takes many times as long.
+    assert!(after < before + GROWTH, "the server holds too much memory");
+    // An unoptimized server takes many times as long for everything.
     assert!(slow == 0 || cfg!(debug_assertions), "{slow} cases were slow");
     assert_eq!(server.defects(), Vec::<String>::new());
     server.end();
@@ -95,7 +95,7 @@ fn each_request_is_sent() {
     assert_eq!(Vec::from_iter(events.into_iter().filter(missing)), Vec::<&str>::new());
 }
 
-/// Does the rounds up to one of them.
+/// Plays all rounds up to, and not including, `until`.
 async fn run(workers: Vec<Worker>, seed: u64, begun: &Arc<AtomicU64>, until: u64) -> Vec<Worker> {
     let (mut tasks, working) = (JoinSet::new(), Arc::<RwLock<()>>::default());
     for mut worker in workers {
@@ -114,16 +114,16 @@ async fn run(workers: Vec<Worker>, seed: u64, begun: &Arc<AtomicU64>, until: u64
     }
     let mut workers = Vec::new();
     while let Some(worker) = tasks.join_next().await {
-        // A panic in a worker ends the others.
+        // A panic in one worker ends the whole test.
         workers.push(worker.unwrap());
     }
     begun.store(until, Ordering::Relaxed);
     workers
 }
 
-/// Does a round beside those of others. If the server used so much of the processors meanwhile,
-/// which is known to a hundredth of a second, that one of its cases may be slow, it is done once
-/// more alone, case by case.
+/// Plays a round at the same time as other workers. The server's processor time is known to a
+/// hundredth of a second: if it used so much meanwhile that one of the cases may be slow, the round
+/// is played again alone, case by case.
 async fn round_of(
     worker: &mut Worker,
     seed: u64,
@@ -144,19 +144,19 @@ async fn round_of(
 }
 
 async fn in_time(done: impl Future<Output = Result<(), String>>) -> Result<(), String> {
-    within(PATIENCE, done).await.unwrap_or_else(|| Err("it hangs".to_owned()))
+    within(PATIENCE, done).await.unwrap_or_else(|| Err("the server hangs".to_owned()))
 }
 
-/// A case, for people to read.
+/// Formats a case for the failure report.
 fn shown(case: &[u8]) -> String {
     format!("{} bytes: {}", case.len(), case[..case.len().min(2000)].escape_ascii())
 }
 
-/// Fails, and says by what.
+/// Panics with the cases of the round that failed.
 fn report(worker: &Worker, seed: u64, round: u64, why: &str) -> ! {
     let door = Worker::door(round);
     worker.sent.iter().for_each(|case| println!("{}", shown(case)));
-    panic!("round {round} of the seed {seed}, {door:?}: {why}; the last of the cases above");
+    panic!("round {round} of the seed {seed}, {door:?}: {why}; the last case above caused it");
 }
 
 async fn end(workers: Vec<Worker>) -> Tally {
@@ -169,7 +169,7 @@ async fn end(workers: Vec<Worker>) -> Tally {
     all
 }
 
-/// Fails unless the server goes on to answer.
+/// Panics unless the server keeps answering.
 async fn watch(address: SocketAddr) {
     loop {
         let answer =
@@ -179,7 +179,7 @@ async fn watch(address: SocketAddr) {
     }
 }
 
-/// Waits until the server knows of no connection any more.
+/// Waits until the server has no connections left.
 async fn all_closed(address: SocketAddr) {
     let closed = async {
         loop {

@@ -1,11 +1,11 @@
-//! What is done to a valid frame or body.
+//! Mutates valid frames and bodies.
 
 use crate::random::Random;
 
-/// A frame or a body never gets larger: it is what a server takes by default, and some more.
+/// The most bytes of a frame or body: what a server takes by default, and a little more.
 const MAX: usize = (1 << 20) + 64;
 
-/// What stands in place of a value, or anywhere.
+/// Values to put in place of another value, or anywhere.
 const VALUES: [&str; 34] = [
     "null",
     "true",
@@ -43,7 +43,7 @@ const VALUES: [&str; 34] = [
     "\"{\\\"user\\\":{}}\"",
 ];
 
-/// What means something to a parser.
+/// Bytes that mean something to a parser.
 const TOKENS: [&[u8]; 24] = [
     b"{",
     b"}",
@@ -71,7 +71,7 @@ const TOKENS: [&[u8]; 24] = [
     b"99999999999999999999",
 ];
 
-/// A frame or body made from a valid one; now and then it is the valid one.
+/// Makes a frame or body from a valid one; sometimes leaves it valid.
 pub fn mutate(random: &mut Random, base: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = base.to_vec();
     if random.one_in(16) {
@@ -127,7 +127,7 @@ fn change(random: &mut Random, mut bytes: Vec<u8>, others: &[Vec<u8>]) -> Vec<u8
     bytes
 }
 
-/// Puts another value in place of a number or a text that begins after `at`.
+/// Replaces a number or a text that begins after `at`.
 fn change_value(random: &mut Random, mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
     let begins = |byte: &u8| *byte == b'"' || byte.is_ascii_digit();
     let Some(start) = bytes[at..].iter().position(begins).map(|offset| at + offset) else {
@@ -146,7 +146,7 @@ fn change_value(random: &mut Random, mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
     bytes
 }
 
-/// Opens something many times over, and sometimes closes it.
+/// Nests a value deeply, and sometimes closes what it opened.
 fn nest(random: &mut Random, mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
     let deep = [1, 2, 100, 127, 128, 129, 5000][random.below(7)];
     let (open, close) = *random.pick(&[&("[", "]"), &("{\"a\":", "}"), &("{\"user\":", "}")]);
@@ -155,7 +155,7 @@ fn nest(random: &mut Random, mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
     bytes
 }
 
-/// Very many small things.
+/// Inserts very many small parts.
 fn flood(random: &mut Random, mut bytes: Vec<u8>) -> Vec<u8> {
     let at = random.below(bytes.len() + 1);
     let member = random.pick(&["\"a\":1,", "[],", "1,", "{\"\":{}},", "\x1e3", "1:3", "a=1&"]);

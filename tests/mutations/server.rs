@@ -1,4 +1,4 @@
-//! The server as a process of its own, so that its memory is its own.
+//! The server as a process of its own, so that its memory can be measured.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How often is not what is tried here; but wrong passwords, which are slow by design.
+/// These rates are unlimited, since these tests are not about them. Wrong passwords stay limited,
+/// as they are slow by design.
 const WITHOUT_RATES: [&str; 12] = [
     "CHINWAG_CONNECTS_PER_ADDRESS",
     "CHINWAG_REQUESTS_PER_ADDRESS",
@@ -31,22 +32,22 @@ pub struct Server {
 }
 
 impl Drop for Server {
-    /// A run that fails leaves no server behind.
+    /// Ends the process even if the test fails.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// What tells how long the server has used a processor.
+/// Measures how much processor time the server has used.
 #[derive(Clone, Copy)]
 pub struct Meter(u32);
 
 impl Meter {
-    /// To a hundredth of a second.
+    /// The processor time so far, to a hundredth of a second.
     pub fn used(self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
-        // Behind the name, which may have spaces, these are the twelfth and the thirteenth.
+        // After the name, which may contain spaces, fields 12 and 13 are the times in ticks.
         let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
         let ticks = rest.split_whitespace().skip(11).take(2);
         let ticks = ticks.filter_map(|ticks| ticks.parse::<u64>().ok());
@@ -65,11 +66,11 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
         command
             .args(["--listen", "127.0.0.1:0", "--database-url", &database])
-            // What a proxy would say of the address is read.
+            // So that the headers of a proxy about the client's address are read.
             .args(["--trusted-proxies", "1", "--access", "open"])
-            // Some of the mutated calls log in users of new names.
+            // Some of the mutated calls log in users with new names.
             .args(["--max-seats-per-address", "1000000"])
-            // What is given up is gone soon.
+            // So that abandoned connections are closed soon.
             .args(["--ping-interval", "5", "--ping-timeout", "5", "--silence-timeout", "10"])
             .envs(WITHOUT_RATES.map(|name| (name, "0")))
             .env("RUST_LOG", "warn")
@@ -81,20 +82,20 @@ impl Server {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
-        let address = address.expect("it says where it listens").parse().unwrap();
+        let address = address.expect("the address that the server listens on").parse().unwrap();
         Server { process, address, directory }
     }
 
-    /// Bytes of memory that it holds.
+    /// Bytes of resident memory.
     pub fn memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.process.id());
         let status = fs::read_to_string(path).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-        kibibytes.expect("the process is there") << 10
+        kibibytes.expect("the server process runs") << 10
     }
 
-    /// The lines of its log that tell of a defect.
+    /// The lines of its log that report a defect.
     pub fn defects(&self) -> Vec<String> {
         let log = fs::read(self.directory.path().join("log")).unwrap();
         let log = String::from_utf8_lossy(&log).into_owned();
@@ -102,7 +103,7 @@ impl Server {
         log.lines().filter(defect).map(str::to_owned).collect()
     }
 
-    /// Ends it in order.
+    /// Ends it with SIGTERM.
     pub fn end(mut self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());

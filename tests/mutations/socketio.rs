@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::http::Http;
 use crate::websocket::{TEXT, WebSocket};
 
-/// Acknowledgements from here on are of probes.
+/// Requests with numbers from here on are probes.
 const FIRST_PROBE: u64 = 7_000_000_000;
 
-/// A connection that has entered the namespace, over WebSocket.
+/// A WebSocket connection that has entered the namespace.
 pub struct Socket {
     pub transport: WebSocket,
     last_probe: u64,
@@ -29,7 +29,7 @@ impl Socket {
         Ok(Socket { transport, last_probe: FIRST_PROBE })
     }
 
-    /// What a valid request is answered.
+    /// Sends a valid request, and returns its answer.
     pub async fn ask(&mut self, event: &str, body: Value) -> Result<Value, String> {
         let answer = self.request(&json!([event, body]).to_string()).await?;
         let answer = answer.ok_or_else(|| format!("{event} was not answered"))?;
@@ -37,12 +37,12 @@ impl Socket {
         Ok(answer)
     }
 
-    /// Whether a request that is none comes to an answer, after all that was sent before it; false
+    /// Sends a request of an unknown event: its answer comes after all that was sent before. False
     /// if the server has closed the connection. Errors: it has answered `internal`.
     pub async fn probe(&mut self) -> Result<bool, String> {
         match timeout(LEFT, self.request(r#"["probe"]"#)).await {
             Ok(answer) => Ok(answer?.is_some()),
-            // Nothing is answered to a client that has left the namespace, until it is back.
+            // A client that has left the namespace is not answered until it enters it again.
             Err(_) => {
                 self.transport.send(TEXT, b"40").await;
                 Ok(self.request(r#"["probe"]"#).await?.is_some())
@@ -70,7 +70,7 @@ impl Socket {
     }
 }
 
-/// After this long without an answer a client may have left.
+/// After this long without an answer, the client may have left the namespace.
 const LEFT: Duration = Duration::from_millis(500);
 
 /// A polling session.
@@ -96,7 +96,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Frames packets as the protocol wants it.
+    /// Frames packets as this protocol does for polling.
     pub fn frame(&self, packets: &[Vec<u8>]) -> Vec<u8> {
         if self.protocol == 4 {
             return packets.join(&0x1e);
@@ -116,7 +116,7 @@ impl Session {
         head.chain(packet.iter().copied()).collect()
     }
 
-    /// Sends a body; the status that it is answered with.
+    /// Sends a body; returns the status of the answer.
     pub async fn post(&mut self, body: &[u8]) -> Result<u16, String> {
         self.post_as("text/plain;charset=UTF-8", body).await
     }
@@ -126,14 +126,14 @@ impl Session {
         Ok(self.http.send("POST", &self.path, &headers, body).await?.status)
     }
 
-    /// Goes away in the middle of a body.
+    /// Sends part of a body and closes the connection.
     pub async fn cut(&mut self, body: &[u8]) -> Result<(), String> {
         self.http.cut("POST", &self.path, "Content-Type: text/plain\r\n", body).await
     }
 
-    /// As that of [`Socket`].
+    /// The same as [`Socket::probe`].
     pub async fn probe(&mut self) -> Result<bool, String> {
-        // Nothing is answered to a client that has left the namespace: then it is given up.
+        // A client that has left the namespace gets no answer; then this session is given up.
         timeout(LEFT, self.answered()).await.unwrap_or(Ok(false))
     }
 
@@ -161,7 +161,7 @@ impl Session {
         }
     }
 
-    /// Leaves.
+    /// Ends the session.
     pub async fn end(mut self) {
         let packet = self.frame(&[b"1".to_vec()]);
         let _ = self.post(&packet).await;

@@ -1,5 +1,4 @@
-//! A WebSocket client that sends bytes as they are: it looks at nothing, not even whether a text is
-//! UTF-8.
+//! A WebSocket client that sends bytes as they are, without checks: even a text that is not UTF-8.
 
 use std::net::SocketAddr;
 
@@ -18,7 +17,7 @@ pub struct WebSocket {
     stream: BufReader<TcpStream>,
 }
 
-/// A frame of the server; its kind is one of those above.
+/// A frame from the server; `kind` is one of the constants above.
 pub struct Received {
     pub kind: u8,
     pub payload: Vec<u8>,
@@ -74,7 +73,7 @@ impl WebSocket {
     }
 }
 
-/// A masked frame; the mask changes nothing.
+/// A frame masked with zeros, so that the payload stays as it is.
 pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | kind];
     match payload.len() {

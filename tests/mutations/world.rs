@@ -1,4 +1,4 @@
-//! What is there for valid frames to name: users, a chat, a team, a room, tokens.
+//! What valid frames can name: users, a chat, a team, a room, tokens.
 
 use std::net::SocketAddr;
 
@@ -9,15 +9,15 @@ use crate::socketio::Socket;
 
 const PASSWORD: &str = "a password of theirs";
 
-/// What stands for a name in the corpus, such as `$CHAT`, and the name.
+/// The words of the corpus, such as `$CHAT`, and the name that each stands for in this world.
 pub struct World {
     names: Vec<(&'static str, String)>,
-    /// What Ann may sign tokens with.
+    /// The secret with which Ann may sign tokens.
     pub secret: String,
 }
 
 impl World {
-    /// Makes one; no two have the same number.
+    /// Makes a world; no two may have the same number.
     pub async fn make(address: SocketAddr, number: u64) -> Result<World, String> {
         let (ann, bob) = (format!("ann{number}"), format!("bob{number}"));
         let mut world = World { names: Vec::new(), secret: String::new() };
@@ -25,14 +25,14 @@ impl World {
         world.say("$BOB", bob.clone());
         world.say("$PASSWORD", PASSWORD.to_owned());
         world.sign_up(address, &ann, &bob).await?;
-        // After what begins with it.
+        // It is replaced after `$ANN_ID`, which begins with it.
         world.say("$ANN", ann);
         world.enter_room(address, number).await?;
         world.chat(address, number).await?;
         Ok(world)
     }
 
-    /// What the corpus says, in this world.
+    /// Replaces the words of a template by the names of this world.
     pub fn fill(&self, template: &str) -> String {
         let put = |text: String, (from, to): &(&str, String)| text.replace(from, to);
         self.names.iter().fold(template.to_owned(), put)
