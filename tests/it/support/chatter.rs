@@ -18,20 +18,19 @@ pub struct Chatter {
 }
 
 impl TestServer {
-    /// The address of a nick, with whatever the query is to say.
+    /// The URL for connecting under a nick; the nick may be followed by a query.
     pub fn channels(&self, nick: impl Display) -> String {
         format!("ws://{}/chat/login/{nick}", self.address())
     }
 
-    /// A connection under a nick, which has seen that it is connected.
+    /// Connects under a nick, and takes the frame that confirms it.
     pub async fn chatter(&self, nick: &str) -> Chatter {
         let mut chatter = Chatter::open(self.channels(nick)).await;
         assert_eq!(chatter.next().await, json!({ "type": 2, "user": nick }));
         chatter
     }
 
-    /// The frame that a connection under this nick is refused with, and the code it is closed
-    /// with.
+    /// Connects under a nick that is refused; returns the error frame and the close code.
     pub async fn turned_away(&self, nick: impl Display) -> (Value, u16) {
         let mut chatter = Chatter::open(self.channels(nick)).await;
         let error = chatter.next().await;
@@ -68,21 +67,21 @@ impl Chatter {
         self.next().await
     }
 
-    /// Fails unless the next frame is an error of this code, about this field if any, that answers
-    /// this request.
+    /// Sends a request that must be refused, and checks the error's code, its field if any, and the
+    /// `type` of the request.
     pub async fn refused(&mut self, packet: Value, code: &str, field: Option<&str>) {
         let request = packet.get("type").filter(|kind| kind.is_i64()).cloned();
         let error = self.ask(packet).await;
         assert_refused(&error, code, field, request.unwrap_or(Value::Null));
     }
 
-    /// Comes into a channel and takes the frame of it.
+    /// Joins a channel and takes the frame of it.
     pub async fn join(&mut self, channel: &str, nick: &str) {
         let joined = self.ask(json!({ "type": 4, "channel": channel })).await;
         assert_eq!(joined, of_channel(4, channel, nick));
     }
 
-    /// Says something and takes the echo.
+    /// Sends a message and takes the echo.
     pub async fn say(&mut self, channel: &str, text: &str, nick: &str) {
         let said = self.ask(said_by(channel, text)).await;
         assert_eq!(said, message(channel, text, nick));
@@ -95,7 +94,7 @@ impl Chatter {
         list["users"].take()
     }
 
-    /// Fails if there is a frame that nobody has taken.
+    /// Fails if there is a frame that the test has not taken.
     pub async fn nothing_more(&mut self) {
         self.nicks().await;
     }
@@ -111,7 +110,7 @@ impl Chatter {
         }
     }
 
-    /// The code that the server closes with, whatever comes before.
+    /// The close code; drops all frames before it.
     pub async fn closed_at_last(&mut self) -> u16 {
         loop {
             match soon("the connection is closed", self.stream.next()).await {
@@ -135,7 +134,7 @@ impl Chatter {
         }
     }
 
-    /// The stream itself, for what no client should do.
+    /// The stream below the WebSocket, for sending what no client should send.
     pub fn raw(&mut self) -> &mut TcpStream {
         match self.stream.get_mut() {
             MaybeTlsStream::Plain(stream) => stream,
@@ -148,12 +147,12 @@ pub fn said_by(channel: &str, text: &str) -> Value {
     json!({ "type": 0, "dest": channel, "message": text })
 }
 
-/// What everybody in a channel gets of a message.
+/// What everybody in a channel is shown of a message.
 pub fn message(channel: &str, text: &str, nick: &str) -> Value {
     json!({ "type": 0, "dest": channel.trim_start_matches('#'), "message": text, "user": nick })
 }
 
-/// What everybody in a channel gets when a nick joins (4) or leaves (5).
+/// What everybody in a channel is shown when a nick joins (4) or leaves (5).
 pub fn of_channel(kind: i64, channel: &str, nick: &str) -> Value {
     json!({ "type": kind, "channel": channel.trim_start_matches('#'), "user": nick })
 }

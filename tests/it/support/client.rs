@@ -14,7 +14,7 @@ use super::{message, soon};
 
 /// A Socket.IO connection over WebSocket.
 pub struct Client {
-    /// The id of the user it was made for, if it was.
+    /// The id of the user whom [`TestServer::user`](super::TestServer::user) made for it, if any.
     pub id: String,
     pub(super) stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     events: VecDeque<(String, Value)>,
@@ -28,12 +28,12 @@ impl Client {
         Client::open(address).await.enter().await
     }
 
-    /// The same where nobody may answer, or not to the end: then there is no client.
+    /// The same where the server may not answer, or close early: then there is no client.
     pub async fn try_connect(address: SocketAddr) -> Option<Client> {
         Client::try_enter(address, "40").await
     }
 
-    /// The same with this packet, which may bring a token.
+    /// The same, but with this packet for entering, which may carry a token.
     pub async fn try_enter(address: SocketAddr, packet: &str) -> Option<Client> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let (stream, _) = tokio_tungstenite::connect_async(url).await.ok()?;
@@ -89,7 +89,7 @@ impl Client {
         self.stream.send(Message::text(frame.into())).await.unwrap();
     }
 
-    /// Sends text frames in as few writes as possible.
+    /// Sends text frames in as few writes as possible; a closed connection is no error.
     pub async fn send_many(&mut self, frames: impl Iterator<Item = String>) {
         for frame in frames {
             // The server may have closed the connection before the last of them.
@@ -109,7 +109,7 @@ impl Client {
         self.try_frame().await.expect("the server closed the connection")
     }
 
-    /// The next text frame, pings aside; none once the server has closed the connection.
+    /// The next text frame but pings; none once the server has closed the connection.
     pub async fn try_frame(&mut self) -> Option<String> {
         loop {
             let frame = self.any_frame().await?;
@@ -121,7 +121,7 @@ impl Client {
         }
     }
 
-    /// The same with pings.
+    /// The next text frame, pings included; none once the server has closed the connection.
     pub(super) async fn any_frame(&mut self) -> Option<String> {
         loop {
             match soon("a frame comes", self.stream.next()).await? {
@@ -137,8 +137,8 @@ impl Client {
         while self.try_frame().await.is_some() {}
     }
 
-    /// Waits until the server closes the connection; returns what acks have brought that nobody
-    /// has taken, by their numbers.
+    /// Waits until the server closes the connection; returns the answers that the test has not
+    /// taken, by their ack numbers.
     pub async fn until_closed(&mut self) -> HashMap<u64, Value> {
         while let Some(frame) = self.try_frame().await {
             self.take(&frame);
@@ -146,7 +146,7 @@ impl Client {
         std::mem::take(&mut self.acks)
     }
 
-    /// Sends a request and returns what its ack brings.
+    /// Sends a request and returns its answer.
     pub async fn ask(&mut self, event: &str, body: Value) -> Value {
         self.try_ask(event, body).await.expect("the server closed the connection")
     }
@@ -175,7 +175,7 @@ impl Client {
         }
     }
 
-    /// Sends a request with an ack and does not wait; returns the ack's number.
+    /// Sends a request with an ack without waiting; returns the ack's number.
     pub async fn request(&mut self, event: &str, body: Value) -> u64 {
         self.last_ack += 1;
         let ack = self.last_ack;
@@ -183,7 +183,7 @@ impl Client {
         ack
     }
 
-    /// What the ack of this number brings.
+    /// Waits for the answer with this ack number.
     pub async fn answer(&mut self, ack: u64) -> Value {
         loop {
             if let Some(answer) = self.acks.remove(&ack) {
@@ -210,7 +210,7 @@ impl Client {
         self.try_next_event().await.expect("the server closed the connection")
     }
 
-    /// The same on a connection that may close: then there is none.
+    /// The same on a connection that may close: then there is no event.
     pub async fn try_next_event(&mut self) -> Option<(String, Value)> {
         while self.events.is_empty() {
             let frame = self.try_frame().await?;
@@ -219,15 +219,15 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// Fails if there is an event that nobody has taken. Events come in the order of their
-    /// commits, so a chat made now comes after all that is still on its way.
+    /// Fails if there is an event that the test has not taken. Events come in the order of their
+    /// commits, so that the event of a chat made now comes after all others.
     pub async fn nothing_more(&mut self) {
         let chat = json!({ "chat": { "name": "the last event" }, "users": [] });
         self.tell("create-chat", chat).await;
         assert_eq!(self.next("create-chat").await["chat"]["name"], "the last event");
     }
 
-    /// The body of the next event of this name; those before it are passed over.
+    /// The body of the next event of this name; drops the events before it.
     pub async fn next_of(&mut self, event: &str) -> Value {
         loop {
             match self.events.pop_front() {
@@ -238,18 +238,18 @@ impl Client {
         }
     }
 
-    /// The body of an event of this name that has come already.
+    /// The body of an event of this name, if it has come already.
     pub fn take_event(&mut self, event: &str) -> Option<Value> {
         let index = self.events.iter().position(|(name, _)| name == event)?;
         Some(self.events.remove(index)?.1)
     }
 
-    /// The names and bodies of the events that have come and that nobody has taken.
+    /// Takes the names and bodies of all events that have come.
     pub fn heard(&mut self) -> VecDeque<(String, Value)> {
         std::mem::take(&mut self.events)
     }
 
-    /// Makes a chat of this and other users and takes the event of it; returns its id.
+    /// Makes a chat of this and other users, and takes its event; returns its id.
     pub async fn chat(&mut self, name: &str, private: bool, users: &[&str]) -> String {
         let chat = json!({ "name": name, "private": private });
         let answer = self.ask("create-chat", json!({ "chat": chat, "users": users })).await;
@@ -257,7 +257,7 @@ impl Client {
         answer["chat"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Says something in a chat and takes the push of it; returns the message.
+    /// Sends a message to a chat, and takes the push of it; returns the message.
     pub async fn say(&mut self, chat: &str, text: &str) -> Value {
         let answer = self.ask("new-message", message(chat, text)).await;
         assert!(answer.get("error").is_none(), "{answer}");

@@ -1,11 +1,11 @@
-//! A clock of a server's own, which a test sets.
+//! A clock of one server, which a test sets.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::shim::Shim;
 
-/// The number is that of the seconds by which it is ahead.
+/// `number` is how many seconds the clock is ahead.
 const SOURCE: &str = r#"
 int clock_gettime(clockid_t id, struct timespec *time) {
     int failed = syscall(SYS_clock_gettime, id, time);
@@ -19,17 +19,17 @@ int clock_gettime(clockid_t id, struct timespec *time) {
 pub struct Clock(Shim);
 
 impl Clock {
-    /// One that goes right until it is set.
+    /// A clock that is right until it is set.
     pub fn in_directory(directory: &Path) -> Clock {
         Clock(Shim::compile(directory, "CLOCK_AHEAD", SOURCE))
     }
 
-    /// Has a server go by it.
+    /// Makes the server process use this clock.
     pub fn lay_over(&self, command: &mut Command) {
         self.0.lay_over(command);
     }
 
-    /// Sets it to so many seconds before the right time.
+    /// Sets it ahead of the right time by so many seconds.
     pub fn set_ahead(&self, seconds: i64) {
         self.0.set(seconds);
     }

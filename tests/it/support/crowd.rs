@@ -1,5 +1,6 @@
-//! Many clients in one chat, over several nodes: some speak and do not give up, some hear. They do
-//! what a good client does, whatever becomes of the nodes, and what they have seen must be right.
+//! Many clients in one chat, over several nodes. Speakers send each message until it is
+//! acknowledged; hearers catch up and listen. They behave as good clients do, whatever happens to
+//! the nodes, and what they were told must be right.
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use crate::support::nodes::Processes;
 use crate::support::steps::of_chat;
 use crate::support::{Client, message, soon};
 
-/// Nobody in a crowd is held back.
+/// Settings without rate limits.
 pub const UNBOUNDED: [&str; 10] = [
     "--connects-per-address=0",
     "--requests-per-address=0",
@@ -30,7 +31,7 @@ pub const UNBOUNDED: [&str; 10] = [
     "--max-unwritten=100000",
 ];
 
-/// The last words in the chat.
+/// The last message of the chat.
 const END: &str = "the end";
 /// How long a client waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -50,31 +51,31 @@ struct Shared {
     stop: Arc<AtomicBool>,
 }
 
-/// What a speaker was answered.
+/// What a speaker was told.
 #[derive(Default)]
 struct Said {
     messages: Vec<Value>,
     errors: BTreeSet<String>,
-    /// The longest that a message took.
+    /// The longest time until a message was acknowledged.
     longest: Duration,
 }
 
-/// What a hearer has heard.
+/// What a hearer was told.
 #[derive(Default)]
 struct Heard {
     messages: Vec<Value>,
     resumed: usize,
-    /// The longest that nothing came.
+    /// The longest time without an event.
     longest: Duration,
 }
 
-/// What has become of a crowd.
+/// What a crowd has seen.
 #[derive(Debug)]
 pub struct Outcome {
     pub messages: usize,
     /// The codes of the errors that the speakers were answered.
     pub errors: BTreeSet<String>,
-    /// How often a hearer has come back.
+    /// How often hearers have reconnected.
     pub resumed: usize,
 }
 
@@ -83,7 +84,7 @@ fn user(name: &str) -> Value {
 }
 
 impl Crowd {
-    /// So many speakers and hearers on each node.
+    /// Starts so many speakers and hearers on each node.
     pub async fn gather(nodes: &Processes, speakers: usize, hearers: usize) -> Crowd {
         let addresses: Arc<[_]> = (0..nodes.count()).map(|node| nodes[node].address()).collect();
         let speakers: Vec<_> =
@@ -107,7 +108,7 @@ impl Crowd {
         Crowd { chat, speakers, hearers, shared }
     }
 
-    /// Waits until so many messages more have been acknowledged.
+    /// Waits until so many more messages have been acknowledged.
     pub async fn goes_on(&self, more: usize) {
         let mut count = self.shared.count.subscribe();
         let enough = *count.borrow() + more;
@@ -115,7 +116,7 @@ impl Crowd {
         soon("messages are acknowledged", waiting).await.unwrap();
     }
 
-    /// Comes as a user to a node, hears so many messages in order, and is gone again.
+    /// Connects to a node as a user, receives so many messages in order, and disconnects.
     pub async fn visit(&self, node: usize, name: &str, messages: usize) {
         let mut client = self.shared.enter(node, name).await;
         let mut before: Option<i64> = None;
@@ -126,8 +127,8 @@ impl Crowd {
         }
     }
 
-    /// Lets everybody finish, then fails unless what was acknowledged is stored, once and without
-    /// a gap, and every hearer has it, once and in order.
+    /// Lets all clients finish. Fails unless every acknowledged message is stored once, without a
+    /// gap, and every hearer has all messages, once and in order.
     pub async fn end(self) -> Outcome {
         self.shared.stop.store(true, Ordering::Release);
         let said = soon("the speakers end", join_all(self.speakers)).await;
@@ -163,7 +164,7 @@ impl Crowd {
 }
 
 impl Shared {
-    /// Connects as a user to this node or, if it is gone, to one of the others.
+    /// Connects as a user to this node or, if that fails, to the next ones.
     async fn enter(&self, mut node: usize, name: &str) -> Client {
         loop {
             let address = self.nodes[node % self.nodes.len()];
@@ -179,7 +180,7 @@ impl Shared {
     }
 }
 
-/// Says one thing after the other, each until it is acknowledged.
+/// Sends one message after the other, each until it is acknowledged.
 async fn speak(shared: Shared, home: usize, name: String, chat: String) -> Said {
     let mut said = Said::default();
     let mut node = home;
@@ -211,7 +212,7 @@ async fn speak(shared: Shared, home: usize, name: String, chat: String) -> Said 
     said
 }
 
-/// Hears all there is to hear, until the end.
+/// Receives all messages, up to the last.
 async fn hear(shared: Shared, home: usize, name: String, chat: String) -> Heard {
     let mut heard = Heard::default();
     let mut node = home;
@@ -224,7 +225,7 @@ async fn hear(shared: Shared, home: usize, name: String, chat: String) -> Heard 
     }
 }
 
-/// Catches up, then takes what comes, until the end; none if the connection ends before.
+/// Catches up, then takes pushes up to the last message; none if the connection ends first.
 async fn listen(client: &mut Client, chat: &str, heard: &mut Heard) -> Option<()> {
     loop {
         let query = json!({ "after_seq": heard.messages.len() });
@@ -241,7 +242,7 @@ async fn listen(client: &mut Client, chat: &str, heard: &mut Heard) -> Option<()
         }
     }
     let mut before: Option<i64> = None;
-    // The end may be among what it has caught up with.
+    // The last message may be among those of catching up.
     while heard.messages.last().is_none_or(|message| message["msg"] != END) {
         let began = Instant::now();
         let (event, message) = client.try_next_event().await?;

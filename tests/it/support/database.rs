@@ -1,5 +1,5 @@
-//! Which database a server under test has: a file in its directory, or with
-//! `CHINWAG_TEST_STORE=postgres` a database of its own of the test PostgreSQL.
+//! The database of a server under test: a file in its directory or, with
+//! `CHINWAG_TEST_STORE=postgres`, a database of its own on the test PostgreSQL.
 
 use std::path::Path;
 use std::{env, fs, thread};
@@ -18,8 +18,8 @@ pub fn is_postgres() -> bool {
     }
 }
 
-/// Whether the tests run on PostgreSQL, where one that is about the file is not to run; it says
-/// so.
+/// Whether the tests run on PostgreSQL, so that a test about the SQLite file must be skipped;
+/// prints that it is.
 pub fn is_no_file(test: &str) -> bool {
     if is_postgres() {
         println!("{test} was SKIPPED: it is about the SQLite file");
@@ -39,12 +39,12 @@ pub fn sqlite_in(directory: &Path) -> String {
     format!("sqlite:{}", directory.join("chat.db").display())
 }
 
-/// Where a server with PostgreSQL keeps its files: where one with a file does so by itself.
+/// Where a server on PostgreSQL keeps its files: the place that a server on SQLite has by default.
 pub fn files_in(directory: &Path) -> Option<String> {
     is_postgres().then(|| format!("file:{}", directory.join("chat.db.files").display()))
 }
 
-/// What ends with a server: its database, unless a file is it.
+/// Drops a server's PostgreSQL database at the end, if it has one.
 pub struct Lease {
     url: Option<String>,
 }
@@ -54,14 +54,14 @@ impl Lease {
         Lease { url: fs::read_to_string(directory.join(URL_FILE)).ok() }
     }
 
-    /// Leaves the database for the next server on its directory.
+    /// Keeps the database, for the next server on the same directory.
     pub fn keep(mut self) {
         self.url = None;
     }
 }
 
 impl Drop for Lease {
-    /// The test PostgreSQL has room for the connections of some servers, and not of all.
+    /// The test PostgreSQL does not have connections enough for the servers of all tests.
     fn drop(&mut self) {
         let Some(url) = self.url.take() else { return };
         let dropped = blocking(async move {
@@ -89,7 +89,7 @@ fn postgres_in(directory: &Path) -> String {
     })
 }
 
-/// In a thread of its own: who waits may be in a runtime, where nothing may block.
+/// Runs a future on a thread of its own: the caller may be in a runtime, where nothing may block.
 fn blocking<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     thread::spawn(move || Runtime::new().unwrap().block_on(future)).join().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Tokens that are none, of the user `mallory`.
+//! Invalid tokens for the user `mallory`.
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -8,7 +8,7 @@ use crate::support::signing::{
     API_KEY, SECRET, claims, header, jwk, now, private_key, sign, signed, token,
 };
 
-/// Such as say what they must not.
+/// Tokens with wrong claims.
 fn wrong_claims() -> Vec<(&'static str, String)> {
     let with = |field: &str, value: Value| {
         let mut claims = claims("mallory");
@@ -33,7 +33,7 @@ fn wrong_claims() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Such as are not signed as they must be.
+/// Tokens with wrong signatures.
 fn wrong_signatures() -> Vec<(&'static str, String)> {
     let claims = claims("mallory");
     let secret = EncodingKey::from_secret(SECRET.as_bytes());
@@ -71,7 +71,7 @@ fn wrong_signatures() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// HS256, with what everyone knows of a public key for its secret.
+/// Tokens of HS256, signed with a public key, which everyone knows, as the secret.
 fn confused() -> Vec<(&'static str, String)> {
     let jwk = jwk(Algorithm::RS256, "RS256");
     let modulus = jwk["n"].as_str().unwrap();
@@ -92,7 +92,7 @@ fn confused() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// All of them, and what is no token at all. The server has the keys of `tokens.rs`.
+/// All invalid tokens, and texts that are no tokens. The server has the keys of `tokens.rs`.
 pub fn wrong() -> Vec<(&'static str, String)> {
     let odd = [("empty", ""), ("no token", "nonsense"), ("dots", ".."), ("not ASCII", "ä.ö.ü")];
     let odd = odd.map(|(why, token)| (why, token.to_owned())).into_iter();

@@ -1,14 +1,14 @@
-//! A chat that somebody else keeps locked in PostgreSQL, and who waits for it.
+//! A chat that a test keeps locked in PostgreSQL, and the connections that wait for it.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::soon;
 
-/// The backends that wait for a lock.
+/// The PostgreSQL backends that wait for a lock.
 const WAITING: &str = "from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'";
 
-/// Two connections to a server's database: one that keeps a chat, and one that looks.
+/// Two connections to a server's database: `keeper` locks a chat, and `looker` looks at the locks.
 pub struct Held {
     keeper: PgConnection,
     looker: PgConnection,
@@ -29,7 +29,7 @@ impl Held {
         sqlx::raw_sql("rollback").execute(&mut self.keeper).await.unwrap();
     }
 
-    /// Waits until somebody waits for it.
+    /// Waits until some connection waits for a lock.
     pub async fn awaited(&mut self, by: &str) {
         let waiting = format!("select count(*) {WAITING}");
         soon(&format!("{by} waits for the chat"), async {
@@ -38,7 +38,7 @@ impl Held {
         .await;
     }
 
-    /// Fails unless nobody has a lock on any row of a table, but for so many.
+    /// Fails unless exactly `but` rows of a table are locked.
     pub async fn assert_free(&mut self, table: &str, but: i64, by: &str) {
         let all = self.count(&format!("select count(*) from {table}")).await;
         let free =
@@ -51,7 +51,7 @@ impl Held {
         sqlx::query_scalar(sql).fetch_one(&mut self.looker).await.unwrap()
     }
 
-    /// Ends the connections that wait.
+    /// Ends the connections that wait for a lock.
     pub async fn cut_off(&mut self) {
         self.count(&format!("select count(pg_terminate_backend(pid)) {WAITING}")).await;
     }

@@ -1,4 +1,4 @@
-//! A receiver of webhooks, which answers as a test wants it, and servers that send them.
+//! A receiver of webhooks, whose answers a test chooses, and servers that send them.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,13 +21,13 @@ use crate::support::program::Running;
 use crate::support::signing::now;
 use crate::support::{Client, get};
 
-/// A call may be tried again before it comes, and pauses grow; housekeeping takes half a minute.
+/// A call may be retried with growing pauses; housekeeping comes every half minute.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// 32 bytes.
 pub const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-/// What it got.
+/// A call that the receiver got.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub id: String,
@@ -45,15 +45,15 @@ impl Call {
     }
 }
 
-/// How it answers a call.
+/// How the receiver answers a call.
 pub enum Answer {
     /// With the first lines of an answer, such as `200 OK`, and a short body.
     Whole(String),
-    /// With these bytes and nothing more, on a connection that stays open.
+    /// With these bytes and nothing after them, on a connection that stays open.
     Begun(String),
     /// Not at all, on a connection that stays open.
     Nothing,
-    /// Not at all: it closes the connection, and takes no note of the call.
+    /// Not at all: it closes the connection, and the test does not see the call.
     Gone,
 }
 
@@ -78,7 +78,7 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    /// On a free port, with these statuses.
+    /// Starts a receiver on a free port that answers with these statuses.
     pub async fn start(answer: impl Fn(&Call) -> u16 + Send + Sync + 'static) -> Receiver {
         Receiver::answering(move |call| Answer::status(answer(call))).await
     }
@@ -105,7 +105,7 @@ impl Receiver {
         timeout(PATIENCE, self.calls.recv()).await.expect("a call of the webhook").unwrap()
     }
 
-    /// The next that tells of a message.
+    /// The next call for a message.
     pub async fn next_message(&mut self) -> Call {
         loop {
             let call = self.next().await;
@@ -115,13 +115,13 @@ impl Receiver {
         }
     }
 
-    /// What has come by now and was not taken.
+    /// Takes the calls that have come by now.
     pub fn taken(&mut self) -> Vec<Call> {
         std::iter::from_fn(|| self.calls.try_recv().ok()).collect()
     }
 }
 
-/// Takes requests of a connection until it closes, or one is never answered.
+/// Handles the requests of a connection until it closes, or one is left without an answer.
 async fn serve(
     stream: TcpStream,
     answer: Answering,
@@ -177,7 +177,7 @@ fn signature(signed: &str) -> String {
     format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()))
 }
 
-/// Has a server send its events to this URL.
+/// Makes a server send its events to this URL.
 pub fn hooked(url: String) -> impl Fn(&mut Config) {
     move |config| {
         config.webhook_url = Some(url.as_str().into());
@@ -186,7 +186,7 @@ pub fn hooked(url: String) -> impl Fn(&mut Config) {
     }
 }
 
-/// The same as a process, with the database of a directory.
+/// The same for a server process, with the database of a directory.
 pub fn program(directory: &Path, url: &str, arguments: &[&str]) -> Running {
     Running::with(directory, |command| {
         command.args(["--listen", "127.0.0.1:0", "--webhook-url", url, "--webhook-private"]);
@@ -203,7 +203,7 @@ pub async fn ann(running: &Running) -> Client {
     client
 }
 
-/// Waits until a metric has a value that will do.
+/// Waits until a metric has a value that `will_do` accepts.
 pub async fn until(running: &Running, name: &str, will_do: impl Fn(f64) -> bool) {
     let wait = async {
         loop {
@@ -218,7 +218,7 @@ pub async fn until(running: &Running, name: &str, will_do: impl Fn(f64) -> bool)
     assert!(timeout(PATIENCE, wait).await.is_ok(), "{name} has another value");
 }
 
-/// Waits until a query of a database counts so many.
+/// Waits until a query of a database counts `expected`.
 pub async fn until_count(url: &str, sql: &str, expected: i64) {
     let wait = async {
         while count(url, sql).await != expected {

@@ -1,4 +1,4 @@
-//! Requests of the REST door, and what it answers.
+//! Requests to the REST door, and their answers.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,7 +10,7 @@ pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 pub const JSON: &str = "Content-Type: application/json\r\n";
 pub const PASSWORD: &str = "correct horse";
 
-/// A request being made.
+/// A request that is being built.
 pub struct Request<'a> {
     pub server: &'a TestServer,
     method: &'a str,
@@ -19,15 +19,15 @@ pub struct Request<'a> {
     pub body: Vec<u8>,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     head: String,
     pub bytes: Vec<u8>,
-    /// The bytes as a text, as far as they are one.
+    /// The bytes as a text; what is not UTF-8 is replaced.
     pub text: String,
-    /// The text as JSON; null if it is none.
+    /// The text as JSON; null if it is not JSON.
     pub json: Value,
 }
 
@@ -46,12 +46,12 @@ impl TestServer {
         self.request("POST", path).json(&body).send().await
     }
 
-    /// What a GET with a token answers; it must succeed.
+    /// The data of a GET with a token, which must succeed.
     pub async fn fetch(&self, path: &str, token: &str) -> Value {
         self.request("GET", path).bearer(token).send().await.data()
     }
 
-    /// Signs somebody up.
+    /// Signs a user up.
     pub async fn sign_up(&self, username: &str) -> Account {
         let data = self.post("/api/register", registration(username)).await.data();
         Account { username: username.to_owned(), token: data[0]["token"].clone() }
@@ -64,7 +64,7 @@ impl TestServer {
 }
 
 impl Account {
-    /// The token that is ready for use.
+    /// The access token.
     pub fn access(&self) -> &str {
         self.token["access_token"].as_str().unwrap()
     }
@@ -74,7 +74,7 @@ impl Account {
     }
 }
 
-/// What is right for signing up: all that must be unique is made of the username.
+/// A valid body for signing up: every unique field is derived from the username.
 pub fn registration(username: &str) -> Value {
     let digits: String = username.bytes().map(|byte| format!("{byte:03}")).collect();
     json!({
@@ -92,7 +92,7 @@ impl Request<'_> {
         self.header(&format!("Authorization: Bearer {token}\r\n"))
     }
 
-    /// With further header lines, each ended by `\r\n`.
+    /// Adds header lines, each ended by `\r\n`.
     pub fn header(mut self, lines: &str) -> Self {
         self.headers += lines;
         self
@@ -102,14 +102,14 @@ impl Request<'_> {
         self.header(JSON).body(body.to_string())
     }
 
-    /// With a body and its length.
+    /// Adds a body and its length.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         let length = self.body.len();
         self.header(&format!("Content-Length: {length}\r\n"))
     }
 
-    /// With a body in chunks.
+    /// Adds a body in chunks.
     pub fn chunked(mut self, body: &[u8]) -> Self {
         for chunk in body.chunks(64 << 10) {
             self.body.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
@@ -119,7 +119,7 @@ impl Request<'_> {
         self.header("Transfer-Encoding: chunked\r\n")
     }
 
-    /// Sends it on a connection of its own, as much of it as the server takes.
+    /// Sends it on a connection of its own, as much of it as the server reads.
     pub async fn send(self) -> Answer {
         let Request { server, method, path, headers, body } = self;
         let host = server.address();
@@ -127,7 +127,7 @@ impl Request<'_> {
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n"
         );
         let (mut read, mut write) = TcpStream::connect(host).await.unwrap().into_split();
-        // A client that is refused while it still sends cannot send the rest.
+        // The server may refuse the request before it has read all of it: then sending fails.
         let sending = tokio::spawn(async move {
             let _ = write.write_all(&[head.into_bytes(), body].concat()).await;
             write
@@ -154,7 +154,7 @@ impl Answer {
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// What a request that must succeed brings.
+    /// The data of an answer that must be a success.
     #[track_caller]
     pub fn data(self) -> Value {
         assert_eq!(self.status, 200, "{self:?}");
@@ -167,7 +167,7 @@ impl Answer {
         data.clone()
     }
 
-    /// Why a request that must be refused, in the envelope, was: `error.errors`.
+    /// Checks that a request was refused in the envelope; returns the reasons, `error.errors`.
     #[track_caller]
     pub fn refused(&self, code: u16, message: &str) -> &Value {
         assert_eq!(self.status, code, "{self:?}");
@@ -187,7 +187,7 @@ impl Answer {
         &self.json["error"]["errors"]
     }
 
-    /// Fails unless it says when to come back, at most so many milliseconds from now.
+    /// Fails unless the request was limited, with a wait of at most so many milliseconds.
     #[track_caller]
     pub fn limited(&self, most: u64) {
         self.refused(429, "Rate limited");

@@ -1,4 +1,4 @@
-//! Topics of a real Kafka, and what their records should be.
+//! Topics of a real Kafka, and the records that they should have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::support::{database, soon};
 
-/// A whole log may take longer than a single answer.
+/// Reading a whole log may take longer than a single answer.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 type Row = (String, i64, i64, String);
@@ -25,7 +25,7 @@ type Row = (String, i64, i64, String);
 const ROWS: &str = "select stream, number, committed_at, event from events
     where event is not null order by id";
 
-/// The value that the log should have for a row.
+/// The record that the log should have for a row.
 fn record((stream, number, committed_at, event): Row) -> Value {
     let time = DateTime::from_timestamp_micros(committed_at).unwrap();
     let mut record: Value = serde_json::from_str(&event).unwrap();
@@ -35,7 +35,7 @@ fn record((stream, number, committed_at, event): Row) -> Value {
     record
 }
 
-/// What the log should have of a server on this directory.
+/// The records that the log should have for a server on this directory.
 pub async fn committed(directory: &TempDir) -> Vec<Value> {
     let url = database::url_in(directory.path());
     if database::is_postgres() {
@@ -46,7 +46,7 @@ pub async fn committed(directory: &TempDir) -> Vec<Value> {
     rows.into_iter().map(record).collect()
 }
 
-/// The same of the database of this connection.
+/// The same for the database of this connection.
 pub async fn committed_in(database: &mut PgConnection) -> Vec<Value> {
     let rows = sqlx::query_as(ROWS).fetch_all(database).await.unwrap();
     rows.into_iter().map(record).collect()
@@ -63,13 +63,13 @@ pub async fn count_unlogged(directory: &TempDir) -> i64 {
     sqlx::query_scalar(count).fetch_one(&mut database).await.unwrap()
 }
 
-/// A topic of one test's own.
+/// A topic that one test has for itself.
 pub struct Topic {
     pub brokers: String,
     pub name: String,
 }
 
-/// A record as it was read.
+/// A record that was read.
 pub struct Record {
     partition: i32,
     key: String,
@@ -114,7 +114,7 @@ impl Topic {
         made.into_iter().next().unwrap().unwrap();
     }
 
-    /// How many partitions it has, once it is there.
+    /// How many partitions the topic has; waits until it exists.
     pub async fn partitions(&self) -> i32 {
         let (client, name) = (self.client(), self.name.clone());
         let count = move || {
@@ -146,7 +146,7 @@ impl Topic {
             let Ok(message) = tokio::time::timeout(left, consumer.recv()).await else {
                 panic!("{} of {} are missing: {missing:?}", missing.len(), expected.len());
             };
-            // While Kafka is away there are errors, which pass.
+            // While Kafka is down there are errors, which pass.
             let Ok(message) = message else { continue };
             let record = Record {
                 partition: message.partition(),
@@ -160,8 +160,8 @@ impl Topic {
     }
 }
 
-/// Fails unless the log is what was committed: every event, none that was not, each of the right
-/// key and in its one partition, and those of a stream in their order but for duplicates.
+/// Fails unless the log is what was committed: it has every event and no other, each with the right
+/// key and in the one partition of its stream, and in order but for duplicates.
 #[track_caller]
 pub fn assert_log(records: &[Record], committed: &[Value]) {
     let committed: BTreeMap<_, _> = committed.iter().map(|value| (place(value), value)).collect();

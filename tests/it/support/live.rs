@@ -23,7 +23,7 @@ impl Live {
         let mut request = format!("ws://{address}/api/ws").into_client_request().unwrap();
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
-        // Little is on its way to a client that does not read.
+        // A small buffer, so that a server soon notices a client that does not read.
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(64 << 10).unwrap();
         let stream = socket.connect(address).await.unwrap();
@@ -55,7 +55,7 @@ impl Live {
         serde_json::from_str(&self.frame().await).unwrap()
     }
 
-    /// Sends what must be refused; returns the `error` that it is answered.
+    /// Sends something that must be refused; returns the `error` of the answer.
     pub async fn refused(&mut self, packet: impl Into<Message>) -> Value {
         self.send(packet).await;
         let mut answer = self.next().await;
@@ -63,17 +63,17 @@ impl Live {
         answer["error"].take()
     }
 
-    /// Fails unless it is open, and nothing has come that was not taken.
+    /// Fails unless the connection is open, and nothing has come that the test has not taken.
     pub async fn is_open(&mut self) {
         assert_error(&self.refused("{}").await, "invalid", Some("author"));
     }
 
-    /// The code by which the server closes the connection; 1006 if it says nothing.
+    /// The code with which the server closes the connection; 1006 if it closes without one.
     pub async fn closed(&mut self) -> u16 {
         self.until_closed().await.1
     }
 
-    /// All frames until then, and the code.
+    /// All frames until the server closes the connection, and the code.
     pub async fn until_closed(&mut self) -> (Vec<Value>, u16) {
         let mut frames = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! What the tests stand on; here, a server to test.
+//! What the tests share; here, a server under test.
 
 pub mod chatter;
 mod client;
@@ -42,10 +42,10 @@ use self::program::Running;
 
 pub use client::Client;
 
-/// Nothing takes this long unless it never happens.
+/// What takes longer than this counts as never happening.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Fails the test if `what` does not happen.
+/// Waits for `future`, and fails the test if it takes too long.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match within(PATIENCE, future).await {
         Some(value) => value,
@@ -97,12 +97,12 @@ impl TestServer {
         TestServer::on(TempDir::new().unwrap(), change).await
     }
 
-    /// On the database that `directory` holds, if it does.
+    /// On the database of `directory`, if it has one.
     pub async fn on(directory: TempDir, change: impl FnOnce(&mut Config)) -> TestServer {
         TestServer::embedded(directory, change, |_| Router::new()).await
     }
 
-    /// The same with routes of the host's.
+    /// The same with routes of the host application.
     pub async fn embedded(
         directory: TempDir,
         change: impl FnOnce(&mut Config),
@@ -119,7 +119,7 @@ impl TestServer {
         TestServer { life: Life::Here(server), lease: Lease::of(directory.path()), directory }
     }
 
-    /// As a process of its own, which works in this directory.
+    /// A server as a process of its own, which works in this directory.
     pub fn apart(directory: TempDir, running: Running) -> TestServer {
         TestServer { life: Life::Apart(running), lease: Lease::of(directory.path()), directory }
     }
@@ -131,7 +131,7 @@ impl TestServer {
         }
     }
 
-    /// As its host has it.
+    /// The server as its host application has it.
     pub fn as_host(&self) -> &Server {
         match &self.life {
             Life::Here(server) => server,
@@ -146,7 +146,7 @@ impl TestServer {
         }
     }
 
-    /// Shuts the server down and leaves its directory.
+    /// Shuts the server down and keeps its directory and database.
     pub async fn shutdown(self) -> TempDir {
         match self.life {
             Life::Here(server) => server.shutdown().await,
@@ -159,7 +159,7 @@ impl TestServer {
         self.directory
     }
 
-    /// Ends a process as a crash does.
+    /// Ends a server process as a crash does.
     pub fn kill(&mut self) {
         match &mut self.life {
             Life::Here(_) => panic!("it would be the end of the tests"),
@@ -171,8 +171,8 @@ impl TestServer {
         Client::connect(self.address()).await
     }
 
-    /// A connected client that acts as the user of this name, new at first. It has left the
-    /// system channel, so that it hears of nothing but its own chats.
+    /// A client that acts as the user of this name, who is made at first. It has left the system
+    /// channel, so that it is shown only events of its own chats.
     pub async fn user(&self, name: &str) -> Client {
         let mut client = self.connect().await;
         let user = json!({ "external_id": name, "name": name, "photo": "" });
@@ -193,7 +193,7 @@ impl TestServer {
     }
 }
 
-/// The push that others get of a chat, by the answer that one gets oneself.
+/// The push that other members get of a chat, from the answer that its creator gets.
 pub fn as_pushed(mut answer: Value) -> Value {
     let chat = answer["chat"].as_object_mut().unwrap();
     for own in ["role", "unread"] {
@@ -202,7 +202,7 @@ pub fn as_pushed(mut answer: Value) -> Value {
     answer
 }
 
-/// The body of a `new-message` of the socket's latest user.
+/// The body of a `new-message`.
 pub fn message(chat: &str, text: &str) -> Value {
     json!({ "chat": { "id": chat }, "message": { "value": text, "type": "text" } })
 }

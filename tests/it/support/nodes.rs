@@ -69,14 +69,14 @@ impl Processes {
         Processes::with(count, &[]).await
     }
 
-    /// With further arguments.
+    /// The same with further arguments.
     pub async fn with(count: usize, arguments: &[&str]) -> Option<Processes> {
         let (postgres, redis) = (services::postgres()?, services::redis()?);
         let database = services::database(&postgres).await;
         Some(Processes::on(vec![(database, redis); count], arguments).await)
     }
 
-    /// One for each database and Redis.
+    /// One node for each database and Redis.
     pub async fn on(urls: Vec<(String, String)>, arguments: &[&str]) -> Processes {
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         Processes::each(urls, move |command| {
@@ -85,7 +85,7 @@ impl Processes {
         .await
     }
 
-    /// One for each database and Redis; they trust who has a certificate of this authority.
+    /// One node for each database and Redis; they trust certificates of this authority.
     pub async fn trusting(authority: &Path, urls: Vec<(String, String)>) -> Processes {
         let authority = authority.to_owned();
         Processes::each(urls, move |command| {
@@ -126,7 +126,7 @@ impl Processes {
         (0..self.count()).map(|number| self.log(number))
     }
 
-    /// What a node has logged.
+    /// The log of a node.
     pub fn log(&self, number: usize) -> String {
         fs::read_to_string(self.nodes[number].directory.path().join("log")).unwrap()
     }
@@ -143,7 +143,7 @@ impl Processes {
 }
 
 impl Drop for Processes {
-    /// What they have logged may say why a test fails.
+    /// Prints the logs of a test that fails, since they may say why.
     fn drop(&mut self) {
         if thread::panicking() {
             self.logs().for_each(|log| println!("{log}"));

@@ -1,5 +1,5 @@
-//! Waiting by a clock that goes slower while others keep the processors from who wants them: so a
-//! machine that has too much to do is told from a server that hangs.
+//! Waiting by a clock that goes slower while processes wait for a processor, so that a test does
+//! not mistake a busy machine for a server that hangs.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -11,10 +11,10 @@ use tokio::time::sleep;
 
 const TICK: Duration = Duration::from_millis(100);
 
-/// By this clock a second takes five at most, whatever else the machine does.
+/// How fast the clock goes at least: one second by this clock takes at most five.
 const SLOWEST: f64 = 0.2;
 
-/// The time by this clock. It also stands while this program is frozen.
+/// The time by this clock. It stands still while this program is frozen.
 pub fn now() -> Duration {
     static PASSED: AtomicU64 = AtomicU64::new(0);
     static TICKING: LazyLock<()> = LazyLock::new(|| drop(thread::spawn(|| tick(&PASSED))));
@@ -34,15 +34,15 @@ fn tick(passed: &AtomicU64) {
     }
 }
 
-/// The microseconds so far in which somebody has waited for a processor; 0 where Linux does not
-/// count them.
+/// The microseconds so far in which some process has waited for a processor; 0 where Linux counts
+/// none.
 fn waited_for_processors() -> u64 {
     let pressure = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
     let total = pressure.lines().next().and_then(|line| line.rsplit_once("total="));
     total.and_then(|(_, total)| total.parse().ok()).unwrap_or(0)
 }
 
-/// What a future comes to; none if it takes longer.
+/// The result of a future; none if it takes longer than this time.
 pub async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
     let until = now() + time;
     let too_long = async {

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use super::database;
 
-/// It is ended where it starts and should not: then it has another status than expected.
+/// A program that should not start but does is ended by `timeout`, with an unexpected status.
 pub fn program() -> Command {
     let mut command = Command::new("timeout");
     command.args(["20", env!("CARGO_BIN_EXE_chinwag")]);
@@ -29,7 +29,7 @@ pub struct Running {
 }
 
 impl Drop for Running {
-    /// A test that fails leaves no server behind.
+    /// Ends the server even if the test fails.
     fn drop(&mut self) {
         let _ = self.child.kill();
     }
@@ -42,16 +42,16 @@ impl Running {
         })
     }
 
-    /// With further arguments and variables; one of them says where it listens.
+    /// With further arguments and variables, which must say where it listens.
     pub fn with(directory: &Path, change: impl FnOnce(&mut Command)) -> Running {
         Running::try_with(directory, change).expect("it starts")
     }
 
-    /// The same where it may not be able to start: then it ends, and there is none.
+    /// The same where it may not be able to start: then there is none.
     pub fn try_with(directory: &Path, change: impl FnOnce(&mut Command)) -> Option<Running> {
         let database = database::url_in(directory);
-        // A disk that is full must be an error to it and not a signal. `IGNORED` names further
-        // signals that it is to ignore, as `nohup` does, and `PROGRAM` another program.
+        // A full disk must be an error for the program and not a signal. `IGNORED` names more
+        // signals for it to ignore, as `nohup` does, and `PROGRAM` another program to run.
         let mut command = Command::new("sh");
         command
             .args([
@@ -79,7 +79,7 @@ impl Running {
         Some(Running { address: address.parse().unwrap(), child, first_line, said })
     }
 
-    /// What it says after its first line; older versions say nothing more.
+    /// What it prints after its first line. Older versions print nothing more.
     pub fn hints(&mut self) -> String {
         let mut hints = String::new();
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! A network between two that can be cut: then nothing comes through, and nobody is told.
+//! A proxy that stands for a network: when it is cut, no bytes pass, and the connections stay open.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -18,22 +18,22 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct Network {
-    /// How many connections there have been.
+    /// How many connections have been accepted.
     accepted: AtomicUsize,
-    /// The connections come through from this number on.
+    /// Connections with this number or a higher one pass bytes; the others wait.
     open: watch::Sender<usize>,
-    /// Whether the connection that ends a transaction next breaks before the answer.
+    /// Whether the next connection that commits a transaction breaks before the answer.
     breaks: AtomicBool,
-    /// Whether all is cut then.
+    /// Whether the whole network is cut at that moment.
     cuts: AtomicBool,
-    /// What the connections are cut off at.
+    /// Once a client sends these bytes, the connections that are open are cut off.
     cut_off_at: Mutex<Option<&'static [u8]>>,
-    /// How many milliseconds each part takes longer.
+    /// By how many milliseconds each part is delayed.
     delay: AtomicU64,
 }
 
 impl Proxy {
-    /// To the host and port in a URL.
+    /// A proxy to the host and port in a URL.
     pub async fn to(url: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, network) = (listener.local_addr().unwrap(), Arc::<Network>::default());
@@ -41,12 +41,12 @@ impl Proxy {
         Proxy { address, network, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// The URL through it.
+    /// The same URL, with the proxy's address.
     pub fn url(&self, url: &str) -> String {
         url.replacen(authority(url), &self.address.to_string(), 1)
     }
 
-    /// Has all come so much later from now on.
+    /// Delays all bytes by this time from now on.
     #[allow(dead_code, reason = "tests/faults does it")]
     pub fn slow(&self, delay: Duration) {
         self.network.delay.store(delay.as_millis() as u64, Ordering::Release);
@@ -56,28 +56,28 @@ impl Proxy {
         self.network.open.send_replace(usize::MAX);
     }
 
-    /// Cuts the connections that there are, and none that comes.
+    /// Cuts the connections that are open now; new ones work.
     pub fn cut_off(&self) {
         self.network.cut_off();
     }
 
-    /// The same, once somebody has sent these bytes, which come through still.
+    /// The same once a client has sent these bytes, which still pass.
     pub fn cut_off_at(&self, bytes: &'static [u8]) {
         *self.network.cut_off_at.lock().unwrap() = Some(bytes);
     }
 
-    /// The next commit comes through, and its answer does not: the connection breaks.
+    /// Lets the next commit pass, and breaks that connection before the answer.
     pub fn break_at_commit(&self) {
         self.network.breaks.store(true, Ordering::Release);
     }
 
-    /// The same, and nothing comes through after it.
+    /// The same, and cuts the network after it.
     pub fn cut_at_commit(&self) {
         self.network.cuts.store(true, Ordering::Release);
         self.break_at_commit();
     }
 
-    /// What was under way when it was cut comes through now.
+    /// Ends a cut: the bytes that wait pass now.
     pub fn mend(&self) {
         self.network.cuts.store(false, Ordering::Release);
         self.network.open.send_replace(0);
@@ -102,7 +102,7 @@ async fn accept(listener: TcpListener, to: String, network: Arc<Network>) {
             };
             let (mut client_in, mut client_out) = client.into_split();
             let (mut server_in, mut server_out) = server.into_split();
-            // Whichever way breaks takes the other one with it.
+            // When either direction ends, the whole connection does.
             tokio::select! {
                 () = network.forward(number, &mut client_in, &mut server_out, true) => {}
                 () = network.forward(number, &mut server_in, &mut client_out, false) => {}
@@ -121,12 +121,12 @@ impl Network {
         self.cut_off_at.lock().unwrap().take_if(|bytes| is_there(bytes)).is_some()
     }
 
-    /// Waits until a connection comes through.
+    /// Waits until this connection may pass bytes.
     async fn opened(&self, number: usize) {
         let _ = self.open.subscribe().wait_for(|open| number >= *open).await;
     }
 
-    /// Until either end closes, or the connection is to break.
+    /// Passes bytes on until either end closes, or the connection is to break.
     async fn forward(
         &self,
         number: usize,
@@ -148,7 +148,7 @@ impl Network {
             if to.write_all(part).await.is_err() {
                 return;
             }
-            // A statement ends so; a column may begin so, too.
+            // A commit ends with these bytes. So may the name of a column: then it breaks there.
             let commits = part.windows(7).any(|word| word.eq_ignore_ascii_case(b"commit\0"));
             if may_commit && commits && self.breaks.swap(false, Ordering::AcqRel) {
                 if self.cuts.load(Ordering::Acquire) {

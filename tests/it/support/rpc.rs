@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::TestServer;
 
-/// The status and the body of an answer.
+/// An answer over HTTP.
 pub struct Answer {
     pub status: String,
     pub head: String,
@@ -33,13 +33,13 @@ impl TestServer {
         let answer = self.exchange(&request).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().to_owned();
-        // A long body may come in chunks.
+        // This does not read chunks, in which long bodies may come.
         let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
         assert!(!chunked, "{head}");
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    /// What a body of JSON is answered, with 200.
+    /// The JSON answer to a JSON body, which must have the status 200.
     pub async fn rpc(&self, body: &Value) -> Value {
         self.rpc_as("", body).await
     }
@@ -99,7 +99,7 @@ impl TestServer {
         self.call("UsersCount", json!([room])).await.as_u64().unwrap()
     }
 
-    /// The texts that a user picks up.
+    /// The texts of the messages that a user picks up.
     pub async fn picked_up(&self, state: &Value) -> Vec<String> {
         let picked = self.call("PickUpHistory", json!([state])).await;
         assert_eq!(picked["State"], *state);
@@ -124,7 +124,7 @@ pub fn notification(method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "method": method, "params": params })
 }
 
-/// Fails unless a call was refused by the domain with this code, at this field.
+/// Fails unless a call was refused with this code of the domain, for this field.
 #[track_caller]
 pub fn assert_fault(fault: &Value, code: &str, field: Option<&str>) {
     let number = if code == "invalid" { -32602 } else { -32000 };

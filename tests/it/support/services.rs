@@ -1,5 +1,5 @@
 //! PostgreSQL, Redis, Kafka and S3 for the tests that need them; `tests/services/README.md` says
-//! how to have them.
+//! how to get them.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -31,8 +31,8 @@ pub fn kafka() -> Option<String> {
     given("kafka")
 }
 
-/// The URL of a place in a store that speaks S3; the AWS variables lead there. None: the test
-/// cannot run.
+/// The URL of a place in a store that speaks S3; the AWS variables configure access to it. None:
+/// the test cannot run.
 #[cfg(feature = "s3")]
 pub fn s3() -> Option<String> {
     given("s3")
@@ -42,7 +42,7 @@ pub fn s3() -> Option<String> {
 pub async fn database(url: &str) -> String {
     let name = format!("test_{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(url).await.unwrap();
-    // Such a database sorts by language and not by bytes, as those of most people do.
+    // Such a database sorts texts by language and not by bytes, as most do in production.
     let sorted = "template template0 locale_provider icu icu_locale 'en'";
     let statement = sqlx::AssertSqlSafe(format!("create database {name} {sorted}"));
     sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
@@ -69,7 +69,7 @@ fn variable(service: &str) -> &'static str {
     }
 }
 
-/// Says once for each service what is not tested; in CI that is a failure.
+/// Prints once for each service that its tests are skipped; in CI it panics instead.
 fn skip(service: &'static str, why: &str) {
     static SAID: Mutex<Vec<&str>> = Mutex::new(Vec::new());
     let how = "run the tests with: tests/services/services run cargo test";
@@ -77,13 +77,13 @@ fn skip(service: &'static str, why: &str) {
     let mut said = SAID.lock().unwrap();
     if !said.contains(&service) {
         said.push(service);
-        // Not with eprintln: what a test that passes prints is not shown.
+        // Not with eprintln, as the output of a test that passes is not shown.
         let line = format!("The tests with {service} were SKIPPED: {why}; {how}\n");
         io::stderr().write_all(line.as_bytes()).unwrap();
     }
 }
 
-/// Services of one test's own, to stop and to start. They end with it.
+/// Services that one test has for itself, to stop and to start. They end with this value.
 pub struct Services {
     directory: TempDir,
 }
@@ -95,12 +95,12 @@ impl Drop for Services {
 }
 
 impl Services {
-    /// None, where they are not installed: the test cannot run.
+    /// None if they are not installed: the test cannot run.
     pub async fn start(names: &[&'static str]) -> Option<Services> {
         Services::start_with(&[], names).await
     }
 
-    /// PostgreSQL and Redis, which take no connection without TLS.
+    /// PostgreSQL and Redis that accept connections only with TLS.
     pub async fn start_with_tls() -> Option<Services> {
         Services::start_with(&["--tls"], &["postgres", "redis"]).await
     }
@@ -120,7 +120,7 @@ impl Services {
         }
     }
 
-    /// What the variable of the test service of this kind would hold. It stays the same.
+    /// The URL of one of these services. It stays the same when the service is started again.
     pub fn url(&self, name: &str) -> String {
         let variables = fs::read_to_string(self.directory.path().join("env")).unwrap();
         let variables: HashMap<&str, &str> = variables
@@ -130,22 +130,22 @@ impl Services {
         variables[variable(name)].to_owned()
     }
 
-    /// The certificate of the authority that has signed theirs.
+    /// The certificate of the authority that has signed those of the services.
     pub fn authority(&self) -> PathBuf {
         self.directory.path().join("tls/ca.pem")
     }
 
-    /// Ends it as an administrator does.
+    /// Ends a service as an administrator does.
     pub async fn stop(&self, name: &'static str) {
         self.done("stop", &[name]).await;
     }
 
-    /// Ends it as a crash does.
+    /// Ends a service as a crash does.
     pub async fn kill(&self, name: &'static str) {
         self.done("stop", &["--kill", name]).await;
     }
 
-    /// Stops it as it is, until it is thawed.
+    /// Pauses a service until it is thawed.
     #[allow(dead_code, reason = "tests/faults does it")]
     pub async fn freeze(&self, name: &'static str) {
         self.done("stop", &["--freeze", name]).await;
@@ -156,7 +156,7 @@ impl Services {
         self.done("stop", &["--thaw", name]).await;
     }
 
-    /// On the same port; all but Redis has the data that it had.
+    /// Starts a service again on the same port. All but Redis have the data that they had.
     pub async fn start_again(&self, name: &'static str) {
         self.done("start", &[name]).await;
     }
@@ -168,7 +168,7 @@ impl Services {
     }
 }
 
-/// Runs the script; where it fails, returns its status and what it said.
+/// Runs the script. Errors: its status and what it printed to stderr.
 fn script(action: &str, directory: &Path, arguments: &[&str]) -> Result<(), (Option<i32>, String)> {
     let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/services/services"].iter().collect();
     let mut command = Command::new(script);

@@ -1,11 +1,12 @@
-//! What a test lays over a program: C that goes by a number which the test sets.
+//! C functions that replace those of libc in a program under test. A number, which the test sets,
+//! controls what they do.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What each of them begins with.
+/// The beginning of the C source of each shim.
 const BEGINNING: &str = r#"
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,7 +36,7 @@ pub struct Shim {
 }
 
 impl Shim {
-    /// Compiles it; the number is 0 at first.
+    /// Compiles the source; the number is 0 at first.
     pub fn compile(directory: &Path, name: &'static str, source: &str) -> Shim {
         let (code, library) = (directory.join(name).with_extension("c"), directory.join(name));
         fs::write(&code, [BEGINNING, source].concat()).unwrap();
@@ -50,7 +51,7 @@ impl Shim {
         shim
     }
 
-    /// Has a program go by it, and by what is laid over it already.
+    /// Makes a program use this shim, besides the shims that it already uses.
     pub fn lay_over(&self, command: &mut Command) {
         let mut all = self.library.clone().into_os_string();
         let before = command.get_envs().find(|(name, _)| *name == "LD_PRELOAD");

@@ -1,4 +1,4 @@
-//! Credentials as a host application gives them out, and sockets that come with one.
+//! Credentials as a host application issues them, and sockets that connect with them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use crate::support::{Client, TestServer};
 pub const SECRET: &str = "what the host application signs with";
 pub const API_KEY: &str = "what the service shows";
 
-// Keys for these tests alone, in DER: PKCS #1 for RSA, else PKCS #8.
+// Keys for these tests only, in DER: PKCS #1 for RSA, PKCS #8 for the others.
 const RSA: &str = "\
     MIIEogIBAAKCAQEAv4rkhSKkHgAyQlZCxdXC1bDtrZnyEsMTZYpsdPZ+qhByxs+86NwoLpx0LcHsYoeBGvLbXVMkemW5\
     ZqLv/fnISudwVAlYlxBmiRn8yRu7FfEq8Isvc2ixkz0LX8Ta9uNY5vnFVyOOYF7jc1m0mNL2nA9gg9WaIjUxJiuQxGc8\
@@ -43,7 +43,7 @@ pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-/// What a token says that is good for an hour.
+/// The claims of a token that is valid for an hour.
 pub fn claims(sub: &str) -> Value {
     json!({ "sub": sub, "exp": now() + 3600 })
 }
@@ -66,7 +66,7 @@ pub fn header(algorithm: Algorithm, kid: &str) -> Header {
     Header { kid: Some(kid.into()), ..Header::new(algorithm) }
 }
 
-/// The private key for an algorithm of public keys.
+/// The private key for an asymmetric algorithm.
 pub fn private_key(algorithm: Algorithm) -> EncodingKey {
     let der = |base64: &str| BASE64.decode(base64.as_bytes()).unwrap();
     match algorithm {
@@ -76,14 +76,14 @@ pub fn private_key(algorithm: Algorithm) -> EncodingKey {
     }
 }
 
-/// The public key to one of these, with its `kid`.
+/// The public key for that private key, with this `kid`.
 pub fn jwk(algorithm: Algorithm, kid: &str) -> Value {
     let mut jwk = Jwk::from_encoding_key(&private_key(algorithm), algorithm).unwrap();
     jwk.common.key_id = Some(kid.into());
     serde_json::to_value(jwk).unwrap()
 }
 
-/// A server whose host application signs tokens with the secret, and whose service has a key.
+/// Settings of a server with the host application's secret and the service's API key.
 pub fn with_credentials(access: Access) -> impl FnOnce(&mut Config) {
     move |config| {
         config.access = Some(access);
@@ -102,14 +102,14 @@ impl TestServer {
     pub async fn token_user(&self, name: &str) -> Client {
         let mut client = self.connect_with(&token(name)).await;
         client.done("unsubscribe", json!({ "channel": "system" })).await;
-        // Nobody may create more than themself: that says who they are.
+        // With a token one may create only oneself; the answer has the user's id.
         let user = json!({ "external_id": name, "name": name, "photo": "" });
         let answer = client.done("create-user", json!({ "user": user })).await;
         client.id = answer["user"]["id"].as_str().unwrap().to_owned();
         client
     }
 
-    /// A client with the service's key, acting as nobody yet.
+    /// A client with the service's API key, which does not act as a user yet.
     pub async fn service(&self) -> Client {
         self.connect_with(API_KEY).await
     }
@@ -122,9 +122,10 @@ impl TestServer {
         client
     }
 
-    /// Whether there is a user with this `external_id`; if not, there is one from now on.
+    /// Whether a user with this `external_id` exists; if not, this makes one.
     pub async fn knows(&self, external_id: &str) -> bool {
-        // An unknown one is given to the user who is named, a known one has another id.
+        // An unknown `external_id` goes to a new user with this id; the user of a known one has
+        // another id.
         let id = format!("not {external_id}");
         let user = json!({ "external_id": external_id, "id": id, "name": "x", "photo": "" });
         let mut service = self.service().await;

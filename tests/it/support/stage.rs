@@ -1,4 +1,4 @@
-//! Whom and what the table of access is about.
+//! The actors and chats of the table of access.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::support::steps::{NO_ID, channel, of_chat, of_chat_and};
 use crate::support::{Client, TestServer, message};
 
-/// The actors with a user of their own. On the last two requests are made: another member and a
-/// stranger.
+/// The actors that are users. Requests about another user name one of the last two: another member,
+/// and a stranger.
 const USERS: [&str; 9] =
     ["owner", "member", "guest", "mate", "invited", "removed", "outsider", "another", "stranger"];
 
@@ -19,7 +19,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Everyone but the service comes without a token.
+    /// All actors but the service connect without a token.
     pub async fn of_trusted(server: &TestServer) -> Stage {
         let mut actors = HashMap::new();
         for name in USERS {
@@ -28,7 +28,7 @@ impl Stage {
         Stage::set(server, actors).await
     }
 
-    /// Everyone but nobody has a token.
+    /// All actors but `nobody` have a token.
     pub async fn of_protected(server: &TestServer) -> Stage {
         let mut actors = HashMap::new();
         for name in USERS {
@@ -61,7 +61,7 @@ impl Stage {
         self.actors[actor].id.clone()
     }
 
-    /// A new chat of this kind, for one cell.
+    /// A new chat of this kind, for one cell of the table.
     async fn chat(&mut self, kind: &str) -> String {
         if kind == "direct" {
             return self.direct().await;
@@ -80,14 +80,14 @@ impl Stage {
         id.to_owned()
     }
 
-    /// The one of the owner and the member.
+    /// The direct chat of the owner and the member.
     async fn direct(&mut self) -> String {
         let member = json!({ "user": { "id": self.id("member") } });
         let mut opened = self.owner().done("open-direct", member).await;
         opened["chat"]["id"].take().as_str().unwrap().to_owned()
     }
 
-    /// The id of a new message of the owner's, for requests about one.
+    /// The id of a new message of the owner, for requests about a message.
     async fn message(&mut self, event: &str, chat: &str) -> Value {
         match event {
             "edit-message" | "delete-message" | "react" | "pin-message" => {
@@ -124,7 +124,7 @@ impl Stage {
         }
     }
 
-    /// Makes a request and says in the table's words what it came to.
+    /// Makes a request, and returns the result in the words of the table.
     pub async fn play(&mut self, event: &str, kind: &str, actor: &str) -> String {
         let chat = self.chat(kind).await;
         let message_id = self.message(event, &chat).await;
@@ -134,7 +134,7 @@ impl Stage {
         let client = self.actors.get_mut(actor).unwrap();
         let error = client.ask(event, body).await["error"].take();
         if kind == "direct" && event == "subscribe" && error.is_null() {
-            // It is the same chat in the next cell.
+            // The next cell has the same direct chat.
             client.done("unsubscribe", channel(&chat)).await;
         }
         let place = match event {

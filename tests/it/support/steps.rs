@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, TestServer};
 
-/// The id of no chat, team or invitation.
+/// An id that no chat, team or invitation has.
 pub const NO_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 pub fn channel(chat: &str) -> Value {
@@ -20,14 +20,14 @@ pub fn of_chat_and(chat: &str, user: &str) -> Value {
     json!({ "chat": { "id": chat }, "user": { "id": user } })
 }
 
-/// What a subscriber gets of a message.
+/// What a subscriber is shown of a message.
 pub fn on_channel(message: &Value) -> Value {
     let mut message = message.clone();
     message["channel"] = message["room"].clone();
     message
 }
 
-/// Some field of each item in a list, sorted.
+/// This field of each item in a list, sorted.
 pub fn sorted<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
     let text = |item: &'a Value| item[field].as_str().unwrap();
     let mut texts: Vec<_> = list.as_array().unwrap().iter().map(text).collect();
@@ -35,7 +35,7 @@ pub fn sorted<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
     texts
 }
 
-/// Fails unless a list has these ids, in whatever order.
+/// Fails unless a list has these ids, in any order.
 #[track_caller]
 pub fn assert_ids<const N: usize>(list: &Value, expected: [&str; N]) {
     let ids = list.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -45,7 +45,7 @@ pub fn assert_ids<const N: usize>(list: &Value, expected: [&str; N]) {
     assert_eq!(ids, expected, "{list}");
 }
 
-/// Fails unless a `participant-join` or `-leave` is about this room, user and count.
+/// Fails unless a `participant-join` or `-leave` has this room, user and count.
 #[track_caller]
 pub fn assert_presence(event: &Value, chat: &str, name: &str, participants: usize) {
     let told = (&event["room"], &event["user"]["name"], &event["participants"]);
@@ -54,7 +54,7 @@ pub fn assert_presence(event: &Value, chat: &str, name: &str, participants: usiz
 }
 
 impl TestServer {
-    /// As `user`, on a socket that has not left the system channel.
+    /// The same as `user`, but the socket has not left the system channel.
     pub async fn listener(&self, name: &str) -> Client {
         let mut client = self.connect().await;
         let user = json!({ "external_id": name, "name": name, "photo": "" });
@@ -72,7 +72,7 @@ impl Client {
         answer
     }
 
-    /// Makes a chat of this and other users; all of them take the event of it. Returns its id.
+    /// Makes a chat of this and other users; all of them take its event. Returns its id.
     pub async fn make(&mut self, chat: Value, others: &mut [&mut Client]) -> String {
         let users: Vec<_> = others.iter().map(|other| other.id.clone()).collect();
         let answer = self.done("create-chat", json!({ "chat": chat, "users": users })).await;
@@ -102,25 +102,25 @@ impl Client {
         self.done("invite", of_chat_and(chat, user)).await["invitation"].take()
     }
 
-    /// Takes the next event: the user of this name has come into the room.
+    /// Takes the next event, which must say that this user has entered the room.
     pub async fn sees_join(&mut self, chat: &str, name: &str, participants: usize) {
         let join = self.next("participant-join").await;
         assert_presence(&join, chat, name, participants);
     }
 
-    /// Takes the next event: the user of this name is gone from the room.
+    /// Takes the next event, which must say that this user has left the room.
     pub async fn sees_leave(&mut self, chat: &str, name: &str, participants: usize) {
         let leave = self.next("participant-leave").await;
         assert_presence(&leave, chat, name, participants);
     }
 
-    /// The ids of one's chats, sorted.
+    /// The ids of this user's chats, sorted.
     pub async fn chats(&mut self) -> Value {
         json!(sorted(&self.done("list-chats", json!({})).await["chats"], "id"))
     }
 }
 
-/// The cells of a table in plain text: those of its first row, and those of the others.
+/// The cells of a table in plain text: the first row, and the other rows.
 pub fn table(text: &str) -> (Vec<&str>, Vec<Vec<&str>>) {
     let rows = text.lines().map(|line| Vec::from_iter(line.split_whitespace()));
     let mut rows = rows.filter(|row| !row.is_empty());

@@ -1,4 +1,4 @@
-//! Socket.IO by either transport and in either protocol, packet by packet.
+//! Socket.IO over either transport and in either protocol, packet by packet.
 
 use std::collections::VecDeque;
 
@@ -46,7 +46,7 @@ impl<'a> Transport<'a> {
         let url = format!("ws://{}{}", server.address(), path("websocket"));
         let mut request = url.into_client_request().unwrap();
         if !authorization.is_empty() {
-            // It may be more than ASCII.
+            // Not all values are ASCII.
             let value = authorization.as_bytes().try_into().unwrap();
             request.headers_mut().insert("authorization", value);
         }
@@ -59,7 +59,7 @@ impl<'a> Transport<'a> {
         assert!(self.try_send(packet).await, "{packet} was refused");
     }
 
-    /// The same where it may be refused: then it is false.
+    /// The same where the packet may be refused: then it returns false.
     pub async fn try_send(&mut self, packet: &str) -> bool {
         match self {
             Transport::WebSocket(client) => client.stream.send(Message::text(packet)).await.is_ok(),
@@ -81,17 +81,17 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Sends a body as it is; whether it was taken.
+    /// Sends a body as it is; returns whether it was accepted.
     pub async fn post(&self, body: &str) -> bool {
         self.polling().post(body).await
     }
 
-    /// What a poll brings, as it is; none if the session has ended.
+    /// The body of a poll, as it is; none if the session has ended.
     pub async fn poll(&self) -> Option<String> {
         self.polling().poll().await
     }
 
-    /// Opens a WebSocket as which a polling session wants to go on.
+    /// Opens a WebSocket to which the polling session is to be upgraded.
     pub async fn websocket(&self) -> Transport<'a> {
         let Polling { server, path, .. } = self.polling();
         let path = path.replace("=polling", "=websocket");
@@ -106,7 +106,7 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// The next packet, be it a ping; none once the session has ended.
+    /// The next packet, pings included; none once the session has ended.
     pub async fn next(&mut self) -> Option<String> {
         match self {
             Transport::WebSocket(client) => client.any_frame().await,
@@ -122,7 +122,7 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// The packets before the one that begins so, and what that goes on with.
+    /// The packets before the first that begins with `start`, and what follows `start` in it.
     pub async fn until(&mut self, start: &str) -> (Vec<String>, Value) {
         let mut before = Vec::new();
         loop {
@@ -136,7 +136,7 @@ impl<'a> Transport<'a> {
 }
 
 impl<'a> Polling<'a> {
-    /// Whether the session is still there; takes what waits for it.
+    /// Whether the session still exists; takes the packets that wait for it.
     pub async fn is_open(&self) -> bool {
         self.poll().await.is_some()
     }
@@ -153,7 +153,7 @@ impl<'a> Polling<'a> {
         };
         let answer = server.get(&path, &headers).await;
         let sid = answer.split("\"sid\":\"").nth(1).expect(&answer).split('"').next().unwrap();
-        // What was said once holds for the connection.
+        // The query and the header of the first request hold for the whole session.
         let path = format!("/socket.io/?EIO={protocol}&transport=polling&sid={sid}");
         let mut polling = Polling { server, protocol, path, packets: VecDeque::new() };
         polling.take(answer.split_once("\r\n\r\n").unwrap().1);
@@ -163,7 +163,7 @@ impl<'a> Polling<'a> {
 
     async fn try_send(&self, packet: &str) -> bool {
         match self.protocol {
-            // An old client counts as JavaScript does.
+            // An old client counts UTF-16 code units, as JavaScript does.
             3 => self.post(&format!("{}:{packet}", packet.encode_utf16().count())).await,
             _ => self.post(packet).await,
         }
@@ -204,7 +204,7 @@ impl<'a> Polling<'a> {
         self.packets.pop_front()
     }
 
-    /// Keeps the packets of a body.
+    /// Stores the packets of a body.
     fn take(&mut self, mut body: &str) {
         if self.protocol == 4 {
             return self.packets.extend(body.split('\u{1e}').map(str::to_owned));
