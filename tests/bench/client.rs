@@ -13,7 +13,7 @@ pub struct Client {
     last_ack: u64,
 }
 
-/// What came over a connection.
+/// A frame that came over a connection.
 pub enum Frame {
     /// An answer, to the request of this number.
     Answer(u64, Utf8Bytes),
@@ -48,7 +48,7 @@ impl Client {
         self.last_ack
     }
 
-    /// Sends a request and returns its answer; events that come before are passed over.
+    /// Sends a request and returns its answer; drops the events that come before it.
     pub async fn ask(&mut self, event: &str, body: &Value) -> Value {
         let number = self.request(event, &body.to_string()).await;
         loop {
@@ -62,7 +62,7 @@ impl Client {
         }
     }
 
-    /// The next answer or event. Nothing is lost if it is not waited for to the end.
+    /// The next answer or event. Cancelling this future loses nothing.
     pub async fn frame(&mut self) -> Frame {
         loop {
             let text = self.text().await;
@@ -76,7 +76,7 @@ impl Client {
         }
     }
 
-    /// The next packet, pings aside.
+    /// The next packet except pings, which are answered.
     async fn text(&mut self) -> Utf8Bytes {
         loop {
             match self.stream.next().await.expect("the server keeps the connection").unwrap() {

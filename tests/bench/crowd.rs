@@ -1,4 +1,4 @@
-//! The users: who is connected where, in which chats, and what they do.
+//! The simulated users: where they are connected, in which chats they are, and what they do.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 
 use crate::client::{Client, Frame};
 
-/// How long nothing comes when everything has come.
+/// After so long without a frame, everything has come.
 const REST: Duration = Duration::from_millis(500);
 /// How many connect at the same time.
 const DOOR: usize = 16;
@@ -33,21 +33,21 @@ pub enum Act {
     Connect,
 }
 
-/// How fast it is done.
+/// How often acts begin.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
-    /// So many at the same time for each who acts, each after the answer to the one before.
+    /// Each acting user has so many acts under way, and begins the next after an answer.
     AtOnce(usize),
-    /// One in each such time for each who acts, whatever the answers.
+    /// Each acting user begins an act in each such interval, without waiting for answers.
     Every(Duration),
 }
 
-/// What everybody does, until when.
+/// What all acting users do, and until when.
 #[derive(Clone)]
 pub struct Load {
     pub act: Act,
     pub pace: Pace,
-    /// The end of each message.
+    /// The end of the text of each message.
     pub text: String,
     pub until: Instant,
 }
@@ -65,7 +65,7 @@ pub struct Person {
     acts: usize,
 }
 
-/// What was seen, in microseconds.
+/// What was measured; times are in microseconds.
 #[derive(Default)]
 pub struct Seen {
     /// From each request to its answer.
@@ -76,7 +76,7 @@ pub struct Seen {
     pub events: Vec<usize>,
 }
 
-/// The chats and who is in each: so many members on each node, the first of whom act.
+/// The chats and their members: so many on each node, of whom the first `senders` act.
 pub struct Plan {
     pub chats: usize,
     pub members: Vec<usize>,
@@ -86,7 +86,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Connects everybody.
+    /// Connects all users.
     pub async fn connect(&self, addresses: &[SocketAddr]) -> Vec<Person> {
         let mut people = Vec::new();
         for (node, (count, address)) in self.users.iter().zip(addresses).enumerate() {
@@ -121,7 +121,7 @@ impl Plan {
     }
 }
 
-/// Has everybody act for a while, and waits until all has come.
+/// Lets all users act until the load ends, and waits until everything has come.
 pub async fn run(people: Vec<Person>, nodes: usize, load: &Load) -> (Vec<Person>, Seen) {
     let lives = people.into_iter().map(|person| tokio::spawn(person.live(load.clone())));
     let mut all =
@@ -155,7 +155,7 @@ impl Person {
         (self, seen)
     }
 
-    /// Connects again and again beside the connection that there is, as somebody else.
+    /// Connects as another user again and again, beside the connection that stays open.
     async fn come_and_go(&mut self, load: &Load) -> Seen {
         let name = format!("{} again", self.name);
         let mut seen = Seen::default();
@@ -175,7 +175,7 @@ impl Person {
             Pace::AtOnce(count) => (count, None),
             Pace::Every(every) => (0, Some(every)),
         };
-        // Not all at once.
+        // Users begin at different times.
         let phase = (self.number as f64 * 0.618).fract();
         let every_or_rest = every.unwrap_or(REST);
         let mut ticks =
@@ -248,13 +248,13 @@ fn micros(since: Instant) -> u32 {
     u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX)
 }
 
-/// Microseconds since the epoch: all who compare them are in this process.
+/// Microseconds since the epoch; they are compared only within this process.
 fn now() -> u64 {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     u64::try_from(now.as_micros()).unwrap()
 }
 
-/// How long ago the message was begun that this event tells of, in microseconds.
+/// How many microseconds ago the message in this event was begun.
 fn age(event: &str) -> Option<u32> {
     let text = event.split_once("\"msg\":\"")?.1;
     let begun: u64 = text.get(..20)?.parse().ok()?;

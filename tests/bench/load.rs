@@ -1,4 +1,4 @@
-//! Says what things cost: each node, Redis and PostgreSQL. See README.md beside this.
+//! Measures what acts cost each node, Redis and PostgreSQL. See README.md beside this.
 
 mod client;
 mod crowd;

@@ -1,8 +1,8 @@
-//! What every server under load is told, and what a process uses.
+//! The settings of every server under load, and what a process uses.
 
 use std::fs;
 
-/// Far more than a generator ever does: the limits are counted and never reached.
+/// Limits far above what a load generator does: they are counted, but never reached.
 pub const LIMITS: [(&str, &str); 10] = [
     ("CHINWAG_REQUESTS_PER_USER", "6000000"),
     ("CHINWAG_MESSAGES_PER_USER", "6000000"),
@@ -31,7 +31,7 @@ pub fn cpu_of(pid: u32) -> f64 {
 pub fn cpu_of_all() -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let times = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
-    // The fourth and the fifth are idle.
+    // The fourth and the fifth field are idle time.
     let times = times.take(8).enumerate().filter(|(place, _)| ![3, 4].contains(place));
     times.filter_map(|(_, ticks)| ticks.parse::<f64>().ok()).sum::<f64>() * 10_000.0
 }

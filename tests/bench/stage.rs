@@ -1,5 +1,5 @@
-//! What is measured: PostgreSQL and Redis of the run's own, and nodes on them as real processes.
-//! All of it ends with the run.
+//! What is measured: a PostgreSQL and a Redis for this run only, and nodes on them as real
+//! processes. All of them end with the run.
 
 use std::collections::HashMap;
 use std::fs;
@@ -31,7 +31,7 @@ impl Drop for Stage {
 }
 
 impl Stage {
-    /// So many nodes; `alone` is one without Redis.
+    /// Starts so many nodes; `alone` starts a single one without Redis.
     pub async fn start(count: usize, alone: bool) -> Stage {
         let directory = TempDir::new().unwrap();
         let (nodes, addresses) = (Vec::new(), Vec::new());
@@ -92,7 +92,7 @@ impl Stage {
     }
 }
 
-/// Takes effect when PostgreSQL is started again.
+/// Makes PostgreSQL count statements, once it is started again.
 async fn count_statements(url: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let statement = "alter system set shared_preload_libraries = 'pg_stat_statements'";

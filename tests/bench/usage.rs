@@ -1,5 +1,5 @@
-//! What has been used so far, by whom: CPU time, statements, commands, bytes. Two looks at it
-//! make a measurement; but for the CPU time nothing in it depends on what else the machine does.
+//! What each process has used so far: CPU time, statements, commands, bytes. The difference of two
+//! looks is a measurement. All but the CPU time is independent of what else the machine does.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::processes::cpu_of;
 use crate::stage::Stage;
 
-/// How often each kind of something was counted.
+/// A count for each name, such as that of a command.
 pub type Counts = BTreeMap<String, f64>;
 
 #[derive(Clone, Debug, Default)]

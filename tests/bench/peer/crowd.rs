@@ -1,5 +1,5 @@
-//! Many Socket.IO connections on one thread: a bare WebSocket client around one poll, so cheap
-//! that the server under load is always the bound.
+//! Many Socket.IO connections on one thread: bare WebSocket clients around one poll, so cheap that
+//! the server under load is always the bottleneck.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
 
-/// How long a server may take for anything while a scene is being set.
+/// How long a server may take for anything while a scene is set up.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many connect at the same time, unless all do.
 pub const DOOR: usize = 16;
@@ -24,7 +24,7 @@ pub enum Frame<'a> {
     Event(&'a str),
 }
 
-/// The sockets by their numbers, to be written to.
+/// The sockets, by number, for writing to them.
 #[derive(Default)]
 pub struct Sockets {
     all: Vec<Socket>,
@@ -54,8 +54,8 @@ impl Crowd {
         Crowd { address, poll, events, buffer: vec![0; 1 << 18], sockets: Sockets::default() }
     }
 
-    /// Connects as users with these external ids, so many at the same time. Returns the id of each
-    /// and how long it took.
+    /// Connects as users with these external ids, `at_once` of them at the same time. Returns the
+    /// id of each and how long it took.
     pub fn connect(&mut self, names: &[String], at_once: usize) -> Vec<(String, Duration)> {
         let first = self.sockets.all.len();
         let mut users: Vec<Option<(String, Duration)>> = vec![None; names.len()];
@@ -95,13 +95,13 @@ impl Crowd {
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             self.address
         );
-        // It is sent once the connection is there.
+        // It is sent once the connection is established.
         let (input, output) = (Vec::new(), request.into_bytes());
         self.sockets.all.push(Socket { stream, upgraded: false, last_ack: 0, input, output });
     }
 
-    /// Makes these requests, each as (socket, event, body), so many at the same time. The answers
-    /// are in the same order.
+    /// Makes these requests, each as (socket, event, body), `at_once` of them at the same time. The
+    /// answers are in the same order.
     pub fn ask(&mut self, requests: &[(usize, &str, String)], at_once: usize) -> Vec<Value> {
         let (mut next, mut asked) = (0, HashMap::new());
         let mut answers = vec![Value::Null; requests.len()];
@@ -122,12 +122,12 @@ impl Crowd {
         answers
     }
 
-    /// Waits for frames as long as anyone should have to.
+    /// Waits for frames, and panics if none comes in time.
     fn wait(&mut self, hear: impl FnMut(&mut Sockets, usize, Frame<'_>)) {
         assert!(self.poll(PATIENCE, hear), "the server keeps silent");
     }
 
-    /// Waits so long at most for frames and shows those that have come, with the number of the
+    /// Waits for frames, at most for `patience`, and passes each to `hear` with the number of its
     /// socket. Returns whether anything happened.
     pub fn poll(
         &mut self,
@@ -188,7 +188,7 @@ impl Sockets {
         }
     }
 
-    /// Shows all whole frames of the input; returns how many bytes they are.
+    /// Passes all complete frames of the input to `hear`; returns how many bytes they take.
     fn show(
         &mut self,
         who: usize,
@@ -229,7 +229,7 @@ impl Socket {
                 Ok(0) => panic!("the server closed a connection"),
                 Ok(count) => {
                     input.extend(&buffer[..count]);
-                    // More than was there would wake the poll again.
+                    // The kernel had no more: later bytes wake the poll again.
                     if count < buffer.len() {
                         return;
                     }
@@ -249,7 +249,7 @@ impl Socket {
     }
 }
 
-/// Where the payload of the first frame begins and ends; None while it is not all there.
+/// Where the payload of the first frame begins and ends; None while the frame is incomplete.
 fn frame(input: &[u8]) -> Option<(usize, usize)> {
     let (start, length) = match *input {
         [_, 127, a, b, c, d, e, f, g, h, ..] => (10, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
@@ -261,7 +261,7 @@ fn frame(input: &[u8]) -> Option<(usize, usize)> {
     (end <= input.len()).then_some((start, end))
 }
 
-/// What a frame answers. It must be no error.
+/// The answer in a frame, which must not be an error.
 fn answer(text: &str) -> Value {
     let start = text.find('[').unwrap();
     let [answer] = serde_json::from_str::<[Value; 1]>(&text[start..]).unwrap();

@@ -1,6 +1,6 @@
-//! The floor: what the kernel and the disk take for the same work. One thread stores what it finds
-//! as bare rows in one transaction, and gives each socket all that is for it in one write of bytes
-//! that were made once. Nobody is checked, and no other request is known.
+//! The floor: what the kernel and the disk take for the same work at least. One thread stores all
+//! waiting messages as bare rows in one transaction, encodes each push once, and writes all that is
+//! for a socket in one call. It checks nothing, and knows no other requests.
 
 use std::io::{IoSlice, Read, Write};
 use std::mem;
@@ -19,12 +19,12 @@ const SCHEMA: &str = "
     create table messages (chat int, seq int, user int, body text, primary key (chat, seq))
         without rowid;";
 
-/// What is beside the text of a push, so that it is as long as the other servers'.
+/// The padding of a push, which makes it as long as those of the other servers.
 const BESIDE: usize = 240;
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// Where messages go: a table and no index beside it.
+/// The messages: a table without a further index.
 pub struct Rows(Connection);
 
 impl Rows {
@@ -86,9 +86,9 @@ struct Floor {
     rows: Rows,
     sockets: Vec<Socket>,
     chats: Vec<Chat>,
-    /// What is to be stored: chat, `seq`, socket, text.
+    /// The messages to be stored: chat, `seq`, socket, text.
     messages: Vec<(usize, u64, usize, String)>,
-    /// The sockets that asked for something.
+    /// The sockets that have sent a request.
     asked: Vec<usize>,
     buffer: Vec<u8>,
 }
@@ -97,7 +97,7 @@ struct Floor {
 struct Chat {
     members: Vec<usize>,
     last_seq: u64,
-    /// The frames that all its members are to have.
+    /// The frames to be written to all its members.
     frames: Vec<u8>,
 }
 
@@ -142,7 +142,7 @@ impl Floor {
             put_frame(&mut socket.output, r#"0{"sid":"a"}"#);
             rest = &[];
         }
-        // The generator masks with zeros.
+        // The generator masks with zeros, so that there is nothing to unmask.
         while let Some((start, end)) = frame(rest) {
             self.hear(who, str::from_utf8(&rest[start..end]).unwrap());
             rest = &rest[end..];
@@ -203,7 +203,7 @@ impl Floor {
             let messages = self.messages.iter();
             self.rows.append(messages.map(|(chat, seq, who, text)| (*chat, *seq, *who, &**text)));
         }
-        // Each chat once.
+        // Each chat once, as its frames hold all its messages.
         self.messages.sort_unstable_by_key(|message| message.0);
         self.messages.dedup_by_key(|message| message.0);
         for (chat, ..) in self.messages.drain(..) {
@@ -220,7 +220,7 @@ impl Floor {
 }
 
 impl Socket {
-    /// Writes what waits and then these frames, in one call.
+    /// Writes the waiting output and then these frames, in one call.
     fn write(&mut self, frames: &[u8]) {
         if self.output.is_empty() && frames.is_empty() {
             return;
@@ -248,7 +248,7 @@ fn put_frame(into: &mut Vec<u8>, text: &str) {
     into.extend(text.as_bytes());
 }
 
-/// Where the payload of the first masked frame begins and ends; None while it is not all there.
+/// Where the payload of the first masked frame begins and ends; None while it is incomplete.
 fn frame(input: &[u8]) -> Option<(usize, usize)> {
     let (start, length) = match *input {
         [_, 0xfe, a, b, ..] => (8, u16::from_be_bytes([a, b]).into()),

@@ -16,8 +16,8 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// Chats of two; their members send in turn.
 const CHATS: usize = 500;
 
-/// Appends batches of these sizes, each when the one before is durable. The process has one core,
-/// so that the ledger finds a batch whole.
+/// Appends batches of these sizes, each once the one before is durable. The process has one core,
+/// so that a whole batch is queued before the ledger takes it.
 pub fn measure(batches: &[usize], rounds: usize, time: Duration) {
     for batch in batches {
         let ours = Vec::from_iter((0..rounds).map(|_| round(*batch, time)));
@@ -66,7 +66,7 @@ fn floor_round(batch: usize, time: Duration) -> Figures {
     Figures::of(took, cpu_of(process::id()) - before, from.elapsed().as_secs_f64())
 }
 
-/// Goes on for so long; returns how many microseconds each message took.
+/// Appends for this time; returns how many microseconds each message took.
 async fn append(ledger: &mut LedgerAlone, batch: usize, time: Duration) -> Vec<u32> {
     let (from, mut took) = (Instant::now(), Vec::new());
     while from.elapsed() < time {

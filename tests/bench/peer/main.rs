@@ -1,4 +1,4 @@
-//! Chinwag beside the same chat written otherwise. See README.md in the directory above.
+//! Compares Chinwag with the same chat written otherwise. See README.md in the directory above.
 
 mod crowd;
 mod floor;
@@ -134,7 +134,7 @@ fn main() {
         let kinds = Vec::from_iter(kinds.iter().filter(|kind| stage.is_known_to(kind)));
         let mut servers = Vec::from_iter(kinds.iter().map(|kind| (kind.name(), Vec::new())));
         for round in 0..args.rounds {
-            // Nobody is always the first.
+            // The servers take turns in being the first.
             for turn in 0..kinds.len() {
                 let place = (round + turn) % kinds.len();
                 servers[place].1.push(stage.round(kinds[place], time, &mut kept));
@@ -181,7 +181,7 @@ impl Args {
             sizes.iter().copied().map(stage).collect::<Vec<_>>()
         };
         match scene {
-            // It takes no server.
+            // It needs no server.
             Scene::Ledger => Vec::new(),
             Scene::Ingest => of(&self.senders, Stage::Ingest),
             Scene::Open => of(&self.rates, Stage::Open),

@@ -1,5 +1,5 @@
-//! The same chat on stock `socketioxide`: handlers put what is asked on one queue, and a thread
-//! with the database writes all that waits in one transaction, then answers and pushes.
+//! The same chat on stock `socketioxide`: handlers put requests on one queue; a thread with the
+//! database writes all waiting requests in one transaction, then answers and pushes.
 
 use std::future::ready;
 use std::path::Path;
@@ -35,7 +35,7 @@ const SCHEMA: &str = "
     create table if not exists messages (chat_id text, seq int, id text, user_id text, type text,
         msg text, created_at text, primary key (chat_id, seq)) without rowid;";
 
-/// What any request may hold.
+/// The fields of all requests.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -101,13 +101,13 @@ struct Job {
     ack: AckSender,
 }
 
-/// What follows after the commit.
+/// What to do after the commit.
 enum Done {
     Sent(Message),
     Answer(Value),
-    /// The user of the socket is this one, in these rooms.
+    /// The socket acts as this user from now on, and enters these rooms.
     Is(Value, String, Vec<String>),
-    /// These users' sockets are in this room now, and get the event; or out of it.
+    /// `Enter`: these users' sockets enter this room and get the event. `Leave`: they leave it.
     Enter(Value, Vec<String>, String),
     Leave(Value, String, String),
 }
@@ -141,8 +141,8 @@ pub fn serve(database: &Path) {
 
 async fn connected() {}
 
-/// Before the connection is confirmed, so that no early event is missed. The handlers themselves
-/// are called in order; the futures that they return are spawned and have nothing to do.
+/// Registers the handlers before the connection is confirmed, so that no early event is missed. The
+/// handlers are called in order; the futures that they return are spawned, but do nothing.
 fn register(socket: &SocketRef, queue: &Sender<Job>) -> Result<(), String> {
     for event in [
         "create-user",
@@ -185,7 +185,7 @@ fn write(connection: Connection, jobs: &Receiver<Job>, io: &SocketIo) {
     }
 }
 
-/// Answers and pushes. With the adapter of one process, nothing of it has to be waited for.
+/// Answers and pushes. With the adapter of one process, none of this has to be awaited.
 fn follow(io: &SocketIo, Job { socket, ack, .. }: Job, outcome: Outcome) {
     let answered = match outcome {
         Ok(Done::Sent(message)) => {
@@ -220,7 +220,7 @@ struct Store {
     connection: Connection,
 }
 
-/// A write checks before it changes anything, so that its failure leaves the others' alone.
+/// A write checks before it changes anything, so that one that fails does not affect the others.
 impl Store {
     fn act(&self, event: &str, socket: &SocketRef, body: &Body) -> Outcome {
         let User(user) = socket.extensions.get().unwrap_or(User(String::new()));

@@ -7,14 +7,14 @@ use std::path::Path;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 360.0;
-/// What stands around the curves.
+/// The space around the curves.
 const MARGIN: f64 = 60.0;
 const COLOURS: [&str; 4] = ["#c2410c", "#15803d", "#1d4ed8", "#6b7280"];
 
 /// A server's name and its points, each a size and a figure.
 type Curve = (&'static str, Vec<(f64, f64)>);
 
-/// The curves by what they show.
+/// The curves of each plot, by its title.
 #[derive(Default)]
 pub struct Plots(BTreeMap<String, Vec<Curve>>);
 
@@ -28,7 +28,7 @@ impl Plots {
         curves[place].1.push((size as f64, figure));
     }
 
-    /// Writes those with several sizes to this directory.
+    /// Writes the plots with several sizes to this directory.
     pub fn write(&self, directory: &Path) {
         for (title, curves) in self.0.iter().filter(|(_, curves)| curves[0].1.len() > 1) {
             let name = title.split(':').next().unwrap_or_default().replace(", ", "-");
@@ -74,7 +74,7 @@ fn text(svg: &mut String, x: f64, y: f64, rest: &str) {
     writeln!(svg, r#"<text x="{x:.1}" y="{y:.1}" {rest}</text>"#).unwrap();
 }
 
-/// From the least to the most.
+/// The lowest and the highest value on an axis.
 struct Range(f64, f64);
 
 impl Range {
@@ -86,7 +86,7 @@ impl Range {
         (value / self.0).ln() / (self.1 / self.0).ln()
     }
 
-    /// Round numbers in it.
+    /// The round numbers within the range.
     fn marks(&self) -> impl Iterator<Item = f64> {
         let powers = (-3..6).map(|power| 10f64.powi(power));
         let marks = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * power));

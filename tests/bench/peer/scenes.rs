@@ -1,4 +1,4 @@
-//! What is done to a server, and what is seen of it.
+//! The scenes: which requests a server gets, and what is measured.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,18 @@ use crate::crowd::{Crowd, Frame, Sockets};
 use crate::processes::{cpu_of, cpu_of_all};
 use crate::servers::Server;
 
-/// What comes before the measured time: what is compiled as it runs is compiled by then.
+/// How long a scene runs before it is measured, so that just-in-time compilers have done their
+/// part.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long the last answers and pushes may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub trait Scene {
-    /// Makes the requests that are due; returns how long there are no others.
+    /// Makes the requests that are due; returns how long it is until the next.
     fn act(&mut self, sockets: &mut Sockets, now: Instant) -> Duration;
     fn hear(&mut self, sockets: &mut Sockets, who: usize, frame: Frame<'_>, now: Instant);
     fn tally(&mut self) -> &mut Tally;
-    /// Whether all has come that is to come.
+    /// Whether all expected frames have come.
     fn is_over(&self) -> bool;
     /// Pushes that have not come.
     fn lost(&self) -> u64 {
@@ -24,12 +25,12 @@ pub trait Scene {
     }
 }
 
-/// What was seen.
+/// What a scene has counted.
 #[derive(Default)]
 pub struct Tally {
-    /// No new acts begin.
+    /// If set, no new acts begin.
     pub stopped: bool,
-    /// Microseconds that each unit of work took since it was to begin.
+    /// How many microseconds each unit of work took from when it was due.
     pub units: Vec<u32>,
     pub refused: u64,
     pub doubled: u64,
@@ -58,9 +59,9 @@ pub struct Figures {
     pub p99: f64,
     /// MiB that the server holds at the end.
     pub memory: f64,
-    /// How many cores have worked for neither the server nor the generator: they disturb.
+    /// How many cores other processes have used, which disturbs the measurement.
     pub others: f64,
-    /// KiB that it holds for each connection, where that is what is measured.
+    /// KiB held for each connection, if the scene measures that.
     pub each: Option<f64>,
     pub lost: u64,
     pub doubled: u64,
@@ -68,7 +69,7 @@ pub struct Figures {
     pub refused: u64,
 }
 
-/// Plays a scene, after a warm-up for so long, and until all that was begun has ended.
+/// Plays a scene for `time` after a warm-up, and then until all that was begun has ended.
 pub fn measure(
     crowd: &mut Crowd,
     scene: &mut dyn Scene,
@@ -100,13 +101,13 @@ pub fn measure(
     }
 }
 
-/// Microseconds of CPU that all else on the machine has used.
+/// Microseconds of CPU that other processes on the machine have used.
 fn others(server: &Server) -> f64 {
     cpu_of_all() - server.cpu() - cpu_of(std::process::id())
 }
 
 impl Figures {
-    /// Of units that took these microseconds each, so much CPU and so many seconds together.
+    /// From the microseconds of each unit, and the CPU and the seconds of all together.
     pub fn of(mut units: Vec<u32>, cpu: f64, took: f64) -> Figures {
         units.sort_unstable();
         let at = |part: f64| {
@@ -126,7 +127,7 @@ fn play(crowd: &mut Crowd, scene: &mut dyn Scene, until: Instant) {
             return;
         }
         let rest = scene.act(&mut crowd.sockets, now).min(until - now);
-        // The poll counts in milliseconds and waits too long rather than too short.
+        // The poll counts in milliseconds and rounds up.
         let rest = if rest < Duration::from_millis(2) { Duration::ZERO } else { rest / 2 };
         crowd.poll(rest, |sockets, who, frame| scene.hear(sockets, who, frame, Instant::now()));
     }
@@ -134,18 +135,18 @@ fn play(crowd: &mut Crowd, scene: &mut dyn Scene, until: Instant) {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
-    /// Each sender waits for all that its message leads to: answers, or pushes if these are the
-    /// unit.
+    /// Each sender waits for all answers that its message leads to, or for all its pushes if the
+    /// unit is a delivery.
     Closed,
-    /// So many a second by all senders in turn, whatever the answers.
+    /// So many messages a second, by all senders in turn, without waiting for answers.
     Open(f64),
 }
 
-/// What is a unit of work.
+/// What counts as a unit of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Message,
-    /// A message, and its other member reads it.
+    /// A message, which the other member marks as read.
     Pair,
     /// A push.
     Delivery,
@@ -178,20 +179,20 @@ struct Seat {
     seq: u64,
     heard: u64,
     asked: Vec<Asked>,
-    /// What its message leads to and has not come yet.
+    /// How many answers or pushes its message still waits for.
     left: usize,
 }
 
 #[derive(Clone, Copy)]
 struct Asked {
     number: u32,
-    /// Whose message it is about, and when that was to be sent.
+    /// The socket that sends the message which this is about, and when the message was due.
     sender: usize,
     due: Instant,
 }
 
 impl Traffic {
-    /// `seats` are the chats of the sockets, by number; so many members of each send.
+    /// `seats` has the chat of each socket, by number; the first `each` members of a chat send.
     pub fn new(unit: Unit, pace: Pace, chats: Vec<String>, seats: &[usize], each: usize) -> Self {
         let seat = |chat: &usize| Seat { chat: *chat, seq: 0, heard: 0, asked: vec![], left: 0 };
         let members = |chat| seats.iter().filter(|seat| **seat == chat).count();
@@ -246,7 +247,7 @@ impl Traffic {
         }
     }
 
-    /// Something that a message has led to has come; after all of it, the sender goes on.
+    /// Counts an answer or push that a message has led to; after the last, the sender goes on.
     fn come(&mut self, sockets: &mut Sockets, sender: usize, due: Instant, now: Instant) {
         self.seats[sender].left -= 1;
         if self.seats[sender].left > 0 {
@@ -329,7 +330,7 @@ impl Scene for Traffic {
     }
 }
 
-/// A pushed message: its `seq`, its sender and when it was to be sent, in nanoseconds.
+/// The `seq`, the sender and the due time of a pushed message, the time in nanoseconds.
 fn message(text: &str) -> (u64, usize, u64) {
     let after = |name: &str| &text[text.find(name).expect(name) + name.len()..];
     let seq = after("\"seq\":");
@@ -340,9 +341,9 @@ fn message(text: &str) -> (u64, usize, u64) {
 
 /// Requests that each socket makes again and again, one after the other.
 pub struct Asking {
-    /// What each socket asks in turn.
+    /// The requests that each socket makes in turn.
     requests: Vec<Vec<(&'static str, String)>>,
-    /// How many times it has, and since when it waits for an answer.
+    /// How many each socket has made, and since when it waits for an answer.
     turns: Vec<(usize, Option<Instant>)>,
     tally: Tally,
 }

@@ -11,7 +11,7 @@ use crate::processes::{LIMITS, cpu_of, memory_of};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The one of this build.
+    /// The binary of this build.
     Chinwag,
     /// A binary of Chinwag from elsewhere.
     Other(PathBuf),
@@ -46,7 +46,7 @@ impl Kind {
     /// Starts it on the database in this directory, which is made if there is none.
     pub fn start(&self, directory: &Path) -> Server {
         let mut command = Command::new("setpriv");
-        // It ends when the bench does, however that ends.
+        // The server ends with the bench, even if the bench is killed.
         command.args(["--pdeathsig", "KILL", "taskset", "-c", "0"]);
         let database = directory.join("bench.db");
         match self {
@@ -92,7 +92,7 @@ fn node() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/bench/peer/node"].iter().collect()
 }
 
-/// Leaves the first core to the servers.
+/// Moves this process to the second core: the first is for the servers.
 pub fn take_the_second_core() {
     let done = Command::new("taskset")
         .args(["-cp", "1", &std::process::id().to_string()])

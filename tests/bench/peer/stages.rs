@@ -11,7 +11,7 @@ use crate::crowd::{Crowd, DOOR};
 use crate::scenes::{Asking, Figures, Pace, Scene, Traffic, Unit, measure};
 use crate::servers::{Kind, Server};
 
-/// How many requests are under way while a stage is set.
+/// How many requests are under way while a stage is set up.
 const AT_ONCE: usize = 16;
 /// How many sockets share an open loop.
 const OPEN_SENDERS: usize = 200;
@@ -19,13 +19,13 @@ const OPEN_SENDERS: usize = 200;
 const PUBLIC_CHATS: usize = 10;
 /// How many users one `create-chat` may name.
 const MAX_USERS: usize = 1000;
-/// How many ask for lists.
+/// How many sockets ask for lists.
 const READERS: usize = 4;
 /// Messages of a page.
 const PAGE: usize = 50;
-/// How many write the history that is read, and how many messages each has under way.
+/// How many sockets write the history that is read, and how many messages each has under way.
 const WRITERS: usize = 16;
-/// How long connections rest before their memory is taken.
+/// How long connections rest before their memory is measured.
 const REST: Duration = Duration::from_secs(2);
 
 /// Databases that are filled once for several rounds, by server and contents.
@@ -47,18 +47,18 @@ pub enum Stage {
     FanOut(usize, usize),
     /// The latest page of so many messages.
     Latest(usize),
-    /// A page in their middle.
+    /// A page from the middle of so many messages.
     Middle(usize),
     /// The list of so many chats.
     Chats(usize),
-    /// So many users, who have been there before, connect, each with so many chats.
+    /// So many known users connect, each with so many chats.
     Connects(usize, usize),
-    /// So many such users are connected as the server is killed, and come back all at once.
+    /// The server is killed while so many such users are connected, and all come back at once.
     Storm(usize, usize),
 }
 
 impl Stage {
-    /// What it is called and what a unit of its work is.
+    /// Its title, and the unit of its work.
     pub fn title(self) -> (String, &'static str) {
         match self {
             Stage::Ingest(senders) => (format!("ingest, {senders} senders"), "message"),
@@ -82,7 +82,7 @@ impl Stage {
         }
     }
 
-    /// The curve on which it is a point, and its place on it.
+    /// The title of the curve that this stage is a point of, and its place on the curve.
     pub fn curve(self) -> Option<(String, usize)> {
         let (title, size) = match self {
             Stage::Ingest(senders) => ("ingest: CPU µs per message, by senders", senders),
@@ -105,7 +105,7 @@ impl Stage {
         Some((title.to_owned(), size))
     }
 
-    /// Whether this kind of server can do it.
+    /// Whether this kind of server supports this stage.
     pub fn is_known_to(self, kind: &Kind) -> bool {
         match self {
             Stage::Ingest(_) | Stage::Open(_) | Stage::FanOut(..) => true,
@@ -116,7 +116,7 @@ impl Stage {
 
     /// One round on a server of this kind.
     pub fn round(self, kind: &Kind, time: Duration, kept: &mut Kept) -> Figures {
-        // Not in memory, as temporary directories may be.
+        // Not in the temporary directory, which may be in memory.
         let empty = || TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let Some(contents) = self.contents() else {
             let directory = empty();
@@ -130,7 +130,7 @@ impl Stage {
         self.play(&|| kind.start(directory.path()), time)
     }
 
-    /// What is in the database beforehand, if there is anything.
+    /// What the database must have beforehand, if anything.
     fn contents(self) -> Option<String> {
         match self {
             Stage::Latest(stored) | Stage::Middle(stored) => Some(format!("{stored} messages")),
@@ -218,7 +218,7 @@ fn pairs(crowd: &mut Crowd, unit: Unit, pace: Pace, senders: usize) -> Traffic {
 fn reactions(crowd: &mut Crowd, sockets: usize) -> Asking {
     let chats = chats_of_two(crowd, sockets);
     let send = |(chat, id): (usize, &String)| {
-        // As long as those of ingest.
+        // As long as the messages of `Ingest`.
         let message = json!({ "value": format!("message {chat:92}"), "type": "text" });
         (2 * chat, "new-message", json!({ "chat": { "id": id }, "message": message }).to_string())
     };
@@ -320,8 +320,8 @@ fn connects(crowd: &mut Crowd, server: &Server, count: usize) -> Figures {
     }
 }
 
-/// Kills a server to which so many users are connected, starts it again, and has them all come back
-/// as soon as it listens. What is measured begins with the kill.
+/// Kills a server with so many connected users, starts it again, and reconnects all users at once
+/// as soon as it listens. Measures from the kill.
 fn storm(mut crowd: Crowd, server: Server, start: &dyn Fn() -> Server, count: usize) -> Figures {
     crowd.connect(&names(count), DOOR);
     let since = Instant::now();

@@ -13,7 +13,7 @@ const COLUMNS: [Column; 6] = [
     ("KiB each", |figures| figures.each.unwrap_or_default()),
 ];
 
-/// Prints what each server did in each round; the first is compared with each of the others.
+/// Prints the figures of all servers, and compares the first with each of the others.
 pub fn print(title: &str, unit: &str, servers: &[(&str, Vec<Figures>)]) {
     println!("\n### {title} (per {unit})\n");
     let has_each = servers.iter().any(|(_, rounds)| rounds.iter().any(|it| it.each.is_some()));
@@ -39,13 +39,13 @@ pub fn print(title: &str, unit: &str, servers: &[(&str, Vec<Figures>)]) {
     }
 }
 
-/// The median, the least and the most.
+/// The median, the lowest and the highest value.
 fn spread(mut values: Vec<f64>) -> String {
     let median = median(&mut values);
     format!("{} ({}–{})", short(median), short(values[0]), short(values[values.len() - 1]))
 }
 
-/// Sorts the values, too.
+/// The median; this sorts the values.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -1,6 +1,6 @@
-// The same chat as a good Node developer would write it: socket.io, better-sqlite3 with an fsync
-// at every commit, what one turn of the event loop writes in one transaction, answers and pushes
-// after the commit. Usage: node server.mjs FILE
+// The same chat as a good Node developer would write it: socket.io, and better-sqlite3 with an
+// fsync at every commit. All writes of one turn of the event loop share a transaction; answers and
+// pushes follow the commit. Usage: node server.mjs FILE
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -57,7 +57,7 @@ function refuse(code, message) {
   throw Object.assign(new Error(message), { code });
 }
 
-// Each write checks before it changes anything, so that its failure leaves the others' alone.
+// Each write checks before it changes anything, so that one that fails does not affect the others.
 const writes = {
   'create-user': (socket, { user: { external_id, name, photo } }) => {
     const user = sql.addUser.get(randomUUID(), external_id, name, photo);
