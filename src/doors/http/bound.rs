@@ -1,4 +1,4 @@
-//! The addresses to serve on: from what the settings name to sockets that hold them.
+//! Looks up the addresses that the settings name, and binds sockets to them.
 
 use std::fmt;
 use std::io;
@@ -11,16 +11,17 @@ use tokio::net::{TcpListener, TcpSocket};
 /// How many connections may wait to be accepted, where the system allows that many.
 const BACKLOG: u32 = 4096;
 
-/// How often a port that is free on the one address may be taken on another.
+/// How often to try with another port if the port that is free on one address is taken on another.
 const TRIES: usize = 20;
 
-/// What one setting leads to: the addresses of a name, or one address. At least one of them.
+/// The addresses of one setting: those of a name, or one address. There is at least one.
 pub struct ListenAddress {
     addresses: Vec<SocketAddr>,
 }
 
 impl ListenAddress {
-    /// What a name or an address and its port lead to. Errors: there is no such name.
+    /// Looks up a name, or an address, with its port. Errors: there is no such name, or it has no
+    /// address.
     pub async fn look_up(text: &str) -> io::Result<ListenAddress> {
         let text = text.trim();
         let addresses = match text.rsplit_once(':').map(|(name, port)| (name, port.parse::<u16>()))
@@ -55,25 +56,26 @@ impl From<SocketAddr> for ListenAddress {
     }
 }
 
-/// Addresses that are taken and not served yet: connections are refused. A server that starts at
-/// the same moment may have taken them too; the first to serve has them.
+/// Addresses that are bound but not served yet: connections to them are refused. Another server
+/// that starts at the same moment may have bound them, too; the first to listen gets them.
 #[derive(Default)]
 pub struct Bound {
     sockets: Vec<(SocketAddr, TcpSocket)>,
-    /// What port 0 stands for; 0 until the system has chosen it.
+    /// The port that is used for port 0; 0 until the system has chosen it.
     free_port: u16,
 }
 
 impl Bound {
-    /// Takes all addresses; where a name has several, those that this machine has. Port 0 is a free
-    /// port, the same one everywhere. Errors, with the address: it cannot be taken.
+    /// Binds all addresses; of a name with several, those that this machine has. Port 0 becomes a
+    /// free port, the same one on all addresses. Errors: why an address cannot be bound, with the
+    /// address.
     pub fn to(listen: &[ListenAddress]) -> Result<Bound, (SocketAddr, io::Error)> {
         let mut tries = 0;
         loop {
             tries += 1;
             let mut bound = Bound::default();
             match listen.iter().try_for_each(|wanted| bound.take(wanted, listen)) {
-                // Free on the one address, the port is not on another.
+                // The port is free on one address, but not on another: try again.
                 Err((address, error))
                     if address.port() == 0
                         && error.kind() == io::ErrorKind::AddrInUse
@@ -114,8 +116,7 @@ impl Bound {
         }
     }
 
-    /// From now on connections are taken. Errors, with the address: another socket has come to
-    /// listen there meanwhile.
+    /// Begins to listen. Errors: another socket already listens on an address; with the address.
     pub fn listen(self) -> Result<(Vec<SocketAddr>, Vec<TcpListener>), (SocketAddr, io::Error)> {
         let listen = |(address, socket): (SocketAddr, TcpSocket)| {
             let listener = socket.listen(BACKLOG).map_err(|error| (address, error))?;
@@ -130,7 +131,8 @@ fn bind(address: SocketAddr, listen: &[ListenAddress]) -> io::Result<(SocketAddr
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // All addresses of IPv6 are those of IPv4 too, unless these are served beside them.
+    // A socket on all IPv6 addresses takes connections over IPv4, too. It must not if another
+    // socket of this server is on all IPv4 addresses with the same port.
     let mut others = listen.iter().flat_map(|wanted| &wanted.addresses);
     let is_beside = |other: &SocketAddr| {
         other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
@@ -138,13 +140,13 @@ fn bind(address: SocketAddr, listen: &[ListenAddress]) -> io::Result<(SocketAddr
     if address.is_ipv6() && others.any(is_beside) {
         SockRef::from(&socket).set_only_v6(true)?;
     }
-    // What is left of the connections of a server before this does not keep the address.
+    // So that the address can be bound though connections of an earlier server are still closing.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok((socket.local_addr()?, socket))
 }
 
-/// Whether this machine has no such address, nor perhaps any of IPv6.
+/// Whether the error says that this machine does not have the address, or has no IPv6 at all.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())

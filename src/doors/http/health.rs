@@ -16,7 +16,7 @@ use crate::config::Config;
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So much is read of an answer, in bytes.
+/// How many bytes of an answer are read.
 const MAX_ANSWER: usize = 64 << 10;
 
 /// Why a server is not ready.
@@ -31,7 +31,7 @@ pub enum Unhealthy {
 }
 
 /// Asks the server at `url`, or the one that these settings start on this machine, for `/readyz`.
-/// Errors: it does not answer within 5 seconds, or with anything but 200.
+/// Errors: `url` is not valid, or the server does not answer 200 within 5 seconds.
 pub async fn health(url: Option<&str>, config: &Config) -> Result<(), Unhealthy> {
     let own = format!("http://{}", own_address(config));
     let asked = format!("{}/readyz", url.unwrap_or(&own).trim_end_matches('/'));
@@ -42,7 +42,7 @@ pub async fn health(url: Option<&str>, config: &Config) -> Result<(), Unhealthy>
     else {
         return Err(Unhealthy::Url);
     };
-    // Under this name a server is served whatever its --allow-host says.
+    // A server accepts requests to `localhost` whatever its --allow-host says.
     let name = if url.is_some() { authority.as_str() } else { "localhost" };
     let asking = async {
         let port = authority.port_u16().unwrap_or(80);

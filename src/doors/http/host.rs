@@ -1,6 +1,6 @@
-//! Under which names the server is served. The owner of a page can point its name to the address of
-//! another server (DNS rebinding). A request of the page then looks like one of that server's own
-//! page; only `Host` still says the page's name.
+//! Checks under which names the server is served. The owner of a page can point its name to the
+//! address of this server (DNS rebinding). A request of that page then looks like one of the
+//! server's own page; only `Host` still holds the other page's name.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::error::StartError;
 /// The names that the server is served under.
 #[derive(Clone)]
 pub struct Hosts {
-    /// Besides the loopback ones; `None` for any name.
+    /// The names besides the loopback ones; `None` if any name is served.
     names: Option<Arc<[String]>>,
 }
 
 impl Hosts {
-    /// Any name, unless the server listens on `loopback` addresses only or the settings list its
-    /// names. A page of an origin that may connect can be under the same name as the server.
-    /// Errors: a name in the settings that is none.
+    /// Serves any name, unless the server listens on `loopback` addresses only or the settings list
+    /// its names. The names of the origins that may connect are served then, too, as a page can be
+    /// under the same name as the server. Errors: a name in the settings is not valid.
     pub(super) fn of<'a>(
         config: &Config,
         of_origins: impl Iterator<Item = &'a str>,
@@ -52,7 +52,7 @@ impl Hosts {
     }
 }
 
-/// The name in a setting: without a port.
+/// Reads a name in a setting; it has no port.
 fn read(text: &str) -> Option<String> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -78,7 +78,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 }
 
 /// Refuses requests to other names with 421. A request that names no host does not come from a
-/// browser.
+/// browser, and passes.
 pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let of_target = request.uri().authority().map(|authority| Some(authority.as_str()));
     let of_headers = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());

@@ -30,7 +30,7 @@ static RECORDER: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
     recorder
 });
 
-/// What every node counts.
+/// The counters of every node.
 const COUNTERS: [(&str, &str); 6] = [
     ("chinwag_requests_total", "Requests through all doors"),
     ("chinwag_unavailable_total", "Requests that were answered `unavailable`"),
@@ -40,7 +40,7 @@ const COUNTERS: [(&str, &str); 6] = [
     ("chinwag_events_fetched_total", "Events of other nodes that did not come through Redis"),
 ];
 
-/// What is timed, with the upper ends of the times that are counted together.
+/// The histograms of times, and the upper bounds of their buckets in seconds.
 const HISTOGRAMS: [(&str, &str); 3] = [
     ("chinwag_request_seconds", "From a request's arrival until its answer is ready, by door"),
     ("chinwag_commit_seconds", "From a transaction's begin until it is durable"),
@@ -49,10 +49,10 @@ const HISTOGRAMS: [(&str, &str); 3] = [
 const BUCKETS: [f64; 13] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// The times are kept one by one until then.
+/// How often times are added to the buckets; until then they are kept one by one.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// What only a node with Redis or Kafka measures.
+/// The gauges of a node with Redis or Kafka.
 const GAUGES: [(&str, &str); 3] = [
     ("chinwag_redis_up", "Whether Redis answered a moment ago"),
     ("chinwag_event_log_lag_events", "Committed events that are not in the event log yet"),
@@ -65,7 +65,7 @@ pub fn routes() -> Router {
     Router::new().route("/metrics", get(render))
 }
 
-/// Says what the metrics are, and begins with 0 what has not been counted yet.
+/// Describes the metrics, and makes those appear as 0 that have not been counted yet.
 fn describe() {
     for (name, help) in COUNTERS {
         metrics::describe_counter!(name, help);

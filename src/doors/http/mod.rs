@@ -1,5 +1,5 @@
-//! What every HTTP request passes, and the pages that people and operators look at: the demo,
-//! the REST API's, health, metrics.
+//! The gates that every HTTP request passes, and the pages for people and operators: the demo, the
+//! contract, health, metrics.
 
 mod bound;
 mod head;
@@ -36,8 +36,8 @@ pub use bound::{Bound, ListenAddress};
 pub use health::{Unhealthy, health};
 pub use serve::Listener;
 
-/// For how long a browser need not ask again what a page may send. Browsers take no more than a
-/// few hours.
+/// For how long a browser may keep the answer to a preflight request. Browsers keep it for a few
+/// hours at most.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
 
 /// The gates before all doors: which origins requests may come from, and which names they may go
@@ -49,21 +49,21 @@ pub struct Gates {
 }
 
 impl Gates {
-    /// As the settings say, and whether all addresses that are listened on are `loopback` ones.
-    /// Errors: an origin or a name in the settings that is none.
+    /// The gates that the settings ask for; `loopback` says whether the server listens on loopback
+    /// addresses only. Errors: an origin or a host name in the settings is not valid.
     pub fn of(config: &Config, loopback: bool) -> Result<Gates, StartError> {
         let origins = Origins::of(config, loopback)?;
         let hosts = Hosts::of(config, origins.hosts(), loopback)?;
         Ok(Gates { hosts, origins, loopback })
     }
 
-    /// Whether all addresses that are listened on are loopback ones.
+    /// Whether the server listens on loopback addresses only.
     pub fn loopback(&self) -> bool {
         self.loopback
     }
 }
 
-/// The demo page, the REST API's, `/healthz`, `/readyz`, and `/metrics` if it has no address of its
+/// The demo page, the contract, `/healthz`, `/readyz`, and `/metrics` if it has no address of its
 /// own.
 pub fn routes(app: &Arc<App>, config: &Config) -> Router {
     let router = Router::new()
@@ -83,12 +83,12 @@ pub fn metrics_routes(gates: &Gates) -> Router {
 }
 
 /// Puts the gates before all routes: host, origin, CORS, the size of a request and its head, its
-/// pace, the number of them. Those that take `files` may be larger and take longer, as long as
-/// their bytes come.
+/// pace, the number of open requests. Requests to the routes of `files` may be larger and take
+/// longer, as long as their bytes keep coming.
 pub fn guarded(router: Router, files: Router, config: &Config, gates: Gates) -> Router {
     let limits = &config.limits;
     let cors = CorsLayer::new()
-        // Those that may not are refused before they come here.
+        // Origins that may not connect are refused before they come here.
         .allow_origin(AllowOrigin::mirror_request())
         .allow_methods(AllowMethods::mirror_request())
         .allow_headers(AllowHeaders::mirror_request())
@@ -107,8 +107,8 @@ pub fn guarded(router: Router, files: Router, config: &Config, gates: Gates) -> 
         .layer(middleware::map_response(not_kept))
 }
 
-/// Nobody on the way keeps an answer that does not say that it may be kept: tokens, sessions and
-/// what somebody has asked for are among them.
+/// Forbids browsers and proxies to cache an answer, unless it says itself that they may: answers
+/// hold tokens, sessions and what users have asked for.
 async fn not_kept(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

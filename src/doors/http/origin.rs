@@ -1,5 +1,6 @@
-//! Which web pages may connect. A browser says where a page comes from and sends it wherever the
-//! page asks, WebSockets included. A client that sends no `Origin` is not a browser.
+//! Checks which web pages may connect. A browser sends the requests of a page to any server,
+//! WebSockets included, and says in `Origin` where the page comes from. A client that sends no
+//! `Origin` is not a browser.
 
 use std::sync::Arc;
 
@@ -32,8 +33,9 @@ struct Origin {
 }
 
 impl Origins {
-    /// The own origin, those in the settings and, while the server listens on `loopback` addresses
-    /// only, those of loopback addresses. Errors: an origin in the settings that no page has.
+    /// Allows the server's own origin, those in the settings and, while the server listens on
+    /// `loopback` addresses only, those of loopback addresses. Errors: an origin in the settings is
+    /// not valid.
     pub(super) fn of(config: &Config, loopback: bool) -> Result<Origins, StartError> {
         let read = |text: &String| Origin::read(text).ok_or(StartError::Origin(text.clone()));
         let listed = config.allow_origin.iter().filter(|text| !text.trim().is_empty());
@@ -41,7 +43,7 @@ impl Origins {
         Ok(Origins { allowed, loopback })
     }
 
-    /// The hosts of those in the settings; empty where there is none.
+    /// The hosts of the origins in the settings; an empty text for an origin without a host.
     pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
         self.allowed.iter().map(|origin| origin.host.as_str())
     }
@@ -81,7 +83,7 @@ impl Origin {
         Some(Origin { host: authority.host().to_lowercase(), scheme, port })
     }
 
-    /// Whether it is a page as browsers load them, and not one inside an app.
+    /// Whether a browser has loaded the page over HTTP; pages inside apps have other schemes.
     fn is_of_web(&self) -> bool {
         self.scheme == "http" || self.scheme == "https"
     }

@@ -1,5 +1,5 @@
-//! How fast a body must come: a client that sends a byte now and then would hold a connection and
-//! what it has sent so far for as long as it likes.
+//! Checks how fast a body comes. Otherwise a client that sends a byte now and then could hold a
+//! connection, and the memory for what it has sent, for as long as it likes.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-/// The bytes of a body for which it may take a second longer.
+/// For each so many bytes a body may take a second longer.
 const BYTES_PER_SECOND: usize = 16 << 10;
 
 /// What a client with too slow a body is told.
@@ -26,7 +26,7 @@ struct Paced {
     body: Body,
     allowed: Duration,
     came: usize,
-    /// When somebody began to read it, and what wakes the reader at the deadline.
+    /// When its reader began, and the timer that wakes the reader at the deadline.
     begun: Option<(Instant, Pin<Box<Sleep>>)>,
     too_slow: Arc<AtomicBool>,
 }
@@ -80,7 +80,7 @@ impl HttpBody for Paced {
     }
 }
 
-/// Answers 408 where the handler has met a body that came too slowly, whatever it made of that.
+/// Answers 408 if the body came too slowly while the handler read it, whatever the handler answers.
 pub(super) async fn check(
     State(allowed): State<Duration>,
     request: Request,

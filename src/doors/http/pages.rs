@@ -1,5 +1,5 @@
-//! What is in the binary: the demo page, the contract and its page, Chinwag's own client to install
-//! and the browser client of Socket.IO.
+//! Serves the files in the binary: the demo page, the contract and its page, Chinwag's own client
+//! to install and the browser client of Socket.IO.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -18,7 +18,8 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const GZIP: &str = "application/gzip";
 const CSS: &str = "text/css; charset=utf-8";
-/// A page loads from its own server alone, also what users send; its icon is in the page.
+/// A page may load from its own server only, files of users included; its icon is in the page
+/// itself.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
@@ -47,7 +48,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/openapi.json", file(JSON, contract!("openapi.json")))
         .route("/chinwag.d.ts", file(TEXT, contract!("chinwag.d.ts")))
         .route("/chinwag-client.tgz", file(GZIP, built!("chinwag-client.tgz")))
-        // Where they were before.
+        // The former addresses of `/docs` and `/openapi.json`.
         .route("/api/docs", get(async || Redirect::permanent("/docs")))
         .route("/api/openapi.json", get(async || Redirect::permanent("/openapi.json")))
         .route("/socket.io/socket.io.js", file(JAVASCRIPT, built!("socket.io.js")))

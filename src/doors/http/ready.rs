@@ -10,12 +10,12 @@ use tokio::time::{Instant, timeout};
 
 use crate::domain::App;
 
-/// An answer holds for so long: anyone may ask, and finding out asks the ledger.
+/// For how long an answer holds: anyone may ask, and each check is work for the ledger.
 const HOLDS: Duration = Duration::from_secs(1);
 /// A store that takes longer to answer is not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What was found out last, by one check at a time.
+/// The result of the last check; only one check runs at a time.
 #[derive(Clone)]
 pub(super) struct Readiness {
     app: Arc<App>,
@@ -34,7 +34,7 @@ impl Readiness {
         {
             return ready;
         }
-        // In a task of its own, as a client that goes away cancels its handler.
+        // In a task of its own, because a client that goes away cancels its handler.
         let found = tokio::spawn(async move {
             let ready = match self.app.ready().await {
                 Ok(()) => true,

@@ -1,4 +1,4 @@
-//! The accept loop: bounded in connections, in all and by one address, and in the time that a
+//! The accept loop. It limits the connections, in all and of one address, and the time that a
 //! client may take.
 
 use std::future;
@@ -30,25 +30,25 @@ use crate::doors::slots::{Permit, Slots};
 /// How long to wait when the system has no file descriptor for a new connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
-/// How often that is logged.
+/// How often to log that.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// What a head may hold besides a header of the largest frame's size.
+/// The bytes that a head may have in addition to a header of the largest frame's size.
 const ROOM_IN_HEAD: usize = 64 << 10;
 
-/// Addresses being served. Dropped, it stops.
+/// Addresses being served. Serving stops when this is dropped.
 pub struct Listener {
     addresses: Vec<SocketAddr>,
     stop: CancellationToken,
-    /// Of the accept loop alone.
+    /// Stops the accept loop alone.
     stop_accepting: CancellationToken,
     /// The accept loop and every connection.
     tasks: TaskTracker,
 }
 
 impl Listener {
-    /// Serves `router` on all of these addresses. Errors, with the address: another socket has come
-    /// to listen there meanwhile.
+    /// Serves `router` on all of these addresses. Errors: another socket already listens on an
+    /// address; with the address.
     pub fn start(
         bound: Bound,
         router: Router,
@@ -68,12 +68,12 @@ impl Listener {
         &self.addresses
     }
 
-    /// Stops accepting connections; requests on those that there are go on.
+    /// Stops accepting connections. Open connections still take requests.
     pub fn stop_accepting(&self) {
         self.stop_accepting.cancel();
     }
 
-    /// Stops accepting connections and requests at once; those begun go on.
+    /// Stops accepting connections and requests at once. Requests that have begun go on.
     pub fn stop(&self) {
         self.stop.cancel();
     }
@@ -138,8 +138,8 @@ async fn accept(
     }
 }
 
-/// The next connection to any of these; a busy one does not keep the others waiting, as another is
-/// asked first each `round`.
+/// The next connection to any of these listeners. Each `round` asks another one first, so that a
+/// busy listener does not keep the others waiting.
 async fn next(listeners: &[TcpListener], round: usize) -> io::Result<(TcpStream, SocketAddr)> {
     future::poll_fn(|cx| {
         let (asked_last, asked_first) = listeners.split_at(round % listeners.len().max(1));
@@ -149,7 +149,8 @@ async fn next(listeners: &[TcpListener], round: usize) -> io::Result<(TcpStream,
     .await
 }
 
-/// Says why a connection is closed, as far as there is room for it: nobody waits for one too many.
+/// Tells the client of a refused connection why, if its socket has room for that: the server does
+/// not wait for it.
 fn refuse(stream: &TcpStream) {
     let (why, length) = (slots::WHY, slots::WHY.len());
     let answer = format!(
@@ -166,7 +167,8 @@ fn is_of_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// A client that stops reading, or vanishes, is noticed by what it does not acknowledge.
+/// Sets the options of a connection. One of them closes the connection of a client that stops
+/// reading or vanishes: what it is sent is not acknowledged in time.
 fn tune(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -185,8 +187,8 @@ async fn serve(
 ) {
     let limits = &config.limits;
     let header_timeout = limits.handshake_timeout;
-    // hyper refuses what is too large for it without saying why. So even a credential as large as a
-    // body is let through to the gate that says why.
+    // hyper refuses a head that is too large without saying why. So even a head with a credential
+    // as large as a body is let through, to the gate that says why.
     let max_head = limits.max_frame.saturating_add(ROOM_IN_HEAD);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = Client::of(peer.address, request.headers(), config.trusted_proxies);
@@ -194,7 +196,7 @@ async fn serve(
         if config.trusted_proxies > 0 {
             request.extensions_mut().insert(free.clone());
         }
-        // What becomes a WebSocket outlives this service, and keeps its permit.
+        // A request that becomes a WebSocket outlives this service, and keeps the permit.
         if request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(permit.clone());
         }

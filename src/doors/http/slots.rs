@@ -1,5 +1,5 @@
-//! How many requests and WebSockets one address may have open behind proxies, where the address is
-//! known from the head of a request only.
+//! Limits how many requests and WebSockets one address may have open behind proxies, where only the
+//! head of a request tells the address.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::doors::slots::{Permit, Slots};
 pub(super) const WHY: &str = "your address has as many connections open as it may: close some, or \
                               the server can allow more by --max-connections-per-address\n";
 
-/// Refuses with 429 what comes from an address that has as much open as it may. The accept loop has
-/// counted a connection that comes without a proxy; then there are no slots to ask for.
+/// Refuses with 429 a request from an address that has as many open as it may. Without proxies the
+/// accept loop has already counted the connection, and the request carries no slots.
 pub(super) async fn check(
     slots: Option<Extension<Arc<Slots>>>,
     Extension(client): Extension<Client>,
