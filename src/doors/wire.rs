@@ -46,8 +46,7 @@ const MAX_OF_LIBRARY: usize = 64 << 10;
 /// How many pieces of frames one system call writes.
 const PIECES: usize = 64;
 
-/// The longest head of a frame that goes out, and one byte for the mark that Engine.IO puts before
-/// a text.
+/// The longest head of a frame that goes out, and the one byte that Engine.IO puts before a text.
 const MAX_HEAD: usize = 11;
 
 /// The text that is sent through the library as the marker: no other text of a client or a server
@@ -150,12 +149,12 @@ pub fn wire(
 
 impl Wire {
     /// The text to send through the library at the point from which on pushed frames may go out.
-    /// The library may put a mark before it, as before each text.
+    /// The library may put a byte before it, as before each text.
     pub fn marker() -> &'static str {
         MARKER
     }
 
-    /// Queues a text, and never waits. `first` is the mark that the library would put before each
+    /// Queues a text, and never waits. `first` is the byte that the library would put before each
     /// text, if it does. The text goes out with the next [`flush`](Wire::flush), or earlier; if the
     /// connection has ended, it is dropped. Returns whether it is the first since the last flush.
     /// Errors: too much is queued already.
@@ -453,7 +452,8 @@ fn frame_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether a frame is the marker, with or without the mark that the library puts before each text.
+/// Whether a frame is the marker, with or without the byte that the library may put before each
+/// text.
 fn is_marker(frame: &[u8]) -> bool {
     frame.len() <= 3 + MARKER.len() && frame[0] == TEXT && frame.ends_with(MARKER.as_bytes())
 }

@@ -1,4 +1,5 @@
-//! A connection's life: what engineioxide calls when a transport opens, brings a packet, closes.
+//! A connection's life: the functions that engineioxide calls when a transport opens, brings a
+//! packet or closes.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError};
@@ -27,7 +28,7 @@ use crate::doors::wire::Wire;
 pub(super) struct Attached {
     pub session: OnceLock<Arc<Session>>,
     parser: ParserState,
-    /// Of a polling client of an old protocol.
+    /// For a polling client of an old protocol.
     pub pulse: Pulse,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Engine {
     parse: ParseConfig,
 }
 
-// engineioxide asks for it.
+// engineioxide requires `Debug`.
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Engine")
@@ -67,8 +68,8 @@ impl EngineIoHandler for Engine {
         let wire = socket.req_parts.extensions.get::<Arc<Wire>>();
         let share = wire.map_or_else(|| hub.unsent.share(), |wire| wire.share().clone());
         let session = Session::new(hub, weak, client.address, slot, share);
-        // Before anything can close it, so that `on_disconnect` finds it. A connection has one
-        // `on_connect`: the cell is empty.
+        // Set before anything can close the socket, so that `on_disconnect` finds the session. The
+        // cell is empty, as `on_connect` is called once for each connection.
         let _ = socket.data.session.set(session.clone());
         if let Some(wire) = wire {
             session.offer(wire.clone());
@@ -79,9 +80,9 @@ impl EngineIoHandler for Engine {
             return socket.close(DisconnectReason::ClosingServer);
         }
         match socket.protocol {
-            // An old client asks for the namespace `/` by connecting. The engine does not say
-            // whether the transport ever opened, and keeps one that did not: what never sends
-            // anything is closed.
+            // An old client asks for the namespace `/` just by connecting. The engine does not say
+            // whether the transport ever opened, and keeps one that did not; so a client that never
+            // sends anything is disconnected.
             ProtocolVersion::V3 => {
                 enter(&socket, &session, None);
                 let heard = socket.req_parts.extensions.get::<Heard>().cloned().unwrap_or_default();
@@ -108,7 +109,7 @@ impl EngineIoHandler for Engine {
         let mut packet = CommonParser.decode_str(&self.parse, parser, message.clone());
         match &mut packet {
             Ok(packet) => give_ack(packet, &message),
-            // It keeps the packet until its attachments have come.
+            // The parser keeps the packet until its attachments have come.
             Err(ParseError::NeedsMoreBinaryData) => {
                 let mut partial =
                     parser.partial_bin_packet.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,13 +160,13 @@ impl Engine {
             }
             PacketData::Disconnect if root => session.leave(),
             PacketData::Disconnect => {}
-            // The server asks nothing, so that an acknowledgement is of no use.
+            // The server asks clients for no acknowledgements, and so ignores them.
             PacketData::EventAck(..) | PacketData::BinaryAck(..) => {}
             _ => socket.close(DisconnectReason::PacketParsingError),
         }
     }
 
-    /// Closes a connection that has not done its part after `timeout`.
+    /// Closes the connection after `timeout`, unless it is `done` by then.
     fn expect(
         &self,
         timeout: Duration,
@@ -198,8 +199,8 @@ fn enter(socket: &EngineSocket, session: &Arc<Session>, payload: Option<Value>) 
     );
 }
 
-/// Gives the packet of a message the number of its acknowledgement even if what follows that is no
-/// JSON.
+/// Gives a packet the number of its acknowledgement if the parser did not see it, because no JSON
+/// follows it.
 fn give_ack(packet: &mut Packet, message: &str) {
     if let PacketData::Event(Value::Str(data, _), ack @ None)
     | PacketData::BinaryEvent(Value::Str(data, _), ack @ None) = &mut packet.inner
@@ -209,8 +210,8 @@ fn give_ack(packet: &mut Packet, message: &str) {
     }
 }
 
-/// The client's `auth.token`. One that is not a text, or cannot be read, is returned as it is: an
-/// invalid token.
+/// The client's `auth.token`. A token that is not a text, or cannot be read, is returned as it is,
+/// to be refused as invalid.
 fn token(payload: Option<Value>) -> Option<String> {
     let Value::Str(payload, _) = payload? else {
         return None;

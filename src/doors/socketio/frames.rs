@@ -1,4 +1,4 @@
-//! Where the frames end in what a WebSocket's client sends.
+//! Finds where the frames end in the bytes that a WebSocket's client sends.
 
 const TEXT: u8 = 1;
 const FIRST_CONTROL: u8 = 8;
@@ -29,9 +29,9 @@ impl Frames {
         }
     }
 
-    /// Takes the next bytes, no more than [`wanted`](Frames::wanted). Returns `None` unless a frame
-    /// ends with them and another message may begin after it; then, whether that frame was an
-    /// Engine.IO ping.
+    /// Takes the next bytes, no more than [`wanted`](Frames::wanted). If a frame ends with them and
+    /// another message may begin after it, returns whether that frame was an Engine.IO ping;
+    /// otherwise `None`.
     pub fn take(&mut self, bytes: &[u8]) -> Option<bool> {
         if self.left == 0 {
             self.head[self.head_known..][..bytes.len()].copy_from_slice(bytes);
@@ -86,7 +86,7 @@ impl Frames {
         }
     }
 
-    /// What the first byte is masked with.
+    /// The byte that the first byte of the text is masked with.
     fn mask(&self) -> u8 {
         match self.is_masked() {
             true => self.head[self.head_length() - 4],

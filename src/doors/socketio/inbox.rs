@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engineioxide::Str;
 
-/// What is done in the order in which it came.
+/// Something that a socket asks for. Tasks are done in the order in which they came.
 pub(super) enum Task {
     /// Lets the socket into the namespace `/` by its credential.
     Enter { credential: Option<String>, welcome: Str },
@@ -27,7 +27,8 @@ impl Task {
     }
 }
 
-/// A queue that a task empties while there is something in it, so that an idle socket costs none.
+/// A queue. A runtime task empties it only while there is something in it, so that an idle socket
+/// needs no runtime task.
 #[derive(Default)]
 pub(super) struct Inbox {
     state: Mutex<State>,
@@ -40,12 +41,13 @@ struct State {
     given_up: bool,
 }
 
-/// The socket has too much waiting, or has had to give up.
+/// The socket has too many tasks waiting, or has had to give them up.
 pub(super) struct Full;
 
 impl Inbox {
-    /// Queues a task, of which there may be `max`. It never waits, and it is called in the order of
-    /// the packets: that keeps the order. True if the task that empties the queue is to be started.
+    /// Queues a task; at most `max` may be queued. It never waits. It must be called in the order
+    /// of the packets, which the queue keeps. Returns true if the caller must start the runtime
+    /// task that empties the queue.
     pub fn push(&self, task: Task, max: usize) -> Result<bool, Full> {
         let mut state = self.lock();
         if state.waiting.len() >= max || state.given_up {
@@ -55,7 +57,8 @@ impl Inbox {
         Ok(!std::mem::replace(&mut state.running, true))
     }
 
-    /// The next task. If there is none, the caller must stop: the next push asks for a new task.
+    /// The next task. If there is none, the caller must stop: the next push asks for a new runtime
+    /// task.
     pub fn next(&self) -> Option<Task> {
         let mut state = self.lock();
         let next = state.waiting.pop_front();
@@ -63,7 +66,7 @@ impl Inbox {
         next
     }
 
-    /// Drops what waits, and takes nothing more.
+    /// Drops the queued tasks, and takes no more.
     pub fn give_up(&self) {
         let mut state = self.lock();
         state.given_up = true;

@@ -1,20 +1,21 @@
 //! Door 1: Socket.IO, protocol 5 and, for old clients, 3 and 4.
 //!
-//! engineioxide brings the transports and reads a connection's packets in order, socketioxide's
-//! parser reads and writes them; here are the namespace `/`, the queue that keeps a socket's
-//! requests in order, the rooms, and the forms of the wire. socketioxide's own namespaces and rooms
-//! are left out: a broadcast does not say which socket overflowed, the connection of that socket
-//! cannot be closed, and what comes before a CONNECT is done is lost. `docs/ARCHITECTURE.md` says
-//! more.
+//! engineioxide provides the transports and hands over a connection's packets in order;
+//! socketioxide's parser decodes and encodes them. This module has the namespace `/`, the queue
+//! that keeps a socket's requests in order, the rooms, and the forms of the wire. It does not use
+//! socketioxide's own namespaces and rooms: a broadcast does not say which socket overflowed, the
+//! connection of that socket cannot be closed, and a packet that comes before a CONNECT is done
+//! closes the socket. `docs/ARCHITECTURE.md` says more.
 //!
 //! - [`engine`]: a connection's life, from the first packet to the last
-//! - [`session`]: one socket, what it may act as and what it is sent; [`inbox`] is its queue of
-//!   requests, and [`pending`] counts what waits over all sockets
-//! - [`show`]: what they are shown of each event, by the table of [`pushes`]
+//! - [`session`]: one socket, the users it acts as and what it is sent; [`inbox`] is its queue of
+//!   requests, and [`pending`] counts the bytes in the queues of all sockets
+//! - [`show`]: what sockets are shown of each event, by the table of [`pushes`]
 //! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
 //! - [`switching`]: how a request becomes a WebSocket
-//! - [`pulse`]: old clients that are busy count as alive; [`frames`] tells where a WebSocket's end
+//! - [`pulse`]: keeps busy old clients alive; [`frames`] finds the ends of the frames on their
+//!   WebSockets
 //! - [`unpolled`]: counts what a polling client has yet to fetch
 //! - [`packets`]: what goes over the wire
 
@@ -64,7 +65,7 @@ pub use pushes::PUSHES;
 
 const PATH: &str = "/socket.io";
 
-/// Small, as every connection has one; larger frames are read in several goes.
+/// Small, because every connection has one; a larger frame takes several reads.
 const READ_BUFFER: usize = 512;
 
 /// How often to look whether clients have taken their last answers.
@@ -78,7 +79,7 @@ pub struct Door {
 /// What all sockets of the door share.
 struct Hub {
     app: Arc<App>,
-    /// Whether answers warn of fields that nobody knows.
+    /// Whether answers warn of unknown fields.
     warns: bool,
     open: Open,
     unsent: Arc<Unsent>,
@@ -94,8 +95,8 @@ struct Hub {
 }
 
 impl Door {
-    /// Opens the door onto `app`; the router serves `/socket.io/`. What its sockets hold is counted
-    /// in `unsent`. Answers warn of unknown fields if it `warns`.
+    /// Opens the door onto `app`; the router serves `/socket.io/`. The bytes that its sockets hold
+    /// are counted in `unsent`. If it `warns`, answers warn of unknown fields.
     pub fn open(app: &Arc<App>, unsent: &Arc<Unsent>, warns: bool) -> (Door, Router) {
         let hub = Arc::new(Hub {
             app: app.clone(),
@@ -114,7 +115,7 @@ impl Door {
             .ping_interval(limits.ping_interval)
             .ping_timeout(limits.ping_timeout)
             .max_buffer_size(limits.max_unsent)
-            // Each bounds one transport.
+            // Each of these limits one transport.
             .max_payload(limits.max_frame as u64)
             .ws_max_message_size(limits.max_frame)
             .ws_max_frame_size(limits.max_frame)
@@ -135,14 +136,14 @@ impl Door {
         (Door { hub }, router)
     }
 
-    /// Puts what has to see all answers before `router`, which leads to this door too.
+    /// Wraps `router`, which leads to this door too, in the layer that must see all answers.
     pub fn watch(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.hub.clone(), polled::close_refused))
     }
 
     /// Waits until the requests already taken are answered, and closes every socket, at most for
-    /// `deadline`. Requests that wait too long are not begun: so every message that is stored is
-    /// answered.
+    /// `deadline`. Requests that wait too long are not begun, so that every message that is stored
+    /// is answered.
     pub async fn close(&self, deadline: Duration) {
         let hub = &self.hub;
         let until = Instant::now() + deadline;
@@ -182,15 +183,16 @@ fn refusal(error: &Error) -> Response {
     (StatusCode::TOO_MANY_REQUESTS, retry_after, json, packets::error(error)).into_response()
 }
 
-/// What the query says of `name`, as the engine reads it: the first of that name counts, up to a
-/// second `=`.
+/// The value of `name` in the query, as the engine reads it: that of the first parameter of this
+/// name, up to a second `=`.
 fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     let mut query = request.uri().query()?.split('&');
     query.find_map(|item| item.strip_prefix(name)?.strip_prefix('='))?.split('=').next()
 }
 
-/// Copies a request's head. The engine keeps the first one of a connection as long as the
-/// connection, and a head as hyper brings it keeps the 16 KiB buffer that it was read into.
+/// Copies a request's head. The engine keeps the first head of a connection as long as the
+/// connection is open, and a head that comes from hyper keeps the 16 KiB buffer that it was read
+/// into.
 async fn own_head(request: Request) -> Request {
     let (mut head, body) = request.into_parts();
     let own = |(name, value): (&HeaderName, &HeaderValue)| {

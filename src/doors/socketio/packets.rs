@@ -17,11 +17,11 @@ use crate::doors::json::Text;
 use crate::doors::{asked, failure};
 use crate::error::Error;
 
-/// How much of an event's name is read: more than any event's has.
+/// How many characters of an event's name are kept: more than the name of any event has.
 const MAX_EVENT_NAME: usize = 64;
 
-/// The name of a packet's event, which stands before all else in `[event, body]`; nothing more of
-/// the packet is read. None if it does not begin so.
+/// The name of a packet's event, which is the first item of `[event, body]`; the rest is not read.
+/// None if the packet does not begin with one.
 pub(super) fn event_name(data: &str) -> Option<String> {
     let items = data.trim_start().strip_prefix('[')?;
     let mut items = serde_json::Deserializer::from_str(items).into_iter::<Text<'_>>();
@@ -29,8 +29,8 @@ pub(super) fn event_name(data: &str) -> Option<String> {
     Some(name.chars().take(MAX_EVENT_NAME).collect())
 }
 
-/// The body of a request, which follows the event's name; without one it is `null`. Errors:
-/// `invalid` for what is no JSON.
+/// The body of a request, which follows the event's name; `null` if there is none. Errors:
+/// `invalid` if the packet is not `[event, body]` in JSON.
 pub(super) fn body(data: &str) -> Result<&RawValue, Error> {
     match serde_json::from_str(data) {
         Ok(Request { body }) => Ok(body),
@@ -69,8 +69,8 @@ impl<'de> Visitor<'de> for RequestVisitor {
     }
 }
 
-/// The number that an acknowledgement of this packet would have, where the parser does not see it
-/// as no JSON follows it.
+/// The number of the acknowledgement that this packet asks for. The parser does not see it if no
+/// JSON follows it.
 pub(super) fn ack_before(packet: &str, data: &str) -> Option<i64> {
     let head = packet.strip_suffix(data)?;
     // The first digit is the kind of the packet.
@@ -105,8 +105,8 @@ pub(super) fn connect(sid: Option<Sid>) -> Str {
     encode(Packet::connect("/", payload))
 }
 
-/// The packet that keeps a client out of the namespace `/`, by its credential or because it tries
-/// too often. Old clients expect no more than a message.
+/// The packet that refuses to let a client into the namespace `/`, because of its credential or
+/// because it tries too often. Old clients expect no more than a message.
 pub(super) fn refusal(protocol: ProtocolVersion, error: &Error) -> Str {
     let mut data = failure::object(error);
     if matches!(error, Error::Unauthenticated(_)) {
@@ -120,8 +120,8 @@ pub(super) fn refusal(protocol: ProtocolVersion, error: &Error) -> Str {
     }
 }
 
-/// The packet that keeps a client out of a namespace that does not exist; the parser does not write
-/// it as old clients expect it.
+/// The packet that refuses to let a client into a namespace that does not exist. The parser does
+/// not write it as old clients expect it.
 pub(super) fn no_namespace(protocol: ProtocolVersion, namespace: Str) -> Str {
     let why = "Invalid namespace";
     match protocol {

@@ -1,6 +1,6 @@
-//! The bytes of the requests that wait, over all sockets, by user and address. Where there is no
-//! room for more, the user or address with the most gives way, and not the one that happens to
-//! come.
+//! Counts the bytes of the requests that wait, over all sockets, by user or address. If they are
+//! over the limit, the user or address with the most gives way, and not the one that happens to
+//! send next.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ struct Sockets {
     by_id: HashMap<ConnectionId, SocketBytes>,
 }
 
-/// A socket of which something waits.
+/// A socket with waiting requests.
 struct SocketBytes {
     session: Arc<Session>,
     requester: Requester,
@@ -33,8 +33,8 @@ impl Pending {
         Pending { max, sockets: Mutex::default() }
     }
 
-    /// Counts bytes of a socket. Returns the sockets that have to [give up](Session::give_up) what
-    /// they wait for, as there is no room for it; this one may be among them.
+    /// Counts so many bytes more for a socket. If all sockets are then over the limit, returns
+    /// those that must [give up](Session::give_up) their requests; this one may be among them.
     pub fn add(
         &self,
         session: &Arc<Session>,
@@ -46,7 +46,7 @@ impl Pending {
             || SocketBytes { session: session.clone(), requester: requester.clone(), bytes: 0 };
         let socket = sockets.by_id.entry(session.id).or_insert_with(new);
         socket.bytes += bytes;
-        // It may have proved by now who it is.
+        // By now the socket may have proved which user it is.
         socket.requester = requester;
         sockets.total += bytes;
         let mut too_many = Vec::new();
@@ -58,11 +58,11 @@ impl Pending {
         too_many
     }
 
-    /// What a socket waited for is done, or given up.
+    /// Counts so many bytes less: a request of the socket does not wait any more.
     pub fn remove(&self, id: ConnectionId, bytes: usize) {
         let mut sockets = self.lock();
         let Some(socket) = sockets.by_id.get_mut(&id) else {
-            // It has had to give up.
+            // The socket has had to give up its requests.
             return;
         };
         let bytes = bytes.min(socket.bytes);
@@ -73,7 +73,7 @@ impl Pending {
         sockets.total -= bytes;
     }
 
-    /// A socket has given up all that it waited for.
+    /// Counts nothing more for a socket, which has given up all its requests.
     pub fn forget(&self, id: ConnectionId) {
         let mut sockets = self.lock();
         if let Some(socket) = sockets.by_id.remove(&id) {

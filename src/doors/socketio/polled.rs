@@ -1,7 +1,7 @@
-//! The requests of a session, before the engine sees them. A request is of the protocol that its
-//! session began with. The body of a POST is read whole and its framing checked: the engine's
-//! decoder of protocol 3 loops for ever on a length that ends inside a surrogate pair, and copies
-//! the rest of the chunk for each packet.
+//! Checks the requests of a session before the engine sees them. A request must be of the protocol
+//! that its session began with. The body of a POST is read whole and its framing is checked,
+//! because the engine's decoder of protocol 3 loops for ever on a length that ends inside a
+//! surrogate pair, and copies the rest of the chunk for each packet.
 
 use std::convert::Infallible;
 use std::str;
@@ -32,7 +32,7 @@ const WHY: &str = "the body is not a sequence of packets as the session's protoc
                    has too many of them\n";
 const OTHER_PROTOCOL: &str = "EIO is not that of the session\n";
 
-/// How the packets of a body are told from each other.
+/// How the packets of a body are separated from each other.
 #[derive(Clone, Copy)]
 enum Framing {
     /// Protocol 4: packets with a separator between them.
@@ -44,8 +44,8 @@ enum Framing {
     Binary,
 }
 
-/// Passes on what is of its session's protocol and, if it is a POST, has a right framing; refuses
-/// all else with 400. The session of a body that is refused, here or by the engine, is closed. A
+/// Passes on requests of their session's protocol; a POST must also have a correctly framed body.
+/// Refuses others with 400. If a body is refused, here or by the engine, its session is closed. A
 /// body may hold as many packets as requests may wait on a socket.
 pub(super) async fn check(
     State(hub): State<Arc<Hub>>,
@@ -63,7 +63,7 @@ pub(super) async fn check(
     if let Some(heard) = socket.req_parts.extensions.get::<Heard>() {
         heard.hear();
     }
-    // Nor does it read a body for a session that does not poll.
+    // The engine does not read a body for a session that does not poll, either.
     if request.method() != Method::POST || socket.transport_type() != TransportType::Polling {
         return next.run(request).await;
     }
@@ -77,8 +77,8 @@ pub(super) async fn check(
     response
 }
 
-/// Closes the session of a body that is refused before it comes to [`check`], by the size that it
-/// says it has.
+/// Closes the session if a body is refused before it comes to [`check`], because the size in its
+/// head is too large.
 pub(super) async fn close_refused(
     State(hub): State<Arc<Hub>>,
     request: Request,
@@ -119,7 +119,8 @@ async fn take(hub: &Hub, socket: &EngineSocket, request: Request) -> Result<Requ
     {
         packets.push(Bytes::from_static(ping));
     }
-    // A chunk for each packet: the engine copies a chunk's rest for each packet in it.
+    // One chunk for each packet, because the engine copies the rest of a chunk for each packet in
+    // it.
     let chunks = packets.into_iter().map(Ok::<_, Infallible>);
     Ok(Request::from_parts(head, Body::from_stream(stream::iter(chunks))))
 }
@@ -185,7 +186,7 @@ fn counted(bytes: &[u8]) -> Option<usize> {
         units += if bytes_of_character == 4 { 2 } else { 1 };
         end += bytes_of_character;
     }
-    // Neither inside a surrogate pair nor inside a character.
+    // The packet must end neither inside a surrogate pair nor inside a character.
     let packet = bytes.get(colon + 1..end)?;
     (units == length && str::from_utf8(packet).is_ok()).then_some(end)
 }
@@ -204,7 +205,8 @@ fn binary(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The number of these digits; `None` for none, for 0 and for what is no digit.
+/// The number that these digits write; `None` if there are none, if it is 0, or if one is not a
+/// digit.
 fn length(digits: impl Iterator<Item = u8>) -> Option<usize> {
     let mut digits = digits.peekable();
     let more = |length: usize, digit: u8| (digit <= 9).then(|| length * 10 + usize::from(digit));

@@ -1,5 +1,6 @@
-//! Old clients (protocol 3) that are busy count as alive, whether they ping or not. The engine
-//! knows pings alone: it is given one after what else such a client sends, once in a while.
+//! Makes busy old clients (protocol 3) count as alive, whether they ping or not. The engine only
+//! looks for pings; so once in a while it is given one after something else that such a client has
+//! sent.
 
 use std::io;
 use std::pin::Pin;
@@ -15,11 +16,11 @@ use super::frames::Frames;
 /// A ping of protocol 3 as a client's WebSocket frame: a text, masked with zeros, of one byte.
 const PING: &[u8] = b"\x81\x81\0\0\0\x002";
 
-/// Once in how many parts of the time between two pings a busy client is given one.
+/// The engine is given at most this many pings for a busy client in the time between two pings.
 const PARTS: u32 = 25;
 
-/// Whether a client has sent anything since it was told of its session, be it a ping, of which the
-/// engine does not tell. The request that opens a session carries it in its extensions.
+/// Whether a client has sent anything since it was told of its session. A ping counts, too, and the
+/// engine does not report pings. The request that opens a session carries this in its extensions.
 #[derive(Clone, Default)]
 pub(super) struct Heard(Arc<AtomicBool>);
 
@@ -45,7 +46,8 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// The client has sent something, which may be a ping. Returns whether one is to be added.
+    /// Notes that the client has sent something; `ping` says whether it was a ping. Returns whether
+    /// a ping must be added.
     pub fn beats(&self, ping: bool, ping_interval: Duration) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.elapsed() >= ping_interval / PARTS;
@@ -56,11 +58,11 @@ impl Pulse {
     }
 }
 
-/// What an old client's WebSocket brings; between the frames that the engine reads stand pings.
+/// Reads an old client's WebSocket for the engine, and adds pings between the frames.
 pub(super) struct Pulsing {
     heard: Heard,
     frames: Frames,
-    /// How many of the next messages have no ping after them.
+    /// After how many of the next messages no ping is added.
     passed_over: u8,
     /// Bytes of a ping that the engine has not read yet.
     ping_left: usize,
@@ -69,7 +71,8 @@ pub(super) struct Pulsing {
 }
 
 impl Pulsing {
-    /// A client that comes `from_polling` first sends two packets about that.
+    /// A client that comes `from_polling` first sends two packets of the upgrade, after which no
+    /// ping is added.
     pub fn new(heard: Heard, from_polling: bool, ping_interval: Duration) -> Pulsing {
         Pulsing {
             heard,

@@ -38,7 +38,7 @@ const MESSAGE: u8 = b'4';
 /// A polling client that has so many bytes to fetch is disconnected instead of being sent more.
 const MAX_UNPOLLED: usize = 1 << 20;
 
-/// How long a client that is closed may take for what was sent before.
+/// How long a client may take to read what was sent before, when its connection is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
@@ -47,34 +47,35 @@ pub(super) struct Session {
     socket: Weak<EngineSocket>,
     /// Where its handshake came from.
     address: IpAddr,
-    /// Whether it has ever tried to be let in.
+    /// Whether it has ever asked to be let into the namespace.
     tried: AtomicBool,
     /// Whether it was ever let in.
     entered: AtomicBool,
-    /// Set once the connection is to end; from then on nothing is sent, so that what the client
-    /// still gets has no gap.
+    /// Set once the connection must end. From then on nothing is sent, so that there is no gap in
+    /// what the client still gets.
     closing: AtomicBool,
     /// Whether its token has ended, so that it is pushed nothing more.
     hears_nothing: AtomicBool,
     own: Mutex<Own>,
     inbox: Inbox,
     limited: Limited,
-    /// What it has not taken yet.
+    /// The count of the bytes that the client has not taken yet.
     share: Arc<Share>,
-    /// What a polling client has yet to fetch of its answers.
+    /// The answers that a polling client has not fetched yet.
     unpolled: Arc<unpolled::Answers>,
-    /// Its way out, once it is a WebSocket; before that, the engine's.
+    /// What it sends through, once it is a WebSocket; before that, it sends through the engine.
     wire: OnceLock<Arc<Wire>>,
-    /// The wire of the WebSocket that it becomes. Held while something goes out through the engine.
+    /// The wire of the WebSocket that it is about to become. The lock is held while a packet goes
+    /// out through the engine.
     offered: Mutex<Option<Arc<Wire>>>,
     this: Weak<Session>,
-    /// Who it is, while it is in the namespace.
+    /// Set while it is in the namespace: it says who the client is.
     connection: Mutex<Option<Arc<Connection>>>,
     /// Closes it when its token ends.
     ending: Mutex<Option<AbortOnDropHandle<()>>>,
-    /// The user that requests without one act as.
+    /// The user of requests that name none.
     latest: Mutex<Option<Actor>>,
-    /// One of those that its address may have.
+    /// One of the slots that its address may have.
     _slot: Arc<AddressSlot>,
 }
 
@@ -111,13 +112,13 @@ impl Session {
         })
     }
 
-    /// Asks to be let into the namespace `/` by a credential, and to be told so by `welcome`. Who
-    /// is in is not let in again.
+    /// Asks to be let into the namespace `/` by a credential; `welcome` is sent when it is let in.
+    /// A socket that is in the namespace ignores this.
     pub fn enter(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
         self.queue(Task::Enter { credential, welcome });
     }
 
-    /// Asks to be taken out of it again, once what was asked for before is done.
+    /// Asks to be let out of the namespace, once its earlier requests are done.
     pub fn leave(self: &Arc<Self>) {
         self.queue(Task::Leave);
     }
@@ -126,8 +127,8 @@ impl Session {
         self.entered.load(Ordering::Relaxed)
     }
 
-    /// Queues a request. It is passed over if its turn comes while the client is not in the
-    /// namespace.
+    /// Queues a request. It is ignored if the client is not in the namespace when its turn comes; a
+    /// client that has never asked to be let in is disconnected.
     pub fn receive(self: &Arc<Self>, data: Str, ack: Option<i64>) {
         self.queue(Task::Request { data, ack });
     }
@@ -152,8 +153,8 @@ impl Session {
         }
     }
 
-    /// Closes the connection once the request that it is carrying out is answered, or soon after if
-    /// that takes long. It is pushed nothing more.
+    /// Closes the connection once the request in progress is answered, or after [`FAREWELL`] at the
+    /// latest. It is pushed nothing more.
     pub(super) async fn finish_requests(self: Arc<Self>) {
         self.hears_nothing.store(true, Ordering::Release);
         self.queue(Task::Close);
@@ -176,7 +177,7 @@ impl Session {
         self.hub.pending.forget(self.id);
     }
 
-    /// Whose requests these are: the user's that it has proved to be, or else its address's.
+    /// For whom its requests are counted: the user that it has proved to be, or else its address.
     fn requester(&self) -> Requester {
         match self.connection().as_ref().and_then(|connection| connection.user_id()) {
             Some(user_id) => Requester::User(user_id.clone()),
@@ -199,9 +200,9 @@ impl Session {
                 (Task::Request { data, ack }, Some(connection)) if !connection.has_ended() => {
                     self.handle(&connection, &data, ack).await;
                 }
-                // As the protocol wants: a client has to ask to be let in first.
+                // The protocol says so: a client must ask to be let in first.
                 (Task::Request { .. }, _) if !self.tried.load(Ordering::Relaxed) => self.close(),
-                // What it came with was refused, or holds no more.
+                // Its credential was refused or has ended, or it has left the namespace.
                 (Task::Request { .. }, _) => {}
                 (Task::Leave, connection) => self.let_out(connection).await,
                 (Task::Close, _) => self.close(),
@@ -220,23 +221,24 @@ impl Session {
         let answer = async {
             let viewer = self.viewer(connection);
             self.hub.app.admit_request(&viewer).await?;
-            // What is not admitted is not read, either.
+            // The body of a request that is not admitted is not read.
             let body = packets::body(data)?;
             let asker = Asking { session: self, connection };
             requests::answer(&asker, &self.hub.app, event, body, asked.as_ref()).await
         };
-        // A defect in one request must not take the socket's later ones with it.
+        // A panic in one request must not keep the later ones from being answered.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(Error::Internal(None)));
         if self.limited.goes_on(answer.as_ref().err()) {
             return self.close();
         }
         let warnings = warnings(asked, data, answer.as_ref().err());
-        // Before the answer is flushed: what is pushed later is flushed by itself.
+        // This must come before the flush of the answer: whatever is pushed after it is flushed by
+        // itself.
         lock(&self.own).end(answer.as_ref().is_ok_and(|answer| answer.fresh));
         let packet = match (answer, ack) {
             (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json, &warnings),
-            // The push is the answer; the next request's comes after it.
+            // The push is the answer, and the answer to the next request must come after it.
             (Ok(Answer { pushed: true, .. }), None) => {
                 return self.hub.app.wait_until_shown().await;
             }
@@ -256,12 +258,12 @@ impl Session {
         lock(&self.connection).clone()
     }
 
-    /// Who asks where a request does not say.
+    /// Who asks if a request does not say.
     pub fn latest_actor(&self) -> Option<Actor> {
         lock(&self.latest).clone()
     }
 
-    /// The same for what nobody in particular may ask too.
+    /// The same for requests that a client may make without a user.
     pub fn viewer(&self, connection: &Connection) -> Viewer {
         lock(&self.latest).as_ref().map_or_else(|| connection.viewer(), Viewer::from)
     }
@@ -270,13 +272,13 @@ impl Session {
         *lock(&self.latest) = Some(actor);
     }
 
-    /// Ends being this user, if that is the latest.
+    /// Does not act as this user any more, if it is the latest.
     pub fn unset_latest(&self, user_id: &UserId) {
         lock(&self.latest).take_if(|actor| actor.user_id() == user_id);
     }
 }
 
-/// A session that asks for something, on the connection that it has let in.
+/// The session that makes a request, with its connection.
 struct Asking<'a> {
     session: &'a Session,
     connection: &'a Connection,
@@ -312,7 +314,7 @@ impl Recipient for Session {
     }
 
     fn show(&self, shown: &Shown<'_>) -> bool {
-        // The connection that has caused it has the answer already.
+        // The connection that has caused the event gets an answer that says the same.
         let by = match shown.event {
             Event::ChatRead { by, .. }
             | Event::MembershipUpdated { by, .. }
@@ -331,7 +333,7 @@ impl Recipient for Session {
         let Some(packet) = shown.frame(show::show) else {
             return false;
         };
-        // The flush closes one that has overflowed.
+        // If the push fails, the socket is closed by the flush.
         let first = self.push(packet).unwrap_or(true);
         if matches!(shown.event, Event::MessageSent(posted) if posted.by == self.id) {
             lock(&self.own).show();
@@ -353,18 +355,18 @@ impl Recipient for Session {
     fn lose_user(&self, user_id: &UserId) {
         self.unset_latest(user_id);
         if self.connection().is_some_and(|connection| connection.user_id() == Some(user_id)) {
-            // It has proved to be a user who is deleted, and is still to be told so.
+            // The user that it has proved to be is deleted; leave it time to be told so.
             self.finish_after(tokio::time::sleep(FAREWELL));
         }
     }
 
     fn restart(&self) {}
 
-    /// The door closes it, once what it asked is answered.
+    /// The door itself closes the sockets, once their requests are answered.
     fn finish(&self) {}
 }
 
-/// Says which fields of a request were not asked for.
+/// A warning for each field of a request that the server does not know.
 fn warnings(asked: Option<Asked>, data: &str, error: Option<&Error>) -> Vec<String> {
     let body = |asked| Some((asked, packets::body(data).ok()?));
     let warnings = asked.and_then(body).map(|(asked, body)| asked.warnings(body, error));
@@ -376,6 +378,6 @@ fn warnings(asked: Option<Asked>, data: &str, error: Option<&Error>) -> Vec<Stri
 pub(super) struct Overflow;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves these lists whole.
+    // A panic elsewhere leaves these values intact.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
 //! How a request becomes a Socket.IO WebSocket: the engine gets a stream with a
-//! [wire](crate::doors::wire) in it, which the session that the stream is for sends through.
+//! [wire](crate::doors::wire) in it, through which the session then sends.
 
 use std::io;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ pub(super) struct Switch {
     pub hub: Arc<Hub>,
 }
 
-/// Makes a WebSocket of what asks for one; the engine answers all else.
+/// Makes a WebSocket of a request that asks for one; the engine answers all others.
 pub(super) async fn switch(
     State(switch): State<Switch>,
     mut request: Request,
@@ -69,7 +69,8 @@ impl Switch {
             return;
         };
         if let Some(session) = session {
-            // It goes on as one WebSocket, and not as two.
+            // A session that already goes on as another WebSocket, or is about to, refuses this
+            // one.
             if !session.offer(wire.clone()) {
                 return wire.disown();
             }
@@ -88,9 +89,9 @@ impl Switch {
     }
 }
 
-/// A polling session that wants to go on as this WebSocket. As soon as it does, the engine keeps
-/// nothing for its polls any more, even if the WebSocket ends before the session has moved. Then
-/// the session is closed, so that its client reconnects.
+/// A polling session that wants to go on as this WebSocket. From then on the engine keeps nothing
+/// for its polls, even if the WebSocket ends before the session has moved to it. In that case the
+/// session is closed, so that its client reconnects.
 struct Upgrading(Arc<EngineSocket>);
 
 impl Drop for Upgrading {
@@ -104,7 +105,7 @@ impl Drop for Upgrading {
 /// A client's WebSocket as the engine sees it.
 struct Stream {
     io: Io,
-    /// Of an old client.
+    /// Adds pings for an old client.
     pulsing: Option<Box<Pulsing>>,
     _upgrading: Option<Upgrading>,
 }

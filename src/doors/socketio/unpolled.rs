@@ -23,7 +23,7 @@ impl Answers {
 struct Unpolled {
     text: Str,
     share: Arc<Share>,
-    /// Where it is counted as an answer.
+    /// If it is an answer: where it is counted.
     answers: Option<Arc<Answers>>,
 }
 
@@ -42,8 +42,8 @@ impl Drop for Unpolled {
     }
 }
 
-/// The packet, counted until the engine lets go of it. With it come the sockets that have to be
-/// [cut](Slow::cut), as there is no room for it; `session` may be among them.
+/// The packet, counted until the engine drops it; and the sockets that must be [cut](Slow::cut), as
+/// all together hold too much. `session` may be among them.
 #[expect(unsafe_code, reason = "a `Str` with an owner cannot be made otherwise")]
 pub(super) fn counted(
     packet: Str,

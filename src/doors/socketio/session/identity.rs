@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::model::UserId;
 
 impl Session {
-    /// Lets the socket in, as the user of its token if it has one; or refuses it, and it may try
-    /// again until the time for that is over.
+    /// Lets the socket in, as the user of its token if it has one. If it is refused, it may try
+    /// again until the time for the handshake is over.
     pub(super) async fn let_in(self: &Arc<Self>, credential: Option<String>, welcome: Str) {
         let app = &self.hub.app;
         let connected = async {
@@ -35,7 +35,8 @@ impl Session {
                 log("connect", &error);
                 return match error {
                     Error::Unauthenticated(_) | Error::RateLimited { .. } => self.refuse(&error),
-                    // A client takes a refusal for the last word, and a closed connection not.
+                    // A client does not try again after a refusal, but it does after its connection
+                    // was closed.
                     _ => self.close(),
                 };
             }
@@ -43,7 +44,8 @@ impl Session {
         *lock(&self.connection) = Some(connection.clone());
         self.entered.store(true, Ordering::Relaxed);
         if connection.user_id().is_some() {
-            // Once it is in, who had claimed its user without a token has lost them.
+            // Before it is in, other connections that had claimed its user without a token must
+            // have lost the user.
             self.hub.app.wait_until_shown().await;
         }
         self.deliver(welcome);
@@ -73,8 +75,8 @@ impl Session {
         *lock(&self.ending) = Some(AbortOnDropHandle::new(ending));
     }
 
-    /// Takes the socket out of the namespace: it is nobody and hears of nothing, until it enters
-    /// again.
+    /// Takes the socket out of the namespace: until it enters again, it acts as nobody and hears
+    /// nothing.
     pub(super) async fn let_out(&self, connection: Option<Arc<Connection>>) {
         if connection.is_none() {
             return;

@@ -1,5 +1,5 @@
-//! What is sent to a socket: through its wire once it is a WebSocket, and through the engine as
-//! long as it polls.
+//! Sends to a socket: through its wire once it is a WebSocket, and through the engine as long as it
+//! polls.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -30,7 +30,7 @@ impl Session {
     }
 
     /// Queues a packet, which goes out with the next [`flush`](Session::flush) at the latest.
-    /// Returns whether it is the first that waits for that. An error means the same as that of
+    /// Returns whether it is the first since the last flush. An error means the same as that of
     /// [`send`](Session::send).
     pub fn push(&self, packet: Str) -> Result<bool, Overflow> {
         self.push_as(packet, Kind::Push)
@@ -43,7 +43,7 @@ impl Session {
         }
     }
 
-    /// Leaves what was pushed to be flushed with the answer that is about to come.
+    /// Leaves pushed packets to be flushed with the answer, which is about to come.
     pub(super) fn leave_to_answer(&self) {
         if let Some(wire) = self.wire.get() {
             wire.leave_unflushed();
@@ -70,9 +70,10 @@ impl Session {
         pushed.inspect_err(|_| self.closing.store(true, Ordering::Release))
     }
 
-    /// Sends through the engine, or from now on through the wire.
+    /// Sends through the engine; or, if the session has become a WebSocket, from now on through its
+    /// wire.
     fn push_before_wire(&self, packet: Str, kind: Kind) -> Result<bool, Overflow> {
-        // One after the other: what goes out through the engine comes before the marker.
+        // The lock keeps the order: all that goes out through the engine comes before the marker.
         let mut offered = lock(&self.offered);
         if let Some(wire) = self.wire.get() {
             return push_to(wire, packet, kind);
@@ -107,8 +108,8 @@ impl Session {
         sent
     }
 
-    /// The connection goes on as the WebSocket of this wire, if the engine agrees. False if it
-    /// already does so, or tries to, with another one.
+    /// Offers a wire: the connection goes on as its WebSocket, if the engine agrees. False if it
+    /// has gone on as another WebSocket already, or is about to.
     pub fn offer(&self, wire: Arc<Wire>) -> bool {
         let mut offered = lock(&self.offered);
         let taken = offered.as_ref().is_some_and(|offered| !offered.has_ended());
@@ -119,7 +120,7 @@ impl Session {
         true
     }
 
-    /// What it has not taken yet.
+    /// The count of the bytes that the client has not taken yet.
     pub fn share(&self) -> &Arc<Share> {
         &self.share
     }
@@ -129,8 +130,8 @@ impl Session {
         self.unpolled.any() || self.wire.get().is_some_and(|wire| wire.has_answers())
     }
 
-    /// Waits until it has taken most of what it was sent, so that what it asks next finds room.
-    /// False if it has ended before, or the server ends.
+    /// Waits until the client has taken most of what it was sent, so that its next answer finds
+    /// room. False if the socket has ended before, or the server ends.
     pub(super) async fn taken(&self) -> bool {
         let taken = tokio::select! {
             biased;

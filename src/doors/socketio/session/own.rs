@@ -1,5 +1,6 @@
-//! The messages that a socket sends and is shown itself. What is pushed to it together with such a
-//! message, while its request has yet to be answered, leaves with the answer, in one write.
+//! Saves a write when a socket sends a message, which it is also shown itself. If the message is
+//! pushed to it before its request is answered, what has been pushed by then leaves with the
+//! answer, in one write.
 
 #[derive(Default)]
 pub(super) struct Own {
@@ -37,8 +38,8 @@ impl Own {
         }
     }
 
-    /// Whether what is to be flushed leaves with the answer instead: once for each message, and
-    /// only while its own request has yet to be answered, which then is soon.
+    /// Whether pushed packets leave with the answer, instead of being flushed now: once for each
+    /// message, and only while its request is unanswered, as the answer then comes soon.
     pub fn leaves_to_answer(&mut self) -> bool {
         let leaves = self.has_answer && self.request == Request::Shown;
         if leaves {
