@@ -1,14 +1,15 @@
-//! What the host hears.
+//! The events that the host is told of.
 
 use super::values::{Chat, Message, text};
 use crate::domain::{Listening, RecvError};
 use crate::model::{self, Changed, Posted};
 
-/// Something that this server has committed, by whichever door it was asked for.
+/// Something that this server has committed, whichever door the request came through.
 ///
-/// What is not stored (typing, signals, presence, participants) is not told, and neither is what
-/// concerns one client alone (how far somebody has read, tokens, muted chats). Of several nodes,
-/// each tells its host what it has committed itself: all together tell everything once.
+/// The host is not told of what is not stored (typing, signals, presence, participants), nor of
+/// what concerns one client alone (how far somebody has read, tokens, muted chats). Each of several
+/// nodes tells its host only of what it has committed itself, so that all together tell of
+/// everything once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -36,10 +37,10 @@ pub enum Event {
     MessageSent(Message),
     /// A message was edited, deleted, pinned, answered or reacted to; it is as it is now.
     MessageChanged(Message),
-    /// A user has told of a message that it should not be there.
+    /// A user has reported a message.
     MessageReported {
         message: Message,
-        /// Who told of it.
+        /// The user who has reported it.
         user_id: String,
         reason: Option<String>,
     },
@@ -101,14 +102,15 @@ impl Event {
             model::Event::UserDeleted { user_id } => {
                 Event::UserDeleted { user_id: text(user_id) }
             }
-            // Said of a message beside its `MessageChanged`.
+            // Told in addition to the message's `MessageChanged`.
             model::Event::MessageTouched { .. }
-            // Of one client or user alone.
+            // These concern one client or user alone.
             | model::Event::ChatRead { .. }
             | model::Event::MembershipUpdated { .. }
             | model::Event::UserProtected { .. }
             | model::Event::TokenEnded { .. }
-            // Who is connected to the channels; whoever joins one is a member of its chat.
+            // These say who is connected to the channels. A user who joins a channel is a member of
+            // its chat.
             | model::Event::NickConnected { .. }
             | model::Event::NickGone { .. }
             | model::Event::ChannelJoined { .. }
@@ -126,8 +128,8 @@ impl Event {
     }
 }
 
-/// A listener was too slow: so many events were committed that it will not get, some of them
-/// perhaps of kinds that hosts are not told. It goes on with the oldest that are still there.
+/// A listener was too slow, and has missed `count` events. Some of them may be of kinds that hosts
+/// are not told of. It goes on with the oldest events that are still there.
 ///
 /// To catch up, ask [`Service::list_messages`](super::Service::list_messages) of each chat for what
 /// comes after the last `seq` that you know, and
@@ -139,7 +141,7 @@ pub struct Missed {
     pub count: u64,
 }
 
-/// What is committed from the moment on in which it was [asked for](crate::Server::events), in the
+/// The events that are committed after [`Server::events`](crate::Server::events) was called, in the
 /// order of the commits.
 pub struct Events(Listening);
 
@@ -151,8 +153,8 @@ impl Events {
         Events(listening)
     }
 
-    /// The next event; `None` once the server has shut down and all were taken. It can be dropped
-    /// and called again without losing any.
+    /// The next event; `None` once the server has shut down and all events were taken. The future
+    /// can be dropped, and `next` called again, without losing an event.
     ///
     /// # Errors
     /// [`Missed`] if more than [`Events::MAX_BEHIND`] were committed since the last call. The next

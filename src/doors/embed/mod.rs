@@ -1,8 +1,9 @@
-//! For the program that embeds the server: what it may ask without a socket, and what it hears.
+//! For the program that embeds the server: the requests that it can make without a socket, and the
+//! events that it is told of.
 //!
 //! [`Server::service`](crate::Server::service) acts for any user, as a program with the API key
-//! does, and with the same checks. [`Server::events`](crate::Server::events) brings what is
-//! committed.
+//! does, and with the same checks. [`Server::events`](crate::Server::events) returns the events
+//! that are committed.
 
 mod events;
 mod values;
@@ -48,12 +49,12 @@ impl RequestError {
     }
 }
 
-/// Acts for users without a socket, as a program with the API key does: it may act as anyone, see
-/// and do everything, and as often as it likes, but for changes of one user. Clones are the same
-/// service.
+/// Acts for users without a socket, as a program with the API key does: it may act as anyone, and
+/// see and do everything. How often it does so is not limited, except for changes of one user.
+/// Clones are the same service.
 ///
-/// What it asks is done even if nobody waits for the answer any more. After
-/// [`Server::shutdown`](crate::Server::shutdown) everything is `unavailable`.
+/// A request is done even if its caller does not wait for the answer any more. After
+/// [`Server::shutdown`](crate::Server::shutdown) every request is `unavailable`.
 #[derive(Clone)]
 pub struct Service {
     app: Arc<App>,
@@ -81,10 +82,11 @@ impl Service {
         .await
     }
 
-    /// Makes a chat of a user, who owns it, and others.
+    /// Makes a chat of the user `owner_id`, who owns it, and of the users in `new`.
     ///
     /// # Errors
-    /// `not_found` for a user that there is not; `invalid` and `too_large` for what cannot be used.
+    /// `not_found` for a user that does not exist; `invalid` and `too_large` for values that cannot
+    /// be used.
     pub async fn create_chat(&self, owner_id: &str, new: NewChat) -> Result<Chat, RequestError> {
         let (app, owner_id) = (self.app.clone(), owner_id.to_owned());
         self.finish("create-chat", async move {
@@ -101,9 +103,9 @@ impl Service {
     /// one. The message is on the disk when this returns.
     ///
     /// # Errors
-    /// `not_found` for a user or a chat that there is not; `forbidden` in a direct chat of others,
-    /// or whose other user has blocked the sender; `conflict` for a `client_id` that
-    /// belongs to another message; `invalid` and `too_large` for what cannot be used.
+    /// `not_found` for a user or a chat that does not exist; `forbidden` in a direct chat of two
+    /// others, or if the other user has blocked the sender; `conflict` for a `client_id` that
+    /// belongs to another message; `invalid` and `too_large` for values that cannot be used.
     pub async fn new_message(
         &self,
         sender_id: &str,
@@ -125,12 +127,12 @@ impl Service {
         .await
     }
 
-    /// A chat's messages after the one with this `seq`, in order: from the first on after 0. At
-    /// most `limit` of them, and no more than fit on a page; give
-    /// [`next`](MessagePage::next) for the page that follows.
+    /// A chat's messages after the one with the `seq` `after_seq`, in order; 0 begins with the
+    /// first. Returns at most `limit` of them, and no more than fit on a page; for the page that
+    /// follows, pass [`next`](MessagePage::next) as `after_seq`.
     ///
     /// # Errors
-    /// `not_found` for a chat that there is not.
+    /// `not_found` for a chat that does not exist.
     pub async fn list_messages(
         &self,
         chat_id: &str,
@@ -154,13 +156,13 @@ impl Service {
         .await
     }
 
-    /// Any request that does not concern a socket, by its name and with its body, as
-    /// `docs/protocol.md` lists them: `actor: {id}` in it says who acts. The answer is that of the
-    /// acknowledgement.
+    /// Makes any request that does not concern a socket, by its name and with its body, as
+    /// `docs/protocol.md` lists them; `actor: {id}` in the body says who acts. Returns what the
+    /// event's acknowledgement would hold.
     ///
     /// # Errors
-    /// Those of the request; `invalid` for one that there is not; `not_found` for one that concerns
-    /// a socket.
+    /// Those of the request; `invalid` for a request that does not exist; `not_found` for one that
+    /// concerns a socket.
     pub async fn request(&self, event: &str, body: Value) -> Result<Value, RequestError> {
         let (app, event) = (self.app.clone(), event.to_owned());
         self.finish(requests::name(&event), async move {
@@ -178,7 +180,7 @@ impl Service {
         tasks::finish(&self.work, deadline, "requests of the host").await;
     }
 
-    /// Does a request in a task of its own: a write that has begun is finished.
+    /// Does a request in a task of its own, so that a write that has begun is finished.
     async fn finish<T: Send + 'static>(
         &self,
         request: &'static str,
@@ -191,7 +193,7 @@ impl Service {
     }
 }
 
-/// Reads a text of the host's as the same text of a client.
+/// Reads a text of the host in the same way as a client's.
 fn read<T>(
     field: &str,
     text: &str,

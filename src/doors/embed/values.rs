@@ -1,4 +1,5 @@
-//! What the host says and gets: plain data with the fields that `docs/protocol.md` describes.
+//! The data that the host passes and gets: plain structs with the fields that `docs/protocol.md`
+//! describes.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +20,7 @@ pub struct NewUser {
     pub id: Option<String>,
     pub handle: Option<String>,
     pub name: String,
-    /// A URL; none leaves it as it is.
+    /// A URL; if there is none, the photo stays as it is.
     pub photo: Option<String>,
 }
 
@@ -70,7 +71,7 @@ pub struct NewChat {
     pub public: bool,
     /// The ids of its members beside its owner.
     pub users: Vec<String>,
-    /// An id of yours, by which a chat that its owner makes again is the one that is there.
+    /// An id of yours: if the owner makes a chat with the same id again, the first one is returned.
     pub client_id: Option<String>,
 }
 
@@ -130,7 +131,7 @@ impl From<&model::Chat> for Chat {
     }
 }
 
-/// What a message's text is or points to.
+/// What the value of a message is or points to: a text, a picture or a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessageType {
     #[default]
@@ -164,7 +165,8 @@ impl From<model::MessageType> for MessageType {
 pub struct NewMessage {
     pub value: String,
     pub kind: MessageType,
-    /// An id of yours, by which a message that is sent again is stored and pushed once.
+    /// An id of yours: a message that is sent again with the same id is stored and pushed only
+    /// once.
     pub client_id: Option<String>,
 }
 
@@ -192,8 +194,8 @@ pub struct Message {
     pub chat_id: String,
     /// Its place in the chat: 1, 2, 3… without a gap.
     pub seq: i64,
-    /// The number of its latest change in the chat: of two states of a message the higher one is
-    /// the later. None if it never changed.
+    /// The number of its latest change in the chat: of two states of a message, the one with the
+    /// higher number is the later. None if it never changed.
     pub change: Option<i64>,
     /// Who sent it.
     pub user_id: String,
