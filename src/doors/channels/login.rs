@@ -24,7 +24,7 @@ const INVALID: Closing = Closing { code: 4400, reason: "invalid" };
 const CONFLICT: Closing = Closing { code: 4409, reason: "conflict" };
 const UNAVAILABLE: Closing = Closing { code: 1013, reason: "try again later" };
 
-/// A client that wants to connect, and under which nick.
+/// A client that wants to connect, with its nick and its credential.
 pub struct Opening {
     client: Client,
     nick: Option<Handle>,
@@ -51,7 +51,8 @@ fn too_many(error: &Error) -> Response {
     (StatusCode::TOO_MANY_REQUESTS, retry_after, body).into_response()
 }
 
-/// A WebSocket of JSON texts. A client that may not connect under the nick is told so on it.
+/// Opens a WebSocket of JSON texts. If the client may not connect under the nick, it is told so on
+/// the WebSocket.
 pub async fn open(State(hub): State<Arc<Hub>>, opening: Opening, upgrade: Upgrade) -> Response {
     let app = hub.app.clone();
     upgrade.serve(app.limits(), async move |socket| {
@@ -70,7 +71,7 @@ async fn run(hub: &Arc<Hub>, opening: Opening, socket: Socket) {
         failure::log("connect", &error);
         session.refuse(&error, None);
         let given = opening.credential.is_some();
-        // Without a reason, a password may still prove who it is.
+        // If there is no reason to close, a password may still prove who the client is.
         if let Some(why) = why_closed(&error, given) {
             session.end(why);
         }
@@ -94,7 +95,8 @@ async fn enter(session: &Arc<Session>, opening: &Opening) -> Result<(), Error> {
     })
 }
 
-/// `None` for a client that came without a credential and needs one.
+/// Why to close the connection after this error; `None` for a client that came without a credential
+/// and needs one, as it may still log in.
 fn why_closed(error: &Error, credential_given: bool) -> Option<Closing> {
     match error {
         Error::Invalid { .. } => Some(INVALID),

@@ -3,7 +3,7 @@
 //! - [`login`]: a connection's life, from the nick in its address to the last frame
 //! - [`session`]: a connection with its nick
 //! - [`requests`]: what a client may send, by its `type`, and how it is done
-//! - [`show`]: what they are shown of each event
+//! - [`show`]: what connections are shown of each event
 //! - [`frames`]: what goes over the wire
 
 mod frames;
@@ -45,13 +45,14 @@ impl Door {
         let hub = Arc::new(Hub { app: app.clone(), work: TaskTracker::new() });
         let router = Router::new()
             .route("/chat/login/", get(login::open))
-            // A nick with a slash is told what is wrong with it, as others are.
+            // This matches a nick with a slash, too, so that its client is told what is wrong with
+            // it.
             .route("/chat/login/{*nick}", get(login::open))
             .with_state(hub.clone());
         (Door { hub }, router)
     }
 
-    /// Waits until every WebSocket is closed, and what it asked done, at most for `deadline`.
+    /// Waits until every WebSocket is closed and its requests are done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         tasks::finish(&self.hub.work, deadline, "requests of the channels").await;
     }

@@ -1,5 +1,5 @@
-//! What a client may send, by its `type`, and how it is done. A request that others are told of is
-//! answered by the same frame; the others have answers of their own.
+//! The requests that a client may send, by their `type`, and how each is done. If others are told
+//! of a request, its answer is the same frame; other requests have answers of their own.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -67,8 +67,8 @@ pub const SENT: &[Frame] = &[
     Frame::of::<ToList>(frames::LIST, "list", "List nicks"),
 ];
 
-/// Obeys one frame. What it changes has been pushed when it returns, so that the answer to
-/// the next comes after.
+/// Handles one frame. When it returns, all pushes that it has caused are sent, so that the answer
+/// to the next frame comes after them.
 pub async fn handle(session: &Arc<Session>, frame: Received) {
     if session.is_out() {
         return;
@@ -83,7 +83,7 @@ pub async fn handle(session: &Arc<Session>, frame: Received) {
         session.hub.app.wait_until_shown().await;
         Ok(())
     };
-    // A defect in one request must not keep the nick from being free again.
+    // A panic in one request must not keep the nick from being freed later.
     let answer = AssertUnwindSafe(answer).catch_unwind().await;
     let error = answer.unwrap_or(Err(Error::Internal(None))).err();
     if session.limited.goes_on(error.as_ref()) {
@@ -95,7 +95,7 @@ pub async fn handle(session: &Arc<Session>, frame: Received) {
     }
 }
 
-/// A frame's `type`, and all of it.
+/// Reads a frame. Returns its `type`, and the whole of it.
 fn read<'a>(frame: &'a Received, limits: &'a Limits) -> Result<(i64, Input<'a>), Error> {
     let invalid = |why: String| Error::Invalid { field: None, why };
     let Received::Text(text) = frame else {
@@ -103,7 +103,7 @@ fn read<'a>(frame: &'a Received, limits: &'a Limits) -> Result<(i64, Input<'a>),
     };
     let raw = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
     let packet = Input::new(raw, limits)?;
-    // What is larger than any number is read as the largest.
+    // A number that is too large is read as the largest, which is no `type`.
     let kind = packet.optional_number("type", i64::MIN).ok().flatten();
     let kind = kind.filter(|kind| *kind < i64::MAX);
     let kind = kind.ok_or_else(|| packet.invalid("type", "must be a whole number"))?;
@@ -162,7 +162,7 @@ async fn log_in(
 ) -> Result<(), Error> {
     let ToLogIn { user: nick, password } = ToLogIn::read(packet)?;
     if login.as_ref().is_ok_and(|login| login.nick.folded() == nick.folded()) {
-        // Some clients say on connect who they are.
+        // Some clients log in under their own nick once they are connected.
         return Ok(());
     }
     let password = password.map(|PasswordToTry(password)| password);

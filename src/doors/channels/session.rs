@@ -23,10 +23,10 @@ pub struct Session {
 }
 
 enum State {
-    /// For a password.
+    /// It waits for a password.
     Waiting,
     In(Arc<Login>),
-    /// It is being closed, and asks for nothing more.
+    /// It is being closed, and its requests are ignored.
     Out,
 }
 
@@ -45,7 +45,7 @@ impl Session {
         Session { hub, outlet, address, limited, state: Mutex::new(State::Waiting) }
     }
 
-    /// Who it is. Errors: `unauthenticated` while that is not proved.
+    /// Its user and its nick. Errors: `unauthenticated` until it has logged in.
     pub fn login(&self) -> Result<Arc<Login>, Error> {
         match &*self.state() {
             State::In(login) => Ok(login.clone()),
@@ -61,7 +61,7 @@ impl Session {
         matches!(&*self.state(), State::Waiting)
     }
 
-    /// Connects under a nick, and has told everybody when it returns. Errors: those of
+    /// Connects under a nick, and waits until everybody has been told. Errors: those of
     /// [`take_nick`](crate::domain::App::take_nick); then it keeps the nick that it had.
     pub async fn take_nick(
         self: &Arc<Self>,
@@ -82,7 +82,7 @@ impl Session {
         Ok(())
     }
 
-    /// It is this user from now on.
+    /// From now on the connection is this user, unless it is being closed.
     pub fn log_in(self: &Arc<Self>, connection: Arc<Connection>, actor: Actor, nick: Handle) {
         let ending = connection.user_id().map(|_| self.end_after(connection.ended()));
         let mut state = self.state();
@@ -106,14 +106,14 @@ impl Session {
 
     /// Ends a connection that may not act as its user any more.
     pub fn expel(&self, why: &'static str) {
-        // It goes out with the last frame.
+        // This goes out with the close frame.
         self.outlet.push(frames::error(&Error::unauthenticated(why), None));
         self.end(Closing::UNAUTHENTICATED);
     }
 
-    /// Closes the connection after what was sent before; it asks for nothing more.
+    /// Closes the connection after the frames sent before; further requests are ignored.
     pub fn end(&self, why: Closing) {
-        // Dropped after the lock is.
+        // The former state is dropped only after the lock.
         let _before = std::mem::replace(&mut *self.state(), State::Out);
         self.outlet.close(why);
     }
