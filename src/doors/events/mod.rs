@@ -1,6 +1,6 @@
-//! The same over HTTP: `POST /api/events/{event}` with the event's body is answered as the event's
-//! acknowledgement is (docs/protocol.md, "Over HTTP"). The table of events is in
-//! [`requests`].
+//! The events of Socket.IO over HTTP: `POST /api/events/{event}` takes the event's body, and
+//! answers with the event's acknowledgement (docs/protocol.md, "Over HTTP"). The table of events is
+//! in [`requests`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,27 +35,27 @@ pub struct Door {
 
 struct Hub {
     app: Arc<App>,
-    /// Whether answers warn of fields that nobody knows.
+    /// Whether answers warn of unknown fields.
     warns: bool,
     /// The requests being handled.
     work: TaskTracker,
 }
 
 impl Door {
-    /// Opens the door onto `app`; the router serves `/api/events/`. Answers warn of unknown fields
-    /// if it `warns`.
+    /// Opens the door onto `app`; the router serves `/api/events/`. If it `warns`, answers warn of
+    /// unknown fields.
     pub fn open(app: &Arc<App>, warns: bool) -> (Door, Router) {
         let hub = Arc::new(Hub { app: app.clone(), warns, work: TaskTracker::new() });
         let router = Router::new()
             .route("/api/events/{event}", post(answer))
-            // The gate before all doors has a limit of its own.
+            // The gate before all doors has its own limit.
             .layer(DefaultBodyLimit::disable())
             .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
             .with_state(hub.clone());
         (Door { hub }, router)
     }
 
-    /// Waits until what was asked is done, at most for `deadline`.
+    /// Waits until the requests already taken are done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         tasks::finish(&self.hub.work, deadline, "events over HTTP").await;
     }
@@ -96,7 +96,7 @@ impl Hub {
     }
 }
 
-/// The body, which is JSON and says so.
+/// Reads the body. Errors: it is too large, or its head does not say that it is JSON.
 fn read(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,

@@ -25,13 +25,13 @@ use crate::doors::refusal::Refusal;
 use crate::error::Error;
 use crate::model::{File, FileId, read_id};
 
-/// Nothing in a file is run, whatever it is taken for.
+/// Nothing in a file is run, whatever a browser takes it for.
 const POLICY: &str = "sandbox; default-src 'none'";
 
-/// What stands for itself in a header's extended value.
+/// The bytes to encode in a header's extended value: all but letters, digits, `.`, `-` and `_`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
-/// Gives out a file.
+/// Answers with a file.
 pub async fn answer(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -86,7 +86,7 @@ fn headers(file: &File, tag: &str, until: i64) -> [(HeaderName, String); 7] {
         (CONTENT_DISPOSITION, format!("{place}; filename*=UTF-8''{name}")),
         (CONTENT_SECURITY_POLICY, POLICY.to_owned()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        // A file never changes; its address ends.
+        // A file never changes, but its address expires.
         (CACHE_CONTROL, format!("private, max-age={left}, immutable")),
         (ACCEPT_RANGES, "bytes".to_owned()),
         (ETAG, tag.to_owned()),
@@ -100,8 +100,8 @@ fn is_known(asked: &HeaderMap, tag: &str) -> bool {
         .any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
-/// The part that is asked for; `None` for the whole file, also where several parts are. Errors: it
-/// has no such part.
+/// The part that is asked for; `None` for the whole file, and also if several parts are asked for.
+/// Errors: the file has no such part.
 fn part(asked: &HeaderMap, tag: &str, size: u64) -> Result<Option<RangeInclusive<u64>>, ()> {
     let text = |name| asked.get(name).and_then(|value| value.to_str().ok());
     if text(&IF_RANGE).is_some_and(|known| known.trim() != tag) {

@@ -22,7 +22,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// Opens the door onto `app`; the router serves `/api/files`. It has a limit of its own for
+    /// Opens the door onto `app`; the router serves `/api/files`. The door has its own limit for
     /// bodies.
     pub fn open(app: &Arc<App>) -> (Door, Router) {
         let work = TaskTracker::new();
@@ -35,7 +35,7 @@ impl Door {
         (Door { work }, router)
     }
 
-    /// Waits until what was asked is done, at most for `deadline`.
+    /// Waits until the requests already taken are done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         tasks::finish(&self.work, deadline, "uploads").await;
     }

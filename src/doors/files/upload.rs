@@ -51,7 +51,7 @@ async fn take(app: &App, request: Request) -> Result<File, Error> {
     let actor = act(app, &connection, &parts).await?;
     let name = name(parameter(&parts.uri, "name").as_deref(), app.limits(), "name")?;
     let kind = media_type(&parts.headers).map(str::to_owned);
-    // What it says of itself, or none if it comes in chunks.
+    // The length that the head declares; none if the body comes in chunks.
     let length = body.size_hint().exact();
     match kind.as_deref().is_some_and(is_form) {
         true => take_field(app, &actor, name, Request::from_parts(parts, body), length).await,
@@ -74,7 +74,8 @@ async fn act(app: &App, connection: &Connection, parts: &Parts) -> Result<Actor,
     }
 }
 
-/// Takes the field `file` of a form; the name in the query goes before the field's own.
+/// Takes the field `file` of a form. If the query has a name, it is used instead of the field's
+/// own.
 async fn take_field(
     app: &App,
     actor: &Actor,
@@ -107,7 +108,7 @@ async fn take_field(
     Err(Error::invalid("file", "is required: a field of this name with the file"))
 }
 
-/// A body of which nothing comes while nothing is `left` of what may.
+/// A body of which at most as many bytes come as are `left`; while that is 0, reading it waits.
 fn bounded(body: Body, left: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes, axum::Error>> {
     let mut body = body.into_data_stream();
     stream::poll_fn(move |context| {
@@ -123,15 +124,16 @@ fn bounded(body: Body, left: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes,
     })
 }
 
-/// The next field of a form whose body is [bounded]. Errors: `invalid`, also if it has none in what
-/// may come.
+/// The next field of a form whose body is [bounded]. Errors: `invalid`, also if no field begins
+/// within the bytes that may come.
 async fn next_field<'a>(
     form: &'a mut Multipart,
     left: &AtomicU64,
 ) -> Result<Option<Field<'a>>, Error> {
     let mut next = pin!(form.next_field());
     poll_fn(|context| {
-        // The first time it may have looked before it took what has come.
+        // Its first poll may look for a field before it takes the bytes that have come: poll it
+        // twice.
         for _ in 0..2 {
             if let Poll::Ready(found) = next.as_mut().poll(context) {
                 return Poll::Ready(found.map_err(|_| broken()));

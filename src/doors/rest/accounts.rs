@@ -155,7 +155,7 @@ pub async fn create_account(
     sign_up(&hub, client, body, false).await
 }
 
-/// Signs somebody up who gives all there is to know if it is to be `complete`.
+/// Signs a user up. If it must be `complete`, no field may be left out.
 async fn sign_up(
     hub: &Hub,
     client: Client,
@@ -163,7 +163,7 @@ async fn sign_up(
     complete: bool,
 ) -> Result<Envelope<Registered>, Refusal> {
     let (new, password) = read_account(&body, hub.app.limits(), complete)?;
-    // It may be large, and signing up takes a while.
+    // The body may be large, and signing up takes a while: do not keep it.
     drop(body);
     let token =
         hub.app.register(&new, password, client.address).await.map_err(|error| match error {

@@ -1,4 +1,4 @@
-//! What a request says: JSON or a form.
+//! Reads the body of a request: JSON or a form.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl FromRequest<Arc<Hub>> for Body {
     }
 }
 
-/// Why a body did not come, or not all of it.
+/// The refusal of a body that could not be read to its end.
 fn unread(error: BytesRejection) -> Refusal {
     Refusal::gate(error.status(), &error.body_text())
 }

@@ -40,7 +40,8 @@ impl FromRequestParts<Arc<Hub>> for Caller {
         let client = Client::of_request(parts)?;
         let token = credential(&parts.headers, &parts.uri);
         let connection = connect(&hub.app, token.as_deref(), client.address).await;
-        // A refused credential counts for its address: further tries are not free.
+        // A request with a refused credential counts for its address, so that further tries are
+        // limited, too.
         let viewer = match &connection {
             Ok(connection) => connection.viewer(),
             Err(_) => Viewer::nobody(client.address),
@@ -52,8 +53,8 @@ impl FromRequestParts<Arc<Hub>> for Caller {
     }
 }
 
-/// The connection of this token, in either access mode. Errors: `unauthenticated`, also without
-/// one.
+/// The connection of this token, which is required in either access mode. Errors:
+/// `unauthenticated`, also without a token.
 pub async fn connect(app: &App, token: Option<&str>, address: IpAddr) -> Result<Connection, Error> {
     let token = token.ok_or(Error::unauthenticated("a token is needed"))?;
     app.connect(ConnectionId::new(), Some(token), address).await

@@ -1,5 +1,5 @@
-//! The door described for programs, as the first part of `openapi.json`. Each endpoint says of
-//! itself what it answers; here is what holds for all.
+//! The door described for programs, as the first part of `openapi.json`. Each endpoint describes
+//! its own answers; this module describes what holds for all.
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{self, Content, PathItem, Ref, RefOr};
@@ -55,7 +55,8 @@ impl Modify for BearerToken {
     }
 }
 
-/// Every refusal comes in the envelope, and every answer is described.
+/// Says that every refusal comes in the envelope, and describes the answers that lack a
+/// description.
 struct Refusals;
 
 impl Modify for Refusals {

@@ -20,7 +20,7 @@ use crate::error::Error;
 /// Items on a page.
 pub const PER_PAGE: i64 = 10;
 
-/// How much of what a gate answers is shown.
+/// How many bytes of a gate's answer are shown.
 const MAX_REASON: usize = 1024;
 
 /// What every answer looks like.
@@ -71,7 +71,7 @@ impl<T: Serialize> Envelope<T> {
 }
 
 impl Envelope<Value> {
-    /// The answer to what has none.
+    /// The answer to a request that returns nothing.
     pub fn empty() -> Envelope<Value> {
         Envelope::page(1, Vec::new())
     }
@@ -107,12 +107,13 @@ impl Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, "Form error", errors)
     }
 
-    /// Something about users that cannot be.
+    /// A request that names a user who does not exist, or gives a username, an email or a phone
+    /// number that is taken.
     pub fn user(why: &str) -> Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, "User error", json!({ "error": why }))
     }
 
-    /// What was refused before it came to the door's own functions.
+    /// A request that was refused before it came to the door's own functions.
     pub fn gate(code: StatusCode, why: &str) -> Refusal {
         let why = match why.trim() {
             "" => code.canonical_reason().unwrap_or("refused"),
@@ -144,7 +145,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// What is wrong; the field has been named before.
+/// What is wrong, without the name of an invalid field: the envelope gives that beside it.
 pub fn why(error: &Error) -> String {
     match error {
         Error::Invalid { why, .. } => why.clone(),
@@ -170,7 +171,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Puts what the gates before the door refuse, and what leads nowhere in it, into the envelope.
+/// Puts into the envelope what the gates before the door refuse, and the refusals of paths that the
+/// door does not have.
 pub async fn around(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let own = path.starts_with("/api/") && !is_plain(path);
@@ -183,7 +185,7 @@ pub async fn around(request: Request, next: Next) -> Response {
     let (mut parts, body) = response.into_parts();
     let why = body::to_bytes(body, MAX_REASON).await.unwrap_or_default();
     let mut response = Refusal::gate(status, &String::from_utf8_lossy(&why)).into_response();
-    // The rest, such as what lets a page read it, is as true of the envelope.
+    // The other headers, such as those that let a page read the answer, hold for the envelope, too.
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.extend(mem::take(response.headers_mut()));
     *response.headers_mut() = parts.headers;

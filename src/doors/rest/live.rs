@@ -89,7 +89,7 @@ struct NotSent {
     error: Failure,
 }
 
-/// Someone with a token, or the service, who wants to connect.
+/// A client that wants to connect, with a token or the service's key.
 pub struct Opening {
     connection: Connection,
     _following: Option<Following>,
@@ -182,7 +182,7 @@ async fn receive(hub: &Hub, connection: &Connection, frame: Received) -> Result<
     Ok(())
 }
 
-/// A connection as events find it.
+/// A connection as the audience knows it.
 struct Live {
     outlet: Arc<Outlet>,
 }
@@ -208,7 +208,7 @@ impl Recipient for Live {
         self.outlet.flush();
     }
 
-    /// It has proved to be its user, who is deleted.
+    /// The user that it has proved to be is deleted.
     fn lose_user(&self, _: &UserId) {
         self.outlet.close(Closing::UNAUTHENTICATED);
     }
@@ -220,7 +220,7 @@ impl Recipient for Live {
     }
 }
 
-/// A direct message, for its two users.
+/// The frame of a direct message, for its two users; `None` for any other event.
 fn show(event: &Event, way: Way) -> Option<Push> {
     let (Event::MessageSent(posted), Way::User) = (event, way) else {
         return None;

@@ -61,7 +61,7 @@ impl Door {
             .route("/api/inbox", get(threads::list_inbox))
             .route("/api/thread/{username}", get(threads::list_thread))
             .route("/api/ws", get(live::open))
-            // The gate before all doors has a limit of its own.
+            // The gate before all doors has its own limit.
             .layer(DefaultBodyLimit::disable())
             .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
             .layer(middleware::from_fn_with_state("rest", measured::requests))
@@ -69,7 +69,7 @@ impl Door {
         (Door { hub }, router)
     }
 
-    /// Waits until what was asked is done, at most for `deadline`.
+    /// Waits until the requests already taken are done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         tasks::finish(&self.hub.work, deadline, "requests of the REST door").await;
     }

@@ -1,4 +1,4 @@
-//! `/api/inbox` and `/api/thread/{username}`: what has been said between two.
+//! `/api/inbox` and `/api/thread/{username}`: the direct messages between two users.
 
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ pub async fn list_thread(
     Ok(Envelope::page(page, messages.iter().map(view).collect()))
 }
 
-/// The page asked for; 1 when that is absent or none.
+/// The page asked for; 1 if it is absent or is no number above 0.
 fn page(uri: &Uri) -> i64 {
     let asked = parameter(uri, "page").and_then(|page| page.parse().ok());
     asked.filter(|page| *page > 0).unwrap_or(1)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::doors::failure;
 use crate::error::Error;
 
-/// What a call comes to, as JSON.
+/// The result of a call as JSON, or its error.
 pub type Done = Result<Box<RawValue>, Fault>;
 
 /// The error of a call.
@@ -29,7 +29,7 @@ impl Fault {
         Fault::new(-32700, "Parse error")
     }
 
-    /// It is no call, or a batch of none or of too many.
+    /// The body is no call, or a batch of no calls or of too many.
     pub fn no_call() -> Fault {
         Fault::new(-32600, "Invalid request")
     }
@@ -44,7 +44,8 @@ impl Fault {
 }
 
 impl From<Error> for Fault {
-    /// Wrong parameters have JSON-RPC's own code, all others one, and `data` says which it is.
+    /// Wrong parameters have JSON-RPC's own code. All other errors share one code, and `data` says
+    /// which error it is.
     fn from(error: Error) -> Fault {
         let code = if matches!(error, Error::Invalid { .. }) { -32602 } else { -32000 };
         let mut data = json!(failure::object(&error));
@@ -60,7 +61,7 @@ pub fn response(status: StatusCode, body: String) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// The answer to a call. The id is what the client has written, to the letter.
+/// The answer to a call. Its id is exactly what the client has written.
 pub fn answer(id: &RawValue, done: Done) -> String {
     #[derive(Serialize)]
     struct Answer<'a> {
@@ -76,6 +77,6 @@ pub fn answer(id: &RawValue, done: Done) -> String {
         Err(fault) => (None, Some(fault)),
     };
     let answer = Answer { jsonrpc: "2.0", id, result, error };
-    // It is made of texts, numbers and what is JSON already, so that it can always be written.
+    // It holds texts, numbers and values that are JSON already, so that it can always be written.
     serde_json::to_string(&answer).unwrap_or_default()
 }

@@ -46,7 +46,7 @@ impl FromRequestParts<Arc<Hub>> for Caller {
         match hub.app.connect(ConnectionId::new(), token.as_deref(), address).await {
             Ok(connection) => Ok(Caller { connection: Arc::new(connection) }),
             Err(error) => {
-                // Further tries are not free.
+                // Counted, so that further tries are limited, too.
                 let admitted = hub.app.admit_request(&Viewer::nobody(address)).await;
                 Err(Refused(admitted.err().unwrap_or(error)))
             }

@@ -1,4 +1,4 @@
-//! A body, the calls in it, one or a batch, and the answer to them.
+//! Reads the calls in a body, one or a batch, and answers them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,15 +30,16 @@ struct Call<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// An id that is null is one, too.
+/// Reads an id that is present. One that is null is an id, too.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'a> Call<'a> {
-    /// `None` if it is no call. Any number is an id, and comes back to the last digit.
+    /// Reads a call; `None` if this is none. Any number can be an id, and is answered to the last
+    /// digit.
     fn read(item: &'a RawValue) -> Option<Call<'a>> {
-        // A list of the members' values would be read as well.
+        // Without this check, a list of the members' values would be read as a call, too.
         let object = Some(item.get()).filter(|text| text.starts_with('{'))?;
         let call: Call<'_> = serde_json::from_str(object).ok()?;
         let id = call.id.map_or("", RawValue::get);
@@ -73,7 +74,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// What a body is answered; nothing if all of it is notifications.
+/// The answer to a body; `None` if it holds notifications only.
 async fn answer_all(hub: &Hub, caller: &Caller, body: &[u8]) -> Option<String> {
     let Ok(body) = serde_json::from_slice::<&RawValue>(body) else {
         return Some(refuse_all(hub, caller, Fault::no_json()).await);
@@ -93,8 +94,8 @@ fn calls<'a>(list: &List<'a>, max: usize) -> Option<Vec<&'a RawValue>> {
     list.items(max).filter(|calls| !calls.is_empty())
 }
 
-/// The answers to calls that are done one after another. Once the answers, those to notifications
-/// too, are as long as they may be, the rest of the calls are not done.
+/// Does calls one after another, and returns their answers. Once the answers, those to
+/// notifications included, are over the limit, the rest of the calls are refused.
 async fn batch(hub: &Hub, caller: &Caller, calls: Vec<&RawValue>) -> Option<String> {
     let max = hub.app.limits().max_history_bytes;
     let (mut answers, mut length) = (String::new(), 0);
@@ -135,7 +136,7 @@ fn too_large(item: &RawValue, max: usize) -> (String, bool) {
     (answer(id.unwrap_or(RawValue::NULL), Err(error.into())), asked)
 }
 
-/// The answer to a body that cannot be taken for calls. It counts as one.
+/// The answer to a body that holds no calls. The body counts as one call.
 async fn refuse_all(hub: &Hub, caller: &Caller, fault: Fault) -> String {
     let fault = caller.admit(&hub.app).await.err().map_or(fault, Fault::from);
     answer(RawValue::NULL, Err(fault))

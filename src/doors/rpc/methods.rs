@@ -54,7 +54,7 @@ struct PickedUp {
     messages: Vec<MessageView>,
 }
 
-/// Writes what takes the table of methods.
+/// Defines the table of methods, and the function that calls them.
 macro_rules! methods {
     ($($name:literal [$($needed:literal: $type:ty),*] $([$($optional:literal: $of:ty),*])?
         => $function:ident -> $result:ty;)*) => {
@@ -68,7 +68,7 @@ macro_rules! methods {
             result: |schemas| schemas.subschema_for::<$result>(),
         }),*];
 
-        /// Does what a method is called for; its name may have the prefix `Chatty.`.
+        /// Calls the method of this name, which may have the prefix `Chatty.`.
         pub async fn call(
             name: &str,
             app: &Arc<App>,
@@ -92,7 +92,7 @@ macro_rules! methods {
     };
 }
 
-// The parameters in their order, after those that are needed those that may be left out.
+// The parameters are in their order: first those that are needed, then those that may be left out.
 methods! {
     "NewUser" ["userId": Handle] => new_user -> ClientState;
     "NewRoom" ["keyHolder": ClientState] => new_room -> ClientState;
@@ -123,7 +123,7 @@ async fn new_room(request: Request) -> Result<ClientState, Error> {
 async fn enter_room(request: Request) -> Result<ClientState, Error> {
     let to = request.input()?.text("roomId", parse_room)?;
     let state = request.state("user").await?;
-    // The waiting room is left to, not entered.
+    // The waiting room cannot be entered: a user comes there by leaving a room.
     let to = to.ok_or_else(Error::no_chat).map_err(at("user", "roomId"))?;
     request.app.change_room(&state.actor, state.room, to).await.map_err(at("user", "roomId"))?;
     Ok(state.moved_to(Some(to)))

@@ -1,10 +1,10 @@
 //! Door 4: the rooms API, JSON-RPC 2.0 over HTTP (docs/protocol.md, "The rooms API").
 //!
-//! - [`calls`]: a body, the calls in it, and the answer to them
+//! - [`calls`]: reads the calls in a body, and answers them
 //! - [`answers`]: results and errors
 //! - [`caller`]: the user or service that makes them
 //! - [`methods`]: a function for each method
-//! - [`parameters`]: what a call says
+//! - [`parameters`]: the parameters of a call
 
 mod answers;
 mod caller;
@@ -45,13 +45,13 @@ impl Door {
             .route("/rpc", post(calls::handle))
             .layer(middleware::from_fn_with_state(hub.work.clone(), tasks::to_its_end))
             .layer(middleware::from_fn_with_state("rpc", measured::requests))
-            // The server's own limit holds.
+            // The gate before all doors has its own limit.
             .layer(DefaultBodyLimit::disable())
             .with_state(hub.clone());
         (Door { hub }, router)
     }
 
-    /// Waits until what was asked is done, at most for `deadline`.
+    /// Waits until the requests already taken are done, at most for `deadline`.
     pub async fn close(&self, deadline: Duration) {
         tasks::finish(&self.hub.work, deadline, "calls of the rooms API").await;
     }

@@ -1,4 +1,4 @@
-//! What a call says, by name or by position.
+//! Reads the parameters of a call, by name or by position.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::doors::json::Json;
 use crate::error::Error;
 use crate::model::{Body, ChatId, Problem, parse_id};
 
-/// What the waiting room is called among the rooms.
+/// The id of the waiting room, which is no chat.
 const WAITING_ROOM: &str = "0";
 
 /// A call of a method, with its parameters by name.
@@ -36,7 +36,7 @@ pub struct ClientState {
     room_id: String,
 }
 
-/// A state that a client has brought.
+/// A state that a client has sent.
 pub struct Claimed {
     pub actor: Actor,
     /// `None` for the waiting room.
@@ -73,8 +73,8 @@ impl Request {
         Input::new(&self.parameters, self.app.limits())
     }
 
-    /// The state at `key`, of a user that the caller may act as. Errors: `conflict` also for a user
-    /// that does not exist, as for one who is not logged in.
+    /// The state at `key`, of a user that the caller may act as. Errors: `conflict` if there is no
+    /// such user, which is answered like a user who is not logged in.
     pub async fn state(&self, key: &'static str) -> Result<Claimed, Error> {
         let state = self.input()?.object(key)?;
         let username = state.text("UserId", |text, _| Ok(text.to_owned()))?;
@@ -107,7 +107,7 @@ impl ClientState {
     }
 }
 
-/// Reads the id of a room; none is the waiting room's.
+/// Reads the id of a room; `None` is the waiting room.
 pub fn parse_room(text: &str, limits: &Limits) -> Result<Option<ChatId>, Problem> {
     match text {
         WAITING_ROOM => Ok(None),
@@ -131,15 +131,15 @@ impl Encoding {
     }
 }
 
-/// Reads what a message says, in base64.
+/// Reads the text of a message from base64.
 pub fn parse_base64(text: &str, limits: &Limits) -> Result<Body, Problem> {
     let bytes = BASE64.decode(text.as_bytes()).map_err(|_| Problem::Invalid("must be base64"))?;
     let text = String::from_utf8(bytes).map_err(|_| Problem::Invalid("must be text in UTF-8"))?;
     Body::parse(&text, limits)
 }
 
-/// The error with its field as the method's parameters are called: what is said of the user is
-/// said of `state`, what is said of the chat of `room`.
+/// Renames the field of an error to a parameter of the method: an error about the user becomes one
+/// about `state`, an error about the chat one about `room`.
 pub fn at(state: &'static str, room: &'static str) -> impl FnOnce(Error) -> Error {
     let here = move |field| match field {
         "user" | "user.id" => state,
