@@ -1,4 +1,4 @@
-//! A request: who asks and who acts in it, and what it is answered with.
+//! A request: who asks, who acts, and the answer to it.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::doors::input::Input;
 use crate::error::Error;
 use crate::model::{ChatId, UserId};
 
-/// Who asks: a socket, or one request by itself.
+/// Who asks: a socket, or a single request over HTTP or of the host.
 pub trait Asker: Sync {
     fn connection(&self) -> &Connection;
 
@@ -21,11 +21,11 @@ pub trait Asker: Sync {
     /// [`App::claim`](crate::domain::App::claim).
     fn act(&self, named: Named) -> BoxFuture<'_, Result<Option<Actor>, Error>>;
 
-    /// Whether it is pushed what this user is pushed.
+    /// Whether the asker gets the pushes of this user.
     fn hears_as(&self, user_id: &UserId) -> bool;
 }
 
-/// Whom a request names to act.
+/// The user whom a request names to act.
 pub enum Named {
     Nobody,
     /// For this request, as `actor`.
@@ -42,19 +42,21 @@ pub struct Call<'a> {
     pub user: User,
 }
 
-/// What a request is answered with: JSON of the type `Of`, while that is to be compared with the
-/// row's.
+/// The answer to a request: JSON of the type `Of`, which the compiler compares with the type in the
+/// row.
 pub struct Answer<Of = ()> {
     pub json: String,
-    /// Whether those who are of the chat also get it as a push: then they need no other event.
+    /// Whether the socket that asked gets the same as a push: without an acknowledgement, the push
+    /// is then its answer.
     pub pushed: bool,
     /// Whether there is a new message.
     pub fresh: bool,
-    // As what takes an `Of`, so that an answer outlives what its body has borrowed.
+    // A function that takes an `Of`, so that an answer can outlive the values that its body has
+    // borrowed.
     pub(super) of: PhantomData<fn(Of)>,
 }
 
-/// What the function of a row gives.
+/// What the function of an event returns.
 pub type Answered<Of> = Result<Answer<Of>, Error>;
 
 /// An empty answer: it is done.
@@ -79,13 +81,13 @@ impl<Of: Serialize> Answer<Of> {
 
 impl Call<'_> {
     /// Whether the connection hears the chat as one of the users that it acts as; `member` says
-    /// whether the actor is a member for sure, of which the audience may hear only now.
+    /// that the actor is a member for sure, as the audience may not know that yet.
     pub fn hears(&self, actor: &Actor, chat_id: ChatId, member: bool) -> bool {
         let as_actor = member && self.asker.hears_as(actor.user_id());
         as_actor || self.app.hears_as_member(self.asker.connection().id(), chat_id)
     }
 
-    /// Whom the request names to act. Errors: `invalid`.
+    /// The user whom the request names to act. Errors: `invalid`.
     pub fn named(&self) -> Result<Named, Error> {
         if let Some(actor) = self.body.optional_object("actor")? {
             return Ok(Named::Actor(actor.id("id", UserId::parse)?));
@@ -98,7 +100,7 @@ impl Call<'_> {
         }
     }
 
-    /// Who acts. Errors: `unauthenticated` if nobody does; as of [`Asker::act`].
+    /// Who acts. Errors: `unauthenticated` if nobody does; those of [`Asker::act`].
     pub async fn actor(&self) -> Result<Actor, Error> {
         self.asker.act(self.named()?).await?.ok_or(Error::NO_USER)
     }

@@ -1,4 +1,4 @@
-//! `edit-message`, `delete-message`, `list-changes`: what becomes of messages.
+//! `edit-message`, `delete-message`, `list-changes`: changes of messages.
 
 use super::fields::{Id, Mentions, request};
 use super::named::NamedMessage;

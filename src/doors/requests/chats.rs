@@ -1,4 +1,4 @@
-//! Chats: made, listed, changed, joined, left, deleted.
+//! Makes, lists, changes and deletes chats, and lets users join and leave them.
 
 use super::fields::{History, Id, request};
 use super::named::{NamedChat, NamedMember};
@@ -15,7 +15,8 @@ use crate::model::{
 /// The longest pause of a slow mode, in seconds: a day. A longer one is lowered to it.
 const MAX_SLOW_MODE: i64 = 86_400;
 
-/// The longest time that a chat says its messages are kept, in days: a hundred years.
+/// The longest time for which a chat can keep its messages before it deletes them, in days: a
+/// hundred years. A longer one is lowered to it.
 const MAX_RETENTION: i64 = 36_500;
 
 request! {
@@ -137,7 +138,7 @@ pub async fn delete_chat(call: Call<'_>, asked: NamedChat) -> Answered<OfChat<Of
     let Id { id: chat_id } = asked.chat;
     let actor = call.actor().await?;
     call.app.delete_chat(&actor, chat_id).await?;
-    // The push has another name.
+    // The push has another name, so that it cannot stand for the answer.
     Answer::new(&OfChat { chat: OfId { id: chat_id } })
 }
 

@@ -1,4 +1,5 @@
-//! What the fields of requests are: each is read by its type, from which the contract is made, too.
+//! The types of the fields of requests. Each type reads its field, and the contract is made from
+//! it, too.
 
 use schemars::JsonSchema;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::model::{
     Role, SearchText, TeamId, UserId, parse_id,
 };
 
-/// So many things can be named in one list of objects.
+/// How many objects a list in a request may have.
 const MAX_NAMED: usize = 1000;
 
 /// The body of a request, or an object in it.
@@ -25,7 +26,7 @@ pub trait Request: Sized {
     fn read(input: &Input<'_>) -> Result<Self, Error>;
 }
 
-/// Writes requests, and how they are read: each field by its type.
+/// Defines requests, and reads each of their fields by its type.
 macro_rules! request {
     ($($(#[$meta:meta])* $name:ident { $($(#[$on:meta])* $field:ident: $type:ty,)* })*) => {$(
         $(#[$meta])*
@@ -244,16 +245,16 @@ impl Field for Mentions {
 /// What a message says, which may be nothing if it has a file.
 pub struct Caption(pub Body);
 
-/// A password that may be the right one.
+/// A password to log in with, which may be wrong.
 pub struct PasswordToTry(pub Password);
 
-/// What a user is called, or may be.
+/// What a client says a user is called; it need not be a valid name.
 pub struct Trimmed(pub String);
 
 /// A name that a user may have had before invisible characters were refused.
 pub struct GivenName(pub Name);
 
-/// What names begin with; none if it is blank.
+/// The beginning of names to look for; none if it is blank.
 pub struct Beginning(pub Option<Name>);
 
 /// What members see of what was said before them.

@@ -1,4 +1,5 @@
-//! `subscribe`, `unsubscribe`: being in a room, and hearing of the system.
+//! `subscribe`, `unsubscribe`: puts a socket into a room or on the system channel, and takes it
+//! out.
 
 use super::fields::{Channel, SYSTEM, channel_name, request};
 use super::views::rooms::{ChannelView, RoomView};
@@ -46,7 +47,7 @@ fn system_answer() -> Answered<ChannelView> {
     Answer::new(&ChannelView { channel: SYSTEM.to_owned(), room: None })
 }
 
-/// A chat is named by its channel here.
+/// Renames the field of an error: here a chat is named by its channel.
 fn at_channel(error: Error) -> Error {
     match error {
         Error::NotFound { why, .. } => Error::NotFound { field: "channel", why },

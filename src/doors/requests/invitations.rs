@@ -1,4 +1,4 @@
-//! Invitations: made, listed, answered.
+//! Makes, lists and answers invitations.
 
 use super::fields::{Id, request};
 use super::named::NamedMember;

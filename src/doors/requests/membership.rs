@@ -1,4 +1,4 @@
-//! `update-membership`: what a chat is to oneself.
+//! `update-membership`: how a member sees a chat of theirs.
 
 use super::fields::{Id, request};
 use super::views::OfChat;

@@ -104,17 +104,17 @@ pub async fn new_message(call: Call<'_>, asked: NewMessage) -> Answered<MessageV
     let actor = call.actor().await?;
     let (kind, client_id) = (message.r#type, message.client_id);
     let sent = call.app.new_message(&actor, chat_id, kind, body, client_id, extras).await?;
-    // In the room the push has another name.
+    // A socket in the room is pushed the message under another name.
     let id = call.asker.connection().id();
     let subscribed = call.app.is_subscribed(id, chat_id);
-    // The service need not be one.
+    // The service can send without being a member.
     let member = !call.asker.connection().is_service();
     let pushed = sent.fresh && !subscribed && call.hears(&actor, chat_id, member);
     let answer = Answer::new(&MessageView::new(&sent.message, &sent.author))?;
     Ok(answer.pushed(pushed).fresh(sent.fresh))
 }
 
-/// What a message says, which may be nothing beside a file.
+/// The text of a message, which may be empty if there is a file.
 fn body(kind: MessageType, file: Option<FileId>, value: Option<Caption>) -> Result<Body, Error> {
     let wrong = |why, path| Err(Problem::Invalid(why).at(path));
     match (value, file) {

@@ -1,5 +1,6 @@
-//! The table of events: each reads its body, calls the function of the same name in the domain and
-//! encodes what that returns. It serves Socket.IO and HTTP alike (docs/protocol.md, "Requests").
+//! The table of events. The function of each event reads its body, calls the function of the same
+//! name in the domain and encodes what that returns. The table serves Socket.IO and HTTP alike
+//! (docs/protocol.md, "Requests").
 
 mod blocks;
 mod call;
@@ -70,15 +71,15 @@ pub struct Row {
 enum User {
     /// Who acts, from now on.
     Actor,
-    /// The same, of an event that concerns a socket and is nothing without one.
+    /// The same, for an event that concerns a socket and means nothing without one.
     Socket,
     /// Something else, or nothing.
     Other,
-    /// The same, of an event that concerns a socket.
+    /// The same as `Other`, for an event that concerns a socket.
     SocketOther,
 }
 
-/// Writes the functions that use the table of events.
+/// Defines the table of events, and the function that calls the function of an event.
 macro_rules! events {
     ($($feature:literal {
         $($name:literal ($user:ident) $does:literal
@@ -108,8 +109,8 @@ macro_rules! events {
     };
 }
 
-// For each feature its events: what its `user` says, what it does, and by which function, which
-// takes the request and gives the answer of these types.
+// The events of each feature. A row holds what the `user` of its body says, what the event does,
+// its function, and the types of the request and of the answer.
 events! {
     "People" {
         "create-user" (Other) "Make or find a user"
@@ -255,13 +256,14 @@ fn no_event(event: &str) -> Error {
     Error::Invalid { field: None, why }
 }
 
-/// What the log calls an event: a client cannot write names of its own there.
+/// The name of an event for the log, into which a client must not be able to write a name of its
+/// own.
 pub fn name(event: &str) -> &'static str {
     find(event).map_or("unknown event", |row| row.event)
 }
 
-/// Answers the request `event`, and notes what its body is asked for. Errors: `invalid`, also for
-/// an event that is none; those of the event.
+/// Answers the request `event`, and notes in `asked` which fields of its body are looked for.
+/// Errors: `invalid`, also for an event that does not exist; those of the event.
 pub async fn answer(
     asker: &dyn Asker,
     app: &Arc<App>,
@@ -272,7 +274,7 @@ pub async fn answer(
     let row = find(event).ok_or_else(|| no_event(event))?;
     let body = Input::new(body, app.limits())?.noting(asked);
     if let Some(asked) = asked {
-        // Every event knows them, even if the request is refused before they are read.
+        // Every event knows these two fields, even if the request is refused before they are read.
         asked.note("user".to_owned());
         asked.note("actor".to_owned());
     }

@@ -1,4 +1,4 @@
-//! Lists have pages: how long one is, and where it begins.
+//! The pages of lists: how long a page is, and where it begins.
 
 use std::fmt::Display;
 
@@ -22,14 +22,14 @@ impl Field for Limit {
 }
 
 impl Limit {
-    /// Lowered to the maximum, which it also defaults to.
+    /// The limit asked for, at most the configured maximum; that maximum if none is asked for.
     pub fn of(asked: Option<Limit>, limits: &Limits) -> usize {
         let max = limits.max_page;
         asked.map_or(max, |Limit(limit)| usize::try_from(limit).unwrap_or(max).min(max))
     }
 }
 
-/// Where a page begins: what an earlier one called `next`.
+/// Where a page begins: the `next` of an earlier page.
 pub struct Before<Id>(pub (Time, Id));
 
 impl<Id: From<Uuid>> Field for Before<Id> {
@@ -48,7 +48,7 @@ impl Field for SearchPlace {
     }
 }
 
-/// What a page calls `next`: the time and the id of its last item.
+/// The `next` of a page: the time and the id of its last item.
 pub fn cursor((time, id): (Time, impl Display)) -> String {
     format!("{}.{id}", time.as_micros())
 }

@@ -74,7 +74,7 @@ pub async fn update_user(call: Call<'_>, asked: UpdateUser) -> Answered<OfPerson
     Answer::new(&OfPerson::from(&call.app.update_user(&actor, change).await?))
 }
 
-/// One of the users of a request, by the first of the names that is there.
+/// How a request names one of its users: by the first of the three fields that is there.
 fn naming((at, user): (usize, UserName)) -> Result<Naming, Error> {
     let naming = user.id.map(Naming::Id);
     let naming = naming.or_else(|| user.external_id.map(Naming::ExternalId));

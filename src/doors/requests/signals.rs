@@ -1,4 +1,4 @@
-//! `signal`: what is not kept.
+//! `signal`: sends what is not stored.
 
 use super::fields::{AnyJson, Id, request};
 use super::{Answer, Answered, Call, Nothing};

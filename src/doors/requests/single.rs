@@ -1,4 +1,4 @@
-//! A request by itself: by a client without a socket.
+//! Answers a single request, of a client without a socket.
 
 use std::sync::Arc;
 

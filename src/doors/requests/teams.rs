@@ -1,4 +1,4 @@
-//! Teams: made, listed, entered, left.
+//! Makes and lists teams, and adds and removes their members.
 
 use super::fields::{Id, NoFields, request};
 use super::views::teams::{OfTeam, TeamView, Teams};

@@ -1,5 +1,5 @@
-//! The bodies of answers and pushes, as they go over the wire. What is said of them here, clients
-//! read in the contract.
+//! The bodies of answers and pushes, as they go over the wire. Clients read the docstrings of these
+//! types in the contract.
 
 pub mod acts;
 pub mod chats;

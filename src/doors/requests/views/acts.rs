@@ -1,4 +1,4 @@
-//! What members do that is not kept, as others are pushed it.
+//! What members do that is not stored, as it is pushed to others.
 
 use schemars::JsonSchema;
 use serde::Serialize;

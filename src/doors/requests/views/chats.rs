@@ -1,4 +1,5 @@
-//! Chats, as they go over the wire. What is told of one depends on who is told, and of what.
+//! Chats, as they go over the wire. Which fields a chat has depends on who gets it, and in which
+//! answer or push.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -169,7 +170,7 @@ impl<'a> From<&'a ListedChat> for ChatView<'a> {
 }
 
 impl<'a> OwnChat<'a> {
-    /// A chat of the actor's, with its latest message if it is to be shown.
+    /// A chat of the actor's, with its latest message in the list of chats.
     pub fn new(chat: &'a ListedChat, last_message: Option<&'a Signed>) -> Self {
         OwnChat { chat: chat.into(), last_message: last_message.map(MessageView::from) }
     }

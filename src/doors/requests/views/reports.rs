@@ -1,4 +1,4 @@
-//! Reported messages, as those with the API key are told of them.
+//! Reported messages, as connections with the API key get them.
 
 use schemars::JsonSchema;
 use serde::Serialize;
