@@ -1,4 +1,4 @@
-//! `asyncapi.json`: what goes over connections that stay: Socket.IO and the two plain WebSockets.
+//! `asyncapi.json`: what goes over lasting connections: Socket.IO and the two plain WebSockets.
 
 use serde_json::{Map, Value, json};
 
@@ -80,7 +80,7 @@ impl Whole {
         self.add_channel("socketio", "/socket.io/", SOCKETIO, messages);
     }
 
-    /// What an acknowledgement says.
+    /// The schema of an acknowledgement.
     fn answer(&mut self, row: &Row) -> Value {
         json!({ "anyOf": [super::answered(row, &mut self.schemas), super::refused()] })
     }
@@ -114,7 +114,7 @@ impl Whole {
     }
 
     fn finish(self) -> Value {
-        // In the order of the table, which the operations lose.
+        // The features in the order of the table, which the operations do not keep.
         let mut features: Vec<_> =
             EVENTS.iter().map(|row| json!({ "name": row.feature })).collect();
         features.dedup();

@@ -1,5 +1,5 @@
 //! The contract with clients, written from the types of requests, answers and pushes. It is kept in
-//! `web-demo/contract/`, from where the server has it; a test compares the two.
+//! `web-demo/contract/`, from where it is built into the server; a test compares it with the types.
 
 mod asyncapi;
 mod openapi;
@@ -22,7 +22,7 @@ pub fn types() -> String {
     typescript::types(PUSHES)
 }
 
-/// `asyncapi.json`: what goes over connections that stay.
+/// `asyncapi.json`: what goes over lasting connections.
 pub fn asyncapi() -> String {
     written(&asyncapi::description(PUSHES))
 }
@@ -36,7 +36,7 @@ fn written(description: &Value) -> String {
     format!("{description:#}\n")
 }
 
-/// What a client asks of an event: its body, and who acts.
+/// The schema of the request of an event: its body, and who acts.
 fn asked(row: &Row, schemas: &mut Schemas) -> Value {
     let acting = if row.takes_user() { "ActingUser" } else { "Acting" };
     let acting = json!({ "$ref": format!("{SCHEMAS}/{acting}") });
@@ -46,13 +46,13 @@ fn asked(row: &Row, schemas: &mut Schemas) -> Value {
     }
 }
 
-/// What a client is answered: the answer, and warnings.
+/// The schema of the answer to an event, with warnings.
 fn answered(row: &Row, schemas: &mut Schemas) -> Value {
     let warnings = json!({ "$ref": format!("{SCHEMAS}/Warnings") });
     json!({ "allOf": [schemas.got(row.answer), warnings] })
 }
 
-/// What a client is answered whose request was refused.
+/// The schema of the answer to a refused request.
 fn refused() -> Value {
     json!({ "$ref": format!("{SCHEMAS}/Refused") })
 }

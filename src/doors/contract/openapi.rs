@@ -68,7 +68,7 @@ fn event(row: &Row, schemas: &mut Schemas) -> Value {
 
 fn upload(schemas: &mut Schemas) -> Value {
     let query = |name: &str, says: &str| json!({ "name": name, "in": "query", "description": says, "schema": { "type": "string" } });
-    // Its address comes with the message that shows it.
+    // The answer to an upload has no address: that comes with the message that shows the file.
     let mut file = schemas.got(File::json_schema);
     if let Some(fields) = file["properties"].as_object_mut() {
         fields.remove("url");
@@ -154,7 +154,7 @@ fn calls(schemas: &mut Schemas) -> Value {
     } })
 }
 
-/// What a call of the rooms API is answered.
+/// The schema of the answer to a call of the rooms API.
 fn call_answer(schemas: &mut Schemas) -> Value {
     let mut results: Vec<_> = METHODS.iter().map(|method| schemas.got(method.result)).collect();
     results.dedup();

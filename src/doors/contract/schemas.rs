@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::doors::shape::Shape;
 
-/// Collects schemas: of what clients send and of what they get, which are written differently.
+/// Collects schemas. Those of what clients send and of what they get are generated differently.
 pub struct Schemas {
     sent: SchemaGenerator,
     got: SchemaGenerator,
 }
 
 impl Schemas {
-    /// With references to schemas that begin with `place`.
+    /// References to schemas begin with `place`.
     pub fn at(place: &'static str) -> Schemas {
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = place.into();
@@ -43,7 +43,8 @@ impl Schemas {
         tidied(shape(&mut self.got).to_value(), true)
     }
 
-    /// All that have a name. What clients send and what they get have different names.
+    /// All schemas that have a name. Types that clients send and types that they get must have
+    /// different names.
     pub fn named(mut self) -> Map<String, Value> {
         let got =
             self.got.take_definitions(true).into_iter().map(|(name, it)| (name, tidied(it, true)));
@@ -67,8 +68,8 @@ fn take_dates(schema: &mut Schema) {
     }
 }
 
-/// Without what says nothing: formats of Rust's numbers, titles, and in what clients get `null`
-/// where a field is left out instead.
+/// Removes what tells clients nothing: formats of Rust's numbers, titles, and, in what clients get,
+/// `null` where the field is left out instead.
 fn tidied(mut schema: Value, got: bool) -> Value {
     tidy(&mut schema, got);
     schema

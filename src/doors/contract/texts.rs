@@ -1,4 +1,4 @@
-//! What texts, ids and times look like in the contract.
+//! The schemas of texts, ids and times.
 
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ macro_rules! schemas {
     )*};
 }
 
-// A client may bring an id of anything: one that is none names what does not exist.
+// An id has no pattern: a client may send any text, and one that is no id names nothing.
 schemas! {
     ChatId => { "type": "string" };
     MessageId => { "type": "string" };
@@ -79,7 +79,7 @@ macro_rules! ids {
                 stringify!($type).into()
             }
 
-            /// In a request a whole number stands for its digits.
+            /// In a request, an id may also be a whole number: it stands for its digits.
             fn json_schema(schemas: &mut SchemaGenerator) -> Schema {
                 match schemas.contract().is_deserialize() {
                     true => json_schema!({ "type": ["string", "integer"] }),

@@ -9,7 +9,7 @@ use crate::doors::failure::Failure;
 use crate::doors::requests::{EVENTS, Row};
 use crate::doors::shape::Push;
 
-/// Lines of comments have at most so many characters.
+/// How many characters a line of a comment may have.
 const WIDTH: usize = 96;
 
 const HEAD: &str = "\
@@ -108,7 +108,8 @@ fn interface(text: &mut String, name: &str, schema: &Value) {
     text.push_str("}\n");
 }
 
-/// An object's fields: whether they may be left out, and what they are; the others first.
+/// An object's fields, each with whether it may be left out and its schema; the required ones come
+/// first.
 pub fn fields(schema: &Value) -> Vec<(&String, bool, &Value)> {
     let required = schema["required"].as_array();
     let optional = |name: &String| !required.is_some_and(|names| names.iter().any(|it| it == name));
@@ -143,7 +144,7 @@ fn comment(text: &mut String, indent: &str, says: &str) {
     let _ = writeln!(text, "{line}\n{indent} */");
 }
 
-/// What a schema is called in TypeScript.
+/// The TypeScript type of a schema.
 fn of(schema: &Value) -> String {
     let Value::Object(members) = schema else { return "unknown".to_owned() };
     if let Some(name) = members.get("$ref").and_then(Value::as_str) {
