@@ -28,10 +28,10 @@ pub fn ago(duration: Duration) -> Time {
     now().before(duration)
 }
 
-/// The timestamp for what is stored in order: normally the current time. A clock that has jumped
-/// ahead by a day or more while the server runs is taken to be wrong, and the time from before the
-/// jump goes on: such timestamps never fall, so a single one far in the future would hold all later
-/// ones there.
+/// The timestamp for rows that are stored in order: normally the current time. A clock that has
+/// jumped ahead by a day or more while the server runs is taken to be wrong, and the time from
+/// before the jump goes on: such timestamps never fall, so a single one far in the future would
+/// hold all later ones there.
 pub fn stamp() -> Time {
     let (Time(now), trusted) = (now(), TRUSTED.load(Ordering::Relaxed) + uptime());
     Time(if now - trusted < DAY { now } else { trusted })

@@ -128,7 +128,8 @@ impl Share {
         self.all.add(self.id, bytes, slow)
     }
 
-    /// Counts so many bytes less: the client has read them of those that were [added](Share::add).
+    /// Counts so many bytes less of those that were [added](Share::add), as the client has taken
+    /// them.
     pub fn remove(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.all.remove(self.id, bytes);
@@ -143,7 +144,7 @@ impl Share {
         self.all.add(self.id, bytes, slow)
     }
 
-    /// Counts bytes no longer that were [held](Share::hold).
+    /// Counts so many bytes less of those that were [held](Share::hold).
     pub fn release(&self, bytes: usize) {
         self.all.remove(self.id, bytes);
     }

@@ -96,7 +96,7 @@ pub fn switching(key: &HeaderValue) -> Response {
 }
 
 /// Waits until the request is answered, and makes the connection's wire; `None` if the connection
-/// breaks before. If it is `held`, what is pushed to it waits for the [marker](Wire::marker).
+/// breaks before. If it is `held`, frames pushed to it wait for the [marker](Wire::marker).
 pub async fn wired(
     upgraded: OnUpgrade,
     share: Arc<Share>,

@@ -26,8 +26,7 @@ use crate::model::ConnectionId;
 /// Small, because every connection has one; a larger frame takes several reads.
 const READ_BUFFER: usize = 512;
 
-/// How long a client that is being closed may take for what it has not read yet and for the close
-/// frame.
+/// How long a client that is being closed may take to read what is left and the close frame.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a connection is closed.

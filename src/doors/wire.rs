@@ -128,7 +128,7 @@ pub struct Io {
 }
 
 /// Makes the wire of a connection that has just become a WebSocket; `read` are the bytes that have
-/// been read from it already. If it is `held`, what is pushed to it waits for the marker.
+/// been read from it already. If it is `held`, frames pushed to it wait for the marker.
 pub fn wire(
     stream: TcpStream,
     read: Bytes,
@@ -180,7 +180,8 @@ impl Wire {
     }
 
     /// Says that the caller of the latest push will not flush it. The next push counts as the first
-    /// again, and its caller flushes both; whoever calls this must make sure that it comes.
+    /// again, and its caller flushes both. The caller of this function must make sure that there is
+    /// a next push.
     pub fn leave_unflushed(&self) {
         self.lock().unflushed = false;
     }
@@ -230,7 +231,7 @@ impl Wire {
         frames < self.max_frames && bytes <= self.max_bytes
     }
 
-    /// Writes what the kernel takes, and sees to it that the wire is woken for the rest.
+    /// Writes as much as the kernel takes, and makes sure that the wire is woken for the rest.
     fn write(&self, state: &mut State) {
         while !state.blocked {
             match state.write() {
@@ -251,8 +252,8 @@ impl Wire {
         }
     }
 
-    /// Unlocks the state: counts what is left in the share, and wakes the library if its frames are
-    /// written.
+    /// Unlocks the state. Brings the share's count up to date, and wakes the library if its frames
+    /// are written.
     fn unlock(&self, mut state: MutexGuard<'_, State>) {
         let (before, after) = (state.counted, state.bytes);
         state.counted = after;
@@ -320,7 +321,7 @@ impl Slow for Wire {
 }
 
 impl State {
-    /// Writes what the kernel takes; true if nothing is left.
+    /// Writes as much as the kernel takes; true if nothing is left.
     fn write(&mut self) -> io::Result<bool> {
         while let Some(out) = &self.out
             && !self.queue.is_empty()
@@ -349,7 +350,7 @@ impl State {
         Ok(true)
     }
 
-    /// Takes from the queue what is written: so many bytes.
+    /// Removes so many bytes, which are written, from the front of the queue.
     fn advance(&mut self, written: usize) {
         self.bytes -= written;
         self.begun += written;

@@ -2,7 +2,7 @@
 //!
 //! - [`login`]: a connection's life, from the nick in its address to the last frame
 //! - [`session`]: a connection with its nick
-//! - [`requests`]: what a client may send, by its `type`, and how it is done
+//! - [`requests`]: the requests that a client may send, by their `type`, and how each is done
 //! - [`show`]: what connections are shown of each event
 //! - [`frames`]: what goes over the wire
 
@@ -23,7 +23,7 @@ use crate::domain::App;
 use crate::doors::shape::Frames;
 use crate::doors::tasks;
 
-/// What goes over the WebSocket.
+/// The frames that go over the WebSocket.
 pub const FRAMES: Frames =
     Frames { address: "/chat/login/{nick}", sent: requests::SENT, got: frames::GOT };
 

@@ -30,7 +30,7 @@ enum State {
     Out,
 }
 
-/// Who a connection is.
+/// The user and the nick of a connection.
 pub struct Login {
     pub connection: Arc<Connection>,
     pub actor: Actor,

@@ -6,10 +6,10 @@ use crate::model::{self, Changed, Posted};
 
 /// Something that this server has committed, whichever door the request came through.
 ///
-/// The host is not told of what is not stored (typing, signals, presence, participants), nor of
-/// what concerns one client alone (how far somebody has read, tokens, muted chats). Each of several
-/// nodes tells its host only of what it has committed itself, so that all together tell of
-/// everything once.
+/// The host is not told of events that are not stored (typing, signals, presence, participants),
+/// nor of events that concern one client alone (how far somebody has read, tokens, muted chats). Of
+/// several nodes, each tells its host only of its own commits, so that together they tell of each
+/// event once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{accounts, live, threads};
 
-/// What a refusal looks like: the schema of an envelope of anything.
+/// The schema of a refusal: an envelope with any data.
 const REFUSAL: &str = "Envelope_Value";
 
 #[derive(OpenApi)]

@@ -171,8 +171,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Puts into the envelope what the gates before the door refuse, and the refusals of paths that the
-/// door does not have.
+/// Puts the refusals of the gates before the door, and those of paths that the door does not have,
+/// into the envelope.
 pub async fn around(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let own = path.starts_with("/api/") && !is_plain(path);

@@ -28,7 +28,7 @@ use crate::doors::websocket::{self, Closing, Outlet, Received, Socket};
 use crate::error::Error;
 use crate::model::{Body, ChatKind, ConnectionId, Event, MessageType, UserId, Username};
 
-/// What goes over the WebSocket.
+/// The frames that go over the WebSocket.
 pub const FRAMES: Frames = Frames {
     address: "/api/ws",
     sent: &[Frame {

@@ -1,8 +1,8 @@
 //! Door 3: accounts and direct messages, over HTTP and a WebSocket (docs/protocol.md, "Accounts and
 //! direct messages").
 //!
-//! - [`envelope`]: what every answer looks like, refusals included
-//! - [`body`], [`caller`]: what a request says, and who makes it
+//! - [`envelope`]: the form of every answer, refusals included
+//! - [`body`], [`caller`]: read the body of a request, and find who makes it
 //! - [`accounts`], [`threads`], [`live`]: the endpoints
 //! - [`mod@description`]: the endpoints described
 

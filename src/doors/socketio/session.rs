@@ -63,7 +63,8 @@ pub(super) struct Session {
     share: Arc<Share>,
     /// The answers that a polling client has not fetched yet.
     unpolled: Arc<unpolled::Answers>,
-    /// What it sends through, once it is a WebSocket; before that, it sends through the engine.
+    /// The wire that it sends through, once it is a WebSocket; before that, it sends through the
+    /// engine.
     wire: OnceLock<Arc<Wire>>,
     /// The wire of the WebSocket that it is about to become. The lock is held while a packet goes
     /// out through the engine.
