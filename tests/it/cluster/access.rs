@@ -1,4 +1,4 @@
-//! Who loses a right on one node has lost it on all.
+//! A user who loses a right on one node has lost it on all nodes.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ async fn start() -> Option<Processes> {
     Processes::with(2, &arguments).await
 }
 
-/// The owner of chats on one node; on the other one somebody who loses them, and somebody else.
+/// The owner of chats, a loser, who loses access to them and has a socket on each node, and a
+/// witness on the other node, who keeps it.
 struct Cast {
     owner: Client,
     /// The loser's socket on the owner's node.
@@ -41,7 +42,7 @@ impl Cast {
         }
     }
 
-    /// Fails unless the loser hears nothing of what is said from now on, on either node.
+    /// Fails if the loser is shown a message that is sent from now on, on either node.
     async fn has_lost(&mut self, chat: &str, how: &str) {
         let Cast { owner, near, far, witness } = self;
         owner.request("new-message", message(chat, "from the owner's node")).await;
@@ -81,7 +82,7 @@ async fn who_loses_a_chat_on_one_node_hears_no_more_of_it_on_another() {
     let chat = cast.owner.make(open, &mut [&mut cast.witness]).await;
     cast.near.done("subscribe", channel(&chat)).await;
     cast.near.next("participant-join").await;
-    // Or the other one may see that, too.
+    // Otherwise the socket that subscribes next might see that event, too.
     cast.witness.next_of("participant-join").await;
     cast.far.done("subscribe", channel(&chat)).await;
     let change = json!({ "chat": { "id": chat, "private": true } });
@@ -119,7 +120,7 @@ async fn who_has_proved_nothing_loses_a_user_who_becomes_protected_on_another_no
     let mut cast = Cast::meet(&nodes).await;
     let chat = cast.private().await;
     let mut own = nodes[0].connect_with(&token("loser")).await;
-    // From its first answer on it hears its user's chats.
+    // From its first answer on it is shown the messages of its user's chats.
     own.done("list-chats", json!({})).await;
     cast.owner.request("new-message", message(&chat, "hello")).await;
     assert_eq!(own.next_of("new-message").await["msg"], "hello");
@@ -134,7 +135,7 @@ async fn who_has_proved_nothing_loses_a_user_who_becomes_protected_on_another_no
     nodes.assert_no_defect();
 }
 
-/// Connects with a token and waits until that is closed or refused.
+/// Connects with a token, and waits until the connection is refused or closed.
 async fn socket(server: &TestServer, token: &str) {
     let address = server.address();
     let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket&access_token={token}");
@@ -183,7 +184,7 @@ async fn who_comes_while_the_token_ends_is_closed() {
     for round in 0..50 {
         let access = current["access_token"].as_str().unwrap().to_owned();
         let refresh = json!({ "refresh_token": current["refresh_token"] });
-        // Now the one comes first, now the other.
+        // The rounds alternate in which of the two begins first.
         let head_start = |early| Duration::from_micros(if early { round * 150 } else { 0 });
         let (come, end) = (head_start(round % 2 == 0), head_start(round % 2 == 1));
         let come = async {

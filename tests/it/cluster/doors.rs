@@ -1,5 +1,5 @@
-//! The table of crossings over several nodes: a message sent through one door of one of them, and
-//! what the clients of each door of each node see of it, in their own form.
+//! The table of crossings over several nodes: a message sent through one door of one node, and what
+//! the clients of each door of each node see of it, in their own form.
 
 use serde_json::{Value, json};
 
@@ -13,11 +13,11 @@ use crate::support::{Client, message};
 
 const DOORS: [&str; 3] = ["socketio", "channels", "rpc"];
 
-/// Those of one node who are in the channel.
+/// The clients of one node that are in the channel.
 struct Company {
     /// Subscribed to its room.
     sam: Client,
-    /// A member who is not.
+    /// A member who is not subscribed.
     mia: Client,
     cat: Chatter,
     ray: Value,
@@ -44,7 +44,7 @@ impl Company {
         Company { sam, mia, cat, ray }
     }
 
-    /// Says something; returns who has said it, as the channels and the rooms API call them.
+    /// Sends a message; returns its author's name at the channels and the rooms API.
     async fn send(&mut self, nodes: &Processes, node: usize, chat: &str, door: &str) -> String {
         let text = format!("through {door}");
         match door {
@@ -63,7 +63,7 @@ impl Company {
         }
     }
 
-    /// Fails unless everybody sees the message, the next that they see, in the form of their door.
+    /// Fails unless this is the next message that each client sees, in the form of its door.
     async fn see(&mut self, nodes: &Processes, node: usize, text: &str, from: &str) {
         let seen = self.sam.next_of("chat-message").await;
         assert_eq!(seen["msg"], text, "{seen}");
@@ -81,7 +81,7 @@ impl Company {
 }
 
 impl Chatter {
-    /// The next frame that is looked for.
+    /// The next frame that `found` accepts; drops those before it.
     async fn until(&mut self, found: impl Fn(&Value) -> bool) -> Value {
         loop {
             let frame = self.next().await;
@@ -103,7 +103,7 @@ async fn what_is_said_in_a_channel_is_seen_at_every_door_of_every_node() {
         for node in 0..count {
             companies.push(Company::meet(&nodes, node, &chat).await);
         }
-        // They may see how the others came.
+        // Picks up what has come to the rooms API while the others arrived.
         for (node, company) in companies.iter().enumerate() {
             nodes[node].call("PickUpHistory", json!([company.ray])).await;
         }
@@ -119,7 +119,7 @@ async fn what_is_said_in_a_channel_is_seen_at_every_door_of_every_node() {
     }
 }
 
-/// One of the two of a direct chat, at both doors of each node.
+/// One of the two users of a direct chat, connected to both doors of each node.
 struct Half {
     account: Account,
     sockets: Vec<Client>,
@@ -142,7 +142,7 @@ impl Half {
 async fn what_is_said_between_two_is_seen_on_every_connection_of_every_node() {
     let Some(nodes) = Processes::with(3, &UNBOUNDED).await else { return };
     let (mut ann, mut bob) = (Half::meet(&nodes, "ann").await, Half::meet(&nodes, "bob").await);
-    // The first message makes the chat, of which no node knew.
+    // The first message makes the chat, which no node knows yet.
     ann.lives[0].say("ann", "bob", "first").await;
     let mut chat = Value::Null;
     for socket in ann.sockets.iter_mut().chain(&mut bob.sockets) {
@@ -167,7 +167,7 @@ async fn what_is_said_between_two_is_seen_on_every_connection_of_every_node() {
                 assert_eq!(socket.next("new-message").await["msg"], text);
             }
             for (node, live) in bob.lives.iter_mut().enumerate() {
-                // The connection that sends gets nothing of it.
+                // The connection that sends a message is not shown it.
                 if door == "rest" && node == from {
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! What is new comes to those whom it concerns, on whichever node they are.
+//! New chats, members and messages reach the users concerned, on whichever node they are.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -41,12 +41,12 @@ async fn what_is_done_on_one_node_is_told_on_the_others() {
     let chat = made["chat"]["id"].as_str().unwrap().to_owned();
     let announced = all.next("chatroom").await;
     assert_eq!(announced["room"]["id"], chat);
-    // A member hears what comes after, at once, and so does who only looks.
+    // A new member is shown what comes after, at once, and so is a user who only subscribes.
     bob.done("join-chat", of_chat(&chat)).await;
     all.done("subscribe", channel(&chat)).await;
     let said = ann.ask("new-message", message(&chat, "welcome")).await;
     for client in [&mut bob, &mut tab] {
-        // That somebody is in the room comes before.
+        // The `participant-join` of the subscription comes before.
         assert_eq!(client.next_of("new-message").await, said);
     }
     assert_eq!(all.next_of("chat-message").await, on_channel(&said));
@@ -111,7 +111,7 @@ async fn who_speaks_before_the_node_has_heard_of_the_chat_hears_everything() {
 async fn a_thousand_members_on_three_nodes_hear_everything() {
     let Some(nodes) = Processes::with(3, &UNBOUNDED).await else { return };
     const MEMBERS: usize = 999;
-    // Some have a socket.
+    // Only some members have a socket.
     let mut clients: Vec<Client> = Vec::new();
     let mut maker = nodes[0].connect().await;
     for member in 0..MEMBERS {

@@ -1,4 +1,4 @@
-//! A node that is killed takes nothing with it.
+//! Nothing is lost when a node is killed.
 
 use crate::support::crowd::{Crowd, UNBOUNDED};
 use crate::support::nodes::Processes;

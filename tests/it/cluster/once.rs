@@ -1,5 +1,5 @@
-//! What is once stays once on several nodes: a user in a room, a nick, a seat, a user's share of
-//! requests.
+//! What there is once on one node is there once on several: a user in a room, a nick, a seat, a
+//! user's rate of requests.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn the_nicks_of_a_channel_are_those_of_all_nodes_wherever_it_is_asked() {
     let mut eve = nodes[0].chatter("eve").await;
     let mut bob = nodes[1].chatter("bob").await;
     assert_eq!(eve.next().await, json!({ "type": 2, "user": "bob" }));
-    // Nobody of the node that is asked is in it.
+    // The node that lists the channel has no user of its own in it.
     for (kind, users) in [(4, json!(["bob"])), (5, json!([])), (4, json!(["bob"]))] {
         bob.ask(json!({ "type": kind, "channel": "tea" })).await;
         let listed = async {
@@ -150,7 +150,7 @@ async fn an_ephemeral_room_ends_with_its_last_user_on_any_node() {
     let (one, other) = (&nodes[0], &nodes[1]);
     one.call("NewUser", json!({ "userId": "ann" })).await;
     let mut bob = other.user("bob").await;
-    // Until a node has been up for a while it cannot know that nobody is in a room.
+    // Until a node has been up for a while, it cannot know that a room is empty.
     let ended = async {
         loop {
             let made = one.call("NewRoom", json!({ "keyHolder": state("ann", "0") })).await;
@@ -161,7 +161,7 @@ async fn an_ephemeral_room_ends_with_its_last_user_on_any_node() {
             unsubscribe(&mut bob, room).await;
             let channel = json!({ "channel": format!("room-{room}") });
             let answer = bob.ask("subscribe", channel).await;
-            // Nobody comes into an empty one.
+            // Nobody can enter an empty room.
             assert_error(&answer["error"], "not_found", Some("channel"));
             let history = json!({ "chat": { "id": room } });
             if bob.ask("list-messages", history).await.get("error").is_some() {
@@ -188,7 +188,7 @@ async fn a_users_requests_are_counted_on_all_nodes() {
         let error = client.refused("new-message", message("three")).await;
         assert_error(&error, "rate_limited", None);
     }
-    // Another user has a share of their own.
+    // Another user has a rate of their own.
     let mut bob = nodes[0].user("bob").await;
     let chat = bob.chat("his", true, &[]).await;
     bob.say(&chat, "hello").await;

@@ -1,5 +1,4 @@
-//! PostgreSQL goes and comes back: what was acknowledged is there, and the nodes go on by
-//! themselves.
+//! PostgreSQL goes down and comes back: what was acknowledged is stored, and the nodes recover.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -26,7 +25,7 @@ async fn postgres_crashes_and_comes_back_under_load() {
     let crowd = Crowd::gather(&nodes, 6, 4).await;
     crowd.goes_on(150).await;
     services.kill("postgres").await;
-    // At once, each of all kinds on each node; nobody waits for all the others.
+    // At once, requests of all kinds on each node: none waits until the others have failed.
     let requests = requests(&chat).into_iter().flat_map(|request| [request.clone(), request]);
     let asked = askers.iter_mut().zip(requests);
     let refused = asked.map(async |(asker, (event, body))| asker.refused(event, body).await);
@@ -47,7 +46,7 @@ async fn postgres_crashes_and_comes_back_under_load() {
     nodes.assert_no_defect();
 }
 
-/// What cannot be done without it.
+/// Requests that need PostgreSQL.
 fn requests(chat: &str) -> Vec<(&'static str, serde_json::Value)> {
     let create = json!({ "chat": { "name": "x" }, "users": [] });
     let update = json!({ "chat": { "id": chat, "name": "new" } });

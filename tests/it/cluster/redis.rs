@@ -1,5 +1,5 @@
-//! Redis goes and comes back: the clients of one node notice nothing, those of the others hear
-//! everything later, once and in order.
+//! Redis goes down and comes back: the clients of one node notice nothing, those of the other nodes
+//! are shown everything later, once and in order.
 
 use std::time::Instant;
 
@@ -40,7 +40,7 @@ impl Three {
         Three { chat, ann, bob, eve }
     }
 
-    /// Says something on the first node; who is there hears it, too.
+    /// Sends a message from ann on the first node; bob, on the same node, must be shown it.
     async fn say(&mut self, text: &str) {
         let said = self.ann.say(&self.chat, text).await;
         assert_eq!(self.bob.next("new-message").await, said);
@@ -58,7 +58,7 @@ async fn redis_is_killed_and_comes_back_under_load() {
     let crowd = Crowd::gather(&nodes, 6, 4).await;
     crowd.goes_on(150).await;
     services.kill("redis").await;
-    // What one hears now has not come through Redis.
+    // Within a node, messages do not go through Redis.
     for text in ["one", "two", "three"] {
         three.say(text).await;
     }
@@ -89,7 +89,7 @@ async fn nodes_hear_of_each_other_without_redis_too() {
         three.hears(text).await;
         println!("heard {:?} later without Redis", began.elapsed());
     }
-    // What is new to a node, too.
+    // This holds for a chat that is new to a node, too.
     let mut dan = nodes[1].user("dan").await;
     let chat = three.ann.make_private(&mut [&mut dan]).await;
     let said = three.ann.say(&chat, "hello").await;

@@ -1,4 +1,4 @@
-//! Every request of the table: made on one node, and what a client of the other sees of it.
+//! Every request of the table: made on one node, and what a client of the other node sees of it.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -18,7 +18,7 @@ struct Stage {
     bob: Client,
     tab: Client,
     service: Client,
-    /// What has been asked.
+    /// The requests that have been made.
     asked: BTreeSet<&'static str>,
     _nodes: Nodes,
 }
@@ -42,13 +42,13 @@ impl Stage {
         self.bob.done(event, body).await
     }
 
-    /// Ann, by her other socket.
+    /// A request on ann's other socket.
     async fn tab(&mut self, event: &'static str, body: Value) -> Value {
         self.asked.insert(event);
         self.tab.done(event, body).await
     }
 
-    /// A chat of ann's with bob, or without him, of which he has heard.
+    /// Makes a chat of ann's, with or without bob, and waits for its events.
     async fn chat(&mut self, private: bool, with_bob: bool) -> String {
         let users = if with_bob { json!([self.bob.id]) } else { json!([]) };
         let chat = json!({ "name": "ours", "private": private });
@@ -59,13 +59,13 @@ impl Stage {
         id.to_owned()
     }
 
-    /// How many members ann sees in a chat.
+    /// How many members the chat has for ann.
     async fn members(&mut self, chat: &str) -> usize {
         self.ann("list-members", of_chat(chat)).await["members"].as_array().unwrap().len()
     }
 }
 
-/// Fails unless there is this value at that place.
+/// Fails unless `body` has this value at this place.
 #[track_caller]
 fn has<V: Debug + ?Sized>(body: &Value, place: &str, value: &V)
 where
@@ -98,7 +98,7 @@ async fn people(on: &mut Stage) {
     let chat = on.chat(true, true).await;
     on.ann("update-user", json!({ "user": { "name": "Annie" } })).await;
     on.ann("new-message", message(&chat, "I have a new name")).await;
-    // The next that he hears.
+    // This is the next message that bob is shown.
     has(&on.bob.next("new-message").await, "/user/name", "Annie");
 
     on.ann("block-user", of_user(&bob)).await;
@@ -222,7 +222,7 @@ async fn rooms(on: &mut Stage) {
 async fn invitations(on: &mut Stage) {
     let (bob, chat) = (on.bob.id.clone(), on.chat(true, false).await);
     for answer in ["decline-invitation", "accept-invitation"] {
-        // The second time only if the first was answered.
+        // A second invitation is possible only once the first is answered.
         let invited = on.ann("invite", of_chat_and(&chat, &bob)).await;
         let invitation = json!({ "id": invited["invitation"]["id"] });
         has(&on.bob.next_of("invitation").await, "/invitation/id", &invitation["id"]);
@@ -247,7 +247,7 @@ async fn teams(on: &mut Stage) {
 async fn deletion(on: &mut Stage) {
     let (ann, chat) = (on.ann.id.clone(), on.chat(true, true).await);
     on.ann("delete-user", json!({ "messages": "keep" })).await;
-    // The direct chat of the two.
+    // The direct chat of ann and bob.
     has(&on.bob.next_of("update-chat").await, "/chat/name", "Deleted user, bob");
     has(&on.bob("list-users", of_users(&ann)).await, "/users", &json!([]));
     has(&on.bob("list-members", of_chat(&chat)).await, "/members/0/role", "owner");

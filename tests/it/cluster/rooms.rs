@@ -1,4 +1,4 @@
-//! Rooms of which a node cannot know that somebody is in them.
+//! Rooms with users of whom a node cannot know.
 
 use chinwag::Config;
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ use crate::support::rpc::{call, room_of, state};
 use crate::support::steps::{channel, of_chat};
 use crate::support::{TestServer, message, services, soon};
 
-/// Two nodes, the second of which reaches Redis through this, and the first of which has been up
-/// for so long that it deletes rooms.
+/// Two nodes. The second reaches Redis through this proxy; the first has been up long enough to
+/// delete empty rooms.
 async fn start() -> Option<(Processes, Proxy)> {
     let (postgres, redis) = (services::postgres()?, services::redis()?);
     let database = services::database(&postgres).await;
@@ -23,7 +23,7 @@ async fn start() -> Option<(Processes, Proxy)> {
     Some((nodes, to_redis))
 }
 
-/// Waits until a node deletes a room when it is empty.
+/// Waits until a node deletes empty rooms.
 async fn deletes_empty_rooms(node: &TestServer) {
     node.new_user("first").await;
     let deleted = async {
@@ -43,7 +43,7 @@ async fn is_there(node: &TestServer, room: &str) -> bool {
     count.get("result").is_some()
 }
 
-/// A new room of ann's, in which something has been said.
+/// A new room of ann's with a message in it.
 async fn make_room(node: &TestServer) -> (Value, String) {
     let ann = node.in_new_room("ann").await;
     node.call("SendMessage", json!(["remember me", ann])).await;
@@ -63,7 +63,7 @@ async fn a_room_stays_with_whoever_has_a_seat_there_by_a_node_without_redis() {
         let history = node.call("DumpHistory", json!([bob])).await;
         assert_eq!(history[0]["Text"], "remember me");
     }
-    // Nor is it lost to those who come later.
+    // Users who come later find the room, too.
     nodes[0].call("EnterRoom", json!([state("ann", "0"), room])).await;
     to_redis.mend();
     nodes.assert_no_defect();
@@ -80,7 +80,7 @@ async fn a_room_stays_with_whoever_subscribes_by_a_node_without_redis() {
     assert!(is_there(&nodes[0], &room).await);
     let history = bob.done("list-messages", of_chat(&room)).await;
     assert_eq!(history["messages"][0]["msg"], "remember me");
-    // Whom Redis does not know of is found by those who come.
+    // A user who subscribes now finds the room, although Redis does not know of bob.
     let mut eve = nodes[0].user("eve").await;
     eve.done("subscribe", channel(&room)).await;
     to_redis.mend();
@@ -110,7 +110,7 @@ async fn a_room_stays_with_whoever_is_in_it_by_a_node_that_is_taken_for_dead() {
     nodes.assert_no_defect();
 }
 
-/// They may be on their way to another node.
+/// Its users may be on their way to another node.
 #[tokio::test]
 async fn a_room_stays_when_the_node_of_all_who_are_in_it_ends() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };

@@ -1,4 +1,4 @@
-//! Several nodes on one database: what is done on one is seen on the others, once and in order.
+//! Several nodes on one database: what is done on one is shown on the others, once and in order.
 
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -37,7 +37,7 @@ async fn who_connects_later_hears_of_what_comes_after() {
     bob.next("create-chat").await;
     for text in ["one", "two", "three"] {
         let said = ann.say(&chat, text).await;
-        // The other node has it, so that a socket which connects there now hears what comes after.
+        // The other node has it, so that a socket that connects there now is shown the next one.
         assert_eq!(bob.next("new-message").await, said);
         let mut late = nodes[1].user("ann").await;
         let said = bob.ask("new-message", message(&chat, "to all")).await;
@@ -102,7 +102,7 @@ async fn messages_come_in_order_and_once_from_all_nodes() {
     }
 }
 
-/// As while a new version takes the place of an old one, node by node.
+/// A node gets such an event while a new version replaces the old one, node by node.
 #[tokio::test]
 async fn an_event_that_is_not_understood_is_passed_over() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
