@@ -1,4 +1,4 @@
-//! What clients make the server hold by what they should not do is gone once they are.
+//! Memory that misbehaving clients made the server hold is freed when they disconnect.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -21,13 +21,13 @@ use crate::support::program::Running;
 
 pub(super) const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
-/// How long what is left may take to go.
+/// How long the memory may take to be freed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Says this on a connection that stays half a second longer.
+/// Sends these bytes on a connection that stays open for half a second more.
 async fn say(server: &TestServer, bytes: &[u8]) {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    // It may be refused before its end.
+    // The server may refuse them before it has all of them.
     let _ = stream.write_all(bytes).await;
     sleep(Duration::from_millis(500)).await;
 }
@@ -115,13 +115,13 @@ async fn what_it_took_is_given_back() {
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0", "--ping-interval=1", "--ping-timeout=4"]);
         command.args(["--read-bytes-per-user=0", "--read-bytes-per-address=0"]);
-        // What is freed is given back to the system at once, so that only what is held is counted.
+        // Freed memory is returned to the system at once, so that only held memory is measured.
         command.env("MALLOC_ARENA_MAX", "1").env("MALLOC_MMAP_THRESHOLD_", "16384");
         command.env("MALLOC_TRIM_THRESHOLD_", "16384");
     });
     let process = running.id();
     let server = TestServer::apart(directory, running);
-    // By then it has its caches and its threads.
+    // This fills the caches and starts the threads before the first measurement.
     join_all(ABUSES.map(|(_, abuse)| abuse(&server))).await;
     let before = settled(&server, process, 0).await;
     let most = before + before / 5;
@@ -133,8 +133,8 @@ async fn what_it_took_is_given_back() {
     }
 }
 
-/// The memory of a process in KiB, once its clients have gone and it has no more than this, or has
-/// had the time for that.
+/// The memory of a process in KiB, once its clients have gone and it holds at most `most`, or
+/// `PATIENCE` is over.
 async fn settled(server: &TestServer, process: u32, most: usize) -> usize {
     let began = Instant::now();
     loop {

@@ -1,5 +1,5 @@
-//! The same rules on every door: who may act as whom, in both access modes. A cell is what comes of
-//! trying, with the credential of its column, to act as a user through the door of its row.
+//! Every door has the same rules for who may act as whom, in both access modes. A cell is the
+//! result of acting as the user of the row, through its door, with the credential of the column.
 
 use chinwag::Access;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use crate::support::live::Live;
 use crate::support::signing::API_KEY;
 use crate::support::{Client, TestServer};
 
-/// `bob` has signed up, `ann` is not protected, and `other` is the token of a third. Direct
-/// messages always take a token.
+/// `bob` has signed up, `ann` is not protected, and `other` is a third user's token. Direct
+/// messages always need a token.
 const TABLE: &str = "
 access  door      user  none    wrong   other   own     key
 
@@ -54,7 +54,7 @@ async fn the_same_rules_hold_on_every_door() {
                 if got != *expected {
                     wrong.push(format!("{row:?}, {credential}: {got}"));
                 }
-                // A nick is connected once.
+                // A nick can be connected only once: the next cell needs a new server.
                 if row[1] == "channels" && got == "ok" {
                     stage = Stage::set(access).await;
                 }
@@ -68,7 +68,7 @@ struct Stage {
     server: TestServer,
     own: String,
     other: String,
-    /// The id of the user of this name.
+    /// The names and ids of the users.
     ids: [(&'static str, String); 2],
 }
 
@@ -142,7 +142,7 @@ impl Stage {
             }
             Err(error) => panic!("{error}"),
         };
-        // To nobody, so that who may is told what else is wrong.
+        // The recipient does not exist, so that a sender who is allowed gets another error.
         let packet = json!({ "author": user, "recipient": "nobody", "message": "hello" });
         let error = live.refused(packet.to_string()).await;
         match error["field"].as_str() {

@@ -1,4 +1,4 @@
-//! How much: the bytes that one user and one address may write and read in a minute.
+//! The budgets of bytes that one user and one address may write and read in a minute.
 
 use chinwag::Config;
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ fn long() -> String {
     "x".repeat(TEXT)
 }
 
-/// Fails unless `error` says when to come back.
+/// Fails unless `error` says when to try again.
 #[track_caller]
 fn assert_limited(error: &Value) {
     assert_error(error, "rate_limited", None);
     assert!(error["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0), "{error}");
 }
 
-/// Sends long messages until one is refused; returns how many were not.
+/// Sends long messages until one is refused; returns how many were accepted.
 async fn write_on(client: &mut Client, chat: &str) -> usize {
     for taken in 0..50 {
         let answer = client.ask("new-message", message(chat, &long())).await;
@@ -33,7 +33,7 @@ async fn write_on(client: &mut Client, chat: &str) -> usize {
     panic!("no message was refused");
 }
 
-/// Reads a history until that is refused; returns how often it was not.
+/// Reads a history until that is refused; returns how often it was answered.
 async fn read_on(client: &mut Client, chat: &str) -> usize {
     for taken in 0..50 {
         let answer = client.ask("list-messages", of_chat(chat)).await;
@@ -54,7 +54,7 @@ async fn a_user_may_write_so_many_bytes() {
     assert!((4..=6).contains(&taken), "{taken}");
     let page = ann.ask("list-messages", of_chat(&chat)).await;
     assert_eq!(page["messages"].as_array().unwrap().len(), taken);
-    // Another user at the same address has their own.
+    // Another user at the same address has a budget of their own.
     let mut bob = server.user("bob").await;
     let chat = bob.chat("his", true, &[]).await;
     bob.say(&chat, &long()).await;
@@ -70,7 +70,7 @@ async fn an_address_may_write_so_many_bytes_as_whichever_user() {
     let taken = write_on(&mut ann, &chat).await;
     assert!((3..=6).contains(&taken), "{taken}");
     assert_limited(&bob.refused("new-message", message(&of_bob, "hello")).await);
-    // Small requests that have much pushed count, too.
+    // Small requests that make the server push much are refused, too.
     let renamed = json!({ "chat": { "id": of_bob, "name": "new" } });
     let made = json!({ "chat": { "name": "more" }, "users": [] });
     for (event, body) in [("update-chat", renamed), ("create-chat", made)] {
@@ -105,7 +105,7 @@ async fn a_user_may_read_so_many_bytes() {
     for _ in 0..3 {
         ann.say(&chat, &long()).await;
     }
-    // Pages of 3,000 bytes and what is around them.
+    // Pages of 3,000 bytes of text and a little more.
     let taken = read_on(&mut ann, &chat).await;
     assert!((2..=4).contains(&taken), "{taken}");
     ann.ask("count-unread", json!({})).await["chats"].as_i64().expect("other reads go on");
@@ -180,7 +180,7 @@ async fn zero_turns_the_budgets_off() {
     }
 }
 
-/// A small request has a large message pushed anew.
+/// A small request can make the server push a large message again.
 #[tokio::test]
 async fn a_change_counts_as_the_message_that_it_pushes() {
     let server = TestServer::with_limits(|limits| limits.written_bytes_per_user = 8000).await;
@@ -199,7 +199,7 @@ async fn a_change_counts_as_the_message_that_it_pushes() {
     };
     assert_limited(&error);
     assert!((1..=3).contains(&taken), "{taken}");
-    // So it is with the answer to one.
+    // The same holds for a reply to a large message.
     let mut answer = message(&chat, "short");
     answer["message"]["reply_to"] = json!({ "id": said["id"] });
     assert_limited(&bob.refused("new-message", answer).await);

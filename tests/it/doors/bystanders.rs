@@ -1,5 +1,5 @@
-//! What others notice of one who asks for all that the limits let one have, and for more:
-//! `CHINWAG_BYSTANDERS=3` measures it up to so many times, as other programs disturb. It takes
+//! How much a client that asks for all that its limits allow, and for more, slows others down.
+//! `CHINWAG_BYSTANDERS=3` measures it up to three times, as other programs disturb. It takes
 //! minutes.
 
 use std::env;
@@ -26,15 +26,15 @@ use crate::support::program::Running;
 use crate::support::steps::of_chat;
 use crate::support::{Client, TestServer, get, message};
 
-/// What others do is measured for so long without the abuser, and then with.
+/// How long the others are measured without the abuser, and then with it.
 const WITHOUT: Duration = Duration::from_secs(3);
 const WITH: Duration = Duration::from_secs(6);
-/// How often one of them says something or reads.
+/// How often one of them sends or reads something.
 const PACE: Duration = Duration::from_millis(10);
 /// The address of the others.
 const ELSEWHERE: &str = "127.0.0.9";
 
-/// As much of one event as its answers allow, on so many sockets.
+/// Sends one event on so many sockets, each time the one before is answered.
 async fn flood(server: &TestServer, sockets: usize, event: &str, body: Value) {
     let one = async || {
         let Some(mut client) = Client::try_connect(server.address()).await else { return };
@@ -53,14 +53,14 @@ async fn large_messages(server: &TestServer, chat: &str) {
     flood(server, 4, "new-message", message(chat, &"x y ".repeat(100_000))).await;
 }
 
-/// Asks on whatever it is answered.
+/// Sends requests without waiting for answers.
 async fn unanswered_requests(server: &TestServer) {
     let Some(mut client) = Client::try_connect(server.address()).await else { return };
     client.send_many((0..1000).map(|at| format!("42{at}[\"list-chats\",{{}}]"))).await;
     while client.try_frame().await.is_some_and(|frame| !frame.starts_with("43999")) {}
 }
 
-/// So many requests at the same time.
+/// Sends so many requests at the same time.
 async fn posts(server: &TestServer, at_once: usize, path: &str, head: &str, body: String) {
     let one = async || server.request("POST", path).header(head).body(body.as_str()).send().await;
     join_all((0..at_once).map(|_| one())).await;
@@ -105,7 +105,7 @@ async fn searches(server: &TestServer) {
     flood(server, 16, "search-messages", json!({ "query": { "text": "x" } })).await;
 }
 
-/// They know a public chat with a long history.
+/// A flood may use a public chat with a long history.
 type Flood = for<'a> fn(&'a TestServer, &'a str) -> BoxFuture<'a, ()>;
 
 const FLOODS: [(&str, Flood); 12] = [
@@ -129,7 +129,7 @@ enum Abuser {
     Floods(Flood),
 }
 
-/// Two who say something to each other, and read.
+/// Two users who write to each other, and read.
 struct Others {
     ann: Client,
     bob: Client,
@@ -152,8 +152,7 @@ impl Others {
         Others { ann, bob, chat }
     }
 
-    /// In how many milliseconds 99 of 100 of what they do for so long are done, from when it was to
-    /// be begun.
+    /// The 99th percentile of how many milliseconds their requests take, from when each is due.
     async fn p99(&mut self, lasting: Duration) -> f64 {
         let (begin, mut took) = (Instant::now(), Vec::new());
         let page = json!({ "chat": { "id": self.chat }, "query": { "limit": 20 } });
@@ -173,8 +172,8 @@ impl Others {
     }
 }
 
-/// Goes on with it until the sender is dropped. Of the processors it gets what others leave, as if
-/// it came from elsewhere.
+/// Repeats the abuse until the sender is dropped. It gets only the processor time that others
+/// leave, as if it came from elsewhere.
 fn go_on(
     server: Arc<TestServer>,
     chat: String,
@@ -189,7 +188,7 @@ fn go_on(
                     Abuser::Holds(abuse) => abuse(&server),
                     Abuser::Floods(flood) => flood(&server, &chat),
                 };
-                // What is refused, as it may be, some of them do not expect.
+                // Some of them panic when they are refused, which is no failure here.
                 let _ = AssertUnwindSafe(once).catch_unwind().await;
             }
         };
@@ -204,7 +203,7 @@ fn go_on(
     (thread, stop)
 }
 
-/// Whether it takes others twice as long at most, or 20 ms longer.
+/// Whether the others take at most twice as long, or 20 ms longer.
 fn is_bearable(without: f64, with: f64) -> bool {
     with <= (2.0 * without).max(without + 20.0)
 }

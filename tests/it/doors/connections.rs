@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and by one address.
+//! The limits of connections, in all and from one address.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -57,7 +57,7 @@ async fn connections_over_the_limit_wait() {
     soon("the third connection is accepted", third).await;
 }
 
-/// A server that is stopped accepts nothing.
+/// A server that is paused accepts no connections.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn so_many_connections_wait_to_be_accepted() {
@@ -72,7 +72,7 @@ async fn so_many_connections_wait_to_be_accepted() {
         let connected = tokio::time::timeout(patience, TcpStream::connect(server)).await;
         waiting.push(connected.expect("there is room for it").unwrap());
     }
-    // The system takes one more, and the server may have taken some before it stood still.
+    // The kernel queues one more, and the server may have accepted some before it was paused.
     let mut further = 0;
     while tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(server)).await.is_ok() {
         further += 1;
@@ -97,7 +97,7 @@ async fn who_does_not_acknowledge_what_is_sent_is_gone() {
     .await;
     let (mut ann, bob) = (server.user("ann").await, server.sign_up("bob").await);
     let watch = json!({ "users": [{ "id": bob.id() }] });
-    // One with room for little, which is never read.
+    // A connection with small buffers, which is never read.
     let _unread = Live::connect(&server, bob.access()).await;
     assert_eq!(ann.done("watch-users", watch).await["users"][0]["online"], true);
     let direct = ann.done("open-direct", json!({ "user": { "id": bob.id() } })).await;
@@ -105,12 +105,12 @@ async fn who_does_not_acknowledge_what_is_sent_is_gone() {
     for _ in 0..10 {
         ann.done("new-message", message(chat, &"x".repeat(400_000))).await;
     }
-    // A ping would take 25 s to be sent.
+    // A ping is sent only after 25 s: this is noticed earlier.
     assert_eq!(ann.next_of("presence").await["online"], false);
 }
 
-/// What is said to a connection that comes from another loopback address, before it says anything;
-/// none if that waits for a request.
+/// Connects from another loopback address; returns what the server sends before any request, or
+/// none if it waits for a request.
 async fn greeting(server: SocketAddr, from: &str) -> (TcpStream, Option<String>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
@@ -146,7 +146,7 @@ async fn one_address_cannot_take_all_connections() {
     soon("the place is free again", again).await;
 }
 
-/// A server behind one proxy, which every client of the test claims to be.
+/// A server behind one proxy; each client of the test plays that proxy.
 async fn behind_a_proxy(change: impl FnOnce(&mut Limits)) -> TestServer {
     TestServer::with(|config| {
         config.access = Some(Access::Open);
@@ -172,7 +172,7 @@ async fn behind_a_proxy_the_address_that_it_saw_is_counted() {
         !refused
     };
     let socket = "/socket.io/?EIO=4&transport=websocket";
-    // A /64 is one address.
+    // The addresses of a /64 count as one.
     for (one, same, other) in [
         ("203.0.113.1", "203.0.113.1", "203.0.113.2"),
         ("2001:db8:0:1::1", "2001:db8:0:1:ffff::1", "2001:db8:0:2::1"),

@@ -9,20 +9,20 @@ use crate::support::live::Live;
 use crate::support::steps::channel as subscription;
 use crate::support::{Client, TestServer};
 
-/// What `user` of a channel's message is: each sender has one.
+/// The `user` that a channel's message shows, by the door of the sender.
 const SENDERS: [(&str, &str); 3] = [("socketio", "sam"), ("channels", "cat"), ("rpc", "ray")];
 
-/// A #channel with somebody of every door in it that has channels.
+/// A #channel that has a client of every door with channels.
 struct Channel<'a> {
     server: &'a TestServer,
     id: String,
     /// Subscribed to its room.
     sam: Client,
-    /// A member who is not.
+    /// A member who is not subscribed.
     mia: Client,
     cat: Chatter,
     ray: Value,
-    /// Connected to the direct messages, which have nothing to do with it.
+    /// Connected to the direct messages, and must be shown nothing of the channel.
     dan: Live,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Channel<'a> {
         }
     }
 
-    /// Fails unless everybody in it sees the message once, in the form of their door.
+    /// Fails unless each client in it sees the message once, in the form of its door.
     async fn see(&mut self, text: &str, from: &str) {
         let seen = self.sam.next_of("chat-message").await;
         assert_eq!((&seen["msg"], &seen["chat_id"]), (&json!(text), &json!(self.id)), "{seen}");
@@ -89,7 +89,7 @@ async fn what_is_said_in_a_channel_is_seen_at_every_door_that_has_it() {
     }
 }
 
-/// The two of a direct chat, each at both doors that have them.
+/// The two users of a direct chat, each connected to both doors that have direct chats.
 struct Pair {
     accounts: [Account; 2],
     sockets: [Client; 2],
@@ -108,7 +108,7 @@ impl Pair {
         let body = json!({ "user": { "id": bob.id() } });
         let opened = sockets[0].done("open-direct", body).await;
         let chat = opened["chat"]["id"].as_str().unwrap().to_owned();
-        // Both hear the chat from here on.
+        // From here on both are shown the messages of the chat.
         for socket in &mut sockets {
             socket.next_of("create-chat").await;
         }
@@ -136,7 +136,7 @@ async fn what_is_said_between_two_is_seen_at_both_doors_that_have_it() {
             assert_eq!((&seen["msg"], &seen["seq"]), (&json!(text), &json!(at + 1)));
         }
         let [own, other] = &mut pair.lives;
-        // The connection that sends gets nothing of it.
+        // The connection that sends a message is not shown it.
         let receivers = if door == "rest" { vec![other] } else { vec![own, other] };
         for live in receivers {
             let packet = live.next().await;

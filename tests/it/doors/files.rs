@@ -1,4 +1,4 @@
-//! Files: uploaded over HTTP, sent in messages, read by the addresses that these show.
+//! Files: uploaded over HTTP, sent in messages, read at the URLs in these.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn picture() -> Vec<u8> {
     png
 }
 
-/// An upload by this user, who has no token.
+/// An upload without a token; the path names the user.
 pub fn upload<'a>(server: &'a TestServer, path: &'a str, kind: &str) -> Request<'a> {
     server.request("POST", path).header(&format!("Content-Type: {kind}\r\n"))
 }
@@ -51,13 +51,13 @@ pub fn url(message: &Value) -> &str {
     message["file"]["url"].as_str().expect("an address")
 }
 
-/// What lies where the files of a server are.
+/// The names of the files that a server stores.
 pub fn stored(directory: &Path) -> Vec<String> {
     let folder = fs::read_dir(directory.join("chat.db.files")).into_iter().flatten();
     folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Waits until as many files are stored.
+/// Waits until this many files are stored.
 pub async fn until_stored(directory: &Path, count: usize) {
     soon("files go", async {
         while stored(directory).len() != count {
@@ -107,7 +107,7 @@ async fn a_file_is_uploaded_sent_and_read() {
     let kept = read.header("cache-control").unwrap();
     let age = kept.strip_prefix("private, max-age=").unwrap().strip_suffix(", immutable").unwrap();
     assert!(age.parse::<u64>().unwrap() > 3600, "{kept}");
-    // Without a caption the text is the address.
+    // Without a caption the text is the file's URL.
     let again = ann.done("new-message", with_file(&chat, "file", &file, None)).await;
     assert_eq!(again["msg"], again["file"]["url"]);
 }
@@ -179,7 +179,7 @@ async fn a_form_brings_a_file() {
     let expected =
         json!({ "id": file["id"], "name": "notes.txt", "type": "text/plain", "size": 5 });
     assert_eq!((answer.status, file), (201, expected));
-    // The name in the query goes before.
+    // The name in the query is used instead of that in the form.
     let named = format!("{path}&name=mine.txt");
     let answer = upload(&server, &named, kind).body(form).send().await;
     assert_eq!(answer.json["file"]["name"], "mine.txt");
@@ -238,7 +238,7 @@ async fn a_large_file_is_refused_before_it_comes() {
     assert!(answer.contains(r#""code":"too_large""#), "{answer}");
 }
 
-/// The connection of an upload of which half has come.
+/// A connection on which half of an upload has been sent.
 pub async fn half_an_upload(server: &TestServer, user_id: &str) -> TcpStream {
     let address = server.address();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -278,13 +278,13 @@ async fn a_file_is_sent_by_its_uploader_alone() {
     body["message"]["client_id"] = json!("once");
     let sent = ann.done("new-message", body.clone()).await;
     assert_eq!((&sent["seq"], &sent["file"]["id"]), (&json!(1), &file["id"]));
-    // Sent again it is the same one; with another file it is none.
+    // Sent again it is the same message; with another file it is refused.
     assert_eq!(ann.done("new-message", body.clone()).await, sent);
     let other = upload_text(&server, &ann.id, "other").await;
     body["message"]["file"] = json!({ "id": other["id"] });
     let error = ann.refused("new-message", body).await;
     assert_error(&error, "conflict", Some("message.client_id"));
-    // Without a file it is a URL, as ever.
+    // A picture without a file has a URL for its text.
     let body = json!({ "type": "img", "value": "https://example.com/a.png" });
     let plain = json!({ "chat": { "id": chat }, "message": body });
     assert_eq!(ann.done("new-message", plain).await.get("file"), None);
@@ -310,7 +310,7 @@ async fn an_address_is_signed() {
     }
     let answer = download(&server, &good.replace(file["id"].as_str().unwrap(), "x")).await;
     assert_eq!((answer.status, &answer.json["error"]["code"]), (404, &json!("not_found")));
-    // It outlives the server.
+    // The URL is valid after a restart, too.
     let directory = server.shutdown().await;
     let server = TestServer::on(directory, |config| {
         config.public_url = Some("https://chat.example.com".into());

@@ -12,7 +12,7 @@ async fn a_file_is_kept_in_a_store_that_speaks_s3() {
     let server = TestServer::with(|config| config.files_url = Some(place.into())).await;
     let (mut ann, _, chat) = talk(&server).await;
     let path = format!("/api/files?name=large&user={}", ann.id);
-    // More than S3 takes at once, and not a multiple of it.
+    // More than one part of an S3 upload, and not a multiple of a part.
     let bytes: Vec<u8> = (0..(12 << 20) + 5).map(|at: usize| (at / 1000) as u8).collect();
     let answer = upload(&server, &path, "a/b").body(bytes.clone()).send().await;
     assert_eq!(answer.status, 201, "{answer:?}");

@@ -1,4 +1,4 @@
-//! What every HTTP request passes: host, origin, size, pace; and the operators' pages.
+//! The checks that every HTTP request passes: host, origin, size, time; and the operators' pages.
 
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,7 @@ async fn on_a_loopback_address_no_name_of_others_is_served() {
         "[2001:db8::2]",
         "",
     ] {
-        // A page of this name may say so, and need not.
+        // A page under this name may send its origin or not.
         for origin in ["", &format!("Origin: http://{name}\r\n")] {
             for path in paths {
                 let answer = bare(&server, path, &format!("Host: {name}\r\n{origin}")).await;
@@ -310,7 +310,7 @@ async fn half_a_request_is_not_waited_for() {
     .await;
     let started = Instant::now();
     server.exchange("GET / HTTP/1.1\r\nHost: localhost\r\n").await;
-    // Far from any clock's doubt: the default is ten seconds.
+    // The default of ten seconds would take longer.
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
@@ -324,7 +324,7 @@ async fn a_body_that_drips_is_408_everywhere() {
     for path in paths {
         for length in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
             let (path, kind) = match path {
-                // It closes its session.
+                // The timeout closes the polling session: each body needs a new one.
                 POLLING => (polled(&server).await, "text/plain"),
                 path => (path.to_owned(), "application/json"),
             };
@@ -346,7 +346,7 @@ async fn polled(server: &TestServer) -> String {
     format!("{POLLING}&sid={sid}")
 }
 
-/// What is answered to a body of which a chunk of one byte comes every now and then.
+/// The answer to a body that comes in chunks of one byte, with pauses.
 async fn drip(server: &TestServer, head: &str) -> String {
     let (mut read, mut write) = TcpStream::connect(server.address()).await.unwrap().into_split();
     write.write_all(head.as_bytes()).await.unwrap();
@@ -377,7 +377,7 @@ async fn a_body_that_comes_steadily_may_take_its_time() {
         body.len()
     );
     write.write_all(head.as_bytes()).await.unwrap();
-    // Half a second in all, for which 400 KiB leave more than enough time.
+    // Half a second in all: longer than the timeout, which a body of 400 KiB may exceed.
     for part in body.as_bytes().chunks(80 << 10) {
         write.write_all(part).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -398,7 +398,7 @@ async fn a_request_takes_so_long_in_all() {
     let sid = opened.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
     let path = format!("{path}&sid={sid}");
     assert!(server.get(&path, "").await.ends_with("2:40"));
-    // There is nothing more to bring.
+    // Nothing is left that this poll could bring.
     let began = Instant::now();
     assert_eq!(status(&server.get(&path, "").await), "408");
     assert!(began.elapsed() >= Duration::from_millis(300));

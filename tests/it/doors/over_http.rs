@@ -94,11 +94,11 @@ async fn a_credential_says_who_acts() {
     let chat = json!({ "chat": { "name": "tea" }, "users": [bob.id()] });
     let made = post(&server, "create-chat", Some(ann.access()), chat).await.json;
     assert_eq!(made["chat"]["user"], ann.id());
-    // Another's token claims nobody else.
+    // A token does not let its user act as another user.
     let as_ann = json!({ "actor": { "id": ann.id() } });
     let refused = post(&server, "list-chats", Some(bob.access()), as_ann.clone()).await;
     assert_eq!(refused.status, 403);
-    // The service acts as anyone, if it says who.
+    // The service may act as any user, but must say which.
     let chats = post(&server, "list-chats", Some(API_KEY), as_ann).await.json;
     assert_eq!(chats["chats"][0]["id"], made["chat"]["id"]);
     assert_eq!(post(&server, "list-chats", Some(API_KEY), json!({})).await.status, 401);
@@ -119,7 +119,7 @@ async fn every_event_but_those_of_sockets_is_described_and_answered() {
         assert!(content["schema"]["allOf"].is_array(), "{event}");
         let answer = post(&server, event, None, json!({ "actor": { "id": "ann" } })).await;
         let error = &answer.json["error"];
-        // Some need nothing more than an actor.
+        // Some events need nothing but an actor.
         let done = answer.status == 200 && error.is_null();
         assert!(done || error["code"] == "invalid", "{event}: {}", answer.text);
         assert_ne!(error["message"], format!("there is no event {event}"));
@@ -159,11 +159,11 @@ async fn an_actor_acts_in_one_request_and_claims_nobody() {
     let sent = ann.ask("new-message", body.clone()).await;
     assert_eq!(sent["user_id"], "bob");
     assert_eq!(bob.next_of("new-message").await, sent);
-    // The socket is still ann, who is not in the chat and hears nothing of it.
+    // The socket still acts as ann, who is not in the chat and is shown nothing of it.
     assert_eq!(ann.ask("list-chats", json!({})).await["chats"], json!([]));
     let refused = ann.refused("leave-chat", json!({ "chat": { "id": chat } })).await;
     assert_eq!(refused["code"], "not_found");
-    // It wins over `user`; without an acknowledgement the answer is an event.
+    // `actor` overrides `user`. Without an acknowledgement the answer comes as an event.
     let mut body = body;
     body["user"] = json!({ "id": "ann" });
     ann.tell("new-message", body).await;

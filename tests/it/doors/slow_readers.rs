@@ -17,7 +17,7 @@ use crate::support::{TestServer, soon};
 
 const READERS: usize = 40;
 const PAGES: u64 = 40;
-/// Nearly a page's bytes.
+/// Almost as many bytes as a page may have.
 const TEXT: usize = 480 << 10;
 
 /// The value of a metric.
@@ -55,7 +55,7 @@ async fn pages_are_read_when_the_socket_can_take_them() {
     for reader in &mut readers {
         reader.send_many((0..PAGES).map(|at| format!("42{}{page}", 1000 + at))).await;
     }
-    // As long as anything is done for them.
+    // Until the server does no more for these readers.
     let (mut asked, mut most) = (0.0, 0);
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -69,9 +69,9 @@ async fn pages_are_read_when_the_socket_can_take_them() {
         asked = asked_now;
     }
     assert!(asked < (READERS as u64 * PAGES) as f64, "the system has taken all of it");
-    // A page for each, and as much again for what is being made or was.
+    // A page for each reader, and as much again for pages that are being made or have been sent.
     assert!(most < READERS * (3 << 20), "{most}");
-    // Others are served, and a reader that goes on gets everything.
+    // Others are served, and a reader that reads on gets everything.
     let all = async {
         ann.say(&chat, "between").await;
         for reader in &mut readers[..3] {
@@ -92,7 +92,7 @@ async fn pages_are_read_when_the_socket_can_take_them() {
     soon("nothing is kept", gone).await;
 }
 
-/// A message that never ends is kept by the library: it counts as what is not read does.
+/// The library keeps the parts of a message that never ends; they count like unread bytes.
 #[tokio::test]
 async fn messages_that_never_end_have_a_budget() {
     let directory = TempDir::new().unwrap();

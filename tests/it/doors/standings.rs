@@ -1,4 +1,5 @@
-//! Who is muted, banned or blocked at one door, or has a chat that is frozen or slow, is so at all.
+//! A user who is muted, banned or blocked through one door, and a chat that is frozen or slow, are
+//! so at all doors.
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::support::{Client, TestServer, assert_error};
 
 const KEY: &str = "the service's key";
 
-/// The host application's server, and a chat that it looks after.
+/// The host application's connection, and a chat that it moderates.
 struct Host {
     client: Client,
     chat: String,
@@ -25,7 +26,7 @@ impl Host {
         host
     }
 
-    /// The id of somebody who is in the room.
+    /// The id of the user of this name, who is in the room.
     async fn user(&mut self, name: &str) -> Value {
         let room = self.client.done("subscribe", channel(&self.chat)).await;
         self.client.done("unsubscribe", channel(&self.chat)).await;
@@ -33,7 +34,7 @@ impl Host {
         users.iter().find(|user| user["name"] == name).expect(name)["id"].clone()
     }
 
-    /// Does something as the owner of the chat.
+    /// Makes a request as the owner of the chat.
     async fn does(&mut self, event: &str, mut body: Value) {
         body["actor"] = json!({ "id": self.owner });
         body["chat"]["id"] = self.chat.as_str().into();
@@ -100,7 +101,7 @@ async fn in_a_room_of_the_rooms_api() {
     host.does("unmute-member", of_bob.clone()).await;
     server.call("SendMessage", json!(["the second", bob])).await;
     host.does("ban-member", of_bob).await;
-    // Soon he is back in the waiting room.
+    // By then bob may be back in the waiting room.
     let code = says("banned").await["data"]["code"].take();
     assert!(code == "forbidden" || code == "conflict", "{code}");
 }

@@ -1,4 +1,4 @@
-//! Files where they are stored: how long they stay, how many there may be, and what they cost.
+//! Stored files: how long they stay, how many there may be, and how much memory they take.
 
 use std::fs;
 use std::time::Duration;
@@ -95,7 +95,7 @@ async fn there_is_a_limit_for_each_and_for_all() {
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let (of_ann, of_bob) =
         (format!("/api/files?user={}", ann.id), format!("/api/files?user={}", bob.id));
-    // A budget may be overdrawn by what comes at once.
+    // One upload may exceed what is left of a budget.
     for request in [
         upload(&server, &of_ann, "a/b").body(vec![0; 1500]),
         upload(&server, &of_bob, "a/b").chunked(&[0; 1500]),
@@ -144,7 +144,7 @@ async fn nodes_share_a_place() {
     bob.next_of("create-chat").await;
     let file = upload_text(&nodes[1], &ann.id, "words").await;
     let sent = ann.done("new-message", with_file(&chat, "file", &file, Some("look"))).await;
-    // The other node shows what the event says, and knows the signature.
+    // The other node shows what the event says, and accepts the signature in the URL.
     assert_eq!(bob.next_of("new-message").await, sent);
     assert_eq!(download(&nodes[1], url(&sent)).await.text, "words");
     ann.done("delete-message", of_message(&chat, &sent)).await;
@@ -158,7 +158,7 @@ async fn nodes_share_a_place() {
     .await;
 }
 
-/// How much memory a process has had at most, in KiB.
+/// The most memory that a process has had so far, in KiB.
 fn resident(process: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -172,7 +172,7 @@ async fn an_upload_takes_little_memory() {
     let process = running.id();
     let server = TestServer::apart(directory, running);
     let ann = server.user("ann").await;
-    // What is there from the first upload on is not the second one's.
+    // What the first upload allocates for good is not to be counted.
     upload_text(&server, &ann.id, "words").await;
     let before = resident(process);
     let mut stream = TcpStream::connect(server.address()).await.unwrap();

@@ -1,5 +1,5 @@
-//! How a request becomes a WebSocket: what is told to one that asks for none, and the subprotocols
-//! that browsers offer.
+//! How a request becomes a WebSocket: the answer to one that asks for no upgrade, and the
+//! subprotocols that browsers offer.
 
 use chinwag::Access;
 use serde_json::json;
@@ -15,7 +15,7 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const SOCKET_IO: &str = "/socket.io/?EIO=4&transport=websocket";
 
-/// The head that an upgrade with these subprotocols is answered, in lower case.
+/// The head of the answer to an upgrade with these subprotocols, in lower case.
 async fn upgraded(server: &TestServer, path: &str, protocols: &str) -> String {
     let offer = format!("Sec-WebSocket-Protocol: {protocols}\r\n");
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
@@ -35,7 +35,7 @@ async fn what_asks_for_no_upgrade_is_told_so() {
     let live = format!("/api/ws?access_token={}", bob.access());
     for path in ["/chat/login/ann", "/chat/login/", live.as_str(), SOCKET_IO] {
         for headers in ["", "Upgrade: websocket\r\n", "Sec-WebSocket-Version: 13\r\n"] {
-            // Where an upgrade is asked for, the engine of Socket.IO looks at the rest.
+            // If an upgrade is asked for, the engine of Socket.IO checks the other headers.
             if path == SOCKET_IO && headers.starts_with("Upgrade") {
                 continue;
             }
@@ -56,7 +56,7 @@ async fn the_first_subprotocol_that_is_no_token_is_agreed_on() {
         for (offered, agreed) in
             [("chat", "chat"), ("v1, v2", "v1"), ("v1,bearer,x", "v1"), (" Bearer , x", "bearer")]
         {
-            // The channels tell of a wrong token when the WebSocket is open.
+            // Here a wrong token refuses the upgrade; the channels report it on the open WebSocket.
             if path == live && offered.contains("earer") {
                 continue;
             }
@@ -92,7 +92,7 @@ async fn a_token_may_come_as_a_subprotocol() {
     for protocol in ["bearer".to_owned(), token("ann", 3600)] {
         request = request.with_sub_protocol(protocol);
     }
-    // This client, as a browser, takes no connection that does not name one of them.
+    // Like a browser, this client rejects a connection that names none of its subprotocols.
     let mut ann = Chatter::open(request).await;
     assert_eq!(ann.next().await, of_nick(2, "ann"));
     ann.tell(json!({ "type": 6 })).await;

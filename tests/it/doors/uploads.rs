@@ -1,4 +1,4 @@
-//! What bounds uploads and downloads, and how files are cleared away.
+//! The limits of uploads and downloads, and how files are deleted.
 
 use std::fs;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::support::{TestServer, database, soon};
 
 const FORM: &str = "multipart/form-data; boundary=x";
 
-/// Begins an upload of so many bytes, of which none comes yet, and waits until it has begun.
+/// Announces an upload of so many bytes without sending them; waits until the server has begun it.
 async fn begin(server: &TestServer, user: &str, size: usize) -> TcpStream {
     let before = stored(server.directory.path()).len();
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
@@ -33,7 +33,7 @@ async fn begin(server: &TestServer, user: &str, size: usize) -> TcpStream {
     stream
 }
 
-/// Waits until an upload is taken again.
+/// Waits until an upload is accepted again.
 async fn until_taken(server: &TestServer, path: &str, bytes: &[u8]) {
     soon("an upload is taken", async {
         while upload(server, path, "a/b").body(bytes).send().await.status != 201 {}
@@ -50,14 +50,14 @@ async fn a_form_that_brings_no_file_is_cut_off() {
     for begin in ["", "--x\r\nHeader: ", &format!("--x\r\n{field}")] {
         let body = format!("{begin}{}", "y".repeat(1 << 20));
         let mut request = upload(&server, &path, FORM).chunked(body.as_bytes());
-        // It has no end.
+        // The body does not end.
         request.body.truncate(request.body.len() - "0\r\n\r\n".len());
         let answer = request.send().await;
         assert_eq!(answer.status, 400, "{begin}: {answer:?}");
         let why = answer.json["error"]["message"].as_str().unwrap();
         assert!(why.contains("64 KiB"), "{begin}: {why}");
     }
-    // With less before it the file may be as large as any.
+    // With fewer bytes before it, the file may have any allowed size.
     let file = "Content-Disposition: form-data; name=\"file\"\r\n\r\n";
     let (less, large) = ("y".repeat(60_000), "z".repeat(3 << 20));
     let body = format!("--x\r\n{field}{less}\r\n--x\r\n{file}{large}\r\n--x--\r\n");
@@ -130,7 +130,7 @@ async fn half_of_them_may_come_from_one_address() {
     let coming = [begin(&server, &ann.id, 1).await, begin(&server, &ann.id, 1).await];
     let answer = upload(&server, &path, "a/b").body("x").send().await;
     assert_eq!(answer.status, 503, "{answer:?}");
-    // The service may come from anywhere.
+    // The service may upload from any address.
     let answer = upload(&server, &path, "a/b").bearer(API_KEY).body("x").send().await;
     assert_eq!(answer.status, 201, "{answer:?}");
     drop(coming);
@@ -145,7 +145,7 @@ async fn what_was_refused_counts_too() {
     .await;
     let ann = server.user("ann").await;
     let path = format!("/api/files?user={}", ann.id);
-    // What was announced and did not come does not.
+    // Bytes that were announced but did not come do not count.
     drop(begin(&server, &ann.id, 1900).await);
     until_stored(server.directory.path(), 0).await;
     let answer = upload(&server, &path, "a/b").chunked(&[0; 3000]).send().await;
@@ -174,7 +174,7 @@ async fn a_file_that_cannot_be_deleted_holds_up_no_other() {
     .await;
     let (mut ann, _, chat) = talk(&server).await;
     let first = upload_text(&server, &ann.id, "first").await;
-    // A folder is in its place.
+    // A folder in its place makes deleting it fail.
     let folder = server.directory.path().join("chat.db.files");
     let place = folder.join(first["id"].as_str().unwrap());
     fs::remove_file(&place).unwrap();
@@ -184,7 +184,7 @@ async fn a_file_that_cannot_be_deleted_holds_up_no_other() {
     assert!(place.is_dir());
     let error = ann.refused("new-message", with_file(&chat, "file", &first, None)).await;
     assert_eq!(error["code"], "not_found", "{error}");
-    // It goes when it can.
+    // The file is deleted once that is possible.
     fs::remove_dir(&place).unwrap();
     fs::write(&place, "first").unwrap();
     until_stored(server.directory.path(), 0).await;

@@ -1,4 +1,4 @@
-//! The way out of a WebSocket, against a client that reads as it likes.
+//! Sending over a WebSocket, to a client that reads as slowly as it likes.
 
 #[path = "../../../src/doors/arriving.rs"]
 mod arriving;
@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-/// A connection whose buffers hold little.
+/// A connection with small buffers.
 async fn pair(unsent: &Arc<Unsent>, max_frames: usize, held: bool) -> (Arc<Wire>, Library, Client) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(4096).unwrap();
@@ -63,7 +63,7 @@ fn push(wire: &Wire, text: &str) -> bool {
     wire.push(Some(b'4'), Bytes::copy_from_slice(text.as_bytes()), Kind::Push).is_ok()
 }
 
-/// Whatever the reads are cut into: only a message that is not whole yet has bytes.
+/// However the bytes are split into reads, only an incomplete message counts bytes.
 #[test]
 fn a_message_arrives_until_it_is_whole() {
     let mut dice = Dice(7);
@@ -71,7 +71,7 @@ fn a_message_arrives_until_it_is_whole() {
         let mut bytes = Vec::new();
         for at in 0..3 {
             let length = LENGTHS[dice.below(6) as usize] as usize;
-            // A text, or a part of one; in between a ping; then another part, or the last.
+            // The first or a further part of a text, and a ping after it.
             part(&mut bytes, if at == 0 { 0x01 } else { 0x00 }, length);
             part(&mut bytes, 0x89, 4);
         }
@@ -89,7 +89,7 @@ fn a_message_arrives_until_it_is_whole() {
             left = rest;
         }
         assert_eq!(held, 70_010);
-        // The last part ends it.
+        // The last part completes the text.
         part(&mut bytes, 0x80, 3);
         assert_eq!(arriving.take(&bytes[bytes.len() - 9..]), 0);
     }
@@ -139,7 +139,7 @@ async fn interleave(seed: u64) {
             sink.send(Message::text(numbered('l', number, length(number)))).await.unwrap();
         }
     };
-    // It answers pings in between.
+    // The client answers pings in between.
     let heard = async {
         let mut count = 0;
         while count < COUNT {
@@ -280,7 +280,7 @@ async fn who_does_not_read_is_refused_more() {
         assert!(pushed < 1000);
     }
     assert!(wire.share().bytes() > 800_000);
-    // What was taken is whole, and there is room again once it is read.
+    // What was accepted arrives whole, and there is room again once it is read.
     let share = wire.share().clone();
     let taken = tokio::spawn(async move { share.taken().await });
     for _ in 0..pushed {
@@ -310,14 +310,14 @@ async fn where_there_is_no_room_for_more_who_holds_most_is_cut_off() {
     }
     assert!(first.has_lost() && !second.has_lost());
     assert_eq!(first.share().bytes(), 0);
-    // The library finds out, and so does the client.
+    // The library sees that the connection has ended, and so does the client.
     let read = soon("the library reads the end", read).await.unwrap();
     assert!(!matches!(read, Some(Ok(_))));
     while let Some(Ok(_)) = soon("there is an end", client.next()).await {}
     for _ in 0..6 {
         assert_eq!(next_text(&mut other).await.len(), text.len() + 1);
     }
-    // Again and again.
+    // All of this may be repeated.
     second.cut();
     assert!(push(&second, "to nobody"));
     second.flush();
