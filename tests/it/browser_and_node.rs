@@ -1,6 +1,6 @@
 //! The suites that run outside Rust: `tests/node` with the real clients, `tests/browser` with a
-//! real browser. Each installs its packages from its lock file first. They take longest and begin
-//! first, as tests run in the order of their names.
+//! real browser. Each installs its packages from its lock file first. These tests take longest, so
+//! that their names make them the first ones to run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,12 +38,12 @@ fn run(suite: &str) {
     assert!(passed.success(), "tests/{suite} failed");
 }
 
-/// Whether what needs Node.js can run. If not, it says so, and fails in the gate.
+/// Whether Node.js can be used. If not, prints that `what` is skipped; in CI it panics instead.
 pub fn can_use_node(what: &str) -> bool {
     has_node() || skip(what, "Node.js 18 or later with npm is needed for it")
 }
 
-/// Says that something does not run, which must not be in the gate.
+/// Prints that a test is skipped; in CI it panics instead.
 pub fn skip(what: &str, why: &str) -> bool {
     assert!(env::var_os("CI").is_none(), "{what} cannot run: {why}");
     eprintln!("{what} was SKIPPED: {why}; then run cargo test again");
@@ -57,7 +57,7 @@ fn has_node() -> bool {
     })
 }
 
-/// Installs what the lock file names, unless that was done since it last changed.
+/// Installs the packages of the lock file, unless that was done since it last changed.
 pub fn install(folder: &Path) {
     let lock = fs::read(folder.join("package-lock.json")).unwrap();
     let done = folder.join("node_modules/.installed-lock");

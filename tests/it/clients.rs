@@ -1,5 +1,5 @@
-//! Clients in other languages, as their registries have them: each talks over every transport. See
-//! `tests/clients`.
+//! Clients in other languages, installed from their registries: each talks over every transport.
+//! See `tests/clients`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(path)
 }
 
-/// Installs what a file names, unless that was done since it last changed.
+/// Installs the packages that a file lists, unless that was done since it last changed.
 fn install(list: &str, to: &Path, install: impl FnOnce(&Path)) {
     let (list, done) = (folder(list), to.join("installed"));
     let wanted = fs::read(&list).unwrap();
@@ -61,7 +61,7 @@ fn install(list: &str, to: &Path, install: impl FnOnce(&Path)) {
     fs::write(done, wanted).unwrap();
 }
 
-/// Runs a program that talks to the server whose address it is given.
+/// Runs a program that is given a server's address and talks to that server.
 async fn talk(mut program: Command) {
     let server = TestServer::start().await;
     program.arg(format!("http://{}", server.address()));

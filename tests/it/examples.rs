@@ -1,4 +1,4 @@
-//! The programs in `examples/`, run as they stand. `tests/browser` has its page.
+//! The programs in `examples/`, run as they are. `tests/browser` tests the page there.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -30,7 +30,7 @@ impl Drop for Example {
 }
 
 impl Example {
-    /// Starts it and waits for what it says first.
+    /// Starts it and waits for its first line.
     async fn start(mut command: Command) -> Example {
         let child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut example = Example { child, first_line: String::new() };
@@ -43,7 +43,7 @@ impl Example {
     }
 }
 
-/// An example in Rust, which cargo builds beside the tests unless it is asked for some tests alone.
+/// The program of a Rust example. Cargo builds it with the tests, unless it builds only some tests.
 fn example(name: &str) -> Option<Command> {
     let tests = env::current_exe().unwrap();
     let file = tests.ancestors().nth(2).unwrap().join("examples").join(name);
@@ -92,7 +92,7 @@ async fn the_bot_answers_in_its_channel() {
     assert_eq!((&answer["msg"], &answer["user"]["handle"]), (&json!("pong"), &json!("ping_bot")));
 }
 
-/// Takes one HTTP request and answers it; returns all of it.
+/// Answers one HTTP request; returns the whole request.
 async fn take_push(listener: &TcpListener) -> String {
     let (stream, _) = listener.accept().await.unwrap();
     let (mut stream, mut request) = (tokio::io::BufReader::new(stream), String::new());
@@ -107,7 +107,7 @@ async fn take_push(listener: &TcpListener) -> String {
     request + str::from_utf8(&body).unwrap()
 }
 
-/// Takes one mail by SMTP; returns all that was said.
+/// Accepts one mail by SMTP; returns everything that the client sent.
 async fn take_mail(listener: &TcpListener) -> String {
     let (stream, _) = listener.accept().await.unwrap();
     let (mut stream, mut said) = (tokio::io::BufReader::new(stream), String::new());
@@ -131,7 +131,7 @@ async fn take_mail(listener: &TcpListener) -> String {
     }
 }
 
-/// The receiver of webhooks and where it listens; it pushes and mails to these for Bob.
+/// Starts the receiver of webhooks; returns it and its URL. It pushes and mails to these for Bob.
 async fn receiver(pushes: &TcpListener, mails: &TcpListener) -> Option<(Example, String)> {
     if !can_use_node("examples/webhook-node") {
         return None;
@@ -154,9 +154,9 @@ async fn receiver(pushes: &TcpListener, mails: &TcpListener) -> Option<(Example,
     Some((receiver, url))
 }
 
-/// Has Ann say these in a chat with Bob, who is offline.
+/// Makes Ann send these texts to a chat with Bob, who is offline.
 async fn says_to_bob(server: &TestServer, texts: &[&str]) {
-    // Nobody acts as a user whom the host has made.
+    // Bob stays offline, since the host makes this user and no client acts as him.
     let bob = NewUser { id: Some("bob".into()), name: "Bob".into(), ..NewUser::default() };
     server.as_host().service().create_user(bob).await.unwrap();
     let mut ann = server.user("ann").await;
@@ -191,7 +191,7 @@ async fn the_receiver_of_webhooks_pushes_and_mails() {
 #[tokio::test]
 async fn a_mailbox_that_is_dead_holds_up_no_push() {
     let pushes = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    // Whoever connects hears nothing.
+    // A mail server that accepts connections and never says anything.
     let mails = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let Some((_receiver, url)) = receiver(&pushes, &mails).await else { return };
     let server = TestServer::with(hooked(url)).await;

@@ -1,4 +1,4 @@
-//! The server from outside: each test starts one on a free port with a database of its own and
+//! Tests of the server from outside: each starts one on a free port with a database of its own, and
 //! talks to it as clients do.
 
 mod browser_and_node;

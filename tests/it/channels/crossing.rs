@@ -6,7 +6,7 @@ use crate::support::chatter::{message, of_channel, of_nick, said_by};
 use crate::support::steps::{channel, of_chat, of_chat_and};
 use crate::support::{Client, TestServer};
 
-/// A Socket.IO client that acts as the user of this nick, who exists.
+/// A Socket.IO client that acts as the existing user of this nick.
 async fn socket_of(server: &TestServer, nick: &str, own: &mut Client, chat: &str) -> Client {
     let room = own.done("subscribe", channel(chat)).await;
     let users = room["users"].as_array().unwrap();
@@ -67,7 +67,7 @@ async fn what_socket_io_clients_say_is_heard_in_the_channel() {
     let list = ann.ask(json!({ "type": 6, "channel": "here" })).await;
     assert_eq!(list["users"], json!(["ann"]), "who is not on this door is not listed");
 
-    // Other chats of the same users are not shown here.
+    // Messages of other chats with the same users are not shown here.
     let mut socket = socket_of(&server, "ann", &mut eve, &chat).await;
     eve.sees_join(&chat, "eve", 2).await;
     let other = socket.make_public(&mut [&mut eve]).await;
@@ -109,7 +109,7 @@ async fn who_is_no_member_any_more_is_out_of_the_channel() {
     assert_eq!(ann.next().await, of_channel(4, "here", "bob"));
     let mut bobs = socket_of(&server, "bob", &mut owner, &chat).await;
 
-    // Removed by the owner, then leaving by another door.
+    // The owner removes bob; then bob leaves through another door.
     for removed in [true, false] {
         match removed {
             true => owner.done("remove-member", of_chat_and(&chat, &bobs.id)).await,
@@ -124,8 +124,7 @@ async fn who_is_no_member_any_more_is_out_of_the_channel() {
         bob.join("here", "bob").await;
         assert_eq!(ann.next().await, of_channel(4, "here", "bob"));
     }
-    // A user who comes back to the chat at once is out of the channel all the same, and may join
-    // it again.
+    // A user who joins the chat again at once has still left the channel, and may join it again.
     bobs.request("leave-chat", of_chat(&chat)).await;
     bobs.done("join-chat", of_chat(&chat)).await;
     for client in [&mut ann, &mut bob] {

@@ -1,4 +1,4 @@
-//! What goes over the wire of the channels: frames of every form, sizes, silence, the end.
+//! The wire of the channels: all forms of frames, sizes, silent connections, the end.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn fields_are_checked() {
     ann.refused(json!({ "type": 6, "channel": "a b" }), "invalid", Some("channel")).await;
 }
 
-/// A client's frame, masked by zeros.
+/// A client's frame, masked with zeros.
 fn frame(first_byte: u8, text: &str) -> Vec<u8> {
     assert!(text.len() < 126);
     let mut frame = vec![first_byte, 0x80 | text.len() as u8, 0, 0, 0, 0];
@@ -85,7 +85,7 @@ async fn a_fragmented_request_is_one() {
         ann.raw().write_all(&part).await.unwrap();
     }
     assert_eq!(ann.next().await["users"], json!(["ann"]));
-    // Reserved bits mean nothing here.
+    // Reserved bits have no meaning here.
     ann.raw().write_all(&frame(0x71 | LAST, "{}")).await.unwrap();
     assert_ne!(ann.closed_at_last().await, 1000);
 }
@@ -130,7 +130,7 @@ async fn who_does_not_read_is_closed_and_the_others_get_everything() {
     if !gone {
         assert_eq!(ann.next().await, json!({ "type": 3, "user": "slow" }));
     }
-    // What it got until then has no gap.
+    // The frames that it was sent before that have no gap.
     slow.next().await;
     assert_eq!(slow.next().await, json!({ "type": 4, "channel": "here", "user": "ann" }));
     assert_eq!(slow.next().await, message("here", &text, "ann"));
@@ -144,7 +144,7 @@ async fn who_answers_no_ping_is_closed() {
     })
     .await;
     let mut bob = server.chatter("bob").await;
-    // It reads nothing, and so answers nothing.
+    // It reads nothing, and therefore answers no ping.
     let _silent = server.chatter("silent").await;
     assert_eq!(bob.next().await, json!({ "type": 2, "user": "silent" }));
     assert_eq!(bob.next().await, json!({ "type": 3, "user": "silent" }));

@@ -1,4 +1,4 @@
-//! Nicks: who may connect under which, and until when.
+//! Nicks: which nick a client may connect under, and for how long.
 
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ async fn wrong_passwords_are_limited() {
 #[tokio::test]
 async fn who_acts_as_a_user_that_becomes_protected_is_closed() {
     let server = TestServer::with_credentials(Access::Open).await;
-    // The user of a Socket.IO client, who has a handle and is no token's yet.
+    // The user of a Socket.IO client, with a handle and not yet protected by a token.
     let mut socket = server.connect().await;
     let user = json!({ "external_id": "7", "handle": "ann", "name": "Ann", "photo": "" });
     socket.done("create-user", json!({ "user": user })).await;

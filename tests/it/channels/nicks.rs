@@ -1,4 +1,4 @@
-//! Nicks: changed, registered, and whose they are then.
+//! Nicks: how they are changed and registered, and who may use a registered one.
 
 use chinwag::{Access, Registration};
 use serde_json::json;
@@ -18,7 +18,7 @@ async fn a_nick_can_be_changed() {
     bob.join("here", "bob").await;
     ann.next().await;
 
-    // Some clients say after connecting who they are.
+    // Some clients announce their nick after connecting.
     for packet in [json!({ "type": 2, "user": "ann" }), with_password(2, "ann", PASSWORD)] {
         ann.tell(packet).await;
         bob.nothing_more().await;

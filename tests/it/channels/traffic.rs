@@ -1,4 +1,4 @@
-//! Channels: who is connected, who is in which channel, what is said there.
+//! Channels: the connected nicks, the nicks in a channel, the messages there.
 
 use serde_json::json;
 
@@ -37,7 +37,7 @@ async fn a_channel_hears_who_joins_speaks_and_leaves() {
     let mut ann = server.chatter("ann").await;
     let mut bob = server.chatter("bob").await;
     assert_eq!(ann.next().await, of_nick(2, "bob"));
-    // The sharps are stripped: it is one channel.
+    // Leading sharps are stripped, so that this is the same channel.
     ann.join("django", "ann").await;
     bob.join("##django", "bob").await;
     assert_eq!(ann.next().await, of_channel(4, "django", "bob"));
@@ -109,7 +109,7 @@ async fn the_nicks_of_a_channel_are_read_once_until_they_change() {
     let users = |nicks: &[&str]| json!({ "type": 6, "users": nicks });
     ann.join("here", "ann").await;
     assert_eq!(bob.ask(list.clone()).await, users(&["ann"]));
-    // Not by the server, which does not know.
+    // This row is not from the server, which does not know that bob is in the channel.
     let unknown =
         "insert into nick_channels (nick, chat_id) select 'bob', chat_id from nick_channels";
     run(&url_in(server.directory.path()), unknown).await;
@@ -119,7 +119,7 @@ async fn the_nicks_of_a_channel_are_read_once_until_they_change() {
     let mut eve = server.chatter("eve").await;
     for chatter in [&mut ann, &mut bob] {
         chatter.next().await;
-        // It is in no channel.
+        // Eve is in no channel yet.
         assert_eq!(chatter.ask(list.clone()).await, users(&["ann"]));
     }
     eve.join("here", "eve").await;

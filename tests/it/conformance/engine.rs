@@ -11,8 +11,8 @@ use super::{Both, Polling, Rule, WebSocket, hold, is_like};
 use crate::support::TestServer;
 use crate::support::transports::{Opening, Transport};
 
-/// A request of a new session: what it is, its method or `WS` for a WebSocket, its query, the
-/// status that it is answered with, and the body or the WebSocket's first packet.
+/// A request for a new session: its name, its method or `WS` for a WebSocket, its query, the
+/// expected status, and the expected body or first packet of the WebSocket.
 type Handshake = (&'static str, &'static str, &'static str, u16, &'static str);
 
 const HANDSHAKES: [Handshake; 20] = [
@@ -226,7 +226,7 @@ async fn a_session_has_one_poll_at_a_time() {
         if protocol == 3 {
             assert_eq!(session.next().await.as_deref(), Some("40"));
         }
-        // Whichever of them comes second is refused, and both end.
+        // The server refuses the second of the two polls, and the session ends for both.
         let (first, second) = join(session.poll(), session.poll()).await;
         assert_eq!(u8::from(first.is_none()) + u8::from(second.is_none()), 1);
         assert_eq!(session.poll().await, None);

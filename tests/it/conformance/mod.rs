@@ -1,6 +1,6 @@
-//! What the texts of the protocols ask of a server, a table for each part: Engine.IO 4 and 3, whose
-//! texts are in the repository `socketio/engine.io-protocol`, and upon them Socket.IO 5 and 4, in
-//! `socketio/socket.io-protocol`. Where the server does otherwise, a table says so.
+//! What the protocols' texts require of a server, a table for each part: Engine.IO 4 and 3, whose
+//! texts are in the repository `socketio/engine.io-protocol`, and on top of them Socket.IO 5 and 4,
+//! in `socketio/socket.io-protocol`. Where the server deviates, a table says so.
 
 mod engine;
 mod socket;
@@ -17,19 +17,19 @@ use crate::support::transports::{Opening, Transport};
 
 use self::Over::{Both, Polling, WebSocket};
 
-/// A rule, the transports for which it is, and the steps that show it, with ` | ` between them:
+/// A rule, the transports that it applies to, and the steps that show it, separated by ` | `:
 ///
-/// - `> 2` sends a packet. It must be taken, unless the next step is that the session closes.
+/// - `> 2` sends a packet. It must be accepted, unless the next step is that the session closes.
 /// - `+ 0102` sends bytes, as the transport carries them.
 /// - `post 1:2` sends a polling client's body as it is.
 /// - `< 3` is the packet that must come next, but for pings of the server, which are answered; `…`
 ///   in it stands for anything.
-/// - `poll 1:3` is the body of the next poll; so does `…` here.
-/// - `closed`: the session ends, and brings nothing but pings until then.
-/// - `works`: a request is answered with the next packet.
+/// - `poll 1:3` is the body of the next poll, in which `…` stands for anything, too.
+/// - `closed`: the session ends, and nothing but pings comes until then.
+/// - `works`: a request is sent, and its answer is the next packet.
 ///
-/// A step after `ws: ` is of a WebSocket that is opened beside the session by `ws: open`, and so is
-/// `ws2: `. `␞` is the separator of protocol 4.
+/// A step after `ws: ` is of a WebSocket that `ws: open` opens beside the session; `ws2: ` is a
+/// second one. `␞` is the separator of protocol 4.
 type Rule = (&'static str, Over, &'static str);
 
 #[derive(Clone, Copy)]
@@ -39,11 +39,11 @@ enum Over {
     Polling,
 }
 
-/// Nothing takes this long unless it never happens.
+/// What takes longer than this counts as never happening.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Fails with all rules that do not hold on connections of this version of Engine.IO, after these
-/// first steps.
+/// Plays all rules on connections of this version of Engine.IO, each after these first steps. Fails
+/// with all rules that do not hold.
 async fn hold(server: &TestServer, protocol: u8, first: &str, rules: &[Rule]) {
     let mut plays = Vec::new();
     for (name, over, steps) in rules {
@@ -113,7 +113,7 @@ async fn take(
         "closed" => loop {
             match transport.next().await.as_deref() {
                 None => return Ok(()),
-                // It is told that it is closed, or that there is nothing.
+                // The server says that the session is closed, or that there is nothing to bring.
                 Some("" | "1" | "2" | "6") => {}
                 Some(other) => return Err(format!("{other} came")),
             }
@@ -122,7 +122,7 @@ async fn take(
     }
 }
 
-/// The next packet that is no ping.
+/// The next packet except pings, which are answered.
 async fn next(transport: &mut Transport<'_>) -> Option<String> {
     loop {
         match transport.next().await? {

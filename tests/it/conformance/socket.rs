@@ -105,7 +105,7 @@ const WRONG: [Rule; 5] = [
     ("and an error, which is the server's", Both, r#"> 44{"message":"x"} | closed"#),
 ];
 
-/// By the text of the protocol these close. Chinwag says what is wrong, and goes on.
+/// By the text of the protocol the server should close here. Chinwag answers what is wrong instead.
 const KINDER: [Rule; 6] = [
     ("a payload is a list", Both, r#"> 42{} | < 42["exception",{…}] | works"#),
     ("that is not empty", Both, r#"> 421[] | < 431[{"error":{…}}] | works"#),
@@ -132,7 +132,7 @@ const OLD_CONNECTS: [Rule; 4] = [
 
 #[tokio::test]
 async fn packets_mean_what_they_say() {
-    // What is closed by then is not closed for what it has sent.
+    // So that nothing is closed for taking too long instead of for what it sends.
     let server = TestServer::with_limits(|limits| {
         limits.handshake_timeout = Duration::from_secs(60);
     })

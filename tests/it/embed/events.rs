@@ -1,4 +1,4 @@
-//! What the host hears of what is committed.
+//! The committed events that the host application receives.
 
 use chinwag::embed::{Event, Events, Message, NewMessage};
 use futures_util::future::join_all;
@@ -44,7 +44,7 @@ async fn the_host_hears_what_clients_do_in_the_order_of_the_commits() {
     let Event::MessageChanged(changed) = next(&mut events).await else { panic!("it was deleted") };
     assert_eq!((changed.value.as_str(), changed.deleted_at.is_some()), ("", true));
 
-    // What is not stored, or one client's alone, is not told.
+    // The host does not receive what is not stored, or concerns one client alone.
     bob.done("typing", of_chat.clone()).await;
     bob.done("mark-read", of_chat.clone()).await;
     bob.done("leave-chat", of_chat.clone()).await;
@@ -79,7 +79,7 @@ async fn a_listener_that_does_not_keep_up_is_told_how_much_it_missed() {
     let sent = (0..too_many).map(|_| service.new_message("ann", &chat.id, NewMessage::text("on")));
     let sent = soon("all are sent", join_all(sent)).await;
     assert!(sent.iter().all(Result::is_ok));
-    // Then the host has been told of all of them, too.
+    // By then the host has been sent all of them, too.
     server.user("bob").await.nothing_more().await;
 
     let missed = events.next().await.unwrap().unwrap_err();

@@ -1,4 +1,4 @@
-//! The server as a program that embeds it has it: its service, its events, its routes.
+//! The server within a host application: the service, events and routes that the host has.
 
 mod events;
 mod routes;
@@ -22,7 +22,7 @@ async fn chat(service: &Service, users: &[&str]) -> Chat {
     service.create_chat(owner, new).await.unwrap()
 }
 
-/// The next event, of which none was missed.
+/// The next event; fails if any was missed.
 async fn next(events: &mut Events) -> Event {
     soon("an event comes", events.next()).await.expect("the server runs").unwrap()
 }

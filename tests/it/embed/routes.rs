@@ -1,4 +1,4 @@
-//! Routes of the host's beside the server's own.
+//! Routes of the host application beside those of the server.
 
 use chinwag::axum::Router;
 use chinwag::axum::extract::{Path, State};
@@ -51,7 +51,7 @@ async fn on_a_conflict_the_servers_own_routes_win() {
     let server = start().await;
     let own = server.request("GET", "/healthz").send().await;
     assert_eq!(own.text, "ok\n");
-    // Another method of an own path, too.
+    // The server also answers the other methods of its own paths.
     let own = server.request("GET", "/api/events/create-user").send().await;
     assert_eq!(own.status, 405);
     let other = server.request("GET", "/nowhere").send().await;

@@ -1,4 +1,4 @@
-//! What the host does for users.
+//! What the host application may do in the name of users.
 
 use chinwag::Access;
 use chinwag::embed::{MessageType, NewChat, NewMessage, NewUser, RequestError};
@@ -34,7 +34,7 @@ async fn a_client_hears_what_the_host_sends() {
     assert_eq!((&pushed["type"], &pushed["msg"]), (&json!("img"), &json!(new.value)));
     assert_eq!(pushed["user"]["name"], "bot");
 
-    // Sent again under the same id, it is the same message.
+    // Sending it again with the same `client_id` gives the same message.
     assert_eq!(service.new_message("bot", &chat.id, new).await.unwrap(), sent);
     let second = NewMessage::text("more");
     let second = service.new_message("bot", &chat.id, second).await.unwrap();
@@ -92,7 +92,7 @@ async fn the_host_may_act_as_anyone_where_others_need_a_token() {
     user(service, "ann").await;
     user(service, "bot").await;
     let chat = chat(service, &["ann"]).await;
-    // Of a chat that the bot is no member of.
+    // To a chat that the bot is not a member of.
     let said = service.new_message("bot", &chat.id, NewMessage::text("hi")).await.unwrap();
     assert_eq!((said.seq, said.user_id.as_str()), (1, "bot"));
 }

@@ -1,15 +1,15 @@
-//! Modules of one folder know each other in one direction: none is known by one that it needs.
+//! Modules of one folder depend on each other in one direction: without circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::house::imports::sources;
 
-/// The folders in which some still know each other both ways, and which.
+/// The folders in which some modules still depend on each other in circles, and these modules.
 const CIRCLES: [(&str, &[&str]); 2] = [
     // The engine's socket and the session hold each other.
     ("doors/socketio", &["engine", "session"]),
-    // The ledger writes by the others, and lends the transaction that they write in; SQLite's
+    // The ledger calls the others to write, and lends them its open transaction; SQLite's
     // checkpoints go through the ledger.
     (
         "store",
@@ -46,15 +46,15 @@ fn modules_know_each_other_in_one_direction() {
     }
 }
 
-/// A module's path, `store/ledger` for that of its `mod.rs`, and its code without comments.
+/// A module's path, such as `store/ledger` for the `mod.rs` there, and its code without comments.
 fn module((path, text): (PathBuf, String)) -> (String, String) {
     let path = path.with_extension("").to_str().unwrap().trim_end_matches("/mod").to_owned();
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     (path, code.flat_map(|line| [line, "\n"]).collect())
 }
 
-/// Which modules of a folder name which others, themselves or by what the folder's own module has
-/// of them. What is in a folder of its own counts as that folder.
+/// Which modules of a folder name which others, directly or by what the folder's own module
+/// re-exports of them. A subfolder counts as one module.
 fn edges<'a>(
     folder: &str,
     modules: &'a BTreeMap<String, String>,
@@ -80,7 +80,7 @@ fn edges<'a>(
     edges
 }
 
-/// The names that follow a path in code, each of them where several stand in braces.
+/// The names that follow a path in code; of names in braces, each of them.
 fn named_after<'a>(path: &str, code: &'a str) -> Vec<&'a str> {
     let word = |text: &'a str| {
         let text = text.trim_start();
@@ -99,7 +99,7 @@ fn named_after<'a>(path: &str, code: &'a str) -> Vec<&'a str> {
     names
 }
 
-/// The modules that one names, and that these name, and so on.
+/// The modules that a module depends on, directly or through others.
 fn reached<'a>(edges: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &str) -> BTreeSet<&'a str> {
     let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
     while let Some(names) = next.pop().map(|name| edges.get(name)) {

@@ -1,9 +1,9 @@
-//! The contract that is kept and served is the one that the types make.
+//! The contract files that are kept in the repository and served are those that the types make.
 
 use std::path::Path;
 use std::{env, fs};
 
-/// Set, it has the contract written anew.
+/// If this variable is set, the test writes the files anew.
 const WRITE: &str = "CHINWAG_WRITE_CONTRACT";
 
 #[test]

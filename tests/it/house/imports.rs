@@ -1,4 +1,4 @@
-//! The house rules that the compiler does not know: which way imports point.
+//! Rules for imports that the compiler does not check: in which direction they point.
 
 use std::collections::HashMap;
 use std::fs;
@@ -28,10 +28,10 @@ fn may_import() -> HashMap<&'static str, &'static [&'static str]> {
                 "store",
             ],
         ),
-        // It reads what the store keeps for it.
+        // It reads the outbox, which the store keeps.
         ("event_log", &["clock", "config", "error", "logs", "model", "store"]),
         ("store", BASE),
-        // It makes this node follow what its clients may hear of.
+        // It makes this node follow the streams that its clients may hear of.
         ("audience", &["clock", "cluster", "config", "error", "logs", "model"]),
         ("cluster", BASE),
         ("model", BASE),
@@ -68,7 +68,7 @@ fn doors_do_not_know_each_other() {
     let doors: Vec<_> = doors
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().into_string().unwrap())
-        // What several doors answer, and what describes all of them.
+        // These two are no doors: several doors use the first, and the second describes all doors.
         .filter(|name| name != "requests" && name != "contract")
         .collect();
     assert!(doors.len() > 1);
@@ -95,12 +95,12 @@ fn json_and_sockets_stay_in_the_doors() {
     }
 }
 
-/// The files of `src`, by their paths there.
+/// The files of `src`, with their paths within it.
 pub fn sources() -> Vec<(PathBuf, String)> {
     sources_in("src")
 }
 
-/// The Rust files in a folder, by their paths there.
+/// The Rust files in a folder, with their paths within it.
 pub fn sources_in(folder: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (mut folders, mut sources) = (vec![root.clone()], Vec::new());
@@ -119,7 +119,7 @@ pub fn sources_in(folder: &str) -> Vec<(PathBuf, String)> {
     sources
 }
 
-/// `doors` for `doors/http/mod.rs`, `clock` for `clock.rs`.
+/// The first part of a path: `doors` for `doors/http/mod.rs`, `clock` for `clock.rs`.
 fn part(path: &Path) -> String {
     let first = path.components().next().unwrap().as_os_str().to_string_lossy();
     first.trim_end_matches(".rs").to_owned()

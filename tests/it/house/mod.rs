@@ -1,4 +1,4 @@
-//! What the sources and the pages must be, read from them, and what the tests stand on.
+//! Rules for the sources and the pages, checked by reading them, and checks of the tests' services.
 
 mod circles;
 mod contract;

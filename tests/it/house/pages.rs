@@ -1,6 +1,6 @@
-//! What the pages and comments say of the sources: the files and functions that they name are
-//! there, a feature has one name everywhere, links lead somewhere, lines are short, the protocol
-//! names all that clients send and get, and what is promised has its tests.
+//! Checks what the pages and comments say of the sources: the files and functions that they name
+//! exist, a feature has one name everywhere, links lead somewhere, lines are short, the protocol
+//! names all that clients send and get, and promises have tests.
 
 use std::fmt::Display;
 use std::fs;
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use crate::house::imports::{sources, sources_in};
 
-/// The events whose tests fill a file of their own beside the feature's.
+/// The events whose tests are in another file than that of their feature.
 const TESTED_ELSEWHERE: [(&str, &str); 2] =
     [("list-messages", "reading"), ("remove-member", "owners")];
 
-/// What a comment that names a file ends with.
+/// How the names of files in comments end.
 const ENDINGS: [&str; 7] = [".rs", ".md", ".sql", ".json", ".mjs", ".toml", ".yaml"];
 
 #[test]
@@ -142,7 +142,7 @@ fn what_is_promised_has_its_tests() {
     assert!(tests.len() > 250);
     let gone: Vec<_> = tests.into_iter().filter(|(file, test)| !has_test(file, test)).collect();
     assert!(gone.is_empty(), "the pages name tests that are not there: {gone:?}");
-    // The first two rows of a table are its head.
+    // The first two lines of a table are its head.
     let tables = pages[1].split("\n\n").filter(|text| text.starts_with('|'));
     let rows = Vec::from_iter(tables.flat_map(|table| table.lines().skip(2)));
     assert!(rows.len() > 50);
@@ -175,14 +175,14 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What stands between backticks, outside blocks of code.
+/// The texts between backticks, outside blocks of code.
 fn code_in(page: &str) -> Vec<&str> {
     let blocks = page.split("```").step_by(2);
     blocks.flat_map(|text| text.split('`').skip(1).step_by(2)).collect()
 }
 
-/// Whether there is what a name seems to name: a path, or a function or variant after `::`. Other
-/// words name nothing that could be looked for.
+/// Whether the path, or the function or variant after `::`, that a name seems to mean exists. Other
+/// words mean nothing that this could look for.
 fn is_there(name: &str, sources: &[(PathBuf, String)]) -> bool {
     if name.contains('/') && !name.starts_with('/') {
         return root().join(name).exists();
@@ -228,11 +228,11 @@ fn has_test(file: &str, name: &str) -> bool {
     let is_marked = lines.windows(2).any(|lines| {
         lines[0].starts_with("#[") && lines[0].contains("test") && has_function(lines[1], name)
     });
-    // The macro `on_both` makes tests of those that it lists.
+    // The macro `on_both` makes tests of the functions that it lists.
     is_marked || lines.iter().any(|line| line.trim() == name)
 }
 
-/// The headings of a page as links name them.
+/// The headings of a page, in the form that links have.
 fn headings(page: &str) -> impl Iterator<Item = String> {
     page.lines().filter(|line| line.starts_with('#')).map(|line| {
         let kept = line.trim_start_matches('#').trim().to_lowercase();
@@ -246,7 +246,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     rest.split_once(end).map_or(rest, |(within, _)| within)
 }
 
-/// What stands in quotes that are opened by one of these.
+/// The texts in quotes that follow one of these openings.
 fn quoted<'a>(text: &'a str, opened_by: &[&str]) -> Vec<&'a str> {
     let parts = opened_by.iter().flat_map(|opening| text.split(opening).skip(1));
     parts.filter_map(|rest| rest.split('"').next()).collect()

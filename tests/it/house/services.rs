@@ -1,4 +1,4 @@
-//! The services that the tests start for themselves: they answer, and end as they should.
+//! The services that tests start for themselves: these answer, and end as they should.
 
 use sqlx::{Connection, PgConnection};
 use tokio::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Who may act as whom in the rooms API.
+//! Which users a caller of the rooms API may act as.
 
 use chinwag::Access;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 
-/// The header of a user of the host application.
+/// The header with the host application's token of a user.
 fn host(sub: &str) -> String {
     bearer(&token(sub))
 }
@@ -79,7 +79,7 @@ async fn a_token_speaks_for_its_own_user_alone() {
         let bob = register(&server, "bob").await;
         assert_eq!(server.call_as(&ann, "NewUser", json!(["ann"])).await, state("ann", "0"));
         let room = server.call_as(&ann, "NewRoom", json!([state("ann", "0")])).await;
-        // Again, with one's own token: the state as it is.
+        // Logging in again with one's own token returns the state as it is.
         assert_eq!(server.call_as(&ann, "NewUser", json!(["ann"])).await, room);
         for (method, params) in [
             ("NewUser", json!(["ann"])),

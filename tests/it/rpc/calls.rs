@@ -1,4 +1,4 @@
-//! The forms of JSON-RPC: calls, notifications, batches, and what is none of these.
+//! The forms of JSON-RPC: calls, notifications, batches, and invalid ones.
 
 use serde_json::{Value, json};
 
@@ -212,7 +212,7 @@ async fn a_batch_ends_when_its_answers_are_too_long() {
         assert_eq!(refused["id"], 1);
     }
     assert_eq!(server.call("DumpHistory", json!([ann, 2])).await, json!([]));
-    // What is not asked for counts as well.
+    // The answers to notifications, which are not sent, count as well.
     let unasked = notification("DumpHistory", json!([ann]));
     let answers = server.rpc(&json!([unasked, unasked, unasked, dump])).await;
     assert_fault(&answers[0]["error"], "too_large", Some("batch"));

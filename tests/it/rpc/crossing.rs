@@ -16,7 +16,7 @@ async fn with_handle(server: &TestServer, handle: &str) -> Client {
     client
 }
 
-/// Waits until a user of the rooms API is in the waiting room.
+/// Waits until the server has moved a user of the rooms API back to the waiting room.
 async fn sent_back(server: &TestServer, user: &str) {
     let look = call(1, "DumpHistory", json!([state(user, "0")]));
     soon("the user is put back", async {
@@ -97,7 +97,7 @@ async fn a_public_chat_is_a_room() {
     assert_eq!(texts(&history), ["before", "hello", "hi"]);
     server.call("LeaveRoom", json!([ann])).await;
     bob.sees_leave(&chat, "ann", 0).await;
-    // The chat stays, and the membership does not.
+    // The chat stays; ann's membership ends.
     let listed = bob.done("list-chats", json!({})).await;
     assert_eq!(listed["chats"][0]["users"], json!([bob.id]));
 }
@@ -238,7 +238,7 @@ async fn who_is_in_rooms_stays_there_when_the_server_starts_again() {
     assert_fault(&fault, "not_found", Some("roomId"));
 }
 
-/// They come back a moment after it.
+/// Those sockets come back a moment after the start.
 #[tokio::test]
 async fn a_room_whose_users_all_have_sockets_is_there_when_the_server_starts_again() {
     let server = TestServer::start().await;

@@ -1,4 +1,4 @@
-//! The rooms API: users, rooms, and what is said in them.
+//! The rooms API: users, rooms, and the messages in them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ async fn messages_reach_the_roommates() {
     assert_eq!(texts(&all), ["before bob", "hello", "hi", "more"]);
     assert_eq!(all[1], *hello);
 
-    // Entering again is a new beginning.
+    // After entering again, bob gets only messages from then on.
     server.call("LeaveRoom", json!([bob])).await;
     server.call("SendMessage", json!(["without bob", ann])).await;
     server.call("EnterRoom", json!([state("bob", "0"), room_of(&ann)])).await;
