@@ -1,75 +1,78 @@
-//! Access is a value: code that holds one of these has checked it, and a function that needs the
-//! right takes it as a parameter.
+//! Access is a value: code that has a value of one of these types has checked the right, and a
+//! function that needs the right takes the value as a parameter.
 //!
 //! A chat that is neither private nor a team's is public: anyone may see it. A team's chat may be
-//! seen by the team's members, or, if it is also private, by its own members only. What someone
-//! may not see does not exist for them: `not_found`. The service sees and may do everything.
+//! seen by the team's members, or, if it is also private, only by its own members. A chat that
+//! somebody may not see does not exist for them: `not_found`. The service may see and do
+//! everything.
 
 use super::{Actor, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, Role, Team, TeamId, UserId};
 use crate::store::{Standing, Store, Tx};
 
-/// May see a chat and its history.
+/// The right to see a chat and its history.
 pub(super) struct Reader {
     pub chat_id: ChatId,
     pub ephemeral: bool,
     /// The `seq` of the chat's last message.
     pub last_seq: i64,
     pub member: bool,
-    /// Whether they have been asked into the chat and have not answered.
+    /// Whether the viewer was invited into the chat and has not answered.
     pub invited: bool,
-    /// They see what was sent after this `seq`.
+    /// The viewer sees messages after this `seq`.
     pub seen_after: i64,
     direct: bool,
 }
 
-/// Is a member of a chat.
+/// Membership of a chat.
 pub(super) struct Member {
     pub chat_id: ChatId,
     pub user_id: UserId,
-    /// They see what was sent after this `seq`.
+    /// The member sees messages after this `seq`.
     pub seen_after: i64,
     direct: bool,
     role: Role,
     service: bool,
 }
 
-/// May decide what others say in a chat, and who says it: a moderator, the owner, and the service.
+/// The right to decide what others say in a chat, and who says it: a moderator, the owner, and the
+/// service have it.
 pub(super) struct Moderator {
-    /// A member with this role or a higher one is not theirs to decide about.
+    /// The moderator may not decide about members with this role or a higher one.
     equal: Option<Role>,
 }
 
-/// May say something in a chat.
+/// The right to send to a chat.
 pub(super) struct Speaker {
-    /// They see what was sent after this `seq`.
+    /// The speaker sees messages after this `seq`.
     pub seen_after: i64,
 }
 
-/// Owns a chat: its creator, or whom it was handed to.
+/// Ownership of a chat. The owner is its creator, or the member to whom the chat was handed over.
 pub(super) struct Owner {
     pub chat_id: ChatId,
     pub user_id: UserId,
 }
 
-/// Is a member of a team.
+/// Membership of a team.
 pub(super) struct TeamMember {
     pub team: Team,
 }
 
 impl Standing {
-    /// Whether the chat exists for them.
+    /// Whether the user may see the chat.
     pub(super) fn sees(&self) -> bool {
         self.member || self.sees_as_stranger()
     }
 
-    /// Whether it would if they were no member.
+    /// Whether the user could see the chat without being a member.
     pub(super) fn sees_as_stranger(&self) -> bool {
         !self.private && (!self.of_team || self.in_team)
     }
 
-    /// The `seq` after which they see what was sent. A stranger has not joined.
+    /// The user sees messages after this `seq`. A user who is no member has not joined, and sees
+    /// only messages to come if `since_joining` is set.
     fn seen_after(&self, service: bool) -> i64 {
         match self.since_joining && !service {
             true => self.joined_seq.unwrap_or(self.last_seq),
@@ -91,7 +94,7 @@ impl Reader {
         Ok(Reader::of(chat_id, standing, viewer.service))
     }
 
-    /// Checks as `check` does, in the transaction that needs it.
+    /// Like `check`, in the transaction that needs the right.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Reader, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         Ok(Reader::of(chat_id, visible(found, actor.service)?, actor.service))
@@ -109,12 +112,12 @@ impl Reader {
         }
     }
 
-    /// They see what was sent after this `seq`, too.
+    /// Lets the reader also see what was sent after this `seq`.
     pub fn since(self, seq: i64) -> Reader {
         Reader { seen_after: self.seen_after.min(seq), ..self }
     }
 
-    /// For what would change who is in a chat. Errors: `forbidden` for a direct chat.
+    /// For actions that would change who is in a chat. Errors: `forbidden` for a direct chat.
     pub fn refuse_direct(&self) -> Result<(), Error> {
         refuse_direct(self.direct)
     }
@@ -122,14 +125,14 @@ impl Reader {
 
 impl Speaker {
     /// Errors: `not_found`; `forbidden` for an actor who may see the chat and is no member, and for
-    /// a member who is muted or blocked, or does not moderate a frozen chat. In a direct chat
-    /// nobody but its two users speaks, not even the service.
+    /// a member who is muted or blocked, or is no moderator of a frozen chat. In a direct chat only
+    /// its two users may send, not even the service.
     pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
         Speaker::of(found, actor)
     }
 
-    /// Checks as `check` does, in the transaction that needs it.
+    /// Like `check`, in the transaction that needs the right.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Speaker, Error> {
         let found = tx.find_standing(chat_id, &actor.user_id).await?;
         Speaker::of(found, actor)
@@ -179,21 +182,21 @@ impl Member {
         }
     }
 
-    /// For what would change who is in a chat. Errors: `forbidden` for a direct chat.
+    /// For actions that would change who is in a chat. Errors: `forbidden` for a direct chat.
     pub fn refuse_direct(&self) -> Result<(), Error> {
         refuse_direct(self.direct)
     }
 }
 
 impl Moderator {
-    /// Errors: as of [`Member::check_in`]; `forbidden`, as [`of`](Moderator::of) says, and for a
+    /// Errors: those of [`Member::check_in`]; `forbidden` as for [`of`](Moderator::of), and for a
     /// direct chat.
     pub async fn check(store: &Store, chat_id: ChatId, actor: &Actor) -> Result<Moderator, Error> {
         let found = store.find_standing(chat_id, Some(&actor.user_id)).await?;
         Moderator::of_group(&Member::of(chat_id, found, actor)?)
     }
 
-    /// Checks as `check` does, in the transaction that needs it.
+    /// Like `check`, in the transaction that needs the right.
     pub async fn check_in(tx: &mut Tx, chat_id: ChatId, actor: &Actor) -> Result<Moderator, Error> {
         Moderator::of_group(&Member::check_in(tx, chat_id, actor).await?)
     }
@@ -203,7 +206,7 @@ impl Moderator {
         Moderator::of(member)
     }
 
-    /// Errors: `forbidden`. In a direct chat nobody moderates but the service.
+    /// Errors: `forbidden`. In a direct chat only the service is a moderator.
     pub fn of(member: &Member) -> Result<Moderator, Error> {
         match member.role {
             _ if member.service => Ok(Moderator { equal: None }),
@@ -212,7 +215,7 @@ impl Moderator {
         }
     }
 
-    /// For what both may do in a direct chat. Errors: `forbidden`.
+    /// For actions that both users of a direct chat may do. Errors: `forbidden`.
     pub fn or_of_two(member: &Member) -> Result<Moderator, Error> {
         match member.direct {
             true => Ok(Moderator { equal: None }),
@@ -220,7 +223,7 @@ impl Moderator {
         }
     }
 
-    /// Errors: `forbidden` for somebody who moderates as well, or more.
+    /// Errors: `forbidden` for a member with the moderator's own role or a higher one.
     pub fn refuse_equal(&self, role: Role) -> Result<(), Error> {
         match self.equal.is_some_and(|equal| role >= equal) {
             true => Err(Error::Forbidden("this member moderates the chat as you do")),

@@ -18,9 +18,9 @@ use crate::store::{Taken, Tx};
 const MAX_TOKENS: i64 = 100;
 
 impl App {
-    /// Makes a protected user and their first token. Errors: `forbidden` if nobody may sign up;
-    /// `conflict`, naming what other users have; `rate_limited` after too many accounts from the
-    /// address; `unavailable`.
+    /// Creates a protected user and their first token. Errors: `forbidden` if nobody may sign up;
+    /// `conflict`, naming the values that other users have; `rate_limited` after too many accounts
+    /// from the address; `unavailable`.
     pub async fn register(
         &self,
         new: &NewAccount,
@@ -30,9 +30,11 @@ impl App {
         if self.registration == Registration::Closed {
             return Err(Error::Forbidden("nobody can sign up here"));
         }
-        // Before the answer says what other users have: that must not be asked without a limit.
+        // Count this before the answer says which values are taken: nobody may ask that without a
+        // limit.
         self.admit_sign_up(address)?;
-        // Before the password is hashed, which costs the most. A name may still be taken meanwhile.
+        // Check before the password is hashed, which costs the most. A name may still be taken
+        // meanwhile.
         refuse_taken(self.store.find_taken(new).await?)?;
         let hash = self.passwords.permit(address).await?.hash(password).await?;
         let mut tx = self.store.begin().await?;
@@ -62,7 +64,7 @@ impl App {
 
     /// Gives a nick a password, which protects it. The nick must be the actor's own or nobody's.
     /// After this the connection `id` has proved to be that user. Errors: `forbidden` if nobody may
-    /// sign up; `conflict` for somebody else's; `unavailable`.
+    /// sign up; `conflict` if the nick is somebody else's; `unavailable`.
     pub async fn register_nick(
         &self,
         id: ConnectionId,
@@ -88,7 +90,7 @@ impl App {
         Ok(Connection::proven(id, user_id, address))
     }
 
-    /// Lets a client in as the user whose password it knows. Errors: as of
+    /// Lets a client connect as the user whose password it knows. Errors: those of
     /// [`log_in`](App::log_in).
     pub async fn connect_by_password(
         &self,
@@ -119,8 +121,8 @@ impl App {
         Ok(user_id)
     }
 
-    /// A new token in place of the one that the refresh token came with, which ends. Errors:
-    /// `unauthenticated`, also once that has expired.
+    /// Ends the token that the refresh token came with, and returns a new one. Errors:
+    /// `unauthenticated`, also if the refresh token has expired.
     pub async fn refresh_token(&self, refresh_token: &str) -> Result<Token, Error> {
         let hash = digest(refresh_token);
         // A wrong refresh token is refused without a transaction.
@@ -134,8 +136,8 @@ impl App {
         self.issue_token(tx, user_id, Some(access_key_id)).await
     }
 
-    /// Ends the token that the connection came with, and all its connections. Errors: `forbidden`
-    /// for a connection without a token of this server.
+    /// Ends the token that the connection came with, and all connections with this token. Errors:
+    /// `forbidden` for a connection without a token of this server.
     pub async fn end_token(&self, connection: &Connection) -> Result<(), Error> {
         let access_key_id = connection
             .access_key_id()
@@ -149,8 +151,8 @@ impl App {
         Ok(())
     }
 
-    /// Commits a new token of the user, and the end of the token that it replaces. If the user has
-    /// too many, the oldest ends, too.
+    /// Commits a new token for the user, and the end of the token that it replaces. If the user
+    /// then has too many tokens, the oldest ends, too.
     async fn issue_token(
         &self,
         mut tx: Tx,
@@ -172,10 +174,10 @@ impl App {
     }
 }
 
-/// Protects the actor's own user, who gets a password.
+/// Protects a user, who is about to get a password. It must be the actor's own user.
 async fn protect(tx: &mut Tx, actor: Option<&Actor>, user: User) -> Result<UserId, Error> {
     let own = actor.is_some_and(|actor| *actor.user_id() == user.id);
-    // A user of the host application comes with its tokens.
+    // Users of the host application act with its tokens, and get no password here.
     if !own || user.protected || user.external_id.is_some() {
         return Err(Error::conflict("user", "another user has this nick"));
     }

@@ -1,21 +1,21 @@
-//! Who asks, and who looks.
+//! The actor of a request, and the viewer of a page.
 
 use std::net::IpAddr;
 
 use crate::error::Error;
 use crate::model::{ConnectionId, UserId};
 
-/// Who asks: a user, on a connection that [may act](super::App::claim) as this user.
+/// The user who asks, on a connection that [may act](super::App::claim) as this user.
 #[derive(Clone, Debug)]
 pub struct Actor {
     pub(super) user_id: UserId,
     pub(super) connection: ConnectionId,
-    /// Whether it is the service that acts as the user: it may see and do everything.
+    /// Whether the service acts as the user: then everything may be seen and done.
     pub(super) service: bool,
     /// Whether the connection has proved nothing: then it may not act as the user any more once the
-    /// user is protected.
+    /// user becomes protected.
     pub(super) anonymous: bool,
-    /// Where it comes from.
+    /// The address of the client.
     pub(super) address: IpAddr,
 }
 
@@ -25,7 +25,7 @@ impl Actor {
     }
 
     /// The actor and another user in the order of their ids, as a new chat lists its members.
-    /// Errors: `conflict` for oneself.
+    /// Errors: `conflict` if both are the same.
     pub(super) fn pair_with(
         &self,
         other: &UserId,
@@ -40,14 +40,14 @@ impl Actor {
     }
 }
 
-/// Who looks: a user, or nobody in particular.
+/// A user who reads something, or nobody in particular.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     pub(super) user_id: Option<UserId>,
     /// `None` for a request that has no connection of its own.
     pub(super) connection: Option<ConnectionId>,
     pub(super) service: bool,
-    /// Where they come from.
+    /// The address of the client.
     pub(super) address: IpAddr,
 }
 

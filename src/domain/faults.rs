@@ -1,11 +1,12 @@
-//! Why tokens are refused: each cause for the log, one of three reasons for their clients.
+//! Why tokens are refused: each cause as the log has it, and one of three reasons as clients get
+//! it.
 
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 
 use crate::error::{Error, Reason};
 use crate::logs;
 
-/// What is wrong with a credential. Nothing of the credential itself is in it.
+/// What is wrong with a credential. It contains no part of the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
     #[error("it is neither the service's key nor a token of up to 16 KiB")]
@@ -41,7 +42,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Logs why a token is refused; its client learns less.
+    /// Logs why a token is refused, and makes the error for its client, which says less.
     pub fn refuse(self) -> Error {
         logs::seldom(format!("token refused: {self}"), move |times| {
             tracing::info!(why = %self, times, "a token was refused");

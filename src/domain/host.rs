@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::model::{Event, Name, Photo, User, UserId};
 
 impl App {
-    /// The user that the host application's token is of, made at first sight. If a protected user
-    /// cannot be updated now, their token still lets them in.
+    /// The user that a token of the host application names; the user is made when first seen. If
+    /// the data of a protected user cannot be updated now, the token is accepted all the same.
     pub(super) async fn user_of_host(&self, claims: HostClaims) -> Result<UserId, Error> {
         let Some(user) = self.store.find_user_by_external_id(&claims.external_id).await? else {
             return self.keep_user_of_host(claims).await;
@@ -44,7 +44,7 @@ impl App {
     }
 }
 
-/// The user as the token describes them, if that is newer than what is stored, and protected.
+/// The user, protected, with the token's name and photo if the token is newer than the user.
 fn changed_by(claims: &HostClaims, user: &User) -> User {
     let newer = claims.issued_at.is_some_and(|issued_at| issued_at > user.modified_at);
     let (name, photo) = match newer {

@@ -1,6 +1,6 @@
-//! Who a connection is: nobody in particular, a user by a token of theirs, or the service by its
-//! key. It owns what a credential proves and which users a connection may act as;
-//! [`Keys`](super::keys) reads a credential's form.
+//! Who a connection acts as: nobody in particular, a user with a token or a password, or the
+//! service with its key. This module owns what a credential proves and which users a connection may
+//! act as; [`Keys`](super::keys) owns the form of credentials.
 
 use std::future;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,30 +17,30 @@ use crate::config::Access;
 use crate::error::Error;
 use crate::model::{ConnectionId, Stream, UserId};
 
-/// What a connection may act as.
+/// What a connection has proved to be, and so may act as.
 enum Identity {
-    /// Any user who is not protected.
+    /// It may act as any user who is not protected.
     Anonymous,
-    /// This user, by a token, until then.
+    /// It may act as this user, by a token, until this time.
     User { user_id: UserId, expires_at: Time },
-    /// This user, by the password.
+    /// It may act as this user, by the password.
     Proven(UserId),
-    /// Anyone.
+    /// It may act as anyone.
     Service,
 }
 
-/// A client that has proved who it is, or that comes as nobody in particular.
+/// A client's connection, with what it has proved to be.
 pub struct Connection {
     id: ConnectionId,
     identity: Identity,
-    /// Its place among the connections of a revocable token.
+    /// Its entry among the connections of a revocable token.
     lease: Option<Lease>,
-    /// Where it comes from.
+    /// The address of the client.
     address: IpAddr,
 }
 
 impl Connection {
-    /// That of the program around the server, which may do what the service may.
+    /// The connection of the program around the server, which may do what the service may.
     pub fn of_host() -> Connection {
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
         let (id, identity) = (ConnectionId::new(), Identity::Service);
@@ -59,7 +59,7 @@ impl Connection {
         }
     }
 
-    /// Whether it came with no credential, and so acts as users only until they are protected.
+    /// Whether it came without a credential, and so may act only as users who are not protected.
     pub fn is_anonymous(&self) -> bool {
         matches!(self.identity, Identity::Anonymous)
     }
@@ -73,12 +73,12 @@ impl Connection {
         self.address
     }
 
-    /// Whether it has shown a password, and no token.
+    /// Whether it has proved a password, and has no token.
     pub(super) fn is_proven(&self) -> bool {
         matches!(self.identity, Identity::Proven(_))
     }
 
-    /// How it looks at chats until it acts as a user.
+    /// As whom it reads until it acts as a user.
     pub fn viewer(&self) -> Viewer {
         Viewer {
             user_id: self.user_id().cloned(),
@@ -88,14 +88,14 @@ impl Connection {
         }
     }
 
-    /// Returns when its token expires or is revoked: then the door closes it. Without a token it
+    /// Returns when its token expires or is revoked; then the door closes it. Without a token this
     /// never returns.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let end = match &self.identity {
             Identity::User { expires_at, .. } => Some(*expires_at),
             Identity::Proven(_) | Identity::Anonymous | Identity::Service => None,
         };
-        // Without a lease: a new one, which nobody cancels.
+        // Without a lease: a new one, which nobody ever cancels.
         let revoked =
             self.lease.as_ref().map_or_else(CancellationToken::new, |lease| lease.ended.clone());
         let expired = async move {
@@ -129,9 +129,9 @@ impl Connection {
 }
 
 impl App {
-    /// Lets a client at `address` in by its credential, a token or the service's key, or as nobody
-    /// in particular. Errors: `unauthenticated`, also for nobody where a token is needed;
-    /// `unavailable`.
+    /// Lets a client at `address` connect with a credential, which is a token or the service's key,
+    /// or as nobody in particular. Errors: `unauthenticated`, also without a credential if a token
+    /// is needed; `unavailable`.
     pub async fn connect(
         &self,
         id: ConnectionId,
@@ -156,9 +156,9 @@ impl App {
         }
     }
 
-    /// Makes this node follow a user that a connection acts as, or is about to; from its return on
-    /// all events of the user are heard here. Errors: `unauthenticated` for a token that has been
-    /// revoked on another node meanwhile; those of [`claim`](App::claim); `unavailable`.
+    /// Makes this node follow a user as whom a connection acts, or is about to. Once this returns,
+    /// all events of the user are heard here. Errors: `unauthenticated` if the token was revoked on
+    /// another node meanwhile; those of [`claim`](App::claim); `unavailable`.
     pub async fn follow_user(
         &self,
         connection: &Connection,
@@ -179,18 +179,18 @@ impl App {
         Ok(following)
     }
 
-    /// The connection acting as a user. Errors: `unauthenticated` for nobody in particular as a
-    /// protected user, `forbidden` for another's token, `not_found`.
+    /// The actor for a connection that acts as this user. Errors: `unauthenticated` if an anonymous
+    /// connection would act as a protected user, `forbidden` for another user's token, `not_found`.
     pub async fn claim(&self, connection: &Connection, user_id: &UserId) -> Result<Actor, Error> {
-        // One's own user may have been deleted.
+        // The connection's own user may have been deleted.
         let protected = self.store.find_protected(user_id).await?;
         connection.may_act_as(user_id, protected.unwrap_or(false))?;
         protected.ok_or_else(Error::no_user)?;
         Ok(connection.actor(user_id.clone()))
     }
 
-    /// The connection acting as the user of this name, which stands at `field`. Errors: as of
-    /// [`claim`](App::claim).
+    /// The actor for a connection that acts as the user with this name, which the request has in
+    /// `field`. Errors: those of [`claim`](App::claim).
     pub async fn claim_username(
         &self,
         connection: &Connection,
@@ -198,7 +198,7 @@ impl App {
         field: &'static str,
     ) -> Result<Actor, Error> {
         match self.store.find_user_id(username).await? {
-            // It is there.
+            // The user was just found, so it need not be looked up again.
             Some(user_id) if connection.user_id() == Some(&user_id) => {
                 Ok(connection.actor(user_id))
             }
@@ -208,15 +208,16 @@ impl App {
         }
     }
 
-    /// Finds a token's key and checks its signature. If it is not known, the host application
-    /// may have given its own token this `kid`.
+    /// Finds a token's key and checks its signature. If the key is not known, the token may be the
+    /// host application's, with this `kid`.
     async fn connect_by_key(
         &self,
         anonymous: Connection,
         access_key_id: String,
         credential: &str,
     ) -> Result<Connection, Error> {
-        // Before the store is asked: a token that is revoked meanwhile ends this connection, too.
+        // Enter before the store is asked, so that this connection ends, too, if the token is
+        // revoked meanwhile.
         let lease = self.carrier.leases.enter(anonymous.id, access_key_id);
         let key = self.store.find_token_key(&lease.access_key_id).await?;
         let (user_id, expires_at, lease) = match key {
@@ -239,13 +240,13 @@ impl App {
 pub(super) const NOT_YOURS: Error = Error::Forbidden("you have proved to be another user");
 
 impl Connection {
-    /// A connection that has just proved to be this user, for as long as it is open.
+    /// A connection that has just proved to be this user, which holds as long as it is open.
     pub(super) fn proven(id: ConnectionId, user_id: UserId, address: IpAddr) -> Connection {
         Connection { id, identity: Identity::Proven(user_id), lease: None, address }
     }
 
-    /// Whether it may act as a user who is protected or not. Errors: `unauthenticated`,
-    /// `forbidden`.
+    /// Whether the connection may act as a user, who is protected or not. Errors:
+    /// `unauthenticated`, `forbidden`.
     pub(super) fn may_act_as(&self, user_id: &UserId, protected: bool) -> Result<(), Error> {
         match &self.identity {
             Identity::User { user_id: own, .. } | Identity::Proven(own) if own == user_id => Ok(()),
@@ -257,7 +258,7 @@ impl Connection {
         }
     }
 
-    /// Whether it may make users. Errors: `forbidden` for a user.
+    /// Whether the connection may create users. Errors: `forbidden` for a connection of a user.
     pub(super) fn may_make_users(&self) -> Result<(), Error> {
         match &self.identity {
             Identity::User { .. } | Identity::Proven(_) => {

@@ -13,30 +13,32 @@ use serde::Deserialize;
 use super::faults::Fault;
 use crate::error::StartError;
 
-/// How often the file is looked at for a change.
+/// How often the file is checked for a change.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long after an unknown key has made it read the file, another one does not.
+/// For how long, after the file was read because of an unknown key, other unknown keys do not make
+/// the server read it.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Each key by its `kid` and the one algorithm that it is used with. In a set of several
-/// applications two keys of different kinds may have the same `kid`.
+/// Each key, by its `kid` and the only algorithm that it is used with. If a set has keys of several
+/// applications, keys of different kinds may have the same `kid`.
 type PublicKeys = HashMap<(String, Algorithm), DecodingKey>;
 
 /// The keys of a file.
 pub(super) struct KeySet {
     file: PathBuf,
     keys: RwLock<Arc<PublicKeys>>,
-    /// What was read last. Held while the file is read, which may take long.
+    /// The version that was read last. The lock is held while the file is read, which may take
+    /// long.
     version: Mutex<Option<Version>>,
-    /// When it was read last for an unknown key.
+    /// When the file was last read because of an unknown key.
     for_unknown: Mutex<Option<Instant>>,
 }
 
-/// What tells one content of a file from another: inode, length and the times of both.
+/// Differs between versions of a file: inode, length, and times of modification and change.
 type Version = (u64, u64, i64, i64, i64, i64);
 
-/// A JSON Web Key Set, as far as it matters here.
+/// The fields of a JSON Web Key Set that matter here.
 #[derive(Deserialize)]
 struct RawKeySet {
     keys: Vec<RawKey>,
@@ -58,7 +60,7 @@ struct RawKey {
 }
 
 impl KeySet {
-    /// Errors: a file that cannot be read, or that holds no key of use.
+    /// Errors: the file cannot be read, or has no usable key.
     pub fn load(file: PathBuf) -> Result<KeySet, StartError> {
         let version = version(&file);
         match read(&file) {
@@ -72,8 +74,8 @@ impl KeySet {
         }
     }
 
-    /// Gives `then` the key of a token. Errors: `unknown key`; `algorithm` for a token whose `kid`
-    /// is that of a key for another one.
+    /// Calls `then` with the key of a token. Errors: `unknown key`; `algorithm` if there is a key
+    /// with this `kid`, but for another algorithm.
     pub fn with<T>(
         &self,
         kid: Option<String>,
@@ -89,8 +91,8 @@ impl KeySet {
         }
     }
 
-    /// Reads the file if a token's key is unknown, unless another one's was a moment ago. Returns
-    /// whether it has read it.
+    /// Reads the file because a token's key is unknown, unless it was read for this reason a moment
+    /// ago. Returns whether it was read.
     pub async fn read_for_unknown(self: &Arc<Self>) -> bool {
         {
             let mut read_at = lock(&self.for_unknown);
@@ -103,7 +105,7 @@ impl KeySet {
         true
     }
 
-    /// Reads the file again. What cannot be used leaves the keys as they are.
+    /// Reads the file again. If it cannot be used, the keys stay as they are.
     pub fn read_again(&self) {
         let mut seen = lock(&self.version);
         *seen = version(&self.file);
@@ -123,7 +125,7 @@ impl KeySet {
         }
     }
 
-    /// Off the threads that serve messages: a file may be far away.
+    /// Runs `work` in a thread that may block, as the file may be on a slow disk or far away.
     pub async fn aside(self: &Arc<Self>, work: impl FnOnce(&KeySet) + Send + 'static) {
         let keys = self.clone();
         if tokio::task::spawn_blocking(move || work(&keys)).await.is_err() {
@@ -156,13 +158,13 @@ fn version(file: &PathBuf) -> Option<Version> {
 
 fn read(file: &PathBuf) -> Result<PublicKeys, String> {
     let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
-    // The error itself quotes the file, which may hold a secret by mistake.
+    // Do not use the error's own text: it quotes the file, which may hold a secret by mistake.
     let no_set = |error: serde_json::Error| {
         let (line, column) = (error.line(), error.column());
         format!("it is no JSON Web Key Set at line {line}, column {column}")
     };
     let set: RawKeySet = serde_json::from_str(&text).map_err(no_set)?;
-    // Keys for other uses stand in such files, too.
+    // Such files also have keys for other uses.
     let mut keys = HashMap::new();
     for raw in set.keys {
         if let Some((algorithm, key)) =
@@ -180,7 +182,7 @@ fn read(file: &PathBuf) -> Result<PublicKeys, String> {
 }
 
 impl RawKey {
-    /// The one algorithm that a public key is used with; `None` for one that is for other uses.
+    /// The only algorithm that this key may be used with; `None` if it is for other uses.
     fn algorithm(&self) -> Option<Algorithm> {
         let (name, algorithm) = match (self.kty.as_deref()?, self.crv.as_deref()) {
             ("RSA", _) => ("RS256", Algorithm::RS256),
@@ -194,7 +196,7 @@ impl RawKey {
         (signs && fits && self.key_ops.as_ref().is_none_or(verify)).then_some(algorithm)
     }
 
-    /// `None` for one that is broken.
+    /// The key; `None` if it is malformed.
     fn key(&self, algorithm: Algorithm) -> Option<DecodingKey> {
         let key = match algorithm {
             Algorithm::RS256 => {

@@ -1,9 +1,9 @@
-//! Credentials: the service's key, tokens signed with a user's own key, tokens of the host
-//! application. It owns what they look like and how they are checked; it does not know the users
+//! Credentials: the service's key, tokens signed with a user's own key, and tokens of the host
+//! application. This module owns their form and how they are checked; it does not know the users
 //! behind them.
 //!
-//! The algorithm is pinned: a user's key and the host's secret sign HS256, and a public key signs
-//! by the one algorithm that it is made for. `none` and all others are refused.
+//! Algorithms are fixed: a user's key and the host application's secret use HS256, and a public key
+//! uses the only algorithm that it is made for. `none` and all others are refused.
 
 use std::sync::Arc;
 
@@ -21,49 +21,48 @@ use crate::config::{Config, Limits, Secret};
 use crate::error::{Error, StartError};
 use crate::model::{ExternalId, Name, Photo, Token, TokenKey, UserId};
 
-/// Tokens that are longer are refused unread.
+/// Longer tokens are refused without being read.
 const MAX_CREDENTIAL: usize = 16 << 10;
 
-/// How far clocks may differ, in seconds.
+/// How much clocks may differ, in seconds.
 const LEEWAY: u64 = 30;
 
 /// How long a token lives, in microseconds: 30 days.
 const TOKEN_LIFE: i64 = 30 * 24 * 60 * 60 * 1_000_000;
 
-/// Random bytes of a key, which are 52 characters of base32.
+/// How many random bytes a key has; they are written as 52 characters of base32.
 const KEY_BYTES: usize = 32;
 
-/// What credentials are checked with.
+/// What is needed to check credentials.
 pub(super) struct Keys {
     limits: Limits,
     api_key: Option<Secret>,
     host_secret: Option<DecodingKey>,
     host_keys: Option<Arc<KeySet>>,
-    /// The audience and the issuer that the host application's tokens must name; any if it is
-    /// empty.
+    /// The audience and the issuer that a token of the host application must name; if empty, any.
     audience: Vec<String>,
     issuer: Vec<String>,
 }
 
-/// What a token says.
+/// The claims of a token.
 type Claims = Map<String, Value>;
 
-/// What a credential is, as far as it can be told without the store.
+/// A credential, as far as it can be read without the store.
 pub(super) enum Credential {
     /// The service's key.
     ApiKey,
-    /// A token of the host application, checked.
+    /// A token of the host application, which has been checked.
     Host(HostClaims),
-    /// A token that names the key it is signed with, and is not checked yet.
+    /// A token that names the key by which it is signed; it has not been checked yet.
     Signed(String),
 }
 
-/// What the host application's token says.
+/// The claims of a token of the host application.
 pub(super) struct HostClaims {
     pub external_id: ExternalId,
     pub name: Option<Name>,
     pub photo: Option<Photo>,
-    /// When the host application said so, if it says.
+    /// When the token was issued, if it says so.
     pub issued_at: Option<Time>,
     pub expires_at: Time,
 }
@@ -73,7 +72,7 @@ struct IssuedClaims {
     exp: i64,
 }
 
-/// What a token says that is made as the host application makes them.
+/// The claims of a token that is made like those of the host application.
 #[derive(Serialize)]
 struct MadeClaims<'a> {
     sub: &'a str,
@@ -86,7 +85,7 @@ struct MadeClaims<'a> {
 }
 
 impl Keys {
-    /// Errors: an empty secret; a file of public keys that cannot be used.
+    /// Errors: a secret is empty, or the file of public keys cannot be used.
     pub fn load(config: &Config) -> Result<Keys, StartError> {
         let secrets = [("api_key", &config.api_key), ("jwt_secret", &config.jwt_secret)];
         for (name, secret) in secrets {
@@ -121,7 +120,7 @@ impl Keys {
         })
     }
 
-    /// Whether anyone could connect with a credential that no account stands behind.
+    /// Whether anyone could connect with a credential other than those of accounts.
     pub fn any(&self) -> bool {
         self.api_key.is_some() || self.host_secret.is_some() || self.host_keys.is_some()
     }
@@ -131,7 +130,7 @@ impl Keys {
         self.host_keys.as_ref()
     }
 
-    /// Reads a credential. For an unknown public key, the file of these may be read again.
+    /// Reads a credential. If its public key is unknown, this may read the file of keys again.
     pub async fn read(&self, credential: &str) -> Result<Credential, Fault> {
         match (self.read_now(credential), &self.host_keys) {
             (Err(Fault::UnknownKey), Some(keys)) if keys.read_for_unknown().await => {
@@ -206,7 +205,7 @@ impl Keys {
         };
         let sub = match claim("sub").ok_or(Fault::Subject)? {
             Value::String(text) => text.clone(),
-            // What a host application's key is may be a number.
+            // In a host application, the key of a user may be a number.
             Value::Number(number) => plain(number).ok_or(Fault::InexactSubject)?,
             _ => return Err(Fault::Subject),
         };
@@ -225,7 +224,7 @@ impl Keys {
         })
     }
 
-    /// The comparison takes the same time however much of it is right.
+    /// Compares in constant time, so that nobody can guess the key piece by piece.
     fn is_api_key(&self, credential: &str) -> bool {
         self.api_key
             .as_ref()
@@ -237,7 +236,7 @@ fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY;
     validation.validate_nbf = true;
-    // Without a setting, the host application's tokens may be meant for anybody.
+    // If no audience is set, tokens of the host application may be meant for any audience.
     validation.validate_aud = false;
     validation
 }
@@ -248,11 +247,11 @@ fn end_of(exp: f64) -> Time {
 }
 
 fn of_seconds(seconds: f64) -> Time {
-    // Casting keeps what is too large at the largest.
+    // The cast turns values that are too large into the largest one.
     Time::from_micros((seconds * 1e6) as i64)
 }
 
-/// The library counts whole seconds: it would let a connection in that is closed at once.
+/// The library compares whole seconds, and would accept a token whose connection is closed at once.
 fn ahead(end: Time) -> Result<Time, Fault> {
     match end > clock::now() {
         true => Ok(end),
@@ -267,7 +266,7 @@ fn read_header(token: &str) -> Result<Header, Fault> {
     })
 }
 
-/// Whether a header that cannot be read names an algorithm that is not known, such as `none`.
+/// Whether a header that cannot be read names an unknown algorithm, such as `none`.
 fn names_algorithm(token: &str) -> bool {
     let header = token.split('.').next().unwrap_or_default();
     let header = BASE64URL_NOPAD.decode(header.as_bytes()).unwrap_or_default();
@@ -275,8 +274,8 @@ fn names_algorithm(token: &str) -> bool {
     header.get("alg").and_then(Value::as_str).is_some_and(|alg| alg.parse::<Algorithm>().is_err())
 }
 
-/// What a whole number plainly means, in decimal. None for one that may stand for another, as what
-/// has read it may have rounded it.
+/// A whole number in decimal. `None` if it may have been rounded when it was parsed, and so could
+/// stand for another number.
 fn plain(number: &Number) -> Option<String> {
     const EXACT: f64 = (1_u64 << 53) as f64;
     match number.as_f64() {
@@ -286,8 +285,8 @@ fn plain(number: &Number) -> Option<String> {
     }
 }
 
-/// What is wrong with a token that names a key of this server's form which is not there: its key
-/// is forgotten some time after it has expired.
+/// Why a token is refused that names a key which is not stored, but has the form of this server's
+/// keys: keys are deleted some time after they have expired.
 pub(super) fn fault_of_unkept(token: &str, access_key_id: &str, otherwise: Fault) -> Fault {
     let is_own = access_key_id.len() == BASE32_NOPAD.encode_len(KEY_BYTES)
         && BASE32_NOPAD.decode(access_key_id.as_bytes()).is_ok();
@@ -302,7 +301,7 @@ pub(super) fn fault_of_unkept(token: &str, access_key_id: &str, otherwise: Fault
     }
 }
 
-/// A token as the host application signs it; none without its secret.
+/// A token like those that the host application signs; `None` without its secret.
 pub(super) fn sign_host(config: &Config, user: &ExternalId, until: Time) -> Option<String> {
     let claims = MadeClaims {
         sub: user.as_ref(),
@@ -315,7 +314,7 @@ pub(super) fn sign_host(config: &Config, user: &ExternalId, until: Time) -> Opti
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).ok()
 }
 
-/// A new token of a user. Errors: `internal` if the system has no random numbers.
+/// A new token for a user. Errors: `internal` if the system has no random numbers.
 pub(super) fn new_token(user_id: UserId) -> Result<Token, Error> {
     let now = clock::now();
     let expires_at = Time::from_micros(now.as_micros() + TOKEN_LIFE);
@@ -337,7 +336,7 @@ pub(super) fn new_token(user_id: UserId) -> Result<Token, Error> {
     })
 }
 
-/// What a refresh token is found by.
+/// The hash by which a refresh token is found.
 pub(super) fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }

@@ -1,4 +1,4 @@
-//! Leases: which connections came with which token, so that they end with it.
+//! Leases: which connections came with which token. When the token ends, they end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ pub(super) struct Leases {
     connections: Arc<Mutex<HashMap<String, HashMap<ConnectionId, CancellationToken>>>>,
 }
 
-/// A connection's place among them; dropped, it leaves.
+/// A connection's entry in these; it is removed when this is dropped.
 pub(super) struct Lease {
     leases: Leases,
     id: ConnectionId,

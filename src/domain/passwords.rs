@@ -1,7 +1,7 @@
 //! Passwords: hashed by Argon2id, and compared to their hashes.
 //!
-//! That takes long by design. It runs beside the threads that serve messages, on as many at once
-//! as half the processors. What waits is bounded, and so is each address's share of it.
+//! Hashing takes long by design. It runs in threads of its own, half as many as there are
+//! processors. How many passwords may wait is bounded, in all and for each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,17 +16,17 @@ use super::buckets::Network;
 use crate::error::Error;
 use crate::model::Password;
 
-/// How many passwords may wait to be hashed, and how many of one address; one more is answered
+/// How many passwords may wait or be hashed, in all and from one address; one more is answered
 /// `unavailable`.
 const MAX_WAITING: usize = 256;
 const MAX_WAITING_OF_ADDRESS: usize = 16;
 
-/// The hash of a password that nobody has: a name that is nobody's takes as long to refuse as a
+/// The hash of no real password. With it, refusing an unknown name takes as long as refusing a
 /// wrong password.
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IGhlcmU$\
                        W7TJjHyFIhX5JyWXkh3D6bEj4ITXdMkYN6hWwhNwF0A";
 
-/// Where passwords are hashed.
+/// The threads that hash passwords, and those that wait for them.
 pub(super) struct Passwords {
     waiting: Mutex<HashMap<Network, usize>>,
     at_once: Semaphore,
@@ -41,13 +41,13 @@ impl Default for Passwords {
         let at_once = (processors / 2).max(1);
         let (work, queue) = mpsc::channel::<Work>();
         let queue = Arc::new(Mutex::new(queue));
-        // Threads of their own: a hash takes 19 MiB, which the allocator keeps for the thread that
-        // had it, and the runtime has hundreds of threads for work that blocks.
+        // Use threads of our own: a hash takes 19 MiB, which the allocator keeps for the thread
+        // that used it, and the runtime has hundreds of threads for blocking work.
         for _ in 0..at_once {
             let queue = queue.clone();
             thread::spawn(move || {
                 while let Some(work) = next(&queue) {
-                    // A defect in one must not take the thread from the others.
+                    // A panic in one job must not end the thread, which others need.
                     let _ = catch_unwind(AssertUnwindSafe(work));
                 }
             });
@@ -56,7 +56,7 @@ impl Default for Passwords {
     }
 }
 
-/// What is to be done next; `None` once nobody asks for anything any more.
+/// The next job; `None` once there can be no more.
 fn next(queue: &Mutex<mpsc::Receiver<Work>>) -> Option<Work> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
@@ -67,14 +67,14 @@ pub(super) struct HashPermit<'a> {
     _at_once: SemaphorePermit<'a>,
 }
 
-/// A password that is waiting or being hashed; dropped, it is counted no more.
+/// A password that waits or is being hashed. It is counted until this is dropped.
 struct Counted<'a> {
     passwords: &'a Passwords,
     network: Network,
 }
 
 impl Passwords {
-    /// Waits for a permit. Errors: `unavailable` if too many do.
+    /// Waits for a permit. Errors: `unavailable` if too many are waiting.
     pub async fn permit(&self, address: IpAddr) -> Result<HashPermit<'_>, Error> {
         let counted = self.count(Network::of(address)).ok_or(Error::Unavailable(None))?;
         let at_once = self.at_once.acquire().await.map_err(|_| Error::Unavailable(None))?;
@@ -93,7 +93,7 @@ impl Passwords {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -111,15 +111,14 @@ impl Drop for Counted<'_> {
 }
 
 impl HashPermit<'_> {
-    /// The hash, in the PHC string format.
+    /// The password's hash, in the PHC string format.
     pub async fn hash(self, password: Password) -> Result<String, Error> {
         let hash = move || Argon2::default().hash_password(password.expose().as_bytes());
         let hash = self.aside(hash).await?;
         hash.map(|hash| hash.to_string()).map_err(|_| Error::Internal(None))
     }
 
-    /// Whether the password is the one of this hash; without a hash it is not, after the same
-    /// time.
+    /// Whether the password has this hash. Without a hash the answer is no, after the same time.
     pub async fn verify(self, password: Password, hash: Option<String>) -> Result<bool, Error> {
         self.aside(move || {
             let known = hash.is_some();
@@ -130,17 +129,17 @@ impl HashPermit<'_> {
         .await
     }
 
-    /// Off the threads that serve messages.
+    /// Runs a job in one of the threads for hashing.
     async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let work = move || {
-            // Nobody waits for it once the server ends.
+            // If the server ends, nobody waits for the answer.
             let _ = answer.send(work());
         };
-        // The threads live as long as this.
+        // The threads live as long as `Passwords`, so this does not fail.
         let _ = self.counted.passwords.work.send(Box::new(work));
         answered.await.map_err(|_| Error::Internal(None))
     }

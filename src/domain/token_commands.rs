@@ -1,4 +1,5 @@
-//! `chinwag token` and `chinwag check token`: makes tokens by hand, and says whose a token is.
+//! `chinwag token` and `chinwag check token`: they make tokens by hand, and tell the user of a
+//! token.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub enum TokenError {
     User,
 }
 
-/// Why a token would be refused, or cannot be looked at.
+/// Why a token would be refused, or cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenFault {
     #[error("the token would be refused: {0}")]
@@ -36,7 +37,8 @@ impl From<Fault> for TokenFault {
     }
 }
 
-/// Whose a token is, and when it is refused: 30 seconds after its end, as clocks differ.
+/// The user of a token, and when the token is refused: 30 seconds after it expires, as clocks
+/// differ.
 #[derive(Debug)]
 pub enum TokenHolder {
     /// The key of `--api-key`.
@@ -47,9 +49,9 @@ pub enum TokenHolder {
     User { id: String, until: Time },
 }
 
-/// A token of the host application for a user, as a server with these settings takes it: signed
-/// with `jwt_secret`, and for the first `jwt_audience` and of the first `jwt_issuer`, if there are
-/// any.
+/// A token for a user of the host application, which a server with these settings accepts: it is
+/// signed with `jwt_secret`, and has the first `jwt_audience` and the first `jwt_issuer`, if there
+/// are any.
 pub fn host_token(
     config: &Config,
     external_id: &str,
@@ -61,7 +63,7 @@ pub fn host_token(
     sign_host(config, &external_id, until).ok_or(TokenError::NoSecret)
 }
 
-/// Whose a token is to a server with these settings. Its database is only read.
+/// Finds the user of a token, as a server with these settings would. Its database is only read.
 pub async fn check_token(config: &Config, token: &str) -> Result<TokenHolder, TokenFault> {
     let keys = Keys::load(config)?;
     let of_host = |claims: HostClaims| TokenHolder::Host {

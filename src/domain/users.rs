@@ -1,4 +1,4 @@
-//! Users: made or fetched by the id of either side.
+//! Users: created, or found by their `id` or `external_id`.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, Handle, Name, NewUser, Photo, User, UserId};
 use crate::store::Tx;
 
-/// How long nobody else gets the handle that a protected user gives up: 30 days.
+/// For how long nobody else gets the handle that a protected user gives up: 30 days.
 pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl App {
-    /// Fetches the user with this `external_id` or `id` and updates the rest, or makes one.
+    /// Finds the user with this `external_id` or `id` and updates the rest, or creates one.
     ///
-    /// A known `external_id` decides, whatever `id` says, unless that is another user's. An unknown
-    /// one is given to the user that `id` names, if that has none yet. Errors: `conflict`; those of
-    /// [`claim`](App::claim) for a user that the connection may not act as; `rate_limited` after
-    /// too many bytes of photos and messages.
+    /// If the `external_id` is known it decides, unless `id` is another user's, which is a
+    /// `conflict`. If it is not known, the user with this `id` gets it, unless they have one
+    /// already. Errors: `conflict`; those of [`claim`](App::claim) for a user that the connection
+    /// may not act as; `rate_limited` after too many bytes of photos and messages.
     pub async fn create_user(&self, connection: &Connection, new: NewUser) -> Result<User, Error> {
         if let Some(user) = self.find_unchanged(&new).await? {
             connection.may_act_as(&user.id, user.protected)?;
@@ -31,7 +31,7 @@ impl App {
         let user = match find(&mut tx, &new).await? {
             Some(user) => {
                 connection.may_act_as(&user.id, user.protected)?;
-                // The host application says who its users are.
+                // Only the host application decides who its users are.
                 if connection.user_id().is_some()
                     && user.external_id.is_none()
                     && new.external_id.is_some()
@@ -54,7 +54,8 @@ impl App {
         Ok(user)
     }
 
-    /// The event of a user who is to be seen otherwise, if that is so. Errors: `rate_limited`.
+    /// The event that tells others of a user's new handle, name or photo; `None` if these have not
+    /// changed. Errors: `rate_limited`.
     pub(super) async fn updated_unlike(
         &self,
         tx: &mut Tx,
@@ -71,8 +72,8 @@ impl App {
         self.updated(tx, person, by).await.map(Some)
     }
 
-    /// The user, if there is nothing to change: clients that come again do not wait for those who
-    /// write, nor hold them up.
+    /// The user, if there is nothing to change. So clients that come again do not wait for writes,
+    /// and do not delay them.
     async fn find_unchanged(&self, new: &NewUser) -> Result<Option<User>, Error> {
         let Some(external_id) = &new.external_id else {
             return Ok(None);
@@ -97,7 +98,8 @@ pub(super) async fn find_user(tx: &mut Tx, id: &UserId) -> Result<User, Error> {
 }
 
 /// Gives a free handle to the user that the connection has proved to be, or to a new user. Errors:
-/// `forbidden` for a user who has another; `conflict` for one that is an id.
+/// `forbidden` if the user has another handle; `conflict` if the handle is somebody's id, or is
+/// reserved.
 pub(super) async fn give_handle(
     tx: &mut Tx,
     connection: &Connection,
@@ -118,7 +120,8 @@ pub(super) async fn give_handle(
     Ok(user)
 }
 
-/// Makes a user with nothing but a nick. Errors: `conflict` for one that is an id.
+/// Creates a user with nothing but a nick. Errors: `conflict` if the nick is somebody's id, or is
+/// reserved.
 pub(super) async fn insert_nick(
     tx: &mut Tx,
     nick: &Handle,
@@ -132,7 +135,7 @@ pub(super) async fn insert_nick(
     Ok(user)
 }
 
-/// The names that the user may be given.
+/// All names in a request, which are to be locked.
 fn names_of(new: &NewUser) -> Vec<&str> {
     let external_id = new.external_id.as_ref().map(AsRef::as_ref);
     let id = new.id.as_ref().map(AsRef::as_ref);
@@ -147,7 +150,7 @@ async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
     };
     let by_id = match (&new.id, &by_external_id) {
         (Some(id), None) => tx.find_user_to_change(id).await?,
-        // Only one is changed: two nodes that lock two users each could wait for each other.
+        // Only one user is locked: two nodes that lock two users each could wait for each other.
         (Some(id), Some(_)) => tx.find_user(id).await?,
         (None, _) => None,
     };
@@ -161,7 +164,7 @@ async fn find(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Error> {
     }
 }
 
-/// Stores what a user has become. Errors: `conflict` for a handle that another has.
+/// Stores the changes of a user. Errors: `conflict` for a handle that another user has.
 pub(super) async fn change(tx: &mut Tx, user: User, changed: User) -> Result<User, Error> {
     if changed == user {
         return Ok(user);
@@ -169,7 +172,8 @@ pub(super) async fn change(tx: &mut Tx, user: User, changed: User) -> Result<Use
     if changed.name != user.name {
         refuse_unseen(&changed.name)?;
     }
-    // Some are from before two spellings of a handle were the same.
+    // A handle that does not change is not checked: older ones may be those of others in another
+    // spelling.
     if changed.handle != user.handle {
         refuse_taken_handle(tx, &changed).await?;
         release_handle(tx, &user, &changed).await?;
@@ -179,13 +183,13 @@ pub(super) async fn change(tx: &mut Tx, user: User, changed: User) -> Result<Use
     Ok(changed)
 }
 
-/// A name that is stored already stays, even if it would be refused now.
+/// Refuses a name that others cannot see. A name that is stored already is not checked.
 fn refuse_unseen(name: &Name) -> Result<(), Error> {
     name.check_seen().map_err(|problem| problem.at("user.name"))
 }
 
-/// Keeps the handle that a protected user gives up from others for a while, because they would be
-/// taken for this user. Any other handle is free at once.
+/// Reserves the handle that a protected user gives up, for a while, so that nobody else is taken
+/// for this user. Any other handle is free at once.
 async fn release_handle(tx: &mut Tx, user: &User, changed: &User) -> Result<(), Error> {
     let form = |user: &User| user.handle.as_ref().map(Handle::folded);
     match &user.handle {
@@ -215,7 +219,7 @@ async fn insert(tx: &mut Tx, new: NewUser) -> Result<User, Error> {
         ..User::new(new.name)
     };
     let user = User { id: new.id.unwrap_or(user.id), ..user };
-    // An id that a client brings may be nobody else's handle or id.
+    // An id that a client chooses must not be another user's handle or id.
     if tx.is_id_taken(&user.id).await? {
         return Err(taken("user.id"));
     }
