@@ -1,5 +1,5 @@
-//! Being one of several nodes: each says that it is alive, keeps its part of the shared presence
-//! up, and takes away what a dead one has left.
+//! Runs a node as one of several: each node says that it is alive, keeps its part of the shared
+//! presence current, and removes what a dead node has left.
 
 use std::collections::HashSet;
 use std::sync::Weak;
@@ -17,24 +17,24 @@ use crate::error::{Error, StartError};
 use crate::model::{ChatId, Event, Profile};
 use crate::store::{Store, Tx};
 
-/// After so many beats without a miss the other nodes, too, have put back into Redis what it may
-/// have lost.
+/// After this many successful heartbeats in a row, the other nodes have had time, too, to put back
+/// into Redis what Redis may have lost.
 const STEADY: u32 = 3;
 
-/// How many are put back into Redis at once.
+/// How many users are put back into Redis at once.
 const AT_ONCE: usize = 64;
 
-/// What this node has to do with the others.
+/// What this node needs to work with the other nodes.
 pub(super) struct Cluster {
     pub redis: Redis,
-    /// How many beats there were since Redis was last missed, or had lost something.
+    /// How many heartbeats there were since Redis last failed to answer, or had lost something.
     beats: AtomicU32,
-    /// Set once this node takes its leave.
+    /// Set once this node is leaving the cluster.
     leaving: AtomicBool,
 }
 
 impl Cluster {
-    /// Makes this node one of those that share the store. Errors: a URL that is none.
+    /// Makes this node one of those that share the store. Errors: the URL is malformed.
     pub async fn join(
         url: &Url,
         node: Uuid,
@@ -50,13 +50,13 @@ impl Cluster {
         Ok((cluster, streams, follower))
     }
 
-    /// Whether it seems that nobody is in a room, by any node.
+    /// Whether the room seems to be empty: no node has reported anybody in it.
     pub async fn seems_empty(&self, chat_id: ChatId) -> bool {
         self.is_steady() && self.redis.count_rooms(&[chat_id]).await.is_some_and(|it| it == [0])
     }
 
-    /// Whether Redis knows everybody in all rooms: no node is missing or was until lately, and none
-    /// has somebody in a room whom Redis does not know.
+    /// Whether Redis knows everybody in all rooms: no node is missing or was missing until lately,
+    /// and none has somebody in a room without Redis knowing it.
     pub async fn hears_all_nodes(&self, tx: &mut Tx) -> Result<bool, Error> {
         match self.redis.count_nodes().await {
             Some(nodes) => tx.are_all_nodes_heard(nodes).await,
@@ -64,7 +64,7 @@ impl Cluster {
         }
     }
 
-    /// Whether what Redis holds is what all nodes have put there.
+    /// Whether Redis holds everything that the nodes have put there.
     pub fn is_steady(&self) -> bool {
         self.beats.load(Ordering::Relaxed) >= STEADY && !self.redis.is_interrupted()
     }
@@ -74,24 +74,24 @@ impl Cluster {
     }
 }
 
-/// What a node knows of its own life.
+/// What a node knows about its own heartbeats.
 #[derive(Default)]
 struct Pulse {
-    /// The epoch of what Redis holds, if this node's part is in it.
+    /// The epoch of Redis's data, if this node's part is in it.
     epoch: Option<String>,
-    /// When this node last said that it is alive, and was answered.
+    /// When this node last sent a heartbeat that was answered.
     said_at: Option<Instant>,
 }
 
 impl Pulse {
-    /// Whether others may have taken this node for dead, and begun to take away what it has in
+    /// Whether the others may have taken this node for dead, and begun to remove its data from
     /// Redis.
     fn is_late(&self) -> bool {
         self.said_at.is_some_and(|said_at| said_at.elapsed() > 2 * BEAT)
     }
 }
 
-/// Says that this node is alive, until it is gone.
+/// Sends heartbeats until the server is gone.
 pub(super) async fn keep_alive(app: Weak<App>) {
     let mut beats = tokio::time::interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -101,7 +101,7 @@ pub(super) async fn keep_alive(app: Weak<App>) {
         let Some(app) = app.upgrade().filter(|app| app.cluster.is_some()) else {
             return;
         };
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let beating = tokio::spawn(async move {
             app.beat(&mut pulse).await;
             pulse
@@ -114,7 +114,8 @@ pub(super) async fn keep_alive(app: Weak<App>) {
 }
 
 impl App {
-    /// Says that this node is alive, and does what others' lives and deaths ask for.
+    /// Sends a heartbeat, and then does what the answer asks for: restores presence that Redis has
+    /// lost, and removes dead nodes.
     async fn beat(&self, pulse: &mut Pulse) {
         let Some(cluster) = &self.cluster else {
             return;
@@ -134,9 +135,10 @@ impl App {
         if !whole || interrupted {
             cluster.unsteady();
         }
-        // One that has not answered may have lost something, whatever its epoch.
+        // If Redis has failed to answer, it may have lost something even if its epoch is the same.
         if cluster.redis.take_presence_missed() || !whole || interrupted {
-            // If Redis lost who was there, no client heard that they were gone.
+            // If Redis lost its data, no client was told that these users were gone, so none is
+            // told that they are back.
             let restored = async {
                 self.hold_rooms().await;
                 self.restore_presence(cluster, kept).await
@@ -155,7 +157,7 @@ impl App {
             match self.while_beating(cluster, pulse, removed).await {
                 Ok(()) => {
                     tracing::warn!(%node, "a node was lost; what it left is taken away");
-                    // It may have been moving users of the rooms API.
+                    // The dead node may have been moving users of the rooms API.
                     cluster.redis.note_presence_missed();
                 }
                 Err(error) => error.warn("the presence and nicks of a lost node were not removed"),
@@ -163,8 +165,8 @@ impl App {
         }
     }
 
-    /// Keeps the other nodes from deleting rooms in which somebody is by this node, which they
-    /// cannot know now.
+    /// Keeps the other nodes from deleting rooms of which they cannot know now that users of this
+    /// node are in them.
     async fn hold_rooms(&self) {
         if self.presence.lock().await.is_empty() {
             return;
@@ -181,8 +183,7 @@ impl App {
         }
     }
 
-    /// Goes on saying that this node is alive during work that may take longer than it may be
-    /// silent.
+    /// Goes on sending heartbeats during work that may take longer than a node may be silent.
     async fn while_beating<T>(
         &self,
         cluster: &Cluster,
@@ -210,13 +211,14 @@ impl App {
         }
     }
 
-    /// Puts into Redis again who is in a room by this node or the rooms API, and takes away from
-    /// there who is not. None if something does not answer.
+    /// Puts back into Redis which users are in rooms by this node or the rooms API, and removes
+    /// users who are not. `None` if Redis or the database does not answer.
     async fn restore_presence(&self, cluster: &Cluster, announce: bool) -> Option<()> {
         let holder = Holder::Node(self.node);
         let entries = self.presence.lock().await.list();
         for entries in entries.chunks(AT_ONCE) {
-            // Held until all of these are in: a user who leaves meanwhile leaves after that.
+            // Held until all of these are in, so that a user who leaves meanwhile leaves after
+            // that.
             let mut presence = self.presence.lock().await;
             let here =
                 entries.iter().filter(|(chat_id, user, _)| presence.is_in(*chat_id, &user.id));
@@ -232,7 +234,7 @@ impl App {
             }
         }
         for (chat_id, user_id) in cluster.redis.list_held(holder).await? {
-            // Held until the user is out: one who comes meanwhile comes after that.
+            // Held until the user is out, so that a user who comes meanwhile comes after that.
             let presence = self.presence.lock().await;
             if !presence.is_in(chat_id, &user_id) {
                 let left = cluster.redis.leave_room(chat_id, &user_id, holder).await?;
@@ -245,7 +247,8 @@ impl App {
         restored.inspect_err(|error| error.warn("the users in rooms could not be read")).ok()?
     }
 
-    /// Restores the presence of the users of the rooms API. Each stays where they are meanwhile.
+    /// Restores the presence of the users of the rooms API. No user can change rooms while this
+    /// moves them.
     async fn restore_seated(&self, cluster: &Cluster) -> Result<Option<()>, Error> {
         let seated = self.store.list_seated().await?;
         let Some(held) = cluster.redis.list_held(Holder::Lobby).await else {
@@ -275,8 +278,8 @@ impl App {
             if cluster.redis.enter_room(entry).await.is_none() {
                 return Ok(None);
             }
-            // Checks that they stayed all the while: PostgreSQL ends a transaction that is idle for
-            // too long.
+            // Check that the transaction, and so its lock, still exists: PostgreSQL ends a
+            // transaction that is idle for too long.
             tx.find_seat(user_id).await?;
         }
         Ok(Some(()))
@@ -288,7 +291,7 @@ impl App {
         }
     }
 
-    /// Takes away what a node has left that is gone. Errors: what is left is tried again later.
+    /// Removes what a dead node has left. Errors: some of it could not be removed; try again later.
     pub(super) async fn remove_node(&self, cluster: &Cluster, node: Uuid) -> Result<(), Error> {
         let unavailable = || Error::Unavailable(None);
         let holder = Holder::Node(node);
@@ -304,7 +307,7 @@ impl App {
         Ok(())
     }
 
-    /// Leaves nothing behind for the others to find.
+    /// Removes this node's own data, so that the others have nothing to clean up.
     pub(super) async fn leave_cluster(&self) {
         let Some(cluster) = &self.cluster else {
             return;

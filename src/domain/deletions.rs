@@ -1,5 +1,5 @@
-//! Deleting users: what is theirs goes; what they have said stays, by nobody in particular, or is
-//! erased, little by little. The id is never given out again.
+//! Deleting users. Their own data is deleted. Their messages stay, with "Deleted user" as the
+//! sender, or are erased little by little. The id is never given to anybody again.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,20 +17,20 @@ use crate::error::Error;
 use crate::model::{Chat, ChatId, Event, MessageId, Name, UserId};
 use crate::store::Tx;
 
-/// How many chats the user is taken out of before the request is answered; housekeeping does the
+/// How many chats the user is taken out of before the request is answered. Housekeeping does the
 /// rest.
 const AT_ONCE: i64 = 100;
 
-/// How often messages are looked for that a server has left when it ended.
+/// How often a node looks for messages that another server has left to erase.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// How far the messages of a user are erased.
+/// Up to where the messages of a user are erased.
 struct Erasing {
     user_id: UserId,
     after: (ChatId, i64),
 }
 
-/// Erases what deleted users have said, until the server is gone.
+/// Erases the messages of deleted users, until the server is gone.
 pub(super) async fn erase(app: Weak<App>, deleted: Arc<Notify>) {
     let mut erasing = None;
     loop {
@@ -38,11 +38,11 @@ pub(super) async fn erase(app: Weak<App>, deleted: Arc<Notify>) {
             return;
         };
         let begun = Instant::now();
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let run = tokio::spawn(async move { strong.erase_some(erasing).await });
         erasing = match run.await {
             Ok(Ok(Some(more))) => {
-                // Others get half of the time.
+                // Half of the time is left for others.
                 sleep(begun.elapsed()).await;
                 Some(more)
             }
@@ -66,14 +66,14 @@ pub(super) async fn erase(app: Weak<App>, deleted: Arc<Notify>) {
 }
 
 impl App {
-    /// Deletes the actor; with `erase` also what they have said. Errors: `unauthenticated` for one
-    /// who has become protected since; `not_found`.
+    /// Deletes the actor's user, and with `erase` also their messages. Errors: `unauthenticated`
+    /// for a user who has become protected meanwhile; `not_found`.
     pub async fn delete_self(&self, actor: &Actor, erase: bool) -> Result<(), Error> {
         let tx = self.begin_as(actor).await?;
         self.delete(tx, &actor.user_id, erase).await
     }
 
-    /// Deletes any user, for the service. Errors: `forbidden` for others; `not_found`.
+    /// Deletes any user; only the service may. Errors: `forbidden` for others; `not_found`.
     pub async fn delete_user(
         &self,
         viewer: &Viewer,
@@ -109,7 +109,7 @@ impl App {
         Ok(())
     }
 
-    /// Goes on where a deletion was cut short.
+    /// Continues deletions that were interrupted.
     pub(super) async fn finish_deletions(&self) -> Result<(), Error> {
         for user_id in self.store.list_being_deleted().await? {
             self.finish_deletion(&user_id).await?;
@@ -117,7 +117,7 @@ impl App {
         Ok(())
     }
 
-    /// Takes a deleted user out of some chats, and notes it if that was all.
+    /// Takes a deleted user out of some chats, and notes if the user is in no chats any more.
     async fn finish_deletion(&self, user_id: &UserId) -> Result<(), Error> {
         match self.leave_some(user_id).await? {
             true => self.end_deletion(user_id).await,
@@ -130,7 +130,7 @@ impl App {
         tx.end_deletion(user_id).await?;
         tx.delete_chat_names(user_id).await?;
         tx.commit([]).await?;
-        // Also of the names of direct chats.
+        // Also because the names of direct chats were changed.
         self.store.note_deletion();
         Ok(())
     }
@@ -174,7 +174,7 @@ impl App {
         tx.commit([&deleted].into_iter().chain(&answered).flat_map(changes::told)).await
     }
 
-    /// Takes a deleted user out of some chats; whether that was all.
+    /// Takes a deleted user out of some chats; returns whether these were all.
     async fn leave_some(&self, user_id: &UserId) -> Result<bool, Error> {
         self.log_out(user_id, clock::after(KEPT)).await?;
         let chats = self.store.list_some_chats(user_id, AT_ONCE).await?;
@@ -185,7 +185,7 @@ impl App {
     }
 
     async fn leave_for_good(&self, user_id: &UserId, chat_id: ChatId) -> Result<(), Error> {
-        // Not while the transaction is open.
+        // Count before the transaction is open.
         let participants = self.count_in(chat_id).await;
         let mut tx = self.store.begin().await?;
         let left = self.leave(&mut tx, chat_id, user_id).await?;
@@ -193,7 +193,8 @@ impl App {
         tx.commit(left.into_iter().chain(renamed)).await
     }
 
-    /// A direct chat has both names; one of its users is deleted.
+    /// Renames a direct chat, whose name contains the names of both users, when one of them is
+    /// deleted.
     async fn rename_direct(
         &self,
         tx: &mut Tx,

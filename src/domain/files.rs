@@ -1,4 +1,4 @@
-//! Files: uploaded by users, shown by their messages, and gone when no message holds them.
+//! Files: users upload them, messages show them, and they are deleted when no message holds them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,31 +22,31 @@ use crate::store::{Blob, Blobs, Writing};
 const EVERY: Duration = Duration::from_secs(10);
 
 /// How many of a file's first bytes are searched for a picture's type and size. In a JPEG the
-/// camera's notes come before them.
+/// camera's metadata come before these.
 const HEAD: usize = 128 << 10;
 
-/// After how long without a new byte an upload of another node counts as given up.
+/// An upload of another node counts as abandoned if no byte came for so long.
 const GIVEN_UP: Duration = Duration::from_secs(60 * 60);
 
 const NO_PLACE: Error = Error::Unstorable(
     "this server has no place for files: with PostgreSQL its operator must set --files-url",
 );
 
-/// Where files are, and how much there is of them.
+/// Where files are stored, and how many bytes they have.
 pub(super) struct Files {
     /// `None` if there is no place for files.
     blobs: Option<Blobs>,
-    /// The bytes of all files, as far as this node knows.
+    /// How many bytes all files have, as far as this node knows.
     total: AtomicU64,
-    /// The bytes of the files that are being uploaded: of each what the client has announced, or
-    /// what has come if that is more.
+    /// How many bytes the files have that are being uploaded: for each the size that the client has
+    /// announced, or what has come if that is more.
     coming: AtomicU64,
     at_once: Semaphore,
-    /// How many of them come from each address.
+    /// How many uploads come from each address.
     of_addresses: Mutex<HashMap<Network, usize>>,
     max_of_address: usize,
     max_total: u64,
-    /// An incomplete file that was last written before this time was given up.
+    /// An incomplete file that was last written before this time was abandoned.
     given_up: SystemTime,
 }
 
@@ -61,14 +61,15 @@ impl Files {
             coming: AtomicU64::default(),
             at_once: Semaphore::new(limits.max_uploads),
             of_addresses: Mutex::default(),
-            // The others have the rest to themselves.
+            // The other half is left to other addresses.
             max_of_address: limits.max_uploads.div_ceil(2),
             max_total: limits.max_files_total,
             given_up,
         }
     }
 
-    /// Errors: `unavailable` if too many files are coming, in all or from the actor's address.
+    /// Errors: `unavailable` if too many files are being uploaded, in all or from the actor's
+    /// address.
     fn begin(&self, actor: &Actor) -> Result<Coming<'_>, Error> {
         let permit = self.at_once.try_acquire().map_err(|_| Error::TOO_MANY_UPLOADS)?;
         let network = (!actor.service).then(|| Network::of(actor.address));
@@ -84,7 +85,7 @@ impl Files {
     }
 
     fn of_addresses(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -93,27 +94,27 @@ impl Files {
     }
 }
 
-/// What a client says of a file before its bytes come.
+/// What a client says about a file before it sends the bytes.
 pub struct Offer {
     pub name: FileName,
     /// Its media type, if the client has named one.
     pub kind: Option<String>,
-    /// How many bytes there will be at most, where that is known.
+    /// How many bytes there will be at most, if that is known.
     pub size: Option<u64>,
 }
 
-/// A file that is being uploaded; dropped, it is counted no more.
+/// A file that is being uploaded. It is counted until this is dropped.
 struct Coming<'a> {
     files: &'a Files,
     bytes: u64,
-    /// `None` for the service, which has no share.
+    /// `None` for the service, whose uploads are not counted for an address.
     network: Option<Network>,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Coming<'_> {
-    /// Counts the file as having at least so many bytes. Errors: `unavailable` if there is no room
-    /// for them.
+    /// Counts at least `bytes` bytes for the file. Errors: `unavailable` if there is no room for
+    /// them.
     fn make_room(&mut self, bytes: u64) -> Result<(), Error> {
         let more = bytes.saturating_sub(self.bytes);
         let coming = self.files.coming.fetch_add(more, Ordering::Relaxed).saturating_add(more);
@@ -148,7 +149,7 @@ pub(super) async fn keep(app: Weak<App>) {
         blobs.delete_partial(strong.files.given_up).await;
     }
     while let Some(strong) = app.upgrade().filter(|app| app.files.blobs.is_some()) {
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let round = tokio::spawn(async move { strong.delete_expired_files().await });
         match round.await {
             Ok(Ok(())) => {}
@@ -161,10 +162,10 @@ pub(super) async fn keep(app: Weak<App>) {
 }
 
 impl App {
-    /// Takes a file of the actor's as its bytes come, without holding more than a few of them.
-    /// Until it is sent in a message, it is kept for `Limits::unused_file_timeout`. Errors:
-    /// `too_large`; `invalid` for an empty one; `rate_limited`; `unavailable`, also if there is no
-    /// room; those of `bytes`. Then nothing is left of it.
+    /// Stores a file of the actor's as its bytes come, with only a few of them in memory. Until it
+    /// is sent in a message, it is kept for `Limits::unused_file_timeout`. Errors: `too_large`;
+    /// `invalid` for an empty file; `rate_limited`; `unavailable`, also if there is no room; those
+    /// of `bytes`. After an error nothing is kept of it.
     pub async fn upload_file(
         &self,
         actor: &Actor,
@@ -185,7 +186,7 @@ impl App {
             let head = self.take_bytes(bytes, &mut writing, &mut coming, &mut size).await;
             self.count_upload(actor, usize::try_from(size).unwrap_or(usize::MAX)).await;
             let file = self.describe(id, offer, size, &head?);
-            // The row comes before the file has its name: no file is without a row.
+            // Insert the row before the file gets its name, so that no file is without a row.
             let (now, mut tx) = (clock::now(), self.begin_as(actor).await?);
             tx.insert_file(&file, &actor.user_id, now, expires_at).await?;
             tx.commit([]).await?;
@@ -199,7 +200,7 @@ impl App {
             }
         };
         if let Err(error) = writing.publish().await {
-            // Its bytes may be there all the same.
+            // The file may be there all the same.
             if let Err(error) = self.end_file(id, expires_at).await {
                 error.warn("a file that was not taken is kept as one that is not used");
             }
@@ -210,8 +211,8 @@ impl App {
         Ok(file)
     }
 
-    /// A file by the address that a message shows, and until when that is good, in seconds since
-    /// 1970. Errors: `forbidden` for an address that is not signed, or too old; `not_found`.
+    /// The file that an address in a message names, and until when the address is valid, in seconds
+    /// since 1970. Errors: `forbidden` if the address is not signed or too old; `not_found`.
     pub async fn find_file(
         &self,
         id: FileId,
@@ -222,8 +223,8 @@ impl App {
     }
 
     /// A range of the bytes of a [found](App::find_file) file. They are counted for the viewer's
-    /// address as they are read. Errors: `rate_limited`; `unavailable`; `not_found` if it has gone
-    /// meanwhile.
+    /// address as they are read. Errors: `rate_limited`; `unavailable`; `not_found` if the file was
+    /// deleted meanwhile.
     pub async fn read_file(
         &self,
         viewer: &Viewer,
@@ -236,7 +237,7 @@ impl App {
         Ok(self.count_as_read(viewer, bytes))
     }
 
-    /// Writes what comes, and counts it in `size`; returns how it begins.
+    /// Writes the bytes that come, and counts them in `size`; returns the first ones.
     async fn take_bytes(
         &self,
         mut bytes: impl Stream<Item = Result<Bytes, Error>> + Send + Unpin,
@@ -280,7 +281,7 @@ impl App {
         }
     }
 
-    /// Deletes the expired files, and adds up the others.
+    /// Deletes the expired files, and counts the bytes of all others.
     async fn delete_expired_files(&self) -> Result<(), Error> {
         let (now, mut kept) = (clock::now(), 0);
         loop {
@@ -289,19 +290,20 @@ impl App {
                 break;
             }
             for id in expired {
-                // What stays is tried again in the next round.
+                // A file that could not be deleted is tried again in the next round.
                 kept += i64::from(!self.delete_expired_file(id, now).await?);
             }
         }
-        // Other nodes have taken files, too; and so may this one while they are added up.
+        // Other nodes have stored files, too, and this node may store some while the bytes are
+        // counted.
         let before = self.files.total.load(Ordering::Relaxed);
         let total = self.store.count_file_bytes().await?;
         self.files.total.fetch_add(total.wrapping_sub(before), Ordering::Relaxed);
         Ok(())
     }
 
-    /// First makes sure that nobody can send the file any more, then deletes its bytes, then its
-    /// row. Returns false if the bytes are still there.
+    /// Makes sure that nobody can send the file any more, then deletes its bytes, then its row.
+    /// Returns false if the bytes could not be deleted.
     async fn delete_expired_file(&self, id: FileId, now: Time) -> Result<bool, Error> {
         if !self.end_file(id, now).await? {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! Housekeeping: every node looks now and then for what has been left behind.
+//! Housekeeping: each node regularly cleans up what was left behind.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,18 +14,19 @@ use crate::store::ForgottenTo;
 
 const EVERY: Duration = Duration::from_secs(30);
 /// How long an empty ephemeral chat stays if it could not be deleted, or if its room was not empty
-/// when the server ended: its users have this long to come back.
+/// when the server ended: so long can its users come back.
 const EMPTY: Duration = Duration::from_secs(60);
-/// For how long a committed event is kept at least, for other nodes and for the event log.
+/// For how long at least a committed event is kept, for other nodes and for the event log.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
-/// Counts the events that are given up before the webhook has taken them.
+/// Counts the events that were dropped before the webhook took them.
 pub(super) const DROPPED: &str = "chinwag_webhook_dropped_total";
-/// How many old events that the webhook does not have are passed over in one round.
+/// How many old events are kept in one round because the webhook does not have them; then the round
+/// ends.
 const MAX_PASSED: usize = 10_000;
-/// Of what was edited or deleted nothing is to be left after a minute.
+/// A minute after a text was edited or deleted, nothing of it may be left.
 const ERASE_EVERY: Duration = Duration::from_secs(10);
 
-/// Deletes what is left of the chats that have ended, until the server is gone.
+/// Deletes the rest of chats that have ended, until the server is gone.
 pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
     let mut purged_to = None;
     loop {
@@ -33,16 +34,16 @@ pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
             return;
         };
         let begun = Instant::now();
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let purging = tokio::spawn(async move { strong.store.purge_ended_chats(purged_to).await });
         match purging.await {
             Ok(Ok(Some(to))) => {
                 purged_to = Some(to);
-                // Others get half of the time.
+                // Half of the time is left for others.
                 sleep(begun.elapsed()).await;
             }
             Ok(Ok(None)) => {
-                // Another node may have ended before it was done.
+                // Another node may have stopped before it was done.
                 let _ = timeout(EVERY, ended.notified()).await;
             }
             Ok(Err(error)) if error.is_closed() => return,
@@ -58,14 +59,15 @@ pub(super) async fn purge(app: Weak<App>, ended: Arc<Notify>) {
     }
 }
 
-/// Takes what was edited or deleted from wherever else it stands, until the server is gone.
+/// Removes texts that were edited or deleted from all other places where they stand, until the
+/// server is gone.
 pub(super) async fn erase(app: Weak<App>) {
     loop {
         sleep(ERASE_EVERY).await;
         let Some(app) = app.upgrade() else {
             return;
         };
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let round = tokio::spawn(async move {
             while app.store.erase_former_texts().await? {}
             Ok::<_, Error>(())
@@ -90,7 +92,7 @@ pub(super) async fn keep_house(app: Weak<App>) {
         let Some(app) = app.upgrade() else {
             return;
         };
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let round = tokio::spawn(async move {
             app.store.ensure_lock().await;
             let forgotten_to = app.forget_events(forgotten_to).await.unwrap_or_else(|error| {
@@ -109,13 +111,13 @@ pub(super) async fn keep_house(app: Weak<App>) {
     }
 }
 
-/// Logs out users of the rooms API that have not called for too long, until the server ends.
+/// Logs out users of the rooms API who have not called for too long, until the server ends.
 pub(super) async fn keep_lobby(app: Weak<App>) {
     const SHORTEST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(60);
     while let Some(app) = app.upgrade().filter(|app| !app.is_ending()) {
         let pause = (app.limits().lobby_timeout / 4).clamp(SHORTEST, LONGEST);
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let round = app.work.clone().spawn(async move { app.log_out_idle().await });
         if round.await.is_err() {
             tracing::error!("idle users were not logged out");
@@ -125,8 +127,8 @@ pub(super) async fn keep_lobby(app: Weak<App>) {
 }
 
 impl App {
-    /// Forgets old events, from where that ended before. It ends at the last of them, or when many
-    /// have been passed over: there is a backlog of those.
+    /// Deletes old events, beginning where the last call ended. It ends at the last old event, or
+    /// once it has kept many for the webhook, which then has a backlog.
     async fn forget_events(
         &self,
         mut to: Option<ForgottenTo>,
@@ -150,7 +152,7 @@ impl App {
         }
     }
 
-    /// Cleans up; deletes the chats of empty rooms too, if their users have had time to come back.
+    /// Cleans up; deletes empty rooms, too, if their users have had time to come back.
     async fn clean_up(&self, empty_rooms: bool) -> Result<(), Error> {
         self.free_nicks().await?;
         self.finish_deletions().await?;
@@ -159,7 +161,7 @@ impl App {
                 return Ok(());
             }
             for node in self.store.list_nick_nodes().await? {
-                // Redis has lost the node, and so cannot say that it is dead.
+                // Redis has lost its data about the node, and so does not report it as dead.
                 if node != self.node && cluster.redis.is_alive(node).await == Some(false) {
                     self.remove_node(cluster, node).await?;
                 }
@@ -171,7 +173,7 @@ impl App {
         }
     }
 
-    /// Whether a room may be deleted at all now: that asks once for all of them.
+    /// Whether any room may be deleted now: this is asked once for all of them.
     async fn hears_all_nodes(&self) -> Result<bool, Error> {
         match &self.cluster {
             Some(cluster) => cluster.hears_all_nodes(&mut self.store.begin().await?).await,
@@ -179,7 +181,7 @@ impl App {
         }
     }
 
-    /// Looks for ephemeral chats that nobody is in, and deletes them.
+    /// Finds ephemeral chats that nobody is in, and deletes them.
     async fn delete_all_empty(&self) -> Result<(), Error> {
         let (before, mut last) = (clock::ago(EMPTY), None);
         loop {

@@ -1,5 +1,6 @@
-//! The rooms API's lobby: who logs in, goes from room to room, and is logged out. Where they are is
-//! in their [seats](super::seats); messages in the rooms are in [`history`](super::history).
+//! The lobby of the rooms API: users log in, move from room to room, and are logged out. Their
+//! rooms are in their [seats](super::seats); messages in the rooms are in
+//! [`history`](super::history).
 
 use super::access::Reader;
 use super::buckets::Network;
@@ -12,11 +13,11 @@ use crate::error::Error;
 use crate::model::{Chat, ChatId, Event, Handle, Name, Seat, UserId, Username};
 
 impl App {
-    /// Logs a user in by name, made if nobody has it; a token's user without a handle gets it.
-    /// Returns the name as the user spells it, and the room that they are in already. Errors:
-    /// `conflict` for a user who is logged in (not for their own token or the service), and for a
-    /// name that is taken; those of [`claim`](App::claim); `unavailable` if too many are logged in,
-    /// `too_large` if too many are from one address.
+    /// Logs a user in by name. If nobody has the name, a new user gets it, or the token's user if
+    /// that has no handle. Returns the name as the user spells it, and the room that they are in
+    /// already. Errors: `conflict` for a user who is logged in (unless by their own token or the
+    /// service), and for a name that is taken; those of [`claim`](App::claim); `unavailable` if too
+    /// many are logged in, `too_large` if too many are from one address.
     pub async fn log_in_to_lobby(
         &self,
         connection: &Connection,
@@ -48,8 +49,8 @@ impl App {
         Ok((username, seat.chat_id))
     }
 
-    /// Errors: `unavailable` if as many are logged in as may be; `too_large` if as many are from
-    /// this address, but for the service.
+    /// Errors: `unavailable` if as many users are logged in as may be; `too_large` if as many are
+    /// from this address as may be, which does not apply to the service.
     async fn refuse_full_lobby(&self, connection: &Connection) -> Result<(), Error> {
         let count = usize::try_from(self.store.count_seats().await?).unwrap_or(usize::MAX);
         if count >= self.limits.max_connections {
@@ -70,9 +71,9 @@ impl App {
         }
     }
 
-    /// Makes an ephemeral public chat and moves the actor there from `room`, or from the waiting
-    /// room. Errors: `conflict` if the actor is not there; `too_large` if the actor has as many
-    /// chats as one user may.
+    /// Makes an ephemeral public chat, and moves the actor there from `room`, or from the waiting
+    /// room if that is `None`. Errors: `conflict` if the actor is not there; `too_large` if the
+    /// actor has as many chats as one user may.
     pub async fn new_room(&self, actor: &Actor, room: Option<ChatId>) -> Result<ChatId, Error> {
         self.admit_chat(actor, None).await?;
         self.admit_announcement(&Viewer::from(actor)).await?;
@@ -82,7 +83,7 @@ impl App {
         let name = Name::of_room(&user.name, &self.limits);
         let chat = Chat {
             ephemeral: true,
-            // The user who is about to enter.
+            // This counts the user, who is about to enter.
             participants: 1,
             ..Chat::new(name, user.id.clone(), vec![user.id.clone()])
         };
@@ -95,9 +96,10 @@ impl App {
         Ok(chat_id)
     }
 
-    /// Moves the actor into another chat's room, as a member of the chat. Errors: `conflict` for an
-    /// actor who is not in `room`, or is in the other one already; `not_found`; `forbidden` for a
-    /// direct chat of others; `too_large` if the actor has as many chats as one user may.
+    /// Moves the actor from `room` into another chat's room, and makes them a member of that chat.
+    /// Errors: `conflict` for an actor who is not in `room`, or is in the other one already;
+    /// `not_found`; `forbidden` for a direct chat of others; `too_large` if the actor has as many
+    /// chats as one user may.
     pub async fn change_room(
         &self,
         actor: &Actor,
@@ -124,8 +126,9 @@ impl App {
         self.move_seat(seat, tx, Some(to), joined.into_iter().collect()).await
     }
 
-    /// Moves the actor from `room` into the waiting room, or from there out of the lobby. Returns
-    /// whether they are logged in still. Errors: `conflict` for an actor who is not there.
+    /// Moves the actor from `room` into the waiting room, or logs them out if they are there
+    /// already. Returns whether they are still logged in. Errors: `conflict` for an actor who is
+    /// not in `room`.
     pub async fn go_back(&self, actor: &Actor, room: Option<ChatId>) -> Result<bool, Error> {
         let mut tx = self.begin_as(actor).await?;
         let seat = seat_in(&mut tx, &actor.user_id, room).await?;
@@ -149,7 +152,7 @@ impl App {
         Ok(self.count_in(chat_id).await)
     }
 
-    /// Logs out users whose last call was too long ago.
+    /// Logs out users who have not called for too long.
     pub(super) async fn log_out_idle(&self) {
         let before = clock::ago(self.limits.lobby_timeout);
         let idle = self.store.list_idle_seats(before).await;
@@ -161,7 +164,7 @@ impl App {
         }
     }
 
-    /// Logs a user out whose last call was before this time.
+    /// Logs a user out, if their last call was before this time.
     pub(super) async fn log_out(&self, user_id: &UserId, before: Time) -> Result<(), Error> {
         let idle = |seat: &Seat| seat.last_use < before;
         let mut tx = self.store.begin().await?;

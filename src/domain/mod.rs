@@ -1,9 +1,9 @@
-//! What may happen. It owns the rules: who may do what, and what follows. One rule is the store's,
-//! as only the transaction that appends a message can know it: who may send one. It has never seen
-//! a socket, a header or JSON.
+//! The rules of the chat: who may do what, and what follows. One rule belongs to the store: who may
+//! send a message, as only the transaction that appends it can know that. The domain knows no
+//! sockets, headers or JSON.
 //!
 //! Its functions take an [`Actor`], or the [`Connection`] that is to become one, and values that
-//! have been checked. They must run in a task that nothing cancels: a write that has begun is
+//! have been checked. They must run in a task that nothing cancels: a write that has begun must be
 //! finished.
 
 mod access;
@@ -131,9 +131,9 @@ pub struct App {
     last_seen: LastSeen,
     /// Notified when an ephemeral chat has ended.
     ended: Arc<Notify>,
-    /// Notified when a user is deleted whose messages are to be erased.
+    /// Notified when a user was deleted whose messages are to be erased.
     deleted: Arc<Notify>,
-    /// Set once the server ends: rooms that are empty then are empty because of that.
+    /// Set once the server ends: from then on, rooms become empty because of that.
     ending: AtomicBool,
     nicks: Nicks,
     /// This node's id among all nodes, new at each start.
@@ -144,24 +144,24 @@ pub struct App {
     readers: Readers,
     event_log: Option<EventLog>,
     files: Files,
-    /// Work beside the requests that a shutdown waits for.
+    /// Work besides requests for which a shutdown waits.
     work: TaskTracker,
 }
 
 impl App {
-    /// Who may connect.
+    /// Whether a client needs a token to connect.
     pub fn access(&self) -> Access {
         self.access
     }
 
-    /// Reads again what is read from files.
+    /// Reads the files of keys again.
     pub async fn reload(&self) {
         if let Some(keys) = self.keys.host_keys() {
             keys.aside(KeySet::read_again).await;
         }
     }
 
-    /// The bounds that hold for what clients send.
+    /// The limits for what clients send.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -190,14 +190,14 @@ impl App {
         Ok(tx)
     }
 
-    /// Returns when the database file was deleted or replaced; the server stores nothing any more
-    /// then.
+    /// Returns when the database file was deleted or replaced; then the server stores nothing any
+    /// more.
     pub async fn database_lost(&self) {
         self.store.lost().await;
     }
 
-    /// The server ends. Rooms that users leave from now on are kept for their return after the next
-    /// start.
+    /// Notes that the server ends. Rooms that become empty from now on are kept, so that their
+    /// users can return after the next start.
     pub fn begin_end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
@@ -206,7 +206,7 @@ impl App {
         self.ending.load(Ordering::Relaxed)
     }
 
-    /// Finishes what has begun and closes the store; each step takes at most `deadline`.
+    /// Finishes the work that has begun, and closes the store; each step takes at most `deadline`.
     pub async fn close(&self, deadline: Duration) {
         let leaving = async {
             if tokio::time::timeout(deadline, self.leave_cluster()).await.is_err() {

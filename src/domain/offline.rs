@@ -1,18 +1,18 @@
-//! Whom a message does not reach at once: the members of its chat without a connection.
+//! The members of a chat whom a message does not reach at once, because they have no connection.
 
 use super::App;
 use crate::error::Error;
 use crate::model::{ChatId, UserId};
 
-/// How many members are named that are offline, and how many are looked at at once.
+/// How many offline members are listed at most, and how many members are read at once.
 const MAX_OFFLINE: usize = 1000;
 
-/// How often so many members are looked at.
+/// How many times members are read at most.
 const MAX_PAGES: usize = 10;
 
 impl App {
-    /// The members of a chat that no connection acts as, on any node: at most 1,000 of them, among
-    /// the first 10,000 by their ids. None while Redis cannot say it.
+    /// The members of a chat as whom no connection acts, on any node: at most 1,000 of them, among
+    /// the first 10,000 by their ids. `None` while Redis does not know who is online.
     pub(super) async fn list_offline(&self, chat_id: ChatId) -> Result<Option<Vec<UserId>>, Error> {
         if !self.knows_who_is_online() {
             return Ok(None);

@@ -1,7 +1,8 @@
-//! Who is online: a user as whom some connection acts, by whichever door and node. The audience
-//! knows it of this node, and Redis the sum; each change is told to those who watch the user.
+//! Who is online: a user as whom some connection acts, by any door, on any node. The audience knows
+//! this for its node, and Redis the sum; each change is told to those who watch the user.
 //!
-//! It also owns when users were last seen. That is written a little later, many at a time.
+//! This module also owns when users were last seen, which is written a little later, for many users
+//! at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{MutexGuard, PoisonError, Weak};
@@ -18,21 +19,21 @@ use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::model::{Event, Person, UserId};
 
-/// How often those who have gone are looked at, who may be back at once.
+/// How often to check users who have gone but may be back at once.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How often it is written when users were last seen.
+/// How often times of last being seen are written.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
-/// How often it is written of one user.
+/// How often such a time is written for one user.
 const WRITE_ONE_EVERY: Duration = Duration::from_secs(60);
-/// How many users one transaction writes of.
+/// How many users one transaction writes.
 const AT_ONCE: usize = 1000;
 /// How many users Redis is asked about at once.
 const ASKED_AT_ONCE: usize = 64;
 
-/// When users were last seen, as far as that is not written yet.
+/// When users were last seen, where that is not written yet.
 #[derive(Default)]
 pub(super) struct LastSeen {
-    /// Held while it is told who has come and gone: the other nodes hear it in that order.
+    /// Held while it is told who has come and gone, so that the other nodes hear it in that order.
     turn: Mutex<()>,
     times: std::sync::Mutex<Times>,
 }
@@ -40,7 +41,7 @@ pub(super) struct LastSeen {
 #[derive(Default)]
 struct Times {
     unwritten: HashMap<UserId, Time>,
-    /// When that of a user was last written, for as long as it matters.
+    /// When the time of a user was last written, as long as that matters.
     written: HashMap<UserId, Instant>,
 }
 
@@ -49,7 +50,7 @@ impl LastSeen {
         self.times().unwritten.insert(user_id.clone(), at);
     }
 
-    /// Those that may be written now, or all.
+    /// The times that may be written now, or all of them; the caller writes them.
     fn take(&self, all: bool) -> Vec<(UserId, Time)> {
         let mut times = self.times();
         let Times { unwritten, written } = &mut *times;
@@ -60,7 +61,7 @@ impl LastSeen {
         due
     }
 
-    /// They could not be written.
+    /// Takes back times that could not be written.
     fn put_back(&self, seen: &[(UserId, Time)]) {
         let mut times = self.times();
         for (user_id, at) in seen {
@@ -70,12 +71,12 @@ impl LastSeen {
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells who comes and goes, until the server is gone.
+/// Tells which users come and go, until the server is gone.
 pub(super) async fn follow(app: Weak<App>) {
     let Some(moved) = app.upgrade().map(|app| app.carrier.audience.moved()) else {
         return;
@@ -83,7 +84,7 @@ pub(super) async fn follow(app: Weak<App>) {
     let (mut written, mut more) = (Instant::now(), false);
     loop {
         let pause = if more { LOOK_EVERY } else { WRITE_EVERY };
-        // Those who come are told at once.
+        // Users who come are told at once.
         let _ = timeout(pause, moved.notified()).await;
         let Some(app) = app.upgrade() else {
             return;
@@ -92,7 +93,7 @@ pub(super) async fn follow(app: Weak<App>) {
         if due {
             written = Instant::now();
         }
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let round = tokio::spawn(async move {
             let more = app.tell_moves().await;
             if due {
@@ -108,7 +109,7 @@ pub(super) async fn follow(app: Weak<App>) {
 }
 
 impl App {
-    /// Fills in who of these is online, and when they were last seen.
+    /// Fills in whether these users are online, and when they were last seen.
     pub(super) async fn see_online<'a>(&self, people: impl IntoIterator<Item = &'a mut Person>) {
         let mut people = Vec::from_iter(people);
         let online = {
@@ -123,7 +124,8 @@ impl App {
         }
     }
 
-    /// Of each user, whether they are online; while Redis does not answer, by this node.
+    /// For each user, whether they are online. While Redis does not answer, only this node's
+    /// connections count.
     async fn are_online(&self, users: &[&UserId]) -> Vec<bool> {
         if let Some(cluster) = &self.cluster
             && let Some(online) = cluster.redis.are_online(users).await
@@ -133,23 +135,23 @@ impl App {
         self.carrier.audience.are_online(users)
     }
 
-    /// Of each user, whether they are online; `None` while Redis cannot say it for all nodes.
+    /// For each user, whether they are online; `None` while Redis does not know all nodes' users.
     pub(super) async fn are_surely_online(&self, users: &[&UserId]) -> Option<Vec<bool>> {
         let online = match &self.cluster {
             None => self.carrier.audience.are_online(users),
             Some(cluster) => cluster.redis.are_online(users).await?,
         };
-        // Redis may have been started anew, with nothing in it, meanwhile.
+        // Redis may have been restarted meanwhile, and be empty.
         self.knows_who_is_online().then_some(online)
     }
 
-    /// Whether Redis, if there is one, knows it of all nodes.
+    /// Whether Redis, if there is one, knows the users of all nodes.
     pub(super) fn knows_who_is_online(&self) -> bool {
         self.cluster.as_ref().is_none_or(Cluster::is_steady)
     }
 
-    /// Tells who has come to this node and gone from it. Returns whether there are others who may
-    /// be back at once.
+    /// Tells which users have come to this node and gone from it. Returns whether there are more
+    /// users who have gone but may be back at once.
     async fn tell_moves(&self) -> bool {
         let _turn = self.last_seen.turn.lock().await;
         let moves = self.carrier.audience.take_moves(false);
@@ -175,17 +177,18 @@ impl App {
         if told != Some(false) {
             self.last_seen.note(user_id, now);
         }
-        // Redis tells all nodes; the others hear of it later if it does not answer.
+        // Redis tells all nodes. If it does not answer, this node's clients are told here, and the
+        // other nodes hear of it later.
         if told.is_none() {
             let user_id = user_id.clone();
             self.carrier.show(&Event::PresenceChanged { user_id, online, last_seen: now });
         }
     }
 
-    /// Puts this node's online users into Redis again, and takes away what is there of them
-    /// and should not be. None if Redis does not answer.
+    /// Puts this node's online users into Redis again, and removes this node's users there who are
+    /// not online. `None` if Redis does not answer.
     pub(super) async fn restore_online(&self, cluster: &Cluster, announce: bool) -> Option<()> {
-        // Nobody comes or goes meanwhile.
+        // The lock keeps users from coming and going meanwhile.
         let _turn = self.last_seen.turn.lock().await;
         let (here, now) = (self.carrier.audience.list_online(), clock::now());
         for users in here.chunks(ASKED_AT_ONCE) {
@@ -202,7 +205,7 @@ impl App {
         Some(())
     }
 
-    /// Takes away those who were connected to a node that is gone. Errors: `unavailable`.
+    /// Removes the users who were connected to a node that is gone. Errors: `unavailable`.
     pub(super) async fn take_offline(&self, cluster: &Cluster, node: Uuid) -> Result<(), Error> {
         let (unavailable, now) = (|| Error::Unavailable(None), clock::now());
         let users = cluster.redis.list_online(node).await.ok_or_else(unavailable)?;
@@ -219,7 +222,7 @@ impl App {
         Ok(())
     }
 
-    /// Writes when users were last seen: those that may be written again, or all.
+    /// Writes when users were last seen, as far as it may be written again, or for all.
     async fn write_last_seen(&self, all: bool) {
         for seen in self.last_seen.take(all).chunks(AT_ONCE) {
             if let Err(error) = self.store_last_seen(seen).await {
@@ -235,7 +238,7 @@ impl App {
         tx.commit([]).await
     }
 
-    /// Writes when users were last seen, as the server ends; also of those who are still here.
+    /// Writes, when the server ends, when users were last seen, including users who are still here.
     pub(super) async fn write_all_last_seen(&self) {
         let (audience, now) = (&self.carrier.audience, clock::now());
         let gone = audience.take_moves(true).went;

@@ -1,5 +1,5 @@
-//! The participants of each room by the connections of this node, and, where there are other nodes,
-//! how they learn of them.
+//! The participants of each room by this node's connections, and how the other nodes, if there are
+//! any, learn of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::model::{ChatId, ConnectionId, Profile, Seat, UserId};
 #[derive(Default)]
 pub(super) struct Presence {
     rooms: HashMap<ChatId, Room>,
-    /// The rooms that a connection is in, and as which user.
+    /// For each connection, the rooms that it is in, and as which user.
     connections: HashMap<ConnectionId, HashMap<ChatId, UserId>>,
 }
 
@@ -19,14 +19,14 @@ pub(super) struct Presence {
 #[derive(Default)]
 struct Room {
     users: BTreeMap<UserId, Participant>,
-    /// Whether the chat is deleted with its last participant.
+    /// Whether the chat is deleted when its last participant leaves.
     ephemeral: bool,
 }
 
 struct Participant {
     profile: Profile,
     connections: HashSet<ConnectionId>,
-    /// Whether the other nodes know.
+    /// Whether the other nodes know of the user.
     shared: bool,
 }
 
@@ -34,16 +34,16 @@ struct Participant {
 #[derive(PartialEq, Eq)]
 pub(super) enum Put {
     In,
-    /// They are in, and the other nodes do not know yet.
+    /// The user is in, and the other nodes do not know yet.
     Unshared,
-    /// They are not in, because nobody was there.
+    /// The user is not in, because nobody was there.
     Out,
 }
 
 impl App {
-    /// Puts a user into a room of a chat, ephemeral or not; with `only_if_occupied` only if
-    /// somebody is there already, on any node. The presence is held until the event is on its way:
-    /// events come in the order of the changes.
+    /// Puts a user into the room of a chat, ephemeral or not; with `only_if_occupied` only if
+    /// somebody is there already, on any node. The presence is locked until the event is sent, so
+    /// that events come in the order of the changes.
     pub(super) async fn put_in(
         &self,
         presence: &mut Presence,
@@ -64,7 +64,7 @@ impl App {
                     presence.leave(chat_id, connection);
                     return Put::Out;
                 }
-                // The other nodes hear of it when Redis answers again.
+                // The other nodes will hear of it when Redis answers again.
                 None => presence.set_shared(chat_id, &user.id, false),
             }
         }
@@ -76,8 +76,8 @@ impl App {
         }
     }
 
-    /// Takes a connection out of a room; true if that was the last of an ephemeral chat, which is
-    /// [to be deleted](App::delete_empty) then.
+    /// Takes a connection out of a room. Returns true if it was the last one in the room of an
+    /// ephemeral chat, which the caller then [deletes](App::delete_empty).
     pub(super) async fn take_out(
         &self,
         presence: &mut Presence,
@@ -93,7 +93,7 @@ impl App {
             match cluster.redis.leave_room(chat_id, &user.id, holder).await {
                 Some(Left::Gone { remaining }) => return ephemeral && remaining == 0,
                 Some(Left::StillThere) => return false,
-                // Redis has lost it, or does not answer.
+                // Redis has lost the user, or does not answer.
                 Some(Left::Unknown) | None => {}
             }
         }
@@ -102,16 +102,16 @@ impl App {
         ephemeral && participants == 0 && self.cluster.is_none()
     }
 
-    /// Where there are other nodes: puts a user of the rooms API into a room in Redis, without an
-    /// event. Returns how many are there then if the user was not. The transaction keeps the chat
-    /// from being deleted, and the seat after it.
+    /// If there are other nodes: puts a user of the rooms API into a room in Redis, without an
+    /// event. Returns how many users are there then, if this one was not there before. The caller's
+    /// transaction keeps the chat from being deleted, and the stored seat does so after it.
     pub(super) async fn enter_seated(&self, chat_id: ChatId, user: &Profile) -> Option<usize> {
         let cluster = self.cluster.as_ref()?;
         let holder = Holder::Lobby;
         let entry = Entry { chat_id, user, holder, only_if_occupied: false, announce: false };
         match cluster.redis.enter_room(entry).await {
             Some(Entered::In { first, count }) => first.then_some(count),
-            // As this node knows it.
+            // Answer with what this node knows.
             Some(Entered::Unoccupied) | None => {
                 let presence = self.presence.lock().await;
                 (!presence.is_in(chat_id, &user.id)).then(|| presence.count(chat_id) + 1)
@@ -119,8 +119,8 @@ impl App {
         }
     }
 
-    /// Takes a user of the rooms API out of a room, where there are other nodes; true if that was
-    /// the last one there.
+    /// If there are other nodes: takes a user of the rooms API out of a room. Returns true if the
+    /// user was the last one there.
     pub(super) async fn leave_seated(&self, chat_id: ChatId, user_id: &UserId) -> bool {
         let Some(cluster) = &self.cluster else {
             return false;
@@ -129,7 +129,7 @@ impl App {
         left == Some(Left::Gone { remaining: 0 })
     }
 
-    /// Whether nobody is in a room by the connections of the other nodes, as far as can be known.
+    /// Whether the room seems to have no participants by connections to other nodes.
     pub(super) async fn seems_empty(&self, chat_id: ChatId) -> bool {
         match &self.cluster {
             Some(cluster) => cluster.seems_empty(chat_id).await,
@@ -137,14 +137,14 @@ impl App {
         }
     }
 
-    /// What Redis holds may be wrong: the next heartbeat puts it right.
+    /// Notes that Redis may hold wrong data; the next heartbeat corrects it.
     pub(super) fn note_presence_missed(&self) {
         if let Some(cluster) = &self.cluster {
             cluster.redis.note_presence_missed();
         }
     }
 
-    /// Whether a user of the rooms API is in a room by a connection, too.
+    /// Whether a user of the rooms API is in the room by a connection, too.
     pub(super) async fn is_elsewhere(
         &self,
         presence: &Presence,
@@ -156,16 +156,17 @@ impl App {
             return presence.is_elsewhere(chat_id, user_id, *connection);
         };
         let held = cluster.redis.is_held_otherwise(chat_id, user_id, Holder::Lobby).await;
-        // A user who may be there is taken to be there: a membership ends for good.
+        // If that is not known, the user counts as there, because ending a membership is final.
         presence.is_in(chat_id, user_id) || held.unwrap_or(true)
     }
 
-    /// How many users are in a room, by whichever node.
+    /// How many users are in a room, on all nodes.
     pub(super) async fn count_in(&self, chat_id: ChatId) -> usize {
         self.count_in_each(&[chat_id]).await.pop().unwrap_or_default()
     }
 
-    /// How many users are in each of these rooms; while Redis does not answer, by this node.
+    /// How many users are in each of these rooms. While Redis does not answer, only users of this
+    /// node are counted.
     pub(super) async fn count_in_each(&self, chats: &[ChatId]) -> Vec<usize> {
         if let Some(cluster) = &self.cluster
             && let Some(counts) = cluster.redis.count_rooms(chats).await
@@ -176,7 +177,7 @@ impl App {
         chats.iter().map(|chat_id| presence.count(*chat_id)).collect()
     }
 
-    /// Tells the clients of this node.
+    /// Shows a move to the clients of this node.
     fn tell_moved(&self, moved: Moved) {
         self.carrier.show_moved(moved);
         self.carrier.flush();
@@ -189,7 +190,7 @@ impl Presence {
         self.rooms.get(&chat_id).map_or(0, |room| room.users.len())
     }
 
-    /// Whether a user is in a room by another connection than this one.
+    /// Whether a user is in a room by a connection other than this one.
     pub fn is_elsewhere(
         &self,
         chat_id: ChatId,
@@ -200,7 +201,7 @@ impl Presence {
         participant.is_some_and(|user| user.connections.iter().any(|id| *id != connection))
     }
 
-    /// The other nodes know, or do not know, that a user is in a room.
+    /// Notes whether the other nodes know that a user is in a room.
     pub fn set_shared(&mut self, chat_id: ChatId, user_id: &UserId, shared: bool) {
         let room = self.rooms.get_mut(&chat_id);
         if let Some(participant) = room.and_then(|room| room.users.get_mut(user_id)) {
@@ -208,7 +209,7 @@ impl Presence {
         }
     }
 
-    /// All participants with their rooms, and whether the other nodes know.
+    /// All participants with their rooms, and whether the other nodes know of them.
     pub fn list(&self) -> Vec<(ChatId, Profile, bool)> {
         let of_room = |(chat_id, room): (&ChatId, &Room)| {
             let entry = |user: &Participant| (*chat_id, user.profile.clone(), user.shared);
@@ -221,7 +222,7 @@ impl Presence {
         self.rooms.get(&chat_id).is_some_and(|room| room.users.contains_key(user_id))
     }
 
-    /// Whether nobody is in any room by this node.
+    /// Whether no user is in any room by this node.
     pub fn is_empty(&self) -> bool {
         self.rooms.is_empty()
     }
@@ -230,14 +231,14 @@ impl Presence {
         self.rooms.get(&chat_id).is_some_and(|room| room.ephemeral)
     }
 
-    /// The participants of a room, by id: `max` of them at most.
+    /// The participants of a room, in the order of their ids: at most `max`.
     pub fn list_in(&self, chat_id: ChatId, max: usize) -> Vec<Profile> {
         let participants = self.rooms.get(&chat_id).into_iter();
         let participants = participants.flat_map(|room| room.users.values());
         participants.take(max).map(|participant| participant.profile.clone()).collect()
     }
 
-    /// The user that a connection is in a room as.
+    /// The user as whom a connection is in a room.
     pub fn user_in(&self, connection: ConnectionId, chat_id: ChatId) -> Option<&UserId> {
         self.connections.get(&connection)?.get(&chat_id)
     }
@@ -247,7 +248,7 @@ impl Presence {
         rooms.flat_map(HashMap::keys).copied().collect()
     }
 
-    /// Returns the user if it is the user's first connection in the room.
+    /// Puts a connection into a room. Returns the user, if this is their first connection there.
     pub fn enter(
         &mut self,
         (chat_id, ephemeral): (ChatId, bool),
@@ -270,7 +271,7 @@ impl Presence {
         (participant.connections.len() == 1).then_some(profile)
     }
 
-    /// Returns the user if it was the user's last connection in the room.
+    /// Takes a connection out of a room. Returns the user, if this was their last connection there.
     pub fn leave(&mut self, chat_id: ChatId, connection: ConnectionId) -> Option<Profile> {
         let rooms = self.connections.get_mut(&connection)?;
         let user_id = rooms.remove(&chat_id)?;

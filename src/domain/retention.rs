@@ -1,5 +1,5 @@
-//! How long messages are kept: as long as the chat says, and no longer than the server does. What
-//! is older is deleted in slices, beside the traffic.
+//! How long messages are kept: as long as the chat says, but not longer than the server keeps them.
+//! Older messages are deleted in slices, with pauses in which others can write.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -17,13 +17,13 @@ const EVERY: Duration = Duration::from_secs(600);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Deletes messages that are older than they are kept, until the server is gone.
+/// Deletes messages that have been kept for their time, until the server is gone.
 pub(super) async fn run(app: Weak<App>) {
     loop {
         let Some(app) = app.upgrade() else {
             return;
         };
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         match tokio::spawn(async move { app.delete_old_messages().await }).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) if error.is_closed() => return,
@@ -66,7 +66,7 @@ impl App {
                 return Ok(());
             };
             deleted = to;
-            // Others get half of the time.
+            // Half of the time is left for others.
             sleep(begun.elapsed()).await;
         }
     }

@@ -1,6 +1,6 @@
-//! Rooms: the participants of a chat. Only the seats of the rooms API are stored: the other clients
-//! of a node that has ended are in no room until they come back. An ephemeral chat lives as long as
-//! somebody is in its room, or may be.
+//! Rooms: the participants of a chat. Of these, only the seats of the rooms API are stored. When a
+//! node ends, its other clients are in no room until they come back. An ephemeral chat exists as
+//! long as somebody is in its room, or may be.
 
 use super::access::Reader;
 use tokio::sync::MutexGuard;
@@ -12,15 +12,16 @@ use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Event, Profile, Stream};
 use crate::store::Tx;
 
-/// About how many bytes a profile takes on the wire beside its texts.
+/// About how many bytes a profile takes on the wire besides its texts.
 const FIXED_SIZE: usize = 100;
 
-/// A room as someone in it sees it.
+/// A room, as its participants see it.
 #[derive(Debug)]
 pub struct Room {
     /// How many users are in it.
     pub participants: usize,
-    /// Who they are, by id: at most [`Room::MAX_USERS`] of them, and no more than fit on a page.
+    /// The users, in the order of their ids: at most [`Room::MAX_USERS`] of them, and no more than
+    /// fit on a page.
     pub users: Vec<Profile>,
 }
 
@@ -28,7 +29,7 @@ impl Room {
     pub const MAX_USERS: usize = 1000;
 }
 
-/// May be in a chat's room: as a user, or as nobody in particular.
+/// The right to be in a chat's room, as a user or as nobody in particular.
 pub(super) struct Visitor {
     reader: Reader,
     profile: Option<Profile>,
@@ -40,21 +41,22 @@ impl Visitor {
         self.reader.last_seq
     }
 
-    /// Whether they see nothing of what was sent before they came.
+    /// Whether messages from before they came are hidden from them.
     pub fn sees_since(&self) -> bool {
         self.reader.seen_after > 0
     }
 }
 
 impl App {
-    /// Who sees a chat. Somebody who is no member sees a chat where all see it from when they
-    /// joined from when their connection came into its room. Errors: `not_found`.
+    /// Checks whether a viewer may read a chat. If members see only what was sent since they
+    /// joined, a viewer who is no member sees what was sent since their connection came into the
+    /// room. Errors: `not_found`.
     pub(super) async fn reader(&self, viewer: &Viewer, chat_id: ChatId) -> Result<Reader, Error> {
         let reader = Reader::check(&self.store, chat_id, viewer).await?;
         Ok(self.reading_on(reader, viewer.connection))
     }
 
-    /// Like [`reader`](App::reader), for a reader that is known already.
+    /// Like [`reader`](App::reader), for a right that was checked already.
     pub(super) fn reading_on(&self, reader: Reader, connection: Option<ConnectionId>) -> Reader {
         let audience = &self.carrier.audience;
         let since = connection.and_then(|id| audience.in_room_since(id, reader.chat_id));
@@ -64,7 +66,8 @@ impl App {
         }
     }
 
-    /// Whether a user, or nobody in particular, may be in a chat's room. Errors: `not_found`.
+    /// Checks whether a user, or nobody in particular, may be in a chat's room. Errors:
+    /// `not_found`.
     pub(super) async fn see_room(
         &self,
         viewer: &Viewer,
@@ -79,7 +82,7 @@ impl App {
         Ok(Visitor { reader, profile })
     }
 
-    /// Makes this node follow a chat whose room a viewer is about to enter; from its return on all
+    /// Makes this node follow a chat whose room a viewer is about to enter. Once this returns, all
     /// events of the chat are heard here. Errors: `not_found`, `unavailable`.
     pub(super) async fn follow_chat(
         &self,
@@ -95,9 +98,9 @@ impl App {
         Ok(following)
     }
 
-    /// A connection is in a room from now on. With a user's first one the user joins. A connection
-    /// that is in it already stays the user that it came as. Errors: `not_found` for a chat deleted
-    /// since.
+    /// Puts a connection into a room. With their first connection there, a user becomes a
+    /// participant. A connection that is in the room already stays the user as whom it came.
+    /// Errors: `not_found` if the chat was deleted meanwhile.
     pub(super) async fn enter_room(
         &self,
         visitor: Visitor,
@@ -106,7 +109,7 @@ impl App {
         let Visitor { reader: Reader { chat_id, ephemeral, .. }, profile } = visitor;
         let mut presence = self.presence.lock().await;
         // An ephemeral chat with an empty room may have been deleted meanwhile. A single node
-        // deletes it with the presence held, as it is here.
+        // deletes it while it holds the lock of the presence, which is held here.
         if ephemeral
             && self.cluster.is_none()
             && presence.count(chat_id) == 0
@@ -130,8 +133,9 @@ impl App {
         Ok(self.look_back(chat_id).await)
     }
 
-    /// Keeps an ephemeral chat for a connection that is in its room while the other nodes do not
-    /// know. Errors: `not_found`, `unavailable`; then the connection is out of the room again.
+    /// Keeps an ephemeral chat from being deleted while a connection is in its room and the other
+    /// nodes do not know. Errors: `not_found`, `unavailable`; then the connection is out of the
+    /// room again.
     async fn keep_for(&self, chat_id: ChatId, connection: ConnectionId) -> Result<(), Error> {
         let keep = async {
             self.store.hold_rooms().await?;
@@ -148,7 +152,7 @@ impl App {
         kept
     }
 
-    /// Puts a user into the room of an ephemeral chat where nobody seems to be, if somebody may be
+    /// Puts a user into the room of an ephemeral chat that seems to be empty, if somebody may be
     /// there all the same. Errors: `not_found`.
     async fn come_back(
         &self,
@@ -163,8 +167,8 @@ impl App {
         let mut presence = self.presence.lock().await;
         let put = self.put_in(&mut presence, (chat_id, true), connection, user, false).await;
         drop(presence);
-        // Checks that the chat was kept all the while: PostgreSQL ends a transaction that is idle
-        // for too long.
+        // Check that the transaction, and so its lock, still exists: PostgreSQL ends a transaction
+        // that is idle for too long.
         let kept = tx.keep_chat(chat_id).await;
         drop(tx);
         if !matches!(kept, Ok(true)) {
@@ -177,8 +181,9 @@ impl App {
         }
     }
 
-    /// Whether somebody may be in a room that is empty in Redis: the rooms API knows of somebody,
-    /// or a node is missing or was until lately. The transaction keeps the chat.
+    /// Whether somebody may be in a room that is empty in Redis: a user of the rooms API is in it,
+    /// or a node is missing or was missing until lately. The caller's transaction keeps the chat
+    /// from being deleted.
     pub(super) async fn may_be_occupied(
         &self,
         chat_id: ChatId,
@@ -193,15 +198,15 @@ impl App {
         }
     }
 
-    /// A connection is in a room no more. With a user's last one the user leaves, and with the last
-    /// user an ephemeral chat ends.
+    /// Takes a connection out of a room. With their last connection there a user leaves, and with
+    /// its last user an ephemeral chat ends.
     pub(super) async fn leave_room(&self, connection: ConnectionId, chat_id: ChatId) {
         let presence = self.presence.lock().await;
         self.go_from(presence, connection, chat_id).await;
     }
 
     /// Takes a connection out of a room that it has lost, as [`leave_room`](App::leave_room) does,
-    /// unless it has come back since as the same user.
+    /// unless it has come back meanwhile as the same user.
     pub(super) async fn leave_lost_room(&self, connection: ConnectionId, chat_id: ChatId) {
         let (presence, audience) = (self.presence.lock().await, &self.carrier.audience);
         let user_id = presence.user_in(connection, chat_id);
@@ -224,7 +229,7 @@ impl App {
         }
     }
 
-    /// A connection has ended, and is in no room any more.
+    /// Takes a connection out of all rooms.
     pub(super) async fn leave_all_rooms(&self, connection: ConnectionId) {
         let rooms = self.presence.lock().await.rooms_of(connection);
         for chat_id in rooms {
@@ -232,11 +237,11 @@ impl App {
         }
     }
 
-    /// Deletes an ephemeral chat, unless somebody is in its room, or may be. One that cannot be
-    /// deleted stays until the server looks for empty ones.
+    /// Deletes an ephemeral chat, unless somebody is in its room, or may be. If it cannot be
+    /// deleted, it stays until housekeeping finds it.
     pub(super) async fn delete_empty(&self, chat_id: ChatId) {
         let delete = async {
-            // Most chats stay: a look costs less than a transaction.
+            // Most chats are not ephemeral, and this check costs less than a transaction.
             if self.is_ending() || !self.store.is_ephemeral(chat_id).await? {
                 return Ok(());
             }
@@ -247,8 +252,8 @@ impl App {
             // Always lock the transaction first, then the presence: code with an open transaction
             // may ask for the presence.
             let presence = self.presence.lock().await;
-            // A connection that enters an empty room enters first, and looks for the chat after
-            // that.
+            // A connection that comes into an empty room first enters it, and then checks whether
+            // the chat exists.
             if presence.count(chat_id) > 0 || !self.seems_empty(chat_id).await {
                 return Ok(());
             }
@@ -263,7 +268,8 @@ impl App {
         }
     }
 
-    /// Who is in a room. It checks no right: it is for a connection that has just entered or left.
+    /// The participants of a room. This checks no right: it is for a connection that has just
+    /// entered or left.
     pub(super) async fn look_back(&self, chat_id: ChatId) -> Room {
         let shared = match &self.cluster {
             Some(cluster) => cluster.redis.list_room(chat_id, Room::MAX_USERS).await,

@@ -1,7 +1,7 @@
-//! The seats of those who are logged in to the rooms API, and how they are moved. A call may come
-//! to any node, so they are in the store.
+//! The seats of users who are logged in to the rooms API, and how seats are moved. As each call may
+//! come to any node, seats are in the store.
 //!
-//! What moves a seat locks it, then the chats, then the presence.
+//! Code that moves a seat locks the seat, then the chats, then the presence.
 
 use super::App;
 use super::presence::Presence;
@@ -16,7 +16,7 @@ use crate::store::Tx;
 pub(super) struct Destination {
     pub chat_id: ChatId,
     pub ephemeral: bool,
-    /// Whether the chat is made by this very move, so that nobody is there yet.
+    /// Whether this move creates the chat, so that nobody is there yet.
     pub new: bool,
     /// The `seq` of the last message there.
     pub last_seq: i64,
@@ -26,7 +26,7 @@ pub(super) struct Destination {
 }
 
 impl App {
-    /// After the start of a single node: everybody who was in a room is there again.
+    /// Puts all users of the rooms API back into their rooms, after a single node has started.
     pub(super) async fn restore_seats(&self) -> Result<(), Error> {
         let mut presence = self.presence.lock().await;
         for seated in self.store.list_seated().await? {
@@ -36,7 +36,7 @@ impl App {
     }
 
     /// Moves a user from a chat's room into the waiting room, if the user is no member of the chat
-    /// any more. The carrier must not wait for it.
+    /// any more. The carrier must not wait for this.
     pub(super) async fn recall(&self, chat_id: ChatId, user_id: &UserId) -> Result<(), Error> {
         let in_room = |seat: &Seat| seat.chat_id == Some(chat_id);
         if !self.store.find_seat(user_id).await?.as_ref().is_some_and(in_room) {
@@ -54,11 +54,11 @@ impl App {
         Ok(())
     }
 
-    /// The seat of an actor who says to be in `room`, or in the waiting room. Errors: `conflict` if
-    /// they are not.
+    /// The seat of a user who says that they are in `room`, or in the waiting room if that is
+    /// `None`. Errors: `conflict` if they are not.
     pub(super) async fn seat(&self, user_id: &UserId, room: Option<ChatId>) -> Result<Seat, Error> {
         let seat = right_seat(self.store.find_seat(user_id).await?, room)?;
-        // Not at every call: it is a commit.
+        // Not at every call, as it takes a commit.
         if seat.last_use < clock::ago(self.limits.lobby_timeout / 4) {
             let mut tx = self.store.begin().await?;
             tx.touch_seat(user_id, clock::now()).await?;
@@ -67,8 +67,8 @@ impl App {
         Ok(seat)
     }
 
-    /// Moves a seat out of its room and into another, or into the waiting room, and commits; a
-    /// membership that is for the stay alone ends with it. Errors: `not_found` for an ephemeral
+    /// Moves a seat from its room into another, or into the waiting room, and commits. If the user
+    /// was a member only for the stay, the membership ends. Errors: `not_found` for an ephemeral
     /// chat that everybody has left.
     pub(super) async fn move_seat(
         &self,
@@ -77,8 +77,8 @@ impl App {
         goal: Option<Destination>,
         mut events: Vec<Event>,
     ) -> Result<(), Error> {
-        // The chat is locked before the presence: another transaction with the chat may wait for
-        // that.
+        // Lock the chat before the presence: another transaction that has locked the chat may be
+        // waiting for the presence.
         if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
             tx.lock_chats(&[chat_id]).await?;
         }
@@ -91,7 +91,8 @@ impl App {
             }
             None => None,
         };
-        // Held over the commit: a chat that has been entered is not deleted for being empty.
+        // Held until after the commit, so that the chat which the user enters is not deleted as
+        // empty.
         let mut presence = self.presence.lock().await;
         let moved = Seat {
             chat_id: goal.as_ref().map(|goal| goal.chat_id),
@@ -102,8 +103,8 @@ impl App {
         };
         let store = async {
             if let Some(chat_id) = seat.chat_id.filter(|_| seat.joined) {
-                // A user who is there through another door, too, stays a member. One who has just
-                // joined a channel is in its room a moment later.
+                // A user who is there through another door, too, stays a member. A user who has
+                // just joined a channel will be in its room in a moment.
                 if !tx.is_in_channel(&seat.user_id, chat_id).await?
                     && !self.is_elsewhere(&presence, chat_id, &seat).await
                 {
@@ -114,7 +115,7 @@ impl App {
             tx.commit_at_once(events).await
         };
         if let Err(error) = store.await {
-            // It may be stored all the same: the next heartbeat looks.
+            // The move may be stored all the same; the next heartbeat checks that.
             self.note_presence_missed();
             if let Some(chat_id) = moved.chat_id.filter(|_| first_of.is_some()) {
                 self.leave_seated(chat_id, &seat.user_id).await;
@@ -130,7 +131,7 @@ impl App {
         }
         drop(presence);
         if let Some(chat_id) = seat.chat_id {
-            // The move is done: what is not in Redis is put there by the next heartbeat.
+            // The move is done. If this fails, the next heartbeat puts the user into Redis.
             if let Err(error) = self.keep_seated(chat_id, &seat.user_id).await {
                 self.note_presence_missed();
                 error.warn("a user's place in a room could not be checked");
@@ -142,7 +143,8 @@ impl App {
         Ok(())
     }
 
-    /// Whether somebody is in an ephemeral chat's room, or may be; the transaction keeps the chat.
+    /// Whether somebody is in an ephemeral chat's room, or may be. The caller's transaction keeps
+    /// the chat from being deleted.
     async fn is_occupied(&self, chat_id: ChatId, tx: &mut Tx) -> Result<bool, Error> {
         match &self.cluster {
             Some(cluster) => Ok(cluster.redis.count_rooms(&[chat_id]).await != Some(vec![0])
@@ -159,8 +161,9 @@ impl App {
         }
     }
 
-    /// Tells everybody that a seat's user has come into a room, unless the user was there already:
-    /// `first_of` then is `None`, else how many are there now. On the only node, puts the user in.
+    /// Tells everybody that a seat's user has come into a room. `first_of` is how many users are
+    /// there now, or `None` if this one was there already, and nobody is told. On a single node,
+    /// this puts the user into the room.
     async fn come_in(
         &self,
         presence: &mut Presence,
@@ -187,16 +190,16 @@ impl App {
         if seat.is_some_and(|seat| seat.chat_id == Some(chat_id)) {
             let user = find_user(&mut tx, user_id).await?;
             self.enter_seated(chat_id, &profile(user)).await;
-            // An error if PostgreSQL has ended the transaction meanwhile, as it was idle for too
-            // long: then the seat may have been moved.
+            // This fails if PostgreSQL has ended the transaction meanwhile, as it was idle for too
+            // long. Then the seat may have been moved.
             tx.find_seat(user_id).await?;
         }
         Ok(())
     }
 }
 
-/// The seat of a user who claims to be in `room`, or in the waiting room; theirs alone until the
-/// transaction ends. Errors: `conflict`.
+/// The seat of a user who says that they are in `room`, or in the waiting room. Until the
+/// transaction ends, nobody else can change it. Errors: `conflict`.
 pub(super) async fn seat_in(
     tx: &mut Tx,
     user_id: &UserId,

@@ -1,4 +1,4 @@
-//! The start: what is opened, and the tasks that go on until the end.
+//! The start: opens the store, and starts the tasks that run until the end.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,8 +29,8 @@ use crate::model::{Committed, Stream};
 use crate::store::{Keeping, Store};
 
 impl App {
-    /// Opens the store and starts carrying what it commits to the clients. Errors: a store that
-    /// cannot be used; a server to which nobody could ever connect.
+    /// Opens the store, and starts to show clients what it commits. Errors: the store cannot be
+    /// used, or nobody could ever connect.
     pub async fn start(config: &Config, prepared: Prepared) -> Result<Arc<App>, StartError> {
         let Prepared { keys, topic, endpoint, keeping, accounts_only, blobs } = prepared;
         let access = config.access.unwrap_or(Access::Open);
@@ -98,7 +98,7 @@ impl App {
         Ok(app)
     }
 
-    /// Starts what goes on beside the requests, until the last of the app's owners drops it.
+    /// Starts the tasks that run beside the requests, until the last owner of the app drops it.
     fn keep_going(
         self: &Arc<App>,
         followed: mpsc::UnboundedReceiver<Consequence>,
@@ -130,7 +130,7 @@ impl App {
     }
 }
 
-/// Errors: nobody has signed up before.
+/// Errors: nobody has signed up yet.
 async fn refuse_without_accounts(config: &Config, store: &Store) -> Result<(), StartError> {
     match store.has_accounts().await.map_err(|error| StartError::store(config, error))? {
         true => Ok(()),
@@ -138,8 +138,8 @@ async fn refuse_without_accounts(config: &Config, store: &Store) -> Result<(), S
     }
 }
 
-/// Opens the store. For a single node nobody is connected after a start, so that what depends on
-/// connections is deleted.
+/// Opens the store. When a single node starts, nobody is connected, so what depends on connections
+/// is deleted.
 async fn open_store(
     config: &Config,
     keeping: Keeping,
@@ -160,7 +160,7 @@ async fn open_store(
     Ok((store, committed))
 }
 
-/// Deletes what lasts only while somebody is connected.
+/// Deletes what exists only while somebody is connected.
 async fn delete_transient(store: &Store) -> Result<(), Error> {
     let mut tx = store.begin().await?;
     tx.delete_all_nicks().await?;
