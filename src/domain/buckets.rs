@@ -1,5 +1,5 @@
-//! Buckets: one for each key. It is full at first, everything takes one out, and it fills up again
-//! over a minute.
+//! Token buckets, one for each key. A bucket is full at first, each action takes one out of it, and
+//! it fills up again over a minute.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -41,27 +41,27 @@ impl Network {
 type Limiter<K> =
     RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
-/// One limit; none if it is turned off.
+/// A limit with a bucket for each key; `limiter` is `None` if the limit is turned off.
 pub(super) struct Rate<K: Hash + Eq + Clone> {
     pub per_minute: u32,
     limiter: Option<Limiter<K>>,
 }
 
 impl<K: Hash + Eq + Clone> Rate<K> {
-    /// How many in a minute; 0 turns it off.
+    /// A limit of `per_minute` actions; 0 turns it off.
     pub fn new(per_minute: u32) -> Rate<K> {
         let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
         let limiter = quota.map(|quota| RateLimiter::keyed(quota).with_middleware());
         Rate { per_minute, limiter }
     }
 
-    /// Takes one from the key's bucket. Errors: `rate_limited` while it is empty.
+    /// Takes one from the key's bucket. Errors: `rate_limited` if it is empty.
     pub fn take(&self, key: &K) -> Result<(), Error> {
         self.take_one(key).map(|_| ()).map_err(limited)
     }
 
-    /// Takes one from the key's bucket. If that was the last, there is another after the time
-    /// returned; if there was none, after the time of the error.
+    /// Takes one from the key's bucket. If that was the last, returns how long it takes until there
+    /// is another. The error is this time, too, if the bucket was empty.
     fn take_one(&self, key: &K) -> Result<Option<Duration>, Duration> {
         let Some(limiter) = &self.limiter else {
             return Ok(None);
@@ -83,7 +83,8 @@ impl<K: Hash + Eq + Clone> Rate<K> {
     }
 }
 
-/// A limit on failures, where what is admitted may succeed: keys that have used it up are kept.
+/// A limit on failures. Before an attempt nobody knows whether it will fail, so only keys whose
+/// bucket is empty are remembered, and refused.
 pub(super) struct Failures<K: Hash + Eq + Clone> {
     rate: Rate<K>,
     blocked_until: Mutex<HashMap<K, Instant>>,
@@ -94,7 +95,7 @@ impl<K: Hash + Eq + Clone> Failures<K> {
         Failures { rate: Rate::new(per_minute), blocked_until: Mutex::default() }
     }
 
-    /// Errors: `rate_limited` while the key has no failure left.
+    /// Errors: `rate_limited` if the key has no failures left.
     pub fn check(&self, key: &K) -> Result<(), Error> {
         let until = self.blocked().get(key).copied();
         match until.and_then(|until| until.checked_duration_since(Instant::now())) {
@@ -103,7 +104,7 @@ impl<K: Hash + Eq + Clone> Failures<K> {
         }
     }
 
-    /// Counts a failure. Errors: `rate_limited` if the key had none left.
+    /// Counts a failure. Errors: `rate_limited` if the key had no failures left.
     pub fn count(&self, key: K) -> Result<(), Error> {
         let taken = self.rate.take_one(&key);
         if let Ok(Some(wait)) | Err(wait) = taken {
@@ -121,7 +122,7 @@ impl<K: Hash + Eq + Clone> Failures<K> {
     }
 
     fn blocked(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.blocked_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

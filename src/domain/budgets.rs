@@ -1,8 +1,9 @@
-//! How much: the bytes that one user and one address may write and read in a minute, and upload in
-//! a day. How often is in [`rates`](super::rates), which also says what all nodes count together.
+//! Limits on amounts: how many bytes a user and an address may write and read in a minute, and
+//! upload in a day. Limits on frequency are in [`rates`](super::rates), which also says what is
+//! counted over all nodes.
 //!
-//! The size of a page is known only after it has been read. So a budget may be overdrawn by one
-//! message or page, and nothing more is taken from it until that is made up for.
+//! The size of a page is known only after the page was read. So a budget may be overdrawn by one
+//! message or page; then nothing more may be taken from it until it has recovered.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,7 +22,7 @@ use crate::store::Blob;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is counted together.
+/// The budgets of all users and addresses.
 pub(super) struct Budgets {
     written: Pair,
     read: Pair,
@@ -29,15 +30,15 @@ pub(super) struct Budgets {
 }
 
 struct Pair {
-    /// What all nodes call it.
+    /// The name of the budget in Redis.
     name: &'static str,
     of_user: Budget<UserId>,
     of_address: Budget<Network>,
 }
 
 impl App {
-    /// Counts what the viewer is about to write. Errors: `rate_limited` if that was too much
-    /// before.
+    /// Counts bytes that the viewer is about to write. Errors: `rate_limited` if the budget was
+    /// overdrawn before.
     pub(super) async fn admit_writing(&self, viewer: &Viewer, bytes: usize) -> Result<(), Error> {
         match bytes {
             0 => Ok(()),
@@ -50,9 +51,9 @@ impl App {
         self.spend(&self.rates.bytes.uploaded, &Viewer::from(actor), 0, false).await
     }
 
-    /// Counts what has come of a file of the actor's, whether it was taken or not.
+    /// Counts the bytes that have come of an uploaded file, even if the file was refused.
     pub(super) async fn count_upload(&self, actor: &Actor, bytes: usize) {
-        // It is here already, even if it was too much.
+        // The bytes are here already, even if they were too many.
         let _ = self.spend(&self.rates.bytes.uploaded, &Viewer::from(actor), bytes, true).await;
     }
 
@@ -66,15 +67,15 @@ impl App {
         self.spend(&self.rates.bytes.written, viewer, 0, false).await
     }
 
-    /// Counts a message that the actor has had pushed anew, however little it took to ask for that.
+    /// Counts a message that is pushed again because of the actor, even if the request was small.
     pub(super) async fn count_change(&self, actor: &Actor, message: &Message) {
         self.count_bytes_pushed(actor, message.size()).await;
     }
 
-    /// Counts bytes that the actor has had pushed, however little it took to ask for that.
+    /// Counts bytes that are pushed because of the actor, even if the request was small.
     pub(super) async fn count_bytes_pushed(&self, actor: &Actor, bytes: usize) {
         let viewer = Viewer::from(actor);
-        // It is pushed already, even if it was too much.
+        // They are pushed already, even if they were too many.
         let _ = self.spend(&self.rates.bytes.written, &viewer, bytes, true).await;
     }
 
@@ -86,19 +87,20 @@ impl App {
 
     /// Counts bytes that the viewer has read.
     pub(super) async fn count_bytes_read(&self, viewer: &Viewer, bytes: usize) {
-        // What has been read is given out, even if it was too much.
+        // What was read is answered, even if it was too much.
         let _ = self.spend(&self.rates.bytes.read, viewer, bytes, true).await;
     }
 
-    /// Counts the bytes of a file for the viewer's address as they are read.
+    /// Counts the bytes of a file against the budget of the viewer's address, as they are read.
     pub(super) fn count_as_read(&self, viewer: &Viewer, bytes: Blob) -> Blob {
         let (rates, network) = (self.rates.clone(), Network::of(viewer.address));
         let count = move |more: &Bytes| rates.bytes.read.of_address.take(&network, more.len());
         Box::pin(bytes.inspect_ok(count))
     }
 
-    /// Takes from the budgets of the viewer's address and user, if neither is overdrawn or
-    /// `always`. The user's is the one of all nodes, if there are others and Redis answers.
+    /// Takes bytes from the budgets of the viewer's address and user, if neither is overdrawn; with
+    /// `always`, even if one is. The user's budget is shared by all nodes, if there are others and
+    /// Redis answers.
     async fn spend(
         &self,
         budgets: &Pair,
@@ -124,7 +126,8 @@ impl App {
                 }
             }
         }
-        // Not if the user's own budget refuses it: others at the address have no part in that.
+        // If the user's budget refuses, this is not reached: other users of the address are not
+        // charged.
         budgets.of_address.take(&network, bytes);
         Ok(())
     }
@@ -173,10 +176,11 @@ impl Budgets {
 
 /// How many bytes each key may use in a period.
 struct Budget<K> {
-    /// 0 for any number.
+    /// 0 for no limit.
     size: u32,
     period: Duration,
-    /// When each will be full again. If that is more than a period from now, it is overdrawn.
+    /// When the budget of each key will be full again. If that is more than a period from now, the
+    /// budget is overdrawn.
     full_at: Mutex<HashMap<K, Instant>>,
 }
 
@@ -185,7 +189,7 @@ impl<K: Hash + Eq + Clone> Budget<K> {
         Budget { size, period, full_at: Mutex::default() }
     }
 
-    /// Errors: `rate_limited` if it is overdrawn.
+    /// Errors: `rate_limited` if the key's budget is overdrawn.
     fn check(&self, key: &K) -> Result<(), Error> {
         let full_at = self.full_at().get(key).copied();
         let spent = full_at.map(|at| at.saturating_duration_since(Instant::now()));
@@ -214,7 +218,7 @@ impl<K: Hash + Eq + Clone> Budget<K> {
     }
 
     fn full_at(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

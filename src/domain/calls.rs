@@ -1,6 +1,6 @@
-//! The calls of the webhook that are on their way, and how many more there may be. Those of events
-//! that have failed before have one share, all others another, so that neither kind waits for the
-//! other.
+//! The calls of the webhook that are underway, and how many more may begin. Events that have failed
+//! before have one share of the calls, and all other events another one, so that neither kind waits
+//! for the other.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use tokio::time::Instant;
 
 use crate::store::Due;
 
-/// A call that lasts for longer keeps no other from being made.
+/// A call that takes longer than this does not keep other calls from beginning.
 const SHORT_CALL: Duration = Duration::from_secs(1);
 
-/// How many calls there may be in a share, for each that may be [short](SHORT_CALL).
+/// The most calls in a share, as a multiple of the [short](SHORT_CALL) calls that it may have.
 const MAX_CALLS: usize = 8;
 
-/// How many bytes of events may be on their way in a share, but for the last of them.
+/// How many bytes of events may be underway in a share. The last event may exceed this.
 const MAX_BYTES: usize = 16 << 20;
 
-/// One for each stream at most.
+/// The calls that are underway: at most one for each stream.
 pub(super) struct Calls {
-    /// How many short ones there may be in each share.
+    /// How many short calls each share may have.
     max_short: usize,
     of_streams: HashMap<String, Call>,
 }
@@ -31,7 +31,7 @@ struct Call {
     begun: Instant,
 }
 
-/// What is left of the shares, that of retries last.
+/// What is left of the two shares; the share of retries is the second.
 pub(super) struct Shares([Share; 2]);
 
 struct Share {
@@ -50,7 +50,7 @@ impl Shares {
         self.0.iter().all(Share::is_full)
     }
 
-    /// How many of each may be taken: `limit`, but 0 of one that is full.
+    /// How many events may be taken for each share: `limit`, or 0 if the share is full.
     pub fn limits(&self, limit: i64) -> [i64; 2] {
         [0, 1].map(|at| if self.0[at].is_full() { 0 } else { limit })
     }
@@ -80,8 +80,8 @@ impl Calls {
         }
     }
 
-    /// Notes that an event is being sent, unless one of its stream is already, or its share is
-    /// full.
+    /// Notes that an event is being sent. Returns false, and notes nothing, if an event of its
+    /// stream is underway already or its share is full.
     pub fn begin(&mut self, shares: &mut Shares, due: &Due) -> bool {
         let share = &mut shares.0[usize::from(due.is_retry)];
         let may_begin = !share.is_full() && !self.of_streams.contains_key(&due.stream);

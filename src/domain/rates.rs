@@ -1,8 +1,8 @@
-//! How often: what one address and one user may do in a minute, and how often a password
-//! may be wrong.
+//! Limits on frequency: what an address and a user may do in a minute, and how often a password may
+//! be wrong.
 //!
-//! Each limit is a [bucket](super::buckets) for each key. Users' buckets are those of all nodes
-//! together, the others each node's own.
+//! Each limit has a [bucket](super::buckets) for each key. All nodes share the users' buckets for
+//! requests, messages and announcements; the other buckets are each node's own.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -16,13 +16,13 @@ use crate::error::Error;
 use crate::model::UserId;
 
 /// How many times more often a login to an account may fail from everywhere than from one address:
-/// else anyone could lock its owner out.
+/// otherwise anyone could lock its owner out.
 const EVERYWHERE: u32 = 10;
 
-/// How many times as many announcements may come from one address as one user may make.
+/// How many times as many announcements one address may make as one user.
 const USERS_OF_AN_ADDRESS: u32 = 10;
 
-/// The buckets. Those that are full again are forgotten every minute.
+/// All buckets. Once a minute, those that are full again are dropped.
 pub(super) struct Rates {
     connects_per_address: Rate<Network>,
     requests_per_address: Rate<Network>,
@@ -34,9 +34,9 @@ pub(super) struct Rates {
     announcements_per_address: Rate<Network>,
     announcements_per_node: Rate<()>,
     sign_ups_per_address: Rate<Network>,
-    /// By the hash of the account, so that long names cost no more than short ones.
+    /// The key is a hash of the account, so that long names need no more memory than short ones.
     failed_logins_per_account: Failures<u64>,
-    /// Of an account and an address.
+    /// The key is an account and an address.
     failed_logins_per_pair: Failures<(u64, Network)>,
     failed_logins_per_address: Failures<Network>,
     accounts: RandomState,
@@ -50,8 +50,8 @@ impl App {
         self.rates.connects_per_address.take(&Network::of(address))
     }
 
-    /// Counts a request for the address, and for the user that it comes from if that is known. The
-    /// service asks as often as it likes. Errors: `rate_limited`.
+    /// Counts a request for the address, and for the user that it comes from, if that is known. The
+    /// service may ask as often as it likes. Errors: `rate_limited`.
     pub async fn admit_request(&self, viewer: &Viewer) -> Result<(), Error> {
         if viewer.service {
             return Ok(());
@@ -65,8 +65,8 @@ impl App {
         }
     }
 
-    /// Takes one from a user's bucket: from the one that all nodes take from, if there are others
-    /// and Redis answers.
+    /// Takes one from a user's bucket: from the one that all nodes share, if there are others and
+    /// Redis answers.
     async fn take_one(
         &self,
         what: &str,
@@ -89,8 +89,8 @@ impl App {
         self.rates.sign_ups_per_address.take(&Network::of(address))
     }
 
-    /// Lets a password for `account`, in one spelling, be looked at now; that counts nothing.
-    /// Errors: `rate_limited` while the account or the address has failed too often.
+    /// Checks whether a password for `account`, which is folded, may be verified now; this counts
+    /// nothing. Errors: `rate_limited` while the account or the address has failed too often.
     pub(super) fn admit_login(&self, account: &str, address: IpAddr) -> Result<(), Error> {
         let (rates, network) = (&self.rates, Network::of(address));
         let account = rates.accounts.hash_one(account);
@@ -100,7 +100,7 @@ impl App {
     }
 
     /// Counts a wrong password for `account`, which need not exist. Errors: `rate_limited` if it
-    /// was one too many: several may have been [let in](App::admit_login) at the same time.
+    /// was one too many, as several may have been [admitted](App::admit_login) at the same time.
     pub(super) fn failed_login(&self, account: &str, address: IpAddr) -> Result<(), Error> {
         let (rates, network) = (&self.rates, Network::of(address));
         let account = rates.accounts.hash_one(account);
@@ -110,8 +110,8 @@ impl App {
         of_account.and(of_pair).and(of_address)
     }
 
-    /// Counts a message of so many bytes for the actor, unless it is the service that sends it.
-    /// Errors: `rate_limited`.
+    /// Counts a message of `bytes` bytes for the actor, unless the service sends it. Errors:
+    /// `rate_limited`.
     pub(super) async fn admit_message(&self, actor: &Actor, bytes: usize) -> Result<(), Error> {
         if actor.service {
             return Ok(());
@@ -120,8 +120,8 @@ impl App {
         self.admit_writing(&Viewer::from(actor), bytes).await
     }
 
-    /// Counts a change of a message for the actor, as a message; its bytes are
-    /// [counted](App::count_change) when they are known. Errors: `rate_limited`.
+    /// Counts a change of a message like a message; its bytes are [counted](App::count_change) once
+    /// they are known. Errors: `rate_limited`.
     pub(super) async fn admit_change(&self, actor: &Actor) -> Result<(), Error> {
         if actor.service {
             return Ok(());
@@ -139,13 +139,13 @@ impl App {
         }
     }
 
-    /// Counts a change of a user on this node. Errors: `rate_limited`.
+    /// Counts a change of a user's data on this node. Errors: `rate_limited`.
     pub(super) fn admit_update(&self, user_id: &UserId) -> Result<(), Error> {
         self.rates.updates_per_user.take(user_id)
     }
 
-    /// Counts something that everybody who is connected hears, unless it is the service's. Errors:
-    /// `rate_limited`.
+    /// Counts an action of which everybody who is connected hears, unless the service does it.
+    /// Errors: `rate_limited`.
     pub(super) async fn admit_announcement(&self, viewer: &Viewer) -> Result<(), Error> {
         if viewer.service {
             return Ok(());
@@ -183,7 +183,7 @@ impl Rates {
         }
     }
 
-    /// Forgets keys that have not come for a minute, until the rates are dropped.
+    /// Drops the buckets that are full again, once a minute, until the rates are dropped.
     pub async fn forget_idle(rates: Weak<Rates>) {
         let mut minutes = tokio::time::interval(MINUTE);
         loop {

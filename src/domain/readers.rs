@@ -1,5 +1,5 @@
-//! Permits to read. The store has few connections to read by: a user who asks for much waits for
-//! their own earlier reads, and nobody else does.
+//! Permits to read. The store has few connections for reads. A user who asks for much waits for
+//! their own earlier reads, and others do not wait for these.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ use super::{App, Viewer};
 use crate::error::Error;
 use crate::model::UserId;
 
-/// How long a read waits for those before it: while the store is silent, they wait for it one after
-/// the other.
+/// How long a read waits for earlier ones: while the store does not answer, they wait for it one
+/// after the other.
 const READER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For whom the store is read, and requests wait: a user, from any address, or an address.
+/// For whom reads wait and requests are counted: a user, from any address, or an address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Requester {
     User(UserId),
@@ -25,14 +25,15 @@ pub enum Requester {
     Network(Network),
 }
 
-/// The reads that go on, and those that wait.
+/// The reads that are running, and those that wait.
 pub(super) struct Readers {
-    /// How many reads of one requester go on at the same time.
+    /// How many reads of one requester may run at the same time.
     size: usize,
     taken: Mutex<HashMap<Requester, Arc<Semaphore>>>,
 }
 
-/// The right to read, as long as it is held. Code that holds one must not ask for another.
+/// The right to read, as long as it is held. Code that holds one must not ask for another: it could
+/// wait for itself.
 pub(super) struct ReadPermit<'a> {
     readers: &'a Readers,
     requester: Requester,
@@ -41,8 +42,8 @@ pub(super) struct ReadPermit<'a> {
 }
 
 impl App {
-    /// Waits until the viewer may read. The service waits for nothing. Errors: `unavailable` after
-    /// too long.
+    /// Waits until the viewer may read. The service need not wait. Errors: `unavailable` after too
+    /// long.
     pub(super) async fn read_permit(
         &self,
         viewer: &Viewer,
@@ -57,12 +58,12 @@ impl App {
 }
 
 impl Readers {
-    /// With so many readers for each.
+    /// `size` is how many reads of one requester may run at the same time.
     pub fn of(size: usize) -> Readers {
         Readers { size, taken: Mutex::default() }
     }
 
-    /// Waits until what is the user's own may be read. Errors: as of
+    /// Waits until a user's own data may be read. Errors: those of
     /// [`read_permit`](App::read_permit).
     pub async fn of_user(&self, user_id: &UserId) -> Result<ReadPermit<'_>, Error> {
         self.take(Requester::User(user_id.clone())).await
@@ -73,23 +74,23 @@ impl Readers {
         let semaphore = self.taken().entry(requester.clone()).or_insert_with(new).clone();
         let mut read = ReadPermit { readers: self, requester, semaphore, permit: None };
         let permit = timeout(READER_TIMEOUT, read.semaphore.clone().acquire_owned()).await;
-        // It is never closed.
+        // The semaphore is never closed, so this is always a permit.
         read.permit = permit.map_err(|_| Error::Unavailable(None))?.ok();
         Ok(read)
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<Requester, Arc<Semaphore>>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for ReadPermit<'_> {
     fn drop(&mut self) {
-        // It refers to the semaphore, too.
+        // Drop the permit first: it holds a reference to the semaphore, too.
         self.permit = None;
         let mut taken = self.readers.taken();
-        // One reference is this, one is the list's: nobody else reads or waits.
+        // One reference is this one, the other is in the map: nobody else reads or waits.
         if Arc::strong_count(&self.semaphore) == 2 {
             taken.remove(&self.requester);
         }

@@ -1,4 +1,4 @@
-//! Searching messages in one's own chats and in public ones, and filling the index behind the
+//! Searching messages in a user's own chats and in public ones, and filling the index after the
 //! commits.
 
 use std::sync::{Arc, Weak};
@@ -12,17 +12,16 @@ use crate::error::Error;
 use crate::model::{ChatId, SearchPage, SearchQuery};
 use crate::store::{Searchable, Unindexed};
 
-/// For how long messages are gathered before they are indexed: they are to be found within a
+/// For how long messages are collected before they are indexed. Searches must find them within a
 /// second.
 const GATHER: Duration = Duration::from_millis(200);
-/// How often it is looked for what a node has left that is not there any more. Also how long
-/// nothing is tried after a failure.
+/// How often to look for messages that a dead node has not indexed; and the pause after a failure.
 const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 impl App {
     /// The messages in the actor's chats that match `query`, the latest first. Errors: `forbidden`
-    /// where there is no search; `rate_limited`.
+    /// if search is off; `rate_limited`.
     pub async fn search_messages(
         &self,
         actor: &Actor,
@@ -38,8 +37,8 @@ impl App {
         Ok(page)
     }
 
-    /// The messages in one chat that match `query`, the latest first; for anyone if the chat is
-    /// public. Errors: those of [`search_messages`](App::search_messages); `not_found`.
+    /// The messages in one chat that match `query`, the latest first. Anyone may search a public
+    /// chat. Errors: those of [`search_messages`](App::search_messages); `not_found`.
     pub async fn search_messages_of(
         &self,
         viewer: &Viewer,
@@ -71,7 +70,7 @@ impl App {
         self.store.search_messages(chats, query, self.limits.max_page_bytes).await
     }
 
-    /// Indexes all that was committed and is noted, and with `look` what is not noted.
+    /// Indexes the noted chats, and with `look` all other chats that are behind, too.
     async fn index(&self, unindexed: &Unindexed, look: bool) -> Result<(), Error> {
         if look {
             let mut after = None;
@@ -81,7 +80,7 @@ impl App {
                 after = Some(*last);
                 while !chats.is_empty() {
                     chats = self.store.index_once(&chats).await?;
-                    // However much there is, what is sent meanwhile is found soon.
+                    // However much that is, new messages must be found soon.
                     self.index_noted(unindexed).await?;
                 }
             }
@@ -89,7 +88,7 @@ impl App {
         self.index_noted(unindexed).await
     }
 
-    /// Indexes some of what is noted; the rest is noted again.
+    /// Indexes a step of each noted chat; chats with more to index are noted again.
     async fn index_noted(&self, unindexed: &Unindexed) -> Result<(), Error> {
         let chats = unindexed.take();
         let indexed = self.store.index_once(&chats).await;
@@ -111,7 +110,7 @@ pub(super) async fn keep_index(app: Weak<App>, unindexed: Arc<Unindexed>) {
             return;
         };
         let unindexed = unindexed.clone();
-        // In a task of its own, as a write that has begun is to be finished.
+        // In a task of its own, as a write that has begun must be finished.
         let round = tokio::spawn(async move { app.index(&unindexed, look).await });
         match round.await {
             Ok(Ok(())) if look => looked = Some(Instant::now()),

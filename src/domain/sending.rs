@@ -1,4 +1,4 @@
-//! Sending one event to the webhook: what it says, and whether it is to be said still.
+//! Sends one event to the webhook: checks whether it must still be sent, and makes its record.
 
 use std::sync::{Arc, Weak};
 
@@ -13,21 +13,21 @@ use crate::logs;
 use crate::model::{ChatId, Stream};
 use crate::store::{Webhook, WebhookQueue};
 
-/// How the JSON of an event begins that tells of a message.
+/// The beginning of an event's JSON, if the event tells of a new message.
 const MESSAGE_SENT: &str = r#"{"event":"message-sent""#;
 
-/// What a try has come to.
+/// The result of a try.
 pub(super) enum Tried {
     Delivered {
         named_offline: bool,
     },
-    /// It is not to be delivered any more: why.
+    /// It need not be delivered any more, for this reason.
     Dropped(&'static str),
-    /// It is not there any more.
+    /// The event does not exist any more.
     Gone,
-    /// Nobody can say now who is offline.
+    /// It is not known at present who is offline.
     Postponed,
-    /// It cannot be read now.
+    /// The event could not be read.
     Unread,
     Failed(Webhook, Undelivered),
     /// The server has ended meanwhile.
@@ -52,8 +52,9 @@ pub(super) async fn send(
     }
 }
 
-/// Finds out what is to be sent, unless nothing is. Nothing of the event is left beside that, and
-/// the server is let go: else it could not end before the webhook answers.
+/// Reads an event and makes its record, or returns why it is not sent. When this returns, memory
+/// holds only the record of the event, and the app is released: otherwise the server could not end
+/// before the webhook answers.
 async fn prepare(
     app: Weak<App>,
     queue: WebhookQueue,
@@ -78,7 +79,7 @@ async fn prepare(
     Ok((webhook, record))
 }
 
-/// An event that cannot be looked up waits, and holds up no other.
+/// An event that cannot be read waits, and blocks no others.
 impl From<Error> for Tried {
     fn from(error: Error) -> Tried {
         if error.is_closed() {
@@ -93,8 +94,8 @@ impl From<Error> for Tried {
 }
 
 impl App {
-    /// The members without a connection, as at the first try that has failed. None while nobody
-    /// can say.
+    /// The members without a connection, according to the first try if that has failed. `None`
+    /// while that is not known.
     async fn name_offline<'w>(
         &self,
         webhook: &'w mut Webhook,
@@ -102,14 +103,14 @@ impl App {
     ) -> Result<Option<&'w str>, Error> {
         if webhook.offline.is_none() {
             let offline = self.list_offline(chat_id).await?;
-            // Texts: nothing in them can fail to serialize.
+            // Serializing texts cannot fail.
             let text = |offline| serde_json::to_string(&offline).unwrap_or_default();
             webhook.offline = offline.map(text);
         }
         Ok(webhook.offline.as_deref())
     }
 
-    /// Why an event is not to be delivered any more, if it is not.
+    /// Why an event need not be delivered any more; `None` if it must be.
     async fn why_drop(
         &self,
         queue: &WebhookQueue,

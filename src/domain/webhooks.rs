@@ -1,10 +1,10 @@
-//! Delivering events to the webhook: what is tried when, and what becomes of it.
+//! Delivers events to the webhook: decides which are tried when, and handles the results.
 //!
-//! What it promises: each event is delivered, those of a stream in their order, at least once, and
-//! at each try with the same id and the same words, unless its message was edited or deleted
-//! meanwhile, or a crash has cut off the first try: who is offline is found out anew then. One that
-//! fails holds up its own stream alone; it is tried again, and parked in the end. What waits is in
-//! the database; no more than what is being sent is in memory.
+//! What it promises: each event is delivered at least once, and the events of a stream in their
+//! order. Each try has the same id and the same text, unless the message was edited or deleted
+//! meanwhile, or a crash has interrupted the first try: then it is determined anew who is offline.
+//! An event that fails blocks only its own stream; it is retried, and in the end parked. Waiting
+//! events are in the database; only those that are being sent are in memory.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,31 +23,31 @@ use crate::event_log::Endpoint;
 use crate::logs;
 use crate::store::{OutboxLock, Outcome, WebhookQueue};
 
-/// How many of each share are looked at at once, beside those that are being sent.
+/// How many due events of each share are read at once, besides those that are being sent.
 const MAX_DUE: usize = 256;
 
-/// How long an event of another node, or a retry, may wait to be seen.
+/// How long it may take to notice an event of another node, or a retry that is due.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// When there is another try after trouble with the database.
+/// The pause before a retry after trouble with the database.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// When it is looked up again what could not be, such as who is offline.
+/// The pause before something that could not be read, such as who is offline, is read again.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 
-/// How often it is looked for events that wait for one that somebody else has deleted.
+/// How often to look for events that wait for one that somebody else has deleted.
 const STALLED_EVERY: Duration = Duration::from_secs(30);
 
-/// How long a node tries without success until another has a try.
+/// How long a node tries without success before it lets another node try.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
-/// How long it leaves the lock to the others then: they ask for it every second.
+/// For how long it then leaves the lock to other nodes, which ask for it every second.
 const GIVE_WAY: Duration = Duration::from_secs(2);
 
 /// The longest pause between two tries of an event.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// How long what is being sent is waited for when the server ends.
+/// How long to wait, when the server ends, for events that are being sent.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// How often the lag is measured.
@@ -62,7 +62,7 @@ pub(super) async fn measure(app: Weak<App>) {
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        // So that they are there before the first is delivered.
+        // So that the counters exist before the first event is delivered.
         for counter in [DELIVERED, FAILED, DROPPED] {
             metrics::counter!(counter).increment(0);
         }
@@ -81,7 +81,7 @@ pub(super) async fn measure(app: Weak<App>) {
     }
 }
 
-/// Delivers whenever this node is the one that does, until the server ends.
+/// Delivers whenever this node holds the lock of delivering, until the server ends.
 pub(super) async fn deliver(app: Weak<App>, endpoint: Endpoint) {
     let (endpoint, mut has_begun) = (Arc::new(endpoint), false);
     while let Some(delivery) = Delivery::begin(&app, &endpoint) {
@@ -105,7 +105,7 @@ fn is_on(app: &Weak<App>) -> bool {
     app.upgrade().is_some_and(|app| !app.is_ending())
 }
 
-/// The event that was tried, its stream, and what has come of it.
+/// An event that was tried, its stream, and the result.
 type Try = (Uuid, String, Tried);
 
 struct Delivery {
@@ -119,9 +119,9 @@ struct Delivery {
     begun: Time,
     tries: JoinSet<Try>,
     calls: Calls,
-    /// Since when the endpoint has taken nothing that was sent.
+    /// Since when the endpoint has accepted nothing.
     failing: Option<Instant>,
-    /// Since when nobody could say who is offline.
+    /// Since when it has not been known who is offline.
     postponing: Option<Instant>,
 }
 
@@ -143,8 +143,8 @@ impl Delivery {
         })
     }
 
-    /// Delivers until the server ends, or another node should have a try. After that, or an error,
-    /// everything begins anew, with what is not noted as delivered.
+    /// Delivers until the server ends, or another node should try. After that, or after an error,
+    /// the caller begins anew, with the events that are not noted as delivered.
     async fn run(mut self, has_begun: &mut bool) -> Result<(), Error> {
         let mut lock = tokio::select! {
             lock = self.queue.lock() => lock?,
@@ -181,11 +181,11 @@ impl Delivery {
             }
             Ok(())
         };
-        // What has not come to its end is sent again.
+        // Events whose tries have not ended are sent again.
         timeout(wait, finishing).await.unwrap_or(Ok(()))
     }
 
-    /// Whether another node should have a try.
+    /// Whether this node should let another one try.
     fn gives_up(&self) -> bool {
         let since = [self.failing, self.postponing].into_iter().flatten().min();
         let gives_up =
@@ -198,14 +198,14 @@ impl Delivery {
         gives_up
     }
 
-    /// Starts to send what is due, as much as may be sent at the same time. Returns whether there
-    /// may be more to start.
+    /// Starts to send events that are due, as many as may be sent at the same time. Returns whether
+    /// there may be more to start.
     async fn start_due(&mut self, lock: &mut OutboxLock) -> Result<bool, Error> {
         let mut shares = self.calls.shares();
         if shares.are_full() {
             return Ok(false);
         }
-        // What is being sent is due, too.
+        // Events that are being sent are due, too.
         let limit = (MAX_DUE + self.calls.len()) as i64;
         let due = self.queue.list_due(clock::now(), shares.limits(limit)).await?;
         let behind = Vec::from_iter(due.iter().filter(|it| !it.is_first).map(|it| it.id));
@@ -221,7 +221,7 @@ impl Delivery {
         Ok(more_may_be_due && !shares.are_full())
     }
 
-    /// Notes what has come of a try, and of all others that have ended.
+    /// Stores the result of a try, and those of all other tries that have ended.
     async fn finish(
         &mut self,
         lock: &mut OutboxLock,
@@ -236,13 +236,13 @@ impl Delivery {
                     counters.extend(counter(&tried));
                     outcomes.extend(self.outcome(tried).map(|outcome| (id, stream, outcome)));
                 }
-                // A task that has panicked has said so.
+                // The panic has been logged already.
                 Err(_) => has_panicked = true,
             }
             tried = self.tries.try_join_next();
         }
         self.queue.note(lock, &outcomes).await?;
-        // Not before: what is not noted is tried again.
+        // Count only now: a result that was not stored is tried again.
         for counter in counters {
             metrics::counter!(counter).increment(1);
         }
@@ -255,7 +255,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// What is to be noted of a try, if anything is.
+    /// What is to be stored about a try; `None` if nothing is.
     fn outcome(&mut self, tried: Tried) -> Option<Outcome> {
         let (webhook, problem) = match tried {
             Tried::Cut => return None,
@@ -307,7 +307,7 @@ impl Delivery {
     }
 }
 
-/// The metric that counts such a try, if one does.
+/// The metric that counts such a try; `None` if none does.
 fn counter(tried: &Tried) -> Option<&'static str> {
     match tried {
         Tried::Delivered { .. } => Some(DELIVERED),
@@ -317,7 +317,7 @@ fn counter(tried: &Tried) -> Option<&'static str> {
     }
 }
 
-/// The pause after a try; `attempts` were made before it.
+/// The pause after a try, if `attempts` others were made before it.
 fn pause(attempts: i64) -> Duration {
     let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or_default();
     (Duration::from_secs(2) * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
