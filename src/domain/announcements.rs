@@ -1,5 +1,5 @@
-//! New public chats are announced to every connected client, at most 20 a second on each node.
-//! The next announcement says how many were left out. How many may be made is in
+//! New public chats are announced to every connected client, at most 20 a second on each node. The
+//! next announcement says how many were left out. How many chats may be made is in
 //! [`rates`](super::rates).
 
 use std::num::NonZeroU32;
@@ -20,7 +20,8 @@ impl Announcements {
         Announcements { limiter, missed: AtomicU64::new(0) }
     }
 
-    /// The announcement of a new chat; `None` if the chat is not public, or is left out.
+    /// The announcement of a new chat; `None` if the chat is not public, or there were too many
+    /// announcements.
     pub fn announce(&self, chat: &Chat) -> Option<Event> {
         if chat.private || chat.team_id.is_some() {
             return None;

@@ -1,5 +1,5 @@
-//! Blocking: whom one blocks may not open a direct chat with one, send into it, or invite one. The
-//! blocked are not told. The service does as it likes.
+//! Blocking: a blocked user may not open a direct chat with the user who has blocked them, send
+//! into it, or invite that user. Blocked users are not told. Blocks do not bind the service.
 
 use super::users::find_user;
 use super::{Actor, App, Viewer};
@@ -11,22 +11,21 @@ use crate::store::Tx;
 /// How many users one user can block.
 const MAX_BLOCKED: i64 = 10_000;
 
-/// A page of the users that one has blocked.
+/// A page of the users that a user has blocked.
 pub struct Blocked {
     pub users: Vec<Person>,
-    /// After whom the next page comes, if there is one.
+    /// The next page begins after this user; `None` if there is no more.
     pub next: Option<UserId>,
 }
 
 impl App {
-    /// Blocks a user; one who is blocked already stays so. Errors: `not_found`; `conflict` for
-    /// oneself; `too_large` for one who has blocked too many.
+    /// Blocks a user, if they are not blocked yet. Errors: `not_found`; `conflict` for oneself;
+    /// `too_large` if the actor has blocked too many.
     pub async fn block_user(&self, actor: &Actor, user_id: &UserId) -> Result<Person, Error> {
         self.set_blocked(actor, user_id, true).await
     }
 
-    /// Unblocks a user; one who is not blocked stays so. Errors: as of
-    /// [`block_user`](App::block_user).
+    /// Unblocks a user, if they are blocked. Errors: those of [`block_user`](App::block_user).
     pub async fn unblock_user(&self, actor: &Actor, user_id: &UserId) -> Result<Person, Error> {
         self.set_blocked(actor, user_id, false).await
     }
@@ -39,7 +38,7 @@ impl App {
     ) -> Result<Person, Error> {
         let (own, users) = (&actor.user_id, actor.pair_with(user_id, "user.id")?);
         let mut tx = self.begin_as(actor).await?;
-        // Nobody opens the direct chat of the two meanwhile.
+        // Keep others from opening the direct chat of these two meanwhile.
         tx.lock_names(&users.each_ref().map(AsRef::as_ref)).await?;
         find_user(&mut tx, user_id).await?;
         let was_blocked = tx.is_blocked(own, user_id).await?;
@@ -61,14 +60,14 @@ impl App {
         let person = self.find_person(&mut tx, user_id).await?;
         tx.commit([]).await?;
         if let Some(chat_id) = chat_id.filter(|_| blocked && !was_blocked) {
-            // They may be typing there.
+            // The blocked user may be typing there.
             self.tell_typing((chat_id, user_id.clone()), person.name.clone(), false);
         }
         Ok(person)
     }
 
-    /// The users that the actor has blocked, by id; `after` is a page's `next`. Errors:
-    /// `rate_limited`.
+    /// The users that the actor has blocked, in the order of their ids; `after` is a page's `next`.
+    /// Errors: `rate_limited`.
     pub async fn list_blocked(
         &self,
         actor: &Actor,
@@ -89,7 +88,7 @@ impl App {
     }
 }
 
-/// Errors: `forbidden` for an actor whom the user has blocked.
+/// Errors: `forbidden` if the user has blocked the actor.
 pub(super) async fn refuse_blocked(
     tx: &mut Tx,
     actor: &Actor,
@@ -101,7 +100,7 @@ pub(super) async fn refuse_blocked(
     }
 }
 
-/// Notes in a new direct chat who of the two is blocked.
+/// Notes in a new direct chat which of its two users are blocked.
 pub(super) async fn note_blocked(
     tx: &mut Tx,
     chat_id: ChatId,

@@ -1,5 +1,5 @@
-//! What becomes of messages after they were sent: edited and deleted, each with a change number, by
-//! which a client that was away finds what it has missed.
+//! Editing and deleting messages. Each change has a number, by which a client that was away finds
+//! the changes that it has missed.
 
 use super::access::{Member, Moderator, Reader, Speaker};
 use super::{Actor, App, Viewer};
@@ -11,9 +11,9 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// Changes what a message says; what is absent stays. Errors: `not_found`; `forbidden` for an
-    /// actor who did not send it, or is no member; `conflict` for one that is deleted; `invalid`
-    /// for mentions of others than members; `rate_limited`.
+    /// Changes what a message says; absent fields stay as they are. Errors: `not_found`;
+    /// `forbidden` for an actor who did not send it, or is no member; `conflict` if it is deleted;
+    /// `invalid` if it mentions users who are no members; `rate_limited`.
     pub async fn edit_message(
         &self,
         actor: &Actor,
@@ -48,9 +48,9 @@ impl App {
         Ok(changed)
     }
 
-    /// Deletes what a message says; that it was there stays. A message that is deleted already
-    /// stays as it is. Errors: `not_found`; `forbidden` for an actor who neither sent it nor
-    /// moderates; `rate_limited`.
+    /// Deletes the content of a message; the message itself stays in the history. A message that is
+    /// deleted already stays as it is. Errors: `not_found`; `forbidden` for an actor who neither
+    /// sent it nor is a moderator; `rate_limited`.
     pub async fn delete_message(
         &self,
         actor: &Actor,
@@ -75,8 +75,8 @@ impl App {
         Ok(deleted)
     }
 
-    /// The messages of a chat that were changed after this number, for anyone if the chat is
-    /// public. Errors: `not_found`, `rate_limited`.
+    /// The messages of a chat that were changed after the change `after`. Anyone may read those of
+    /// a public chat. Errors: `not_found`, `rate_limited`.
     pub async fn list_changes(
         &self,
         viewer: &Viewer,
@@ -95,8 +95,8 @@ impl App {
     }
 }
 
-/// Deletes what a message says, and returns that and what has become of the message that it
-/// answered.
+/// Deletes the content of a message. Returns this change, and that of the message that it answered,
+/// if any.
 pub(super) async fn delete(
     tx: &mut Tx,
     mut signed: Signed,
@@ -125,7 +125,7 @@ fn apply(message: &mut Message, edit: Edit) {
     }
 }
 
-/// A message for those who see what was sent after `seen_after`. Errors: `not_found`.
+/// A message, for a user who sees messages after `seen_after`. Errors: `not_found`.
 pub(super) async fn find_message(
     tx: &mut Tx,
     chat_id: ChatId,
@@ -137,7 +137,7 @@ pub(super) async fn find_message(
     found.ok_or_else(|| Error::no_message("message.id"))
 }
 
-/// Errors: `conflict`.
+/// Errors: `conflict` if the message is deleted.
 pub(super) fn refuse_deleted(message: &Message, field: &'static str) -> Result<(), Error> {
     match message.deleted_at {
         Some(_) => Err(Error::conflict(field, "this message is deleted")),
@@ -145,7 +145,7 @@ pub(super) fn refuse_deleted(message: &Message, field: &'static str) -> Result<(
     }
 }
 
-/// Errors: `invalid`, naming those of the mentioned users who are no members.
+/// Errors: `invalid`, naming the mentioned users who are no members.
 pub(super) async fn refuse_strangers(
     tx: &mut Tx,
     chat_id: ChatId,
@@ -164,8 +164,8 @@ pub(super) async fn refuse_strangers(
     }
 }
 
-/// Gives a change its number and stores what is beside the message's text. It is pushed once that
-/// is committed.
+/// Gives a change its number, and stores everything of the message besides its text. The caller
+/// pushes the change once it is committed.
 pub(super) async fn record(
     tx: &mut Tx,
     mut signed: Signed,
@@ -194,13 +194,13 @@ pub(super) fn told(changed: &Changed) -> Vec<Event> {
     [Event::MessageChanged(changed.clone())].into_iter().chain(touched).collect()
 }
 
-/// A message that is already as it was to become.
+/// The answer for a message that needs no change.
 pub(super) fn unchanged(signed: Signed, changed: Change) -> Changed {
     let Signed { message, author } = signed;
     Changed { message: message.into(), user: author.into(), changed, seen_by: None }
 }
 
-/// Adds to the replies of the message that this one answers, if it does.
+/// Adds `more` to the count of replies of the message that this one answers, if any.
 pub(super) async fn count_reply(
     tx: &mut Tx,
     reply: &Message,

@@ -1,5 +1,5 @@
-//! Channels: public chats with a name of their own, which nicks come into and leave. Who is in a
-//! channel is a member of its chat and in its room.
+//! Channels: public chats with a channel name, which nicks join and leave. A user in a channel is a
+//! member of its chat, and in its room.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// The actor's nick comes into a channel, which is made at first use. Errors: `conflict` for a
-    /// nick that is in it already, `not_found` for a channel that has become private, `too_large`
-    /// for a nick in too many channels or a user with too many chats.
+    /// Lets the actor's nick join a channel, which is made when it is first used. Errors:
+    /// `conflict` if the nick is in it already, `not_found` if the channel has become private,
+    /// `too_large` if the nick is in too many channels or the user in too many chats.
     pub async fn join_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
         let _changing = self.nicks.change_lock.lock().await;
         let nick = self.check_newcomer(actor, channel)?;
@@ -50,7 +50,7 @@ impl App {
         Ok(())
     }
 
-    /// The actor's nick leaves a channel, and the user its chat. Errors: `conflict` for a nick that
+    /// Lets the actor's nick leave a channel, and the user its chat. Errors: `conflict` if the nick
     /// is not in it.
     pub async fn leave_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
         let _changing = self.nicks.change_lock.lock().await;
@@ -66,8 +66,8 @@ impl App {
         Ok(())
     }
 
-    /// Takes a connection out of a channel because its user is not a member of the chat any more. A
-    /// user who is a member again joins the channel again.
+    /// Takes a connection out of a channel because its user is no member of the chat any more. If
+    /// the user becomes a member again, they must join the channel again.
     pub(super) async fn lose_channel(&self, connection: ConnectionId, chat_id: ChatId) {
         let _changing = self.nicks.change_lock.lock().await;
         let Some((nick, channel)) = self.nicks.held().get(connection).and_then(|held| {
@@ -88,8 +88,8 @@ impl App {
         self.forget_channel(connection, &channel, chat_id).await;
     }
 
-    /// Says something in a channel that the actor's nick is in. Errors: `forbidden` for a nick that
-    /// is not; those of [`new_message`](App::new_message).
+    /// Sends a message to a channel. Errors: `forbidden` if the actor's nick is not in it; those of
+    /// [`new_message`](App::new_message).
     pub async fn say(&self, actor: &Actor, channel: &ChannelName, body: Body) -> Result<(), Error> {
         let (_, chat_id) =
             self.nick_and_chat(actor, channel).ok_or(Error::Forbidden("join the channel first"))?;
@@ -113,7 +113,7 @@ impl App {
         self.nicks_in(chat_id).await
     }
 
-    /// The actor's nick, if it may come into this channel besides those that it is in. Errors:
+    /// The actor's nick, if it may join this channel besides the channels that it is in. Errors:
     /// `unauthenticated`, `conflict`, `too_large`.
     fn check_newcomer(&self, actor: &Actor, channel: &ChannelName) -> Result<Handle, Error> {
         let nicks = self.nicks.held();
@@ -161,7 +161,7 @@ fn no_channel() -> Error {
     Error::NotFound { field: "channel", why: "no such channel".into() }
 }
 
-/// A channel is named by its name here.
+/// Makes `not_found` name the channel: here, clients know it by its name and not by its chat's id.
 fn at(error: Error, field: &'static str) -> Error {
     match error {
         Error::NotFound { .. } => Error::NotFound { field, why: "no such channel".into() },

@@ -15,9 +15,9 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// Makes a chat of the actor and `users`. Sent again under the same `client_id` it answers with
-    /// the chat as it is now. Errors: `not_found`, naming every id in `users`
-    /// that is no user's, or for a team that the actor is not in; `too_large` if the actor has as
+    /// Makes a chat of the actor and `users`. If it is sent again with the same `client_id`, the
+    /// answer is that chat as it is now. Errors: `not_found`, naming every id in `users` that
+    /// belongs to no user, or for a team that the actor is not in; `too_large` if the actor has as
     /// many chats as one user may; `rate_limited`.
     pub async fn create_chat(
         &self,
@@ -25,7 +25,8 @@ impl App {
         new: NewChat,
         users: Vec<UserId>,
     ) -> Result<MadeChat, Error> {
-        // Before it counts for the limits; below once more, as the same may be asked twice at once.
+        // Look before this counts for the limits, and once more below, as the same request may come
+        // twice at the same time.
         if let Some(client_id) = &new.client_id {
             let mut tx = self.begin_as(actor).await?;
             if let Some(made) = find_made(&mut tx, actor, client_id).await? {
@@ -52,7 +53,7 @@ impl App {
         if let Some(team_id) = new.team_id {
             TeamMember::check_in(&mut tx, team_id, actor, "chat.team_id").await?;
         }
-        // Sorted by id, as the store lists those who joined at the same time.
+        // Sorted by id, because the store sorts members who joined at the same time so.
         let members: BTreeSet<_> = iter::once(actor.user_id.clone()).chain(users).collect();
         let members = members.into_iter().collect();
         let chat = Chat {
@@ -99,9 +100,9 @@ impl App {
         Ok(page)
     }
 
-    /// Makes the actor a member of a chat that anyone who sees it may join; for a member it
-    /// changes nothing. A pending invitation counts as accepted. Errors: `not_found`, `forbidden`
-    /// for a direct chat, `too_large` if the actor has as many chats as one user may.
+    /// Makes the actor a member of a chat. Anyone who may see the chat may join it; for a member
+    /// this changes nothing. A pending invitation counts as accepted. Errors: `not_found`,
+    /// `forbidden` for a direct chat, `too_large` if the actor has as many chats as one user may.
     pub async fn join_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<ListedChat, Error> {
         self.admit_chat(actor, Some(chat_id)).await?;
         let participants = self.count_in(chat_id).await;
@@ -129,10 +130,9 @@ impl App {
         Ok(chat)
     }
 
-    /// Changes what is said of a chat and what holds in it; an empty description clears it, as
-    /// empty data do. Errors: `not_found`, `forbidden` for an actor who does not moderate the chat,
-    /// and as to its privacy and to how long it keeps messages for one who does not own it;
-    /// `rate_limited`.
+    /// Changes a chat's name, description and settings; an empty description or empty data are
+    /// removed. Errors: `not_found`; `forbidden` for an actor who is no moderator, or who is not
+    /// the owner and would change the chat's privacy or how long it keeps messages; `rate_limited`.
     pub async fn update_chat(
         &self,
         actor: &Actor,
@@ -155,7 +155,7 @@ impl App {
         Ok(listed)
     }
 
-    /// Ends another's membership. Errors: `not_found`, `forbidden` for an actor who is not the
+    /// Ends another user's membership. Errors: `not_found`, `forbidden` for an actor who is not the
     /// owner, `conflict` for oneself or a user who is not a member; `rate_limited`.
     pub async fn remove_member(
         &self,
@@ -176,8 +176,8 @@ impl App {
         Ok(listed)
     }
 
-    /// Ends a chat, with all that was said in it. Errors: `not_found`, `forbidden` for an actor who
-    /// is not the owner, and for a direct chat.
+    /// Deletes a chat with all its messages. Errors: `not_found`, `forbidden` for an actor who is
+    /// not the owner, and for a direct chat.
     pub async fn delete_chat(&self, actor: &Actor, chat_id: ChatId) -> Result<(), Error> {
         let mut tx = self.begin_as(actor).await?;
         Owner::check_in(&mut tx, chat_id, actor).await?;
@@ -187,8 +187,8 @@ impl App {
         Ok(())
     }
 
-    /// Ends a membership. Returns its event, and after it a second one if the chat passes to
-    /// another owner; no event if there was no membership.
+    /// Ends a membership. Returns its event, and a second one if the chat gets another owner; no
+    /// events if there was no membership.
     pub(super) async fn leave(
         &self,
         tx: &mut Tx,
@@ -201,14 +201,14 @@ impl App {
         };
         let left = end_membership(tx, chat_id, user_id, standing.sees_as_stranger()).await?;
         let passed_on = match standing.role {
-            // An ephemeral chat has nothing to own: it ends with its last participant.
+            // An ephemeral chat needs no owner: it ends with its last participant.
             Role::Owner if !standing.ephemeral => self.pass_on(tx, chat_id, user_id).await?,
             Role::Owner | Role::Moderator | Role::Member => None,
         };
         Ok([left].into_iter().chain(passed_on).collect())
     }
 
-    /// Ends another's membership. Returns the event of the chat's new owner, if it passes to one.
+    /// Ends another user's membership. Returns the event of the chat's new owner, if it gets one.
     async fn remove(
         &self,
         tx: &mut Tx,
@@ -228,8 +228,8 @@ impl App {
     }
 }
 
-/// The chat that the actor has made under this `client_id` before, if it has not been deleted.
-/// Errors: `not_found` if the actor does not see it any more.
+/// The chat that the actor has created with this `client_id`, if it was not deleted. Errors:
+/// `not_found` if the actor may not see it any more.
 async fn find_made(
     tx: &mut Tx,
     actor: &Actor,
@@ -260,8 +260,8 @@ fn changed(chat: Chat, change: ChatChange) -> Chat {
     }
 }
 
-/// A chat, with the number of users in its room. That is counted before the transaction begins,
-/// because nobody else writes while it is open. Errors: `not_found`.
+/// A chat, with the number of users in its room. The caller counts them before the transaction
+/// begins, because nobody else can write while it is open. Errors: `not_found`.
 pub(super) async fn find_chat(
     tx: &mut Tx,
     chat_id: ChatId,
@@ -271,7 +271,7 @@ pub(super) async fn find_chat(
     Ok(Chat { participants, ..chat })
 }
 
-/// A chat as a user has it.
+/// A chat, with this user's membership.
 pub(super) async fn listed(tx: &mut Tx, chat: Chat, user_id: &UserId) -> Result<ListedChat, Error> {
     let membership = tx.find_membership(chat.id, user_id).await?;
     Ok(ListedChat { chat, membership })
@@ -289,7 +289,7 @@ pub(super) async fn join(
     enter(tx, &reader, &actor.user_id).await
 }
 
-/// Makes a user a member who is not one yet; returns the event. Errors: `forbidden` for a direct
+/// Makes a user a member, if they are none; returns the event. Errors: `forbidden` for a direct
 /// chat.
 pub(super) async fn enter(
     tx: &mut Tx,
@@ -308,8 +308,8 @@ pub(super) async fn enter(
     Ok(Some(Event::MemberJoined { chat_id, user_id: user_id.clone() }))
 }
 
-/// With the membership go the invitations of and by the member, which would be a way back; `sees`
-/// says whether the chat exists for them afterwards.
+/// Ends a membership, and withdraws the invitations of and by the member, which would be a way
+/// back. `sees` says whether the user may still see the chat.
 async fn end_membership(
     tx: &mut Tx,
     chat_id: ChatId,

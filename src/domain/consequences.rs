@@ -1,6 +1,6 @@
 //! What follows from events: a connection that has lost a chat leaves its room, and a room that is
-//! empty then is deleted. This is begun in the order of the events, but the carrier does not wait
-//! for it: a consequence may commit something, and commits wait for the carrier.
+//! then empty is deleted. Consequences begin in the order of the events, but the carrier does not
+//! wait for them: a consequence may commit something, and commits wait for the carrier.
 
 use std::sync::Weak;
 
@@ -16,7 +16,7 @@ pub(super) enum Consequence {
     LeaveRoom(ConnectionId, ChatId),
     /// Take the nick of a connection out of a channel.
     LeaveChannel(ConnectionId, ChatId),
-    /// A user is not a member any more: take them out of the chat's room in the rooms API, too.
+    /// A user is no member any more: take them out of the chat's room in the rooms API, too.
     Recall(ChatId, UserId),
 }
 
@@ -36,13 +36,13 @@ impl Consequence {
     }
 }
 
-/// Draws the consequences, until the server is gone.
+/// Carries out the consequences, until the server is gone.
 pub(super) async fn run(app: Weak<App>, mut followed: mpsc::UnboundedReceiver<Consequence>) {
     while let Some(consequence) = followed.recv().await {
         let Some(app) = app.upgrade() else {
             return;
         };
-        // Each in a task of its own: one that waits for the store must not hold up the others.
+        // Each in a task of its own: one that waits for the store must not block the others.
         app.work.clone().spawn(async move { app.draw(consequence).await });
     }
 }

@@ -1,5 +1,5 @@
-//! Large rooms: the users that come and go are told once a second, all together. Told one by one, a
-//! room that fills up would cost the square of its size.
+//! Large rooms: their clients are told once a second, together, which users have come and gone. If
+//! they were told of each user, filling a room would cost the square of its size.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::model::{ChatId, Event, Profile, UserId};
 /// A room with more participants than this is large.
 const LARGE: usize = 200;
 
-/// At most so many users who have come, and so many who have gone, are named.
+/// How many users who have come are named at most, and how many who have gone.
 const NAMED: usize = 50;
 
-/// How long changes are gathered.
+/// For how long changes are collected.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
 
 /// Changes in large rooms that have not been told yet.
@@ -27,13 +27,14 @@ struct Crowd {
     moved: HashMap<UserId, Option<Profile>>,
 }
 
-/// How to tell that a user has come into a room or has gone.
+/// When clients are told that a user has come into a room or has gone.
 pub(super) enum Telling {
     /// At once.
     Now(Box<Event>),
-    /// Together with what comes until [`EVERY`] is over: then [take](Crowds::take) it.
+    /// Together with all that happens until [`EVERY`] is over: then the caller must
+    /// [take](Crowds::take) it.
     After(ChatId),
-    /// With what came before: somebody will take it.
+    /// Together with an earlier change: its caller will take both.
     With,
 }
 
@@ -52,7 +53,7 @@ impl Crowds {
         crowd.participants = participants;
         let user_id = user.id.clone();
         let now = joined.then_some(user);
-        // A user who has come and gone in the meantime has not moved.
+        // A user who has both come and gone since the last time has not moved.
         let before = crowd.moved.remove(&user_id);
         if before.is_none_or(|before| before.is_some() == now.is_some()) {
             crowd.moved.insert(user_id, now);
@@ -63,7 +64,7 @@ impl Crowds {
         }
     }
 
-    /// What has changed in a large room since it was last taken; `None` if nothing has.
+    /// What has changed in a large room since this was last called; `None` if nothing has.
     pub fn take(&mut self, chat_id: ChatId) -> Option<Event> {
         let Crowd { participants, moved } = self.0.remove(&chat_id)?;
         if moved.is_empty() {

@@ -1,4 +1,5 @@
-//! Direct messages: the one private chat of two users, made at first use, and its threads.
+//! Direct messages: two users have one private chat, which is made when it is first used, and which
+//! the REST door shows as a thread.
 
 use super::blocks::{note_blocked, refuse_blocked};
 use super::chats::{find_chat, listed};
@@ -12,9 +13,9 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// The direct chat of the actor and another user. Errors: `not_found`; `conflict` for oneself;
-    /// `forbidden` for an actor whom the other has blocked;
-    /// `too_large` for a new one if the actor has as many chats as one user may.
+    /// The direct chat of the actor and another user; it is made if there is none. Errors:
+    /// `not_found`; `conflict` for oneself; `forbidden` if the other user has blocked the actor;
+    /// `too_large` if a chat must be made and the actor has as many chats as one user may.
     pub async fn open_direct(&self, actor: &Actor, user_id: &UserId) -> Result<ListedChat, Error> {
         let users = actor.pair_with(user_id, "user.id")?;
         if self.store.find_direct_chat(&users).await?.is_none() {
@@ -37,9 +38,9 @@ impl App {
         Ok(ListedChat { chat, membership: Some(Membership::of_new(Role::Member)) })
     }
 
-    /// Sends a message to the user of this name, in the direct chat of the two. Errors: `not_found`
-    /// and `conflict` for the recipient as of [`open_direct`](App::open_direct); those of
-    /// [`new_message`](App::new_message).
+    /// Sends a message to the user with this name, in the direct chat of the two. Errors:
+    /// `not_found` and `conflict` for the recipient, as for [`open_direct`](App::open_direct);
+    /// those of [`new_message`](App::new_message).
     pub async fn send_direct(
         &self,
         actor: &Actor,
@@ -56,8 +57,8 @@ impl App {
         self.new_message(actor, chat_id, kind, body, None, Extras::default()).await
     }
 
-    /// A page of the actor's direct chats in which something has been said, latest first; pages
-    /// count from 1. Errors: `rate_limited`.
+    /// A page of the actor's direct chats that have messages, latest first; the first page is 1.
+    /// Errors: `rate_limited`.
     pub async fn list_inbox(
         &self,
         actor: &Actor,
@@ -74,8 +75,8 @@ impl App {
         Ok(threads)
     }
 
-    /// A page of the messages between the actor and the user of this name, newest first, without
-    /// those that are deleted; pages count from 1. Errors: `not_found`; `conflict` for oneself.
+    /// A page of the messages between the actor and the user with this name, newest first, without
+    /// deleted ones; the first page is 1. Errors: `not_found`; `conflict` for oneself.
     pub async fn list_thread(
         &self,
         actor: &Actor,
@@ -107,7 +108,7 @@ impl App {
         Ok(messages.into_iter().map(named).collect())
     }
 
-    /// What a user is called. Errors: `not_found`.
+    /// A user's unique name. Errors: `not_found`.
     pub(super) async fn username_of(&self, user_id: &UserId) -> Result<Username, Error> {
         self.store.find_username(user_id).await?.ok_or_else(Error::no_user)
     }

@@ -1,5 +1,6 @@
-//! Messages with something beside their text: an answer to another message, mentions, data, a file.
-//! They are rarer than plain ones, and go by a job of the ledger, which may look at what they name.
+//! Messages with extras besides their text: a reply to another message, mentions, data, or a file.
+//! They are rarer than plain messages, and are written by a job of the ledger, which can read what
+//! they refer to.
 
 use super::access::Reader;
 use super::changes::{count_reply, refuse_deleted, refuse_strangers, told};
@@ -9,9 +10,9 @@ use crate::error::Error;
 use crate::model::{Data, Extras, List, NewMessage, Sent};
 
 impl App {
-    /// Errors: `not_found` for a chat that the actor is no member of, and for an answer to what is
-    /// none of its messages; `conflict` for an answer to a deleted one; `invalid` for mentions of
-    /// others than members; `not_found` for a file that is none of the actor's.
+    /// Errors: `not_found` if the actor is no member of the chat, or if the message answers one
+    /// that is not in it; `conflict` if it answers a deleted one; `invalid` if it mentions users
+    /// who are no members; `not_found` if the file is not the actor's.
     pub(super) async fn send_with_extras(
         &self,
         actor: &Actor,
@@ -40,7 +41,8 @@ impl App {
             data: extras.data.and_then(Data::kept),
             ..message
         };
-        // What is wrong with what it names does not matter if it was sent before.
+        // If the message was sent before, it does not matter whether its extras would be refused
+        // now.
         let (sent, event) = tx.append_message(new).await?;
         let Some(event) = event else {
             return Ok(sent);

@@ -1,4 +1,4 @@
-//! What is said in the rooms of the rooms API: sent, picked up, read again.
+//! Messages in the rooms of the rooms API: sent, picked up, and read again.
 
 use super::access::Reader;
 use super::{Actor, App, Viewer};
@@ -6,15 +6,15 @@ use crate::error::Error;
 use crate::model::{Body, ChatId, Extras, MessageQuery, MessageType, Sent, Signed};
 
 impl App {
-    /// Sends a message into the room that the actor is in. Errors: `conflict` for an
-    /// actor who is not there, or waits; those of [`new_message`](App::new_message).
+    /// Sends a message into the room that the actor is in. Errors: `conflict` if the actor is in
+    /// another room, or in the waiting room; those of [`new_message`](App::new_message).
     pub async fn say_in_room(
         &self,
         actor: &Actor,
         room: Option<ChatId>,
         body: Body,
     ) -> Result<Sent, Error> {
-        // It may change until the message is durable: it takes a member to send one.
+        // The seat may change until the message is durable. That is safe: only a member can send.
         self.seat(&actor.user_id, room).await?;
         let waiting = || Error::conflict("user", "this user is in the waiting room");
         let chat_id = room.ok_or_else(waiting)?;
@@ -22,9 +22,9 @@ impl App {
         self.new_message(actor, chat_id, MessageType::Text, body, None, extras).await
     }
 
-    /// What has been said in the room since the actor entered it or last picked up, in order;
-    /// what does not fit is there the next time. No two calls return the same message. Errors:
-    /// `conflict` for an actor who is not there.
+    /// The messages in the room since the actor entered it or last picked up messages, in order.
+    /// Messages that do not fit come with the next call. No two calls return the same message.
+    /// Errors: `conflict` if the actor is not in this room.
     pub async fn pick_up_history(
         &self,
         actor: &Actor,
@@ -40,7 +40,7 @@ impl App {
                 return Ok(said);
             };
             let mut tx = self.store.begin().await?;
-            // Another call may have picked it up meanwhile.
+            // Another call may have picked them up meanwhile.
             if tx.move_cursor(&seat, last.message.seq).await? {
                 tx.commit([]).await?;
                 return Ok(said);
@@ -48,9 +48,9 @@ impl App {
         }
     }
 
-    /// The history of the room that the actor is in, in order, without its first `offset`
-    /// messages: at most `limit`, and no more than one call gives. Errors: `conflict` for an
-    /// actor who is not there.
+    /// The history of the room that the actor is in, in order, without its first `offset` messages:
+    /// at most `limit`, and no more than one call may return. Errors: `conflict` if the actor is
+    /// not in this room.
     pub async fn dump_history(
         &self,
         actor: &Actor,

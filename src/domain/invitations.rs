@@ -1,4 +1,4 @@
-//! Invitations: how one gets into a private chat.
+//! Invitations, by which users come into private chats.
 
 use super::access::Member;
 use super::blocks::refuse_blocked;
@@ -12,10 +12,10 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// Asks a user into a chat. Errors: `not_found`; `forbidden` for an actor who is not a member,
-    /// for a direct chat, and for one whom the invitee has blocked; `conflict` for a user who is a
-    /// member, has been asked and has not answered, or has been asked by too many; `too_large` if
-    /// the actor has asked too many.
+    /// Invites a user to a chat. Errors: `not_found`; `forbidden` for an actor who is no member,
+    /// for a direct chat, for a banned user, and if the invitee has blocked the actor; `conflict`
+    /// for a user who is a member, has an unanswered invitation to this chat, or has too many of
+    /// them in all; `too_large` if the actor has invited too many.
     pub async fn invite(
         &self,
         actor: &Actor,
@@ -52,7 +52,7 @@ impl App {
         }
     }
 
-    /// A user's invitations that wait for an answer, newest first; `before` is a page's `next`.
+    /// A user's pending invitations, newest first; `before` is a page's `next`.
     pub async fn list_invitations(
         &self,
         user_id: &UserId,
@@ -63,8 +63,9 @@ impl App {
         self.store.list_invitations(user_id, before, limit).await
     }
 
-    /// Makes the actor a member of the chat. Errors: `not_found` for what is not the actor's own
-    /// pending invitation; `too_large` if the actor has as many chats as one user may.
+    /// Accepts an invitation, and makes the actor a member of the chat. Errors: `not_found` unless
+    /// it is a pending invitation of the actor; `too_large` if the actor has as many chats as one
+    /// user may.
     pub async fn accept_invitation(
         &self,
         actor: &Actor,
@@ -74,8 +75,8 @@ impl App {
         self.answer_invitation(actor, id, InvitationStatus::Accepted).await
     }
 
-    /// Refuses; the actor may be asked again. Errors as of
-    /// [`accept_invitation`](App::accept_invitation).
+    /// Declines an invitation; the actor may be invited again. Errors: `not_found` unless it is a
+    /// pending invitation of the actor.
     pub async fn decline_invitation(
         &self,
         actor: &Actor,

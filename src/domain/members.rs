@@ -1,4 +1,4 @@
-//! Who is in a chat, as its readers see it.
+//! The members of a chat, as its readers see them.
 
 use super::access::Reader;
 use super::{App, Viewer};
@@ -9,13 +9,13 @@ use crate::store::Tx;
 /// A page of a chat's members.
 pub struct Members {
     pub members: Vec<ListedMember>,
-    /// After whom the next page comes, if there is one.
+    /// The next page begins after this user; `None` if there is no more.
     pub next: Option<UserId>,
 }
 
 impl App {
-    /// The members of a chat, by id; `after` is a page's `next`. Errors: `not_found`;
-    /// `rate_limited` for a viewer who has read too much.
+    /// The members of a chat, in the order of their ids; `after` is a page's `next`. Errors:
+    /// `not_found`; `rate_limited` for a viewer who has read too much.
     pub async fn list_members(
         &self,
         viewer: &Viewer,
@@ -36,7 +36,7 @@ impl App {
         Ok(Members { members, next })
     }
 
-    /// A member in a transaction. Errors: `internal` for a user who is no member.
+    /// Finds a member in a transaction. Errors: `internal` if the user is no member.
     pub(super) async fn find_member(
         &self,
         tx: &mut Tx,

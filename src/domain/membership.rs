@@ -1,5 +1,4 @@
-//! What a member says of a chat for themself: muted, pinned, archived. Others are told nothing of
-//! it.
+//! A member's own marks of a chat: muted, pinned, archived. Nobody else is told of them.
 
 use super::access::Member;
 use super::chats::find_chat;
@@ -8,9 +7,9 @@ use crate::error::Error;
 use crate::model::{ChatId, Event, ListedChat, MembershipChange};
 
 impl App {
-    /// Changes what the actor has of a chat; what is absent stays. An archived chat returns with
-    /// the next message. Errors: `not_found`, `forbidden` for an actor who is not a member,
-    /// `rate_limited`.
+    /// Changes the actor's marks of a chat; absent fields stay as they are. An archived chat
+    /// returns with the next message. Errors: `not_found`, `forbidden` for an actor who is not a
+    /// member, `rate_limited`.
     pub async fn update_membership(
         &self,
         actor: &Actor,
@@ -22,7 +21,7 @@ impl App {
         let mut tx = self.begin_as(actor).await?;
         let Member { user_id, .. } = Member::check_in(&mut tx, chat_id, actor).await?;
         tx.update_membership(chat_id, &user_id, change).await?;
-        // The service need not be a member.
+        // The service passes the check above without being a member.
         let membership = tx.find_membership(chat_id, &user_id).await?.ok_or(Error::NO_MEMBER)?;
         let chat = find_chat(&mut tx, chat_id, participants).await?;
         let listed = ListedChat { chat, membership: Some(membership) };

@@ -1,15 +1,16 @@
-//! How many chats one user may have: those they have made, as long as anybody is a member, and
-//! those they have joined. A chat that somebody else has made with them in it does not count for
-//! them, so that strangers cannot use up what a user may have.
+//! How many chats one user may have: those that they have created, as long as anybody is a member,
+//! and those that they have joined. A chat that somebody else has created with them as a member
+//! does not count, so that strangers cannot use up their number of chats.
 
 use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::ChatId;
 
 impl App {
-    /// Lets the actor make one more chat, or join this one. It is asked before the transaction, as
-    /// counting takes longer than others should wait: requests at the same time may go beyond it.
-    /// Errors: `too_large`, but for the service and a member.
+    /// Checks whether the actor may create one more chat, or join this one. It is called before the
+    /// transaction, because counting would make others wait too long; so requests at the same time
+    /// may exceed the limit. Errors: `too_large`, except for the service and for a member of the
+    /// chat.
     pub(super) async fn admit_chat(
         &self,
         actor: &Actor,
@@ -25,7 +26,7 @@ impl App {
         }
         if let Some(chat_id) = chat_id {
             let standing = self.store.find_standing(chat_id, Some(user_id)).await?;
-            // What does not exist is refused as such.
+            // A chat that does not exist is refused as such later.
             if standing.is_none_or(|standing| standing.member) {
                 return Ok(());
             }

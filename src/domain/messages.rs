@@ -1,4 +1,4 @@
-//! Messages: sent once, read in pages.
+//! Sending messages, and reading them in pages.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use crate::model::{Body, ChatId, ClientId, Extras, MessagePage, MessageQuery, Me
 use crate::model::{NewMessage, Sent};
 
 impl App {
-    /// Appends a message and returns it once it is durable. Errors: `not_found`, `forbidden` for an
-    /// actor who is not a member, `conflict` for a `client_id` that belongs to another message,
-    /// `rate_limited`, `unavailable`, and those of what is wrong with the `extras`.
+    /// Appends a message, and returns it once it is durable. Errors: `not_found`, `forbidden` for
+    /// an actor who is not a member, `conflict` for a `client_id` that belongs to another message,
+    /// `rate_limited`, `unavailable`, and the errors of invalid `extras`.
     pub async fn new_message(
         &self,
         actor: &Actor,
@@ -23,8 +23,9 @@ impl App {
     ) -> Result<Sent, Error> {
         self.admit_message(actor, body.as_ref().len() + extras.size()).await?;
         let user_id = actor.user_id.clone();
-        // The ledger looks up membership for a whole batch, in the transaction that appends. It
-        // refuses all non-members alike; whether they may see the chat is told apart here.
+        // The ledger checks membership for a whole batch, in the transaction that appends. It
+        // refuses all who are no members with the same error; here those who may see the chat get
+        // another one.
         let message = NewMessage {
             chat_id,
             user_id,
@@ -48,7 +49,7 @@ impl App {
                 Reader::check(&self.store, chat_id, &Viewer::from(actor)).await?;
                 Err(Error::NO_MEMBER)
             }
-            // As it is stored, without the address of its file.
+            // The message is as it is stored, without the address of its file.
             Ok(Sent { mut message, author, fresh: false }) => {
                 if message.file.is_some() {
                     self.store.sign_file(Arc::make_mut(&mut message));
@@ -59,7 +60,7 @@ impl App {
         }
     }
 
-    /// A page of a chat's history, for anyone if the chat is public. Errors: `not_found`,
+    /// A page of a chat's history; anyone may read that of a public chat. Errors: `not_found`,
     /// `rate_limited`.
     pub async fn list_messages(
         &self,

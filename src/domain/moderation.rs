@@ -1,4 +1,4 @@
-//! What moderators do: they mute members and ban users. And what they may be told: reports.
+//! Actions of moderators, who mute members and ban users; and reports of messages.
 
 use super::access::{Moderator, Reader};
 use super::changes::find_message;
@@ -15,14 +15,14 @@ use crate::model::{
 /// A page of the bans of a chat.
 pub struct Bans {
     pub bans: Vec<Ban>,
-    /// After whom the next page comes, if there is one.
+    /// The next page begins after this user; `None` if there is no more.
     pub next: Option<UserId>,
 }
 
 impl App {
-    /// Keeps a member from sending until then, or for good; none lets them send again. Errors:
-    /// `not_found`; `forbidden` for an actor who does not moderate the chat, or not this member;
-    /// `conflict` for a user who is not a member; `invalid` for a time that is past;
+    /// Keeps a member from sending until a time, or for good if `until` is `None`. Errors:
+    /// `not_found`; `forbidden` for an actor who is no moderator, or may not decide about this
+    /// member; `conflict` for a user who is not a member; `invalid` for a time in the past;
     /// `rate_limited`.
     pub async fn mute_member(
         &self,
@@ -65,8 +65,9 @@ impl App {
         Ok(member)
     }
 
-    /// Keeps a user out of a chat until then, or for good; a member is removed. Errors: as of
-    /// [`mute_member`](App::mute_member), but that the user need not be a member.
+    /// Keeps a user out of a chat until a time, or for good if `until` is `None`; a member is
+    /// removed. Errors: those of [`mute_member`](App::mute_member), but the user need not be a
+    /// member.
     pub async fn ban_member(
         &self,
         actor: &Actor,
@@ -101,8 +102,8 @@ impl App {
         Ok(ban)
     }
 
-    /// Ends a ban. Errors: `not_found`; `forbidden` for an actor who does not moderate the chat;
-    /// `conflict` for a user who is not banned.
+    /// Ends a ban. Errors: `not_found`; `forbidden` for an actor who is no moderator; `conflict`
+    /// for a user who is not banned.
     pub async fn unban_member(
         &self,
         actor: &Actor,
@@ -120,8 +121,8 @@ impl App {
         Ok(ban)
     }
 
-    /// The bans of a chat, by the users' ids; `after` is a page's `next`. Errors: `not_found`;
-    /// `forbidden` for an actor who does not moderate the chat.
+    /// The bans of a chat, in the order of the users' ids; `after` is a page's `next`. Errors:
+    /// `not_found`; `forbidden` for an actor who is no moderator.
     pub async fn list_bans(
         &self,
         actor: &Actor,
@@ -142,7 +143,7 @@ impl App {
         Ok(Bans { bans, next })
     }
 
-    /// Tells those who have the API key of a message. Errors: `not_found`; `rate_limited`.
+    /// Reports a message to connections with the API key. Errors: `not_found`; `rate_limited`.
     pub async fn report_message(
         &self,
         actor: &Actor,

@@ -1,5 +1,5 @@
-//! Lists of nicks, kept for all clients: a list is read from the store once, and again after a nick
-//! has come into it or gone.
+//! Lists of nicks, cached for all clients: a list is read from the store once, and again after a
+//! nick has joined or left it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use crate::cluster::Following;
 use crate::error::Error;
 use crate::model::{ChatId, Event, Handle, Stream};
 
-/// The lists of so many channels are kept.
+/// The lists of at most so many channels are cached.
 const MAX_CHANNELS: usize = 100;
 
-/// The lists that have been asked for.
+/// The lists that clients have asked for.
 #[derive(Default)]
 pub(super) struct NickLists {
     all: List,
@@ -24,15 +24,16 @@ pub(super) struct NickLists {
 
 #[derive(Default)]
 struct List {
-    /// How often it has changed, on any node.
+    /// How often the list has changed, on any node.
     changes: AtomicU64,
-    /// The nicks, and after how many changes they were read.
+    /// The nicks, and the count of changes when they were read.
     read: Mutex<Option<(u64, Arc<[Handle]>)>>,
 }
 
 struct OfChannel {
     list: List,
-    /// So that its changes are heard even when no nick of this node is in it.
+    /// Keeps this node following the chat, so that it hears of changes even if it has no nicks in
+    /// the channel.
     _following: Following,
 }
 
@@ -59,14 +60,14 @@ impl List {
 }
 
 impl NickLists {
-    /// Notes what an event changes. It is called before clients see the event: one that asks then
-    /// does not get an older list.
+    /// Notes that an event changes lists. It is called before clients see the event, so that a
+    /// client which asks then does not get an older list.
     pub fn note(&self, event: &Event) {
         match event {
             Event::NickConnected { .. } => self.all.note_change(),
             Event::NickGone { .. } => {
                 self.all.note_change();
-                // It leaves its channels, and there is no event for each.
+                // The nick leaves all its channels, without an event for each.
                 self.channels().values().for_each(|channel| channel.list.note_change());
             }
             Event::ChannelJoined { chat_id, .. } | Event::ChannelLeft { chat_id, .. } => {
@@ -79,7 +80,7 @@ impl NickLists {
     }
 
     fn channels(&self) -> MutexGuard<'_, HashMap<ChatId, Arc<OfChannel>>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

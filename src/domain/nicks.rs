@@ -1,5 +1,5 @@
 //! Nicks: the names under which clients are connected to the channels. The store knows the nicks of
-//! all nodes; here are those of this node's connections.
+//! all nodes; this module knows those of this node's connections.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,8 +15,8 @@ use crate::model::{ChannelName, ChatId, ConnectionId, Event, Handle, Password};
 /// The nicks of this node's connections.
 #[derive(Default)]
 pub(super) struct Nicks {
-    /// Locked while the nicks are changed, from the first look at them until the events are on
-    /// their way: events come in the order of the changes.
+    /// Locked from before the nicks are read for a change until its events are sent, so that events
+    /// come in the order of the changes.
     pub change_lock: Mutex<()>,
     held: std::sync::Mutex<HeldNicks>,
 }
@@ -34,9 +34,9 @@ pub(super) struct HeldNick {
 }
 
 impl App {
-    /// Who a connection is that asks for a nick: by the nick's password if one is given, otherwise
-    /// as before. A connection that came by a password is anonymous without it. Errors: those of
-    /// [`connect`](App::connect) and of [`log_in`](App::log_in).
+    /// Decides as whom a connection asks for a nick: with the nick's password, as its user; without
+    /// one, as before. But a connection that came by a password is anonymous without it. Errors:
+    /// those of [`connect`](App::connect) and of [`log_in`](App::log_in).
     pub async fn connect_as(
         &self,
         connection: &Arc<Connection>,
@@ -55,9 +55,9 @@ impl App {
         }
     }
 
-    /// Connects under a nick, which stands for the user with this handle; one that is nobody's is
-    /// given to the user of the connection's token, or to a new user. The nick that the connection
-    /// had before goes, and leaves its channels. Returns the nick as the user spells it. Errors:
+    /// Connects under a nick, which stands for the user with this handle. If nobody has the handle,
+    /// the user of the connection's token gets it, or a new user. The connection's former nick
+    /// disconnects and leaves its channels. Returns the nick as the user spells it. Errors:
     /// `unauthenticated`, `forbidden` for a connection that may not act as the user; `conflict` for
     /// a nick that is connected.
     pub async fn take_nick(
@@ -71,7 +71,8 @@ impl App {
         }
         let _changing = self.nicks.change_lock.lock().await;
         let mut tx = self.store.begin().await?;
-        // The old one too, which others may be asking for while this one waits for theirs.
+        // Lock the former nick, too: other connections may be asking for it, while this one waits
+        // for theirs.
         let old = self.nicks.held().get(connection.id()).map(|held| held.nick.clone());
         let names = [Some(nick), old.as_ref()].into_iter().flatten().map(AsRef::as_ref);
         tx.lock_names(&Vec::from_iter(names)).await?;
@@ -82,7 +83,7 @@ impl App {
             }
             None => give_handle(&mut tx, connection, nick).await?,
         };
-        // As it is stored, however it is spelled here.
+        // Use the spelling that is stored, and not that of the request.
         let nick = user.handle.as_ref().unwrap_or(nick);
         tx.delete_nick(connection.id()).await?;
         if !tx.insert_nick(nick, connection.id(), self.node).await? {
@@ -102,7 +103,8 @@ impl App {
         Ok((actor, nick.clone()))
     }
 
-    /// A connection of the channels has closed. Its nick is free, unless the server ends.
+    /// Notes that a connection to the channels has closed. Its nick is free then, unless the server
+    /// ends.
     pub async fn close_nick(&self, connection: ConnectionId) {
         self.carrier.audience.remove(connection);
         if !self.is_ending() {
@@ -110,14 +112,14 @@ impl App {
         }
     }
 
-    /// A connection gives up its nick, if it had one, which is free then.
+    /// Frees the nick of a connection, if it has one.
     pub async fn leave_nick(&self, connection: ConnectionId) {
         let _changing = self.nicks.change_lock.lock().await;
         if self.nicks.held().remove(connection).is_none() {
             return;
         }
         if let Err(error) = self.free_nick(connection).await {
-            // Housekeeping looks for it again.
+            // Housekeeping tries again.
             error.warn("a nick is not free yet");
         }
         self.leave_all_rooms(connection).await;
@@ -129,10 +131,11 @@ impl App {
         tx.commit(gone.map(|nick| Event::NickGone { nick, lost: false })).await
     }
 
-    /// Frees the nicks of this node's connections that have ended when the store did not answer.
+    /// Frees the nicks of this node's connections that ended while the store did not answer.
     pub(super) async fn free_nicks(&self) -> Result<(), Error> {
         for connection in self.store.list_nick_connections(self.node).await? {
-            // Under the lock: a task that takes a nick inserts it here before it unlocks.
+            // Look under the lock: a task that takes a nick adds it to the held ones before it
+            // unlocks.
             let _changing = self.nicks.change_lock.lock().await;
             if self.nicks.held().get(connection).is_none() {
                 self.free_nick(connection).await?;
@@ -164,7 +167,7 @@ impl HeldNicks {
         self.connections.get_mut(&connection)
     }
 
-    /// The events of a connection that gives its nick up, if it has one.
+    /// The events when a connection gives up its nick; none if it has no nick.
     fn leaving_events(&self, connection: ConnectionId) -> Vec<Event> {
         let Some(HeldNick { nick, channels, .. }) = self.get(connection) else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Users as others see them: listed, looked for, and changed by themselves.
+//! Users as others see them: users are listed and searched, and change their own data.
 
 use super::users;
 use super::{Actor, App, Viewer};
@@ -7,12 +7,12 @@ use crate::error::Error;
 use crate::model::{ConnectionId, Event, Naming, Person, User, UserChange, UserId, fold_beginning};
 use crate::store::{People, Tx};
 
-/// How many of those that a user has a direct chat with are told of the user's new profile: those
-/// of the latest activity.
+/// How many of the users who have a direct chat with a user are told of the user's new profile,
+/// beginning with the latest activity.
 const TOLD: i64 = 1000;
 
 impl App {
-    /// These users, who are named in full, in this order; unknown ones are left out. Errors:
+    /// These users, who are named in full, in this order and without unknown ones. Errors:
     /// `rate_limited` for a viewer who has read too much; `unavailable`.
     pub async fn list_users(&self, viewer: &Viewer, users: &[Naming]) -> Result<People, Error> {
         self.admit_reading(viewer).await?;
@@ -22,9 +22,9 @@ impl App {
         Ok(self.seen(viewer, found).await)
     }
 
-    /// The users whose handle or name begins with `text`, by their names. Where a token is needed,
-    /// those that the viewer shares a chat or a team with, and the one with this very handle.
-    /// Errors: as of [`list_users`](App::list_users).
+    /// The users whose handle or name begins with `text`, sorted by name. If clients need a token,
+    /// only users who share a chat or a team with the viewer, and the user with exactly this
+    /// handle. Errors: those of [`list_users`](App::list_users).
     pub async fn find_users(
         &self,
         viewer: &Viewer,
@@ -49,7 +49,7 @@ impl App {
         found
     }
 
-    /// Changes how the actor is seen. Errors: `conflict` for a handle that another has, or has had
+    /// Changes the actor's own data. Errors: `conflict` for a handle that another user has, or had
     /// until lately; `rate_limited`.
     pub async fn update_user(&self, actor: &Actor, change: UserChange) -> Result<Person, Error> {
         if !actor.service {
@@ -57,7 +57,7 @@ impl App {
         }
         let named = [Naming::Id(actor.user_id.clone())];
         let before = self.store.list_people(&named, usize::MAX).await?.users.pop();
-        // Others are sent the whole of it, however little changes.
+        // Others are sent all of the data, however little changes.
         let size = before.map_or(0, |before| before.size()) + change.size();
         self.admit_writing(&Viewer::from(actor), size).await?;
         let mut tx = self.begin_as(actor).await?;
@@ -75,7 +75,8 @@ impl App {
         Ok(person)
     }
 
-    /// The event of a user that others are to see otherwise, by a connection that knows.
+    /// The event that tells others of a user's changed data; `by` is the connection that knows
+    /// already.
     pub(super) async fn updated(
         &self,
         tx: &mut Tx,

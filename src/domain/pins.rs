@@ -1,4 +1,4 @@
-//! Pins: the messages of a chat that are to be seen first.
+//! Pins: messages of a chat that are shown first.
 
 use super::access::{Member, Moderator};
 use super::changes::{find_message, record, refuse_deleted, told, unchanged};
@@ -11,9 +11,9 @@ use crate::model::{Change, Changed, ChatId, MessageId};
 const MAX_PINNED: i64 = 100;
 
 impl App {
-    /// Pins a message, or does so no more; what is as it is to be already stays so. Errors:
-    /// `not_found`; `forbidden` for an actor who does not moderate, unless it is a direct chat;
-    /// `conflict` for a deleted message, and for one more than may be pinned; `rate_limited`.
+    /// Pins a message, or unpins it; if nothing changes, that is no error. Errors: `not_found`;
+    /// `forbidden` for an actor who is no moderator, unless it is a direct chat; `conflict` for a
+    /// deleted message, or if too many messages are pinned; `rate_limited`.
     pub async fn pin_message(
         &self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! The settings, checked and read before anything is opened or made.
+//! The settings, checked and read before anything is opened or created.
 
 use super::keys::Keys;
 use crate::config::{Access, Config, Registration, Search};
@@ -12,15 +12,16 @@ pub struct Prepared {
     pub(super) topic: Option<Topic>,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) keeping: Keeping,
-    /// Whether nobody can connect but those who have signed up before.
+    /// Whether only those who have signed up before can connect.
     pub(super) accounts_only: bool,
     /// Where files are kept; `None` if there is no place.
     pub(super) blobs: Option<Blobs>,
 }
 
 impl Prepared {
-    /// Errors: keys, an event log, a webhook or a place of files that cannot be used; nodes on a
-    /// file; a server to which nobody could ever connect, as there is no database yet.
+    /// Errors: the keys, the event log, the webhook or the place of files cannot be used; several
+    /// nodes are to share a SQLite database; or nobody could ever connect, as there is no database
+    /// yet.
     pub fn of(config: &Config) -> Result<Prepared, StartError> {
         let keys = Keys::load(config)?;
         let topic = event_log::topic(config)?;

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::model::{ChatId, Name, PublicChatPage};
 
 impl App {
-    /// The public chats whose names begin with `text`, in whatever spelling, or all of them: latest
+    /// The public chats whose names begin with `text`, in any spelling, or all of them: latest
     /// activity first; `before` is a page's `next`. Errors: `rate_limited`.
     pub async fn list_public_chats(
         &self,

@@ -11,9 +11,9 @@ use crate::model::{
 use crate::store::Tx;
 
 impl App {
-    /// Says something to a message, or takes it back; what is as it is to be already stays so.
+    /// Adds a reaction to a message, or takes it back; if nothing changes, that is no error.
     /// Errors: `not_found`; `forbidden` for an actor who may not send messages; `conflict` for a
-    /// deleted message, and for more different reactions than one may have; `rate_limited`.
+    /// deleted message, or for one that has too many different reactions; `rate_limited`.
     pub async fn react(
         &self,
         actor: &Actor,
@@ -46,7 +46,7 @@ impl App {
     }
 }
 
-/// Errors: `conflict` for one more reaction than there may be.
+/// Errors: `conflict` if the message has too many different reactions.
 fn add(message: &mut Message, reaction: ReactionText, user_id: &UserId) -> Result<(), Error> {
     let List(all) = message.reactions.get_or_insert_with(|| List(Vec::new()));
     if let Some(same) = all.iter_mut().find(|it| it.reaction == reaction) {
@@ -74,7 +74,7 @@ async fn take_back(
         same.count -= 1;
         let before = same.users.len();
         same.users.retain(|id| id != user_id);
-        // Somebody who was not named has the place now.
+        // A user who was not listed takes the free place.
         if same.users.len() < before && same.count > same.users.len() as i64 {
             same.users = tx.list_reacting(message, reaction, Reaction::MAX_USERS).await?;
         }

@@ -1,6 +1,6 @@
-//! How far members have read, what is unread, and that the other members of a small chat are told:
-//! by [`Event::MemberRead`], at most once a second for each chat and user. Nothing is told of a
-//! member who goes back.
+//! How far members have read, and what is unread. The other members of a small chat are told by
+//! [`Event::MemberRead`] how far a member has read, at most once a second for each chat and user.
+//! They are not told when a member goes back.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,21 +14,21 @@ use super::{Actor, App, Viewer};
 use crate::error::Error;
 use crate::model::{ChatId, Event, Mark, Marked, Passed, ReadState, Unread, UserId};
 
-/// In chats of more members nobody is told how far others have read.
+/// In chats with more members, nobody is told how far others have read.
 const MAX_TOLD: i64 = 100;
 
-/// About how many bytes are looked at to count a message.
+/// How many bytes are counted as read for each message that must be counted.
 const COUNTED: i64 = 64;
 
-/// A member's reading is told again after so long.
+/// The pause before it is told again how far a member has read.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// How far the members have read who have read on within the last second, on this node.
+/// How far members have read who have read on within the last second, on this node.
 #[derive(Default)]
 pub(super) struct Receipts(Mutex<HashMap<(ChatId, UserId), i64>>);
 
 impl Receipts {
-    /// A member has read so far. True if nobody is about to tell of it yet.
+    /// Notes how far a member has read. Returns true if no task is about to tell this yet.
     fn note(&self, key: (ChatId, UserId), read_seq: i64) -> bool {
         match self.lock().entry(key) {
             Entry::Occupied(mut known) => {
@@ -43,7 +43,8 @@ impl Receipts {
         }
     }
 
-    /// How far the member has read if that is further than this; else it is forgotten.
+    /// How far the member has read, if that is further than `told`. If not, the member is
+    /// forgotten.
     fn take_after(&self, key: &(ChatId, UserId), told: i64) -> Option<i64> {
         let mut receipts = self.lock();
         let further = receipts.get(key).copied().filter(|seq| *seq > told);
@@ -54,14 +55,14 @@ impl Receipts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(ChatId, UserId), i64>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl App {
-    /// Marks the chat as read up to `seq`, or all of it. What has been read stays read. Errors:
-    /// `not_found`, `forbidden` for an actor who is not a member.
+    /// Marks a chat as read up to `seq`, or all of it if that is `None`. What has been read stays
+    /// read. Errors: `not_found`, `forbidden` for an actor who is not a member.
     pub async fn mark_read(
         self: &Arc<Self>,
         actor: &Actor,
@@ -84,7 +85,7 @@ impl App {
                     }
                     return Ok(read);
                 }
-                // Counted outside the transaction: others wait for that.
+                // Count outside the transaction, as others wait for it.
                 Ok(Marked::Uncounted { after, to }) => {
                     let _permit = self.read_permit(&Viewer::from(actor)).await?;
                     let own = self.store.count_own(chat_id, &mark.user_id, after, to).await?;
@@ -96,8 +97,8 @@ impl App {
         }
     }
 
-    /// Marks `seq` and what follows as unread, for the actor alone: others still see how far the
-    /// actor had read. What is counted for it counts as read. Errors: as of
+    /// Marks `seq` and all later messages as unread, for the actor only: others still see how far
+    /// the actor had read. Messages that must be counted for this count as read. Errors: those of
     /// [`mark_read`](App::mark_read), and `rate_limited`.
     pub async fn mark_unread(
         &self,
@@ -113,13 +114,13 @@ impl App {
                 drop(permit);
                 return Err(self.not_a_member(actor, chat_id).await);
             };
-            // What they do not see is not unread.
+            // Messages that the actor may not see are not unread.
             let to = seq.saturating_sub(1).max(reading.seen_after);
             let from = reading.read_seq;
             if from <= to {
                 return Ok(ReadState { chat_id, read_seq: from, unread: reading.unread });
             }
-            // Counted outside the transaction: others wait for that.
+            // Count outside the transaction, as others wait for it.
             let own = self.store.count_own(chat_id, user_id, to, from).await?;
             drop(permit);
             let looked_at = usize::try_from((from - to).saturating_mul(COUNTED));
@@ -137,14 +138,14 @@ impl App {
         }
     }
 
-    /// What is unread in all chats of the actor but the muted ones.
+    /// What is unread in all chats of the actor, without muted chats.
     pub async fn count_unread(&self, actor: &Actor) -> Result<Unread, Error> {
         let _permit = self.read_permit(&Viewer::from(actor)).await?;
         self.store.count_unread(&actor.user_id).await
     }
 
-    /// Why nothing can be marked. The service may read the chat, but without a member there is
-    /// nothing to mark.
+    /// Why a user who is no member cannot mark a chat. The service may read the chat, but without a
+    /// membership there is nothing to mark.
     async fn not_a_member(&self, actor: &Actor, chat_id: ChatId) -> Error {
         match Reader::check(&self.store, chat_id, &Viewer::from(actor)).await {
             Ok(_) => Error::NO_MEMBER,
@@ -152,14 +153,14 @@ impl App {
         }
     }
 
-    /// A member has read on, by this node.
+    /// Notes that a member has read on, by this node.
     fn note_read(self: &Arc<Self>, key: (ChatId, UserId), read_seq: i64) {
         if self.carrier.receipts.note(key.clone(), read_seq) {
             tokio::spawn(self.clone().tell_reading(key));
         }
     }
 
-    /// Tells how far a member has read, again and again while they read on.
+    /// Tells how far a member has read, once a second for as long as they read on.
     async fn tell_reading(self: Arc<Self>, key: (ChatId, UserId)) {
         let mut told = match self.find_told(&key).await {
             Ok(told) => told,
@@ -176,8 +177,8 @@ impl App {
         }
     }
 
-    /// How far others know that a member had read before; all of it in a chat where they are not
-    /// told.
+    /// How far the others know that a member has read; the greatest number in a chat where they are
+    /// not told.
     async fn find_told(&self, (chat_id, user_id): &(ChatId, UserId)) -> Result<i64, Error> {
         let _permit = self.readers.of_user(user_id).await?;
         let told = self.store.find_receipt(*chat_id, user_id, MAX_TOLD).await?;

@@ -1,4 +1,4 @@
-//! What members may do: the owner of a chat, its moderators, and the others.
+//! The roles of members: the owner of a chat, its moderators, and the others.
 
 use super::access::Owner;
 use super::users::find_user;
@@ -8,10 +8,10 @@ use crate::model::{ChatId, Event, ListedMember, Role, UserId};
 use crate::store::Tx;
 
 impl App {
-    /// Gives a member a role; another owner takes the place of the former, who then moderates.
-    /// Errors: `not_found`; `forbidden` for an actor who is not the owner, and for a direct chat;
-    /// `conflict` for a user who is not a member, and for an owner who would leave the chat without
-    /// one; `rate_limited`.
+    /// Gives a member a role. If the member becomes the owner, the former owner becomes a
+    /// moderator. Errors: `not_found`; `forbidden` for an actor who is not the owner, and for a
+    /// direct chat; `conflict` for a user who is not a member, and for an owner who would leave the
+    /// chat without an owner; `rate_limited`.
     pub async fn set_role(
         &self,
         actor: &Actor,
@@ -50,8 +50,9 @@ impl App {
         Ok(member)
     }
 
-    /// Gives a chat whose owner is about to leave to the moderator, or else the member, who joined
-    /// first; the event of it, if it has anybody else.
+    /// Makes another member the owner of a chat whose owner is about to leave: the moderator who
+    /// joined first, or the member who did if there is no moderator. Returns the event; `None` if
+    /// there is nobody else.
     pub(super) async fn pass_on(
         &self,
         tx: &mut Tx,
@@ -67,7 +68,8 @@ impl App {
     }
 }
 
-/// The role of a member. Errors: `not_found` for no user, `conflict` for a user who is no member.
+/// The role of a member. Errors: `not_found` if there is no such user, `conflict` if the user is no
+/// member.
 pub(super) async fn role_of(tx: &mut Tx, chat_id: ChatId, user_id: &UserId) -> Result<Role, Error> {
     find_user(tx, user_id).await?;
     let standing = tx.find_standing(chat_id, user_id).await?;

@@ -1,4 +1,4 @@
-//! Signals: JSON that a member sends to connected clients. Nothing of it is stored.
+//! Signals: JSON that a member sends to connected clients. It is not stored.
 
 use super::access::Speaker;
 use super::{Actor, App, Viewer};
@@ -29,8 +29,8 @@ impl App {
         Speaker::check(&self.store, chat_id, actor).await.map(drop)
     }
 
-    /// Shows an event that is not stored, here and on the other nodes; only here if Redis does not
-    /// answer.
+    /// Shows an event that is not stored to clients of all nodes; only to those of this node if
+    /// Redis does not answer.
     pub(super) fn tell(&self, event: Event) {
         self.carrier.show(&event);
         self.carrier.flush();

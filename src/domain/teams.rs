@@ -12,8 +12,8 @@ use crate::model::{Event, Name, Team, TeamId, UserId};
 use crate::store::Tx;
 
 impl App {
-    /// Makes a team of the actor and `users`. Errors: `not_found`, naming every id in `users`
-    /// that is no user's.
+    /// Creates a team of the actor and `users`. Errors: `not_found`, naming every id in `users`
+    /// that belongs to no user.
     pub async fn create_team(
         &self,
         actor: &Actor,
@@ -25,7 +25,7 @@ impl App {
         if !unknown.is_empty() {
             return Err(Error::no_users(&unknown));
         }
-        // Sorted by id, as the store lists those who joined at the same time.
+        // Sorted by id, because the store sorts members who joined at the same time so.
         let users: BTreeSet<_> = iter::once(actor.user_id.clone()).chain(users).collect();
         let now = clock::now();
         let team = Team {
@@ -43,7 +43,7 @@ impl App {
         Ok(team)
     }
 
-    /// The actor's teams, longest first; at most a page of them. Errors: `rate_limited`.
+    /// The actor's teams, longest membership first; at most a page of them. Errors: `rate_limited`.
     pub async fn list_teams(&self, actor: &Actor) -> Result<Vec<Team>, Error> {
         let (max, max_bytes) = (self.limits.max_page, self.limits.max_page_bytes);
         let viewer = Viewer::from(actor);
@@ -56,7 +56,7 @@ impl App {
     }
 
     /// Adds a user to one of the actor's teams. Errors: `not_found`; `conflict` for a user who is
-    /// in it, and for a team that is as large as a chat can be made.
+    /// in it, and for a team with as many users as a chat may be created with.
     pub async fn add_to_team(
         &self,
         actor: &Actor,
@@ -78,9 +78,9 @@ impl App {
         Ok(team)
     }
 
-    /// Takes a user out of one of the actor's teams, and so out of all the team's chats: the
-    /// creator and the service anyone, others themselves. Errors: `not_found`, `forbidden`;
-    /// `conflict` for a user who is not in the team.
+    /// Removes a user from one of the actor's teams, and so from all the team's chats. The team's
+    /// creator and the service may remove anyone, others only themselves. Errors: `not_found`,
+    /// `forbidden`; `conflict` for a user who is not in the team.
     pub async fn remove_from_team(
         &self,
         actor: &Actor,
@@ -119,21 +119,22 @@ async fn find_team(tx: &mut Tx, id: TeamId) -> Result<Team, Error> {
     team.ok_or_else(|| Error::no_team("team.id"))
 }
 
-/// The name in lowercase, with dashes for all but letters and digits, and with a number if
-/// another team has it.
+/// A team's slug: the name in lowercase, with dashes for all but letters and digits, and with a
+/// number if another team has this slug.
 async fn free_slug(tx: &mut Tx, name: &Name) -> Result<String, Error> {
     let dashed = |c: char| if c.is_alphanumeric() { c } else { '-' };
     let dashed: String = name.as_ref().to_lowercase().chars().map(dashed).collect();
     let words: Vec<_> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     let plain = if words.is_empty() { "team".to_owned() } else { words.join("-") };
-    // The second "crew" and the first "crew 2" would have the same one.
+    // Lock the name without its number: the second "crew" and the first "crew 2" would get the same
+    // slug.
     let stem = plain.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit());
     tx.lock_names(&[stem]).await?;
     if !tx.is_slug_taken(&plain).await? {
         return Ok(plain);
     }
-    // Doubling, then halving: a few steps, however many are taken. What it finds is free, if not
-    // always the least.
+    // Doubles the number, then halves the range. This takes few steps, even if many numbers are
+    // taken. The number that it finds is free, but not always the lowest.
     let numbered = |number: u64| format!("{plain}-{number}");
     let (mut taken, mut free) = (1, 2);
     while tx.is_slug_taken(&numbered(free)).await? {

@@ -1,4 +1,4 @@
-//! Watching users: being told when they come and go, and when they are seen otherwise.
+//! Watching users: a connection is told when they come and go, and when their data changes.
 
 use super::{App, Viewer};
 use crate::error::Error;
@@ -6,7 +6,7 @@ use crate::model::{ConnectionId, Naming, UserId};
 use crate::store::People;
 
 impl App {
-    /// Makes a connection watch these users, and returns those that there are, as they are then.
+    /// Makes a connection watch these users, and returns those that exist, as they are then.
     /// Errors: `too_large` for a connection that would watch too many; `unavailable`.
     pub async fn watch_users(
         &self,
@@ -32,7 +32,7 @@ impl App {
         found
     }
 
-    /// Makes a connection watch these users no more; returns them as [`watch_users`] does.
+    /// Makes a connection stop watching these users; returns them as [`watch_users`] does.
     ///
     /// [`watch_users`]: App::watch_users
     pub async fn unwatch_users(
