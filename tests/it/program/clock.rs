@@ -1,4 +1,4 @@
-//! What a clock that jumps does.
+//! What happens when the clock jumps.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ async fn a_connection_whose_token_has_ended_by_a_jump_is_closed() {
 async fn a_connection_lasts_as_long_as_its_token_says() {
     let (server, clock) = server();
     clock.set_ahead(3600);
-    // To the server it ends in a moment; before it does, the clock is put right.
+    // By the server's clock the token is about to end; the clock is put right before that.
     let token = signed(&json!({ "sub": "ann", "exp": now() + 3600 - 27 }));
     let mut lasting = server.connect_with(&token).await;
     clock.set_ahead(0);
@@ -54,14 +54,14 @@ async fn a_message_does_not_follow_the_clock_a_day_ahead() {
     let first = time(&ann.say(&chat, "in time").await);
     clock.set_ahead(40 * 86_400);
     let second = time(&ann.say(&chat, "forty days ahead").await);
-    // An hour may be a correction.
+    // A jump of one hour may be a correction of the clock.
     clock.set_ahead(3600);
     let third = time(&ann.say(&chat, "an hour ahead").await);
     clock.set_ahead(0);
     let fourth = time(&ann.say(&chat, "in time again").await);
     assert!(first < second && second < third, "{first} {second} {third}");
     assert_eq!(first[..8], second[..8], "{first} {second}");
-    // Times never fall within a chat.
+    // Times never go back within a chat.
     assert_eq!(third, fourth);
     server.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! What the program does beside serving: health, tokens, the settings.
+//! The program's commands besides serving: health, tokens, the settings.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::support::program::{Running, program};
 use crate::support::signing::{API_KEY, SECRET, claims, now, signed, token, with_credentials};
 use crate::support::{Client, TestServer};
 
-/// Runs a command with the settings of a server; returns its exit code, standard output and errors.
+/// Runs a command with these settings; returns its exit code, standard output and standard error.
 fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let mut command = program();
     command.args(arguments).envs(settings.iter().copied());

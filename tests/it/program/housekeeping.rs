@@ -1,4 +1,4 @@
-//! What the server does by itself: at its start, and every half a minute.
+//! Housekeeping: what the server does by itself, at its start and every half a minute.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::support::proxy::Proxy;
 use crate::support::rpc::{assert_fault, room_of};
 use crate::support::{TestServer, database, services, soon};
 
-/// Two rounds come in less.
+/// Two rounds take less than this.
 const PATIENCE: Duration = Duration::from_secs(70);
 
-/// Asks until this is the answer.
+/// Repeats a query until it counts `answer`.
 async fn until(what: &str, looker: &mut Held, sql: &str, answer: i64) {
     let waiting = async {
         while looker.count(sql).await != answer {
@@ -84,7 +84,7 @@ pub async fn run(url: &str, sql: &str) {
     }
 }
 
-/// What a query gives, of texts.
+/// The texts that a query returns.
 async fn list(url: &str, sql: &'static str) -> Vec<String> {
     if url.starts_with("sqlite:") {
         let mut connection = SqliteConnection::connect(url).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_long_history_goes_little_by_little_on_sqlite() {
 async fn a_long_history_goes_little_by_little_on_postgres() {
     let Some(postgres) = services::postgres() else { return };
     let url = services::database(&postgres).await;
-    // PostgreSQL gives up a statement that takes too long.
+    // PostgreSQL cancels a statement that takes too long: the trigger stands for that.
     let insert = "insert into messages
             (chat_id, seq, id, user_id, kind, body, client_id, created_at, modified_at)
             select id, n, gen_random_uuid(), creator_id, 0, 'x', null, 1, 1
@@ -171,8 +171,8 @@ async fn a_long_history_goes_little_by_little_on_postgres() {
     history_goes(TempDir::new().unwrap(), &url, insert).await;
 }
 
-/// All messages of an ephemeral room, which `insert` makes, go after its end, and if there was no
-/// time for that, after a start.
+/// All messages of an ephemeral room, which `insert` makes, are deleted after its end or, if there
+/// is no time for that, after a restart.
 async fn history_goes(directory: TempDir, url: &str, insert: &str) {
     let on_it = |config: &mut Config| config.database_url = url.into();
     let gone = async || {

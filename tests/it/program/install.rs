@@ -1,4 +1,4 @@
-//! `install.sh`, which takes a released binary.
+//! `install.sh`, which installs a released binary.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,14 +9,14 @@ use std::thread;
 
 use tempfile::TempDir;
 
-/// A folder that is served until the test ends, and its address.
+/// A folder that is served over HTTP until the test ends, and its URL.
 struct Releases {
     folder: TempDir,
     url: String,
 }
 
 impl Releases {
-    /// One release, the latest and v0.2.0, whose program prints its version.
+    /// One release, both the latest and v0.2.0, whose program prints its version.
     fn new() -> Releases {
         let folder = TempDir::new().unwrap();
         let root = folder.path().to_owned();
@@ -34,7 +34,7 @@ impl Releases {
                 };
                 let length = body.len();
                 let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n");
-                // A client that has gone needs no answer.
+                // A client that has disconnected needs no answer.
                 let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes());
                 let _ = stream.write_all(&body);
             }

@@ -1,6 +1,5 @@
-//! A server that is killed under load, again and again on one database: nothing that it has
-//! acknowledged or pushed is lost, doubled or in another place. `CHINWAG_KILLS=100` does it for
-//! longer.
+//! A server is killed under load, again and again, on one database: nothing that it has
+//! acknowledged or pushed is lost, doubled or moved. `CHINWAG_KILLS=100` does so 100 times.
 
 use std::collections::HashMap;
 use std::env;
@@ -18,7 +17,7 @@ use crate::support::{Client, message, soon};
 const SENDERS: usize = 8;
 const CHATS: usize = 4;
 
-/// Sends numbered messages to one chat; one that was not answered, it sends again.
+/// Sends numbered messages to one chat, and sends a message again that was not answered.
 struct Sender {
     number: usize,
     chat: String,
@@ -27,7 +26,7 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends as fast as it is answered, until the server is gone.
+    /// Sends a message after each answer, until the server is gone.
     async fn send(mut self, mut client: Client) -> Sender {
         loop {
             let text = format!("{}-{}", self.number, self.next);
@@ -43,10 +42,10 @@ impl Sender {
     }
 }
 
-/// Joins and leaves a chat, again and again.
+/// Joins and leaves a chat, over and over.
 struct Guest {
     chat: String,
-    /// None after a request that was not answered.
+    /// Whether it is a member; none after a request that was not answered.
     member: Option<bool>,
 }
 
@@ -74,7 +73,7 @@ impl Guest {
     }
 }
 
-/// What a chat has been seen to hold.
+/// The messages that a chat has been seen to have.
 #[derive(Default)]
 struct Chat {
     stored: Vec<Value>,
@@ -109,12 +108,12 @@ async fn nothing_is_lost_doubled_or_reordered() {
         let address = running.address;
         let mut watcher = enter(address, "ann").await;
         let visitor = enter(address, "bob").await;
-        // All are there before the server may be killed.
+        // All clients are connected before the server may be killed.
         let clients = join_all(senders.iter().map(|_| enter(address, "ann"))).await;
         let sending = senders.into_iter().zip(clients).map(|(it, client)| it.send(client));
         let sending = join_all(sending.map(tokio::spawn));
         let coming = tokio::spawn(guest.come_and_go(visitor));
-        // After another number of messages each time.
+        // The kill comes after another number of messages each time.
         let mut pushed = Vec::new();
         for _ in 0..50 + round * 97 % 350 {
             pushed.push(watcher.next_of("new-message").await);
@@ -149,7 +148,8 @@ async fn nothing_is_lost_doubled_or_reordered() {
 }
 
 impl Chat {
-    /// Reads what has been stored since: without a gap, and each sender's in order and once.
+    /// Reads the messages stored since then. Fails unless they have no gap, and each sender's are
+    /// in order and there once.
     async fn read_on(&mut self, reader: &mut Client, id: &str) {
         loop {
             let query = json!({ "after_seq": self.stored.len() });

@@ -1,4 +1,4 @@
-//! Where the server listens.
+//! The addresses that the server listens on.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::Command;
@@ -55,7 +55,7 @@ async fn a_free_port_is_the_same_on_all_addresses() {
     }
 }
 
-/// The program, without a setting that says where it listens.
+/// Starts the program without the variable for the listening address.
 fn start(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Running {
     let directory = TempDir::new().unwrap();
     Running::with(directory.path(), |command| {
@@ -84,7 +84,7 @@ fn it_offers_a_page_that_a_browser_reaches() {
 
 #[test]
 fn by_default_it_serves_both_loopback_addresses() {
-    // Whether or not port 3000 is free here.
+    // This shows whether or not port 3000 is free here.
     let directory = TempDir::new().unwrap();
     let database = database::sqlite_in(directory.path());
     let mut command = Command::new("timeout");
@@ -121,7 +121,7 @@ async fn the_port_of_a_platform_is_heard_where_nothing_else_is_said() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains(why), "{text}");
     }
-    // A command that does not serve has no port.
+    // A command that does not serve ignores `PORT`.
     let mut command = program();
     command
         .args(["backup", "copy.db", "--database-url", "sqlite:none.db"])

@@ -1,4 +1,4 @@
-//! What the program says of itself: in its log, and by its metrics.
+//! What the program reports: in its log and its metrics.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::program::{Running, program};
 use crate::support::{Client, soon};
 
-/// Starts and ends it with this `RUST_LOG`; returns what was logged.
+/// Starts and ends the program with this `RUST_LOG`; returns its log.
 fn log_with(filter: &str) -> String {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
@@ -122,7 +122,7 @@ async fn what_takes_time_is_in_the_metrics_and_on_the_dashboard() {
     let names = Vec::from_iter(names.filter(|name| name.starts_with("chinwag_")));
     assert!(names.len() > 10);
     for name in names {
-        // Those are of nodes with Redis, Kafka or a webhook only.
+        // These are metrics of nodes with Redis, Kafka or a webhook only.
         let of_service = ["chinwag_redis_", "chinwag_event_log_", "chinwag_webhook_"];
         let known = metrics.contains(&format!("\n{name}"));
         assert!(known || of_service.iter().any(|of| name.starts_with(of)), "{name}");
@@ -140,7 +140,7 @@ fn its_first_line_has_the_version() {
     assert_eq!(first["fields"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
-/// Asks; the answer is in the stream.
+/// Sends a GET; the answer can be read from the stream.
 fn get(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
@@ -195,7 +195,7 @@ fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
     let mut idle: Vec<_> = (0..3).map(|_| TcpStream::connect(running.address).unwrap()).collect();
     let waiting: Vec<_> = (0..5).map(|_| get(running.address, "/healthz")).collect();
     idle.pop();
-    // Each has the place of the one before it, and there is none for the next one meanwhile.
+    // Each takes the place that the one before it frees, and the next has to wait for that.
     for answer in waiting {
         assert!(read(answer).ends_with("ok\n"));
     }
@@ -206,7 +206,7 @@ fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
 
 /// The fields of the lines with this message.
 pub fn fields(log: &str, message: &str) -> Vec<Value> {
-    // The last line may be half written yet.
+    // The last line may not be complete yet.
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let fields = lines.map(|mut line| line["fields"].take());
     fields.filter(|fields| fields["message"] == message).collect()
@@ -234,7 +234,7 @@ async fn refusals_of_one_cause_are_one_line_a_second_with_their_count() {
         let times = of_cause.map(|fields| fields["times"].as_u64().unwrap());
         (times.clone().count(), times.sum::<u64>())
     };
-    // What came within the second is logged at its end, although nothing more happens.
+    // Errors within the second are logged at its end, even if no more follow.
     let all = soon("the rest is logged", async {
         while counted("unauthenticated").1 < 300 || counted("invalid").1 < 300 {
             tokio::task::yield_now().await;

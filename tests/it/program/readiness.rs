@@ -1,4 +1,4 @@
-//! `/readyz`: whether a node can do its work.
+//! `/readyz`: whether a node can serve clients.
 
 use std::process::Command;
 use std::time::Instant;
@@ -16,13 +16,13 @@ impl Running {
         &answer[9..12] == "200"
     }
 
-    /// Waits until it says so; an answer holds for a while.
+    /// Waits until the node says so, which may take a while as answers are cached.
     async fn becomes_ready(&self, ready: bool) {
         let becomes = async { while self.is_ready().await != ready {} };
         soon(if ready { "it is ready" } else { "it is not ready" }, becomes).await;
     }
 
-    /// No file of it may become larger than this.
+    /// Limits how long the files of the process may become.
     fn limit_files(&self, bytes: &str) {
         let (id, limit) = (self.id().to_string(), format!("--fsize={bytes}:unlimited"));
         assert!(Command::new("prlimit").args(["--pid", &id, &limit]).status().unwrap().success());
@@ -86,7 +86,7 @@ async fn a_node_whose_password_redis_does_not_take_is_not_ready() {
     node(with("wrong")).becomes_ready(false).await;
     let without = node(url.clone());
     without.becomes_ready(false).await;
-    // One that is away is done without.
+    // A Redis that is down does not make a node unready.
     services.kill("redis").await;
     without.becomes_ready(true).await;
 }

@@ -1,5 +1,4 @@
-//! A start takes no longer where more is stored. `CHINWAG_RESTART=1000000` has so many messages
-//! stored.
+//! A start takes no longer when more messages are stored. `CHINWAG_RESTART=1000000` stores so many.
 
 use std::env;
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use crate::support::program::Running;
 use crate::support::{Client, TestServer};
 
 const CHATS: usize = 100;
-/// How often each is started; the quickest counts, as others use the machine, too.
+/// How often each is started; the quickest start counts, as other programs disturb.
 const STARTS: usize = 7;
 
 /// A database, and one of its chats.
@@ -24,7 +23,7 @@ struct Filled {
 }
 
 impl Filled {
-    /// With so many messages, all of which can be searched.
+    /// A database with so many messages, all of which can be searched.
     async fn with(messages: usize) -> Filled {
         let server = TestServer::start().await;
         let mut ann = server.user("ann").await;
@@ -45,7 +44,7 @@ impl Filled {
         );
         let mut database = SqliteConnection::connect(&sqlite_in(directory.path())).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut database).await.unwrap();
-        // From then on there is nothing to be made up for.
+        // Now the index of words is complete.
         let server = TestServer::on(directory, |_| {}).await;
         let behind = "select count(*) from chats where not exists (select 1 from search_chats s
                       where s.chat_id = chats.id and s.seq = last_seq)";
@@ -56,7 +55,7 @@ impl Filled {
         Filled { directory: server.shutdown().await, chat }
     }
 
-    /// How long it takes until a client that connects at once is shown a page, after a kill.
+    /// How long it takes after a kill until a client that connects at once is shown a page.
     async fn start(&self) -> Duration {
         let began = Instant::now();
         let mut running = Running::start(self.directory.path());
@@ -67,7 +66,7 @@ impl Filled {
         let page = client.done("list-messages", query).await;
         let took = began.elapsed();
         assert!(!page["messages"].as_array().unwrap().is_empty());
-        // It is killed with something in its log.
+        // When it is killed, its log is not empty.
         client.say(&self.chat, "hello").await;
         running.kill();
         took

@@ -1,4 +1,4 @@
-//! The program: its flags, its first lines, how it ends, and what survives that.
+//! The program: its flags, its first lines, how it ends, and what survives its end.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -21,7 +21,7 @@ fn every_setting_has_a_variable_and_is_in_the_help() {
         let variable = format!("CHINWAG_{}", flag.to_uppercase().replace('-', "_"));
         if !["help", "version"].contains(&flag) {
             assert_eq!(argument.get_env(), Some(variable.as_ref()));
-            // One without a value ends its line.
+            // A flag without a value stands at the end of its line.
             let named = [" ", "\n"].map(|end| format!("--{flag}{end}"));
             let is_named = named.iter().any(|named| help.contains(named));
             assert!(is_named && help.contains(&variable), "{flag}");
@@ -143,7 +143,7 @@ async fn it_says_where_it_listens_and_ends_when_told() {
 
 #[test]
 fn it_ends_when_told_during_its_start_and_serves_nobody_before() {
-    // A PostgreSQL that says nothing.
+    // A PostgreSQL that accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let database = format!("postgres://ann@{}/x", silent.local_addr().unwrap());
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -215,7 +215,7 @@ async fn what_was_acknowledged_survives_a_kill() {
     let made = ann.ask("create-chat", json!({ "chat": { "name": "x" }, "users": [] })).await;
     let chat = made["chat"]["id"].as_str().unwrap().to_owned();
 
-    // Eight sockets send as fast as they are answered until the server is gone.
+    // Eight sockets send a message after each answer, until the server is gone.
     let senders = (0..8).map(|sender| {
         let chat = chat.clone();
         tokio::spawn(async move {
@@ -233,7 +233,7 @@ async fn what_was_acknowledged_survives_a_kill() {
         })
     });
     let senders = join_all(senders);
-    // The pushes say when there has been some load.
+    // The pushes show that there has been some load.
     for _ in 0..500 {
         ann.next_of("new-message").await;
     }
@@ -297,7 +297,7 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
     let metrics = get(running.address, "/metrics", "").await;
     assert!(metrics.contains("\nchinwag_unavailable_total 1\n"), "{metrics}");
     limit_files("unlimited");
-    // The same message again, as a client does.
+    // The same message again, as a client sends it after such an answer.
     assert_eq!(ann.ask("new-message", body).await["seq"], acknowledged + 1);
     let query = json!({ "limit": 1, "after_seq": acknowledged - 1 });
     let page = ann.ask("list-messages", json!({ "chat": { "id": chat }, "query": query })).await;
@@ -309,7 +309,7 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
 async fn wrong_input_reaches_no_log() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
-        // With more, it would warn of the limit of files.
+        // With more, it would warn that the limit of open files is too low.
         command.args(["--listen", "127.0.0.1:0", "--max-connections", "100"]);
     });
     let mut client = Client::connect(running.address).await;

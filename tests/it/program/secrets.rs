@@ -1,4 +1,4 @@
-//! What is secret reaches neither help nor logs nor answers.
+//! Secrets are shown neither in help nor in logs nor in answers.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
@@ -39,7 +39,7 @@ fn settings_are_never_printed() {
     }
 }
 
-/// Whoever knows the path of a webhook may be able to call it.
+/// A client that knows the path of a webhook may be able to call it.
 #[test]
 fn the_path_of_a_webhook_is_not_printed() {
     let url = "https://example.com/hidden?also=hidden";
@@ -56,7 +56,7 @@ fn the_path_of_a_webhook_is_not_printed() {
     assert!(!format!("{config:?}").contains("hidden"));
 }
 
-/// Connects in every way with this credential; returns all that is answered.
+/// Connects in every way with this credential; returns all answers.
 async fn show(address: SocketAddr, credential: &str) -> String {
     let encoded: String = credential.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let bearer = format!("Authorization: Bearer {credential}\r\n");
@@ -119,7 +119,7 @@ async fn nothing_of_a_credential_is_logged_or_answered() {
     assert_eq!(status.code(), Some(0));
     let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("DEBUG") && seen.contains("unauthenticated"), "nothing to search");
-    // A token in parts, too; its head is everyone's.
+    // The parts of tokens are secrets, too, except for their heads, which are always the same.
     let parts = credentials.iter().flat_map(|credential| credential.split('.').rev().take(2));
     for secret in parts.chain([SECRET]) {
         let encoded: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -145,7 +145,7 @@ fn no_password_in_a_url_is_printed() {
         format!("postgres://ann@{free}/x?password=a&hunter2=a"),
         format!("postgres://ann@{free}/x?sslkey=hunter2"),
         format!("postgres://ann@{free}/x?ssl-key=hunter2&ssl-cert=hunter2"),
-        // With a mistake in its name.
+        // With a spelling mistake in the name.
         format!("postgres://ann@{free}/x?pasword=hunter2"),
     ];
     let directory = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Whom the program is started for: it must be said where it matters, and somebody must be able
+//! Settings that say who may connect: they are required where it matters, and somebody must be able
 //! to connect.
 
 use std::fs;
@@ -17,7 +17,7 @@ use crate::support::program::{Running, output, program};
 use crate::support::signing::jwk;
 use crate::support::{database, services};
 
-/// Fails unless the program refuses to start, for a reason that says all of these.
+/// Fails unless the program refuses to start, and its output contains all of these texts.
 #[track_caller]
 fn assert_refused(arguments: &[&str], said: &[&str]) {
     let directory = TempDir::new().unwrap();
@@ -31,7 +31,7 @@ fn assert_refused(arguments: &[&str], said: &[&str]) {
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "{arguments:?}: it made something");
 }
 
-/// Fails unless the program starts, on this host, and says whom it lets in.
+/// Fails unless the program starts on this host, and logs this access mode.
 fn assert_starts(arguments: &[&str], host: &str, access: &str) {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
@@ -44,7 +44,7 @@ fn assert_starts(arguments: &[&str], host: &str, access: &str) {
     assert_eq!(status.code(), Some(0), "{log}");
 }
 
-/// What the program says that is started in this directory, on this database, and does not start.
+/// The output of the program in this directory, on this database, when it does not start.
 fn output_in(directory: &Path, database: &str) -> (Output, String) {
     let arguments = ["--listen", "127.0.0.1:0", "--database-url", database];
     let output = program().current_dir(directory).args(arguments).output().unwrap();
@@ -65,7 +65,7 @@ async fn a_database_without_a_file_or_a_log_is_refused() {
         let error = Server::start(config).await.err();
         assert!(matches!(error, Some(StartError::NamelessDatabase(_))), "{error:?}");
     }
-    // SQLite shares no memory when it locks so, and so has no log, as on some file systems.
+    // With this kind of lock SQLite has no shared memory and so no log, as on some file systems.
     let directory = TempDir::new().unwrap();
     let url = format!("{}?vfs=unix-dotfile", database::sqlite_in(directory.path()));
     let (output, text) = output_in(directory.path(), &url);
@@ -83,10 +83,10 @@ fn where_others_can_reach_it_it_must_be_told_whom_it_lets_in() {
     }
     assert_starts(&["--listen", "127.0.0.1:0"], "127.0.0.1", "open");
     assert_starts(&["--listen", "127.0.0.1:0", "--access", "token"], "127.0.0.1", "token");
-    // One of several is enough.
+    // One address that others can reach is enough.
     let several = ["--listen", "127.0.0.1:0", "--listen", "0.0.0.0:0"];
     assert_refused(&several, &["--access token", "--access open", "0.0.0.0:"]);
-    // Through a proxy others reach a loopback address, too.
+    // Through a proxy others can reach a loopback address, too.
     let proxied = ["--listen", "127.0.0.1:0", "--trusted-proxies", "1"];
     assert_refused(&proxied, &["--access token", "--access open", "--trusted-proxies"]);
     assert_starts(&[&proxied[..], &["--access", "token"]].concat(), "127.0.0.1", "token");
@@ -186,7 +186,7 @@ fn without_kafka_built_in_there_is_no_event_log() {
     assert_refused(&arguments, &["kafka-brokers", "--features kafka"]);
 }
 
-/// A file with this in it.
+/// A file with this text.
 fn key_file(directory: &TempDir, text: &[u8]) -> String {
     let file = directory.path().join("keys.json");
     fs::write(&file, text).unwrap();
@@ -238,7 +238,7 @@ fn a_key_is_used_that_has_a_name_and_a_known_algorithm() {
     ] {
         let keys = json!({ "keys": [key] }).to_string();
         assert_bad_keys(&key_file(&directory, keys.as_bytes()), "no key");
-        // A key for another use does not keep the others from theirs.
+        // A key for another use does not prevent the others from being used.
         let keys = json!({ "keys": [key, jwk(Algorithm::RS256, "good")] }).to_string();
         let file = key_file(&directory, keys.as_bytes());
         assert_starts(&["--listen", "127.0.0.1:0", "--jwt-jwks", &file], "127.0.0.1", "open");

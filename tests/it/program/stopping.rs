@@ -1,4 +1,4 @@
-//! A server that stops under load: a client has an answer to everything of its that is stored.
+//! A server that stops under load: if a client's message is stored, the client gets its answer.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ async fn on(directory: TempDir) -> TestServer {
     .await
 }
 
-/// The messages of a chat that are stored, by their `client_id`.
+/// The stored messages of a chat, by their `client_id`.
 async fn stored(directory: TempDir, chat: &str) -> HashMap<String, Value> {
     let server = on(directory).await;
     let mut ann = server.user("ann").await;
@@ -96,11 +96,11 @@ async fn what_is_stored_is_answered_in_a_channel() {
     assert_eq!(last["seq"], heard.len() + 1, "the sender did not hear of the last");
 }
 
-/// A connection that is kept from request to request.
+/// A connection that is used for several requests.
 struct Kept(TcpStream);
 
 impl Kept {
-    /// The body of the answer; none once the server has closed the connection.
+    /// Sends a request; returns the body of the answer, or none if the connection is closed.
     async fn exchange(&mut self, request: String) -> Option<String> {
         self.0.write_all(request.as_bytes()).await.ok()?;
         let (mut answer, mut part) = (Vec::new(), [0; 4096]);

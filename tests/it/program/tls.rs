@@ -1,4 +1,4 @@
-//! PostgreSQL and Redis over TLS, and what becomes of a certificate that nobody trusts.
+//! PostgreSQL and Redis over TLS, and certificates that are not trusted.
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ async fn nodes_speak_tls_to_their_services() {
     let mut bob = nodes[1].user("bob").await;
     let chat = ann.chat("ours", true, &[&bob.id]).await;
     bob.next("create-chat").await;
-    // Comings and goings go through Redis and nowhere else.
+    // `participant-join` goes through Redis only.
     let room = json!({ "channel": format!("room-{chat}") });
     ann.done("subscribe", room.clone()).await;
     ann.next("participant-join").await;
@@ -49,7 +49,7 @@ async fn a_certificate_must_be_trusted() {
     let refused = start(&postgres.replace("verify-full", "disable")).output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "it took a connection without TLS");
 
-    // A node goes on without Redis, and says why it does.
+    // A node without Redis goes on, and logs why it cannot connect.
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
         command
