@@ -1,4 +1,4 @@
-//! How many calls of the webhook there are at the same time, and what each leaves to the others.
+//! How many calls of the webhook run at the same time, and that one does not hold up the others.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use chinwag::Config;
 use crate::support::TestServer;
 use crate::support::hooks::{Answer, Receiver, hooked};
 
-/// A receiver that never answers what is slow, and rejects what is bad.
+/// A receiver that never answers a call with the text "slow", and rejects one with "bad".
 async fn receiver() -> Receiver {
     let answer = |text: &str| match text {
         "bad" => Answer::status(500),
@@ -17,7 +17,7 @@ async fn receiver() -> Receiver {
     Receiver::answering(move |call| answer(call.text())).await
 }
 
-/// A server that waits for it for long, and makes so many calls at the same time.
+/// A server with a long timeout for the webhook, which makes so many calls at the same time.
 async fn server(receiver: &Receiver, calls: usize) -> TestServer {
     let url = receiver.url();
     TestServer::with(move |config: &mut Config| {
@@ -30,8 +30,8 @@ async fn server(receiver: &Receiver, calls: usize) -> TestServer {
     .await
 }
 
-/// How many calls hang when an event that has failed is tried again: once there are as many as
-/// expected, and in spite of them.
+/// How many calls hang when a failed event is tried again, once as many hang as expected: the retry
+/// must come in spite of these.
 async fn count_hanging(receiver: &mut Receiver, expected: usize) -> usize {
     let mut hanging = 0;
     loop {
@@ -71,7 +71,7 @@ async fn there_are_so_many_bytes_that_hang_and_no_more() {
         let chat = ann.chat("slow", true, &[]).await;
         ann.say(&chat, &format!("slow{}", "!".repeat(500_000))).await;
     }
-    // 16 MiB, and the rest of the last.
+    // 16 MiB, and what is left of the last body.
     assert_eq!(count_hanging(&mut receiver, 34).await, 34);
     server.shutdown().await;
 }
@@ -84,7 +84,7 @@ async fn an_event_that_has_failed_does_not_wait_for_those_that_go_well() {
     let bad = ann.chat("bad", true, &[]).await;
     ann.say(&bad, "bad").await;
     assert_eq!(receiver.next_message().await.text(), "bad");
-    // There is always one that waits for the one call that there may be.
+    // There is always an event that waits for the only call that may run.
     for _ in 0..10 {
         let chat = ann.chat("good", true, &[]).await;
         ann.say(&chat, "good").await;

@@ -1,4 +1,4 @@
-//! Who is offline, as webhooks tell it; and several nodes, of which one delivers.
+//! The users whom a webhook is told to be offline; and several nodes, of which one delivers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::support::nodes::Nodes;
 use crate::support::proxy::Proxy;
 use crate::support::{Client, TestServer, services};
 
-/// Says something until the webhook is told that exactly these are offline.
+/// Sends messages until the webhook is told that exactly these users are offline.
 async fn says_until_offline(
     ann: &mut Client,
     chat: &str,
@@ -87,7 +87,7 @@ async fn nobody_is_taken_for_offline_while_redis_is_away() {
     says_until_offline(&mut ann, &chat, &mut receiver, &[], &bob.id).await;
     proxy.cut();
     ann.say(&chat, "while it is away").await;
-    // Other events do not wait.
+    // Other events do not wait for Redis.
     ann.chat("the other", true, &[]).await;
     loop {
         let call = receiver.next().await;
@@ -141,7 +141,7 @@ async fn a_node_without_the_endpoint_leaves_the_delivery_to_another() {
     assert_eq!(receiver.next_message().await.text(), "hello");
 }
 
-/// Ends the connection that holds the lock of delivering.
+/// Ends the connection that holds the lock for delivering.
 const TAKE_LOCK_AWAY: &str = "select pg_terminate_backend(pid) from pg_locks
     where locktype = 'advisory' and (classid::bigint << 32) + objid::bigint = x'776562686f6f6b73'::bigint
         and database = (select oid from pg_database where datname = current_database())";

@@ -1,4 +1,4 @@
-//! Events that the webhook did not take for long enough.
+//! Events that are parked, since the webhook has not accepted them for too long.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::support::signing::now;
 
 const PARKED: &str = "select count(*) from parked_webhooks";
 
-/// Runs a command on the database of a directory; returns its exit code and what it says.
+/// Runs a command on the database of a directory; returns its exit code and output.
 async fn webhooks(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let database = url_in(directory);
     let arguments = [&["webhooks", "--database-url", &database], arguments].concat();
@@ -27,7 +27,7 @@ async fn webhooks(directory: &Path, arguments: &[&str]) -> (Option<i32>, String)
     (output.status.code(), text)
 }
 
-/// A receiver that rejects messages of this text until it is told not to.
+/// A receiver that rejects messages of this text as long as the flag is true.
 async fn rejecting(text: &'static str) -> (Receiver, Arc<AtomicBool>) {
     let rejects = Arc::new(AtomicBool::new(true));
     let rejecting = rejects.clone();

@@ -23,7 +23,7 @@ use crate::support::{Client, TestServer, get, message, soon};
 
 const PARTITIONS: i32 = 12;
 
-/// Eight sockets that say something in four chats, one message each at a time, until told to stop.
+/// Eight sockets that send to four chats, each a message after every answer, until told to stop.
 struct Load {
     stop: Arc<AtomicBool>,
     senders: Vec<JoinHandle<(usize, Duration)>>,
@@ -86,8 +86,8 @@ fn ann() -> Value {
     json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } })
 }
 
-/// A program that writes its log to a topic, with the database in a directory, or
-/// one of many nodes that share PostgreSQL and Redis.
+/// A program that writes its log to a topic, with the database in a directory or, as one of several
+/// nodes, with PostgreSQL and Redis.
 fn program(directory: &Path, of_many: Option<[&str; 2]>, topic: &Topic) -> Running {
     Running::with(directory, |command| {
         command.args(["--listen", "127.0.0.1:0"]);
@@ -100,7 +100,7 @@ fn program(directory: &Path, of_many: Option<[&str; 2]>, topic: &Topic) -> Runni
     })
 }
 
-/// The value of a metric; NaN if it has none yet.
+/// The value of a metric; NaN if it is not there yet.
 async fn metric(running: &Running, name: &str) -> f64 {
     let text = get(running.address, "/metrics", "").await;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -167,7 +167,7 @@ async fn an_outage_of_kafka_is_waited_for_and_nobody_notices() {
         let age = async || metric(&running, "chinwag_event_log_lag_seconds").await;
         until("the lag has an age", async || age().await > 1.0).await;
         kafka.start_again("kafka").await;
-        // Some is always on its way: the load goes on.
+        // The load goes on, so that some events are always waiting.
         until("the lag falls", async || lag().await < 1000.0).await;
     }
     let (sent, slowest) = load.stop().await;
@@ -250,13 +250,13 @@ async fn of_two_nodes_one_writes_and_the_other_takes_over() {
     let counts = [written(&nodes[0]).await, written(&nodes[1]).await];
     assert!(counts.contains(&0.0) && counts.contains(&(healthy.len() as f64)), "{counts:?}");
 
-    // The writer is killed under load of the other.
+    // The writing node is killed while the other is under load.
     let writer = nodes.remove(if counts[0] > 0.0 { 0 } else { 1 });
     let load = Load::start(nodes[0].address).await;
     sleep(Duration::from_millis(500)).await;
     end(writer, "KILL").await;
     until("the other writes", async || written(&nodes[0]).await > 0.0).await;
-    // The connection is lost that has the lock.
+    // The connection that holds the lock is ended.
     let kill = "select count(pg_terminate_backend(pid)) from pg_locks
         where locktype = 'advisory' and granted and classid::bigint << 32 | objid::bigint = $1
             and database = (select oid from pg_database where datname = current_database())";
@@ -287,7 +287,7 @@ async fn what_is_too_large_for_the_topic_holds_the_log_up_until_it_is_not() {
     let chat = client.chat("large", true, &[]).await;
     client.say(&chat, "before").await;
     until_logged(&running).await;
-    // It cannot be compressed.
+    // A text that cannot be compressed.
     let noise = |at: u32| BASE64_NOPAD.encode(&Sha256::digest(at.to_le_bytes()));
     let large: String = (0..10_000).map(noise).collect();
     for text in [&large, "after", "long after"] {

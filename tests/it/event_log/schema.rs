@@ -1,4 +1,4 @@
-//! What the event log tells of each event, against `docs/events.schema.json`.
+//! The records of the event log, checked against `docs/events.schema.json`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::support::signing::{API_KEY, with_credentials};
 use crate::support::steps::{of_chat, of_chat_and};
 use crate::support::{TestServer, message};
 
-/// A server that keeps its events for a Kafka that never is there.
+/// A server that keeps its events for a Kafka that does not exist.
 async fn without_kafka() -> TestServer {
     TestServer::with(|config| {
         with_credentials(Access::Open)(config);
@@ -101,7 +101,7 @@ async fn users_and_tokens(server: &TestServer) {
     let token = token["access_token"].as_str().unwrap();
     let ended = server.request("DELETE", "/api/auth_token").bearer(token).send().await;
     assert_eq!(ended.status, 200, "{}", ended.text);
-    // Bob was there without a token until now.
+    // Until now bob has connected without a token.
     server.token_user("bob").await;
 }
 
@@ -147,7 +147,7 @@ fn schema() -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Fails unless all records are as the schema says.
+/// Fails unless all records are valid by the schema.
 #[track_caller]
 pub fn assert_valid(records: &[Value]) {
     let schema = schema();
@@ -159,7 +159,7 @@ pub fn assert_valid(records: &[Value]) {
     }
 }
 
-/// The names in the schema.
+/// The names of the events in the schema.
 fn described() -> BTreeSet<String> {
     let schema = schema();
     let name = |event: &Value| event["properties"]["event"]["const"].as_str().unwrap().to_owned();
@@ -197,7 +197,7 @@ fn has_key(value: &Value, key: &str) -> bool {
 
 #[test]
 fn every_event_is_described() {
-    /// What is not stored.
+    /// Events that are not stored.
     const EPHEMERAL: [&str; 8] = [
         "participant-joined",
         "participant-left",

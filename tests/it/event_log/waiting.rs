@@ -1,4 +1,4 @@
-//! Events that wait for the webhook while something happens to them, or nothing does.
+//! Events that wait for the webhook while they are changed in the database, or for a long time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::support::{TestServer, services};
 const WAITING: &str = "select count(*) from webhooks";
 const HELD: &str = "select count(*) from webhooks where next_at is null";
 
-/// A receiver that rejects messages whose text begins so.
+/// A receiver that rejects messages whose text begins with this.
 async fn rejecting(text: &'static str) -> Receiver {
     Receiver::start(move |call| if call.text().starts_with(text) { 422 } else { 200 }).await
 }
@@ -48,7 +48,7 @@ async fn time_in_which_nobody_tries_is_no_time_of_failing() {
     until(&running, "chinwag_webhook_failed_total", |failed| failed >= 1.0).await;
     running.end("TERM");
     receiver.taken();
-    // As if the server had been away for two days.
+    // As if the server had been down for two days.
     let days = 2 * 24 * 3600 * 1_000_000_i64;
     let sql = format!(
         "update events set committed_at = committed_at - {days};
@@ -99,7 +99,7 @@ async fn what_tells_of_no_message_is_dropped_wherever_it_waits() {
     }
 }
 
-/// Else each try would count as another event.
+/// Otherwise each retry would count as another event.
 #[tokio::test]
 async fn what_cannot_be_noted_is_not_counted() {
     const DELIVERED: &str = "chinwag_webhook_delivered_total";
@@ -137,7 +137,7 @@ async fn what_cannot_be_noted_is_not_counted() {
     running.end("TERM");
 }
 
-/// Those that deliver lock rows in an order of their own: it would be a deadlock.
+/// Delivering locks rows in an order of its own, so that waiting for them could be a deadlock.
 #[tokio::test]
 async fn housekeeping_waits_for_nothing_that_is_locked() {
     let Some(postgres) = services::postgres() else { return };
@@ -186,7 +186,7 @@ async fn one_that_cannot_be_read_cuts_off_no_other() {
     let directory = TempDir::new().unwrap();
     let database = url_in(directory.path());
     if !database.starts_with("sqlite:") {
-        // PostgreSQL keeps nothing in a column that is not of its type.
+        // On PostgreSQL the column cannot hold a value of another type.
         return;
     }
     let running = program(directory.path(), &receiver.url(), &["--webhook-timeout", "600"]);

@@ -1,4 +1,4 @@
-//! Webhooks, as a receiver of them sees them.
+//! Webhooks as their receiver sees them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::TestServer;
 use crate::support::hooks::{Answer, Call, Receiver, SECRET, ann, hooked, program, until};
 use crate::support::program::Running;
 
-/// The texts of messages, in their order, of each chat.
+/// The texts of the messages in these calls, by chat and in order.
 fn texts(calls: &[Call]) -> HashMap<String, Vec<&str>> {
     let mut texts = HashMap::<_, Vec<_>>::new();
     for call in calls.iter().filter(|call| !call.text().is_empty()) {
@@ -76,7 +76,7 @@ async fn one_that_fails_holds_up_its_own_chat_alone() {
         client.say(&bad, &format!("bad {at}")).await;
         client.say(&good, &format!("good {at}")).await;
     }
-    // Until the first has come again, and all of the other chat.
+    // Until the first has been retried, and all messages of the other chat have come.
     let (mut calls, mut tries) = (Vec::new(), Vec::new());
     while calls.len() < 5 || tries.len() < 2 {
         let call = receiver.next_message().await;
@@ -93,7 +93,7 @@ async fn one_that_fails_holds_up_its_own_chat_alone() {
         assert_eq!((&call.id, &call.body), (&tries[0].id, &tries[0].body));
         assert_eq!(call.text(), "bad 0");
     }
-    // A server that starts does not wait for the next try.
+    // After its start, a server does not wait for the time of the next try.
     running.end("TERM");
     fails.store(false, Ordering::Relaxed);
     let running = program(directory.path(), &url, &[]);
@@ -122,7 +122,7 @@ async fn calls_that_hang_hold_up_no_other_chat() {
     })
     .await;
     let mut ann = server.user("ann").await;
-    // More than are made at the same time if they do not hang.
+    // More than the calls that may run at the same time if they do not hang.
     for _ in 0..20 {
         let chat = ann.chat("slow", true, &[]).await;
         ann.say(&chat, "slow").await;
@@ -165,7 +165,7 @@ async fn the_head_of_an_answer_is_enough() {
     let running = program(directory.path(), &url, &["--webhook-timeout", "600"]);
     let mut client = ann(&running).await;
     let chat = client.chat("x", true, &[]).await;
-    // More than there may be bodies that are read.
+    // More than the bodies that may be in memory at the same time.
     for at in 0..20 {
         client.say(&chat, &at.to_string()).await;
     }
@@ -204,7 +204,7 @@ async fn an_endpoint_that_is_down_loses_nothing_over_a_kill() {
     running.kill();
     is_up.store(true, Ordering::Relaxed);
     let running = program(directory.path(), &url, &[]);
-    // What was on its way at the kill may come twice.
+    // Calls that were under way when the server was killed may come twice.
     let (mut calls, mut ids) = (Vec::new(), HashSet::new());
     while calls.len() < 30 {
         let call = receiver.next_message().await;
@@ -239,7 +239,7 @@ async fn what_a_kill_has_cut_off_comes_again_the_same() {
     client.say(&slow, "behind").await;
     let first = receiver.next_message().await;
     assert_eq!(first.text(), "slow");
-    // The chat goes on meanwhile, and other events are delivered.
+    // Meanwhile clients go on chatting, and other events are delivered.
     client.say(&quick, "quick").await;
     assert_eq!(receiver.next_message().await.text(), "quick");
     until(&running, "chinwag_webhook_lag_events", |events| events == 2.0).await;
@@ -249,7 +249,7 @@ async fn what_a_kill_has_cut_off_comes_again_the_same() {
     let running = program(directory.path(), &url, &unhurried);
     let again = receiver.next().await;
     assert_eq!((&again.id, &again.json["data"]), (&first.id, &first.json["data"]));
-    // Who is offline is found out anew, as no try has failed: the kill has cut her off.
+    // Who is offline is determined again, as no try has failed: the kill has disconnected ann.
     assert_eq!((&first.json["offline"], &again.json["offline"]), (&json!([]), &json!(["ann"])));
     assert_eq!(receiver.next().await.text(), "behind");
     until(&running, "chinwag_webhook_lag_events", |events| events == 0.0).await;
@@ -289,7 +289,7 @@ async fn private_addresses_are_not_called_unless_that_is_said() {
     config.webhook_private = false;
     assert!(Server::check(&config).await.is_ok());
 
-    // A name is looked up when it is called.
+    // A host name is resolved for each call.
     let mut receiver = Receiver::start(|_| 200).await;
     let url = format!("http://localhost:{}/hook?a=b", receiver.address.port());
     let directory = TempDir::new().unwrap();
@@ -302,7 +302,7 @@ async fn private_addresses_are_not_called_unless_that_is_said() {
     until(&running, "chinwag_webhook_failed_total", |failed| failed >= 2.0).await;
     assert!(receiver.taken().is_empty(), "it was called");
     let (_, log) = running.end("TERM");
-    // It says so once, and not at each try.
+    // It is logged once, and not for each try.
     assert_eq!(log.matches("the webhook did not take an event").count(), 1, "{log}");
     assert!(log.contains("no public address"), "{log}");
 }
