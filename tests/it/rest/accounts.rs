@@ -1,4 +1,4 @@
-//! Signing up, logging in, and the tokens that come of it.
+//! Signing up, logging in, and the tokens that these give.
 
 use chinwag::{Config, Registration};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::TestServer;
 use crate::support::http::{Account, FORM, PASSWORD, registration};
 
-/// Fails unless it is 52 characters of base32.
+/// Fails unless the key is 52 characters of base32.
 #[track_caller]
 fn assert_key(key: &Value) {
     let key = key.as_str().unwrap();
@@ -22,7 +22,7 @@ fn micros(time: &Value) -> i64 {
     chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros()
 }
 
-/// The token as the origin document shows it, and `access_token` and `user_id` besides.
+/// The token as the origin document prints it, followed by `access_token` and `user_id`.
 #[track_caller]
 fn token_text(token: &Value) -> String {
     for key in ["access_key_id", "secret_access_key", "refresh_token"] {
@@ -164,7 +164,7 @@ async fn all_that_is_wrong_is_said_at_once() {
             assert_ne!(answer.refused(400, "Form error"), &json!({}));
         }
     }
-    // Each is short enough; as the one name that others see, both are cut.
+    // Each name is short enough; combined to the one name that others see, they are cut.
     let mut long = registration("long");
     long["first_name"] = "x".repeat(200).into();
     long["last_name"] = "y".repeat(55).into();
@@ -211,7 +211,7 @@ async fn a_username_is_no_other_users_handle_or_id() {
         let taken = json!({ "error": "another user has this username" });
         assert_eq!(answer.refused(400, "User error"), &taken);
     }
-    // And the other way round.
+    // A user of Socket.IO cannot take the name of an account either.
     let bob = server.sign_up("bob").await;
     for user in [json!({ "external_id": "2", "handle": "bob" }), json!({ "id": "bob" })] {
         let mut user = user;
@@ -262,7 +262,7 @@ async fn an_account_needs_a_username_and_a_password_alone() {
     let fields = ["email", "first_name", "last_name", "phone_number"];
     assert!(fields.iter().all(|field| made[0][field].is_null()), "{made}");
     assert_eq!(made[0]["username"], "ann");
-    // Whoever gives nothing has nothing that another could have taken.
+    // Fields that are not given cannot be taken by another.
     let body = json!({ "username": "bob", "password": PASSWORD, "first_name": "Bob" });
     let bob = server.post("/api/accounts", body).await.data();
     assert_eq!(bob[0]["first_name"], "Bob");

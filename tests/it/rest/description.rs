@@ -1,4 +1,4 @@
-//! `/openapi.json` says what is there, and `/docs` shows it.
+//! `/openapi.json` describes the REST door, and `/docs` shows it.
 
 use std::collections::BTreeSet;
 use std::{fs, path};
@@ -15,7 +15,7 @@ const API_KEY: &str = "the service's key";
 /// A method, a path and a status.
 type Case = (String, String, u16);
 
-/// What is said of this door; other tests ask for the events and the files.
+/// The description of this door; other tests check the events and the files.
 async fn description(server: &TestServer) -> Value {
     let mut description = server.request("GET", "/openapi.json").send().await.json;
     let paths = description["paths"].as_object_mut().unwrap();
@@ -24,7 +24,7 @@ async fn description(server: &TestServer) -> Value {
     description
 }
 
-/// What is documented; the methods in capitals.
+/// The documented cases, with methods in capitals.
 fn cases(description: &Value) -> BTreeSet<Case> {
     let mut cases = BTreeSet::new();
     for (path, methods) in description["paths"].as_object().unwrap() {

@@ -1,4 +1,4 @@
-//! What the REST door refuses before it does anything, in its envelope.
+//! The requests that the REST door refuses before it does anything, in its envelope.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn does_nothing(request: Request<'_>, status: u16, message: &str) -> Answe
     answer
 }
 
-/// A server that takes any number of wrong passwords.
+/// A server without a limit of wrong passwords.
 async fn start() -> TestServer {
     TestServer::with_limits(|limits| limits.failed_logins_per_account = 0).await
 }
@@ -70,10 +70,10 @@ async fn a_body_over_the_limit_is_413_however_it_comes() {
     let body = body.to_string().into_bytes();
     does_nothing(register(&server).header(JSON).body(body.clone()), 413, "Request error").await;
     does_nothing(register(&server).header(JSON).chunked(&body), 413, "Request error").await;
-    // One that is announced is not even waited for.
+    // A body that is announced as too long is refused before it comes.
     let announced = register(&server).header("Content-Length: 1048577\r\n");
     does_nothing(announced, 413, "Request error").await;
-    // As much as is allowed is not too much.
+    // A body of exactly the limit is accepted.
     let mut fitting = registration("rob");
     fitting["padding"] = "".into();
     fitting["padding"] = "x".repeat(MEGABYTE - fitting.to_string().len()).into();
@@ -137,7 +137,7 @@ async fn a_body_that_is_no_object_is_400() {
     }
     let not_text = register(&server).header(JSON).body(b"{\"username\":\"\xff\"}".as_slice());
     does_nothing(not_text, 400, "Form error").await;
-    // The end of the body does not come.
+    // The body does not come to its end.
     let mut cut = register(&server).header(JSON).header("Transfer-Encoding: chunked\r\n");
     cut.body = b"zz\r\n".into();
     does_nothing(cut, 400, "Request error").await;

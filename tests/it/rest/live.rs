@@ -1,4 +1,4 @@
-//! `/api/ws`: who gets what, and when a connection ends.
+//! `/api/ws`: which messages a connection is shown, and when it ends.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn bob_and_alice(change: impl FnOnce(&mut chinwag::Config)) -> (TestServer
     (server, of_bob, of_alice)
 }
 
-/// Another connection, with a token of its own.
+/// Another connection of a user, with a token of its own.
 async fn again(server: &TestServer, username: &str) -> Live {
     let data = server.log_in(username, PASSWORD).await.data();
     Live::connect(server, data[0]["access_token"].as_str().unwrap()).await
@@ -110,7 +110,7 @@ async fn types_trimming_and_fragments() {
         assert_eq!(seen["message_type"], if kind.is_null() { json!(0) } else { kind });
         assert_eq!(seen["message"], " as it is ");
     }
-    // One message in three frames, with a ping among them.
+    // One message in three frames, with a ping between them.
     let text = packet("bob", "alice", "ä in pieces").to_string();
     let (one, rest) = text.as_bytes().split_at(text.find('ä').unwrap() + 1);
     let (two, three) = rest.split_at(3);
@@ -136,7 +136,7 @@ async fn the_service_writes_as_anyone() {
     assert_eq!(bob.next().await, seen);
     let unknown = packet("nobody", "alice", "x").to_string();
     assert_error(&service.refused(unknown).await, "not_found", Some("author"));
-    // It is nobody's connection, and gets nothing.
+    // The service's connection is no user's, so that it is shown no messages.
     bob.say("bob", "alice", "hello").await;
     assert_eq!(alice.next().await["message"], "hello");
     service.is_open().await;
@@ -190,7 +190,7 @@ async fn who_reads_too_slowly_is_closed_and_others_go_on() {
         bob.say("bob", "alice", &text).await;
         assert_eq!(alice.next().await["message"], text);
     }
-    // What it still gets has no gap, and there is an end to it.
+    // The messages that it still gets have no gap, and then the connection ends.
     let mut got = 0;
     while let Some(Ok(Message::Text(frame))) = soon("the slow one reads", slow.0.next()).await {
         assert!(frame.contains(&text));
@@ -242,7 +242,7 @@ async fn what_was_sent_before_the_end_arrives_before_it() {
     let mut sees = again(&server, "bob").await;
     let token = server.log_in("alice", PASSWORD).await.data()[0]["access_token"].clone();
     let mut alice = Live::connect(&server, token.as_str().unwrap()).await;
-    // More than the system takes from the server while nobody reads.
+    // More than the kernel accepts from the server while the client does not read.
     let text = "x".repeat(400 << 10);
     const COUNT: usize = 20;
     for _ in 0..COUNT {

@@ -1,4 +1,4 @@
-//! The inbox and the threads, and how they are the direct chats of Socket.IO.
+//! The inbox and the threads, which are the direct chats of Socket.IO.
 
 use chinwag::Config;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn with_key(config: &mut Config) {
     config.api_key = Some(API_KEY.into());
 }
 
-/// Two who have signed up, and a connection of each.
+/// Two users who have signed up, and a connection of each.
 async fn bob_and_alice(server: &TestServer) -> [(Account, Live); 2] {
     let (bob, alice) = (server.sign_up("bob").await, server.sign_up("alice").await);
     let of_bob = Live::connect(server, bob.access()).await;
@@ -91,7 +91,7 @@ async fn what_is_empty_is_an_empty_list() {
     for path in ["/api/inbox", "/api/thread/alice"] {
         assert_eq!(server.fetch(path, bob.access()).await, json!([]));
     }
-    // A chat in which nothing has been said is no thread.
+    // A chat without messages is not listed as a thread.
     let alice = server.log_in("alice", PASSWORD).await.data();
     let user = json!({ "user": { "id": alice[0]["user_id"] } });
     assert!(socket.ask("open-direct", user).await.get("error").is_none());
@@ -201,7 +201,7 @@ async fn a_thread_is_a_direct_chat_of_socket_io() {
     socket.ask("list-chats", json!({})).await;
     of_alice.ask("list-chats", json!({})).await;
 
-    // From the WebSocket.
+    // A message from the WebSocket is shown on Socket.IO.
     alice.1.say("alice", "bob", "hello").await;
     let packet = bob.1.next().await;
     let chat = socket.next_of("create-chat").await["chat"].clone();
@@ -212,7 +212,7 @@ async fn a_thread_is_a_direct_chat_of_socket_io() {
     let user = json!({ "user": { "id": alice.0.id() } });
     assert_eq!(socket.ask("open-direct", user).await["chat"]["id"], chat["id"]);
 
-    // And to it, at one time everywhere.
+    // And the other way round, with the same time everywhere.
     let chat_id = chat["id"].as_str().unwrap();
     let mut body = message(chat_id, "a picture");
     body["message"]["type"] = "img".into();
@@ -245,7 +245,7 @@ async fn other_chats_are_no_threads() {
     alice.1.is_open().await;
 }
 
-/// What is edited on Socket.IO is read as it is now, and what is deleted there is left out.
+/// A thread shows messages as they were edited on Socket.IO, and leaves out those deleted there.
 #[tokio::test]
 async fn a_thread_is_as_its_messages_are_now() {
     let server = TestServer::with(with_key).await;
@@ -275,7 +275,7 @@ async fn a_thread_is_as_its_messages_are_now() {
     assert_eq!(pages, Vec::from_iter(expected));
     let inbox = server.request("GET", "/api/inbox").bearer(bob.0.access()).send().await;
     assert_eq!(values(&inbox.data(), "latest_message"), [""]);
-    // Nothing was sent of it.
+    // Nothing of this was pushed.
     alice.1.say("alice", "bob", "and you?").await;
     assert_eq!(bob.1.next().await["message"], "and you?");
 }

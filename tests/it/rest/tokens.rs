@@ -1,4 +1,4 @@
-//! How tokens are given, signed, refreshed and ended, and how often a password may be wrong.
+//! How tokens are issued, signed, refreshed and ended, and how often a password may be wrong.
 
 use chinwag::{Access, Config};
 use data_encoding::BASE64URL_NOPAD;
@@ -38,7 +38,7 @@ fn host_token(external_id: &str, exp: i64) -> String {
     sign(json!({}), json!({ "sub": external_id, "exp": exp }), HOST_SECRET)
 }
 
-/// What the inbox answers to a token.
+/// The answer of the inbox to a request with this token.
 async fn inbox(server: &TestServer, token: &str) -> Answer {
     server.request("GET", "/api/inbox").bearer(token).send().await
 }
@@ -153,7 +153,7 @@ async fn a_refresh_token_is_good_once_and_ends_the_old_token() {
         let body = json!({ "refresh_token": wrong });
         assert_unauthenticated(&server.post("/api/auth_token/refresh", body).await);
     }
-    // The user's other token is not concerned.
+    // The user's other token stays valid.
     others.is_open().await;
 }
 
@@ -227,7 +227,7 @@ async fn the_host_applications_tokens_make_users() {
 async fn a_connection_ends_with_its_token() {
     let server = TestServer::with(with_credentials).await;
     let bob = server.sign_up("bob").await;
-    // Clocks may differ by 30 seconds, so that this one has two to live.
+    // Clocks may differ by 30 seconds, so that this token is valid for two more seconds.
     for own in [false, true] {
         let exp = seconds_from_now(-28);
         let token = if own { bob.sign(json!({ "exp": exp })) } else { host_token("7", exp) };
@@ -251,7 +251,7 @@ async fn an_account_may_have_so_many_wrong_passwords() {
     server.log_in("bob", "wrong").await.limited(20_000);
     server.log_in("bob", PASSWORD).await.limited(20_000);
     server.log_in("rob", PASSWORD).await.data();
-    // A name that is nobody's is limited as well, and so tells nothing.
+    // A name that no user has is limited in the same way, so that the limit reveals nothing.
     for _ in 0..3 {
         server.log_in("nobody", "wrong").await.refused(401, "Authentication error");
     }
