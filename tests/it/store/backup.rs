@@ -1,4 +1,4 @@
-//! `chinwag backup`: whole or not there, whatever is written meanwhile.
+//! `chinwag backup`: the copy is complete or not there, whatever is written meanwhile.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::support::database::sqlite_in;
 use crate::support::program::{Running, output};
 use crate::support::{Client, TestServer, message};
 
-/// A server on the SQLite file of a directory, whatever the other tests run on.
+/// A server on the SQLite file of a directory, even when the tests run on PostgreSQL.
 pub async fn on_file(directory: TempDir) -> TestServer {
     let url = sqlite_in(directory.path());
     TestServer::on(directory, |config| config.database_url = url.into()).await
@@ -30,7 +30,7 @@ fn names(directory: &Path) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Backs a directory's database up into another; returns what was said.
+/// Backs a directory's database up into another directory; returns the output.
 async fn back_up(from: &Path, to: &Path) -> String {
     let (from, to) = (sqlite_in(from), to.join("chat.db"));
     let done = move || output(&["backup", "--database-url", &from, to.to_str().unwrap()]);
@@ -154,8 +154,7 @@ async fn where_there_is_no_room_for_it_that_place_is_named() {
     let directory = new_file().await;
     let copies = TempDir::new().unwrap();
     let file = copies.path().join("copy.db");
-    // A file that may not grow is a disk that is full; there is room for what is beside the
-    // database.
+    // A limit for the length of files stands for a full disk. There is room for the other files.
     let output = Command::new("sh")
         .args(["-c", r#"trap "" XFSZ; ulimit -f 100; exec "$0" "$@""#])
         .args([env!("CARGO_BIN_EXE_chinwag"), "backup", "--database-url"])
@@ -188,7 +187,7 @@ async fn ended_in_the_middle_it_leaves_nothing() {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let id = backup.id().to_string();
         assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
-        // It may have been faster.
+        // The backup may have ended before the signal.
         let expected: &[&str] = if backup.wait().unwrap().success() { &["chat.db"] } else { &[] };
         assert_eq!(names(copies.path()), expected);
     }
@@ -213,11 +212,11 @@ async fn what_was_killed_is_cleared_away_by_the_next_one() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(names(copies.path())[0].ends_with(".part"), "it was faster than the kill");
-    // What looks like it and holds something else is not touched.
+    // A folder that has such a name but holds something else is left alone.
     let other = "mine.01982d5e-6b5a-7c4e-9a51-3f1f0c7f4a10.part";
     fs::create_dir(copies.path().join(other)).unwrap();
     fs::write(copies.path().join(other).join("notes"), "").unwrap();
-    // Nor is one that goes on.
+    // So is a backup that is still running.
     let (mut one, mut another) = (start("one.db"), start("another.db"));
     assert!(one.wait().unwrap().success() && another.wait().unwrap().success());
     let mut left = names(copies.path());
@@ -225,7 +224,7 @@ async fn what_was_killed_is_cleared_away_by_the_next_one() {
     assert_eq!(left, ["another.db", other, "one.db"]);
 }
 
-/// Writes 80 MB into a database, which is more than its log is to hold.
+/// Writes 80 MB into a database, more than its log may keep.
 async fn pad(url: &str) {
     let sql = "create table padding (x blob); insert into padding values (zeroblob(80000000))";
     let mut connection = SqliteConnection::connect(url).await.unwrap();

@@ -1,5 +1,5 @@
-//! Transactions on PostgreSQL that run beside each other: none waits for another's chat, and what
-//! they have done is shown in the order in which it was done.
+//! Transactions on PostgreSQL that run at the same time: none waits for another's chat, and events
+//! are shown in the order of their commits.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::{TestServer, message, services};
 
 const ROUNDS: usize = 25;
 
-/// The only node on a PostgreSQL; none if there is none to test with.
+/// A single node on a PostgreSQL; none if there is none to test with.
 async fn alone() -> Option<(TestServer, String)> {
     let url = services::database(&services::postgres()?).await;
     let on_it = TestServer::on(TempDir::new().unwrap(), |config| {

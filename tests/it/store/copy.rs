@@ -1,4 +1,4 @@
-//! `chinwag copy`: everything that was in SQLite is in PostgreSQL.
+//! `chinwag copy`: everything in SQLite is then in PostgreSQL.
 
 use chinwag::Config;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::support::program::output;
 use crate::support::steps::of_chat;
 use crate::support::{Client, TestServer, message, services};
 
-/// Copies a directory's database; returns the exit code and what was said.
+/// Copies a directory's database; returns the exit code and the output.
 pub async fn copy(from: &TempDir, to: &str) -> (Option<i32>, String) {
     let (from, to) = (sqlite_in(from.path()), to.to_owned());
     let done = move || output(&["copy", "--from", &from, "--to", &to]);
@@ -33,7 +33,7 @@ pub fn on(url: &str) -> impl FnOnce(&mut Config) {
     |config| config.database_url = url.into()
 }
 
-/// Everything that somebody can see.
+/// Everything that a client can list.
 pub async fn view(client: &mut Client) -> Value {
     let mut view = Vec::new();
     for list in ["list-chats", "list-teams", "list-invitations"] {
@@ -46,7 +46,7 @@ pub async fn view(client: &mut Client) -> Value {
     json!(view)
 }
 
-/// Users of all kinds in chats of all kinds; returns an access token.
+/// Makes users of all kinds in chats of all kinds; returns an access token.
 pub async fn fill(server: &TestServer) -> String {
     let (bob, alice) = (server.sign_up("bob").await, server.sign_up("alice").await);
     let mut live = crate::support::live::Live::connect(server, bob.access()).await;
@@ -54,7 +54,7 @@ pub async fn fill(server: &TestServer) -> String {
     live.is_open().await;
     server.log_in("bob", PASSWORD).await;
 
-    // In the order of their bytes, and in no other, Z comes before a and é last.
+    // Sorted by bytes, and in no other order, Z comes before a, and é last.
     for name in ["Zoe", "zoe", "\u{e9}mile", "z\u{e9}"] {
         let user = json!({ "id": name, "name": name, "photo": "data:," });
         server.connect().await.done("create-user", json!({ "user": user })).await;
@@ -134,7 +134,7 @@ async fn a_server_goes_on_with_the_copy() {
         said("django", "x", "dan")
     );
 
-    // What was sent before is known, and what comes now follows it.
+    // Messages that were copied are recognized by their `client_id`, and new ones follow them.
     let mut chats = before[0][0]["chats"].as_array().unwrap().iter();
     let chat = chats.find(|chat| chat["last_seq"] == 6).unwrap()["id"].as_str().unwrap();
     let mut again = message(chat, "number 3");
@@ -197,11 +197,11 @@ async fn assert_tables(directory: &TempDir, said: &str) {
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     let sql = "select name from sqlite_master where type = 'table' order by name";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
-    // The other server makes an index of words of its own.
+    // The other server builds its own index of words.
     let tables = tables.iter().filter(|table| !table.starts_with("search_"));
     let left = tables.filter(|table| !said.contains(&format!("read {table}: ")));
     let of_a_server =
         ["_sqlx_migrations", "file_key", "nick_channels", "nicks", "seats", "sqlite_sequence"];
-    // A server looks through what was copied as well.
+    // A server checks what was copied, too.
     assert_eq!(Vec::from_iter(left), [&of_a_server[..], &["unchecked"]].concat());
 }

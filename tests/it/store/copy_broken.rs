@@ -1,4 +1,4 @@
-//! `chinwag copy` where something is wrong: refused, ended in the middle, not the same.
+//! `chinwag copy` when something goes wrong: it is refused, or killed, or the copy differs.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use crate::support::{TestServer, services};
 
 const MESSAGES: usize = 60_000;
 
-/// A database with a chat of many messages, some of them large; returns the chat too.
+/// A database with a chat of many messages, some of them large; returns the chat's id, too.
 async fn many_messages() -> (TempDir, String) {
     let server = on_file(TempDir::new().unwrap()).await;
     let chat = server.user("ann").await.chat("x", true, &[]).await;
@@ -42,7 +42,7 @@ async fn execute(url: &str, sql: &'static str) {
     connection.close().await.unwrap();
 }
 
-/// Begins a copy and kills it when some of the messages are there.
+/// Begins a copy, and kills it when some of the messages are copied.
 fn kill_in_the_middle(from: &TempDir, to: &str) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_chinwag"))
         .args(["copy", "--from", &sqlite_in(from.path()), "--to", to])
@@ -71,7 +71,7 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() {
     assert!(text.contains("before it changed"), "{text}");
     change(&directory, "update users set name = 'ann'").await;
 
-    // What somebody has done to the copy is found.
+    // It finds what was changed in the copy.
     execute(&url, "update messages set body = 'message 6' where seq = 5").await;
     let (code, text) = copy(&directory, &url).await;
     assert_eq!(code, Some(1), "{text}");

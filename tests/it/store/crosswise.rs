@@ -1,5 +1,4 @@
-//! Two nodes that change the same things of one PostgreSQL in opposite order: neither waits for the
-//! other for ever.
+//! Two nodes that change the same rows of one PostgreSQL in opposite order: they do not deadlock.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -20,7 +19,7 @@ async fn two_who_want_each_others_nicks_do_not_block_each_other() {
     let refused = async |chatter: &mut Chatter, nick: &str| {
         chatter.tell(of_nick(2, nick)).await;
         let mut frame = chatter.next().await;
-        // The others who have come are told first.
+        // Nicks that have connected are announced first.
         while frame["type"] == 2 {
             frame = chatter.next().await;
         }
@@ -69,7 +68,7 @@ async fn rooms_are_changed_crosswise() {
     }
 }
 
-/// Says something in all of these chats, beginning with this one.
+/// Sends a message to each of these chats, beginning with `first`.
 async fn speak(client: &mut Client, chats: &[String], first: usize) {
     let mut asked = Vec::new();
     for at in 0..chats.len() {
@@ -78,7 +77,7 @@ async fn speak(client: &mut Client, chats: &[String], first: usize) {
     }
     for ack in asked {
         let said = client.answer(ack).await;
-        // A user who is not in the chats for a while may not speak there.
+        // The user may send nothing while not in the chat.
         let code = said["error"]["code"].as_str();
         assert!(matches!(code, None | Some("not_found" | "forbidden")), "{said}");
     }
@@ -126,7 +125,7 @@ async fn a_batch_waits_for_its_first_chat_first() {
     let gate = ann.make_private(&mut []).await;
     chats.sort();
     let (mut at_the_gate, mut at_the_first) = (Held::on(&url).await, Held::on(&url).await);
-    // While the writer waits at the gate, the others are queued for a batch.
+    // While the writer waits for the chat `gate`, the others are queued for a batch.
     at_the_gate.hold(&gate).await;
     at_the_first.hold(&chats[0]).await;
     let mut asked = vec![ann.request("new-message", message(&gate, "hello")).await];
@@ -170,8 +169,8 @@ async fn who_speaks_in_a_room_and_leaves_it_blocks_nobody() {
     join(comes_and_goes, speaks).await;
 }
 
-/// A chat is locked before its members and invitations: a transaction that took them the other way
-/// round could wait for one that waits for it.
+/// A chat is locked before its members and invitations: two transactions that lock these in
+/// opposite order could deadlock.
 #[tokio::test]
 async fn whoever_changes_a_chat_waits_for_it_first() {
     let Some(postgres) = services::postgres() else { return };
@@ -247,7 +246,7 @@ async fn who_is_put_out_and_whose_guest_comes_in_block_nobody() {
         .await;
         let users = removed["chat"]["users"].as_array().unwrap_or_else(|| panic!("{removed}"));
         assert!(!users.contains(&json!(bob.id)));
-        // With who has asked her in goes the invitation, unless she was faster.
+        // Her invitation goes with the member who made it, unless she was faster.
         match accepted["error"]["code"].as_str() {
             None => {}
             Some(_) => assert_error(&accepted["error"], "not_found", Some("invitation.id")),

@@ -1,4 +1,4 @@
-//! What was edited or deleted is gone from the database within a minute.
+//! Texts that were edited or deleted are erased from the database within a minute.
 
 use std::fs;
 use std::path::Path;
@@ -15,17 +15,17 @@ use crate::support::services;
 use crate::support::steps::of_chat;
 use crate::support::{Client, TestServer, message};
 
-/// How long is waited for what is promised within a minute: a test machine may be slow.
+/// How long to wait for what is promised within a minute, as a test machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Texts that stand nowhere else, of various lengths.
+/// Unique texts of various lengths.
 fn text(at: usize) -> String {
     let length = [10, 100, 700, 3000][at % 4];
     format!("secret{at:05}secret-{}", "x".repeat(length))
 }
 
-/// Says `count` texts in several chats and edits or deletes every second one; returns the numbers
-/// of those that are gone, and of those that stay.
+/// Sends `count` texts to several chats, and edits or deletes every second one; returns the numbers
+/// of those that must be erased, and of those that stay.
 async fn make_secrets(ann: &mut Client, count: usize) -> (Vec<usize>, Vec<usize>) {
     let mut chats = Vec::new();
     for at in 0..5 {
@@ -45,7 +45,7 @@ async fn make_secrets(ann: &mut Client, count: usize) -> (Vec<usize>, Vec<usize>
         match at % 4 {
             0 => drop(ann.done("delete-message", of_message(chat, said)).await),
             2 => {
-                // Also what an edit has said is gone with the next.
+                // The text of an edit is erased by the next edit, too.
                 let once = ann.done("edit-message", edit(chat, said, &text(count + at))).await;
                 ann.done("edit-message", edit(chat, &once, "harmless")).await;
                 gone.push(count + at);
@@ -60,8 +60,8 @@ async fn make_secrets(ann: &mut Client, count: usize) -> (Vec<usize>, Vec<usize>
     (gone, kept)
 }
 
-/// Which of these texts stand in the files of a database. The index of words may have the first
-/// letters of a word for longer, by which it finds its own pages.
+/// The numbers of the texts that are in the files of a database. The index of words may keep the
+/// first letters of a word for longer, to find its own pages.
 fn found_in(directory: &Path, numbers: &[usize]) -> Vec<usize> {
     let mut found = Vec::new();
     for file in ["chat.db", "chat.db-wal"] {
@@ -81,7 +81,7 @@ async fn nothing_of_it_is_left_in_the_file_or_its_log() {
     let server = TestServer::start().await;
     let (mut ann, bob) = (server.user("ann").await, server.user("bob").await);
     let (mut gone, kept) = make_secrets(&mut ann, 400).await;
-    // What stands around an erased message is written anew, and stays all the same.
+    // Rows next to an erased message are rewritten, and must stay as they were.
     let chat = json!({ "chat": { "name": "names" }, "users": [bob.id] });
     let chat = ann.done("create-chat", chat).await["chat"]["id"].as_str().unwrap().to_owned();
     let mut mention = message(&chat, "for bob");
@@ -100,7 +100,7 @@ async fn nothing_of_it_is_left_in_the_file_or_its_log() {
         sleep(Duration::from_millis(500)).await;
     }
     assert!(found_in(server.directory.path(), &kept).len() >= kept.len());
-    // His first connection has answered no ping for too long.
+    // His first connection was closed, as it has answered no ping.
     let mut bob = server.user("bob").await;
     assert_eq!(bob.done("count-unread", json!({})).await["mentions"], 1);
 }
@@ -150,7 +150,7 @@ async fn no_row_of_postgres_holds_it() {
         assert!(begun.elapsed() < PATIENCE, "{left:?} of {} are left", gone.len());
         sleep(Duration::from_millis(500)).await;
     }
-    // What is left of the events can still be read.
+    // The remaining events can still be read.
     let events: Vec<String> =
         sqlx::query_scalar("select event from events where event like '%\"message-%'")
             .fetch_all(&mut connection)

@@ -1,4 +1,4 @@
-//! `chinwag export` and `chinwag import`: what is written can be read, by people and by a database.
+//! `chinwag export` and `chinwag import`: an export can be read by people and by a database.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::support::http::PASSWORD;
 use crate::support::program::output;
 use crate::support::{TestServer, message, services};
 
-/// Runs a command on a database; returns the exit code, the standard output and all that was said.
+/// Runs a command on a database; returns the exit code, the standard output and all output.
 async fn run(command: &str, url: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut all = vec![command.to_owned(), "--database-url".to_owned(), url.to_owned()];
     all.extend(arguments.iter().map(|it| (*it).to_owned()));
@@ -44,7 +44,7 @@ fn schema() -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Fails unless all lines are as the schema says.
+/// Fails unless all lines are valid by the schema.
 fn assert_valid(lines: &str) {
     let schema = schema();
     jsonschema::meta::validate(&schema).unwrap();
@@ -94,9 +94,9 @@ async fn goes_on_with(to: &str) {
 
     let (code, text) = import(to, &lines).await;
     assert_eq!(code, Some(0), "{text}");
-    // It is the same that comes out again.
+    // Exported again, it is the same.
     assert_eq!(export(to, &["--all"]).await, lines);
-    // Read once more, it changes nothing.
+    // Imported again, it changes nothing.
     let (code, text) = import(to, &lines).await;
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("messages: 8 read, 0 written"), "{text}");
@@ -106,7 +106,7 @@ async fn goes_on_with(to: &str) {
     assert_eq!([view(&mut ann).await, view(&mut cat).await], before);
     assert_eq!(server.log_in("bob", PASSWORD).await.status, 200);
     assert_eq!(cat.refused("new-message", message(chat, "not yet")).await["code"], "forbidden");
-    // What came is found by its words, and what comes now follows it.
+    // Imported messages are found by their words, and new ones follow them.
     assert_eq!(ann.done("new-message", message(chat, "after it")).await["seq"], 7);
     let found = json!({ "query": { "text": "after", "chat_id": chat } });
     while ann.done("search-messages", found.clone()).await["messages"] == json!([]) {}
@@ -125,7 +125,7 @@ async fn a_chat_and_a_user_are_exported_without_what_others_keep_for_themselves(
     let chats = chats["chats"].as_array().unwrap().clone();
     let chat = chats.iter().find(|chat| chat["last_seq"] == 6).unwrap()["id"].as_str().unwrap();
 
-    // While the server runs.
+    // This export is made while the server runs.
     let lines = export(&url, &["--chat", chat]).await;
     assert_eq!(rows(&lines, "chats").len(), 1);
     assert_eq!(rows(&lines, "messages").len(), 6);
@@ -149,7 +149,7 @@ async fn a_chat_and_a_user_are_exported_without_what_others_keep_for_themselves(
     assert!(users.iter().any(|user| user["id"] == bob && user["email"].is_string()), "{users:?}");
     assert!(users.iter().all(|user| user["id"] == bob || user.get("email").is_none()), "{users:?}");
     assert!(!lines.contains("password_hash"));
-    // It can be read by itself.
+    // It can be imported by itself.
     let to = TempDir::new().unwrap();
     let (code, text) = import(&sqlite_in(to.path()), &lines).await;
     assert_eq!(code, Some(0), "{text}");
@@ -196,7 +196,7 @@ async fn what_cannot_be_imported_changes_nothing() {
     }
     assert_eq!(export(&url, &["--all"]).await, of_lines(&[]));
 
-    // Another user has the handle of one who comes.
+    // A local user has the handle of a user in the export.
     let server = on_file(to).await;
     server.sign_up("bob").await;
     let (code, text) = import(&url, &lines).await;
@@ -208,7 +208,7 @@ async fn what_cannot_be_imported_changes_nothing() {
     assert!(text.contains("users: UNIQUE constraint failed: users."), "{text}");
 }
 
-/// The columns that no export has, as the program computes them or they are of a running server.
+/// The columns that no export has, since they are computed or belong to a running server.
 const LEFT_OUT: [&str; 3] = ["chats.ephemeral", "chats.ended", "chats.member_count"];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What is written at the same time shares a commit, and each part stands or falls by itself.
+//! Writes at the same time share a commit, and each succeeds or fails by itself.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -15,7 +15,7 @@ async fn a_job_that_fails_changes_nothing_and_takes_nobody_with_it() {
     assert_eq!(ann.next().await["user"], "bob");
     let mut owner = server.user("owner").await;
     let chat = owner.chat("ours", true, &[]).await;
-    // So that the jobs are not alone in their transactions.
+    // These messages share transactions with the jobs below.
     let mut speakers = Vec::new();
     for _ in 0..8 {
         speakers.push(server.user("owner").await);
@@ -26,7 +26,7 @@ async fn a_job_that_fails_changes_nothing_and_takes_nobody_with_it() {
             assert!(sent.get("error").is_none(), "{sent}");
         }
     }));
-    // It gives up its nick, finds that the other is taken, and has its own again.
+    // The job gives up bob's nick, finds that the other is taken, and is undone.
     let failing = async {
         for _ in 0..ROUNDS {
             bob.refused(json!({ "type": 2, "user": "ann" }), "conflict", Some("user")).await;

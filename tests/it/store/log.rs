@@ -1,4 +1,4 @@
-//! SQLite's log goes on being copied into the file after the database has failed.
+//! Checkpoints of SQLite's log continue after the database has failed.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -14,7 +14,7 @@ use crate::support::{TestServer, assert_error, message};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often the log has begun anew: what its head says.
+/// How often the log has begun anew, by the counter in its header.
 fn beginnings(server: &TestServer) -> u32 {
     let log = File::open(server.directory.path().join("chat.db-wal")).unwrap();
     let mut count = [0; 4];
@@ -39,7 +39,7 @@ async fn it_begins_anew_after_a_failure_that_passes() {
     .await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("ours", true, &[]).await;
-    // Nobody can begin it anew while somebody reads what was there before.
+    // SQLite cannot begin its log anew while a reader uses an older state.
     let mut reader = another(&server).await;
     let mut reading = reader.begin().await.unwrap();
     sqlx::query("select count(*) from messages").execute(&mut *reading).await.unwrap();

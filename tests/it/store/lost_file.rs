@@ -1,4 +1,4 @@
-//! A SQLite file that is taken away from under the server.
+//! A SQLite file that is taken away while the server uses it.
 
 use std::fs;
 use std::path::Path;
@@ -22,14 +22,14 @@ async fn ends_when(taken: impl FnOnce(&Path)) {
     let chat = ann.chat("ours", true, &[]).await;
     ann.say(&chat, "kept").await;
     taken(directory.path());
-    // It ends by itself soon.
+    // The server ends by itself soon.
     while let Some(answer) = ann.try_ask("new-message", message(&chat, "lost")).await {
         assert_error(&answer["error"], "unavailable", None);
     }
     let (status, log) = spawn_blocking(move || running.wait()).await.unwrap();
     assert_eq!(status.code(), Some(3), "{log}");
     assert!(log.contains("the database file was deleted or replaced"), "{log}");
-    // It would be taken for that of the file which is there now.
+    // A log that is left would be taken for that of the file which is there now.
     let log = fs::metadata(directory.path().join("chat.db-wal"));
     assert_eq!(log.map_or(0, |log| log.len()), 0);
 }

@@ -1,4 +1,4 @@
-//! The database: what is written, copied and kept, whatever happens to it.
+//! The database: what is written, copied and kept, whatever fails.
 
 pub mod backup;
 mod beside;

@@ -1,5 +1,5 @@
-//! PostgreSQL goes away and comes back while clients write: they are told so in time, lose nothing
-//! that was acknowledged, and go on by themselves.
+//! PostgreSQL goes down and comes back while clients write: they get errors in time, lose nothing
+//! that was acknowledged, and recover by themselves.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -23,8 +23,8 @@ async fn on(url: &str) -> TestServer {
     TestServer::on(TempDir::new().unwrap(), |config| config.database_url = url.into()).await
 }
 
-/// Says one thing after the other until it is told to stop, each again and again until it is
-/// acknowledged; returns what was acknowledged, by its `client_id`.
+/// Sends one message after the other until told to stop, each until it is acknowledged; returns
+/// what was acknowledged, by its `client_id`.
 async fn write(mut client: Client, chat: &str, stop: &AtomicBool) -> HashMap<String, Value> {
     let mut acknowledged = HashMap::new();
     while !stop.load(Relaxed) {
@@ -43,7 +43,7 @@ async fn write(mut client: Client, chat: &str, stop: &AtomicBool) -> HashMap<Str
     acknowledged
 }
 
-/// A commit waits for a while before it is on the disk, so that a crash comes in the middle of one.
+/// Makes commits take a while to reach the disk, so that a crash hits one of them.
 async fn commit_slowly(url: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     for setting in ["commit_delay = 100000", "commit_siblings = 0"] {
@@ -53,7 +53,7 @@ async fn commit_slowly(url: &str) {
     sqlx::raw_sql("select pg_reload_conf()").execute(&mut connection).await.unwrap();
 }
 
-/// Waits until there is one that has begun and not ended.
+/// Waits until a commit is under way.
 async fn in_a_commit(url: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let commits = "select count(*) from pg_stat_activity
@@ -85,7 +85,7 @@ async fn a_crash_under_load_loses_and_doubles_nothing() {
     let stop = AtomicBool::new(false);
     let crashes = async {
         for _ in 0..3 {
-            // The pushes say when there has been some load.
+            // The pushes show that there has been some load.
             for _ in 0..5 * WRITERS {
                 ann.next_of("new-message").await;
             }
@@ -146,7 +146,7 @@ async fn whoever_asks_meanwhile_is_told_in_time() {
     services.kill("postgres").await;
     let asked = clients.iter_mut().zip(requests.iter().cycle()).map(async |(client, request)| {
         let (event, body) = request.clone();
-        // The client has no patience for a queue of those who wait one after the other.
+        // The client would not wait so long if the requests were refused one after the other.
         let error = client.refused(event, body).await;
         assert_error(&error, "unavailable", None);
     });
@@ -165,7 +165,7 @@ async fn whoever_asks_meanwhile_is_told_in_time() {
     }
 }
 
-/// The writer's connection breaks in the middle of the transaction of a message.
+/// Breaks the writer's connection in the middle of the transaction of a message.
 async fn lose(held: &mut Held, author: &mut Client, chat: &str) {
     held.hold(chat).await;
     let ack = author.request("new-message", message(chat, "lost")).await;
@@ -186,7 +186,7 @@ async fn a_connection_that_is_lost_is_used_no_more() {
     for number in 1..=20 {
         lose(&mut held, &mut ann, &chat).await;
         assert_eq!(ann.say(&chat, "said").await["seq"], number);
-        // And all that nobody uses.
+        // All idle connections break, too.
         held.cut_off_all().await;
         ann.done("mark-read", json!({ "chat": { "id": chat } })).await;
         held.cut_off_all().await;
@@ -211,14 +211,14 @@ async fn a_commit_counts_whose_answer_is_lost() {
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.next("new-message").await, said);
     }
-    // Of what was not committed nothing is told.
+    // Nothing is pushed of what was not committed.
     let mut held = Held::on(&url).await;
     lose(&mut held, &mut ann, &chat).await;
     assert_eq!(ann.say(&chat, "said").await["seq"], 2);
     assert_eq!(bob.next("new-message").await["seq"], 2);
 }
 
-/// As when the machine is gone, or the way to it: nothing says that a connection has ended.
+/// As when the machine or the network is gone: nothing says that the connection has ended.
 #[tokio::test]
 async fn a_silent_database_is_given_up_in_time() {
     let Some(postgres) = services::postgres() else { return };
@@ -283,7 +283,7 @@ async fn too_few_connections_are_named_as_the_cause() {
     }
 }
 
-/// As a balancer does that has no PostgreSQL behind it.
+/// As with a balancer that has no PostgreSQL behind it.
 #[tokio::test]
 async fn a_database_behind_what_accepts_and_closes_is_unavailable() {
     let Some(services) = Services::start(&["postgres"]).await else { return };
@@ -310,7 +310,7 @@ async fn a_database_behind_what_accepts_and_closes_is_unavailable() {
     ann.say(&chat, "hello").await;
 }
 
-/// PostgreSQL gives up its transaction meanwhile.
+/// PostgreSQL ends the server's transaction meanwhile.
 #[tokio::test]
 async fn a_server_that_was_frozen_goes_on() {
     let Some(postgres) = services::postgres() else { return };
@@ -341,7 +341,7 @@ async fn a_server_that_was_frozen_goes_on() {
     assert_eq!(ann.say(&chat, "said").await["seq"], 1);
 }
 
-/// As the node of a newer version does at its start, while this one still works.
+/// As a node of a newer version does at its start, while this one still works.
 #[tokio::test]
 async fn columns_that_another_version_adds_hold_up_nobody() {
     let Some(postgres) = services::postgres() else { return };
@@ -356,7 +356,7 @@ async fn columns_that_another_version_adds_hold_up_nobody() {
     for name in names {
         readers.push(server.user(&name).await);
     }
-    // By then each of the connections to PostgreSQL has the statements.
+    // Prepares the statements on each of the connections to PostgreSQL.
     let read = async |reader: &mut Client| {
         for _ in 0..20 {
             reader.done("list-messages", page.clone()).await;

@@ -1,4 +1,4 @@
-//! What the store promises, seen from outside, on SQLite and on PostgreSQL alike.
+//! The promises of the store, tested from outside, on SQLite and on PostgreSQL alike.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::support::rpc::{room_of, state};
 use crate::support::steps::{channel, of_chat, sorted};
 use crate::support::{Client, TestServer, assert_error, database, message, services};
 
-/// Each of these, once for each database.
+/// Makes two tests of each of these functions, one for each database.
 macro_rules! on_both {
     ($($name:ident)*) => {
         mod sqlite {
@@ -44,7 +44,7 @@ on_both! {
     all_is_there_after_a_restart
 }
 
-/// Where a server keeps what it has.
+/// The database of a server.
 pub(super) struct Place {
     pub directory: TempDir,
     pub url: String,
@@ -130,7 +130,7 @@ async fn a_client_id_is_one_message(place: Place) {
         let message = json!({ "value": text, "type": kind, "client_id": client_id });
         json!({ "chat": { "id": chat }, "message": message })
     };
-    // Each is another one: by its id, its chat and its user.
+    // All of these are different messages: by their `client_id`, their chat or their user.
     let mut all = Vec::new();
     for client_id in ["a", "A", "é", "e\u{301}", " a", "'", "🦊"] {
         all.push(ann.done("new-message", body(&chat, client_id, "text", "hello")).await);
@@ -144,7 +144,7 @@ async fn a_client_id_is_one_message(place: Place) {
         let error = ann.refused("new-message", body(&chat, "a", kind, text)).await;
         assert_error(&error, "conflict", Some("message.client_id"));
     }
-    // What was refused has no number.
+    // A refused message takes no number.
     assert_eq!(ann.done("new-message", message(&chat, "next")).await["seq"], 9);
 }
 
@@ -220,7 +220,7 @@ async fn what_is_unread_is_counted(place: Place) {
     ann.done("new-message", message(&chat, "hello")).await;
     assert_eq!((listed(&mut ann).await, listed(&mut bob).await), (0, 2));
     assert_eq!(read(&mut bob, None).await, (6, 0));
-    // A user who comes later has read what was said before.
+    // A user who joins later has read all earlier messages.
     let mut eve = user(&server, "eve").await;
     let invited = bob.invite(&chat, "eve").await;
     let accept = json!({ "invitation": { "id": invited["id"] } });
@@ -234,7 +234,7 @@ async fn members_are_in_the_order_of_joining_and_of_the_bytes_of_their_ids(place
     let server = place.start().await;
     let mut ids =
         ["10", "9", "B", "Z", "_", "a", "b c", "e\u{301}", "z", "É", "é", "ß", "日本", "🦊"];
-    // By their bytes, as no language sorts them.
+    // Sorted by their bytes, which no language does.
     ids.sort();
     for id in ["ann", "A", "aa"].iter().chain(&ids) {
         user(&server, id).await;
@@ -258,7 +258,7 @@ async fn members_are_in_the_order_of_joining_and_of_the_bytes_of_their_ids(place
     assert_eq!(listed["chats"][0]["users"], json!(expected));
     let teams = ann.done("list-teams", json!({})).await;
     assert_eq!(teams["teams"][0]["users"], json!(expected));
-    // So are nicks.
+    // Nicks are sorted in the same way.
     let nicks = ["Bo", "Zo", "ao", "éo", "日記"];
     let mut chatters = Vec::new();
     for nick in nicks.iter().rev() {
@@ -366,7 +366,7 @@ async fn all_is_there_after_a_restart(place: Place) {
     server.chatter("chatter").await.join("tea", "chatter").await;
 }
 
-/// All that these clients can list, and the messages of a chat.
+/// Everything that these clients can list, and the messages of a chat.
 async fn all_of(clients: &mut [&mut Client], chat: &str) -> Vec<Value> {
     let mut all = vec![page(clients[0], chat, json!({})).await];
     for client in clients {

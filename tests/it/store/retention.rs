@@ -1,4 +1,4 @@
-//! Messages that are older than they are kept are gone, without a trace.
+//! Messages that are older than the retention allows are deleted without a trace.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::socketio::spelling::execute;
 use crate::support::nodes::Processes;
 use crate::support::{Client, TestServer, message, services, soon};
 
-/// What the history of a chat begins with.
+/// The `seq` of the first message in the history of a chat.
 async fn first(client: &mut Client, chat: &str) -> Value {
     let query = json!({ "chat": { "id": chat }, "query": { "after_seq": 0 } });
     let page = client.ask("list-messages", query).await;
     page["messages"][0]["seq"].clone()
 }
 
-/// Waits until the history of a chat begins with a message.
+/// Waits until the history of a chat begins with this message.
 async fn begins_with(client: &mut Client, chat: &str, seq: i64) {
     soon("older ones are deleted", async {
         while first(client, chat).await != json!(seq) {
@@ -24,7 +24,7 @@ async fn begins_with(client: &mut Client, chat: &str, seq: i64) {
     .await;
 }
 
-/// A chat as one has it.
+/// A chat as its member sees it in the list.
 async fn own(client: &mut Client, chat: &str) -> Value {
     let list = client.ask("list-chats", json!({})).await;
     list["chats"].as_array().unwrap().iter().find(|it| it["id"] == chat).unwrap().clone()
@@ -54,7 +54,7 @@ async fn a_chat_and_the_server_say_for_how_long() {
     assert_eq!(bob.next_of("update-chat").await["chat"]["retention_days"], 2);
     assert_eq!(own(&mut bob, &short).await["unread"], 451);
 
-    // Time goes by.
+    // Makes messages older, as if days had gone by.
     let directory = server.shutdown().await;
     let days = |days: i64| days * 24 * 60 * 60 * 1_000_000;
     let (three, five) = (days(3), days(5));
@@ -72,7 +72,7 @@ async fn a_chat_and_the_server_say_for_how_long() {
         (unread(&mut bob, &short).await, unread(&mut bob, &long).await),
         (1.into(), 451.into())
     );
-    // Nobody goes back further than there are messages.
+    // A chat cannot be marked as unread further back than its messages go.
     let back = json!({ "chat": { "id": short }, "seq": 1, "unread": true });
     assert_eq!(bob.ask("mark-read", back).await["chat"]["unread"], 1);
     let sent = ann.ask("new-message", message(&short, "and on")).await;
@@ -80,7 +80,7 @@ async fn a_chat_and_the_server_say_for_how_long() {
     let for_ever = json!({ "chat": { "id": short, "retention_days": 0 } });
     assert_eq!(ann.ask("update-chat", for_ever).await["chat"].get("retention_days"), None);
 
-    // The server keeps none for longer than it says, whatever the chat says.
+    // The server's limit holds, whatever the chat's retention is.
     let directory = server.shutdown().await;
     let server = TestServer::on(directory, |config| config.retention = 4).await;
     let mut ann = server.user("ann").await;

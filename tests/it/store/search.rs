@@ -1,5 +1,4 @@
-//! What is found of the same texts is the same on SQLite and on PostgreSQL, and what is not to be
-//! found is in neither.
+//! The same texts are found on SQLite and on PostgreSQL, and both hide what must not be found.
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::socketio::search::query;
 use crate::support::steps::of_chat;
 use crate::support::{Client, TestServer, soon};
 
-/// A text, what finds it, and what does not.
+/// A text, the queries that find it, and queries that do not.
 const TEXTS: [(&str, &[&str], &[&str]); 16] = [
     (
         "Les élèves ŒUVRENT à l’école",
@@ -70,7 +69,7 @@ async fn postgres_finds_texts_of_all_scripts() {
     finds_texts_of_all_scripts(place).await;
 }
 
-/// Half a megabyte of different words, and after them one that is too far behind.
+/// Half a megabyte of different words, and after them a word that is too far behind to be indexed.
 async fn takes_the_largest_messages(place: Place) {
     let server = place.start_with(|_| {}).await;
     let mut ann = server.user("ann").await;
@@ -96,7 +95,7 @@ async fn postgres_takes_the_largest_messages() {
     takes_the_largest_messages(place).await;
 }
 
-/// Without search there is nothing to be found by; with it, all is found that is there by then.
+/// Without search nothing is indexed; with it, everything stored is found.
 async fn search_is_turned_off_and_on(place: Place) {
     let url = place.url.clone();
     let server = place.start_with(|_| {}).await;
@@ -116,7 +115,7 @@ async fn search_is_turned_off_and_on(place: Place) {
     for at in 0..250 {
         let said = ann.say_quietly(&chat, &format!("more {at}")).await;
         if at == 150 {
-            // Its words are written twice, and those of the others once.
+            // The words of this message are indexed twice, those of the others once.
             ann.done("edit-message", edit(&chat, &said, "more than one")).await;
         }
     }
@@ -172,7 +171,7 @@ async fn search_is_turned_off_and_on_with_postgres() {
     search_is_turned_off_and_on(place).await;
 }
 
-/// What was committed before a server ended is found by the next one, whatever it had indexed.
+/// Messages that were committed before a server ended are found by the next one, indexed or not.
 #[tokio::test]
 async fn what_was_said_before_a_restart_is_found_after_it() {
     let server = TestServer::start().await;
@@ -182,7 +181,7 @@ async fn what_was_said_before_a_restart_is_found_after_it() {
     ann.finds(query("word"), &["one word"]).await;
     ann.done("edit-message", edit(&chat, &said, "another")).await;
     ann.say_quietly(&chat, "last word").await;
-    // At once, before it is indexed.
+    // It ends at once, before these are indexed.
     let server = TestServer::on(server.shutdown().await, |_| {}).await;
     let mut ann = server.user("ann").await;
     ann.finds(query("word"), &["last word"]).await;

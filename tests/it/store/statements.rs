@@ -1,5 +1,5 @@
-//! Every SQL statement of the store, read from its sources and prepared on both schemas: one that
-//! no other test runs is not wrong for long.
+//! Prepares every SQL statement of the store, read from its sources, on both schemas, so that a
+//! mistake is found even in a statement that no other test runs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::{database, services};
 
-/// Somewhat fewer than there are: with less the reading of the sources is broken.
+/// Somewhat fewer than there are; if fewer are found, the reading of the sources is broken.
 const AT_LEAST: usize = 70;
 
 /// The files whose statements are for PostgreSQL alone.
@@ -37,18 +37,18 @@ async fn all_can_be_prepared_on_postgres() {
     prepare_all::<sqlx::Postgres>(&mut connection, Dialect::Postgres).await;
 }
 
-/// A page of a user's chats is read from an index, in its order, and not sorted out of all.
+/// The page of a user's chats is a range of an index, and is not sorted from all chats.
 #[tokio::test]
 async fn a_list_of_chats_is_a_run_of_an_index() {
     let steps = steps_of("with page as").await;
     let first = steps.iter().position(|step| step.starts_with("SEARCH")).expect("an index");
     let run = "SEARCH members USING COVERING INDEX members_by_activity \
                (user_id=? AND (active_at,chat_id)<(?,?))";
-    // What is sorted comes after the limit.
+    // Only the chats within the limit are sorted.
     assert!(steps[first] == run && steps[first + 1].starts_with("SCAN"), "{steps:#?}");
 }
 
-/// Public chats are read in the order of their activity, or those of a name and no others.
+/// Public chats are read in the order of their activity, or by a prefix of their names.
 #[tokio::test]
 async fn a_list_of_public_chats_is_a_run_of_an_index() {
     let steps = steps_of("c.name_folded is not null").await;
@@ -58,7 +58,7 @@ async fn a_list_of_public_chats_is_a_run_of_an_index() {
     assert_eq!(steps[0], run, "{steps:#?}");
 }
 
-/// How SQLite takes the one statement in which this stands.
+/// SQLite's query plan for the one statement that contains this text.
 async fn steps_of(part: &str) -> Vec<String> {
     let directory = TempDir::new().unwrap();
     let url = format!("{}?mode=rwc", database::sqlite_in(directory.path()));
@@ -72,7 +72,7 @@ async fn steps_of(part: &str) -> Vec<String> {
     plan.into_iter().map(|(.., step)| step).collect()
 }
 
-/// Fails if one of those that are for this dialect, or for any, cannot be prepared.
+/// Fails if a statement for this dialect, or for both, cannot be prepared.
 async fn prepare_all<DB: Database>(connection: &mut DB::Connection, dialect: Dialect)
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -105,7 +105,7 @@ enum Dialect {
 
 struct Statement {
     file: PathBuf,
-    /// The dialect that it is written in; none for all.
+    /// The dialect that it is for; none for both.
     only: Option<Dialect>,
     sql: String,
 }
@@ -113,12 +113,12 @@ struct Statement {
 fn statements() -> Vec<Statement> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    // What copies a database makes its statements itself.
+    // The statements for copying a database are in a subfolder, and are built at run time.
     files.filter(|file| file.is_file()).flat_map(|file| statements_in(&file)).collect()
 }
 
-/// The texts in a source that begin as statements do. What was named last before one, in its
-/// function, says what it is for: the arm of a dialect, or `on!`.
+/// The string literals in a source that begin like statements. The name before a statement, within
+/// its function, says which dialect it is for: the arm of a `match`, or `on!`.
 fn statements_in(file: &Path) -> Vec<Statement> {
     let tokens = tokens(&fs::read_to_string(file).unwrap());
     let source = Source { macros: macros(&tokens), tokens };
@@ -149,7 +149,7 @@ fn statements_in(file: &Path) -> Vec<Statement> {
             continue;
         };
         let first = sql.split_whitespace().next().unwrap_or_default();
-        // One that is put together for several tables is run by other tests only.
+        // A statement that is put together for several tables is only run by other tests.
         let is_whole = !sql.contains("{table}");
         if is_whole && ["select", "insert", "update", "delete", "with"].contains(&first) {
             let only = only.or(of_file);
@@ -162,13 +162,13 @@ fn statements_in(file: &Path) -> Vec<Statement> {
 
 struct Source {
     tokens: Vec<Token>,
-    /// Where the bodies of the macros begin that are texts.
+    /// Where the bodies begin of macros that are texts.
     macros: HashMap<String, usize>,
 }
 
 impl Source {
-    /// The text that begins at a token, if one does, and what comes after it: a literal, a
-    /// `concat!`, a macro of this source, or in a macro's body its argument.
+    /// The text that begins at a token, if one does, and the place after it: a literal, a
+    /// `concat!`, a macro of this source, or a macro's argument in its body.
     fn text(&self, at: usize, argument: &str) -> Option<(String, usize)> {
         match self.tokens.get(at)? {
             Token::Text(text) => Some((text.clone(), at + 1)),
@@ -237,7 +237,7 @@ fn tokens(source: &str) -> Vec<Token> {
                 rest.by_ref().take_while(|c| *c != '\n').for_each(drop)
             }
             '"' => tokens.push(Token::Text(literal(&mut rest))),
-            // A character, or a lifetime: neither is of interest, but a quote in the former.
+            // A character or a lifetime. Both are skipped, but the former may be a quote.
             '\'' => {
                 let mut ahead = rest.clone();
                 let character = [ahead.next(), ahead.next(), ahead.next()];

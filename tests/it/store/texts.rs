@@ -1,5 +1,5 @@
-//! Texts in the store, on SQLite and on PostgreSQL alike: each comes back as it was, and two that
-//! differ are two.
+//! Texts in the store, on SQLite and on PostgreSQL alike: each is returned as it was stored, and
+//! texts that differ stay different.
 
 use std::collections::HashSet;
 
@@ -32,7 +32,7 @@ async fn names_differ_by_every_byte(place: Place) {
         let made = json!({ "user": { "id": format!("id {name}"), "name": name, "photo": "" } });
         client.done("create-user", made).await;
     }
-    // Handles, but for those that are spellings of another.
+    // Handles differ, except those that are spellings of the same name.
     for handle in ["tea", "te", "tée", "te_e", "teа"] {
         let name = handle.replace('_', "\u{301}");
         let taker =
@@ -50,7 +50,7 @@ async fn names_differ_by_every_byte(place: Place) {
         assert_eq!(list["users"], json!(["chatter"]));
         chatter.refused(json!({ "type": 4, "channel": name }), "conflict", Some("channel")).await;
     }
-    // But addresses for mail do not, in letters that all have.
+    // E-mail addresses do not differ by the case of ASCII letters.
     server.sign_up("ann").await;
     let mut taken = registration("bob");
     taken["email"] = json!("ANN@Example.com");
@@ -82,7 +82,7 @@ async fn texts_come_back_as_they_were(place: Place) {
         let said = ann.done("new-message", message(&chat, text)).await;
         assert_eq!(said["msg"], text);
         assert_eq!(page(&mut ann, &chat, json!({ "limit": 1 })).await["messages"][0], said);
-        // A name is one line.
+        // A name is a single line.
         let name: String = text.chars().filter(|c| !c.is_control()).collect();
         let name = name.trim();
         let change = json!({ "chat": { "id": chat, "name": name, "description": text } });
@@ -127,7 +127,7 @@ async fn no_text_has_a_nul(place: Place) {
             assert_error(&error, "invalid", Some(&format!("{object}.{field}")));
         }
     }
-    // Nobody is called so.
+    // No user has such an id.
     for (event, body) in [
         ("open-direct", json!({ "user": { "id": "a\0b" } })),
         ("invite", of_chat_and(&chat, "a\0b")),
@@ -183,7 +183,7 @@ async fn large_messages_come_back_as_they_were(place: Place) {
         let error = ann.refused("new-message", message(&chat, &format!("{text}x"))).await;
         assert_error(&error, "too_large", Some("message.value"));
     }
-    // A page ends before it is too large.
+    // A page ends before it becomes too large.
     let first = page(&mut ann, &chat, json!({ "after_seq": 0 })).await;
     assert_eq!((seqs(&first), &first["next"]["after_seq"]), (vec![1], &json!(1)));
     let latest = page(&mut ann, &chat, json!({})).await;

@@ -1,5 +1,4 @@
-//! Two nodes that write to one PostgreSQL at the same moment: what they answer, and what is there
-//! afterwards.
+//! Two nodes that write to one PostgreSQL at the same moment: their answers, and what is stored.
 
 use std::collections::HashSet;
 
@@ -34,12 +33,12 @@ pub async fn pair_on(url: &str) -> Option<[TestServer; 2]> {
     Some([one, other])
 }
 
-/// The same request through two clients at once.
+/// Sends the same request through two clients at once.
 async fn both(one: &mut Client, other: &mut Client, event: &str, body: Value) -> [Value; 2] {
     join(one.ask(event, body.clone()), other.ask(event, body)).await.into()
 }
 
-/// Fails unless one of the two was done and the other was refused so; returns what was done.
+/// Fails unless one of the two succeeded, which is returned, and the other was refused like this.
 #[track_caller]
 fn one_of<'a>(answers: &'a [Value; 2], code: &str, field: Option<&str>) -> &'a Value {
     let (done, refused) = match answers[0].get("error") {
@@ -94,7 +93,7 @@ async fn a_handle_is_one_users() {
         let answers =
             join(one.ask("create-user", new("a")), other.ask("create-user", new("b"))).await.into();
         one_of(&answers, "conflict", Some("user.handle"));
-        // A handle may be no id either.
+        // A handle may not be another user's id either.
         let handle = json!({ "user": { "external_id": format!("c {round}"),
             "handle": format!("name{round}"), "name": "x", "photo": "" } });
         let id = json!({ "user": { "id": format!("name{round}"), "name": "x", "photo": "" } });
@@ -126,7 +125,7 @@ async fn a_nick_is_one_users() {
     }
 }
 
-/// What a connection is told first, without those who leave.
+/// The first frame of a connection, except for nicks that leave.
 async fn greeted(chatter: &mut Chatter) -> Value {
     loop {
         let frame = chatter.next().await;
@@ -146,7 +145,7 @@ async fn an_account_is_made_once() {
             let answer = node.request("POST", "/api/register").json(&body).send().await;
             (answer.status, answer.text)
         };
-        // The same address, written in two ways.
+        // The same address in two spellings.
         let (ann, bob) = (format!("ann{round}"), format!("bob{round}"));
         let (said, also) = join(
             register(&nodes[0], &ann, &format!("Both{round}@example.com"), 2 * round),
@@ -181,7 +180,7 @@ async fn all_that_is_said_through_both_is_there_in_order() {
         }
     };
     join_all(senders.into_iter().map(send)).await;
-    // A client that has taken no pushes meanwhile may have been disconnected.
+    // A new client, since one that has read no pushes meanwhile may have been disconnected.
     let messages = history(&mut nodes[0].user("ann").await, &chat).await;
     assert_eq!(messages.len(), SENDERS * EACH);
     for (at, message) in messages.iter().enumerate() {
@@ -204,7 +203,7 @@ async fn a_message_that_is_repeated_at_once_is_there_once() {
         let answers = both(&mut one, &mut other, "new-message", body.clone()).await;
         assert_eq!(answers[0], answers[1]);
         assert_eq!(answers[0]["seq"], round + 1, "{}", answers[0]);
-        // Two texts under one id are two messages, of which one is refused.
+        // Two texts with one `client_id` are two messages, of which one is refused.
         body["message"]["client_id"] = json!(format!("{round} again"));
         let mut second = body.clone();
         second["message"]["value"] = json!("good-bye");
@@ -245,7 +244,7 @@ async fn a_channel_is_made_once() {
             while chatter.next().await != joined {}
         };
         join(ours(&mut ann, "ann"), ours(&mut bob, "bob")).await;
-        // Both are in the same one.
+        // Both are in the same channel.
         ann.tell(json!({ "type": 0, "dest": channel, "message": "hello" })).await;
         let said = json!({ "type": 0, "dest": channel, "message": "hello", "user": "ann" });
         while bob.next().await != said {}
@@ -282,7 +281,7 @@ async fn a_slug_is_one_teams() {
     let mut slugs = HashSet::new();
     for round in 0..ROUNDS {
         let name = format!("crew {round} of");
-        // What the second of a name is called, others are called anyway.
+        // The slug for the second team of a name may also be that of another name.
         for (this, that) in [(name.clone(), name.clone()), (name.clone(), format!("{name} 3"))] {
             let (said, also) =
                 join(one.done("create-team", team(&this)), other.done("create-team", team(&that)))
