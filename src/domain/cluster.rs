@@ -165,8 +165,8 @@ impl App {
         }
     }
 
-    /// Keeps the other nodes from deleting rooms of which they cannot know now that users of this
-    /// node are in them.
+    /// Keeps the other nodes from deleting rooms with users of this node, of whom they cannot know
+    /// now.
     async fn hold_rooms(&self) {
         if self.presence.lock().await.is_empty() {
             return;

@@ -21,7 +21,7 @@ use crate::store::Tx;
 /// rest.
 const AT_ONCE: i64 = 100;
 
-/// How often a node looks for messages that another server has left to erase.
+/// How often to look for messages that a server has left to erase when it ended.
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Up to where the messages of a user are erased.

@@ -14,7 +14,7 @@ use crate::store::ForgottenTo;
 
 const EVERY: Duration = Duration::from_secs(30);
 /// How long an empty ephemeral chat stays if it could not be deleted, or if its room was not empty
-/// when the server ended: so long can its users come back.
+/// when the server ended: its users have this long to come back.
 const EMPTY: Duration = Duration::from_secs(60);
 /// For how long at least a committed event is kept, for other nodes and for the event log.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(60 * 60);

@@ -1,4 +1,4 @@
-//! Leases: which connections came with which token. When the token ends, they end.
+//! Leases: which connections came with which token. When a token ends, its connections end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! A member's own marks of a chat: muted, pinned, archived. Nobody else is told of them.
+//! A member's own settings of a chat: muted, pinned, archived. Nobody else is told of them.
 
 use super::access::Member;
 use super::chats::find_chat;
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::{ChatId, Event, ListedChat, MembershipChange};
 
 impl App {
-    /// Changes the actor's marks of a chat; absent fields stay as they are. An archived chat
+    /// Changes the actor's settings of a chat; absent fields stay as they are. An archived chat
     /// returns with the next message. Errors: `not_found`, `forbidden` for an actor who is not a
     /// member, `rate_limited`.
     pub async fn update_membership(

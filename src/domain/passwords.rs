@@ -47,7 +47,7 @@ impl Default for Passwords {
             let queue = queue.clone();
             thread::spawn(move || {
                 while let Some(work) = next(&queue) {
-                    // A panic in one job must not end the thread, which others need.
+                    // A panic must not end the thread: other passwords need it, too.
                     let _ = catch_unwind(AssertUnwindSafe(work));
                 }
             });
@@ -56,7 +56,7 @@ impl Default for Passwords {
     }
 }
 
-/// The next job; `None` once there can be no more.
+/// The next work for a thread; `None` once there can be no more.
 fn next(queue: &Mutex<mpsc::Receiver<Work>>) -> Option<Work> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
@@ -129,7 +129,7 @@ impl HashPermit<'_> {
         .await
     }
 
-    /// Runs a job in one of the threads for hashing.
+    /// Runs work in one of the threads for hashing.
     async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

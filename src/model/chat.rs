@@ -69,7 +69,7 @@ impl Chat {
         FIXED + self.name.as_ref().len() + description + data + users
     }
 
-    /// A new public chat of these members, who stand in the order of their ids.
+    /// A new public chat with these members, who must be sorted by id.
     pub fn new(name: Name, creator_id: UserId, users: Vec<UserId>) -> Chat {
         let now = clock::stamp();
         Chat {
@@ -146,7 +146,7 @@ pub struct MadeChat {
     pub fresh: bool,
 }
 
-/// A member's own state of a chat: role, counts and marks.
+/// A member's own view of a chat: role, counts and settings.
 #[derive(Clone, Copy, Debug, sqlx_macros::FromRow, Serialize, Deserialize)]
 pub struct Membership {
     pub role: Role,

@@ -20,7 +20,7 @@ use crate::clock::Time;
 pub struct Committed {
     /// Its number among the events that this node has committed: 1, 2, 3…
     pub number: u64,
-    /// What the store keeps of it; none without other nodes and event log.
+    /// What is stored of it; `None` if there are no other nodes, no event log and no webhook.
     pub kept: Option<Kept>,
     /// When it was committed.
     pub at: Instant,

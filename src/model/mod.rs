@@ -1,4 +1,4 @@
-//! What Chinwag is about: plain data, no I/O.
+//! The data of the chat: ids, texts with bounds, users, chats, messages and events. No I/O.
 
 mod account;
 mod bounds;

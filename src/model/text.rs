@@ -193,12 +193,12 @@ impl Name {
         fold_beginning(&self.0)
     }
 
-    /// Two names with something between them, cut to what a name may be.
+    /// Two names with something between them, cut to `Limits::max_name` characters.
     pub fn joined(one: &Name, between: &str, other: &Name, limits: &Limits) -> Name {
         Name(format!("{}{between}{}", one.0, other.0).chars().take(limits.max_name).collect())
     }
 
-    /// The name of a room that someone has made, cut to what a name may be.
+    /// The name of a room that somebody has made, cut to `Limits::max_name` characters.
     pub fn of_room(maker: &Name, limits: &Limits) -> Name {
         Name(format!("Room of {}", maker.0).chars().take(limits.max_name).collect())
     }

@@ -3,7 +3,7 @@
 use super::{Data, ExternalId, Handle, Name, Photo, UserId, Username};
 use crate::clock::{self, Time};
 
-/// Someone who chats.
+/// A person or a program that chats.
 #[derive(Clone, Debug, PartialEq, sqlx_macros::FromRow)]
 pub struct User {
     pub id: UserId,

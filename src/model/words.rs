@@ -27,7 +27,7 @@ const TATWEEL: char = '\u{640}';
 /// It is used only in Japanese, though Unicode assigns it to no script.
 const LONG_VOWEL: char = '\u{30fc}';
 
-/// What somebody looks for: 1 to [`MAX_WORDS`](SearchText::MAX_WORDS) words.
+/// The text of a search: 1 to [`MAX_WORDS`](SearchText::MAX_WORDS) words.
 #[derive(Debug)]
 pub struct SearchText(pub Vec<Wanted>);
 

@@ -27,7 +27,7 @@ use crate::model::{
     Posted, ReadState, Role, Sent, UserId,
 };
 
-/// What makes a repeated message the same as an earlier one.
+/// Identifies a message that is sent again.
 pub(super) type Key = (ChatId, UserId, ClientId);
 
 /// The results of a batch: the answers, in the batch's order, and the events.
@@ -251,8 +251,8 @@ impl Batch {
         let (last, before) = (chat.head.last_seq, reading.read_seq);
         let seq = seq.map_or(last, |seq| seq.min(last));
         if seq > before {
-            // The member's own messages up to `seq` count as read already. If how many of them
-            // there are is not known, the caller must count them.
+            // The member's own messages up to `seq` count as read already. If their number is not
+            // known, the caller must count them.
             let own = match passed.filter(|passed| (passed.after, passed.to) == (before, seq)) {
                 Some(passed) => passed.own,
                 None if seq == last || reading.own_unread == 0 => reading.own_unread,

@@ -1,5 +1,5 @@
-//! The two functions in the database by which PostgreSQL writes a [batch](super::batch): separate
-//! statements would take a round trip each. With the commit there are three. Migrations make the
+//! The two functions in the database by which PostgreSQL writes a [batch](super::batch). Separate
+//! statements would take a round trip each; with the commit, this takes three. Migrations make the
 //! functions.
 
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Sends committed events to the carrier, in the order of the commits.
+//! The way out of the store for committed events, in the order of the commits.
 
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use super::unindexed::Unindexed;
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept};
 
-/// The way out for committed events.
+/// Sends committed events out of the store.
 pub(super) struct Exit {
     committed: mpsc::Sender<Committed>,
     last_number: Arc<AtomicU64>,

@@ -71,7 +71,7 @@ pub(super) struct KnownMember {
 }
 
 impl Store {
-    /// The standing of `user_id`, or of a user without an id, in a chat; `None` if there is no such
+    /// The standing of `user_id`, or of nobody in particular, in a chat; `None` if there is no such
     /// chat.
     pub async fn find_standing(
         &self,
@@ -89,8 +89,8 @@ impl Store {
         Ok(standing)
     }
 
-    /// How many chats a user has created that still have members, and how many the user has joined.
-    /// Both are counted up to `max` only.
+    /// The number of chats that a user has created, if they still have members, and of those that
+    /// the user has joined, each counted up to `max` only.
     pub async fn count_chats(&self, user_id: &UserId, max: usize) -> Result<usize, Error> {
         let count: i64 = on!(Db self, |pool| {
             sqlx::query_scalar(

@@ -180,7 +180,7 @@ impl Store {
     }
 }
 
-/// The first of these rows, and those after it that fit into `max_bytes`.
+/// The first of these rows, and as many more as fit into `max_bytes`.
 pub(super) async fn page_of(
     mut rows: impl Stream<Item = Result<Signed, sqlx::Error>> + Unpin,
     max_bytes: usize,

@@ -37,7 +37,7 @@ const FIND_PEOPLE: &str = concat!(
      order by u.name_folded, u.id limit $3"
 );
 
-/// Searches users who share a chat or a team with `$4`, smaller groups first, and the user with
+/// Searches users who share a chat or a team with `$4`, private chats first, and the user with
 /// exactly this handle. However large the chats are, no more rows are read than the limits say.
 const FIND_ACQUAINTANCES: &str = concat!(
     "select ",

@@ -114,7 +114,7 @@ impl Lines<'_> {
         Ok(self.lines.fill_buf().map_err(failed)?.starts_with(br#"{"chinwag_export":"#))
     }
 
-    /// Reads the next line; false if there is none.
+    /// Reads the next line; returns false if there is none.
     fn next(&mut self) -> Result<bool, CopyError> {
         let failed = |source| CopyError::File { file: self.file.to_owned(), source };
         self.text.clear();

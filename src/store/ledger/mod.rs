@@ -2,7 +2,7 @@
 //!
 //! - Nothing is answered before it is durable. If a commit fails, nothing of its transaction
 //!   exists, and all of it is answered with the error.
-//! - A job that fails, or is dropped, changes nothing, and those beside it go on.
+//! - A job that fails, or is dropped, changes nothing, and does not affect the other jobs.
 //! - Events leave in the order of the commits, before the requests that caused them are answered.
 //!
 //! On SQLite one [task](writing) writes the queue in groups. A group is what was queued while the
@@ -183,7 +183,7 @@ impl Tx {
     }
 
     /// Commits like [`commit`](Tx::commit), and lets no other job run before that. This is for a
-    /// caller that holds, until the commit, a lock for which another job may wait.
+    /// caller that holds a lock during the commit, for which another job may wait.
     pub async fn commit_at_once(
         self,
         events: impl IntoIterator<Item = Event>,
