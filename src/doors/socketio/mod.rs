@@ -10,7 +10,7 @@
 //! - [`engine`]: a connection's life, from the first packet to the last
 //! - [`session`]: one socket, the users it acts as and what it is sent; [`inbox`] is its queue of
 //!   requests, and [`pending`] counts the bytes in the queues of all sockets
-//! - [`show`]: what sockets are shown of each event, by the table of [`pushes`]
+//! - [`show`]: what sockets are shown of each event: the table of pushes
 //! - [`open`]: the engine's sessions by their ids
 //! - [`polled`]: what polling clients send, checked before the engine decodes it
 //! - [`switching`]: how a request becomes a WebSocket
@@ -27,7 +27,6 @@ mod packets;
 mod pending;
 mod polled;
 mod pulse;
-mod pushes;
 mod session;
 mod show;
 mod switching;
@@ -61,7 +60,7 @@ use open::Open;
 use pending::Pending;
 use switching::Switch;
 
-pub use pushes::PUSHES;
+pub use show::PUSHES;
 
 const PATH: &str = "/socket.io";
 

@@ -89,7 +89,7 @@ pub(super) fn event(name: &str, body: &str) -> Str {
 }
 
 /// A packet that pushes `body` as the event `name`.
-pub(super) fn push(name: &str, body: &impl Serialize) -> Result<Str, Error> {
+pub(super) fn push<T: Serialize>(name: &str, body: &T) -> Result<Str, Error> {
     Ok(event(name, &to_json(body)?))
 }
 

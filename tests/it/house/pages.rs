@@ -124,7 +124,7 @@ fn links_between_pages_lead_somewhere() {
 fn the_protocol_names_all_that_clients_send_and_get() {
     let page = read("docs/protocol.md");
     all_in(between(&page, "\n## Requests\n", "\n## "), events());
-    let table = read("src/doors/socketio/pushes.rs");
+    let table = read("src/doors/socketio/show.rs");
     let pushes = quoted(between(&table, "\npushes! {", "\n}"), &["\n    \""]);
     assert!(pushes.len() > 10);
     all_in(between(&page, "\n## Pushes\n", "\n## "), pushes);

@@ -7,11 +7,11 @@ use engineioxide::Str;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Session, lock};
-use crate::domain::{Connection, Viewer};
+use crate::domain::{Connection, Viewer, Way};
 use crate::doors::failure::log;
 use crate::doors::socketio::{packets, show};
 use crate::error::Error;
-use crate::model::UserId;
+use crate::model::{Event, UserId};
 
 impl Session {
     /// Lets the socket in, as the user of its token if it has one. If it is refused, it may try
@@ -103,9 +103,9 @@ impl Session {
             let page = page.inspect_err(|error| log("invitation", error));
             let invitations = page.map(|page| page.invitations).unwrap_or_default();
             // In the order in which they came.
-            for invitation in invitations.iter().rev() {
-                self.deliver(show::invited(invitation)?);
-            }
+            let shown = invitations.into_iter().rev().map(Event::Invited);
+            let packets = shown.filter_map(|event| show::show(&event, Way::User));
+            packets.for_each(|packet| self.deliver(packet));
         }
         Ok(())
     }
