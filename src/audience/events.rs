@@ -1,6 +1,7 @@
 //! What events change in the register, and which connections they are shown to.
 
 use std::collections::HashSet;
+use std::iter;
 use std::sync::Arc;
 
 use super::register::{Acting, Chat, Hearing, Register, Subscriber};
@@ -168,34 +169,26 @@ impl Register {
         }
     }
 
-    /// Shows an event to the connections that hear its streams.
+    /// Shows an event to the connections that hear it by its route.
     pub(super) fn tell(&mut self, event: &Event, unflushed: &mut Vec<Arc<dyn Recipient>>) {
-        match event {
-            Event::UserUpdated { user, direct_with, .. } => {
-                let told = direct_with.iter().chain([&user.id]);
-                return self.tell_watchers(&user.id, told, event, unflushed);
-            }
-            Event::PresenceChanged { user_id, .. } => {
-                return self.tell_watchers(user_id, [], event, unflushed);
-            }
-            _ => {}
+        let route = event.route();
+        let shown = |way| Shown::new(event, way, route.but);
+        if let (Stream::User(user_id), Hearers::Watchers { and }) = (&route.home, &route.hearers) {
+            let told = and.iter().flat_map(|user_id| self.acting_as(user_id));
+            let mut seen = HashSet::new();
+            let all = self.watches.watchers(user_id).chain(told);
+            let all = all.filter(|recipient| seen.insert(recipient.id()));
+            return shown(Way::Watcher).to(all, unflushed);
         }
-        let Route { home, mirrors, hearers, .. } = event.route();
-        for stream in [home].iter().chain(&mirrors) {
+        for stream in iter::once(&route.home).chain(&route.mirrors) {
             match stream {
-                Stream::Chat(chat_id) => self.tell_chat(*chat_id, event, &hearers, unflushed),
-                Stream::User(user_id) => {
-                    let user = self.users.get(user_id);
-                    let acting = user.into_iter().flat_map(|user| user.connections.values());
-                    let acting = acting.filter(|it| it.confirmed).map(|it| &it.recipient);
-                    show(acting, &Shown::new(event, Way::User), unflushed);
-                }
+                Stream::Chat(chat_id) => self.tell_chat(*chat_id, event, &route, unflushed),
+                Stream::User(user_id) => shown(Way::User).to(self.acting_as(user_id), unflushed),
                 Stream::Everyone => {
                     // What the service hears, its connections need not ask for.
-                    let service = matches!(hearers, Hearers::Service);
+                    let service = matches!(route.hearers, Hearers::Service);
                     let all = self.connections.values().filter(|it| service || it.hears_all());
-                    let all = all.map(|it| &it.recipient);
-                    show(all, &Shown::new(event, Way::Everyone), unflushed);
+                    shown(Way::Everyone).to(all.map(|it| &it.recipient), unflushed);
                 }
             }
         }
@@ -205,31 +198,32 @@ impl Register {
         &mut self,
         chat_id: ChatId,
         event: &Event,
-        hearers: &Hearers,
+        route: &Route,
         unflushed: &mut Vec<Arc<dyn Recipient>>,
     ) {
-        let (in_room, as_member) = (Shown::new(event, Way::Room), Shown::new(event, Way::Member));
+        let (in_room, as_member) =
+            (Shown::new(event, Way::Room, route.but), Shown::new(event, Way::Member, route.but));
         // A nick that is out of the channel already is told so.
         if let Event::ChannelLeft { nick, .. } = event
             && let Some(nick) = self.nicks.get(nick)
             && self.subscriber(nick.connection, chat_id).is_none()
         {
             let connected = self.connections.get(&nick.connection);
-            show(connected.into_iter().map(|it| &it.recipient), &in_room, unflushed);
+            in_room.to(connected.into_iter().map(|it| &it.recipient), unflushed);
         }
         let hearing = self.chats.get_mut(&chat_id).and_then(|chat| chat.hearing.take());
         let hearing = hearing.unwrap_or_else(|| self.gather(chat_id));
-        let named = self.connections_of(chat_id, hearers);
-        let hears = |recipient: &&Arc<dyn Recipient>| match hearers {
+        let named = self.connections_of(chat_id, &route.hearers);
+        let hears = |recipient: &&Arc<dyn Recipient>| match route.hearers {
             Hearers::All => true,
             Hearers::AllBut(_) | Hearers::NotSeeing { .. } => !named.contains(&recipient.id()),
             Hearers::Only(_) | Hearers::OtherMembers(_) | Hearers::Seeing { .. } => {
                 named.contains(&recipient.id())
             }
-            Hearers::Service => false,
+            Hearers::Service | Hearers::Watchers { .. } => false,
         };
-        show(hearing.in_room.iter().filter(hears), &in_room, unflushed);
-        show(hearing.members.iter().filter(hears), &as_member, unflushed);
+        in_room.to(hearing.in_room.iter().filter(hears), unflushed);
+        as_member.to(hearing.members.iter().filter(hears), unflushed);
         if let Some(chat) = self.chats.get_mut(&chat_id)
             && hearing.in_room.len() + hearing.members.len() >= KEPT_FROM
         {
@@ -237,29 +231,17 @@ impl Register {
         }
     }
 
-    /// Shows what a user has become to the connections that watch the user, and to those that act
-    /// as the users who are `told`; to each once.
-    fn tell_watchers<'a>(
-        &self,
-        user_id: &UserId,
-        told: impl IntoIterator<Item = &'a UserId>,
-        event: &Event,
-        unflushed: &mut Vec<Arc<dyn Recipient>>,
-    ) {
-        let acting = told.into_iter().filter_map(|user_id| self.users.get(user_id));
-        let acting = acting.flat_map(|user| user.connections.values()).filter(|it| it.confirmed);
-        let acting = acting.map(|acting| &acting.recipient);
-        let mut seen = HashSet::new();
-        let all = self.watches.watchers(user_id).chain(acting);
-        let all = all.filter(|recipient| seen.insert(recipient.id()));
-        show(all, &Shown::new(event, Way::Watcher), unflushed);
+    /// The connections that act as a user.
+    fn acting_as(&self, user_id: &UserId) -> impl Iterator<Item = &Arc<dyn Recipient>> {
+        let acting = self.users.get(user_id).into_iter().flat_map(|user| user.connections.values());
+        acting.filter(|acting| acting.confirmed).map(|acting| &acting.recipient)
     }
 
     /// The connections that act as the users that are named; and those in the room that see a
     /// message without being members.
     fn connections_of(&self, chat_id: ChatId, hearers: &Hearers) -> HashSet<ConnectionId> {
         let users = match hearers {
-            Hearers::All | Hearers::Service => Vec::new(),
+            Hearers::All | Hearers::Service | Hearers::Watchers { .. } => Vec::new(),
             Hearers::AllBut(users)
             | Hearers::Only(users)
             | Hearers::Seeing { users, .. }
@@ -307,12 +289,4 @@ impl Register {
         let members = acting.map(|(_, acting)| acting.recipient.clone()).collect();
         Hearing { in_room, members }
     }
-}
-
-fn show<'a>(
-    recipients: impl Iterator<Item = &'a Arc<dyn Recipient>>,
-    shown: &Shown<'_>,
-    unflushed: &mut Vec<Arc<dyn Recipient>>,
-) {
-    unflushed.extend(recipients.filter(|recipient| recipient.show(shown)).cloned());
 }

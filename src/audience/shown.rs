@@ -2,8 +2,10 @@
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
+use std::sync::Arc;
 
-use crate::model::Event;
+use super::Recipient;
+use crate::model::{ConnectionId, Event};
 
 /// How a connection comes to hear an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +26,25 @@ pub enum Way {
 pub struct Shown<'a> {
     pub event: &'a Event,
     pub way: Way,
+    /// The connection that is not shown it.
+    but: Option<ConnectionId>,
     /// What each door has rendered, by the type of its frames; none if it shows nothing.
     frames: RefCell<Vec<(TypeId, Box<dyn Any>)>>,
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn new(event: &'a Event, way: Way) -> Shown<'a> {
-        Shown { event, way, frames: RefCell::default() }
+    pub(super) fn new(event: &'a Event, way: Way, but: Option<ConnectionId>) -> Shown<'a> {
+        Shown { event, way, but, frames: RefCell::default() }
+    }
+
+    /// Shows it to connections; those that must be flushed afterwards are `unflushed`.
+    pub(super) fn to<'r>(
+        &self,
+        recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>,
+        unflushed: &mut Vec<Arc<dyn Recipient>>,
+    ) {
+        let shown = recipients.filter(|it| self.but.is_none_or(|but| it.id() != but));
+        unflushed.extend(shown.filter(|it| it.show(self)).cloned());
     }
 
     /// What a door shows of the event, if anything: `render` makes it for the first recipient, the

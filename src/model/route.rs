@@ -10,6 +10,8 @@ pub struct Route {
     pub mirrors: Vec<Stream>,
     /// The connection that has caused it, where that matters.
     pub by: Option<ConnectionId>,
+    /// The connection that is not shown it, because it gets an answer that says the same.
+    pub but: Option<ConnectionId>,
     /// Which of those who hear the chat are shown it.
     pub hearers: Hearers,
 }
@@ -34,11 +36,15 @@ pub enum Hearers {
     Service,
     /// The chat's members but this one. Users in the room who are no members are not shown it.
     OtherMembers(UserId),
+    /// For an event of a user: the connections that watch the user, and those of these users.
+    Watchers {
+        and: Vec<UserId>,
+    },
 }
 
 impl Route {
     fn of(home: Stream) -> Route {
-        Route { home, mirrors: Vec::new(), by: None, hearers: Hearers::All }
+        Route { home, mirrors: Vec::new(), by: None, but: None, hearers: Hearers::All }
     }
 
     fn told_to<'a>(self, users: impl IntoIterator<Item = &'a UserId>) -> Route {
@@ -48,6 +54,11 @@ impl Route {
 
     fn caused_by(self, by: impl Into<Option<ConnectionId>>) -> Route {
         Route { by: by.into(), ..self }
+    }
+
+    fn answered_to(self, by: impl Into<Option<ConnectionId>>) -> Route {
+        let by = by.into();
+        Route { by, but: by, ..self }
     }
 }
 
@@ -104,18 +115,21 @@ impl Event {
                     Some(to) => Hearers::Only(to.iter().chain([user_id]).cloned().collect()),
                     None => Hearers::All,
                 };
-                Route { hearers, ..of_chat(chat_id).caused_by(*by) }
+                Route { hearers, ..of_chat(chat_id).answered_to(*by) }
             }
             Event::ChatRead { user_id, by, .. } | Event::MembershipUpdated { user_id, by, .. } => {
-                of_user(user_id).caused_by(*by)
+                of_user(user_id).answered_to(*by)
             }
             Event::UserProtected { user_id, by } => of_user(user_id).caused_by(*by),
             Event::UserUpdated { user, direct_with, by } => {
-                of_user(&user.id).told_to(direct_with).caused_by(*by)
+                let and = direct_with.iter().chain([&user.id]).cloned().collect();
+                let of_user = of_user(&user.id).told_to(direct_with).answered_to(*by);
+                Route { hearers: Hearers::Watchers { and }, ..of_user }
             }
-            Event::TokenEnded { user_id, .. }
-            | Event::UserDeleted { user_id }
-            | Event::PresenceChanged { user_id, .. } => of_user(user_id),
+            Event::PresenceChanged { user_id, .. } => {
+                Route { hearers: Hearers::Watchers { and: Vec::new() }, ..of_user(user_id) }
+            }
+            Event::TokenEnded { user_id, .. } | Event::UserDeleted { user_id } => of_user(user_id),
             Event::NickConnected { by, .. } => Route::of(Stream::Everyone).caused_by(*by),
             Event::NickGone { .. } | Event::ChatAnnounced { .. } => Route::of(Stream::Everyone),
         }

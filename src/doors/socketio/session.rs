@@ -315,17 +315,6 @@ impl Recipient for Session {
     }
 
     fn show(&self, shown: &Shown<'_>) -> bool {
-        // The connection that has caused the event gets an answer that says the same.
-        let by = match shown.event {
-            Event::ChatRead { by, .. }
-            | Event::MembershipUpdated { by, .. }
-            | Event::Signalled { by, .. } => Some(*by),
-            Event::UserUpdated { by, .. } => *by,
-            _ => None,
-        };
-        if by == Some(self.id) {
-            return false;
-        }
         if matches!(shown.event, Event::MessageReported(_))
             && !self.connection().is_some_and(|connection| connection.is_service())
         {
