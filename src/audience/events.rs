@@ -39,31 +39,7 @@ impl Register {
             Event::ChannelJoined { chat_id, nick, .. } => {
                 return self.enter_channel(*chat_id, nick);
             }
-            Event::ChatUpdated(_)
-            | Event::MemberLeft { .. }
-            | Event::MemberRemoved { .. }
-            | Event::MessageSent(_)
-            | Event::MessageChanged(_)
-            | Event::MessageTouched { .. }
-            | Event::ChatRead { .. }
-            | Event::MembershipUpdated { .. }
-            | Event::Invited(_)
-            | Event::MemberChanged { .. }
-            | Event::MessageReported(_)
-            | Event::ChatDeleted { .. }
-            | Event::TokenEnded { .. }
-            | Event::NickGone { .. }
-            | Event::ChannelLeft { .. }
-            | Event::ParticipantJoined { .. }
-            | Event::ParticipantLeft { .. }
-            | Event::ParticipantsMoved { .. }
-            | Event::ChatAnnounced { .. }
-            | Event::UserUpdated { .. }
-            | Event::UserDeleted { .. }
-            | Event::PresenceChanged { .. }
-            | Event::Typing { .. }
-            | Event::MemberRead { .. }
-            | Event::Signalled { .. } => {}
+            _ => {}
         }
         true
     }

@@ -7,7 +7,8 @@ use crate::model::{self, Changed, Posted};
 /// Something that this server has committed, whichever door the request came through.
 ///
 /// The host is not told of events that are not stored (typing, signals, presence, participants),
-/// nor of events that concern one client alone (how far somebody has read, tokens, muted chats). Of
+/// nor of events that concern one client alone (how far somebody has read, tokens, muted chats),
+/// nor of who is connected to the channels: a user who joins a channel is a member of its chat. Of
 /// several nodes, each tells its host only of its own commits, so that together they tell of each
 /// event once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +78,10 @@ impl Event {
             model::Event::MemberRemoved { chat, user_id } => {
                 Event::MemberLeft { chat_id: chat.id.to_string(), user_id: text(user_id) }
             }
-            model::Event::MemberChanged { chat_id, member } => {
-                Event::MemberChanged { chat_id: chat_id.to_string(), user_id: text(&member.user.id) }
-            }
+            model::Event::MemberChanged { chat_id, member } => Event::MemberChanged {
+                chat_id: chat_id.to_string(),
+                user_id: text(&member.user.id),
+            },
             model::Event::MessageSent(Posted { message, user, .. }) => {
                 Event::MessageSent(Message::new(message, user))
             }
@@ -99,31 +101,8 @@ impl Event {
             model::Event::UserUpdated { user, .. } => {
                 Event::UserUpdated { user_id: text(&user.id) }
             }
-            model::Event::UserDeleted { user_id } => {
-                Event::UserDeleted { user_id: text(user_id) }
-            }
-            // Told in addition to the message's `MessageChanged`.
-            model::Event::MessageTouched { .. }
-            // These concern one client or user alone.
-            | model::Event::ChatRead { .. }
-            | model::Event::MembershipUpdated { .. }
-            | model::Event::UserProtected { .. }
-            | model::Event::TokenEnded { .. }
-            // These say who is connected to the channels. A user who joins a channel is a member of
-            // its chat.
-            | model::Event::NickConnected { .. }
-            | model::Event::NickGone { .. }
-            | model::Event::ChannelJoined { .. }
-            | model::Event::ChannelLeft { .. }
-            // Never committed.
-            | model::Event::ParticipantJoined { .. }
-            | model::Event::ParticipantLeft { .. }
-            | model::Event::ParticipantsMoved { .. }
-            | model::Event::ChatAnnounced { .. }
-            | model::Event::PresenceChanged { .. }
-            | model::Event::Typing { .. }
-            | model::Event::MemberRead { .. }
-            | model::Event::Signalled { .. } => return None,
+            model::Event::UserDeleted { user_id } => Event::UserDeleted { user_id: text(user_id) },
+            _ => return None,
         })
     }
 }
