@@ -1,4 +1,4 @@
-//! Who may do what with a chat, and what it is for a chat not to exist for somebody.
+//! Which requests about a chat are allowed to whom, and to whom a chat seems not to exist.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use crate::support::stage::Stage;
 use crate::support::steps::{channel, of_chat, of_chat_and, table};
 use crate::support::{TestServer, message};
 
-/// What each request comes to, where `mark-unread` is a `mark-read` that goes back: `ok`, `forbid`
+/// The result of each request, where `mark-unread` is a `mark-read` that goes back: `ok`, `forbid`
 /// (`forbidden`), `none` (`not_found`), `confl` (`conflict`) or `unauth` (`unauthenticated`).
 ///
-/// A chat does not exist for those who get `none`: they get the same for the id of no chat. The
-/// owner, the member and the mate are in the team; the guest is a member of the chat who is
-/// not. The invited user has not answered yet. The removed one was a guest. Nobody has not said
-/// who they are. The service acts as one more outsider. In a direct chat are the owner and the
-/// member, and it stays so. Messages that are changed are the owner's.
+/// To users who get `none`, the chat seems not to exist: they get the same for an id that no chat
+/// has. The owner, the member and the mate are in the team; the guest is a member of the chat, but
+/// not of the team. The invited user has not answered yet. The removed user was a guest. Nobody has
+/// not said which user they are. The service acts as one more outsider. A direct chat has the owner
+/// and the member, and nobody else may enter it. Messages that are changed are the owner's.
 const TABLE: &str = "
 request        chat          owner   member  guest   mate    invited removed outsider nobody  service
 
@@ -166,7 +166,7 @@ async fn the_table_holds_where_a_token_is_needed() {
 async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
     let server = TestServer::with(|config| {
         with_credentials(access)(config);
-        // One owner makes a chat for each cell.
+        // The owner makes a chat for each cell, more than the limit would allow.
         config.limits.announcements_per_user = 0;
         config.limits.messages_per_user = 0;
     });
@@ -178,7 +178,7 @@ async fn assert_table(access: Access, set: impl AsyncFn(&TestServer) -> Stage) {
         let (event, kind) = (row[0], row[1]);
         assert!(seen.insert((event, kind)), "{event} {kind} stands there twice");
         for (actor, expected) in header.iter().zip(&row).skip(2) {
-            // A client without a token is not let in where one is needed.
+            // In this mode a client without a token cannot connect.
             if *actor == "nobody" && access == Access::Token {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! What one client does and many hear of: it is told together, or left out, or refused, before it
-//! costs the others too much.
+//! Acts of one client of which many are told: these are told together, or left out, or refused,
+//! before they cost the others too much.
 
 use std::num::NonZeroU32;
 
@@ -9,14 +9,14 @@ use crate::support::chatter::of_nick;
 use crate::support::steps::{channel, of_chat, sorted};
 use crate::support::{Client, TestServer, assert_error};
 
-/// A room of more is told of once a second.
+/// Changes in a room of more participants are told once a second.
 const LARGE: usize = 200;
 
 fn public(name: &str) -> serde_json::Value {
     json!({ "chat": { "name": name, "private": false }, "users": [] })
 }
 
-/// A user of this server in the room of a chat.
+/// A new user in the room of a chat.
 async fn guest(server: &TestServer, chat: &str, number: usize) -> Client {
     let mut guest = server.user(&format!("guest{number}")).await;
     guest.done("subscribe", channel(chat)).await;
@@ -51,7 +51,7 @@ async fn who_comes_into_a_large_room_is_told_with_others() {
     }
     assert_eq!((named, there), (20, LARGE + 20));
 
-    // A guest who goes and comes back meanwhile has not moved; the others have.
+    // A guest who leaves and comes back in between is not told of; the others are.
     let mut gone = guests.pop().unwrap();
     gone.done("unsubscribe", channel(&chat)).await;
     let mut back = guests.pop().unwrap();
@@ -110,7 +110,7 @@ async fn of_many_public_chats_some_are_not_announced() {
     while missed == 0 || announced + missed < made {
         ann.chat("another", false, &[]).await;
         made += 1;
-        // What has been announced before comes before the answer to this.
+        // Announcements up to now come before the answer to this.
         eve.done("list-chats", json!({ "user": { "id": eve.id } })).await;
         while let Some(told) = eve.take_event("chatroom") {
             announced += 1;

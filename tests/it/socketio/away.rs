@@ -1,6 +1,6 @@
-//! A client that was away ends with the same as one that stayed, by `after_seq` and `list-changes`
-//! alone, whatever has happened meanwhile: to the messages, to its own membership and to the
-//! connections of those who send.
+//! A client that was away ends with the same messages as one that stayed, by `after_seq` and
+//! `list-changes` alone, whatever happens meanwhile: to the messages, to its own membership and to
+//! the connections of the senders.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::support::{Client, TestServer, message};
 
 const STEPS: usize = 200;
 
-/// Random numbers, the same at each run of a seed.
+/// Random numbers, which are the same for the same seed.
 struct Dice(u64);
 
 impl Dice {
@@ -25,7 +25,7 @@ impl Dice {
     }
 }
 
-/// What a client knows of a chat.
+/// A client's copy of the messages of a chat.
 #[derive(Default)]
 struct Copy {
     messages: BTreeMap<i64, Value>,
@@ -34,7 +34,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// In place of the one that is there, unless that is as a later change has made it.
+    /// Replaces the message in the copy, unless the one there is of a later change.
     fn put(&mut self, mut message: Value) {
         let fields = message.as_object_mut().unwrap();
         fields.remove("changed");
@@ -46,7 +46,7 @@ impl Copy {
         }
     }
 
-    /// As a push brings it, no number after a gap. Returns whether it is new.
+    /// Puts a pushed message, whose number must not leave a gap. Returns whether it is new.
     fn hear(&mut self, event: &str, body: Value) -> bool {
         let (last, number) = match event {
             "new-message" => (&mut self.last_seq, &body["seq"]),
@@ -60,7 +60,7 @@ impl Copy {
         number > known
     }
 
-    /// Asks for what was missed, for some pages at most. Returns whether that was all.
+    /// Asks for what was missed, for some pages at most. Returns whether that was all of it.
     async fn catch_up(&mut self, client: &mut Client, chat: &str, dice: &mut Dice) -> bool {
         let (limit, mut pages) = (1 + dice.below(20), dice.below(8));
         let mut query = json!({ "after_seq": self.last_seq, "limit": limit });
@@ -94,7 +94,7 @@ impl Copy {
     }
 }
 
-/// Somebody who acts, and whose connection breaks.
+/// A user who acts, and whose connection breaks now and then.
 struct Actor<'a> {
     server: &'a TestServer,
     name: &'static str,
@@ -102,7 +102,7 @@ struct Actor<'a> {
 }
 
 impl Actor<'_> {
-    /// Does something at random; what is a conflict is none of our business.
+    /// Makes a random request; a conflict is accepted.
     async fn act(&mut self, chat: &str, said: &mut Vec<Value>, dice: &mut Dice) {
         let target = match said.len() {
             0 => Value::Null,
@@ -141,7 +141,7 @@ impl Actor<'_> {
         }
     }
 
-    /// Sends a message on a connection that breaks before the answer, and once more on another.
+    /// Sends a message on a connection that breaks before the answer, and again on another.
     async fn send_again(&mut self, mut body: Value, client_id: &str) -> Value {
         body["message"]["client_id"] = client_id.into();
         self.client.request("new-message", body.clone()).await;
@@ -150,7 +150,7 @@ impl Actor<'_> {
     }
 }
 
-/// One who comes and goes, and hears something meanwhile.
+/// A member who comes and goes, and gets some pushes in between.
 struct Visitor<'a> {
     server: &'a TestServer,
     client: Option<Client>,
@@ -163,7 +163,7 @@ impl Visitor<'_> {
         match self.client.take() {
             None => self.come(chat, dice).await,
             Some(mut client) => {
-                // All that has come by now, some of which is lost on the way.
+                // Takes the pushes that have come by now, some of which are lost.
                 client.done("list-chats", json!({})).await;
                 for (event, body) in client.heard().into_iter().take(dice.below(40)) {
                     self.copy.hear(&event, body);
@@ -176,7 +176,7 @@ impl Visitor<'_> {
         }
     }
 
-    /// Stays away if the connection breaks before all is known.
+    /// Stays away if the connection breaks before it has caught up.
     async fn come(&mut self, chat: &str, dice: &mut Dice) {
         let mut client = self.server.user("dan").await;
         if !self.is_member {
@@ -189,7 +189,7 @@ impl Visitor<'_> {
     }
 }
 
-/// Ann and bob act on `here`; cat stays, on `there`, and dan, there too, comes and goes.
+/// Ann and bob act on `here`. On `there` cat stays connected, and dan comes and goes.
 async fn the_one_who_was_away_knows_as_much(here: &TestServer, there: &TestServer, seed: u64) {
     let mut dice = Dice(seed);
     let mut cat = there.user("cat").await;

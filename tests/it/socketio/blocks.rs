@@ -1,4 +1,4 @@
-//! Blocking: what the blocked may not do, by whichever door.
+//! Blocking: what blocked users may not do, through any door.
 
 use chinwag::Access;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ async fn assert_may_not_reach(ann: &mut Client, bob: &mut Client) {
         assert_error(&error, "forbidden", None);
         assert!(error["message"].as_str().unwrap().contains("blocked you"), "{event}: {error}");
     }
-    // Ann may go on, and what was said stays.
+    // Ann may go on writing, and earlier messages stay.
     ann.done("new-message", message(&direct, "no")).await;
     assert_eq!(ann.direct(&bob.id).await, direct);
     bob.done("list-messages", json!({ "chat": { "id": direct } })).await;
@@ -74,7 +74,7 @@ async fn assert_may_not_reach(ann: &mut Client, bob: &mut Client) {
 }
 
 impl Client {
-    /// A chat of its own, without taking the event of it.
+    /// Makes a chat without taking its event.
     async fn chat_of(&mut self, name: &str) -> String {
         let chat = json!({ "chat": { "name": name }, "users": [] });
         let made = self.done("create-chat", chat).await;
@@ -93,7 +93,7 @@ async fn a_chat_that_is_opened_with_the_blocked_is_blocked() {
     ann.done("new-message", message(&direct, "listen")).await;
     let error = bob.refused("new-message", message(&direct, "what")).await;
     assert_error(&error, "forbidden", None);
-    // In another chat they are as they were.
+    // In other chats the block has no effect.
     let group = ann.chat_of("group").await;
     ann.done("invite", of_chat_and(&group, &bob.id)).await;
     let waiting = bob.done("list-invitations", json!({})).await;

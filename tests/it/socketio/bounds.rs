@@ -1,4 +1,4 @@
-//! What a request or a user may be told to be, at its bound and one beyond it.
+//! The bounds of requests and of users' fields, at the bound and one beyond it.
 
 use chinwag::Access;
 use serde_json::json;

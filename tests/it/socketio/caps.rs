@@ -1,4 +1,4 @@
-//! How many chats, invitations and seats one may have.
+//! How many chats, invitations and seats a user may have.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ async fn a_user_makes_and_joins_so_many_chats() {
     ] {
         assert_error(&ann.refused(event, body).await, "too_large", Some("chat"));
     }
-    // What she has already is no further one.
+    // Joining or leaving the chats that she has already is no further chat.
     ann.done("join-chat", of_chat(&open)).await;
     ann.done("leave-chat", of_chat(&open)).await;
     ann.done("join-chat", of_chat(&other)).await;
@@ -54,7 +54,7 @@ async fn strangers_use_up_their_own() {
             chats.push(stranger.chat(&at.to_string(), true, &[&bob.id]).await);
         }
         has_all_chats(&mut stranger).await;
-        // With bob still in it, it still counts.
+        // While bob is still in it, the chat still counts.
         stranger.done("leave-chat", of_chat(chats.last().unwrap())).await;
         has_all_chats(&mut stranger).await;
         bob.done("leave-chat", of_chat(chats.last().unwrap())).await;
@@ -78,7 +78,7 @@ async fn channels_and_rooms_count_too() {
     }
     let refused = ann.ask(json!({ "type": 4, "channel": "d" })).await;
     assert_eq!(refused["code"], "too_large", "{refused}");
-    // One that its user is a member of is joined again after a reconnect.
+    // After a reconnect, a channel that the user is a member of can be joined again.
     ann.tell(json!({ "type": 3 })).await;
     ann.closed().await;
     let mut again = server.chatter("ann").await;
@@ -106,7 +106,7 @@ async fn an_address_has_so_many_seats_in_the_lobby() {
     assert_eq!(error["data"]["code"], "too_large", "{error}");
     let key = "Authorization: Bearer the service's key\r\n";
     server.call_as(key, "NewUser", json!(["dan"])).await;
-    // A user who leaves makes room.
+    // A user who leaves makes room for another.
     for seat in [state("dan", "0"), room.clone(), state("bob", "0")] {
         server.call("LeaveRoom", json!([seat])).await;
     }
@@ -143,7 +143,7 @@ async fn so_many_invitations_of_one_user_wait() {
         }
     }
     assert_eq!(invitations.len(), 3);
-    // An answer makes room.
+    // An answered invitation makes room for another.
     let first = json!({ "invitation": { "id": invitations[0] } });
     cat.done("decline-invitation", first).await;
     let mut ann = server.user("ann").await;
@@ -177,7 +177,7 @@ async fn invitations_are_listed_newest_first_in_pages() {
     assert_eq!(listed, made);
     let error = cat.refused("list-invitations", json!({ "before": "nonsense" })).await;
     assert_error(&error, "invalid", Some("before"));
-    // A new socket is told of them in the order in which they came.
+    // A new socket is shown them in the order in which they came.
     let mut again = server.user("cat").await;
     for id in &made {
         assert_eq!(again.next("invitation").await["invitation"]["id"], *id);
@@ -186,7 +186,7 @@ async fn invitations_are_listed_newest_first_in_pages() {
 
 #[tokio::test]
 async fn a_list_of_nicks_is_a_page_and_knows_who_came_and_went() {
-    // As many as fit, with the marks around them.
+    // As many nicks as fit, with the JSON around them.
     let server = TestServer::with_limits(|limits| limits.max_page_bytes = 20).await;
     let mut ann = server.chatter("ann").await;
     let list = json!({ "type": 6 });

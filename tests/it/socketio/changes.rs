@@ -1,4 +1,4 @@
-//! What becomes of messages: edited, deleted, and what one who was away hears of it.
+//! Changes of messages: edited, deleted, and what a client that was away is told of them.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub fn edit(chat: &str, message: &Value, value: &str) -> Value {
     body
 }
 
-/// Takes the next event, which tells of this change of a message; returns the message.
+/// Takes the next event, which must be this change of a message; returns the message.
 async fn changed(client: &mut Client, what: &str) -> Value {
     let mut pushed = client.next("message-changed").await;
     assert_eq!(pushed["changed"], what, "{pushed}");
@@ -26,7 +26,7 @@ async fn changed(client: &mut Client, what: &str) -> Value {
     pushed
 }
 
-/// Ann, who has made a chat with bob, and eve, who is not in it.
+/// Ann, who has made a chat with bob, and eve, who is not in it; and the chat's id.
 async fn talk(server: &TestServer) -> (Client, Client, Client, String) {
     let (mut bob, eve) = (server.user("bob").await, server.user("eve").await);
     let mut ann = server.user("ann").await;
@@ -91,7 +91,7 @@ async fn a_deleted_message_has_no_text_and_nothing_else() {
         bob.next_of("message-changed").await;
     }
     assert_eq!(changed(&mut bob, "deleted").await, deleted);
-    // Once is enough, and nothing else is to be done with it.
+    // Deleting it again changes nothing, and all other changes are refused.
     assert_eq!(ann.done("delete-message", of_message(&chat, &said)).await, deleted);
     bob.nothing_more().await;
     let mut reply = message(&chat, "too late");
@@ -110,7 +110,7 @@ async fn a_deleted_message_has_no_text_and_nothing_else() {
 }
 
 impl Client {
-    /// Says something in a chat; returns the message.
+    /// Sends a message without taking the push of it; returns the message.
     pub async fn say_quietly(&mut self, chat: &str, text: &str) -> Value {
         self.done("new-message", message(chat, text)).await
     }
@@ -140,14 +140,14 @@ async fn who_may_edit_and_delete() {
     let edited = service.done("edit-message", edit(&chat, &of_ann, "by the service")).await;
     assert_eq!((&edited["user_id"], &edited["msg"]), (&json!(ann.id), &json!("by the service")));
     service.done("delete-message", of_message(&chat, &of_ann)).await;
-    // The owner moderates.
+    // The owner may delete messages of others.
     ann.done("delete-message", of_message(&chat, &of_bob)).await;
     let no_message = json!({ "id": NO_ID });
     for event in ["edit-message", "delete-message", "pin-message"] {
         let error = ann.refused(event, edit(&chat, &no_message, "x")).await;
         assert_error(&error, "not_found", Some("message.id"));
     }
-    // Nor is it found in another chat.
+    // It is not found in another chat either.
     let other = ann.done("create-chat", json!({ "chat": { "name": "other" }, "users": [] })).await;
     let other = other["chat"]["id"].as_str().unwrap().to_owned();
     let error = ann.refused("delete-message", of_message(&other, &of_ann)).await;

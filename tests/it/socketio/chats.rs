@@ -1,4 +1,4 @@
-//! Chats: made, listed, joined, left; what clients keep of them.
+//! Chats: how they are made, listed, joined and left, and what clients are told of them.
 
 use serde_json::{Value, json};
 
@@ -165,7 +165,7 @@ async fn all_sockets_of_a_user_enter_and_leave() {
     assert_eq!(tab2.next("new-message").await, said);
     tab2.ask("leave-chat", json!({ "chat": { "id": chat } })).await;
     ann.say(&chat, "for none").await;
-    // What tab 2 makes last, tab 1 sees as well.
+    // The last chat that tab 2 makes is also shown to tab 1.
     tab2.nothing_more().await;
     assert_eq!(tab1.next("create-chat").await["chat"]["name"], "the last event");
 }
@@ -180,7 +180,7 @@ async fn a_socket_that_comes_while_its_user_joins_and_leaves_hears_what_it_shoul
         let mut bob = server.user(&name).await;
         bob.ask("join-chat", json!({ "chat": { "id": go } })).await;
         drop(bob);
-        // One socket changes the memberships while another one comes.
+        // One socket changes the memberships while another one enters.
         let (mut one, mut two) = (server.connect().await, server.connect().await);
         let user = json!({ "user": { "external_id": name, "name": name, "photo": "" } });
         one.tell("create-user", user.clone()).await;
@@ -242,7 +242,7 @@ async fn assert_made_once(server: &TestServer, mut ann: Client, mut bob: Client)
     assert_eq!(ann.ask("create-chat", body.clone()).await, made);
     ann.tell("create-chat", body.clone()).await;
     assert_eq!(ann.next("create-chat").await, made, "the answer, as there was no ack");
-    // To each user their own.
+    // Each user has their own `client_id`s.
     let of_bob = bob.ask("create-chat", body.clone()).await;
     assert_ne!(of_bob["chat"]["id"], made["chat"]["id"]);
     bob.next("create-chat").await;
@@ -254,7 +254,7 @@ async fn assert_made_once(server: &TestServer, mut ann: Client, mut bob: Client)
     let mut wrong = json!({ "chat": { "name": "plans", "client_id": "" }, "users": [] });
     let error = ann.refused("create-chat", wrong.clone()).await;
     assert_error(&error, "invalid", Some("chat.client_id"));
-    // What a client sends twice at once is one, too.
+    // A chat that is asked for twice at once is made once, too.
     wrong["chat"]["client_id"] = json!("c2");
     let (mut one, mut two) = (server.user("ann").await, server.user("ann").await);
     let (one, two) =

@@ -29,7 +29,7 @@ async fn nothing_is_left_but_what_was_said() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     assert_nothing_is_left(&mut ann, &mut bob).await;
-    // The id and the external_id are nobody's.
+    // Neither the id nor the external_id belongs to anyone any more.
     let mut maker = server.connect().await;
     let again = json!({ "user": { "id": ann.id, "name": "Eve" } });
     let error = maker.refused("create-user", again).await;
@@ -73,14 +73,14 @@ async fn assert_nothing_is_left(ann: &mut Client, bob: &mut Client) {
     assert_eq!(found["users"], json!([]));
     let teams = bob.done("list-teams", json!({})).await;
     assert_eq!(teams["teams"][0]["users"], json!([bob.id]));
-    // The socket acts as nobody, and nobody acts as the user again.
+    // The socket acts as nobody, and nobody can act as the user again.
     assert_error(&ann.refused("list-chats", json!({})).await, "unauthenticated", None);
     let error = ann.refused("list-chats", of_user(&id)).await;
     assert_error(&error, "not_found", Some("user.id"));
     for event in ["open-direct", "block-user"] {
         bob.ask(event, of_user(&id)).await;
     }
-    // The handle of one who was not protected is free.
+    // The handle of a user who was not protected is free.
     bob.done("update-user", json!({ "user": { "handle": "ann" } })).await;
 }
 
@@ -98,7 +98,7 @@ async fn connections_and_rooms_are_left() {
     assert_eq!(bob.next_of("participant-leave").await["user"]["id"], id.as_str());
     ann.closed().await;
     tab.closed().await;
-    // The same token of the host application makes a new user.
+    // The same token of the host application now makes a new user.
     let mut again = server.connect_with(&token("ann")).await;
     let listed = again.list_users(json!([{ "external_id": "ann" }])).await;
     assert_ne!(listed[0]["id"], id.as_str());
@@ -158,7 +158,7 @@ async fn assert_erased(ann: &mut Client, bob: &mut Client) {
         ann.say(&chat, text).await;
     }
     bob.done("new-message", message(&chat, "mine")).await;
-    // From a chat that she has left, too.
+    // Her messages in a chat that she has left are erased, too.
     ann.done("new-message", message(&left, "before I go")).await;
     ann.done("leave-chat", of_chat(&left)).await;
 

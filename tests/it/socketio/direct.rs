@@ -1,4 +1,4 @@
-//! Direct chats: the one private chat of two users, from its first use on.
+//! Direct chats: the one private chat of two users, which is made when it is first used.
 
 use chinwag::Access;
 use futures_util::future::join_all;
@@ -11,7 +11,7 @@ fn with(user: &str) -> Value {
     json!({ "user": { "id": user } })
 }
 
-/// Opens the direct chat of two; both take the event of it. Returns its id.
+/// Opens the direct chat of two users; both take its event. Returns its id.
 async fn open(one: &mut Client, other: &mut Client) -> String {
     let answer = one.done("open-direct", with(&other.id)).await;
     for client in [&mut *one, other] {
@@ -73,7 +73,7 @@ async fn it_takes_another_user_who_exists() {
     for body in [json!({}), json!({ "user": {} }), json!({ "user": { "id": {} } })] {
         assert_eq!(ann.refused("open-direct", body).await["code"], "invalid");
     }
-    // The user it names is not who asks.
+    // The user in the request does not say who asks.
     let error = server.connect().await.refused("open-direct", with(&ann.id)).await;
     assert_error(&error, "unauthenticated", None);
     assert_eq!(ann.chats().await, json!([]));
@@ -135,7 +135,7 @@ async fn it_stays_as_it_is() {
         }
     }
     assert_eq!(ann.done("list-chats", json!({})).await, before);
-    // Another chat of the two is another chat.
+    // Another chat of the same two users is a different chat.
     let other = ann.make_private(&mut [&mut bob]).await;
     assert_ne!(other, chat);
     ann.nothing_more().await;

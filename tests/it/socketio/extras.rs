@@ -1,4 +1,4 @@
-//! What a message has beside its text: answers, mentions, data.
+//! The other fields of a message: replies, mentions, data.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ async fn an_answer_counts_at_what_it_answers() {
     first["query"]["after_seq"] = json!(2);
     let page = ann.done("list-messages", first).await;
     assert_eq!(page, json!({ "messages": [too], "previous": { "before_seq": 3 } }));
-    // A deleted answer does not count.
+    // A deleted reply does not count.
     bob.done("delete-message", of_message(&chat, &me)).await;
     for what in ["deleted", "replies"] {
         while ann.next_of("message-changed").await["changed"] != what {}
@@ -77,7 +77,7 @@ async fn an_answer_is_to_a_message_of_the_chat() {
     assert_error(&error, "not_found", Some("query.reply_to"));
     let error = bob.refused("new-message", reply(&other, "x", &elsewhere)).await;
     assert_error(&error, "not_found", Some("chat.id"));
-    // What was refused has taken no seq, and its sender goes on.
+    // The refused message has taken no seq, and its sender can go on.
     assert_eq!(ann.say_quietly(&chat, "on").await["seq"], 1);
 }
 

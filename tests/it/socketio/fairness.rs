@@ -1,4 +1,4 @@
-//! Reads of one who asks for much, and of the others beside them.
+//! Reads of one user who asks for much, and of others at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::support::services;
 use crate::support::steps::of_chat;
 use crate::support::{Client, TestServer, assert_error};
 
-/// How many long reads are asked for at the same time.
+/// How many long reads wait at the same time.
 const FLOOD: usize = 60;
 
 /// A server with a public chat of a long history, and the chat's id.
@@ -26,8 +26,8 @@ async fn with_history() -> (TestServer, String) {
     (server, chat)
 }
 
-/// While nothing can be read, reads that wait for others are given up together, and not one after
-/// the other.
+/// While nothing can be read, the waiting reads are all refused after the same time, and not one
+/// after the other.
 #[tokio::test]
 async fn a_read_waits_so_long_for_those_before_it() {
     let Some(postgres) = services::postgres() else { return };
@@ -38,7 +38,7 @@ async fn a_read_waits_so_long_for_those_before_it() {
     let mut other = PgConnection::connect(&url).await.unwrap();
     let lock = "begin; lock table messages in access exclusive mode";
     sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
-    // Three at a time are given up after 5 s each: the last would be after 35 s.
+    // If they were refused three at a time after 5 s each, the last would be refused after 35 s.
     let readers = join_all((0..20).map(|_| server.user("ann"))).await;
     let asked = Instant::now();
     let refused = readers.into_iter().map(async |mut client| {
@@ -50,8 +50,8 @@ async fn a_read_waits_so_long_for_those_before_it() {
     assert!(waited < Duration::from_secs(18), "the last one has waited for {waited:?}");
 }
 
-/// Has all these clients read the history at the same time, and then somebody ask for something of
-/// theirs. Returns how many were answered before, and the answer.
+/// Makes all these clients read the history at the same time, and then the asker send a request.
+/// Returns how many reads were answered before that request, and the request's answer.
 async fn answered_before(
     clients: Vec<Client>,
     history: &str,
@@ -64,7 +64,7 @@ async fn answered_before(
         let answered = answered.clone();
         readers.push(tokio::spawn(async move {
             let page = client.answer(ack).await;
-            // On a slow machine the last ones have waited too long.
+            // On a slow machine the last reads may be refused, as they have waited too long.
             let is_read = page["messages"].as_array().is_some_and(|it| it.len() == 200);
             assert!(is_read || page["error"]["code"] == "unavailable", "{page}");
             answered.fetch_add(1, Ordering::AcqRel);
@@ -78,7 +78,7 @@ async fn answered_before(
     (before, answer)
 }
 
-/// Fails if bob waits for most of these clients when he looks at a chat of his.
+/// Fails if bob's read of his own chat has to wait for most of these clients.
 async fn bob_does_not_wait_for(clients: Vec<Client>, server: &TestServer, history: &str) {
     let mut bob = server.user("bob").await;
     let asked = of_chat(&bob.chat("short", true, &[]).await);
@@ -108,7 +108,7 @@ async fn nobody_in_particular_who_reads_much_holds_nobody_up() {
     bob_does_not_wait_for(clients, &server, &chat).await;
 }
 
-/// They look something up each time, as often as signals are sent.
+/// A signal looks the chat up in the database each time, however often signals are sent.
 #[tokio::test]
 async fn signals_wait_for_what_their_user_reads() {
     let (server, chat) = with_history().await;

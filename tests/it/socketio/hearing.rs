@@ -1,4 +1,4 @@
-//! Channels: who hears what in a room and on the system channel, and until when.
+//! Channels: what a subscriber of a room or of the system channel is shown, and for how long.
 
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ async fn nothing_is_lost_or_doubled_while_a_socket_comes_and_goes() {
     assert_eq!(seqs, Vec::from_iter(1..=MESSAGES + 1));
 }
 
-/// The event in a frame, unless it is an answer.
+/// The event in a frame; none if it is an answer.
 fn event(frame: &str) -> Option<(String, Value)> {
     serde_json::from_str(frame.strip_prefix("42")?).ok()
 }
@@ -173,7 +173,7 @@ async fn public_chats_are_announced_on_the_system_channel() {
     assert_eq!(announced["room"]["name"], "public");
     assert_eq!(ann.next_of("chatroom").await, announced, "its creator hears of it too");
 
-    // A client that has not said who it is has heard of nothing.
+    // A client that has not said which user it is was shown none of this.
     let user = json!({ "external_id": "eve", "name": "eve", "photo": "" });
     nobody.done("create-user", json!({ "user": user })).await;
     nobody.nothing_more().await;

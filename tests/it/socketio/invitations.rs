@@ -9,7 +9,7 @@ fn of_invitation(invitation: &Value) -> Value {
     json!({ "invitation": { "id": invitation["id"] } })
 }
 
-/// The ids of one's invitations, as listed.
+/// The ids of a user's invitations, in the order of the list.
 async fn pending(client: &mut Client) -> Vec<Value> {
     let mut listed = client.done("list-invitations", json!({})).await["invitations"].take();
     listed.as_array_mut().unwrap().iter_mut().map(|invitation| invitation["id"].take()).collect()
@@ -80,7 +80,7 @@ async fn waits_for_an_invitee_who_is_away() {
     );
     back.nothing_more().await;
 
-    // Naming the user in a request is as good, and a restart changes nothing.
+    // Naming the user in a request has the same effect, also after a restart.
     let directory = server.shutdown().await;
     let server = TestServer::on(directory, |_| {}).await;
     let mut back = server.connect().await;
@@ -250,6 +250,6 @@ async fn ends_when_its_inviter_is_no_member_any_more() {
         let error = eve.refused("accept-invitation", body).await;
         assert_error(&error, "not_found", Some("invitation.id"));
     }
-    // Another member may ask again.
+    // Another member may invite her again.
     ann.invite(&left, &eve.id).await;
 }

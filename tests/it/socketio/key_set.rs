@@ -15,7 +15,7 @@ const RS: Algorithm = Algorithm::RS256;
 const ES: Algorithm = Algorithm::ES256;
 const ED: Algorithm = Algorithm::EdDSA;
 
-/// A token of this key.
+/// A token that this key has signed.
 fn by(algorithm: Algorithm, kid: &str) -> String {
     sign(&header(algorithm, kid), &claims("ann"), &private_key(algorithm))
 }
@@ -109,7 +109,7 @@ async fn a_token_is_from_whom_and_for_whom_it_must_be() {
         }
     }
     assert!(!lets_in(&server, &by(ED, "one")).await, "it says neither");
-    // The server's own tokens are for itself.
+    // The server also accepts its own tokens.
     assert!(lets_in(&server, server.sign_up("bob").await.access()).await);
 }
 
@@ -128,12 +128,12 @@ async fn a_changed_file_is_read_again() {
     let directory = TempDir::new().unwrap();
     write(&directory, &[jwk(ED, "old")]);
     let server = server(&directory, |_| {}).await;
-    // From now on for a minute an unknown key changes nothing.
+    // For a minute from now on, an unknown key does not make the server read the file.
     assert!(!lets_in(&server, &by(ES, "new")).await);
     write(&directory, &[jwk(ES, "new")]);
     soon("the new key is known", async { while !lets_in(&server, &by(ES, "new")).await {} }).await;
     assert!(!lets_in(&server, &by(ED, "old")).await, "it is not in the file any more");
-    // Put in its place, as a deployment does it.
+    // The file is replaced by another, as deployments do.
     let next = directory.path().join("next.json");
     fs::write(&next, json!({ "keys": [jwk(RS, "next")] }).to_string()).unwrap();
     fs::rename(next, directory.path().join("keys.json")).unwrap();
@@ -141,7 +141,7 @@ async fn a_changed_file_is_read_again() {
         .await;
 }
 
-/// Waits until the log says it so often.
+/// Waits until the log has this message so many times.
 async fn says(log: impl Fn() -> String, message: &str, times: usize) {
     soon(message, async {
         while lines(&log(), message) < times {
@@ -160,14 +160,14 @@ async fn it_is_read_again_at_sighup() {
         command.args(["--listen", "127.0.0.1:0", "--jwt-jwks"]).arg(&file);
         command.stderr(File::create(&log).unwrap());
     });
-    // It has not changed.
+    // The file has not changed.
     for times in 1..=2 {
         running.signal("HUP");
         says(|| fs::read_to_string(&log).unwrap(), "the keys were read again", times).await;
     }
 }
 
-/// The lines that say this.
+/// How many lines have this message.
 fn lines(log: &str, message: &str) -> usize {
     log.lines().filter(|line| line.contains(message)).count()
 }

@@ -6,7 +6,7 @@ use crate::support::{Client, TestServer};
 
 const API_KEY: &str = "the service's key";
 
-/// More than are sorted for each list.
+/// More chats than are sorted for one list.
 const MANY: usize = 205;
 
 /// The ids of all of a client's chats, in the order of the pages.

@@ -1,4 +1,4 @@
-//! What one has of a chat for oneself: muted, pinned, archived; what a list of chats shows of it.
+//! A member's own settings of a chat: muted, pinned, archived; and how a list of chats shows them.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ pub fn update(chat: &str, fields: Value) -> Value {
     body
 }
 
-/// A chat as it stands in one's list.
+/// A chat as the user's list shows it.
 async fn listed(client: &mut Client, chat: &str) -> Value {
     let chats = client.done("list-chats", json!({})).await;
     let chats = chats["chats"].as_array().unwrap();
@@ -25,7 +25,7 @@ fn mention(chat: &str, users: Value) -> Value {
     body
 }
 
-/// What is one's own of a chat.
+/// The user's own fields of a chat.
 fn own(chat: &Value) -> Value {
     let fields = ["unread", "mentions", "muted", "pinned", "archived"];
     let there = fields.iter().filter_map(|field| Some(((*field).into(), chat.get(field)?.clone())));
@@ -52,7 +52,7 @@ async fn a_member_mutes_pins_and_archives_a_chat_for_themself() {
     assert_eq!(own(&listed(&mut ann, &chat).await), all);
     assert_eq!(own(&listed(&mut bob, &chat).await), json!({ "unread": 0 }), "only for ann");
 
-    // Nothing of it is in what others, or all, are pushed.
+    // Pushes that go to others, or to everyone, have none of these fields.
     let renamed = json!({ "chat": { "id": chat, "name": "new" } });
     let answer = ann.done("update-chat", renamed).await;
     assert_eq!(own(&answer["chat"]), all);
@@ -60,7 +60,7 @@ async fn a_member_mutes_pins_and_archives_a_chat_for_themself() {
         assert_eq!(own(&client.next("update-chat").await["chat"]), json!({}));
     }
 
-    // It returns with a message; the rest stays.
+    // With a message it is no longer archived; the other settings stay.
     bob.say(&chat, "hello").await;
     let back = json!({ "unread": 1, "muted": true, "pinned": true });
     assert_eq!(own(&listed(&mut ann, &chat).await), back);
@@ -100,7 +100,7 @@ async fn unread_mentions_are_counted() {
     let two = bob.done("new-message", mention(&chat, me.clone())).await;
     let three = bob.done("new-message", message(&chat, "nobody")).await;
     count((1, 3, 2)).await;
-    // A message says anew whom it mentions.
+    // An edit replaces the mentions of a message.
     let edit = |of: &Value, users: Value| {
         let message = json!({ "id": of["id"], "value": "new", "mentions": users });
         json!({ "chat": { "id": chat }, "message": message })
@@ -109,7 +109,7 @@ async fn unread_mentions_are_counted() {
     count((1, 3, 3)).await;
     bob.done("edit-message", edit(&two, json!([]))).await;
     count((1, 3, 2)).await;
-    // Another change changes nothing of it.
+    // Other changes do not affect the mentions.
     let react =
         json!({ "chat": { "id": chat }, "message": { "id": three["id"] }, "reaction": "!" });
     bob.done("react", react).await;
@@ -123,7 +123,7 @@ async fn unread_mentions_are_counted() {
     count((1, 2, 0)).await;
     tab.done("mark-read", json!({ "chat": { "id": chat }, "seq": 1, "unread": true })).await;
     count((1, 3, 1)).await;
-    // One's own mention of oneself is read.
+    // A mention of oneself does not count as unread.
     tab.done("new-message", mention(&chat, json!([tab.id]))).await;
     count((1, 3, 1)).await;
     let unread = bob.done("count-unread", json!({})).await;
@@ -148,7 +148,7 @@ async fn a_list_of_chats_has_their_latest_messages() {
     assert_eq!(deleted["msg"], "");
     assert_eq!(listed(&mut bob, &chat).await["last_message"], deleted);
 
-    // They count for what fits on a page.
+    // Last messages count for how many chats fit on a page.
     for chat in others {
         ann.done("new-message", message(&chat, &"x".repeat(6000))).await;
     }

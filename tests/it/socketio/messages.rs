@@ -1,4 +1,4 @@
-//! Messages: sent, pushed, sent again.
+//! Messages: how they are sent, pushed, and sent again.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, TestServer, assert_error, message};
 
-/// Three users of whom two are in a chat.
+/// Two users with a chat, a third who is not in it, and the chat's id.
 async fn chat_of_two(server: &TestServer) -> (Client, Client, Client, String) {
     let mut bob = server.user("bob").await;
     let eve = server.user("eve").await;
@@ -81,7 +81,7 @@ async fn sent_again_it_is_answered_and_not_pushed() {
     assert_eq!(ann.next("new-message").await, first, "the answer, as there was no ack");
     ann.nothing_more().await;
     bob.nothing_more().await;
-    // Another user's client_id of the same text is another message.
+    // The same client_id of another user is another message.
     let other = bob.ask("new-message", with_client_id(&chat, "hi", "c1")).await;
     assert_eq!(other["seq"], 2);
 }
@@ -90,7 +90,7 @@ async fn sent_again_it_is_answered_and_not_pushed() {
 async fn sent_again_in_one_batch_it_is_one_message() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, _, chat) = chat_of_two(&server).await;
-    // Many sockets of one user at once, so that the writer finds several in its queue.
+    // Many sockets of one user at once, so that the writer finds several of these in its queue.
     let mut tabs = Vec::new();
     for _ in 0..20 {
         tabs.push(server.user("ann").await);
@@ -152,7 +152,7 @@ async fn a_full_queue_is_unavailable_and_loses_nothing() {
         let mut answers = Vec::new();
         for at in 0..20 {
             let client_id = at.to_string();
-            // What is refused is sent again under the same id, as a client does.
+            // A refused message is sent again with the same client_id, as clients do.
             loop {
                 let answer = user.ask("new-message", with_client_id(&chat, "x", &client_id)).await;
                 if answer["error"]["code"] != "unavailable" {

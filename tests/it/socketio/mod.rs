@@ -1,4 +1,4 @@
-//! Chats and users over Socket.IO, and its protocol: what each request does, and what is refused.
+//! Chats and users over Socket.IO, and the protocol: what each request does, and what is refused.
 
 mod access;
 mod amplifiers;

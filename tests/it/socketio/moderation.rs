@@ -1,4 +1,4 @@
-//! What moderators do to members, and what they and the service are told: mutes, bans, reports.
+//! What moderators do to members, and what members and the service are told: mutes, bans, reports.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::TestServer;
 async fn a_muted_member_reads_and_sends_nothing() {
     let mut chat = Chat::new(true).await;
     let (eve, ann) = (chat.of(&chat.eve), chat.of(&chat.ann));
-    // Not over one's equals, and not by members.
+    // Moderators cannot mute each other, and members cannot mute anybody.
     assert_eq!(chat.bob.refused("mute-member", ann).await["code"], "forbidden");
     let bob = chat.of(&chat.bob);
     assert_eq!(chat.eve.refused("mute-member", bob).await["code"], "forbidden");
@@ -23,7 +23,7 @@ async fn a_muted_member_reads_and_sends_nothing() {
     assert_eq!(chat.eve.next_of("new-message").await["msg"], "hi");
     assert_eq!(chat.bob.ask("unmute-member", eve.clone()).await["member"].get("muted"), None);
     chat.eve.ask("new-message", text(&chat.id, "at last")).await;
-    // Until a time.
+    // With a time at which it ends.
     let mut until = eve;
     until["until"] = json!("2001-01-01T00:00:00Z");
     let refused = chat.bob.refused("mute-member", until.clone()).await;
@@ -32,7 +32,7 @@ async fn a_muted_member_reads_and_sends_nothing() {
     let member = chat.bob.ask("mute-member", until).await["member"].clone();
     assert_eq!(member["muted_until"], "2999-01-01T00:00:00.000000Z");
     let again = json!({ "chat": { "id": chat.id }, "user": { "id": chat.eve.id } });
-    // Whoever leaves and comes back is muted as before.
+    // A member who leaves and comes back is still muted.
     let of_chat = json!({ "chat": { "id": chat.id } });
     chat.eve.ask("leave-chat", of_chat.clone()).await;
     chat.ann.ask("invite", again.clone()).await;

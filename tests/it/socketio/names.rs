@@ -1,4 +1,4 @@
-//! Names and handles of all scripts; those that nobody could see, or not as they are.
+//! Names and handles in all scripts, and those that would be invisible or misleading.
 
 use serde_json::json;
 
@@ -98,7 +98,7 @@ fn percent(text: &str) -> String {
 #[tokio::test]
 async fn letters_of_every_script_are_letters() {
     let server = TestServer::start().await;
-    // Others would hear of one that leaves.
+    // All stay connected, as the others would be told of one that leaves.
     let mut chatters = Vec::new();
     for nick in
         ["नरेन्द्र", "สมชาย", "محمّد", "ශ\u{dca}\u{200d}රී", "zoe\u{308}", "தமிழ்", "김철수", "Ⅷ_x"]

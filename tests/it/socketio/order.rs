@@ -1,4 +1,4 @@
-//! Order: per socket, per chat; and what happens to a client that cannot keep up.
+//! Order: of the requests of a socket, of the messages of a chat; and clients that cannot keep up.
 
 use chinwag::Access;
 use futures_util::future::{Either, join_all, select, select_all};
@@ -14,7 +14,7 @@ async fn requests_of_one_socket_are_answered_in_order() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("pipeline", true, &[]).await;
-    // A mix of slow, fast and refused requests; the answers' ack numbers must come in order.
+    // A mix of slow, fast and refused requests, whose answers must come in order.
     let of_chat = json!({ "chat": { "id": chat } });
     for at in 0..500 {
         let (event, body) = match at % 4 {
@@ -54,7 +54,7 @@ async fn without_acks_too() {
 async fn a_request_sees_what_those_before_it_did() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
-    // Nothing waits for an answer: not even the first request for the connection's.
+    // No request waits for an answer: even the first is sent before the connection is confirmed.
     let user = json!({ "user": { "id": "ann", "name": "Ann", "photo": "" } });
     client.request("create-user", user).await;
     client.request("create-chat", json!({ "chat": { "name": "x" }, "users": [] })).await;
@@ -99,10 +99,10 @@ async fn a_socket_that_asks_too_much_at_once_is_disconnected() {
     let mut ann = server.user("ann").await;
     let chat = ann.chat("flood", true, &[]).await;
     let said = json!(["new-message", message(&chat, "x")]).to_string();
-    // All of it in one write, so that it arrives faster than it can be handled.
+    // All of them in one write, so that they arrive faster than they can be handled.
     ann.send_many((0..1000).map(|at| format!("42{at}{said}"))).await;
     ann.closed().await;
-    // The others are served, and what was taken is whole.
+    // The others are served, and what was accepted has no gap.
     let mut ann = server.user("ann").await;
     let page = ann.ask("list-messages", json!({ "chat": { "id": chat } })).await;
     let messages = page["messages"].as_array().unwrap();
@@ -122,8 +122,8 @@ async fn a_client_that_does_not_read_is_disconnected_and_catches_up() {
     for _ in 0..MESSAGES {
         ann.say(&chat, &text).await;
     }
-    // It reads what the connection still held, and then the end, however much is said meanwhile:
-    // not a message is missing in between.
+    // The client reads what the connection still held, and then its end, however much is sent
+    // meanwhile: no message is missing before the end.
     let (mut last_seen, mut said) = (0, MESSAGES);
     while let Some(frame) = slow.try_frame().await {
         ann.say(&chat, &text).await;
@@ -161,7 +161,7 @@ async fn a_client_that_does_not_take_its_answers_gets_no_more_until_it_does() {
     ann.send_many((0..PAGES).map(|at| format!("42{}{page}", 1000 + at))).await;
     let last = json!({ "chat": { "name": "done" }, "users": [bob.id] });
     ann.tell("create-chat", last).await;
-    // It has not come to the last request, and the others are served meanwhile.
+    // The server has not reached the last request yet, and serves others meanwhile.
     bob.nothing_more().await;
     for at in 0..PAGES {
         let page = ann.answer(1000 + at).await;
@@ -178,7 +178,7 @@ async fn requests_wait_in_so_many_bytes() {
     let said = json!(["new-message", message(&chat, &"x".repeat(20_000))]).to_string();
     ann.send_many((0..100).map(|at| format!("42{at}{said}"))).await;
     ann.closed().await;
-    // What waited for it waits no more.
+    // The closed connection's requests do not wait any more.
     let mut bob = server.user("bob").await;
     let chat = bob.chat("calm", true, &[]).await;
     for _ in 0..20 {
@@ -186,7 +186,7 @@ async fn requests_wait_in_so_many_bytes() {
     }
 }
 
-/// A client from an address that a proxy has seen.
+/// A client that a proxy says is at this address.
 async fn from(server: &TestServer, address: &str) -> Client {
     let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address());
     let mut request = url.into_client_request().unwrap();
@@ -208,14 +208,14 @@ async fn where_there_is_no_room_for_more_who_has_most_gives_way() {
     let user = |name: &str| json!({ "user": { "id": name, "name": name } });
     let mut modest = from(&server, "203.0.113.1").await;
     modest.ask("create-user", user("modest")).await;
-    // Three sockets of one address, each with less than the modest one will have.
+    // Three sockets of one address, each with fewer bytes waiting than the modest client will have.
     let mut greedy = Vec::new();
     for _ in 0..3 {
         let mut client = from(&server, "203.0.113.2").await;
         client.ask("create-user", user("greedy")).await;
         greedy.push(client);
     }
-    // Nothing can be written, so that what they ask for next has to wait.
+    // Nothing can be written, so that the next requests of the greedy sockets have to wait.
     let url = database::sqlite_in(server.directory.path());
     let mut writer = SqliteConnection::connect(&url).await.unwrap();
     sqlx::raw_sql("begin immediate").execute(&mut writer).await.unwrap();

@@ -119,7 +119,7 @@ async fn a_removed_member_is_told_and_hears_no_more() {
     assert_eq!(cat.next("new-message").await, said);
     assert_eq!(one.chats().await, json!([]));
     one.nothing_more().await;
-    // What one tab makes last, the other sees as well.
+    // The last chat that one tab makes is also shown to the other.
     assert_eq!(two.next("create-chat").await["chat"]["name"], "the last event");
 }
 
@@ -132,7 +132,7 @@ async fn a_removal_without_an_ack_is_one_event() {
     ann.tell("remove-member", of_chat_and(&chat, &bob.id)).await;
     assert_eq!(ann.next("remove-member").await["chat"]["users"], json!([ann.id]));
     ann.nothing_more().await;
-    // The request named Bob and did not make the socket his.
+    // The request named bob, but the socket still acts as ann.
     assert_eq!(ann.say(&chat, "still Ann").await["user_id"], ann.id.as_str());
 }
 
@@ -165,7 +165,7 @@ async fn a_removed_member_is_not_there_any_more() {
     assert_presence(&ann.next_of("participant-leave").await, &chat, "bob", 0);
     ann.done("new-message", message(&chat, "psst")).await;
 
-    // Invited back, he finds that his subscription has ended.
+    // Bob is invited back, and his subscription has ended.
     let invitation = ann.invite(&chat, &bob.id).await;
     let body = json!({ "invitation": { "id": invitation["id"] } });
     bob.done("accept-invitation", body).await;

@@ -1,4 +1,4 @@
-//! Users as others see them: listed, looked for, changed by themselves.
+//! Users as others see them: how they are listed, searched for, and changed by themselves.
 
 use chinwag::Access;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::signing::with_credentials;
 use crate::support::{Client, TestServer, assert_error};
 
 impl Client {
-    /// The users that these names are of.
+    /// The users whom these ids and handles name.
     pub async fn list_users(&mut self, names: Value) -> Vec<Value> {
         let mut listed = self.done("list-users", json!({ "users": names })).await;
         assert!(listed.get("more").is_none(), "{listed}");
@@ -133,7 +133,7 @@ async fn where_a_token_is_needed_one_finds_those_one_meets() {
     assert_eq!(bob.find_users("x").await, ["x ann", "x bob"]);
     assert_eq!(cat.find_users("x").await, ["x ann", "x cat"]);
     assert_eq!(dan.find_users("x").await, [""; 0]);
-    // In full they name one.
+    // A complete handle finds its user.
     assert_eq!(bob.find_users("X_DAN").await, ["x dan"]);
     let named = json!([{ "id": dan.id }, { "external_id": "x cat" }, { "handle": "x_dan" }]);
     assert_eq!(bob.list_users(named).await.len(), 2);
@@ -157,7 +157,7 @@ async fn one_changes_how_one_is_seen() {
     let listed = ann.list_users(json!([{ "id": ann.id }])).await;
     assert_eq!(listed[0]["data"], data);
 
-    // What is not given stays, and data is replaced as a whole.
+    // Fields that are not given stay, and data is replaced as a whole.
     let user = ann.update_user(json!({ "data": { "x": 1 }, "id": "somebody else" })).await;
     assert_eq!((&user["name"], &user["data"]), (&json!("Anna"), &json!({ "x": 1 })));
     let user = ann.update_user(json!({ "name": "Ann" })).await;
@@ -166,7 +166,7 @@ async fn one_changes_how_one_is_seen() {
     assert!(user.get("data").is_none(), "{user}");
     let user = ann.update_user(json!({})).await;
     assert_eq!(user["name"], "Ann");
-    // The other requests know it, too.
+    // Other requests show the change, too.
     let chat = ann.chat("own", true, &[]).await;
     ann.done("subscribe", crate::support::steps::channel(&chat)).await;
     assert_eq!(ann.next("participant-join").await["user"]["name"], "Ann");
@@ -206,7 +206,7 @@ async fn a_protected_users_former_handle_is_kept() {
     let error = bob.refused("update-user", json!({ "user": { "handle": "Ann" } })).await;
     assert_error(&error, "conflict", Some("user.handle"));
     assert_eq!(ann.update_user(json!({ "handle": "ann" })).await["handle"], "ann");
-    // That of another is free at once.
+    // A handle that another user gives up is free at once.
     bob.update_user(json!({ "handle": "bob" })).await;
     bob.update_user(json!({ "handle": "bobby" })).await;
     ann.update_user(json!({ "handle": "bob" })).await;
@@ -255,7 +255,7 @@ async fn assert_hear_of_a_change(
             assert_eq!(told["user"][key], user[key], "{told}");
         }
     }
-    // Nothing has changed.
+    // This changes nothing, so that nobody is told.
     ann.update_user(json!({ "name": "Anna" })).await;
     cat.done("unwatch-users", of_ann).await;
     let again = json!({ "external_id": "ann", "name": "Ann" });
@@ -269,7 +269,7 @@ async fn assert_hear_of_a_change(
 }
 
 impl Client {
-    /// Fails if an event of this name is still on its way.
+    /// Fails if an event of this name comes, now or before the next event.
     pub async fn passes(&mut self, event: &str) {
         let chat = json!({ "chat": { "name": "the last event" }, "users": [] });
         self.tell("create-chat", chat).await;

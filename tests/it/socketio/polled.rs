@@ -1,4 +1,4 @@
-//! What polling clients send: whatever it is, the server goes on.
+//! Whatever polling clients send, the server goes on.
 
 use std::ops::Range;
 
@@ -11,14 +11,14 @@ use crate::support::{TestServer, soon};
 const TEXT: &str = "text/plain;charset=UTF-8";
 const BYTES: &str = "application/octet-stream";
 
-/// A path of a new polling session that began with a protocol, up to the protocol of a request.
+/// The path of a new polling session of this protocol; the request's protocol is to be appended.
 async fn open(server: &TestServer, protocol: u8) -> String {
     let answer = server.get(&format!("/socket.io/?EIO={protocol}&transport=polling"), "").await;
     let sid = answer.split("\"sid\":\"").nth(1).expect(&answer).split('"').next().unwrap();
     format!("/socket.io/?transport=polling&sid={sid}&EIO=")
 }
 
-/// The status of a body sent to a path.
+/// Posts a body to a path; returns the status of the answer.
 async fn post(server: &TestServer, path: &str, content_type: &str, body: &[u8]) -> String {
     let (address, length) = (server.address(), body.len());
     let head = format!(
@@ -27,18 +27,18 @@ async fn post(server: &TestServer, path: &str, content_type: &str, body: &[u8]) 
     );
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut answer = Vec::new();
-    // What refuses a body may close before it has read all of it.
+    // A server that refuses a body may close the connection before it has read all of it.
     let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
     let _ = soon("the body is answered", stream.read_to_end(&mut answer)).await;
     String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
-/// Whether the session of a path is still there; it takes what waits for it.
+/// Whether the session of a path still exists; takes the packets that wait for it.
 async fn is_open(server: &TestServer, path: &str) -> bool {
     server.get(path, "").await.starts_with("HTTP/1.1 200 ")
 }
 
-/// A packet of protocol 3 in a body of bytes, of this kind: 0 for text, 1 for bytes.
+/// A packet of protocol 3 in a binary body, of this kind: 0 for text, 1 for bytes.
 fn framed(kind: u8, packet: &[u8]) -> Vec<u8> {
     let digits = packet.len().to_string().into_bytes().into_iter().map(|digit| digit - b'0');
     [kind].into_iter().chain(digits).chain([255]).chain(packet.iter().copied()).collect()
@@ -51,7 +51,7 @@ async fn a_body_with_a_wrong_framing_is_refused_and_closes_its_session_alone() {
     let many_bytes = framed(0, b"3").repeat(1025);
     let not_utf8 = framed(0, b"4\xff\xfe");
     let cases: [(u8, &str, &[u8]); 28] = [
-        // It ends inside a surrogate pair.
+        // The length ends inside a surrogate pair.
         (3, TEXT, "1:😀x".as_bytes()),
         (3, TEXT, "3:4😀😀".as_bytes()),
         (3, TEXT, b"0:"),
@@ -102,7 +102,7 @@ async fn a_body_of_several_packets_is_taken() {
         (3, BYTES, &bytes),
         (4, TEXT, "40\u{1e}3\u{1e}42[\"x\",\"😀\"]".as_bytes()),
         (4, TEXT, b"40\x1e"),
-        // The type of the content says nothing about this protocol.
+        // In this protocol the content type has no meaning.
         (4, BYTES, b"40\x1e3"),
     ];
     for (protocol, content_type, body) in cases {
@@ -151,7 +151,7 @@ async fn a_request_of_another_protocol_than_its_sessions_is_refused() {
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         let answer = server.get(&upgrade, headers).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-        // It was not taken, and the session goes on.
+        // The upgrade was refused, and the session goes on.
         let right = if own == 3 { "1:2" } else { "40" };
         assert_eq!(post(&server, &format!("{path}{own}"), TEXT, right.as_bytes()).await, "200");
     }
@@ -175,13 +175,13 @@ async fn no_body_is_read_for_a_session_that_there_is_not() {
 async fn a_body_over_the_limit_closes_its_session() {
     let server = TestServer::with_limits(|limits| limits.max_frame = 1000).await;
     let path = open(&server, 4).await + "4";
-    // It does not say before how long it is.
+    // The length of this body is not announced.
     let chunk = format!("3e9\r\n{}\r\n0\r\n\r\n", "4".repeat(1001));
     let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n");
     let answer = server.exchange(&format!("{head}Connection: close\r\n\r\n{chunk}")).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(!is_open(&server, &path).await);
-    // It says so, and is not read.
+    // The length is announced, so that the body is not read.
     let beside = open(&server, 4).await + "4";
     for (protocol, packet) in [(3, "1:3".to_owned()), (4, "4".to_owned())] {
         let path = format!("{}{protocol}", open(&server, protocol).await);
@@ -191,13 +191,13 @@ async fn a_body_over_the_limit_closes_its_session() {
     let other = format!("/api/register?{}", beside.split_once('?').unwrap().1);
     assert_eq!(post(&server, &other, TEXT, "4".repeat(1001).as_bytes()).await, "413");
     assert_eq!(post(&server, &beside, TEXT, b"40").await, "200");
-    // One as long as may be has no room for a ping of the server's own.
+    // A body of the greatest length leaves no room for a ping, which the server would add.
     let path = open(&server, 3).await + "3";
     let body = format!("996:42{}", "x".repeat(994));
     assert_eq!(post(&server, &path, TEXT, body.as_bytes()).await, "200");
 }
 
-/// Numbers that look random, the same in each run.
+/// Numbers that look random and are the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -214,7 +214,7 @@ impl Dice {
         (0..self.roll(1..length + 1)).map(|_| PARTS[self.roll(0..PARTS.len())]).collect()
     }
 
-    /// A body of packets, most of them with the right framing.
+    /// A body of packets, most of them framed correctly.
     fn body(&mut self, protocol: u8, content_type: &str, packets: usize, length: usize) -> Vec<u8> {
         let mut body = Vec::new();
         for _ in 0..self.roll(1..packets + 1) {
@@ -248,7 +248,7 @@ async fn whatever_is_sent_is_answered_in_time() {
     })
     .await;
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    // Many small ones, and some that are as large as may be.
+    // Many small bodies, and some of the greatest size.
     for (rounds, packets, length) in [(150, 8, 6), (4, 1024, 400), (4, 3, 150_000)] {
         for (protocol, content_type) in [(3, TEXT), (3, BYTES), (4, TEXT)] {
             for round in 0..rounds {

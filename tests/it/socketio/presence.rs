@@ -1,4 +1,4 @@
-//! Who is in a room: its participants, from their first socket to their last.
+//! The participants of a room, from the first socket of each user to the last.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -90,7 +90,7 @@ async fn a_socket_that_dies_without_a_word_is_gone() {
     one.done("subscribe", channel(&only_one)).await;
     ann.sees_join(&only_one, "bob", 1).await;
     drop(one);
-    // That the one tab is gone shows where it was alone; where the other one is, nothing happens.
+    // The end of this tab is shown where it was alone; where the other one is, nothing is shown.
     ann.sees_leave(&only_one, "bob", 0).await;
     ann.nothing_more().await;
     drop(two);
@@ -103,7 +103,7 @@ async fn a_socket_that_says_goodbye_is_gone() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.make_public(&mut []).await;
-    // Leaving the namespace, closing the transport.
+    // By leaving the namespace, and by closing the transport.
     for goodbye in ["41", "1"] {
         let mut bob = server.user("bob").await;
         bob.done("subscribe", channel(&chat)).await;
@@ -193,11 +193,11 @@ async fn who_came_as_nobody_may_say_later_who_they_are() {
     nobody.done("create-user", json!({ "user": user })).await;
     let mut bob = nobody;
     bob.done("join-chat", of_chat(&chat)).await;
-    // Being somebody does not yet make the subscription theirs.
+    // Saying which user the client is does not yet make the subscription that user's.
     ann.nothing_more().await;
     assert_eq!(bob.done("subscribe", channel(&chat)).await["participants"], 1);
     ann.sees_join(&chat, "bob", 1).await;
-    // It is the member's now, and as such it stays.
+    // The subscription is now the member's, and stays when the chat becomes private.
     ann.done("update-chat", json!({ "chat": { "id": chat, "private": true } })).await;
     ann.next("update-chat").await;
     assert_eq!(bob.done("unsubscribe", channel(&chat)).await["participants"], 0);
@@ -281,7 +281,7 @@ async fn who_is_put_out_and_comes_back_at_once_is_there() {
         let private = |private: bool| json!({ "chat": { "id": chat, "private": private } });
         eve.done("subscribe", channel(&chat)).await;
         ann.done("update-chat", private(true)).await;
-        // She is out by now.
+        // By now she has been taken out of the room.
         ann.next_of("update-chat").await;
         ann.request("update-chat", private(false)).await;
         while eve.ask("subscribe", channel(&chat)).await.get("error").is_some() {}

@@ -1,4 +1,4 @@
-//! Protected users: from their first token on, nobody acts as them without one.
+//! Protected users: after their first token, no client can act as them without one.
 
 use chinwag::Access;
 use futures_util::future::join_all;
@@ -12,14 +12,14 @@ fn as_user(id: &str) -> Value {
     json!({ "user": { "id": id } })
 }
 
-/// The body of a `create-user` with these fields and a name of its own.
+/// The body of a `create-user` with these fields, and with a changed name and photo.
 fn user(fields: Value) -> Value {
     let mut user = json!({ "name": "changed", "photo": "changed.png" });
     user.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     json!({ "user": user })
 }
 
-/// Fails unless a socket acts as nobody, and may not act as the user whom it was made for.
+/// Fails unless a socket acts as nobody, and may not act as its former user.
 async fn assert_lost(client: &mut Client) {
     for body in [json!({}), as_user(&client.id), json!({})] {
         assert_error(&client.refused("list-chats", body).await, "unauthenticated", None);
@@ -27,7 +27,7 @@ async fn assert_lost(client: &mut Client) {
 }
 
 impl Client {
-    /// The names of all events that have come until now.
+    /// The names of all events that have come by now.
     async fn events_until_now(&mut self) -> Vec<String> {
         let last = json!({ "chat": { "name": "the last event" }, "users": [] });
         self.tell("create-chat", last).await;
@@ -41,7 +41,7 @@ impl Client {
         }
     }
 
-    /// Acts as another user, new perhaps, and hears of what concerns that one only.
+    /// Acts as another user, who may be new, and is shown only that user's events.
     async fn becomes(&mut self, id: &str) {
         self.done("create-user", user(json!({ "id": id }))).await;
         self.ask("unsubscribe", json!({ "channel": "system" })).await;
@@ -72,7 +72,7 @@ async fn who_claimed_them_without_a_token_loses_them_at_once() {
         lost.becomes("eve").await;
     }
     bob.sees_leave(&chat, "ann", 0).await;
-    // Only now it is sure that it hears the chat.
+    // Only after this answer is it certain that she is shown the messages of the chat.
     ann.done("list-chats", json!({})).await;
     let said = bob.say(&chat, "hello, Ann").await;
     assert_eq!(ann.next_of("new-message").await, said);
@@ -112,7 +112,7 @@ async fn a_socket_of_several_users_loses_the_one() {
     }
 }
 
-/// Fails unless a socket has lost the user with this id, and acts as nobody until it says whom.
+/// Fails unless a socket can no longer act as this user, and acts as nobody until it names one.
 async fn assert_lost_but(client: &mut Client, id: &str) {
     for body in [json!({}), as_user(id)] {
         assert_error(&client.refused("list-chats", body).await, "unauthenticated", None);
@@ -139,7 +139,7 @@ async fn who_proved_to_be_somebody_stays() {
     }
     server.token_user("ann").await;
     assert_lost(&mut claimed).await;
-    // The service's socket is in the room as Ann, and the last one.
+    // The service's socket is in the room as ann, and is her last one there.
     let here = service.done("unsubscribe", channel(&chat)).await;
     assert_eq!(here["participants"], 2);
     service.done("list-chats", json!({})).await;
@@ -175,7 +175,7 @@ async fn only_their_own_token_and_the_services_key_act_as_them() {
         }
         assert!(client.ask("create-user", user(new.clone())).await.get("error").is_some());
     }
-    // Nothing has been changed.
+    // Nothing has been changed by these requests.
     let mut own = server.connect_with(&token("ann")).await;
     let chat = own.make_private(&mut []).await;
     let seen = own.done("subscribe", channel(&chat)).await["users"][0].take();
@@ -211,7 +211,7 @@ async fn a_users_token_makes_nobody_and_acts_as_nobody_else() {
             let error = ann.refused("list-chats", as_user(id)).await;
             assert_error(&error, "forbidden", None);
         }
-        // Whom it acts as has not changed, and is said by the host application alone.
+        // The socket acts as the same user, whose external_id only the host application changes.
         let body = user(json!({ "id": ann.id, "external_id": "new" }));
         let error = ann.refused("create-user", body).await;
         assert_error(&error, "conflict", Some("user.external_id"));
@@ -240,7 +240,7 @@ async fn a_name_means_one_user() {
             let error = client.refused("create-user", user(fields)).await;
             assert_error(&error, "conflict", Some(field));
         }
-        // One's own id is no other's.
+        // A user's own id is free for their handle.
         client.done("create-user", user(json!({ "id": "bob_1", "handle": "bob_1" }))).await;
     }
     let error = ann.refused("create-user", user(json!({ "id": ann.id, "handle": "bob_1" }))).await;
@@ -257,7 +257,7 @@ async fn nobody_claims_them_while_their_token_connects() {
             let mut at = 0;
             let error = loop {
                 at += 1;
-                // Some have been the user for long, others become so all the time.
+                // Some have acted as the user for long, others begin to do so all the time.
                 client.ask("create-user", user(json!({ "id": format!("{id}-{}", at % 2) }))).await;
                 let mut answer = client.ask("list-chats", as_user(id)).await;
                 if let Some(error) = answer.get_mut("error") {

@@ -7,12 +7,12 @@ use crate::support::rpc::room_of;
 use crate::support::steps::{channel, of_chat, of_chat_and};
 use crate::support::{Client, TestServer, assert_error, message, soon};
 
-/// What a request lists.
+/// The chats that a request lists.
 async fn listed(client: &mut Client, body: Value) -> Value {
     client.done("list-public-chats", body).await["chats"].take()
 }
 
-/// Some field of each chat that a request lists.
+/// This field of each chat that a request lists.
 async fn each(client: &mut Client, body: Value, field: &str) -> Vec<Value> {
     let chats = listed(client, body).await;
     chats.as_array().unwrap().iter().map(|chat| chat[field].clone()).collect()
@@ -42,7 +42,7 @@ async fn whoever_may_connect_finds_the_public_chats() {
     assert_eq!(chats[0]["last_seq"], 1);
     assert_eq!(chats[0].get("users"), None);
 
-    // By how the name begins, in any spelling.
+    // A search is for the beginning of a name, in any spelling.
     for (text, found) in [
         ("ÄR", vec![&first, &second]),
         ("a\u{308}rz", vec![&second]),
@@ -55,7 +55,7 @@ async fn whoever_may_connect_finds_the_public_chats() {
         assert_eq!(json!(listed), json!(found), "{text}");
     }
 
-    // What becomes private, or is called something else, is not found any more.
+    // A chat that becomes private, or gets another name, is no longer found.
     let private = json!({ "chat": { "id": first, "private": true } });
     ann.done("update-chat", private).await;
     let renamed = json!({ "chat": { "id": second, "name": "Nurses" } });
@@ -134,7 +134,7 @@ async fn chats_of_before_are_found() {
     let mut ann = server.user("ann").await;
     let public = ann.chat("\u{c9}t\u{e9}", false, &[]).await;
     ann.chat("\u{e9}tage", true, &[]).await;
-    // As a server of before this has left them.
+    // As an older version of the server has left them.
     let directory = server.shutdown().await;
     execute(&directory, "update chats set name_folded = null").await;
     let server = TestServer::on(directory, |_| {}).await;

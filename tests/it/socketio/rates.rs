@@ -1,4 +1,4 @@
-//! How often: what one address and one user may do in a minute.
+//! Rates: how much one address and one user may do in a minute.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use crate::support::{Client, TestServer, assert_error, message};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
-/// The status of a handshake by polling, with further header lines.
+/// The status of a polling handshake with further header lines.
 async fn handshake(server: &TestServer, headers: &str) -> String {
     let answer = server.get(POLLING, headers).await;
     answer.split(' ').nth(1).unwrap_or("none").to_owned()
 }
 
-/// The same through proxies that have written this.
+/// The same through proxies that have written these addresses.
 async fn forwarded(server: &TestServer, addresses: &str) -> String {
     handshake(server, &format!("X-Forwarded-For: {addresses}\r\n")).await
 }
 
-/// A server that lets an address connect once, behind so many proxies.
+/// A server behind so many proxies that lets an address connect once.
 async fn once_behind(proxies: usize) -> TestServer {
     TestServer::with(|config| {
         config.access = Some(Access::Open);
@@ -35,7 +35,7 @@ async fn once_behind(proxies: usize) -> TestServer {
     .await
 }
 
-/// Fails unless `error` says when to come back, `most` milliseconds from now at the latest.
+/// Fails unless `error` says when to try again, at most `most` milliseconds from now.
 #[track_caller]
 fn assert_limited(error: &Value, most: u64) -> u64 {
     assert_error(error, "rate_limited", None);
@@ -62,7 +62,7 @@ async fn handshakes_over_the_limit_of_an_address_are_429() {
         let seconds = format!("retry-after: {}\r\n", wait.div_ceil(1000));
         assert!(head.contains(&seconds), "{head}");
     }
-    // A client that is in stays in, and may go on by polling.
+    // A client that is connected stays so, and can go on polling.
     ann.ask("list-chats", json!({})).await;
     let next = server.get(&format!("{POLLING}&sid={sid}"), "").await;
     assert!(next.starts_with("HTTP/1.1 200 "), "{next}");
@@ -120,8 +120,8 @@ async fn who_did_not_come_through_the_proxies_is_the_one_who_connected() {
     }
 }
 
-/// Sends requests that are allowed until one is not; returns how many were, and the milliseconds
-/// that the server asks to wait.
+/// Sends requests until one is refused; returns how many were allowed, and how many milliseconds
+/// the server says to wait.
 async fn exhaust(client: &mut Client, most: u64) -> (usize, u64) {
     for allowed in 0..1000 {
         let answer = client.ask("list-chats", json!({})).await;
@@ -201,7 +201,7 @@ async fn sockets_behind_a_proxy_have_the_addresses_that_it_saw() {
     }
 }
 
-/// The `data` of a packet that keeps a client out as one that tries too often.
+/// The `data` of a packet that refuses a client for connecting too often.
 #[track_caller]
 fn kept_out_for_now(packet: &str) -> Value {
     let mut refusal: Value =
@@ -219,7 +219,7 @@ async fn who_enters_too_often_is_told_when_to_come_back() {
         config.limits.max_pending = 200;
     })
     .await;
-    // One that leaves and comes again, and one that brings what is refused.
+    // One client leaves and enters again, and the other brings tokens that are refused.
     let mut leaver = server.connect().await;
     let mut stranger = Client::open(server.address()).await;
     stranger.frame().await;
@@ -231,7 +231,7 @@ async fn who_enters_too_often_is_told_when_to_come_back() {
     leaver.send("41").await;
     leaver.send("40").await;
     let wait = assert_limited(&kept_out_for_now(&leaver.frame().await), 500);
-    // It may do so on the same connection.
+    // After that time it may enter, on the same connection.
     tokio::time::sleep(Duration::from_millis(wait)).await;
     leaver.send("40").await;
     assert!(leaver.frame().await.starts_with("40{\"sid\":"));
@@ -271,7 +271,7 @@ async fn who_goes_on_entering_though_limited_is_disconnected() {
     assert_eq!(limited, 10);
 }
 
-/// How many of these frames say that there are too many.
+/// How many of these frames are errors because of the rate.
 fn limited(frames: &[Value]) -> usize {
     let is_limited = |frame: &&Value| {
         let error = frame.get("error").unwrap_or(frame);
@@ -293,7 +293,7 @@ async fn a_plain_websocket_that_goes_on_though_limited_is_closed() {
     }
     let (frames, code) = ann.until_closed().await;
     assert_eq!((limited(&frames), code), (10, 1008));
-    // The nick is free again, soon after; and others are not concerned.
+    // The nick is free again soon, and others are not affected.
     let connects = async || Chatter::open(server.channels("ann")).await.next().await["type"] == 2;
     while !connects().await {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -21,7 +21,7 @@ async fn reactions_are_counted_and_taken_back() {
     let one = bob.done("react", reaction(&chat, &said, "👍", true)).await;
     let expected = json!([{ "reaction": "👍", "count": 1, "users": [bob.id] }]);
     assert_eq!((&one["reactions"], &one["change"]), (&expected, &json!(1)));
-    // Twice is once.
+    // Reacting twice is the same as once.
     assert_eq!(bob.done("react", reaction(&chat, &said, "👍", true)).await, one);
     let two = ann.done("react", reaction(&chat, &said, "👍", true)).await;
     let expected = json!([{ "reaction": "👍", "count": 2, "users": [bob.id, ann.id] }]);
@@ -69,7 +69,7 @@ async fn of_many_who_react_some_are_named() {
     }
     assert_eq!(last["reactions"][0]["count"], 22);
     assert_eq!(last["reactions"][0]["users"].as_array().unwrap().len(), 20);
-    // Another takes the place of one who is named.
+    // Another user takes the place of a named one who takes the reaction back.
     let back = others[0].done("react", reaction(&chat, &said, "+1", false)).await;
     let users = back["reactions"][0]["users"].as_array().unwrap();
     assert_eq!((&back["reactions"][0]["count"], users.len()), (&json!(21), 20));

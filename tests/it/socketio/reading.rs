@@ -14,7 +14,7 @@ async fn ask(client: &mut Client, chat: &str, query: Value) -> (Vec<i64>, Value)
     (seqs, page)
 }
 
-/// A chat with ten messages, and their times.
+/// A chat with ten messages, and the times of these.
 async fn ten_messages(server: &TestServer) -> (Client, String, Vec<String>) {
     let mut ann = server.user("ann").await;
     let chat = ann.chat("history", true, &[]).await;
@@ -147,7 +147,7 @@ async fn a_time_with_fewer_digits_means_all_that_it_names() {
     for (at, time) in times.iter().enumerate() {
         let seq = at as i64 + 1;
         let (second, _) = time.split_once('.').unwrap();
-        // As a page gives the time back, a Date of it, and less.
+        // With the digits that a page has, those of a JavaScript Date, and fewer.
         for digits in [6, 3, 2, 0] {
             let fraction = &time[second.len()..=second.len() + digits];
             let cut = format!("{second}{}Z", if digits == 0 { "" } else { fraction });

@@ -1,4 +1,4 @@
-//! How far one has read: what is unread, what others see of it, and going back to read again.
+//! How far a user has read: what is unread, what others are told of it, and marking as unread.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ fn receipt(chat: &str, of: &Client, read_seq: i64) -> Value {
     json!({ "chat": { "id": chat }, "user": { "id": of.id }, "read_seq": read_seq })
 }
 
-/// Says so many things, and others take the pushes.
+/// Sends so many messages, and takes the pushes that others get.
 async fn say(client: &mut Client, chat: &str, times: usize, others: &mut [&mut Client]) {
     for _ in 0..times {
         client.say(chat, "hello").await;
@@ -101,7 +101,7 @@ async fn the_other_members_see_how_far_one_has_read() {
     let mut tab = server.user("bob").await;
     let mut cat = server.user("cat").await;
     let chat = ann.make_public(&mut [&mut bob, &mut tab]).await;
-    // Who is in the room and is no member is not told.
+    // A user who is in the room, but is no member, is not told.
     cat.done("subscribe", channel(&chat)).await;
     for client in [&mut ann, &mut bob, &mut tab, &mut cat] {
         client.next("participant-join").await;
@@ -120,7 +120,7 @@ async fn the_other_members_see_how_far_one_has_read() {
     }
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 5), "the last of a second");
     assert!(begun.elapsed().as_secs_f64() > 0.9, "{:?}", begun.elapsed());
-    // Nothing new is no news.
+    // Marking the same as read again is not told.
     bob.done("mark-read", read(&chat, 5)).await;
     bob.done("mark-read", of_chat(&chat)).await;
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 6));
@@ -154,13 +154,13 @@ async fn one_goes_back_for_oneself_alone() {
         bob.done("list-chats", json!({})).await["chats"][0]["unread"].as_i64().unwrap()
     };
     assert_eq!(unread_of(&mut bob).await, 2);
-    // Further back, and not forward.
+    // It can go further back, but not forward.
     assert_eq!(bob.done("mark-read", unread(&chat, 1)).await["chat"]["unread"], 4);
     tab.next("mark-read").await;
     let answer = bob.done("mark-read", unread(&chat, 5)).await;
     assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 0, "unread": 4 } }));
 
-    // What comes adds to it, and reading on takes from it.
+    // New messages add to the count, and reading on reduces it.
     say(&mut bob, &chat, 1, &mut [&mut ann, &mut tab]).await;
     assert_eq!(unread_of(&mut bob).await, 4);
     say(&mut ann, &chat, 1, &mut [&mut bob, &mut tab]).await;
@@ -168,7 +168,7 @@ async fn one_goes_back_for_oneself_alone() {
     let answer = bob.done("mark-read", read(&chat, 4)).await;
     assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 4, "unread": 2 } }));
     tab.next("mark-read").await;
-    // Nobody is told of what was read before: the next that ann hears is of what is new.
+    // Reading the same again is not told: ann is next told of new messages being read.
     bob.done("mark-read", read(&chat, 8)).await;
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 8));
     tab.next("mark-read").await;
@@ -204,10 +204,10 @@ async fn in_a_large_chat_nobody_is_told() {
     bob.next("create-chat").await;
     say(&mut ann, &chat, 2, &mut [&mut bob]).await;
     bob.done("mark-read", read(&chat, 1)).await;
-    // One fewer, and they are.
+    // With one member fewer, receipts are told.
     let removed = json!({ "chat": { "id": chat }, "user": { "id": ids[1] } });
     ann.done("remove-member", removed).await;
-    // What was read just before may be told only now.
+    // An earlier receipt may come only now.
     ann.next_of("remove-member").await;
     bob.next("remove-member").await;
     bob.done("mark-read", read(&chat, 2)).await;

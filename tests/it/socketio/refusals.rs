@@ -1,4 +1,4 @@
-//! One wrong input for each right one, of the requests about rooms, owners, invitations and teams.
+//! Wrong inputs, one for each valid one, for requests about rooms, owners, invitations and teams.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ const REQUESTS: [&str; 12] = [
     "remove-from-team",
 ];
 
-/// All that a user can list.
+/// Everything that a user can list.
 async fn state(client: &mut Client) -> [Value; 3] {
     [
         client.done("list-chats", json!({})).await,
@@ -159,7 +159,7 @@ async fn a_socket_without_a_user_has_no_invitations_and_no_teams() {
         ("decline-invitation", invitation),
         ("create-team", json!({ "team": { "name": "crew" } })),
         ("list-teams", json!({})),
-        // Their user is the other one: they claim nobody.
+        // In these `user` names the other user: it does not say who asks.
         ("add-to-team", team.clone()),
         ("remove-from-team", team),
         ("list-chats", json!({})),

@@ -1,4 +1,4 @@
-//! One wrong input for each right one: every request, refused with the code and the path.
+//! Wrong inputs, one for each valid one: every request is refused with the code and the path.
 
 use serde_json::{Value, json};
 

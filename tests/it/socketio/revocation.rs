@@ -1,4 +1,4 @@
-//! A token that is ended is ended at once, for what its connections have asked already too.
+//! A token ends at once, even for requests that its connections have sent already.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ async fn what_a_socket_has_queued_is_not_done_any_more() {
     let at_the_end = latest(&mut reader, chat).await;
     sender.closed().await;
     assert!(at_the_end < MANY as u64, "it was too late to tell");
-    // One may have been in hand.
+    // One more may have been in progress.
     assert!(latest(&mut reader, chat).await <= at_the_end + 1);
     server.shutdown().await;
 }

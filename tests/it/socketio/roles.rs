@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::nodes::Nodes;
 use crate::support::{Client, TestServer, soon};
 
-/// A chat of ann with bob, whom she makes a moderator, and eve.
+/// A chat of ann, its owner, with bob, whom she makes a moderator, and eve.
 pub struct Chat {
     pub server: TestServer,
     pub ann: Client,
@@ -57,12 +57,12 @@ async fn the_owner_gives_roles_and_hands_the_chat_over() {
     let to = |user: &str, role: &str| json!({ "chat": { "id": chat.id }, "user": { "id": user }, "role": role });
     let (to_eve, wrong) = (to(&eve, "owner"), to(&eve, "king"));
     let (down, stranger) = (to(&chat.ann.id, "member"), to("nobody", "member"));
-    // A moderator gives no roles.
+    // A moderator cannot change roles.
     assert_eq!(chat.bob.refused("set-role", to_eve.clone()).await["code"], "forbidden");
     let refused = chat.ann.refused("set-role", wrong).await;
     assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid"), &json!("role")));
     assert_eq!(chat.ann.refused("set-role", stranger).await["code"], "not_found");
-    // A chat has an owner.
+    // The owner must stay until another is appointed.
     assert_eq!(chat.ann.refused("set-role", down).await["code"], "conflict");
     assert_eq!(chat.ann.ask("set-role", to_eve).await["member"]["role"], "owner");
     let roles = json!({ &chat.ann.id: "moderator", &bob: "moderator", &eve: "owner" });
@@ -86,7 +86,7 @@ async fn a_chat_whose_owner_leaves_passes_to_the_moderator() {
         }
     };
     assert_eq!(soon("the chat passes on", owner).await["member"]["user"]["id"], chat.bob.id);
-    // Whoever made it and comes back is a member like others.
+    // Its creator who comes back is an ordinary member.
     chat.ann.ask("join-chat", json!({ "chat": { "id": chat.id } })).await;
     let roles = json!({ &chat.ann.id: "member", &chat.bob.id: "owner", &chat.eve.id: "member" });
     assert_eq!(chat.roles().await, roles);
@@ -121,7 +121,7 @@ async fn in_slow_mode_a_member_sends_once_in_a_while() {
     assert_eq!(refused["code"], "rate_limited");
     let wait = refused["retry_after_ms"].as_u64().unwrap();
     assert!(wait > 3_500_000 && wait <= 3_600_000, "{wait}");
-    // A moderator may.
+    // Slow mode does not apply to moderators.
     chat.bob.ask("new-message", text(&chat.id, "one")).await;
     chat.bob.ask("new-message", text(&chat.id, "two")).await;
     assert_eq!(chat.bob.ask("update-chat", off).await["chat"].get("slow_mode"), None);
@@ -136,7 +136,7 @@ async fn whoever_joins_sees_what_was_sent_since_if_the_chat_says_so() {
     let before = chat.ann.ask("new-message", text(&chat.id, "before")).await;
     let mut late = chat.server.user("late").await;
     let of_chat = json!({ "chat": { "id": chat.id } });
-    // A stranger sees nothing of before.
+    // A user who is no member is shown no earlier messages.
     assert_eq!(late.ask("list-messages", of_chat.clone()).await["messages"], json!([]));
     late.ask("join-chat", of_chat.clone()).await;
     let after = chat.ann.ask("new-message", text(&chat.id, "after")).await;
@@ -144,7 +144,7 @@ async fn whoever_joins_sees_what_was_sent_since_if_the_chat_says_so() {
     assert_eq!(page, json!({ "messages": [after] }));
     let all = chat.eve.ask("list-messages", of_chat).await;
     assert_eq!(all["messages"], json!([before, after]));
-    // A change of what was before is told by its number alone.
+    // A change of an earlier message is told without its contents.
     let pin = json!({ "chat": { "id": chat.id }, "message": { "id": before["id"] } });
     let pinned = chat.bob.ask("pin-message", pin).await;
     let told = late.next_of("message-changed").await;
@@ -155,7 +155,7 @@ async fn whoever_joins_sees_what_was_sent_since_if_the_chat_says_so() {
     assert_eq!(chat.eve.ask("list-changes", changes).await["messages"][0]["id"], before["id"]);
 }
 
-/// Somebody who is no member sees such a chat from when they came into its room.
+/// A user who is no member sees such a chat from when they have entered its room.
 async fn assert_seen_since_subscribing(mut ann: Client, mut guest: Client) {
     let id = ann.chat("tea", false, &[]).await;
     let since = json!({ "chat": { "id": id, "history": "since-joining" } });
@@ -181,7 +181,7 @@ async fn assert_seen_since_subscribing(mut ann: Client, mut guest: Client) {
     let list = guest.ask("list-changes", changes).await;
     assert_eq!(list["messages"].as_array().map(Vec::len), Some(1));
     assert_eq!((&list["messages"][0]["id"], &list["last_change"]), (&after["id"], &json!(2)));
-    // The next visit begins anew.
+    // Another visit begins anew.
     guest.done("unsubscribe", room).await;
     assert_eq!(guest.ask("list-messages", of_chat).await["messages"], json!([]));
 }

@@ -1,4 +1,4 @@
-//! `search-messages`: whose messages are found, and which.
+//! `search-messages`: which messages are found, and by whom.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn texts(page: &Value) -> Vec<&str> {
 }
 
 impl Client {
-    /// Searches until this is found, the latest first, as it takes a moment until it is.
+    /// Searches until these texts are found, the latest first, since indexing takes a moment.
     pub async fn finds(&mut self, body: Value, expected: &[&str]) {
         let mut found = Value::Null;
         let is_found = async {
@@ -41,7 +41,7 @@ impl Client {
         soon(&format!("{body} finds {expected:?}"), is_found).await;
     }
 
-    /// Says something in a chat and waits until it is found: then all is that was before.
+    /// Sends a message and waits until it is found: by then all earlier messages are indexed, too.
     async fn index(&mut self, chat: &str) {
         let said = self.say_quietly(chat, "zzz").await;
         let (id, body) = (said["id"].clone(), query_in(chat, "zzz"));
@@ -75,7 +75,7 @@ async fn all_words_are_found_and_the_last_one_by_its_beginning() {
     let all = ["TEATIME and a green cake!", "Tea goes with cake", "Green tea, please"];
     ann.finds(query("té"), &all).await;
     ann.finds(query("green TEA"), &[all[0], all[2]]).await;
-    // Only the last word is a beginning.
+    // Only the last word of a query may be the beginning of a word.
     ann.finds(query("tea green"), &[all[2]]).await;
     ann.finds(query("gree tea"), &[]).await;
     ann.finds(query("tea coffee"), &[]).await;
@@ -90,7 +90,7 @@ async fn pages_follow_each_other_and_miss_nothing() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut chats = Vec::new();
-    // More than are looked through at once.
+    // More chats than are searched at once.
     for at in 0..40 {
         chats.push(ann.chat(&at.to_string(), true, &[]).await);
     }
@@ -182,7 +182,7 @@ async fn one_finds_what_one_may_read() {
     }
     let error = nobody.refused("search-messages", query("word")).await;
     assert_error(&error, "unauthenticated", None);
-    // Once they are in it, they find it; once they are not, they do not.
+    // Bob finds it once he is a member, and no longer when he is not.
     ann.invite(&private, &bob.id).await;
     let invitation = bob.next("invitation").await["invitation"]["id"].take();
     bob.done("accept-invitation", json!({ "invitation": { "id": invitation } })).await;
@@ -229,7 +229,7 @@ async fn edits_and_deletions_change_what_is_found() {
     ann.finds(query("old"), &[]).await;
     ann.finds(query("friends"), &[]).await;
     ann.finds(query("new words"), &["new words"]).await;
-    // Edited before it was ever found.
+    // This message is edited before it is indexed.
     let third = ann.say_quietly(&chat, "early").await;
     ann.done("edit-message", edit(&chat, &third, "late")).await;
     ann.index(&chat).await;

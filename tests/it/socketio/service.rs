@@ -1,4 +1,4 @@
-//! The service: who has its key acts as anyone and may do everything.
+//! The service: a client with its key acts as any user and may do everything.
 
 use chinwag::Access;
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn it_acts_as_whom_it_names() {
         assert_eq!(said["user_id"], id);
         assert_eq!(service.next("new-message").await, said);
     }
-    // Whom nobody knows it cannot act as, and it stays who it was.
+    // It cannot act as an unknown user, and then goes on acting as before.
     let error = service.refused("list-chats", as_user("nobody", json!({}))).await;
     assert_error(&error, "not_found", Some("user.id"));
     assert_eq!(service.say(&chat, "as before").await["user_id"], "bob");
@@ -129,7 +129,7 @@ async fn it_does_everything_in_a_chat_that_is_not_its_users() {
     service.done("remove-member", of_chat_and(&chat, &ann_id)).await;
     ann.next("remove-member").await;
     assert_eq!(service.done("list-chats", as_carl(json!({}))).await["chats"], json!([]));
-    // As who is in it already.
+    // It can join by acting as a user who is a member already.
     service.done("join-chat", as_carl(of_chat(&chat))).await;
     assert_eq!(service.done("list-chats", json!({})).await["chats"][0]["id"], chat.as_str());
     ann.nothing_more().await;
@@ -193,7 +193,7 @@ async fn it_asks_and_sends_as_often_as_it_likes() {
         service.done("list-chats", json!({})).await;
         service.say(&chat, &text).await;
     }
-    // It has not used up what others may do.
+    // Its messages do not count for the users as whom it has sent them.
     let mut ann = server.connect().await;
     for text in ["as", "Ann"] {
         ann.done("new-message", as_user("ann", message(&chat, text))).await;
@@ -211,7 +211,7 @@ async fn without_an_ack_it_is_answered_once() {
         let chat = json!({ "id": chat, "name": format!("by {by}") });
         as_user(by, json!({ "chat": chat }))
     };
-    // A member hears the push. Bob is none.
+    // Ann is a member, and gets the push. Bob is none.
     for by in [&ann.id, &bob.id] {
         let mut service = server.service().await;
         service.tell("update-chat", rename(by)).await;
@@ -221,7 +221,7 @@ async fn without_an_ack_it_is_answered_once() {
         assert_eq!(service.next("new-message").await["msg"], *by);
         service.nothing_more().await;
     }
-    // In the room it hears the push, whoever it acts as.
+    // In the room it gets the push, whichever user it acts as.
     let mut service = server.service().await;
     service.done("subscribe", channel(&chat)).await;
     service.tell("update-chat", rename(&bob.id)).await;

@@ -1,4 +1,4 @@
-//! `signal`, and what it has in common with `typing`: that it leaves no trace.
+//! `signal`, and what it has in common with `typing`: neither leaves a trace.
 
 use serde_json::{Value, json};
 

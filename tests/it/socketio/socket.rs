@@ -1,4 +1,4 @@
-//! The protocol below the events: packets, namespaces, old clients, frames that are none.
+//! The protocol below the events: packets, namespaces, old clients, invalid frames.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn a_connection_that_enters_no_namespace_is_closed() {
     let mut client = Client::open(server.address()).await;
     assert!(client.frame().await.starts_with('0'));
     client.closed().await;
-    // One that has entered stays.
+    // A client that has entered the namespace stays connected.
     let mut ann = server.user("ann").await;
     let mut idle = Client::open(server.address()).await;
     while idle.try_frame().await.is_some() {}
@@ -31,7 +31,7 @@ async fn an_old_client_that_says_nothing_is_closed() {
     })
     .await;
     let opening = |polling| Opening { protocol: 3, polling, query: "", authorization: "" };
-    // They say nothing but pings.
+    // These clients send nothing but pings.
     let mut websocket = Transport::open(&server, opening(false)).await;
     let mut polling = Transport::open(&server, opening(true)).await;
     for pinging in [&mut websocket, &mut polling] {
@@ -53,7 +53,7 @@ async fn an_old_client_that_says_nothing_is_closed() {
     }
 }
 
-/// How often something is done that takes no time, within this many seconds.
+/// Acts ten times a second for this many seconds.
 async fn meanwhile(seconds: u64, mut act: impl AsyncFnMut(u64)) {
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     for tick in 0..seconds * 10 {
@@ -82,7 +82,7 @@ async fn an_old_client_that_is_busy_is_alive_without_a_ping() {
         client
     };
     let (websocket, _polling) = join(busy(false), busy(true)).await;
-    // Then it falls silent.
+    // After that it sends nothing more.
     match websocket {
         Transport::WebSocket(mut client) => client.closed().await,
         Transport::Polling(_) => unreachable!(),
@@ -103,7 +103,7 @@ async fn an_old_client_comes_from_polling_to_a_websocket() {
     client.send("5").await;
     let user = json!({ "user": { "id": "ann", "name": "Ann" } });
     assert_eq!(client.ask("create-user", user).await["user"]["id"], "ann");
-    // One of each length that a frame can have.
+    // A frame of each kind of length.
     for length in [1, 200, 100_000] {
         let chat = json!({ "chat": { "name": "n" }, "users": [], "more": "x".repeat(length) });
         assert_eq!(client.ask("create-chat", chat).await["chat"]["name"], "n");
@@ -113,7 +113,7 @@ async fn an_old_client_comes_from_polling_to_a_websocket() {
 #[tokio::test]
 async fn a_client_whose_upgrade_fails_is_disconnected() {
     let server = TestServer::start().await;
-    // What it sends before the WebSocket ends.
+    // The packets that it sends before the WebSocket ends.
     for (protocol, sent) in
         [(3, &[][..]), (3, &["x"]), (3, &["2probe"]), (3, &["2probe", "x"]), (4, &["2probe"])]
     {
@@ -126,7 +126,7 @@ async fn a_client_whose_upgrade_fails_is_disconnected() {
             client.send(*packet).await;
         }
         drop(client);
-        // It must not be told for ever that there is nothing.
+        // The polls must not go on for ever without anything to bring.
         let polls = async {
             while server.get(&format!("{path}polling&sid={sid}"), "").await.contains(" 200 ") {}
         };
@@ -170,13 +170,13 @@ async fn who_leaves_the_namespace_may_come_back_on_the_same_connection() {
     bob.ask("subscribe", json!({ "channel": format!("room-{chat}") })).await;
     ann.next("participant-join").await;
     bob.next("participant-join").await;
-    // What was asked for before is done, what is asked for after is not heard.
+    // Requests before leaving are done, and requests after it are ignored.
     let last = |text| format!("42{}", json!(["new-message", message(&chat, text)]));
     bob.send_many([last("bye"), "41".into(), last("too late")].into_iter()).await;
     assert_eq!(ann.next("new-message").await["msg"], "bye");
     assert_eq!(ann.next("participant-leave").await["participants"], 0);
     ann.say(&chat, "is he gone?").await;
-    // It hears of nothing until it is back, as nobody in particular.
+    // Until it enters again, it is shown nothing; then it acts as nobody.
     bob.send("40").await;
     loop {
         let frame = bob.frame().await;
@@ -226,7 +226,7 @@ async fn frames_that_are_none_do_no_harm() {
     ] {
         let mut client = server.connect().await;
         client.send(frame).await;
-        // It is answered, ignored or closed: never does it take the server with it.
+        // Such a frame may be answered, ignored, or close the connection, but not end the server.
         drop(client);
         assert!(ann.say(&chat, frame.get(..9).unwrap_or("x")).await["seq"].is_i64());
     }

@@ -1,4 +1,4 @@
-//! Handles and email addresses: two spellings of one are the same, and it is shown as it is stored.
+//! Handles and e-mail addresses: all spellings of one are the same, and it is shown as stored.
 
 use std::fs::{self, File};
 
@@ -12,7 +12,7 @@ use crate::support::http::{self, registration};
 use crate::support::program::Running;
 use crate::support::{TestServer, assert_error, database};
 
-/// Each with other spellings of it.
+/// Handles, each with other spellings of it.
 const SPELLINGS: [(&str, &[&str]); 6] = [
     ("Ann", &["ann", "ANN", "aNN"]),
     ("Straße", &["STRASSE", "strasse", "STRAẞE"]),
@@ -43,7 +43,7 @@ async fn a_handle_is_one_in_all_spellings() {
                 (&error["code"], &error["field"]),
                 (&json!("conflict"), &json!("user.handle"))
             );
-            // Its owner may spell it otherwise, and is found by any spelling.
+            // Its owner may change the spelling, and is found by every spelling.
             let answer = client.done("create-user", user(&owner, other)).await;
             assert_eq!(answer["user"]["handle"], *other);
         }
@@ -83,7 +83,7 @@ async fn an_account_is_one_in_all_spellings() {
     server.log_in("BOB", http::PASSWORD).await.data();
     let eve = server.sign_up("eve").await;
     assert_eq!(server.fetch("/api/thread/boB", eve.access()).await, json!([]));
-    // Nor can a password be tried in each spelling anew.
+    // Attempts with a wrong password count for all spellings together.
     let mut refused = 0;
     for number in 0..30_u32 {
         let spelling: String = "bobby"
@@ -106,7 +106,7 @@ async fn a_handle_that_a_protected_user_gives_up_is_kept_for_them() {
     let named = |id: &str, handle: &str| json!({ "user": { "id": id, "name": "x", "photo": "", "handle": handle } });
     ann.done("create-user", named(account.id(), "anna")).await;
     let mut bob = server.user("bob").await;
-    // Through every door by which a handle is given out.
+    // It is refused through every door by which a handle is given.
     assert_eq!(bob.refused("create-user", named(&bob.id.clone(), "Ann")).await["code"], "conflict");
     assert_eq!(server.turned_away("ANN").await.1, 4409);
     let mut other = registration("ANN");
@@ -116,13 +116,13 @@ async fn a_handle_that_a_protected_user_gives_up_is_kept_for_them() {
     chatter.refused(with_password(1, "ann", PASSWORD), "conflict", Some("user")).await;
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "NewUser", "params": ["Ann"] });
     assert_eq!(server.rpc(&call).await["error"]["data"]["code"], "conflict");
-    // A restart changes nothing.
+    // This still holds after a restart.
     let server = TestServer::on(server.shutdown().await, |_| {}).await;
     assert_eq!(server.turned_away("ann").await.1, 4409);
     let mut ann = server.connect_with(account.access()).await;
     ann.done("create-user", named(account.id(), "Ann")).await;
     ann.done("create-user", named(account.id(), "anna")).await;
-    // After a while it is anybody's.
+    // After a month another user may have it.
     let directory = server.shutdown().await;
     let month = 30_i64 * 24 * 60 * 60 * 1_000_000;
     execute(&directory, &format!("update released_handles set until = until - {month}")).await;
@@ -153,7 +153,7 @@ async fn a_name_of_before_lets_its_user_in() {
         let answer = client.done("create-user", named("x\u{200f}", photo)).await;
         assert_eq!(answer["user"]["name"], "x\u{200f}");
     }
-    // Nobody gets such a one any more.
+    // But nobody can take such a name any more.
     let refused = client.refused("create-user", named("y\u{200f}", "")).await;
     assert_error(&refused, "invalid", Some("user.name"));
 }
@@ -179,7 +179,7 @@ async fn channels_are_not() {
     ann.nothing_more().await;
 }
 
-/// Runs SQL on a database that no server has.
+/// Runs SQL on a database that no server uses.
 pub async fn execute(directory: &TempDir, sql: &str) {
     let url = database::url_in(directory.path());
     let sql = AssertSqlSafe(sql.to_owned());
@@ -202,7 +202,7 @@ async fn those_of_before_stay_as_they_are() {
         protect(&server, name).await;
     }
     let directory = server.shutdown().await;
-    // As a server of before this has left them.
+    // As an older version of the server has left them.
     let before = "update users set handle = 'Ann', name = 'x\u{202e}y' where handle = 'first';
                   update users set handle = 'ANN' where handle = 'second';
                   update users set handle = 'Zo\u{eb}' where handle = 'third';
@@ -223,7 +223,7 @@ async fn those_of_before_stay_as_they_are() {
         running.end("TERM");
     }
     let server = TestServer::on(directory, |_| {}).await;
-    // Each is found by the own spelling, the first by all others.
+    // Each is found by its own spelling, and the first by all other spellings.
     for (spelling, handle) in
         [("Ann", "Ann"), ("ANN", "ANN"), ("ann", "Ann"), ("ZO\u{cb}", "Zo\u{eb}")]
     {
@@ -236,7 +236,7 @@ async fn those_of_before_stay_as_they_are() {
         chatter.tell(json!({ "type": 3 })).await;
         chatter.closed().await;
     }
-    // The second one can still be changed.
+    // The user of the second handle can still be changed.
     let answer = server.log_in("ANN", PASSWORD).await.data();
     let mut client = server.connect_with(answer[0]["access_token"].as_str().unwrap()).await;
     let id = answer[0]["user_id"].clone();

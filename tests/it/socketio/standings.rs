@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::support::steps::table;
 use crate::support::{Client, TestServer};
 
-/// What each request comes to: `ok`, `forbid` (`forbidden`), `none` (`not_found`) or `limit`
-/// (`rate_limited`). The message is the actor's own where a request ends with `-own`, and else the
-/// owner's; another member is whom requests about members name. Out are those who are banned from a
-/// public chat, gone those who are banned from a private one.
+/// The result of each request: `ok`, `forbid` (`forbidden`), `none` (`not_found`) or `limit`
+/// (`rate_limited`). The message is the actor's own if the request ends with `-own`, and the
+/// owner's otherwise; requests about members name another member. `out` are members banned from a
+/// public chat, `gone` those banned from a private one.
 const TABLE: &str = "
 request         owner   moderator member  muted   frozen  slow    out     gone
 
@@ -43,7 +43,7 @@ set-role        ok      forbid    forbid  forbid  forbid  forbid  forbid  none
 delete-chat     ok      forbid    forbid  forbid  forbid  forbid  forbid  none
 ";
 
-/// An owner, the one who acts, and another member.
+/// An owner, the actor, another member, and a stranger.
 struct Three {
     owner: Client,
     actor: Client,
@@ -52,7 +52,7 @@ struct Three {
 }
 
 impl Three {
-    /// What a request comes to in a new chat where the actor stands so.
+    /// The result of a request in a new chat in which the actor has this standing.
     async fn play(&mut self, request: &str, standing: &str) -> String {
         let private = standing == "gone";
         let (actor, other) = (self.actor.id.clone(), self.other.clone());
@@ -84,7 +84,7 @@ impl Three {
         let answer = self.owner.ask(event, body).await;
         assert!(answer.get("error").is_none(), "{event}: {answer}");
         if standing == "slow" {
-            // The first one is in time.
+            // The first message is allowed; the next comes too soon.
             self.actor.ask("new-message", said.clone()).await;
         }
 

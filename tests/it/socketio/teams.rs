@@ -1,4 +1,4 @@
-//! Teams: made, listed, joined, left, and the chats that are theirs.
+//! Teams: how they are made, listed, joined and left, and the chats of a team.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn of_team_and(team: &str, user: &str) -> Value {
     json!({ "team": { "id": team }, "user": { "id": user } })
 }
 
-/// The names of one's teams, sorted.
+/// The names of a user's teams, sorted.
 async fn teams(client: &mut Client) -> Value {
     json!(sorted(&client.done("list-teams", json!({})).await["teams"], "name"))
 }
@@ -120,7 +120,7 @@ async fn its_creator_removes_anyone_and_a_member_themself() {
     let left = ann.done("remove-from-team", of_team_and(&team, &cat.id)).await;
     assert_eq!(left["team"]["users"], json!([ann.id]));
 
-    // A creator who has left is as everybody else.
+    // A creator who has left the team has no rights in it.
     ann.done("add-to-team", of_team_and(&team, &cat.id)).await;
     ann.done("add-to-team", of_team_and(&team, &bob.id)).await;
     ann.done("remove-from-team", of_team_and(&team, &ann.id.clone())).await;
@@ -156,7 +156,7 @@ async fn its_chats_are_for_its_members() {
     assert_eq!(ann.next("new-message").await, said);
     assert_eq!(bob.next("chat-message").await["id"], said["id"]);
 
-    // A user who comes into the team may join its chats.
+    // A user who is added to the team may join its chats.
     let error = eve.refused("join-chat", of_chat(chat)).await;
     assert_error(&error, "not_found", Some("chat.id"));
     bob.done("add-to-team", of_team_and(&team, &eve.id)).await;
@@ -192,7 +192,7 @@ async fn a_chat_of_it_made_private_is_closed_to_the_rest_of_the_team() {
     assert_presence(&ann.next_of("participant-leave").await, &chat, "bob", 0);
     let error = bob.refused("list-messages", of_chat(&chat)).await;
     assert_error(&error, "not_found", Some("chat.id"));
-    // Made open again, it is so for the team.
+    // When it becomes public again, it is so for the team.
     ann.done("update-chat", json!({ "chat": { "id": chat, "private": false } })).await;
     let error = bob.refused("unsubscribe", channel(&chat)).await;
     assert_error(&error, "conflict", Some("channel"));
@@ -214,7 +214,7 @@ async fn leaving_it_is_leaving_its_chats() {
     let closed = ann.make(closed, &mut [&mut bob]).await;
     let others = json!({ "name": "others", "team_id": other_team });
     let others = ann.make(others, &mut [&mut bob]).await;
-    // Cat listens and has not joined.
+    // Cat is subscribed, but no member.
     cat.done("subscribe", channel(&open)).await;
     for chat in [&open, &closed, &others] {
         bob.done("subscribe", channel(chat)).await;
@@ -242,7 +242,7 @@ async fn leaving_it_is_leaving_its_chats() {
     }
     assert_eq!(bob.chats().await, json!([others]));
 
-    // Back in the team they are back in nothing else.
+    // Back in the team, they are in none of its chats.
     for back in [&bob.id, &cat.id] {
         ann.done("add-to-team", of_team_and(&team, back)).await;
     }

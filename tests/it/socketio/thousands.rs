@@ -1,4 +1,4 @@
-//! Bounds that it takes a thousand users or chats to come to.
+//! Limits that take a thousand users or chats to reach.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::support::rpc::{call, state};
 use crate::support::steps::{channel, of_chat};
 use crate::support::{Client, TestServer, assert_error, message};
 
-/// Requests that wait at the same time on one socket.
+/// How many requests wait at the same time on one socket.
 const AT_ONCE: usize = 500;
 
-/// How often is not what is tried here.
+/// Turns rates off, since these tests are not about them.
 fn unhurried(config: &mut Config) {
     let limits = &mut config.limits;
     for rate in [
@@ -48,7 +48,7 @@ async fn all_done(client: &mut Client, event: &str, bodies: &[Value]) {
     }
 }
 
-/// A client that acts as so many users, and their ids.
+/// A client that acts as so many users, and the ids of these.
 async fn make_users(server: &TestServer, count: usize) -> (Client, Vec<String>) {
     let ids = Vec::from_iter((0..count).map(|at| format!("u{at:05}")));
     let users = ids.iter().map(|id| json!({ "user": { "id": id, "name": id } }));
@@ -138,7 +138,7 @@ async fn so_many_are_named_as_offline() {
         others.done("join-chat", join).await;
     }
     drop(others);
-    // They are held to be there for a moment after they have gone.
+    // For a moment after they have gone, they still count as online.
     let offline = async {
         loop {
             ann.done("new-message", message(chat, "hello")).await;
@@ -158,7 +158,7 @@ async fn so_many_members_are_looked_at_for_who_is_offline() {
     let mut ann = server.user("ann").await;
     let chat = ann.chat("many", false, &[]).await;
     let directory = server.shutdown().await;
-    // With ann these are 10,000; then comes z.
+    // With ann these are 10,000 members; z is one more.
     let ids = Vec::from_iter((1..10_000).map(|at| format!("u{at:05}")));
     let users = Vec::from_iter(ids.iter().chain([&"z".to_owned()]).map(|id| format!("('{id}')")));
     let new = format!("with new (id) as (values {})", users.join(", "));
@@ -211,7 +211,7 @@ async fn one_blocks_so_many() {
     ann.done("block-user", user(10_000)).await;
     let error = ann.refused("block-user", user(10_001)).await;
     assert_error(&error, "too_large", Some("user.id"));
-    // One who is blocked already is no further one.
+    // A user who is blocked already is not counted again.
     ann.done("block-user", user(1)).await;
     ann.done("unblock-user", user(1)).await;
     ann.done("block-user", user(10_001)).await;
@@ -244,7 +244,7 @@ async fn so_many_passwords_wait_to_be_hashed() {
     .await;
     server.post("/api/register", registration("ann")).await.data();
     let body = json!({ "username": "nobody", "password": "wrong" });
-    // How many of so many logins at the same time are refused, of each of so many addresses.
+    // How many logins are refused, of `of_each` at the same time from each of so many addresses.
     let refused = async |addresses: usize, of_each: usize| {
         let login = async |address: usize| {
             let header = format!("X-Forwarded-For: 203.0.113.{address}\r\n{JSON}");
@@ -259,7 +259,7 @@ async fn so_many_passwords_wait_to_be_hashed() {
     assert_eq!(refused(1, 16).await, 0);
     let of_one = refused(1, 60).await;
     assert!((1..=60 - 16).contains(&of_one), "{of_one} of 60 were refused");
-    // None of these has more than an address may have.
+    // No address has more than it may have: the limit for all addresses refuses these.
     let of_many = refused(25, 16).await;
     assert!((1..=25 * 16 - 256).contains(&of_many), "{of_many} of 400 were refused");
 }

@@ -1,4 +1,4 @@
-//! What is said of a token that is refused: to its client, and in the log.
+//! The reason why a token is refused: what its client is told, and what is logged.
 
 use std::fs::{self, File};
 

@@ -1,5 +1,5 @@
-//! Tokens of a host application: how they are given, whom they make, which are refused, and when
-//! they end.
+//! Tokens of a host application: how clients bring them, which users they make, which are refused,
+//! and when they end.
 
 use chinwag::Access;
 use futures_util::future::join_all;
@@ -14,7 +14,7 @@ use crate::support::steps::{channel, of_chat_and, sorted};
 use crate::support::transports::{Opening, Transport};
 use crate::support::{Client, TestServer};
 
-/// Fails unless a packet keeps a client out and says why; returns the reason.
+/// Fails unless a packet refuses a client and says why; returns the reason.
 #[track_caller]
 pub fn assert_kept_out(packet: &str) -> String {
     let error: Value = serde_json::from_str(packet.strip_prefix("44").expect(packet)).unwrap();
@@ -26,7 +26,7 @@ pub fn assert_kept_out(packet: &str) -> String {
     reason.to_owned()
 }
 
-/// Old clients get the message alone.
+/// Old clients get only the message.
 const REFUSED_OLD: &str = r#"44"unauthenticated""#;
 
 const PUBLIC: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
@@ -97,7 +97,7 @@ async fn the_packets_token_goes_before_the_handshakes() {
     }
 }
 
-/// What others see of the user with this token.
+/// The user with this token, as others see them.
 async fn profile(server: &TestServer, token: &str) -> Value {
     let mut client = server.connect_with(token).await;
     let body = json!({ "chat": { "name": "own" }, "users": [] });
@@ -116,7 +116,7 @@ async fn its_user_is_made_at_first_sight_and_updated_later() {
     };
     let mut expected = profile(&server, &with(json!({}))).await;
     assert_eq!((&expected["name"], &expected["photo"]), (&json!("user 7"), &json!("")));
-    // The newer word counts.
+    // The newer of two tokens counts.
     for (at, (more, field, value)) in [
         (json!({ "name": "Ann" }), "name", "Ann"),
         (json!({ "photo": "ann.png", "name": null }), "photo", "ann.png"),
@@ -153,13 +153,13 @@ async fn public_keys_sign_too() {
         let token = sign(&header, &claims("ann"), &private_key(algorithm));
         assert_eq!(profile(&server, &token).await["name"], "ann", "{algorithm:?}");
     }
-    // The secret's tokens may have a `kid` as well.
+    // Tokens that the secret has signed may have a `kid`, too.
     let secret = EncodingKey::from_secret(SECRET.as_bytes());
     let token = sign(&header(Algorithm::HS256, "2026-01"), &claims("ann"), &secret);
     assert_eq!(profile(&server, &token).await["name"], "ann");
 }
 
-/// Fails unless a client whose handshake says this is refused, and let in with a right token.
+/// Fails unless a client with this handshake is refused, and let in with a right token.
 async fn is_refused(server: &TestServer, why: &str, query: &str, authorization: &str) {
     for polling in [false, true] {
         let opening = Opening { protocol: 4, polling, query, authorization };
@@ -197,7 +197,7 @@ async fn a_wrong_one_is_refused_in_the_packet() {
             let mut client = Client::open(server.address()).await;
             assert!(client.frame().await.starts_with('0'));
             assert_kept_out(&client.enter_with(token).await);
-            // What it asks is not heard before it is in.
+            // A request before entering is ignored.
             client.send(r#"421["list-chats",{}]"#).await;
             let again = client.enter_with(json!(self::token("ann"))).await;
             assert!(again.starts_with("40{\"sid\":"), "{why}, {access}: {again}");
@@ -212,7 +212,7 @@ async fn a_wrong_one_is_refused_in_the_handshake() {
         let server = with_keys(access).await;
         for (why, token) in wrong() {
             let encoded: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            // A long one in this form does not fit into a URL.
+            // A long token in this encoding does not fit into a URL.
             if encoded.len() < 10_000 {
                 is_refused(&server, why, &format!("&access_token={encoded}"), "").await;
             }
@@ -232,7 +232,7 @@ async fn what_cannot_be_read_is_not_taken_for_nobody() {
         client.send(packet).await;
         assert_kept_out(&client.frame().await);
     }
-    // This says nothing of a token.
+    // These packets bring no token.
     for packet in ["40", "40{}", r#"40{"token":null}"#, r#"40{"name":"ann"}"#] {
         let mut client = Client::open(server.address()).await;
         assert!(client.frame().await.starts_with('0'));
@@ -256,7 +256,7 @@ async fn one_that_fits_no_request_is_refused_by_its_size() {
     let in_header = server.get(path, &format!("Authorization: Bearer {long}\r\n")).await;
     let in_query = server.get(&format!("{path}&access_token={long}"), "").await;
     for answer in [in_header, in_query] {
-        // It may close before it has read all of it, so that the answer is lost.
+        // The server may close before it has read everything: then the answer is lost.
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
 }
@@ -276,7 +276,7 @@ async fn its_connections_end_with_it() {
     let mut bob = server.token_user("bob").await;
     let mut lasting = server.token_user("ann").await;
     let chat = lasting.make_private(&mut [&mut bob]).await;
-    // Half a minute after its end, when no clock can doubt it.
+    // Its time to end, with the half minute by which clocks may differ, is in a few seconds.
     let short = signed(&json!({ "sub": "ann", "exp": now() - 26 }));
     let mut ending = server.connect_with(&short).await;
     ending.done("subscribe", channel(&chat)).await;

@@ -12,7 +12,7 @@ pub fn typing(chat: &str, on: bool) -> Value {
     json!({ "chat": { "id": chat }, "on": on })
 }
 
-/// What others are pushed of somebody who is typing.
+/// The push that others get of a user who is typing.
 pub fn seen(chat: &str, of: &Client, name: &str, on: bool) -> Value {
     json!({ "chat": { "id": chat }, "user": { "id": of.id, "name": name }, "on": on })
 }
@@ -27,21 +27,21 @@ async fn others_see_who_is_typing_until_it_ends() {
 
     assert_eq!(ann.done("typing", of_chat(&chat)).await, json!({}));
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
-    // At once again: it is known.
+    // Typing again at once is not pushed.
     ann.done("typing", typing(&chat, true)).await;
     ann.done("typing", typing(&chat, false)).await;
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
-    // It has ended already.
+    // Typing has ended already: this is not pushed.
     ann.done("typing", typing(&chat, false)).await;
 
-    // A message ends it without a word.
+    // A message ends typing without a push of its own.
     ann.done("typing", typing(&chat, true)).await;
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
     ann.say(&chat, "hello").await;
     bob.next("new-message").await;
     ann.done("typing", typing(&chat, false)).await;
 
-    // And so does time.
+    // After some time typing ends by itself.
     ann.done("typing", typing(&chat, true)).await;
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
@@ -67,18 +67,18 @@ async fn one_who_stops_and_begins_again_is_told_as_rarely() {
         assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", on));
     }
     assert!(begun.elapsed() >= Duration::from_secs(2));
-    // A message is told at once, and what begins after it is not.
+    // A message is pushed at once; typing that begins after it has to wait.
     ann.say(&chat, "hello").await;
     ann.done("typing", typing(&chat, true)).await;
     bob.next("new-message").await;
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", true));
     assert!(begun.elapsed() >= Duration::from_secs(4));
-    // What nobody was told of ends without a word.
+    // Typing that was not pushed ends without a push.
     ann.done("typing", typing(&chat, false)).await;
     assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", false));
     ann.done("typing", typing(&chat, true)).await;
     ann.done("typing", typing(&chat, false)).await;
-    // Not even when its 2 s are over: those of another chat are over later.
+    // It is not pushed even after its 2 s: those of the other chat end later.
     let other = ann.make_private(&mut [&mut bob]).await;
     for on in [true, false, true] {
         ann.done("typing", typing(&other, on)).await;

@@ -1,4 +1,4 @@
-//! What cannot be read, what is not read, and what is taken for what it plainly means.
+//! Packets that cannot be read, those that are not read, and those that are read as they are meant.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::program::Running;
 use crate::support::{Client, TestServer, assert_error, chatter, message};
 
-/// More than the acks that the client counts itself.
+/// Higher than the numbers that the client counts itself.
 const ACK: u64 = 1000;
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_packet_that_cannot_be_read_is_refused_and_the_connection_goes_on() {
     {
         let ack = ACK + at as u64;
         ann.send(format!("42{ack}{data}")).await;
-        // The request beside it is answered as ever.
+        // A request sent after it is answered as usual.
         let beside = ann.request("new-message", message(&chat, "beside")).await;
         assert_error(&ann.answer(ack).await["error"], "invalid", field);
         assert!(ann.answer(beside).await["seq"].is_i64(), "{data:.40}");
@@ -76,7 +76,7 @@ async fn a_binary_packet_that_cannot_be_read_is_refused_to_its_ack() {
     ann.nothing_more().await;
 }
 
-/// Two halves, and a whole one; and how that is stored.
+/// Two halves of surrogate pairs and a whole one, and the text that is stored for these.
 const HALVES: (&str, &str) = (r"a\ud83d b\ude00 \ud83d\ude00", "a\u{fffd} b\u{fffd} 😀");
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn unknown_members_take_no_memory() {
     assert!(grown < 40_000, "it took {grown} KiB");
 }
 
-/// The most memory that a process has had, in KiB.
+/// The most memory that the process has had so far, in KiB.
 fn peak(status: &str) -> u64 {
     let status = fs::read_to_string(status).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -145,7 +145,7 @@ async fn of_two_members_of_one_name_the_last_holds() {
         ann.send(format!(r#"42{ACK}["create-chat",{{"chat":{chat},"users":[]}}]"#)).await;
         assert_eq!(ann.answer(ACK).await["chat"]["name"], "last");
         ann.next("create-chat").await;
-        // Values of all kinds, and names that are written otherwise.
+        // Unknown fields of all kinds, repeated fields, and names with escapes.
         let body = format!(
             r#"{{{more}"users" : ["nobody"],"chat":{{"name":1,{more}"n\u0061me": "\u006eew","private":true,
                 "description":{{}},"description":null,"private" : false}},"users":[],"limit":5}}"#
@@ -172,7 +172,7 @@ async fn who_goes_on_though_limited_is_disconnected() {
         limited += usize::from(answer["error"]["code"] == "rate_limited");
     }
     assert_eq!(limited, 10);
-    // Others are not concerned.
+    // Other clients are not affected.
     server.user("bob").await.chat("calm", true, &[]).await;
 }
 

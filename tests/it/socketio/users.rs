@@ -1,4 +1,4 @@
-//! `create-user`: made or fetched by either id, and whom a socket then acts as.
+//! `create-user`: made or fetched by either id, and which user a socket then acts as.
 
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ async fn a_socket_acts_as_its_latest_user() {
     let body = json!({ "user": { "id": bob.id } });
     let listed = ann.ask("list-chats", body).await;
     assert_eq!(listed["chats"].as_array().unwrap().len(), 1);
-    // It acts as two members of the chat now and still gets each message once.
+    // It now acts as two members of the chat, and still gets each message once.
     assert_eq!(ann.say(&chat, "as bob").await["user_id"], bob.id.as_str());
     ann.nothing_more().await;
 }
@@ -158,7 +158,7 @@ async fn a_socket_without_a_user_may_not_act() {
     ] {
         assert_error(&nobody.refused(event, body).await, "unauthenticated", None);
     }
-    // A public chat may be read by anyone who may connect.
+    // Every client that may connect may read a public chat.
     assert_eq!(nobody.ask("list-messages", of_chat).await["messages"], json!([]));
 }
 

@@ -1,12 +1,11 @@
-//! What a client is told of fields that nobody knows, while the server listens on a loopback
-//! address.
+//! The warnings about unknown fields, which clients of a server on a loopback address get.
 
 use chinwag::Access;
 use serde_json::{Value, json};
 
 use crate::support::{Client, TestServer, assert_error, message};
 
-/// What the answer to a request warns of.
+/// The warnings in the answer to a request.
 async fn warnings(client: &mut Client, event: &str, body: Value) -> Vec<String> {
     let answer = client.ask(event, body).await;
     let warnings = answer.get("warnings").unwrap_or(&Value::Null);
@@ -36,7 +35,7 @@ async fn an_answer_says_what_was_not_known_and_what_was_probably_meant() {
             json!({ "limt": null, "colour": 1 }),
             vec![unknown("colour"), meant("limt", "limit")],
         ),
-        // Things are given back as they came.
+        // Objects may be sent back as they came, with fields that the request does not have.
         ("list-chats", json!({ "user": { "id": id, "name": "Ann", "chat": 1 } }), vec![]),
         (
             "list-chats",
@@ -72,7 +71,7 @@ async fn an_answer_says_what_was_not_known_and_what_was_probably_meant() {
         let case = format!("{event} {body}");
         assert_eq!(warnings(&mut ann, event, body).await, said, "{case}");
     }
-    // The push is for all, and says nothing of it.
+    // The push goes to everyone, and has no warnings.
     let mut body = message(&chat, "hello");
     body["message"]["client-id"] = json!("1");
     let said = warnings(&mut ann, "new-message", body).await;
@@ -97,7 +96,7 @@ async fn a_refused_request_is_told_what_may_be_meant_by_the_field_that_is_missed
             Some("chat"),
             vec![meant("chta", "chat")],
         ),
-        // What it was not asked for yet, because of that, may be known.
+        // A field that would only have been read later is not reported as unknown.
         (
             "create-chat",
             json!({ "chat": { "name": 5, "private": true }, "user": { "id": "x" } }),
@@ -118,12 +117,12 @@ async fn a_refused_request_is_told_what_may_be_meant_by_the_field_that_is_missed
         let warnings = answer.get("warnings").cloned().unwrap_or(json!([]));
         assert_eq!(warnings, json!(said), "{case}");
     }
-    // One that was read is told of all.
+    // If the whole request was read, all unknown fields are reported.
     let body = json!({ "chat": { "id": uuid() }, "colour": 1 });
     let answer = ann.ask("join-chat", body).await;
     assert_error(&answer["error"], "not_found", Some("chat.id"));
     assert_eq!(answer["warnings"], json!([unknown("colour")]));
-    // And there is nothing to be told of one that was not.
+    // For an unknown event none is reported.
     let answer = ann.ask("no-event", json!({ "colour": 1 })).await;
     assert!(answer.get("warnings").is_none(), "{answer}");
 }

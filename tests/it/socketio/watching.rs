@@ -1,4 +1,4 @@
-//! Who is online: told to those who watch a user.
+//! Presence: who is online is told to clients that watch a user.
 
 use chinwag::Access;
 use serde_json::{Value, json};
@@ -18,9 +18,9 @@ impl Client {
         watched["users"][0].clone()
     }
 
-    /// Waits until it is told that this user has come, or gone. Of no other user is it told
-    /// anything before; that one has come may be told once more, just after the client began to
-    /// watch.
+    /// Waits for the push that this user is online, or offline. Before it no push may come of
+    /// another user, but that the user is online may be pushed once more, just after the client
+    /// began to watch.
     async fn sees(&mut self, user: &str, online: bool) -> Value {
         loop {
             let told = self.next_of("presence").await;
@@ -50,7 +50,7 @@ async fn a_watcher_sees_the_first_come_and_the_last_go() {
     ann.sees(&id, true).await;
     assert_eq!(ann.list_users(json!([{ "id": id }])).await[0]["online"], true);
 
-    // Whoever does not watch any more, or never did, hears nothing.
+    // Clients that stop watching, or never did, are not told.
     ann.done("unwatch-users", these(&[&id])).await;
     eve.watch(&id).await;
     drop(bob);
@@ -72,7 +72,7 @@ async fn one_who_comes_back_at_once_has_not_gone() {
         bob = server.user("bob").await;
     }
     drop(cat);
-    // Bob has moved before her.
+    // Bob has gone and come back before cat goes.
     loop {
         let told = ann.next_of("presence").await;
         if told["online"] == false {
@@ -106,7 +106,7 @@ async fn one_socket_watches_so_many() {
     let mut ann = server.user("ann").await;
     let (bob, cat) = (server.user("bob").await, server.user("cat").await);
     ann.done("watch-users", these(&[&bob.id, "nobody"])).await;
-    // Nobody is not watched, and to watch again is nothing new.
+    // An unknown user is not watched, and watching a user again does not count.
     ann.done("watch-users", these(&[&bob.id, &cat.id])).await;
     let error = ann.refused("watch-users", these(&[&ann.id.clone()])).await;
     assert_error(&error, "too_large", Some("users"));
@@ -141,7 +141,7 @@ async fn is_the_same_on_all_nodes() {
     let bob = nodes[1].user("bob").await;
     let id = bob.id.clone();
     ann.watch(&id).await;
-    // It may not have been told yet.
+    // The other node may not know it yet.
     while ann.list_users(json!([{ "id": id }])).await[0]["online"] != true {}
     ann.passes("user-updated").await;
     let tab = nodes[0].user("bob").await;
@@ -150,7 +150,7 @@ async fn is_the_same_on_all_nodes() {
     drop(bob);
     let of_cat = cat.id.clone();
     drop(cat);
-    // He is there by the other node still, and has not gone before her.
+    // Bob is still online on the other node, so that his end here is not told before cat's.
     loop {
         let told = ann.next_of("presence").await;
         if told["online"] == false {
