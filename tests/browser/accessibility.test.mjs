@@ -1,4 +1,4 @@
-// The demo page for those who do not see it, or not all of it: what axe finds in each view.
+// What axe finds wrong in each view of the demo page, for people who cannot see it or not well.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const SIZES = [
 describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();
 
-  /** Looks at the view by day and by night. */
+  /** Checks the view in light and in dark colours. */
   async function isClean({ page }, view) {
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });

@@ -1,4 +1,4 @@
-// Accounts in the demo page, where they are needed and where a name is enough.
+// Accounts in the demo page, where one is needed and where a name is enough.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -199,12 +199,12 @@ describe('guests and accounts', { skip: missing, timeout: 300_000 }, () => {
   });
 });
 
-/** In the page. */
+/** Runs in the page: the token that it has stored. */
 function tokenInPage() {
   return JSON.parse(sessionStorage.getItem('person')).access_token;
 }
 
-/** In the page: what the server says to a token. */
+/** Runs in the page: the server's answer to a token. */
 async function connectInPage(token) {
   await import('/socket.io/socket.io.js');
   return new Promise((resolve) => {
@@ -218,7 +218,7 @@ async function connectInPage(token) {
   });
 }
 
-/** In the page: ends the token elsewhere, as it were. */
+/** Runs in the page: ends the token, as another program might. */
 async function endInPage() {
   const { access_token } = JSON.parse(sessionStorage.getItem('person'));
   const headers = { Authorization: `Bearer ${access_token}` };

@@ -5,13 +5,13 @@ import { describe, test } from 'node:test';
 
 import { missing, setStage } from './stage.mjs';
 
-/** The packet by which Engine.IO leaves polling for the WebSocket. */
+/** The packet with which Engine.IO changes from polling to the WebSocket. */
 const UPGRADE = '5';
 
 describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();
 
-  /** Everybody has the same messages; a last one from each shows that nothing was still to come. */
+  /** All have the same messages; a last one from each shows that nothing else was on its way. */
   async function agree(...everybody) {
     for (const [index, person] of everybody.entries()) {
       await person.say(`last word ${index}`);
@@ -177,7 +177,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await grace.page.context().setOffline(false);
     await grace.sees(`message ${count}`);
     const all = Array.from({ length: count }, (_, index) => `message ${index + 1}`);
-    // Of many messages those about the place are drawn; the others come as one scrolls.
+    // Of many messages only those near the position are drawn; scrolling draws the others.
     assert.deepEqual(await grace.texts(), all.slice(-150));
     assert.deepEqual(await seenUpwards(grace), all);
 
@@ -185,7 +185,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await grace.sees(`message ${count}`);
     await grace.page.locator('.author', { hasText: 'Many' }).first().waitFor();
     assert.deepEqual(await grace.texts(), all.slice(-50));
-    // A click would scroll there first, and that brings a page by itself.
+    // A click would scroll to the button first, which loads a page by itself.
     await grace.page.getByRole('button', { name: 'Earlier messages' }).dispatchEvent('click');
     await grace.page.getByText(`message ${count - 99}`, { exact: true }).waitFor();
     assert.deepEqual(await grace.texts(), all.slice(-100));
@@ -272,7 +272,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await grace.discovered('Engines').waitFor();
     const actor = { id: await ada.id() };
     await ada.ask('update-chat', { actor, chat: { id: ada.chatId(), private: true } });
-    // Nobody is told of it; a new chat has the list asked for again.
+    // Nobody is told of it; a new chat makes the page ask for the list again.
     await ada.makeChat('Moths');
     await grace.discovered('Moths').waitFor();
     await grace.discovered('Engines').waitFor({ state: 'detached' });
@@ -317,7 +317,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.heading('Secrets').waitFor();
     await ada.say('a moth!');
     assert.deepEqual(await agree(ada, grace), ['a moth?', 'a moth!']);
-    // Who is a member is not offered any more.
+    // A member is not offered for an invitation.
     await ada.page.getByRole('button', { name: 'Invite', exact: true }).click();
     await ada.page.getByText('Type the beginning of a name or a handle.').waitFor();
   });
@@ -397,7 +397,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 });
 
-/** Scrolls up until nothing more comes; returns all messages that were seen on the way. */
+/** Scrolls up until no more messages come; returns all messages that were seen on the way. */
 async function seenUpwards({ page }) {
   const all = await page.locator('.text').allTextContents();
   const history = page.getByLabel('Messages', { exact: true });
@@ -412,7 +412,7 @@ async function seenUpwards({ page }) {
   return all;
 }
 
-/** In the page: edits the chat's last message as its author does, or deletes it. */
+/** Runs in the page: edits the chat's last message as its author does, or deletes it. */
 async function editLast({ chat: id, text }) {
   const socket = globalThis.io({ forceNew: true });
   const chat = { id };
@@ -425,7 +425,7 @@ async function editLast({ chat: id, text }) {
   socket.disconnect();
 }
 
-/** In the page: a third person who writes with the client that the server serves. */
+/** Runs in the page: a third user, who sends with the client that the server serves. */
 async function writeMany({ chat, count }) {
   const socket = globalThis.io({ forceNew: true });
   const user = { external_id: 'many', name: 'Many', photo: '' };

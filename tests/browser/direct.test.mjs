@@ -68,7 +68,7 @@ for (const access of ['token', 'open']) {
       const [ada] = [await stage.enter('Ada Lovelace')];
       const grace = await stage.enter('Grace Hopper');
       await ada.fromMenu('New', 'New message');
-      // Where a token is needed, strangers are found by their whole handle alone.
+      // Where a token is needed, users without a common chat are found only by the whole handle.
       await ada.find(access === 'token' ? '@grace' : 'grace h', 'Grace Hopper');
       await ada.heading('Grace Hopper').waitFor();
       await ada.say('hello');

@@ -23,7 +23,7 @@ describe('the page of the contract', { skip: missing, timeout: 120_000 }, () => 
     for (const [event, { summary }] of events) {
       assert.match(await page.locator(`[id="${event}"]`).textContent(), new RegExp(summary));
     }
-    // Every link leads somewhere.
+    // The target of every link exists.
     const lost = await page.evaluate(() =>
       [...document.querySelectorAll('a[href^="#"]')]
         .map((link) => link.getAttribute('href').slice(1))

@@ -25,11 +25,11 @@ for (const access of ['open', 'token']) {
       await person.page.keyboard.press('Enter');
     }
 
-    /** Waits until something with this text has come out of a door. */
+    /** Waits until a frame with this text has come through a door. */
     const hears = (person, name, text) =>
       received(person, name).filter({ hasText: text }).first().waitFor();
 
-    /** Waits until the frames of each door, and the conversation, have what each is sent. */
+    /** Sends a text through each door, and waits until all doors and the conversation show it. */
     async function talk(person, names) {
       for (const name of names) await isOpen(person, name);
       for (const name of names) {
@@ -40,7 +40,7 @@ for (const access of ['open', 'token']) {
       }
     }
 
-    /** Somebody with a handle, who looks at all doors. */
+    /** A person with a handle, who opens the view of all doors. */
     async function look(name, address) {
       const person = await stage.enter(name, address);
       const { page } = person;
@@ -75,7 +75,7 @@ for (const access of ['open', 'token']) {
       await grace.page.getByRole('button', { name: 'Under the hood' }).click();
       await grace.page.getByRole('button', { name: 'Four doors' }).click();
       await talk(grace, DOORS);
-      // The other doors stay open while one is shut.
+      // The other doors stay open while one is cut.
       await grace.page.getByLabel('Cut the connection').check();
       await say(grace, 'Socket.IO', 'sent later');
       await say(grace, 'WebSocket', 'sent at once');
@@ -120,13 +120,13 @@ for (const access of ['open', 'token']) {
   });
 }
 
-/** In the page: another connection takes the nick. */
+/** Runs in the page: another connection takes the nick. */
 async function takeNick() {
   const { access_token } = JSON.parse(sessionStorage.person);
   const take = (resolve) => {
     const address = `${location.origin.replace('http', 'ws')}/chat/login/ada`;
     const other = new WebSocket(address, access_token ? ['bearer', access_token] : []);
-    // Until the door has given the nick up, it is closed.
+    // The connection is closed as long as the door has not given the nick up.
     other.onclose = () => take(resolve);
     other.onmessage = () => {
       other.onclose = null;
@@ -137,7 +137,7 @@ async function takeNick() {
   await new Promise(take);
 }
 
-/** In the page: another program takes the user out of the room. */
+/** Runs in the page: another program takes the user out of the room. */
 async function leaveRoom(RoomId) {
   const { access_token } = JSON.parse(sessionStorage.person);
   const params = { user: { UserId: 'ada', RoomId } };

@@ -9,14 +9,14 @@ import { picture } from './picture.mjs';
 const PHOTO = { name: 'engine.png', mimeType: 'image/png', buffer: picture(704, 512) };
 const NOTES = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('It runs.\n') };
 
-/** Chooses files by the control of the composer. */
+/** Chooses files by the composer's control for that. */
 async function choose({ page }, ...files) {
   const chooser = page.waitForEvent('filechooser');
   await page.getByRole('button', { name: 'Attach files' }).click();
   await (await chooser).setFiles(files);
 }
 
-/** Pastes or drops a file, as the browser would have it. */
+/** Pastes or drops a file with the event that a browser would send. */
 async function give({ page }, event, { name, mimeType, buffer }) {
   await page.evaluate(
     ([event, name, type, bytes]) => {
@@ -31,7 +31,7 @@ async function give({ page }, event, { name, mimeType, buffer }) {
 }
 
 const tray = ({ page }) => page.getByRole('list', { name: 'Attached files' });
-/** Waits until this one can be sent. */
+/** Waits until this file can be sent. */
 const isUploaded = (person, { name }) =>
   tray(person)
     .getByRole('button', { name: `Remove ${name}` })
@@ -199,7 +199,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.message(NOTES.name).waitFor();
     await tray(grace).getByText(PHOTO.name).waitFor();
     await grace.page.getByText(/^You can write in/).waitFor();
-    // Once the time is over.
+    // The send comes when the time of slow mode is over.
     await send(grace);
     await ada.page.getByRole('img', { name: `Picture ${PHOTO.name}` }).waitFor();
     assert.equal(await grace.page.locator('.message.failed').count(), 0);
@@ -256,7 +256,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
 
 describe('a server with little room', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage('--max-file', '40000', '--max-files-total', '50000');
-  // So large that the server does not wait for all of it.
+  // So large that the server refuses it before it has all of it.
   const HUGE = 20_000_000;
   const file = (name, size) => ({ name, mimeType: 'text/plain', buffer: Buffer.alloc(size, 'a') });
   const isRefused = (person, text) =>

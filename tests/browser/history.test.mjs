@@ -1,5 +1,5 @@
-// A chat with a long history stays quick: little of it is drawn, however much is there.
-// `CHINWAG_HISTORY=50000 node --test history.test.mjs` measures one that is longer.
+// A chat with a long history stays quick: few of its messages are drawn, however many there are.
+// `CHINWAG_HISTORY=50000 node --test history.test.mjs` measures one with so many.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -7,9 +7,9 @@ import { describe, test } from 'node:test';
 import { missing, setStage } from './stage.mjs';
 
 const SAID = Number(process.env.CHINWAG_HISTORY ?? 5_000);
-/** As many as the page draws at once. */
+/** How many messages the page draws at most. */
 const MOST_DRAWN = 150;
-/** A step takes a tenth of it; what grew with the history would take more. */
+/** A step takes a tenth of this; it would take more if it depended on the length of the history. */
 const MOST_MS = 500;
 
 const CHAT = '01a00000-0000-7000-8000-000000000000';
@@ -17,7 +17,7 @@ const time = (seq) =>
   new Date(Date.UTC(2026, 0, 1) + seq * 60_000).toISOString().replace('Z', '000Z');
 const idOf = (seq) => CHAT.slice(0, -12) + String(seq).padStart(12, '0');
 
-/** Ada and Grace, who have talked for long; the first message is pinned. */
+/** The rows of Ada and Grace, who have chatted for long; the first message is pinned. */
 function rows() {
   const [joined_at, last] = [time(0), time(SAID)];
   const at = { created_at: joined_at, modified_at: joined_at };
@@ -52,7 +52,7 @@ function rows() {
 describe('a long history', { skip: missing, timeout: 900_000 }, () => {
   const stage = setStage();
 
-  /** Ada, with her chat open, and with what is needed to measure. */
+  /** Ada with her chat open, and with what the measurements need. */
   async function open() {
     await stage.server.import(rows());
     const ada = await stage.arrive('about:blank');
@@ -65,14 +65,14 @@ describe('a long history', { skip: missing, timeout: 900_000 }, () => {
     return ada;
   }
 
-  /** How many messages are drawn, and the number of the last. */
+  /** How many messages are drawn, and the number of the last one. */
   const drawn = ({ page }) =>
     page.locator('.message').evaluateAll((all) => ({
       count: all.length,
       last: Number(all.at(-1).dataset.seq),
     }));
 
-  /** Scrolls to an edge, again and again, until this message is drawn; returns how often. */
+  /** Scrolls to an edge, over and over, until this message is drawn; returns how often. */
   const scroll = ({ page }, isUp, goal) =>
     page.evaluate(
       async ([isUp, goal]) => {
@@ -93,8 +93,8 @@ describe('a long history', { skip: missing, timeout: 900_000 }, () => {
     );
 
   /**
-   * What `work` takes, for each of the steps that it says it had: processor time of the page, as a
-   * machine that does other things besides makes all else say little.
+   * The processor time of the page for each of the steps that `work` says it had. Other times
+   * would say little, as the machine does other things, too.
    */
   async function cost(name, { page }, work) {
     const session = await page.context().newCDPSession(page);
@@ -120,7 +120,7 @@ describe('a long history', { skip: missing, timeout: 900_000 }, () => {
     const pinned = pane.getByRole('button', { name: /message 1 / });
     await pinned.waitFor();
     await ada.hideDetails();
-    // In parts, as the last would be the slowest if it mattered how much is loaded.
+    // In parts: if the time depended on how much is loaded, the last part would be the slowest.
     const goals = process.env.CHINWAG_HISTORY ? [0.8, 0.6, 0.4, 0.2, 0] : [0.8];
     for (const goal of goals.map((share) => Math.max(1, SAID * share))) {
       await cost(`scrolling up to ${goal}`, ada, () => scroll(ada, true, goal));

@@ -1,4 +1,4 @@
-// What one can do with messages and chats in the demo page.
+// What a user can do with messages and chats in the demo page.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -227,7 +227,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     const owner = { id: await ada.id() };
     const chat = { id: ada.chatId() };
     const user = { id: await grace.id() };
-    // While she is in a tunnel, where she does not hear of it.
+    // While her connection is cut, so that she is not told of it.
     await grace.fromMenu('Menu', 'Under the hood');
     await grace.page.getByLabel('Cut the connection').check();
     await grace.is('Cut off');

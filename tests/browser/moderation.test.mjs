@@ -1,4 +1,4 @@
-// What keeps people apart in the demo page: blocks, reports, and the rules of a chat.
+// What separates users in the demo page: blocks, reports, and the rules of a chat.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -9,8 +9,8 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
   const stage = setStage();
 
   /**
-   * Changes the rules of the open chat; `values` by the labels of the fields. `meanwhile` happens
-   * while the dialog is open.
+   * Changes the rules of the open chat; `values` has the values by the labels of their fields.
+   * `meanwhile` runs while the dialog is open.
    */
   async function setRules(person, values, meanwhile = async () => {}) {
     const pane = await person.showDetails();
@@ -113,7 +113,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     const [ada, grace] = await stage.two();
     await ada.say('Buy moths!');
     await grace.sees('Buy moths!');
-    // The report is held up: by polling, as what goes over a WebSocket cannot be.
+    // The report is held back. That is possible with polling, but not with a WebSocket.
     await grace.page.routeWebSocket(/socket\.io/, (socket) => socket.close());
     await grace.page.route(/socket\.io/, async (route) => {
       if (!route.request().postData()?.includes('report-message')) await route.continue();

@@ -6,12 +6,12 @@ const PATIENCE_MS = 20_000;
 const PASSWORD = 'a long enough secret';
 const WINDOW = { locale: 'en-GB', viewport: { width: 800, height: 600 } };
 
-/** A number of one's own for each username. */
+/** A phone number for each username. */
 const phoneOf = (username) => `+${Buffer.from(username).join('')}`.slice(0, 32);
 
-/** A window of the demo page, and who looks at it. */
+/** A window of the demo page, and the person who uses it. */
 export class Person {
-  /** What the page complained of, lost connections aside. */
+  /** The errors that the page has reported, except for lost connections. */
   complaints = [];
 
   constructor(page) {
@@ -20,15 +20,15 @@ export class Person {
     page.on('console', (line) => {
       const { url } = line.location();
       const isLostConnection = /net::ERR_|^WebSocket connection to /.test(line.text());
-      // The browser says so of every form and file that the server refuses, and of a poll that
-      // comes after its connection has ended.
+      // The browser reports this for each form and file that the server refuses, and for a poll
+      // after the end of its connection.
       const isRefusal = /^Failed to load .* (4\d\d|503) /.test(line.text());
       const isExpected = isLostConnection || (isRefusal && /\/(api|socket\.io)\//.test(url));
       if (line.type() === 'error' && !isExpected) this.complaints.push(`${line.text()} ${url}`);
     });
   }
 
-  /** Comes with a browser profile of their own. */
+  /** Opens the page in a browser profile of its own. */
   static async arrive(browser, address, options) {
     const context = await browser.newContext({ ...WINDOW, ...options });
     context.setDefaultTimeout(PATIENCE_MS);
@@ -42,7 +42,7 @@ export class Person {
     await this.page.getByRole('button', { name: 'Start' }).click();
   }
 
-  /** Signs up as `First Last`, with that as the username too; `details` come in place of theirs. */
+  /** Signs up as `First Last`, with a username made of the first name; `details` replace these. */
   async signUp(name, details = {}) {
     const [first, last] = name.split(' ');
     const username = first.toLowerCase();
@@ -76,25 +76,25 @@ export class Person {
     await this.fromMenu('Menu', 'Sign out');
   }
 
-  /** Waits until somebody is in, and the server has said so. */
+  /** Waits until this person has entered, and the server has confirmed it. */
   async isIn(name) {
     await this.page.locator('#person', { hasText: name }).waitFor();
     await this.is('Connected');
   }
 
-  /** Waits until the form with this title says so. */
+  /** Waits until the form with this title shows an error with this text. */
   isRefused(title, text) {
     const form = this.page.getByRole('form', { name: title });
     return form.getByRole('alert').filter({ hasText: text }).waitFor();
   }
 
-  /** Opens a menu by its control and chooses in it. */
+  /** Opens a menu by its control and chooses an item. */
   async fromMenu(control, item) {
     await this.page.getByRole('button', { name: control, exact: true }).click();
     await this.choose(item);
   }
 
-  /** Chooses in the menu that is open. */
+  /** Chooses an item in the menu that is open. */
   async choose(item) {
     await this.page.getByRole('menuitem', { name: item, exact: true }).click();
   }
@@ -115,7 +115,7 @@ export class Person {
     await form.getByRole('button', { name: 'Create' }).click();
   }
 
-  /** The id of a guest, which the page shows nobody. */
+  /** The id of a guest, which the page does not show. */
   async id() {
     const { external_id } = await this.page.evaluate(() =>
       JSON.parse(sessionStorage.getItem('person')),
@@ -124,7 +124,7 @@ export class Person {
     return users[0].id;
   }
 
-  /** Asks the server for what the page has no control for, as a guest over HTTP. */
+  /** Sends a request for which the page has no control, as a guest over HTTP. */
   async ask(event, body) {
     const { origin } = new URL(this.page.url());
     const headers = { 'Content-Type': 'application/json' };
@@ -139,7 +139,7 @@ export class Person {
     return new URL(this.page.url()).hash.slice(1);
   }
 
-  /** Finds somebody by a text in the dialog that is open, and picks them by name. */
+  /** Searches for a user in the dialog that is open, and picks one by name. */
   async find(text, name = text) {
     const dialog = this.page.getByRole('dialog');
     await dialog.getByRole('searchbox').fill(text);
@@ -200,7 +200,7 @@ export class Person {
       .click();
   }
 
-  /** The control that joins a public chat, where they are listed. */
+  /** The control for joining a public chat, in the list of these. */
   discovered(name) {
     const region = this.page.getByRole('region', { name: 'Discover' });
     return region.getByRole('button', { name: name instanceof RegExp ? name : `Join ${name}` });
@@ -210,7 +210,7 @@ export class Person {
     return this.page.locator('#chats').getByRole('link', { name });
   }
 
-  /** Waits until the open chat says that so many are in its room now. */
+  /** Waits until the open chat shows that so many users are in its room. */
   async isWith(count) {
     await this.page.locator('#subtitle', { hasText: `${count} here now` }).waitFor();
   }
@@ -227,11 +227,11 @@ export class Person {
     return this.page.locator('.message', { hasText: text }).last();
   }
 
-  /** Chooses what to do with a message. */
+  /** Chooses an action for a message. */
   async act(text, item) {
     const message = this.message(text);
     await message.hover();
-    // Messages that come move others from under the pointer, and leave the focus where it is.
+    // New messages move the others away from the pointer, but do not change the focus.
     await message.focus();
     await message.getByRole('button', { name: 'More actions' }).click();
     await this.choose(item);
@@ -242,12 +242,12 @@ export class Person {
     return this.page.locator('.text', { hasText: text }).last().waitFor();
   }
 
-  /** Waits until the page says so of the connection. */
+  /** Waits until the page shows this state of the connection. */
   is(state) {
     return this.page.getByRole('status').filter({ hasText: state }).waitFor();
   }
 
-  /** Waits until the server has confirmed everything this person wrote. */
+  /** Waits until the server has confirmed everything that this person wrote. */
   async isHeard() {
     await this.page.locator('.pending').first().waitFor({ state: 'detached' });
   }

@@ -30,7 +30,7 @@ function chunk(type, data) {
   return Buffer.concat([length, body, sum]);
 }
 
-/** Of node:zlib only since Node 20.15. */
+/** node:zlib has this only since Node 20.15. */
 function crc32(bytes) {
   let sum = -1;
   for (const byte of bytes) {

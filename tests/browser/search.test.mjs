@@ -10,7 +10,7 @@ const results = ({ page }) =>
   page.getByRole('region', { name: 'Found in messages' }).getByRole('listitem');
 const says = ({ page }, text) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
-/** Somebody in a chat, who has said these, and asks until all of it is found. */
+/** A person in a chat with these messages; waits until all of them can be found. */
 async function arrive(stage, ...texts) {
   const ada = await stage.arrive();
   await ada.comeIn('Ada');
@@ -24,7 +24,7 @@ async function arrive(stage, ...texts) {
   return ada;
 }
 
-/** The index comes behind what is said: types the text until something is found. */
+/** Indexing takes a moment: types the text again until something is found. */
 async function find(person, text) {
   while ((await results(person).count()) === 0) {
     await field(person).fill('');
@@ -52,7 +52,7 @@ describe('search in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.heading('Engines').waitFor();
     const marked = ada.page.locator('.message.marked', { hasText: 'Moths' });
     await marked.waitFor();
-    // Then when only the latest messages are here.
+    // Then with only the latest messages loaded.
     await field(ada).press('Escape');
     await ada.listed('Others').click();
     await ada.heading('Others').waitFor();
@@ -62,7 +62,7 @@ describe('search in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await found.getByRole('button').click();
     await marked.waitFor();
     assert.equal((await ada.texts()).includes('line 299'), false);
-    // From there on, down to what is said now.
+    // From there one can scroll down to the latest messages.
     const history = ada.page.getByLabel('Messages', { exact: true });
     await history.evaluate((element) => element.scrollTo(0, element.scrollHeight));
     await ada.page.locator('.text', { hasText: 'line 60' }).first().waitFor();

@@ -15,7 +15,7 @@ import { chromium } from 'playwright-core';
 
 import { Person } from './person.mjs';
 
-// The settings of whoever runs the tests must not reach the server.
+// The settings of the person who runs the tests must not reach the server.
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !name.startsWith('CHINWAG_')),
 );
@@ -31,7 +31,7 @@ const executablePath = [
   '/usr/bin/google-chrome',
 ].find((file) => file && existsSync(file));
 
-/** Why there can be no browser test; false where there can. */
+/** Why browser tests cannot run; false if they can. */
 export const missing =
   !executablePath &&
   'Chromium is missing: install it (on Debian: apt-get install chromium), or set CHROMIUM to its path';
@@ -41,8 +41,8 @@ if (missing && process.env.CI) throw new Error(missing);
 const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
 
 /**
- * For each test of a suite a server with these settings, and people who leave at its end; none of
- * their pages may have complained.
+ * Starts a server with these settings for each test of a suite, and closes the pages at its end;
+ * no page may have reported an error.
  */
 export function setStage(...settings) {
   let browser, people;
@@ -53,7 +53,7 @@ export function setStage(...settings) {
       people.push(person);
       return person;
     },
-    /** Somebody who is in: with an account where one is needed, and otherwise as a guest. */
+    /** A person who has entered: with an account where one is needed, and otherwise as a guest. */
     async enter(name, address, options) {
       const person = await stage.arrive(address, options);
       if (settings.includes('token')) await person.signUp(name);
@@ -61,7 +61,7 @@ export function setStage(...settings) {
       await person.is('Connected');
       return person;
     },
-    /** Somebody in a chat of theirs, and somebody who has come by its link. */
+    /** A person in a chat of their own, and another who has entered by its link. */
     async two([one, other] = ['Ada', 'Grace'], options) {
       const host = await stage.enter(one, undefined, options);
       await host.makeChat('Engines');
@@ -70,7 +70,7 @@ export function setStage(...settings) {
       await Promise.all([host.isWith(2), guest.isWith(2)]);
       return [host, guest];
     },
-    /** One picture of several windows, side by side. */
+    /** One picture of several windows side by side. */
     async screenshot(name, ...everybody) {
       const shots = await Promise.all(everybody.map(({ page }) => page.screenshot()));
       const page = await browser.newPage({ viewport: { width: 1640, height: 640 } });
@@ -129,7 +129,7 @@ class Server {
     assert.deepEqual(await this.#ended, [0, null], 'exit code and signal');
   }
 
-  /** Ends it without a chance to say goodbye. */
+  /** Kills it, so that it cannot say goodbye. */
   async kill() {
     this.#process.kill('SIGKILL');
     await this.#ended;

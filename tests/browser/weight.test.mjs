@@ -1,4 +1,4 @@
-// What the demo page weighs on its way to the browser.
+// The size of the demo page as the browser loads it.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -19,7 +19,7 @@ describe('the weight of the demo page', { skip: missing, timeout: 300_000 }, () 
     await ada.comeIn('Ada');
     await ada.makeChat('Engines');
     await ada.heading('Engines').waitFor();
-    // A poll that is still open has no body yet; it is no part of the page.
+    // A poll that is still open has no body yet, and is not part of the page.
     const parts = answers.filter((answer) => !answer.url().includes('/socket.io/?'));
     const sizes = await Promise.all(
       parts.map(async (answer) => [answer.url(), gzipSync(await answer.body()).length]),

@@ -1,4 +1,4 @@
-// A chat client of any protocol version that remembers everything it was sent.
+// A chat client of any protocol version that stores everything that it was sent.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -14,10 +14,10 @@ import { within } from './within.mjs';
 const PATIENCE = 10;
 const clients = new Set();
 
-/** The clients of each version: the last of it, as the registry has it. */
+/** The clients of each version: the latest release of it in the registry. */
 const versions = { 2: version2, 3: version3, '4.0': version40, 4.5: version45, 4: latest };
 
-/** A client that begins to connect. What it sends before it is connected will be sent then. */
+/** A client that begins to connect. What it sends before is sent once it is connected. */
 export function open(server, { version = 4, ...options } = {}) {
   const socket = versions[version](server.url, {
     transports: ['websocket'],
@@ -28,7 +28,7 @@ export function open(server, { version = 4, ...options } = {}) {
   return new Client(socket);
 }
 
-/** A connected client that is nobody yet. */
+/** A connected client that does not act as a user yet. */
 export async function connect(server, options) {
   const client = open(server, options);
   await client.connected();
@@ -72,26 +72,26 @@ class Client {
     this.#upgrade = new Promise((resolve) => socket.io.engine.on('upgrade', resolve));
   }
 
-  /** Asks with an ack. The answer, or a rejection if it is an error. */
+  /** Sends a request with an ack. Resolves with the answer, or rejects if that is an error. */
   async ask(event, ...body) {
     const answer = await this.#answer(event, body);
     if (answer.error) throw new Error(`${event}: ${JSON.stringify(answer.error)}`);
     return answer;
   }
 
-  /** Asks with an ack what has to be refused. The error. */
+  /** Sends a request with an ack that has to be refused. Resolves with the error. */
   async refusal(event, ...body) {
     const answer = await this.#answer(event, body);
     assert.ok(answer.error, `${event} ${excerpt(body)} was not refused: ${excerpt(answer)}`);
     return answer.error;
   }
 
-  /** Asks without an ack: the answer will be an event. */
+  /** Sends a request without an ack: the answer will be an event. */
   tell(event, ...body) {
     this.#socket.emit(event, ...body);
   }
 
-  /** The body of the next event of that name, be it already here or still to come. */
+  /** The body of the next event of that name, which may be here already or still to come. */
   next(event, wanted = () => true) {
     const index = this.#unread.findIndex((it) => it.event === event && wanted(it.body));
     if (index >= 0) return Promise.resolve(this.#unread.splice(index, 1)[0].body);
@@ -140,7 +140,7 @@ class Client {
     return this.#happens('disconnect');
   }
 
-  /** Resolves when polling has given way to websocket. */
+  /** Resolves when polling has been upgraded to a WebSocket. */
   upgraded() {
     return within(PATIENCE, this.#upgrade, 'the upgrade');
   }

@@ -1,5 +1,5 @@
-// The contract that the server gives out: it is as the standards want it, its page is that of the
-// descriptions, and TypeScript finds what is misspelled.
+// The contract that the server serves: it conforms to the standards, its page is made from the
+// descriptions, and TypeScript reports misspelled names.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -17,7 +17,7 @@ import { docs } from '../../web-demo/docs.mjs';
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const kept = (name) => readFileSync(path(`../../web-demo/contract/${name}`), 'utf8');
 
-/** Set, it has the page written anew. */
+/** If this variable is set, the page is written anew. */
 const WRITE = 'CHINWAG_WRITE_CONTRACT';
 
 test('what goes over sockets is described as AsyncAPI wants it', () => {
@@ -100,7 +100,7 @@ socket.on('chatroom', ({ room }) => console.log(room.name));
 export const source = ({ file }: Message): string | undefined => file && new URL(file.url).href;
 `;
 
-/** What is misspelled, and the message of the compiler that names it. */
+/** A correct text, its misspelling, and the compiler's message that must name it. */
 const MISSPELLED = [
   ["'new-message', {", "'new-mesage', {", /new-mesage/],
   ["on('new-message'", "on('new-mesage'", /new-mesage/],

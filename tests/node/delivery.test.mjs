@@ -1,4 +1,4 @@
-// Who gets what, how often and in what order.
+// Which clients get which messages, how often and in what order.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -23,8 +23,8 @@ async function again(client) {
 }
 
 /**
- * Sends a last message and waits until all have it. Pushes come in order,
- * so that whatever was sent before has arrived by then, or never will.
+ * Sends a last message and waits until all clients have it. Pushes come in order, so that whatever
+ * was sent before has arrived by then, or never will.
  */
 async function settle(sender, chat, ...clients) {
   const { id } = await sender.say(chat, 'the last');

@@ -1,4 +1,4 @@
-// What was acknowledged stays, however the server ends.
+// Acknowledged messages stay stored, however the server ends.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ const server = await serverForThisFile();
 
 const upTo = (count) => Array.from({ length: count }, (_, index) => index + 1);
 
-/** Passes over what the end of the server may do to a request. */
+/** Accepts the errors that requests may get when the server ends. */
 function endOfServer({ message }) {
   assert.match(message, /^disconnected|"unavailable"/);
 }
@@ -62,7 +62,7 @@ test('a kill under load loses no acknowledged message and doubles none', async (
         if (acknowledged.size >= 500) resolve();
         await send(n + 4);
       };
-      // Four under way at any time, so that the kill finds some unanswered.
+      // Four are always under way, so that some are unanswered when the server is killed.
       for (const n of upTo(4)) send(n).catch(endOfServer);
     }
   });

@@ -1,5 +1,5 @@
-// Wrong requests are answered with an error, wrong frames cost at most their own connection,
-// and neither is an error of the server: its log is searched for those at the end.
+// Wrong requests are answered with an error, wrong frames close at most their own connection, and
+// neither is an error of the server: at the end, its log is searched for errors.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -28,7 +28,7 @@ async function world() {
   return { ann, bob, eve, chat, open, secret };
 }
 
-// For each request: the wrong body, the code, and the field that is to blame.
+// For each request: the wrong body, the code, and the field that the error names.
 const wrongRequests = {
   'create-user': () => {
     const user = { external_id: 'someone', name: 'Someone', photo: 'photo.png' };
@@ -168,7 +168,7 @@ function assertError(error, code, field, request) {
   else if (field) assert.equal(error.field, field, about);
 }
 
-/** Asks with and without ack, and expects the same error both ways. */
+/** Sends a request with and without an ack, and expects the same error both ways. */
 async function assertRefused(client, event, body, code, field) {
   assertError(await client.refusal(event, ...body), code, field, body);
 
@@ -189,7 +189,7 @@ describe('wrong bodies', () => {
       assert.equal((await actors.ann.say(actors.chat, 'all is well')).seq, 1);
     });
 
-    // `list-chats` needs nothing that a body could say.
+    // `list-chats` does not need a body.
     if (event === 'list-chats') continue;
     test(`${event} without a body`, async () => {
       await assertRefused(await join(server, 'ann'), event, [], 'invalid');
@@ -303,7 +303,7 @@ describe('wrong frames', () => {
   const sockets = [];
   after(() => sockets.forEach((socket) => socket.terminate()));
 
-  /** A Socket.IO connection made by hand. */
+  /** A Socket.IO connection without a client library. */
   async function connectByHand() {
     const address = `${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
     const socket = new WebSocket(address);
@@ -321,7 +321,7 @@ describe('wrong frames', () => {
     );
   }
 
-  /** Asks for something. Resolves when it is answered, or when there is nobody left to answer. */
+  /** Sends a request. Resolves when it is answered, or when the connection is closed. */
   function answeredOrClosed(socket) {
     if (socket.readyState !== WebSocket.OPEN) return;
     const over = Promise.race([once(socket, 'close'), message(socket, /^4377\[/)]);

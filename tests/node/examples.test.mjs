@@ -1,5 +1,5 @@
-// The examples of the page at /docs: each is taken as it stands, with ids of what is there, and its
-// answer is what the contract says.
+// The examples on the page at /docs: each runs as it stands, with the ids of this test, and its
+// answer must conform to the contract.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -19,19 +19,19 @@ const server = await serverForThisFile();
 const ajv = new Ajv({ strict: false, validateFormats: false });
 ajv.addSchema({ $id: 'contract', ...contract });
 
-/** What stands on the page: `[event, code]`. */
+/** The examples on the page: `[event, code]`. */
 const examples = [...kept('docs.html').matchAll(/<pre><code>(.*?emitWithAck\(&quot;(.*?)&quot;.*?)<\/code>/g)].map(
   ([, code, event]) => [event, code.replaceAll('&quot;', '"').replaceAll('&gt;', '>')],
 );
 
-/** What is done first where the rest of what is there is not enough. */
+/** What has to be done before an example, besides setting the scene. */
 const BEFORE = {
   'unban-member': ({ ann, ids }) =>
     ann.ask('ban-member', { chat: { id: ids.chat }, user: { id: ids.user } }),
   unsubscribe: ({ ann, ids }) => ann.ask('subscribe', { channel: `room-${ids.chat}` }),
 };
 
-/** A user, and what there is for them to ask about. */
+/** A user, and the chats, messages and users that the examples are about. */
 async function scene(event) {
   const [ann, bob, carol] = await Promise.all(['ann', 'bob', 'carol'].map((name) => join(server, name)));
   const chat = await ann.createChat([bob]);

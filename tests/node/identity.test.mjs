@@ -1,4 +1,4 @@
-// Tokens, with the real clients: how they are given, what is refused, and how they end.
+// Tokens with the real clients: how they are brought, which are refused, and how they end.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';

@@ -1,4 +1,4 @@
-// The client as others have it: npm installs it from the server, into a folder of its own.
+// The client as frontends get it: npm installs it from the server, into a folder of its own.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const packages = fileURLToPath(new URL('node_modules', import.meta.url));
 
-/** For one test file; the folder is gone at its end. */
+/** Installs the client for one test file, and deletes the folder at the end. */
 export async function installClient(server) {
   const folder = await mkdtemp(path.join(tmpdir(), 'chinwag-client-'));
   after(() => rm(folder, { recursive: true }));
@@ -18,7 +18,7 @@ export async function installClient(server) {
   const tarball = Buffer.from(await answer.arrayBuffer());
   await writeFile(path.join(folder, 'chinwag-client.tgz'), tarball);
   await writeFile(path.join(folder, 'package.json'), '{"private":true,"type":"module"}');
-  // What it depends on is there before, so that npm asks no registry.
+  // The client's dependencies are there already, so that npm asks no registry.
   for (const name of needs('socket.io-client'))
     await cp(path.join(packages, name), path.join(folder, 'node_modules', name), { recursive: true });
   const quiet = ['--no-audit', '--no-fund', '--cache', path.join(folder, 'cache')];
@@ -29,10 +29,10 @@ export async function installClient(server) {
   return { folder, tarball, installed, load };
 }
 
-/** A package and all that it depends on. */
+/** The names of a package and all its dependencies. */
 function needs(name, found = new Set()) {
   const about = path.join(packages, name, 'package.json');
-  // A package that has a version of its own brings it along.
+  // A dependency in another version is in the package's own folder, which is copied with it.
   if (found.has(name) || !existsSync(about)) return found;
   found.add(name);
   const { dependencies = {} } = JSON.parse(readFileSync(about, 'utf8'));

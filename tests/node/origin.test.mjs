@@ -24,7 +24,7 @@ const message = {
   modified_at: time,
 };
 
-/** Checks every field of the shape. The actual value may have more. */
+/** Checks every field of the shape. The actual value may have more fields. */
 function assertShape(actual, shape, at = 'body') {
   if (typeof shape === 'function') {
     assert.ok(shape(actual), `${at} is no ${shape.name}: ${JSON.stringify(actual)}`);

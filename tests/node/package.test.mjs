@@ -1,4 +1,4 @@
-// What the server gives out for frontends to install: what is in it, and that it works as it says.
+// The package for frontends that the server serves: its contents, and that it works as documented.
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -96,7 +96,7 @@ export async function edit({ id, timeline }: MyChat, value: string): Promise<Mes
 }
 `;
 
-/** What is misspelled, and what the compiler names. */
+/** A correct text, and its misspelling, which the compiler must name. */
 const MISSPELLED = [
   ["'edit-message'", "'edit-mesage'"],
   ['actor:', 'acter:'],

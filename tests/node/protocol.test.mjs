@@ -1,5 +1,5 @@
-// docs/protocol.md says what is so: its examples run from top to bottom as they stand, and all that
-// is asked, answered and pushed has the documented fields.
+// docs/protocol.md is right: its examples run from top to bottom as they stand, and all requests,
+// answers and pushes have the documented fields.
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -30,7 +30,7 @@ const contract = JSON.parse(
   readFileSync(new URL('../../web-demo/contract/asyncapi.json', import.meta.url), 'utf8'),
 );
 
-/** Fails unless the value is what the contract says of a message, and has nothing else. */
+/** Fails unless the value conforms to a schema of the contract, and has no other fields. */
 const assertContract = (() => {
   const closed = (schema) => {
     if (typeof schema !== 'object' || schema === null) return schema;
@@ -50,7 +50,7 @@ const assertContract = (() => {
   };
 })();
 
-/** Of an acknowledgement, what a request is answered if it is not refused. */
+/** The schema of an acknowledgement's successful answer. */
 const done = ({ anyOf: [{ allOf: [answer] }] }) => answer;
 
 const section = (name) => page.split(`\n## ${name}\n`)[1].split('\n## ')[0];
@@ -61,7 +61,7 @@ const blocks = page
   .filter((_, at) => at % 2 === 1)
   .map((block) => ({ language: block.split('\n', 1)[0], text: block.slice(block.indexOf('\n')) }));
 
-/** The rows of a table by the events in their first column: what stands in the last. */
+/** The texts in the last column of a table, by the events in its first column. */
 function tableOf(text) {
   const rows = text.split('\n').filter((line) => line.startsWith('| `'));
   const cells = rows.map((row) => row.split(/(?<!\\)\|/).slice(1, -1));
@@ -72,7 +72,7 @@ function tableOf(text) {
   );
 }
 
-/** The shapes that the page names, with what it says in comments of those in lists. */
+/** The shapes to which the page gives names, without its comments on them. */
 function namedShapes() {
   const block = blocks.find(({ text }) => text.trim().startsWith('user '));
   const definitions = block.text.replace(/\/\/.*$/gm, '').split(/^(\w+) *=/m).slice(1);
@@ -81,7 +81,7 @@ function namedShapes() {
   return named;
 }
 
-/** The shape that a row of a table describes in words or by its notation. */
+/** The shape that a row of a table describes, in words or in the page's notation. */
 function shapeIn(described, named) {
   const notation = described.match(/^`({[^`]*})`/);
   if (notation) return readShape(notation[1]);
@@ -97,7 +97,7 @@ const chatWith = (named, more) => ({ fields: { ...named.chat.fields, ...field(mo
 
 const OWN = 'unread, role?, mentions?, muted?, pinned?, archived?';
 
-/** Chats that have more than others, or less. */
+/** Events with chats that have more fields than others, or fewer. */
 const CHATS_ANSWERED = {
   'create-chat': OWN,
   'open-direct': OWN,
@@ -110,7 +110,7 @@ const CHATS_ANSWERED = {
 };
 const CHATS_PUSHED = { 'update-membership': OWN, chatroom: 'users?' };
 
-/** The names as an event means them. */
+/** The named shapes, with the chat as this event has it. */
 function namesFor(event, named, chats) {
   return event in chats ? { ...named, chat: chatWith(named, chats[event]) } : named;
 }
@@ -139,7 +139,7 @@ describe('the tables', () => {
       assertContract(`${event}.push`, body);
     }
     const seen = new Set(pushed.map(({ event }) => event));
-    // A room must be large for it.
+    // This push is sent only in a large room.
     const unseen = [...pushes.keys()].filter((event) => !seen.has(event) && event !== 'participants');
     assert.deepEqual(unseen, [], 'not pushed');
   });
@@ -156,7 +156,7 @@ describe('the tables', () => {
     return answer;
   }
 
-  /** Searches until something is found, which takes a moment. */
+  /** Searches until something is found, since indexing takes a moment. */
   async function askUntilFound(client, query) {
     const { messages } = await ask(client, 'search-messages', { query });
     if (messages.length > 0) return;
@@ -281,7 +281,7 @@ describe('the tables', () => {
   }
 });
 
-/** All names in a body, but for those in data. */
+/** All names of fields in a body, except those within data. */
 function keysOf(body) {
   if (Array.isArray(body)) return body.flatMap(keysOf);
   if (typeof body !== 'object' || body === null) return [];
@@ -322,7 +322,7 @@ const CAT = Buffer.from(
   'base64',
 );
 
-/** One shell for all the commands of the page. A command that fails ends it. */
+/** One shell for all commands of the page. It ends at the first command that fails. */
 class Shell {
   #folder = mkdtempSync(joinPath(tmpdir(), 'page-'));
   #bash = spawn('bash', ['-euo', 'pipefail'], {
@@ -343,7 +343,7 @@ class Shell {
     });
   }
 
-  /** Runs commands; what the comments among them show must come, where `…` stands for anything. */
+  /** Runs commands. What their comments show must be printed; `…` stands for anything. */
   async run(commands) {
     this.#lines = [];
     const done = new Promise((resolve) => (this.#waiting = resolve));
@@ -372,7 +372,7 @@ class Shell {
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-/** What the pieces of JavaScript on the page find around them. */
+/** The variables that the page's pieces of JavaScript use. */
 class Script {
   #server;
   #open = [];
@@ -401,7 +401,7 @@ class Script {
     };
   }
 
-  /** Runs a piece, and what it defines or waits for. */
+  /** Runs a piece of code, and then the functions and handlers that it defines. */
   async run(text) {
     const code = text.replace(/^import .*$/gm, '');
     const names = ['socket', 'token', 'live', 'catchUp', 'catchUpChanges'];
@@ -415,7 +415,7 @@ class Script {
     if (text.includes('"connect"')) await this.#reconnect();
     if (text.includes('new WebSocket')) await this.#opened();
     if (!defined.socket.connected) await this.#happens(defined.socket, 'connect');
-    // What follows is said by the socket that the page has opened last.
+    // The next pieces use the socket that the page has opened last.
     this.#context.socket = defined.socket;
     const { chat } = this.#context;
     if (defined.catchUp) {
@@ -439,7 +439,7 @@ class Script {
     return { socket, user: (await socket.emitWithAck('create-user', { user })).user };
   }
 
-  /** A socket that fails the test when a request of it is refused. */
+  /** A socket that fails the test if one of its requests is refused. */
   #connect(url, options) {
     const socket = io(url, { forceNew: true, ...options });
     const emit = socket.emit.bind(socket);
@@ -450,7 +450,7 @@ class Script {
         assert.equal(answer.at(-1)?.error, undefined, event);
         answered(...answer);
       };
-      // `emitWithAck` marks its callback.
+      // `emitWithAck` sets a property of its callback, which has to be kept.
       return emit(event, ...given, Object.assign(checked, answered));
     };
     this.#open.push(socket);
@@ -470,7 +470,7 @@ class Script {
   async #reconnect() {
     const { socket } = this.#context;
     await this.#happens(socket, 'connect', () => socket.disconnect().connect());
-    // Requests are done in order, so that what the handler has asked is answered before.
+    // Requests are done in order: by this answer, those of the handler are answered, too.
     await socket.emitWithAck('list-chats', {});
   }
 

@@ -1,10 +1,10 @@
-// A proxy between a client and the server that cuts connections, and loses what it is told to.
+// A proxy between a client and the server that cuts connections, and drops pieces when told to.
 
 import { once } from 'node:events';
 import net from 'node:net';
 import { after } from 'node:test';
 
-/** For one test file. */
+/** Starts a proxy for one test file. */
 export async function proxyTo(server) {
   const proxy = new Proxy(new URL(server.url).port);
   await proxy.listen();
@@ -14,9 +14,9 @@ export async function proxyTo(server) {
 
 class Proxy {
   url;
-  /** What has come from the server over WebSockets. */
+  /** Everything that the server has sent over WebSockets. */
   frames = '';
-  /** Asked of each piece that comes so: `pass`, `lose` it, or `cut` in its place. */
+  /** Called with each such piece: `pass` it, `lose` it, or `cut` the connection instead. */
   judge = () => 'pass';
   #port;
   #isDown = false;
@@ -33,12 +33,12 @@ class Proxy {
     this.url = `http://127.0.0.1:${this.#listener.address().port}`;
   }
 
-  /** Ends every connection; the next one is let through. */
+  /** Closes every connection; later ones work. */
   cut() {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Ends every connection, and those that come until it is up again. */
+  /** Closes every connection, and refuses new ones until it is up again. */
   setDown(isDown) {
     this.#isDown = isDown;
     if (isDown) this.cut();

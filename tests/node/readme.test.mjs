@@ -1,4 +1,4 @@
-// What README.md shows works as it stands.
+// The commands and code in README.md work as they stand.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -46,7 +46,7 @@ test('the commands are there, and the settings are taken', { timeout: 60_000 }, 
   for (const command of commands) {
     const [program, ...words] = command.split(' ');
     if (program === 'cargo') {
-      // The tests run by it; it cannot run within them.
+      // Cargo runs the tests, and cannot run within them.
       execFileSync('cargo', [words[0], '--help'], { stdio: 'ignore' });
     } else {
       assert.equal(program, 'chinwag', command);

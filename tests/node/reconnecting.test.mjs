@@ -1,4 +1,4 @@
-// The client on bad lines: what is cut off, and what is lost without a cut.
+// The client on bad networks: connections are cut, and pushes are lost without a cut.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -16,9 +16,9 @@ const { ChatClient } = await (await installClient(server)).load();
 const people = [];
 afterEach(() => people.splice(0).forEach(({ client }) => client.close()));
 
-/** Somebody with a client on a line of their own. */
+/** A person whose client is connected through a proxy of its own. */
 class Person {
-  /** How often the client has asked for what, by the events. */
+  /** How often the client has sent each request. */
   asked = {};
   #waiting = new Set();
 
@@ -31,7 +31,7 @@ class Person {
     return person;
   }
 
-  /** As with a page that is loaded. */
+  /** Makes a new client, as loading the page does. */
   begin(options) {
     this.options = options;
     const changed = () => this.#waiting.forEach((look) => look());
@@ -66,7 +66,7 @@ class Person {
     return this.messages.map(({ msg }) => msg);
   }
 
-  /** Waits until the client knows that it is so. */
+  /** Waits until `isSo` is true of what the client knows. */
   until(isSo, what) {
     const arrival = new Promise((resolve) => {
       const look = () => {
@@ -92,7 +92,7 @@ class Person {
     return this.until(() => this.client.state === 'reconnecting', 'the cut');
   }
 
-  /** Waits until the connection has become a WebSocket. */
+  /** Waits until the connection has been upgraded to a WebSocket. */
   async upgraded() {
     const answered = async () => {
       while (!this.line.frames.includes('"mentions"'))
@@ -104,7 +104,7 @@ class Person {
 
 const upTo = (count) => Array.from({ length: count }, (_, index) => index + 1);
 
-/** What the server has of a chat that somebody is in. */
+/** The messages that the server has of the person's open chat. */
 async function historyOf({ client, options }) {
   const plain = await join(server, 'plain');
   await plain.become(options.user);
@@ -117,7 +117,7 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
     await ann.makeChat(bob);
     await Promise.all([ann.upgraded(), bob.upgraded()]);
-    // Ann's is cut where the server has the message and she does not know it, Bob's in between.
+    // Ann is cut off when the server has her message, but she has no answer; Bob in between.
     const cuts = { ann: 0, bob: 0 };
     const every = (count, name) => {
       let left = count;
@@ -169,7 +169,7 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     const body = { chat: { id: chat_id }, user: { id: ann.client.myId }, message };
     await assert.rejects(ann.client.request('new-message', body), refused);
     await assert.rejects(ann.client.request('list-users', { text: long }), { code: 'too_large' });
-    // As JSON six times as long, and as UTF-8 three times.
+    // In JSON the second is six times as long, and in UTF-8 the third is three times as long.
     const texts = [long, '\u0001'.repeat(300_000), '€'.repeat(400_000)];
     ann.say(...texts, 'short');
     await ann.hears('short');
@@ -296,7 +296,7 @@ describe('who was away', { timeout: 60_000 }, () => {
 });
 
 describe('a push that is lost', { timeout: 60_000 }, () => {
-  /** Bob gets none of what holds this text until he has been sent it once. */
+  /** Drops all that Bob is sent, from a piece with this text on, until that has come once. */
   const lose = (bob, wanted) => {
     bob.line.judge = (text) => {
       if (!text.includes(wanted)) return 'pass';

@@ -18,17 +18,17 @@ const binary =
 
 const greeting = /^chinwag listening on (http:\/\/127\.0\.0\.1:\d+) \(access: (?:open|token)\)$/;
 
-// The settings of whoever runs the tests must not reach the server.
+// The settings of the person who runs the tests must not reach the server.
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !name.startsWith('CHINWAG_')),
 );
 
-// The last resort, for when the tests are interrupted.
+// Kills the servers if the tests are interrupted.
 const running = new Set();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
-/** One server for a test file. It and its clients are gone at the end, however the tests went. */
+/** Starts a server for a test file. It and its clients end with the file, even if tests fail. */
 export async function serverForThisFile(...settings) {
   const server = await Server.start(...settings);
   afterEach(closeAllClients);
@@ -37,7 +37,7 @@ export async function serverForThisFile(...settings) {
 }
 
 export class Server {
-  /** Where it listens. Set by the first start and kept by every restart. */
+  /** The server's URL, set by the first start and kept by every restart. */
   url;
   /** Everything logged so far, over all restarts. */
   stderr = '';
@@ -58,20 +58,20 @@ export class Server {
     await this.#spawn(new URL(this.url).host);
   }
 
-  /** Asks it to stop, and expects it to do so properly. */
+  /** Sends SIGTERM, and expects the server to end with status 0. */
   async stop() {
     this.#process.kill('SIGTERM');
     const status = await within(10, this.#process.ended, 'stopping the server');
     assert.deepEqual(status, { code: 0, signal: null }, this.stderr);
   }
 
-  /** Ends it without a chance to tidy up. */
+  /** Kills it, so that it cannot shut down in order. */
   async kill() {
     this.#process.kill('SIGKILL');
     await this.#process.ended;
   }
 
-  /** The end of it all. Whatever happened to it, it must not have logged an error or a panic. */
+  /** Ends the server for good. It must not have logged an error or a panic. */
   async dispose() {
     try {
       if (this.#process.exitCode === null && this.#process.signalCode === null) await this.stop();

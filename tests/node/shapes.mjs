@@ -26,7 +26,7 @@ function read(tokens) {
   const first = tokens.shift();
   if (first === '{') return { fields: readFields(tokens) };
   if (first === '[') return { items: readItems(tokens) };
-  // A name, in as many words as there are: `user id`, `"keep" or "erase"`.
+  // A name of one or more words: `user id`, `"keep" or "erase"`.
   const words = [first];
   while (tokens.length > 0 && !'{}[],:?…'.includes(tokens[0])) words.push(tokens.shift());
   return { name: words.join(' ') };
@@ -53,8 +53,8 @@ function readItems(tokens) {
 }
 
 /**
- * Fails unless the value has the fields of the shape that are not optional, and no others; `named`
- * has the shapes that have a name.
+ * Fails unless the value has all fields of the shape that are not optional, and no others. `named`
+ * has the shapes with names.
  */
 export function assertShape(value, shape, named, path) {
   if (shape.fields) {
@@ -71,7 +71,7 @@ export function assertShape(value, shape, named, path) {
   } else if (named[shape.name] && isObject(value)) {
     assertShape(value, named[shape.name], named, path);
   } else if (shape.name.endsWith('s') && Array.isArray(value)) {
-    // `{teams}` are a list of what a team is.
+    // `{teams}` is a list of the shape `team`.
     const item = { name: shape.name.slice(0, -1) };
     value.forEach((one, at) => assertShape(one, item, named, `${path}[${at}]`));
   }

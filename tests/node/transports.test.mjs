@@ -1,4 +1,4 @@
-// The same conversation over every transport, with clients of the present and of old versions.
+// The same conversation over every transport, with current and old versions of the clients.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -27,7 +27,7 @@ const phrases = [
   '12:4a\u001e4b',
 ];
 
-/** Two members of a chat say all phrases, in turns and by ack and event in turns. */
+/** Two members of a chat send all phrases in turns, and alternate between ack and event. */
 async function converse(ann, bob) {
   const chat = await ann.createChat([bob], { name: '💬 Gespräch' });
   const invited = await bob.next('create-chat', (body) => body.chat.id === chat.id);
@@ -62,7 +62,7 @@ for (const version of versions) {
       });
     }
 
-    // A single upgrade may happen to be over before anything is said.
+    // An upgrade may happen to end before anything is sent: therefore several attempts.
     for (const attempt of [1, 2, 3]) {
       test(`loses and swaps nothing while it upgrades, attempt ${attempt}`, async () => {
         const ann = await join(server, 'ann');

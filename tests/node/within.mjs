@@ -1,4 +1,4 @@
-/** The promise, or an error that says what was waited for. */
+/** Waits for a promise; after so many seconds, rejects with an error that names `what`. */
 export async function within(seconds, promise, what) {
   let timer;
   const tooLate = new Promise((_, reject) => {
