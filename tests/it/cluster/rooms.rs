@@ -1,4 +1,4 @@
-//! Rooms with users of whom a node cannot know.
+//! Rooms with participants that one of the nodes cannot know of.
 
 use chinwag::Config;
 use serde_json::{Value, json};

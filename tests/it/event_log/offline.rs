@@ -1,4 +1,4 @@
-//! The users whom a webhook is told to be offline; and several nodes, of which one delivers.
+//! The users that calls of the webhook name as offline; and several nodes, of which one delivers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::support::nodes::Nodes;
 use crate::support::proxy::Proxy;
 use crate::support::{Client, TestServer, services};
 
-/// Sends messages until the webhook is told that exactly these users are offline.
+/// Sends messages until a call of the webhook names exactly these users as offline.
 async fn says_until_offline(
     ann: &mut Client,
     chat: &str,

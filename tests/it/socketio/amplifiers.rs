@@ -1,4 +1,4 @@
-//! Acts of one client of which many are told: these are told together, or left out, or refused,
+//! Acts of one client of which many clients get pushes: these are combined, left out or refused
 //! before they cost the others too much.
 
 use std::num::NonZeroU32;
@@ -9,7 +9,7 @@ use crate::support::chatter::of_nick;
 use crate::support::steps::{channel, of_chat, sorted};
 use crate::support::{Client, TestServer, assert_error};
 
-/// Changes in a room of more participants are told once a second.
+/// A room with more participants gets one push a second about all changes.
 const LARGE: usize = 200;
 
 fn public(name: &str) -> serde_json::Value {
@@ -51,7 +51,7 @@ async fn who_comes_into_a_large_room_is_told_with_others() {
     }
     assert_eq!((named, there), (20, LARGE + 20));
 
-    // A guest who leaves and comes back in between is not told of; the others are.
+    // A guest who leaves and comes back in between is not in the push; the others are.
     let mut gone = guests.pop().unwrap();
     gone.done("unsubscribe", channel(&chat)).await;
     let mut back = guests.pop().unwrap();

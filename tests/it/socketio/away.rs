@@ -60,7 +60,7 @@ impl Copy {
         number > known
     }
 
-    /// Asks for what was missed, for some pages at most. Returns whether that was all of it.
+    /// Asks for what was missed, for some pages at most. Returns whether nothing more is left.
     async fn catch_up(&mut self, client: &mut Client, chat: &str, dice: &mut Dice) -> bool {
         let (limit, mut pages) = (1 + dice.below(20), dice.below(8));
         let mut query = json!({ "after_seq": self.last_seq, "limit": limit });

@@ -98,7 +98,7 @@ fn percent(text: &str) -> String {
 #[tokio::test]
 async fn letters_of_every_script_are_letters() {
     let server = TestServer::start().await;
-    // All stay connected, as the others would be told of one that leaves.
+    // All of them stay connected, since the others would be shown the frame of one that leaves.
     let mut chatters = Vec::new();
     for nick in
         ["नरेन्द्र", "สมชาย", "محمّد", "ශ\u{dca}\u{200d}රී", "zoe\u{308}", "தமிழ்", "김철수", "Ⅷ_x"]

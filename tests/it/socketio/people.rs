@@ -255,7 +255,7 @@ async fn assert_hear_of_a_change(
             assert_eq!(told["user"][key], user[key], "{told}");
         }
     }
-    // This changes nothing, so that nobody is told.
+    // This changes nothing, so that nobody gets a push.
     ann.update_user(json!({ "name": "Anna" })).await;
     cat.done("unwatch-users", of_ann).await;
     let again = json!({ "external_id": "ann", "name": "Ann" });

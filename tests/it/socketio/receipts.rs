@@ -101,7 +101,7 @@ async fn the_other_members_see_how_far_one_has_read() {
     let mut tab = server.user("bob").await;
     let mut cat = server.user("cat").await;
     let chat = ann.make_public(&mut [&mut bob, &mut tab]).await;
-    // A user who is in the room, but is no member, is not told.
+    // A user who is in the room, but is no member, gets no receipts.
     cat.done("subscribe", channel(&chat)).await;
     for client in [&mut ann, &mut bob, &mut tab, &mut cat] {
         client.next("participant-join").await;
@@ -120,7 +120,7 @@ async fn the_other_members_see_how_far_one_has_read() {
     }
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 5), "the last of a second");
     assert!(begun.elapsed().as_secs_f64() > 0.9, "{:?}", begun.elapsed());
-    // Marking the same as read again is not told.
+    // Marking the same as read again sends no receipt.
     bob.done("mark-read", read(&chat, 5)).await;
     bob.done("mark-read", of_chat(&chat)).await;
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 6));
@@ -168,7 +168,7 @@ async fn one_goes_back_for_oneself_alone() {
     let answer = bob.done("mark-read", read(&chat, 4)).await;
     assert_eq!(answer, json!({ "chat": { "id": chat, "read_seq": 4, "unread": 2 } }));
     tab.next("mark-read").await;
-    // Reading the same again is not told: ann is next told of new messages being read.
+    // Reading the same again sends no receipt: ann's next one is for new messages.
     bob.done("mark-read", read(&chat, 8)).await;
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 8));
     tab.next("mark-read").await;
@@ -204,7 +204,7 @@ async fn in_a_large_chat_nobody_is_told() {
     bob.next("create-chat").await;
     say(&mut ann, &chat, 2, &mut [&mut bob]).await;
     bob.done("mark-read", read(&chat, 1)).await;
-    // With one member fewer, receipts are told.
+    // With one member fewer, receipts are sent.
     let removed = json!({ "chat": { "id": chat }, "user": { "id": ids[1] } });
     ann.done("remove-member", removed).await;
     // An earlier receipt may come only now.

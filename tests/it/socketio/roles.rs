@@ -144,7 +144,7 @@ async fn whoever_joins_sees_what_was_sent_since_if_the_chat_says_so() {
     assert_eq!(page, json!({ "messages": [after] }));
     let all = chat.eve.ask("list-messages", of_chat).await;
     assert_eq!(all["messages"], json!([before, after]));
-    // A change of an earlier message is told without its contents.
+    // The push of a change of an earlier message does not have its contents.
     let pin = json!({ "chat": { "id": chat.id }, "message": { "id": before["id"] } });
     let pinned = chat.bob.ask("pin-message", pin).await;
     let told = late.next_of("message-changed").await;

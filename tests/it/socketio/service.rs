@@ -193,7 +193,7 @@ async fn it_asks_and_sends_as_often_as_it_likes() {
         service.done("list-chats", json!({})).await;
         service.say(&chat, &text).await;
     }
-    // Its messages do not count for the users as whom it has sent them.
+    // Its messages do not count against the limits of the users that it acts as.
     let mut ann = server.connect().await;
     for text in ["as", "Ann"] {
         ann.done("new-message", as_user("ann", message(&chat, text))).await;

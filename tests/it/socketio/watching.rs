@@ -1,4 +1,4 @@
-//! Presence: who is online is told to clients that watch a user.
+//! Presence: clients that watch a user get pushes when that user comes online or goes offline.
 
 use chinwag::Access;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn a_watcher_sees_the_first_come_and_the_last_go() {
     ann.sees(&id, true).await;
     assert_eq!(ann.list_users(json!([{ "id": id }])).await[0]["online"], true);
 
-    // Clients that stop watching, or never did, are not told.
+    // Clients that stop watching, or never did, get no pushes.
     ann.done("unwatch-users", these(&[&id])).await;
     eve.watch(&id).await;
     drop(bob);
@@ -150,7 +150,7 @@ async fn is_the_same_on_all_nodes() {
     drop(bob);
     let of_cat = cat.id.clone();
     drop(cat);
-    // Bob is still online on the other node, so that his end here is not told before cat's.
+    // Bob is still online on the other node, so that no push about him comes before cat's.
     loop {
         let told = ann.next_of("presence").await;
         if told["online"] == false {

@@ -242,7 +242,7 @@ async fn listen(client: &mut Client, chat: &str, heard: &mut Heard) -> Option<()
         }
     }
     let mut before: Option<i64> = None;
-    // The last message may be among those of catching up.
+    // The last message may have come while catching up.
     while heard.messages.last().is_none_or(|message| message["msg"] != END) {
         let began = Instant::now();
         let (event, message) = client.try_next_event().await?;
