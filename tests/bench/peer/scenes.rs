@@ -107,7 +107,7 @@ fn others(server: &Server) -> f64 {
 }
 
 impl Figures {
-    /// From the microseconds of each unit, and the CPU and the seconds of all together.
+    /// The figures of units that took these microseconds each, and together this CPU and time.
     pub fn of(mut units: Vec<u32>, cpu: f64, took: f64) -> Figures {
         units.sort_unstable();
         let at = |part: f64| {

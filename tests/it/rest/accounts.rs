@@ -164,7 +164,7 @@ async fn all_that_is_wrong_is_said_at_once() {
             assert_ne!(answer.refused(400, "Form error"), &json!({}));
         }
     }
-    // Each name is short enough; combined to the one name that others see, they are cut.
+    // Each name is short enough; combined into the one name that others see, they are cut.
     let mut long = registration("long");
     long["first_name"] = "x".repeat(200).into();
     long["last_name"] = "y".repeat(55).into();

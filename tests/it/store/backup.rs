@@ -216,7 +216,7 @@ async fn what_was_killed_is_cleared_away_by_the_next_one() {
     let other = "mine.01982d5e-6b5a-7c4e-9a51-3f1f0c7f4a10.part";
     fs::create_dir(copies.path().join(other)).unwrap();
     fs::write(copies.path().join(other).join("notes"), "").unwrap();
-    // So is a backup that is still running.
+    // A backup that is still running is left alone, too.
     let (mut one, mut another) = (start("one.db"), start("another.db"));
     assert!(one.wait().unwrap().success() && another.wait().unwrap().success());
     let mut left = names(copies.path());

@@ -162,7 +162,7 @@ fn statements_in(file: &Path) -> Vec<Statement> {
 
 struct Source {
     tokens: Vec<Token>,
-    /// Where the bodies begin of macros that are texts.
+    /// Where the bodies of those macros begin that expand to texts.
     macros: HashMap<String, usize>,
 }
 
