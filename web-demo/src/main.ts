@@ -20,11 +20,12 @@ import { prepareWelcome } from './page/welcome';
 import { isAccount } from './chat/identity';
 
 const FRAME_MS = 16;
-/** Beside the conversation there is room for the details. */
+/** Whether there is room for the details beside the conversation. */
 const isWide = matchMedia('(min-width: 75.01rem)');
 
 let timer = 0;
-// Not an animation frame: the title counts unread messages while the window is hidden.
+// A timeout, not an animation frame, as the title counts unread messages while the window is
+// hidden.
 setRedraw(() => (timer ||= setTimeout(draw, FRAME_MS)));
 setFail(failed);
 
@@ -142,7 +143,7 @@ on('show-hood', 'click', () => showHood());
 document.addEventListener('visibilitychange', changed);
 document.addEventListener('keydown', (event) => {
   if (event.key !== 'Escape' || event.defaultPrevented || !identity) return;
-  // Menus and dialogs close by themselves.
+  // Menus and dialogs handle Esc by themselves.
   if (document.querySelector('dialog[open], :popover-open')) return;
   if (finish()) return;
   if (!byId('hood').hidden) showHood(false);
@@ -158,7 +159,7 @@ window.addEventListener('hashchange', () => {
       view.goal = undefined;
       return showMessage(chat, goal.seq);
     }
-    // On a phone the keyboard would cover what there is to read.
+    // Not on a phone, where the keyboard would cover the messages.
     if (currentChat() && matchMedia('(pointer: fine)').matches) byId('text').focus();
   });
 });

@@ -1,4 +1,4 @@
-/** What one can do, each with one control of the page, and mostly one request. */
+/** The user's actions. Each belongs to one control of the page, and mostly sends one request. */
 import type { ChatToUpdate, Invitation, Member, Message, Person } from 'chinwag-client';
 
 import type { PageClient } from './client';
@@ -17,7 +17,9 @@ export interface NewChat {
 export class Actions {
   constructor(private readonly client: PageClient) {}
 
-  /** Makes a chat and returns its id. One that is open to a team has all of the team in it. */
+  /**
+   * Creates a chat and returns its id. A chat that is open to a team gets all members of the team.
+   */
   async createChat({ users, ...chat }: NewChat): Promise<string> {
     if (chat.team_id) await this.listTeams();
     const team = chat.private ? undefined : this.client.teams.get(chat.team_id ?? '');
@@ -26,7 +28,7 @@ export class Actions {
     return made.chat.id;
   }
 
-  /** The direct chat with somebody, made at first use; returns its id. */
+  /** Opens the direct chat with a user, which is created at first use; returns its id. */
   async openDirect(user_id: string): Promise<string> {
     const { chat } = await this.client.request('open-direct', { user: { id: user_id } });
     return chat.id;
@@ -49,7 +51,7 @@ export class Actions {
     await this.client.request('delete-chat', { chat: { id } });
   }
 
-  /** Mutes, pins or archives a chat for oneself. */
+  /** Mutes, pins or archives a chat for this user only. */
   async updateMembership(
     id: string,
     news: { muted?: boolean; pinned?: boolean; archived?: boolean },
@@ -59,7 +61,7 @@ export class Actions {
 
   async setRole(chat_id: string, user_id: string, role: Member['role']): Promise<void> {
     await this.client.request('set-role', { chat: { id: chat_id }, user: { id: user_id }, role });
-    // Who hands over is a moderator now.
+    // After handing over the chat this user is a moderator, so the roles must be loaded again.
     const chat = this.client.chats.get(chat_id);
     if (chat && role === 'owner') await this.client.loadMembers(chat);
   }
@@ -86,7 +88,7 @@ export class Actions {
     await this.client.request('pin-message', { chat: { id: chat_id }, message: { id }, on });
   }
 
-  /** Tells those who run the server of a message. */
+  /** Reports a message to the operators of the server. */
   async reportMessage({ chat_id, id }: Message, reason: string): Promise<void> {
     const body = { chat: { id: chat_id }, message: { id }, reason };
     await this.client.request('report-message', body);
@@ -98,7 +100,7 @@ export class Actions {
     return messages.reverse();
   }
 
-  /** This message and what follows are to be read again. */
+  /** Marks this message and all later ones as unread. */
   async markUnread({ chat_id, seq }: Message): Promise<void> {
     await this.client.request('mark-read', { chat: { id: chat_id }, seq, unread: true });
   }
@@ -107,7 +109,7 @@ export class Actions {
     await this.client.request('update-user', { user: news });
   }
 
-  /** Nobody is told of a block, not even one's own other windows. */
+  /** Loads the blocked users: a block is pushed to nobody, not even to the user's other windows. */
   async listBlocked(): Promise<void> {
     const blocked: Person[] = [];
     let after: string | undefined;
@@ -135,14 +137,14 @@ export class Actions {
   }
 
   async answer({ id }: Invitation, accepts: boolean): Promise<void> {
-    // Gone whatever the answer is: an error says that it was not pending any more.
+    // Removed whatever the answer is: an error means that the invitation was no longer pending.
     this.client.invitations.delete(id);
     this.client.changed();
     const request = accepts ? 'accept-invitation' : 'decline-invitation';
     await this.client.request(request, { invitation: { id } });
   }
 
-  /** One is not told of being added to a team. */
+  /** Loads the teams: the server does not push that a user was added to one. */
   async listTeams(): Promise<void> {
     const { teams } = await this.client.request('list-teams', {});
     this.client.teams.clear();

@@ -1,4 +1,4 @@
-/** What this page knows beside what every client does: teams, blocks and uploads. */
+/** The page's own client: it adds teams, blocks and uploads to the general client. */
 import { ChatClient, type Options, type Person, type Team } from 'chinwag-client';
 
 import { Actions } from './actions';
@@ -9,10 +9,10 @@ type Listener = Required<Pick<Options, 'changed' | 'failed' | 'refused' | 'remov
 
 export class PageClient extends ChatClient {
   readonly teams = new Map<string, Team>();
-  /** Whom one has blocked, by their ids. */
+  /** The users that this user has blocked, by their ids. */
   readonly blocked = new Map<string, Person>();
   readonly act = new Actions(this);
-  /** Hears of every event and upload, and again of each that is answered or goes on. */
+  /** Called for every event and upload, and again when one is answered or makes progress. */
   watch: (traffic: Watched) => void = () => {};
 
   constructor(
@@ -27,22 +27,22 @@ export class PageClient extends ChatClient {
     };
     super({ ...listener, user, token, storage: localStorage, connected });
     this.connection.watch = (traffic) => this.watch(traffic);
-    // One is not told of being added to a team, but of its chats.
+    // The server does not push that a user was added to a team, but it pushes the team's chats.
     this.on('create-chat', ({ chat }) => this.meetTeam(chat.team_id));
   }
 
-  /** That it is refused, `failed` or `refused` hears. */
+  /** Ignores the error, as `failed` or `refused` is called with it. */
   override connect(): Promise<void> {
     return super.connect().catch(() => {});
   }
 
-  /** Begins to upload a file, to be sent in a message; `changed` hears how far it is. */
+  /** Begins to upload a file, to be sent in a message; `changed` is called at each progress. */
   upload(file: File, changed: () => void): Upload {
     const watch = (traffic: Watched) => this.watch(traffic);
     return new Upload(file, this.myId, this.token, { changed, watch });
   }
 
-  /** A team that is not known may be a new one. */
+  /** Loads the teams if this one is not known, as the user may have been added to it. */
   meetTeam(id: string | null): void {
     if (id && !this.teams.has(id)) void this.report(this.act.listTeams());
   }

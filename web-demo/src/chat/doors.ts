@@ -1,14 +1,14 @@
-/** The doors to a chat beside Socket.IO, each with what goes through it, as it is. */
+/** The other doors to a chat besides Socket.IO, each with its raw frames. */
 import type { Failure, Message } from 'chinwag-client';
 
 const EVERY_MS = 1_000;
-/** The codes by which the server closes a WebSocket for good: a wrong nick, or not one's own. */
+/** Close codes after which reconnecting is useless: a wrong nick, or the nick of another user. */
 const FINAL = [4400, 4401];
 
-/** Who comes through the doors, and to which chat. */
+/** The user who opens the doors, and the chat. */
 export interface Visit {
   chat_id: string;
-  /** The number of the last message that is not to be shown. */
+  /** The `seq` of the last message that the doors do not show. */
   seq: number;
   user_id: string;
   handle: string;
@@ -17,11 +17,11 @@ export interface Visit {
 
 export interface Listener {
   frame(direction: 'in' | 'out', text: string): void;
-  /** Whether one may send, and how the door stands. */
+  /** Called with whether the user can send, and with a text about the door's state. */
   state(isOpen: boolean, text: string): void;
-  /** The door is shut until somebody tries again. */
+  /** Called when the door is closed until the user tries again. */
   shut(why: string): void;
-  /** The server did not do what was asked. */
+  /** Called when the server has refused a request. */
   refused(why: string): void;
 }
 
@@ -70,7 +70,7 @@ export function openRpc(visit: Visit, listener: Listener): Door {
   const user = { UserId: visit.handle, RoomId: visit.chat_id };
   let [id, isIn] = [0, false];
   const call = (method: string, params: object) => ({ jsonrpc: '2.0', id: ++id, method, params });
-  // Without an id, so that nothing is answered: one may not be there at all.
+  // Without an id, so that there is no answer: the user may not be logged in at all.
   const leave = [user, lobby].map((user) => {
     return { jsonrpc: '2.0', method: 'LeaveRoom', params: { user } };
   });
@@ -102,7 +102,8 @@ export function openRpc(visit: Visit, listener: Listener): Door {
   const close = () => {
     stop();
     if (!isIn) return;
-    // The page may be going, too. A server that cannot be reached logs one out by itself.
+    // The page may be closing, too. If the server cannot be reached, it logs the user out by itself
+    // later.
     const posted = visit.token().then((token) => post('/rpc', leave, token, true));
     posted.catch(() => {});
   };
@@ -117,7 +118,7 @@ interface Frame {
   request?: number;
 }
 
-/** When the nick of the last one is free again. */
+/** Resolves when the last connection has closed, so that its nick is free again. */
 let freed: Promise<unknown> = Promise.resolve();
 
 /** A channel over a plain WebSocket at `/chat/login/…`. */
@@ -167,7 +168,7 @@ export function openWebSocket(visit: Visit, channel: string, listener: Listener)
   return { send: (message) => put({ type: 0, dest: channel, message }), close };
 }
 
-/** Posts, and shows the request and the answer if that is news. */
+/** Sends a POST request; shows it and its answer if the answer has something new. */
 async function exchange<Body>(
   path: string,
   body: object,
@@ -193,7 +194,7 @@ function post(path: string, body: object, token?: string, keepalive = false): Pr
   return fetch(path, { method: 'POST', headers, body: JSON.stringify(body), keepalive });
 }
 
-/** Asks again and again, until the function that it returns is called. */
+/** Calls `ask` again and again, until the returned function is called. */
 function repeat(ask: () => Promise<void>, listener: Listener): () => void {
   let [timer, isOver] = [0, false];
   const next = async () => {

@@ -1,13 +1,13 @@
-/** Who is in. */
+/** The user of the page. */
 
-/** Somebody who has said no more than a name. */
+/** A user who has only given a name. */
 export interface Guest {
   external_id: string;
   name: string;
   photo: string;
 }
 
-/** Somebody who has signed in. */
+/** A user who has signed in with an account. */
 export interface Account {
   name: string;
   user_id: string;

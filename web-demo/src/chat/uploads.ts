@@ -1,15 +1,15 @@
-/** One file on its way to the server. It is sent in a message when it is there. */
+/** The upload of one file. When it is done, the file can be sent in a message. */
 import { ChatError, type Failure, type File as Stored, type Traffic } from 'chinwag-client';
 
-/** What an upload is called among the events. */
+/** The name of an upload in the list of events. */
 export const UPLOAD = 'POST /api/files';
 
-/** An event, or an upload: of that how much has gone, between 0 and 1. */
+/** An event, or an upload with the part that has been sent, between 0 and 1. */
 export type Watched = Traffic & { progress?: number };
 
 interface Listener {
   changed(): void;
-  /** Hears of the upload as of an event. */
+  /** Called for the upload as for an event. */
   watch(traffic: Watched): void;
 }
 
@@ -21,11 +21,11 @@ interface Answer {
 export class Upload {
   /** Between 0 and 1. */
   progress = 0;
-  /** As the server has it, once it is there. */
+  /** The file as the server describes it, once it is uploaded. */
   file?: Stored;
-  /** Why it is not there. */
+  /** Why the upload has failed. */
   failure?: string;
-  /** Whether it would fail again. */
+  /** Whether a retry would fail, too. */
   isRefused = false;
   private request?: XMLHttpRequest;
   private isCancelled = false;
@@ -33,7 +33,7 @@ export class Upload {
 
   constructor(
     readonly source: File,
-    /** Who uploads it, where no token says so. */
+    /** The uploader, if no token says who that is. */
     private readonly user_id: string,
     private readonly token: () => Promise<string | undefined>,
     private readonly listener: Listener,
@@ -51,7 +51,7 @@ export class Upload {
     this.listener.changed();
     const token = await this.token();
     if (this.isCancelled) return;
-    // Not fetch: it does not tell how far it is.
+    // `fetch` does not report the progress of an upload.
     const request = (this.request = new XMLHttpRequest());
     const about = new URLSearchParams({ name: this.source.name });
     if (!token) about.set('user', this.user_id);
@@ -105,12 +105,12 @@ function reason(error?: Failure): string {
   return limit ? `It is too large: ${sizeOf(Number(limit))} is the most.` : 'It is too large.';
 }
 
-/** What the server says, with a capital letter and a full stop. */
+/** The server's message, with a capital letter and a full stop. */
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
-/** As people say it: `3 MB`. */
+/** A size as people write it: `3 MB`. */
 export function sizeOf(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB'];
   const step = bytes < 1 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));

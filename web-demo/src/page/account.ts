@@ -1,13 +1,13 @@
-/** Accounts: signing up, in and out over the server's API. It knows no page. */
+/** Accounts: signing up, in and out over the server's API, without drawing anything. */
 import { ChatError } from 'chinwag-client';
 
 import type { Account } from '../chat/identity';
 
 const DAY_MS = 24 * 60 * 60_000;
-/** A token lives for 30 days; so there are days left to try again. */
+/** A token is valid for 30 days; if renewing it fails, days are left to try again. */
 const DUE_MS = 5 * DAY_MS;
 
-/** A token as the server gives it; of its other fields this page needs none. */
+/** The fields that this page uses of a token from the server. */
 type Token = Omit<Account, 'name'>;
 
 interface Envelope<Item> {
@@ -15,7 +15,7 @@ interface Envelope<Item> {
   error: { message: string; errors: Record<string, string> | null; retry_after_ms?: number };
 }
 
-/** An error that the API was answered with. */
+/** An error that the API has answered. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -29,7 +29,7 @@ export class Refusal extends Error {
 
 export async function signUp(form: Record<string, string>): Promise<Account> {
   const given = Object.fromEntries(Object.entries(form).filter(([, value]) => value.trim()));
-  // Without the two the server says which of them is missing.
+  // If one of the two is empty, the server's answer says which.
   const body = { username: '', password: '', ...given };
   const { username, token } = await call<{ username: string; token: Token }>('accounts', body);
   return { name: username, ...partsOf(token) };
@@ -45,13 +45,13 @@ export function isDue({ expires_at }: Account): boolean {
   return Date.parse(expires_at) - Date.now() < DUE_MS;
 }
 
-/** Puts a new token in place of the account's own, which ends. */
+/** Replaces the account's token by a new one; the old one ends. */
 export async function renew(account: Account): Promise<void> {
   const { refresh_token } = account;
   Object.assign(account, partsOf(await call<Token>('auth_token/refresh', { refresh_token })));
 }
 
-/** Ends the token, wherever it is kept. */
+/** Ends the token for everybody who may have a copy of it. */
 export async function signOut({ access_token }: Account): Promise<void> {
   const headers = { Authorization: `Bearer ${access_token}` };
   await ask('auth_token', { method: 'DELETE', headers, keepalive: true });

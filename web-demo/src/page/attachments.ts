@@ -7,11 +7,11 @@ import { icon } from './icons';
 import { changed, client, currentChat, view } from './state';
 import { showError } from './toast';
 
-/** So many wait in one chat at most. */
+/** At most so many files wait in one chat. */
 const AT_ONCE = 10;
 const THUMBNAIL_PX = 96;
 
-/** By chat: what was begun in one waits there. */
+/** The files of each chat: what was begun in one chat stays there. */
 const trays = new Map<string, Upload[]>();
 const keys = new WeakMap<Upload, string>();
 let made = 0;
@@ -26,7 +26,7 @@ export function prepareAttachments(): void {
   });
   byId('text').addEventListener('paste', (event) => {
     const { files, types } = event.clipboardData!;
-    // Of text from an office program there is a picture, too.
+    // Office programs add a picture to copied text.
     if (files.length === 0 || types.includes('text/plain')) return;
     event.preventDefault();
     attach([...files]);
@@ -53,7 +53,7 @@ export function isUploading(): boolean {
 /** How many messages the files here make. */
 export const fileCount = () => uploadsHere().length;
 
-/** Takes those that are uploaded out of the tray, to be sent: so many at most. */
+/** Takes at most `most` uploaded files out of the tray, to be sent. */
 export function takeFiles(most = AT_ONCE): Stored[] {
   const uploads = uploadsHere();
   const taken = uploads.filter(({ file }) => file).slice(0, most);
@@ -123,16 +123,16 @@ function drawAttachment(item: HTMLElement, upload: Upload): void {
   again!.hidden = !failure || isRefused;
   const text = failure ?? (isUnderWay ? `${Math.floor(progress * 100)} %` : sizeOf(source.size));
   if (line!.textContent !== text) line!.textContent = text;
-  // What has gone wrong is said at once, how far it is when one asks.
+  // Screen readers announce an error at once, but not the progress.
   line!.role = failure ? 'alert' : null;
   item.classList.toggle('failed', Boolean(failure));
   close!.ariaLabel = close!.title = `${isUnderWay ? 'Cancel' : 'Remove'} ${source.name}`;
 }
 
-/** On a canvas: the page shows no pictures but those that the server has. */
+/** Draws on a canvas, as the page may only load pictures from the server. */
 async function drawThumbnail(place: HTMLElement, source: File): Promise<void> {
   if (!source.type.startsWith('image/')) return;
-  // A picture that the browser does not know stays a file.
+  // A picture that the browser cannot read is shown as a file.
   const bitmap = await createImageBitmap(source).catch(() => undefined);
   if (!bitmap) return;
   const side = Math.min(bitmap.width, bitmap.height);
@@ -151,7 +151,7 @@ async function drawThumbnail(place: HTMLElement, source: File): Promise<void> {
 function prepareDrop(): void {
   const area = byId('conversation');
   const carriesFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files');
-  // Elsewhere the browser would leave the page and show the file.
+  // For a drop elsewhere, the browser would leave the page and show the file.
   window.addEventListener('dragover', (event) => carriesFiles(event) && event.preventDefault());
   window.addEventListener('drop', (event) => carriesFiles(event) && event.preventDefault());
   area.addEventListener('dragover', (event) => {

@@ -1,4 +1,4 @@
-/** A picture of somebody or of a chat: a photo, or initials in a colour that stays the same. */
+/** The picture of a user or a chat: a photo, or initials in a colour that depends on the id. */
 import type { Acquaintance, MyChat } from 'chinwag-client';
 
 import type { PageClient } from '../chat/client';
@@ -20,7 +20,7 @@ function initialsOf(name: string): string {
   return letters.slice(0, 2).join('') || '?';
 }
 
-/** For the eye alone: the name stands beside it. */
+/** Hidden from screen readers, as the name is beside it. */
 export function avatar(id: string, name: string, photo = ''): HTMLElement {
   const picture = element('span', `avatar ${toneOf(id)}`);
   picture.ariaHidden = 'true';
@@ -33,7 +33,7 @@ export function avatar(id: string, name: string, photo = ''): HTMLElement {
   return picture;
 }
 
-/** With a dot that says whether they are online. */
+/** An avatar with a dot that says whether the user is online. */
 export function personAvatar(person: Acquaintance): HTMLElement {
   const picture = avatar(person.id, person.name, person.photo);
   if (person.online !== undefined) {
@@ -51,7 +51,7 @@ export function chatAvatar(chat: MyChat, client: PageClient): HTMLElement {
   return picture;
 }
 
-/** The other one of a direct chat. */
+/** The other user of a direct chat. */
 export function otherOf({ direct, users }: MyChat, { myId, people }: PageClient) {
   if (!direct) return undefined;
   return people.get(users.find((id) => id !== myId));

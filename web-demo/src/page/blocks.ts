@@ -1,4 +1,4 @@
-/** Whom one has blocked, and what of theirs is folded away. */
+/** The users that this user has blocked, and which of their messages are folded away. */
 import type { Acquaintance, Message } from 'chinwag-client';
 
 import { personAvatar } from './avatars';
@@ -7,7 +7,10 @@ import { button, element } from './elements';
 import { attempt, client } from './state';
 import { showNotice } from './toast';
 
-/** Not in a direct chat: there they can no longer write, and what there is stays readable. */
+/**
+ * Messages in a direct chat are not folded: the blocked user can no longer write there, and the old
+ * messages stay readable.
+ */
 export function isFolded({ user_id, chat_id }: Pick<Message, 'user_id' | 'chat_id'>): boolean {
   return client.blocked.has(user_id) && !client.chats.get(chat_id)?.direct;
 }
@@ -52,7 +55,7 @@ export function showBlocked(): void {
     free.ariaLabel = `Unblock ${name.textContent}`;
     return [personAvatar(person), element('span', 'lines', name, handle), free];
   };
-  // What had the focus is gone.
+  // The focused button is removed, so another one gets the focus.
   const drawAfter = () => {
     draw();
     (list.querySelector('button') ?? done).focus();

@@ -1,4 +1,4 @@
-/** Where one writes: a message, the answer to one, or one's own anew. */
+/** The field for writing a message or an answer, and for editing a message. */
 import type { Message } from 'chinwag-client';
 
 import { clearAttachments, drawAttachments, hasFiles, isUploading, takeFiles } from './attachments';
@@ -14,10 +14,10 @@ import { attempt, changed, client, currentChat, view } from './state';
 const NAME_FITS = 24;
 
 const input = () => byId<HTMLTextAreaElement>('text');
-/** What was begun in each chat. */
+/** The unsent text of each chat. */
 const drafts = new Map<string, string>();
 let chat_id = '';
-/** What keeps one from writing in the open chat. */
+/** Why the user cannot write in the open chat, if so. */
 let hold: Hold | undefined;
 
 export function prepareComposer(): void {
@@ -36,7 +36,9 @@ export function prepareComposer(): void {
   });
 }
 
-/** Draws the line above the field; in another chat, what was begun there. */
+/**
+ * Draws the line above the field; if another chat was opened, also the text that was begun there.
+ */
 export function drawComposer(): void {
   const chat = currentChat();
   if (!chat) return;
@@ -80,7 +82,7 @@ export function edit(message: Message): void {
   input().focus();
 }
 
-/** Ends an answer or an edit; says whether there was one. */
+/** Ends an answer or an edit; returns whether there was one. */
 export function finish(): boolean {
   const wasBusy = Boolean(view.editing ?? view.replyTo);
   if (view.editing) input().value = '';
@@ -157,7 +159,7 @@ function maySend(): boolean {
   return hasContent && !isUploading() && !input().disabled && !isWaiting();
 }
 
-/** What is there is mended without waiting. */
+/** Editing a message that was sent needs no waiting. */
 const isWaiting = () => !view.editing && hold?.until !== undefined;
 
 function drawSend(): void {

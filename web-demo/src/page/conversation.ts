@@ -1,4 +1,4 @@
-/** The open chat: its head, who is writing, and where there is none, what to do. */
+/** The open chat: its header and who is typing; if no chat is open, a hint what to do. */
 import type { MyChat } from 'chinwag-client';
 
 import { chatAvatar, otherOf, titleOf } from './avatars';
@@ -26,7 +26,7 @@ export function drawConversation(): void {
 }
 
 function subtitle(chat: MyChat): string {
-  // On a phone the list, which says so too, is not in view.
+  // Also said here, as the list, which says it too, is not visible on a phone.
   if (client.state !== 'connected') return view.isCut ? 'Cut off' : 'Connecting…';
   if (chat.direct) {
     const other = otherOf(chat, client);

@@ -1,4 +1,4 @@
-/** The pane beside a chat: what it is, who is in it, what is pinned, and what one may do to it. */
+/** The details pane beside a chat: its description, members, pinned messages and actions. */
 import type { Message, MyChat } from 'chinwag-client';
 
 import { chatAvatar, otherOf, titleOf } from './avatars';
@@ -17,7 +17,7 @@ import { filesIn, filesSection } from './shared-files';
 import { attempt, changed, client, currentChat, mayModerate, view } from './state';
 import { lastSeen, shortTime } from './time';
 
-/** What is pinned in a chat, as of a change of its messages. */
+/** The pinned messages of a chat, loaded when the latest change of its messages was `change`. */
 let pinned = { chat_id: '', change: -1, messages: [] as Message[] };
 
 export function drawDetails(): void {
@@ -40,7 +40,7 @@ export function drawDetails(): void {
   const pane = byId('details-content');
   if (pane.dataset.drawn === drawn) return;
   pane.dataset.drawn = drawn;
-  // What had the focus is drawn anew: its like gets it.
+  // The focused control is drawn anew: the new one with the same label gets the focus.
   const focused = pane.contains(document.activeElement)
     ? labelOf(document.activeElement)
     : undefined;
@@ -97,7 +97,7 @@ function editChat({ id, name, description }: MyChat): void {
   formDialog('Edit chat', 'Save', content, (values) => client.act.updateChat(id, values));
 }
 
-/** What one sets for oneself, and ways to bring others in. */
+/** The user's own settings of the chat, and ways to invite others. */
 function choices(chat: MyChat): HTMLElement {
   const { id, muted, pinned: isPinned, archived } = chat;
   const list = element(
@@ -113,7 +113,7 @@ function choices(chat: MyChat): HTMLElement {
   );
   list.ariaLabel = 'For yourself';
   if (!chat.direct) list.append(choice('people', 'Invite people', () => invite(id)));
-  // Into a private chat a link does not lead.
+  // A link to a private chat would not work for others.
   if (!chat.private)
     list.append(choice('copy', 'Copy link', () => copyText(location.href, 'The link is copied.')));
   return list;
@@ -165,7 +165,7 @@ async function goToMessage(chat: MyChat, seq: number): Promise<void> {
   await showMessage(chat, seq);
 }
 
-/** Asks again after each change of a message, as a pin is one. */
+/** Loads the pinned messages again after each change of a message, as it may be a pin. */
 async function loadPinned({ id, timeline }: MyChat): Promise<void> {
   const change = timeline.lastChange;
   if (client.state !== 'connected' || (pinned.chat_id === id && pinned.change >= change)) return;
@@ -207,7 +207,7 @@ async function erase({ id, name }: MyChat): Promise<void> {
   if (await confirmed(question)) await attempt(() => goneAfter(client.act.deleteChat(id)));
 }
 
-/** Then the link to it leads nowhere. */
+/** After `work` the chat is gone, so its link is removed from the address. */
 async function goneAfter(work: Promise<void>): Promise<void> {
   await work;
   location.hash = '';

@@ -2,20 +2,22 @@
 import { button, element } from './elements';
 import { showError } from './toast';
 
-/** So that of a dialog over another each has its own title. */
+/** Counts dialogs, so that each of two open ones has a title with its own id. */
 let opened = 0;
-/** How a dialog ends when the person leaves the page: then nobody waits for an answer. */
+/**
+ * The return value of a dialog that closes because the user leaves; nobody waits for its answer.
+ */
 const LEFT = 'left';
 
 interface Question {
   title: string;
   text?: string;
-  /** What the button says that does it. */
+  /** The text of the button that confirms. */
   verb: string;
   danger?: boolean;
 }
 
-/** Whether the person says yes. */
+/** Asks the user; resolves to whether they confirm. */
 export function confirmed({ title, text = '', verb, danger }: Question): Promise<boolean> {
   return new Promise((resolve) => {
     const { dialog, close } = openDialog(title);
@@ -31,14 +33,14 @@ export function confirmed({ title, text = '', verb, danger }: Question): Promise
   });
 }
 
-/** An empty dialog with a title; it goes when it is closed. */
+/** An empty dialog with a title; it is removed when it is closed. */
 export function openDialog(title: string, className = '') {
   const heading = element('h2', '', title);
   heading.id = `dialog-title-${(opened += 1)}`;
   const dialog = element('dialog', className, heading);
   dialog.setAttribute('aria-labelledby', heading.id);
   dialog.addEventListener('close', () => dialog.remove());
-  // A click on what is around it.
+  // A click outside the dialog closes it.
   dialog.addEventListener('pointerdown', (event) => {
     if (event.target === dialog) dialog.close();
   });
@@ -47,7 +49,7 @@ export function openDialog(title: string, className = '') {
   return { dialog, close: (value = '') => dialog.close(value) };
 }
 
-/** Closes whatever is asked, as the person goes. */
+/** Closes all open dialogs, as the user leaves. */
 export function closeDialogs(): void {
   for (const dialog of document.querySelectorAll('dialog')) dialog.close(LEFT);
 }
@@ -81,11 +83,11 @@ function hintOf(input: HTMLElement, text: string): HTMLElement {
 interface Select {
   name: string;
   label: string;
-  /** Values, and what they are called. */
+  /** Pairs of a value and its label. */
   options: [string, string][];
   value?: string;
   hint?: string;
-  /** Whether the empty value is none. */
+  /** Whether a value other than the empty one must be chosen. */
   required?: boolean;
 }
 
@@ -105,15 +107,15 @@ export function select({
   return element('div', 'field', caption, input, ...(hint ? [hintOf(input, hint)] : []));
 }
 
-/** A question within a form, to be answered with a tick. */
+/** A checkbox with its label in a form. */
 export function checkbox(name: string, text: string): HTMLElement {
   const input = Object.assign(element('input', ''), { type: 'checkbox', name });
   return element('label', 'tick', input, text);
 }
 
 /**
- * A form in a dialog, which stays open and says why if `work` fails. If somebody has closed it
- * meanwhile, the page says so.
+ * A form in a dialog. If `work` fails, the dialog stays open and shows the error; if the user has
+ * closed it meanwhile, the page shows the error.
  */
 export function formDialog(
   title: string,

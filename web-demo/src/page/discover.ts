@@ -1,4 +1,4 @@
-/** The public chats that one may join: the latest, or those whose names begin with some words. */
+/** The public chats that the user may join: the latest, or those whose names begin with a text. */
 import type { PublicChat } from 'chinwag-client';
 
 import { avatar } from './avatars';

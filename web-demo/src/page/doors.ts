@@ -15,7 +15,7 @@ import { editProfile } from './making';
 import { attempt, client, currentChat, goTo, view } from './state';
 
 const KEPT = 100;
-/** What a message says, whichever the door. */
+/** Finds the text of a message in the frames of any door. */
 const SAID = /("(?:msg|value|message|content|Text)":"(?:[^"\\]|\\.)*")/;
 
 let isShown = false;
@@ -40,7 +40,7 @@ export function clearDoors(): void {
   for (const frames of byId('doors').querySelectorAll('.frames > ol')) frames.replaceChildren();
 }
 
-/** Shows what goes over the page's own connection, if it is of the open chat. */
+/** Shows a frame of the page's own connection, if it belongs to the open chat. */
 export function showTraffic({ direction, event, body, answer }: Watched): void {
   const text = JSON.stringify(body) ?? '';
   if (!own || !text.includes(client.current ?? '')) return;
@@ -52,7 +52,7 @@ export function showTraffic({ direction, event, body, answer }: Watched): void {
   }
 }
 
-/** Opens the doors to another chat, or for another handle, and shuts those that nobody looks at. */
+/** Opens the doors anew for another chat or handle, and closes them when they are not shown. */
 export function drawDoors(): void {
   const chat = isShown ? currentChat() : undefined;
   const handle = client.people.get(client.myId)?.handle ?? '';
@@ -109,7 +109,7 @@ function openChannel(column: Column, visit: Visit, name: string, joined = () => 
   });
 }
 
-/** Shows the channel, of which the page knows no more than the name. */
+/** Opens the chat of a channel, of which the page knows only the name. */
 function find(name: string): void {
   void attempt(async () => {
     const { chats } = await client.request('list-public-chats', { text: `#${name}` });
@@ -134,7 +134,7 @@ class Column {
     this.standing.role = 'status';
     this.why.role = 'alert';
     this.way.hidden = true;
-    // Of what overflows, its style shows the end.
+    // Its style keeps the list scrolled to the end.
     const pane = element('div', 'frames', this.frames);
     Object.assign(pane, { tabIndex: 0, role: 'region', ariaLabel: `Frames of ${name}` });
     Object.assign(this.text, { ariaLabel: `Message through ${name}`, autocomplete: 'off' });
@@ -154,7 +154,7 @@ class Column {
     this.root.setAttribute('aria-labelledby', heading.id);
   }
 
-  /** Opens a door, which is shut with the others. */
+  /** Opens a door, which is closed together with the others. */
   open(make: (listener: Listener) => Door): void {
     this.way.hidden = true;
     this.state(false, 'Opening…');
@@ -168,7 +168,7 @@ class Column {
   }
 
   state(isOpen: boolean, text: string): void {
-    // What has not changed is not read out again.
+    // An unchanged text is not set again, so that screen readers do not repeat it.
     if (this.standing.textContent !== text) this.standing.textContent = text;
     this.button.disabled = !isOpen;
   }

@@ -1,4 +1,4 @@
-/** Finds and makes elements. Data enters them as text, never as markup. */
+/** Finds and creates elements. Data is always inserted as text, never as markup. */
 import { icon, type IconName } from './icons';
 
 export const byId = <E extends HTMLElement>(id: string) => document.getElementById(id) as E;
@@ -15,7 +15,10 @@ export function on<E extends HTMLElement>(
   });
 }
 
-/** Makes the children of `parent` those of `items`; an element that stays is kept, and with it focus and selection. */
+/**
+ * Gives `parent` a child for each of `items`. The elements of items that stay are kept, with their
+ * focus and selection.
+ */
 export function match<Item>(
   parent: HTMLElement,
   items: Item[],
@@ -58,7 +61,7 @@ export function button(className: string, onclick: () => void, ...children: Chil
   return Object.assign(element('button', className, ...children), { type: 'button', onclick });
 }
 
-/** A button with a picture in place of words, which screen readers get. */
+/** A button that shows an icon; screen readers get its text. */
 export function iconButton(name: IconName, label: string, onclick: () => void): HTMLButtonElement {
   const made = button('icon-button', onclick, icon(name));
   made.ariaLabel = made.title = label;

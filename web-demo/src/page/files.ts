@@ -1,4 +1,4 @@
-/** What a message shows of its file: the picture, or a line with its name. */
+/** How a message shows its file: as a picture, or as a line with its name. */
 import { type File, type Message, type MyChat, isPicture } from 'chinwag-client';
 
 import { sizeOf } from '../chat/uploads';
@@ -9,16 +9,16 @@ import { plain } from './markup';
 import type { MessageRow } from './rows';
 import { attempt, changed } from './state';
 
-/** A picture is shown no larger than this, and where its size is not known, so large. */
+/** The largest size of a picture on the page, and the size of one whose own is not known. */
 const WIDEST = 352;
 const HIGHEST = 320;
 
-/** Pictures that could not be read, by the ids of their files. */
+/** The ids of the files whose pictures could not be loaded. */
 const broken = new Set<string>();
 
 export const isBroken = (file?: File) => file !== undefined && broken.has(file.id);
 
-/** The text that somebody has written: of a file without one there is none. */
+/** The text that the sender has written; empty for a file without a caption. */
 export function captionOf({ msg, file, deleted_at }: Message): string {
   return deleted_at || (file && msg === file.url) ? '' : msg;
 }
@@ -45,7 +45,7 @@ export function fileOf({ message, pending }: MessageRow, chat: MyChat): HTMLElem
 function picture(file: File, chat: MyChat, message?: Message): HTMLElement {
   const { width = WIDEST, height = HIGHEST } = file;
   const scale = Math.min(1, WIDEST / width, HIGHEST / height);
-  // Its place is as large before it is there, so that nothing moves when it comes.
+  // Its place has this size before it is loaded, so that nothing moves when it appears.
   const size = { width: Math.round(width * scale), height: Math.round(height * scale) };
   if (!message) {
     const place = element('div', 'picture waiting');
@@ -60,7 +60,7 @@ function picture(file: File, chat: MyChat, message?: Message): HTMLElement {
   return leadTo(link, chat, message);
 }
 
-/** A square of a picture, for a list of them. */
+/** A square thumbnail, for a list of pictures. */
 export function thumbnail(chat: MyChat, message: Message): HTMLElement {
   const { name } = message.file!;
   const image = newImage(chat, message, `Picture ${name}`);
@@ -103,7 +103,7 @@ function leadTo(link: HTMLAnchorElement, chat: MyChat, message: Message): HTMLEl
   return link;
 }
 
-/** An address ends after a while: then the message has another one. */
+/** A file's URL expires after a while: this reads the message again, which has a new one. */
 async function readAgain({ timeline }: MyChat, { seq, file }: Message): Promise<void> {
   const fresh = await timeline.refresh(seq).catch(() => undefined);
   if (fresh && fresh.file?.url !== file!.url) return;
@@ -111,13 +111,16 @@ async function readAgain({ timeline }: MyChat, { seq, file }: Message): Promise<
   changed();
 }
 
-/** Here, whatever name the server has for others: the page loads nothing from elsewhere. */
+/**
+ * The URL on this page's own origin, whatever `--public-url` says: the page loads nothing from
+ * elsewhere.
+ */
 function pathOf(url: string): string {
   const { pathname, search } = new URL(url, location.href);
   return pathname + search;
 }
 
-/** An address says until when it is good, in seconds. */
+/** A file's URL contains the time of its expiry, in seconds. */
 function isOver(url: string): boolean {
   const until = new URL(url, location.href).searchParams.get('until');
   return until !== null && Number(until) * 1_000 < Date.now();

@@ -1,4 +1,4 @@
-/** Why one cannot write in a chat now, and when one can again. */
+/** Why the user cannot write in a chat now, and when they can again. */
 import type { Acquaintance, MyChat } from 'chinwag-client';
 
 import { fileCount } from './attachments';
@@ -10,19 +10,19 @@ import { client, isMuted } from './state';
 import { moment, pause, timeLeft } from './time';
 
 const MINUTE_MS = 60_000;
-/** For so long the time is counted down; what takes longer ends at a time of day. */
+/** Waits of up to this length are shown as a countdown, longer ones as a time of day. */
 const COUNTED_MS = 60 * MINUTE_MS;
 
 export interface Hold {
   icon: IconName;
   text: string;
-  /** Whether one cannot even begin to write. */
+  /** Whether the field is closed, too. */
   isClosed: boolean;
-  /** Whether one sends one message at a time. */
+  /** Whether only one message may be sent at a time. */
   isSlow?: boolean;
-  /** Until when one waits, in milliseconds since 1970. */
+  /** When the user can write again, in milliseconds since 1970. */
   until?: number;
-  /** Whom one could unblock. */
+  /** The user to unblock. */
   blocked?: Acquaintance;
 }
 
@@ -40,7 +40,7 @@ export function holdOn(chat: MyChat): Hold | undefined {
     return { icon: 'lock', text: 'Only moderators may write here now.', isClosed: true };
   }
   if (!chat.slow_mode) return undefined;
-  // The pause begins when the server has the message, and one that waits is still to get there.
+  // The pause begins when the server has the message; a message in the outbox is not there yet.
   const isSending = client.outbox.of(chat.id).some(({ failure }) => !failure);
   const until = (isSending ? Date.now() : (chat.sentAt ?? 0)) + chat.slow_mode * 1_000;
   const rule = `Slow mode: one message every ${pause(chat.slow_mode)}.`;
@@ -53,7 +53,7 @@ export function holdOn(chat: MyChat): Hold | undefined {
   };
 }
 
-/** Whether one may react to messages, answer them, and edit one's own. */
+/** Whether the user may react to messages, answer them, and edit their own. */
 export const mayAnswer = (chat: MyChat) => !holdOn(chat)?.isClosed;
 
 function blockedIn(chat: MyChat): Hold | undefined {
@@ -63,7 +63,7 @@ function blockedIn(chat: MyChat): Hold | undefined {
   return { icon: 'block', text, isClosed: false, blocked: other };
 }
 
-/** Draws it, and calls `again` when it has to be drawn once more. */
+/** Draws the hold, and calls `again` when it must be drawn again. */
 export function drawHold(hold: Hold | undefined, again: () => void): void {
   clearTimeout(timer);
   const line = byId('hold');
@@ -79,7 +79,7 @@ export function drawHold(hold: Hold | undefined, again: () => void): void {
     line.replaceChildren(icon(hold.icon), said, element('span', 'time'), ...free);
   }
   line.classList.toggle('closed', isClosed);
-  // Not in the status: nobody wants to hear each second of it.
+  // Outside the status element, as screen readers would announce each second.
   const time = line.querySelector('.time')!;
   time.textContent = '';
   if (until === undefined) return;
@@ -92,6 +92,6 @@ export function drawHold(hold: Hold | undefined, again: () => void): void {
 
 async function unblockHere(blocked: Acquaintance): Promise<void> {
   await unblock(blocked);
-  // The control that had the focus goes with the block.
+  // The focused control disappears with the block.
   byId('text').focus();
 }

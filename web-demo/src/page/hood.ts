@@ -8,7 +8,7 @@ import { recipesFor } from './recipes';
 import { changed, client, view } from './state';
 
 const KEPT = 300;
-/** What the page asks by itself: not what somebody has done. */
+/** Requests that the page sends by itself, not because of what the user does. */
 const QUIET = [
   'typing',
   'mark-read',
@@ -63,7 +63,7 @@ export function prepareHood(): void {
   on('to-doors', 'click', () => showView(true));
 }
 
-/** All events of the connection, or the open chat through all doors. */
+/** Shows all events of the connection, or the open chat through all doors. */
 function showView(doors: boolean): void {
   hasDoors = doors;
   byId('to-events').ariaPressed = String(!doors);
@@ -120,7 +120,7 @@ function eventItem(traffic: Watched): HTMLElement {
 const underWay = ({ progress }: Watched) =>
   progress === undefined ? '…' : `${Math.floor(progress * 100)} %`;
 
-/** The numbers by which a client misses nothing. */
+/** The `seq` and `change` of a frame: by these a client notices that it has missed something. */
 function numbersOf({ body, answer }: Watched): string {
   const { seq, change } = { ...(body as object), ...(answer as object) } as {
     seq?: number;

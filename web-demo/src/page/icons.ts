@@ -54,7 +54,7 @@ export function icon(name: IconName): SVGSVGElement {
   return picture;
 }
 
-/** Gives the controls of the page's own markup their pictures. */
+/** Adds icons to the controls in the page's HTML. */
 export function placeIcons(): void {
   for (const place of document.querySelectorAll<HTMLElement>('[data-icon]')) {
     place.prepend(icon(place.dataset.icon as IconName));

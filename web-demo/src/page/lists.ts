@@ -1,12 +1,12 @@
-/** Long lists, of which the rest is shown when it is asked for. */
+/** Long lists that show only their first items until the user asks for all. */
 import { button, element } from './elements';
 
-/** What was asked for, by the keys of the lists: it stays when a list is drawn anew. */
+/** The keys of the lists that the user wants to see in full, also after they are drawn anew. */
 const whole = new Set<string>();
 
 /**
- * The list, and the control that shows all of it where there are more than `most` items; of no
- * items nothing.
+ * Returns the list and, if it has more than `most` items, a control that shows all; nothing if
+ * there are no items.
  */
 export function longList<Item>(
   key: string,

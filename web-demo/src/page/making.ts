@@ -1,4 +1,4 @@
-/** The dialogs that make something: a chat, a direct message, a team, a better profile. */
+/** The dialogs that create a chat, a direct chat or a team, or edit the profile. */
 import type { Team } from 'chinwag-client';
 
 import { button, element } from './elements';
@@ -70,7 +70,7 @@ export function invite(chat_id: string): void {
   );
 }
 
-/** `saved` gets the new name. */
+/** `saved` is called with the new name. */
 export function editProfile(saved: (name: string) => void): void {
   const me = client.people.get(client.myId);
   const content = [

@@ -1,4 +1,4 @@
-/** Who is in a chat, with their roles, and what may be done about them. */
+/** The members of a chat with their roles, and the actions on them. */
 import type { Acquaintance, Member, MyChat } from 'chinwag-client';
 
 import type { Treatment } from '../chat/actions';
@@ -11,7 +11,7 @@ import { writeTo } from './making';
 import { openMenu, type Item } from './menu';
 import { attempt, client, isMuted, mayModerate } from './state';
 
-/** Of more people the rest is shown when it is asked for. */
+/** If there are more members, the rest is shown on request. */
 const SHOWN = 50;
 const RANK = { owner: 0, moderator: 1, member: 2 };
 

@@ -6,7 +6,7 @@ import { byId, element } from './elements';
 import { client } from './state';
 
 const OFFERED = 6;
-/** An @ at the beginning of a word, and what is typed after it. */
+/** An @ at the beginning of a word, and the letters that are typed after it. */
 const BEGUN = /(^|\s)@([\p{L}\p{N}_]*)$/u;
 
 let offered: Acquaintance[] = [];
@@ -27,7 +27,7 @@ export function closeMentions(input: HTMLTextAreaElement): void {
   draw(input);
 }
 
-/** Whether the key was for the list of names. */
+/** Handles a key if the list of names is open; returns whether it did. */
 export function completes(event: KeyboardEvent, input: HTMLTextAreaElement): boolean {
   if (offered.length === 0) return false;
   const { key } = event;
@@ -78,7 +78,7 @@ function draw(input: HTMLTextAreaElement): void {
         role: 'option',
         ariaSelected: String(index === chosen),
       });
-      // Before the field loses the focus.
+      // Not on `click`, as the field would lose the focus before it.
       option.addEventListener('pointerdown', (event) => {
         event.preventDefault();
         complete(input, person);

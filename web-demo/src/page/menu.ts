@@ -1,4 +1,7 @@
-/** A menu of actions at a control. It closes by Esc, a click elsewhere, or when one is chosen. */
+/**
+ * A menu of actions at a control. It closes on Esc, on a click elsewhere, or when an action is
+ * chosen.
+ */
 import { button, element } from './elements';
 import { icon, type IconName } from './icons';
 
@@ -21,7 +24,7 @@ export function openMenu(at: HTMLElement, items: Item[]): void {
   openPanel(at, panel);
 }
 
-/** Shows a panel at a control, moves the focus in, and takes it back at the end. */
+/** Shows a panel at a control, moves the focus into it, and back to the control when it closes. */
 export function openPanel(at: HTMLElement, panel: HTMLElement): void {
   panel.popover = 'auto';
   panel.addEventListener('keydown', (event) => move(event, panel));
@@ -32,7 +35,7 @@ export function openPanel(at: HTMLElement, panel: HTMLElement): void {
     at.ariaExpanded = 'false';
     panel.remove();
   });
-  // In the dialog that is open, if any: what is outside of one cannot be reached.
+  // Inside the open dialog, if any, as elements outside of it cannot be reached.
   (at.closest('dialog') ?? document.querySelector('main:not([hidden])')!).append(panel);
   panel.showPopover();
   at.ariaExpanded = 'true';
@@ -40,7 +43,7 @@ export function openPanel(at: HTMLElement, panel: HTMLElement): void {
   panel.querySelector('button')?.focus();
 }
 
-/** Closes the menu first: what the action opens gets the focus after that. */
+/** Closes the menu first, so that something that the action opens can get the focus. */
 export function choose(panel: HTMLElement, act: () => void): void {
   panel.hidePopover();
   act();

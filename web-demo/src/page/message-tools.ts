@@ -1,4 +1,4 @@
-/** What can be done with a message: the menu of it, and the reactions to choose from. */
+/** The actions on a message: its menu, and the reactions to choose from. */
 import type { Message, MyChat } from 'chinwag-client';
 
 import { edit, reply } from './composer';
@@ -92,7 +92,7 @@ function toolOf({ seq }: Message): HTMLElement | null {
   return document.querySelector(`[data-seq="${seq}"] .tools button`);
 }
 
-/** Leaves the chat's view: staying there, one would have read it again at once. */
+/** Leaves the chat's view, as the page would mark the chat as read again at once. */
 function markUnread(message: Message): void {
   void attempt(async () => {
     location.hash = '';
@@ -113,7 +113,7 @@ async function erase(message: Message): Promise<void> {
 
 export function copyText(text: string, done: string): void {
   const copied = () => showNotice(done);
-  // Over plain HTTP there is no clipboard but the one that a selection fills.
+  // Over plain HTTP there is no clipboard API; only a selection can be copied.
   if (navigator.clipboard)
     void navigator.clipboard.writeText(text).then(copied, () => copyBySelection(text, copied));
   else copyBySelection(text, copied);

@@ -1,4 +1,4 @@
-/** One message: who says what, what it answers, what others made of it, and what can be done. */
+/** One message: its sender, text, quoted message, reactions and actions. */
 import type { Message, MyChat, Pending, Reaction } from 'chinwag-client';
 
 import { personAvatar, toneOf } from './avatars';
@@ -19,7 +19,7 @@ import { clock, fullTime } from './time';
 /** A longer text, or one of more lines, is folded. */
 const LONG = 700;
 const MANY_LINES = 14;
-/** At most three, perhaps joined and with a tone of skin. */
+/** At most three emoji, which may be joined or have a skin tone. */
 const EMOJI_ALONE =
   /^(\p{Extended_Pictographic}(\uFE0F|\p{Emoji_Modifier}|\u200D\p{Extended_Pictographic})*){1,3}$/u;
 const unfolded = new Set<string>();
@@ -119,7 +119,7 @@ function textOf(row: MessageRow): HTMLElement {
     return text;
   }
   const whole = wordsOf(row);
-  // An address to load from: the page itself loads nothing from other servers.
+  // A URL is shown as a link, as the page itself loads nothing from other servers.
   if (message && message.type !== 'text' && !message.file && /^https?:\/\//.test(whole)) {
     text.append(message.type === 'img' ? 'Picture: ' : 'File: ', linkTo(whole));
     return text;
@@ -180,7 +180,7 @@ function quotation(seq: number, chat: MyChat, quoted?: Message): HTMLElement {
   return quote;
 }
 
-/** When it was said, and how far it has come. */
+/** When the message was sent, and whether it was stored and read. */
 function stateOf({ message, pending, isMine, readers, sentAt }: MessageRow): HTMLElement {
   const state = element('span', 'state');
   if (pending) {

@@ -1,6 +1,7 @@
 /**
- * The messages on the page. Of a long history only a window is drawn, which moves as one scrolls.
- * It keeps to the end while the reader is there, and otherwise to what they are reading.
+ * The messages on the page. Of a long history only a window is drawn, which moves as the user
+ * scrolls. The view stays at the end while the reader is there, and otherwise at the message that
+ * they are reading.
  */
 import { type Message, type MyChat, placeOf } from 'chinwag-client';
 
@@ -11,23 +12,25 @@ import { attempt, changed, client, currentChat } from './state';
 import { walk } from './walk';
 import { DRAWN, firstUnread, lastAt, STEP, windowOf } from './window';
 
-/** So close to an edge it moves, and so close to the end one counts as being there. */
+/**
+ * The window moves this close to an edge; the reader counts as being at the end this close to it.
+ */
 const EDGE_PX = 400;
 const AT_END_PX = 60;
 const MARKED_MS = 2_000;
 
-/** What is kept of the chat that is open. */
+/** The position in the open chat. */
 let place = newPlace('');
 
 function newPlace(chat_id: string) {
   return {
     chat_id,
-    /** The `seq` of the last message drawn; absent where that is the latest there is. */
+    /** The `seq` of the last message drawn; absent if that is the latest message. */
     last: undefined as number | undefined,
     isAtEnd: true,
-    /** Whether to go to the end, wherever the reader is. */
+    /** Whether the next drawing must go to the end, wherever the reader is. */
     isBound: false,
-    /** The `seq` that one has seen while at the end. */
+    /** The highest `seq` that the reader has seen at the end. */
     seen: 0,
     unreadFrom: undefined as number | undefined,
     isOpened: false,
@@ -38,7 +41,7 @@ export function prepareMessages(): void {
   const history = byId('history');
   history.addEventListener('scroll', () => void scrolled(), { passive: true });
   history.addEventListener('keydown', (event) => walk(event));
-  // A picture of the place for when the window gets smaller, as by the keyboard of a phone.
+  // Stay at the end when the window changes its size, for example by a phone's keyboard.
   new ResizeObserver(() => place.isAtEnd && toEnd()).observe(history);
   byId('latest').addEventListener('click', () => showLatest());
   byId('earlier').addEventListener('click', () => void earlier());
@@ -74,7 +77,7 @@ export function drawMessages(chat: MyChat): void {
   drawLatest(chat, messages);
 }
 
-/** Whether the reader is at the end, and so has seen what there is. */
+/** Whether the reader is at the end, and so has seen all messages. */
 export function isAtEnd(): boolean {
   return place.isAtEnd && place.isOpened;
 }
@@ -87,7 +90,7 @@ export function showLatest(): void {
     changed();
   };
   const timeline = currentChat()?.timeline;
-  // Far up in the history the latest are not here any more.
+  // Far up in the history the latest messages are no longer loaded.
   if (timeline?.isPart) void client.report(timeline.open(0, true).then(show));
   else show();
 }
@@ -125,7 +128,7 @@ function update(item: HTMLElement, row: Row, chat: MyChat): void {
   if (!isLine(row)) drawMessage(item, row, chat);
 }
 
-/** Has the first new message among what is drawn. */
+/** Places the window so that the first new message is drawn. */
 function placeAt(unreadFrom: number | undefined, messages: Message[]): void {
   place.unreadFrom = unreadFrom;
   place.seen = unreadFrom === undefined ? (messages.at(-1)?.seq ?? 0) : unreadFrom - 1;
@@ -163,7 +166,7 @@ async function scrolled(): Promise<void> {
 
 let isMoving = false;
 
-/** Moves the window up, and loads what comes there. */
+/** Moves the window up, and loads earlier messages if needed. */
 async function earlier(): Promise<void> {
   if (isMoving) return;
   isMoving = true;
@@ -190,19 +193,19 @@ function readPlace(isWhole: boolean, chat: MyChat): void {
   const wasAtEnd = place.isAtEnd;
   place.isAtEnd = isWhole && isNearEnd();
   if (place.isAtEnd) place.seen = chat.timeline.end;
-  // What is new has been read, now that one has come to it.
+  // The reader has reached the end, so that the new messages are read.
   if (place.isAtEnd && !wasAtEnd) changed();
 }
 
-/** Stays at the end where the reader is at the end, and elsewhere with what they read. */
+/** Makes a change and keeps the view: at the end, or at the message that the reader is reading. */
 function keepPlace(change: () => void): void {
   const history = byId('history');
   const top = history.getBoundingClientRect().top;
-  // Not a line between them: that of a day goes to wherever the day begins.
+  // Only messages, not the lines between them: the line of a day moves when earlier messages load.
   const items = [...byId('messages').querySelectorAll<HTMLElement>('.message')];
   const read = items.find((item) => item.getBoundingClientRect().bottom > top);
   const before = read?.getBoundingClientRect().top ?? 0;
-  // As it is now: of a scroll the browser tells later.
+  // Measured now, as the browser reports a scroll only later.
   const wasAtEnd = place.isBound || (place.last === undefined && isNearEnd());
   place.isBound = false;
   change();

@@ -7,7 +7,7 @@ import { openDialog } from './dialogs';
 import { icon } from './icons';
 import { attempt, client } from './state';
 
-/** A field with what it finds beneath it; `chosen` gets each person that is picked. */
+/** A search field with its results below; `chosen` is called with each person that is picked. */
 export function peopleFinder(
   label: string,
   isOffered: (person: Acquaintance) => boolean,

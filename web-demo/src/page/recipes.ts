@@ -1,4 +1,4 @@
-/** The code that does what the page has just done, for those who want to do it too. */
+/** Code that does the same as the page has just done, for users to copy. */
 import { UPLOAD } from '../chat/uploads';
 
 export interface Recipe {
@@ -6,10 +6,10 @@ export interface Recipe {
   code: string;
 }
 
-/** What has an acknowledgement over Socket.IO and no form over HTTP. */
+/** Requests that exist only over Socket.IO and not over HTTP. */
 const SOCKET_ALONE = ['subscribe', 'unsubscribe', 'watch-users', 'unwatch-users'];
 
-/** `actor` is who acts, where no token says so. */
+/** `actor` is the id of the acting user, if no token says who acts. */
 export function recipesFor(event: string, body: unknown, actor?: string): Recipe[] {
   if (event === UPLOAD) return ofUpload(body as { name: string; type: string }, actor);
   const recipes = [{ title: 'Socket.IO', code: overSocket(event, body, actor) }];
@@ -62,10 +62,10 @@ const { file: { id } } = await response.json();`;
 }
 
 const CONTINUED = ' \\\n  ';
-/** In single quotes a shell reads all as it is, but for these themselves. */
+/** Within single quotes a shell takes every character literally, except single quotes. */
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** Says who acts, unless the event is the one that says who somebody is. */
+/** Adds `actor`, unless the event is `create-user`, which itself says who the user is. */
 function withActor(event: string, body: unknown, actor?: string): unknown {
   if (!actor || event === 'create-user') return body;
   return { actor: { id: actor }, ...(body as object) };

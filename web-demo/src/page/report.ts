@@ -1,4 +1,4 @@
-/** Telling those who run the server of a message. */
+/** Reports a message to the operators of the server. */
 import type { Message } from 'chinwag-client';
 
 import { checkbox, field, formDialog, select } from './dialogs';
@@ -7,7 +7,7 @@ import { said } from './files';
 import { attempt, client } from './state';
 import { showNotice } from './toast';
 
-/** As they are sent: those who read the report need not know this page. */
+/** Sent as they are here, so that the report can be read without this page. */
 const REASONS = ['Spam', 'Harassment or hate', 'Violence or threats', 'Sexual content', 'Other'];
 
 export function report(message: Message): void {
@@ -34,7 +34,7 @@ export function report(message: Message): void {
   formDialog('Report message', 'Report', content, async ({ kind = '', more, block }) => {
     await client.act.reportMessage(message, more ? `${kind}: ${more}` : kind);
     showNotice('The report was sent. Thank you.');
-    // The report is made: if this fails, nobody shall send it once more.
+    // The report was sent: if blocking fails, the form must not offer to send it again.
     if (block) await attempt(() => client.act.setBlocked(message.user_id, true));
   });
 }

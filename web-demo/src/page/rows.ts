@@ -1,4 +1,4 @@
-/** What stands between the first and the last message on the page: messages, and lines between them. */
+/** The rows of the history on the page: messages, and lines between them. */
 import type { Acquaintance, Message, MyChat, Pending } from 'chinwag-client';
 
 import { client } from './state';
@@ -14,7 +14,7 @@ export interface MessageRow {
   name: string;
   sentAt: number;
   isMine: boolean;
-  /** Whether it is the first or the last of what somebody says in one breath. */
+  /** Whether it is the first or the last of a group of messages that its sender wrote in a row. */
   first: boolean;
   last: boolean;
   /** Members who have read up to it. */
@@ -25,7 +25,9 @@ export interface MessageRow {
 
 export const isLine = (row: Row): row is Exclude<Row, MessageRow> => 'line' in row;
 
-/** `unreadFrom` is the `seq` above which a line says that what follows is new. */
+/**
+ * `unreadFrom` is the `seq` of the first new message, which has the line "New messages" above it.
+ */
 export function rowsOf(
   chat: MyChat,
   messages: Message[],

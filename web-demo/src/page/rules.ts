@@ -1,4 +1,7 @@
-/** The rules of a chat: who may write and how often, and what is kept. Moderators set them. */
+/**
+ * The rules of a chat: who may write and how often, and how long messages are kept. Moderators set
+ * them.
+ */
 import type { MyChat } from 'chinwag-client';
 
 import { confirmed, formDialog, select } from './dialogs';
@@ -12,7 +15,7 @@ const KEPT_DAYS = [0, 1, 7, 30, 90, 365];
 
 type Rules = Pick<MyChat, 'frozen' | 'slow_mode' | 'history' | 'retention_days'>;
 
-/** What is not as usual, and for moderators a way to change it. */
+/** Lists the rules that differ from the usual ones, and lets moderators change them. */
 export function rulesSection(chat: MyChat): HTMLElement[] {
   const lines = linesOf(chat);
   const isModerator = mayModerate(chat);
@@ -38,7 +41,7 @@ function linesOf(chat: MyChat): HTMLElement[] {
   ];
 }
 
-/** The value that is set stays among those to choose from. */
+/** Options for a select; the present value is always one of them. */
 function numbers(offered: number[], value: number, name: (value: number) => string) {
   const all = [...new Set([...offered, value])].sort((one, other) => one - other);
   return all.map((number): [string, string] => [String(number), name(number)]);
@@ -99,7 +102,10 @@ function changeRules(chat: MyChat): void {
   });
 }
 
-/** What others have changed meanwhile stays, and what only the owner may set is not repeated. */
+/**
+ * Only the fields that the user has changed: so changes by others stay, and a moderator does not
+ * send what only the owner may set.
+ */
 function changesOf(before: Rules, next: Rules): Partial<Rules> {
   const names = Object.keys(next) as (keyof Rules)[];
   return Object.fromEntries(

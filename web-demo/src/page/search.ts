@@ -1,4 +1,4 @@
-/** The messages in all chats that have the words of the field above the list. */
+/** The messages of all chats that contain the words of the field above the list. */
 import { ChatError, type Message } from 'chinwag-client';
 
 import { chatAvatar, titleOf } from './avatars';
@@ -17,7 +17,7 @@ function newFound(text: string) {
     text,
     messages: [] as Message[],
     next: undefined as string | undefined,
-    /** What there is to say in place of messages, or beneath them. */
+    /** A text in place of the messages, or below them. */
     state: text ? 'Searching…' : '',
   };
 }
@@ -29,7 +29,7 @@ export function clearSearch(): void {
   found = newFound('');
 }
 
-/** Asks for what the field says, or for `more` of it. */
+/** Searches for the text of the field, or loads `more` results of it. */
 export async function search(more = false): Promise<void> {
   const text = view.filter;
   if (!more) found = newFound(text);
@@ -40,7 +40,7 @@ export async function search(more = false): Promise<void> {
     const page = await client.request('search-messages', {
       query: { text, limit: 20, before: more ? next : undefined },
     });
-    // Meanwhile something else may have been asked for.
+    // Meanwhile the user may have begun another search.
     if (found.text !== text || found.next !== next) return;
     found.messages.push(...page.messages);
     found.next = page.next;

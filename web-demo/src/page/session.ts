@@ -1,4 +1,4 @@
-/** Who is in, in this window, and what of them outlives a reload. */
+/** The user of this window, and the part of their data that outlives a reload. */
 import { ChatError, type MyChat } from 'chinwag-client';
 
 import { PageClient } from '../chat/client';
@@ -16,8 +16,8 @@ import { hideWelcome, showWelcome } from './welcome';
 
 const HOUR_MS = 60 * 60_000;
 
-// Of this window alone: two windows are two people, and a reload keeps the person. So it is with
-// an account too, whose token nobody finds here who opens the browser later.
+// Kept for this window only: two windows can be two people, and a reload keeps the person. This
+// also means that nobody who opens the browser later finds an account's token here.
 const kept = sessionStorage;
 export let identity = load();
 let renewal: Promise<void> | undefined;
@@ -42,7 +42,7 @@ export function enter(newcomer: Identity): void {
   changed();
 }
 
-/** The new name goes with the person when they come again. */
+/** Keeps the new name, with which the user connects after a reload. */
 export function rename(name: string): void {
   if (!identity) return;
   identity.name = name;
@@ -63,13 +63,15 @@ export function signOut(): void {
   );
 }
 
-/** Not forgotten yet: who changes their mind reloads the page. */
+/** The user is still stored, so that somebody who changes their mind can reload the page. */
 export function toAccount(): void {
   leave();
   void showWelcome('', 'sign-in');
 }
 
-/** Says what went wrong; a person whom the server does not take is asked for again. */
+/**
+ * Shows the error; if the server refuses the user before the first connection, asks for them again.
+ */
 export function failed(error: Error): void {
   showError(error.message);
   closeLink();
@@ -93,7 +95,10 @@ function removed({ name }: MyChat): void {
   closeLink();
 }
 
-/** Takes the person out of the page. What they wrote stays, for when they come back. */
+/**
+ * Removes the user from the page. Messages that wait to be sent stay stored until the user comes
+ * back.
+ */
 function leave(): void {
   client.close();
   identity = undefined;
@@ -113,14 +118,17 @@ function leave(): void {
   for (const list of ['chats', 'messages', 'invitations', 'rooms']) byId(list).replaceChildren();
 }
 
-/** Takes the link to a chat that cannot be open out of the address. */
+/** Removes the link from the address if its chat cannot be opened. */
 function closeLink(): void {
   if (!currentChat() && client.state === 'connected' && location.hash) {
     history.replaceState(null, '', location.pathname);
   }
 }
 
-/** An account's token, a new one in time. Where there is none, the old one shows its worth. */
+/**
+ * An account's token, renewed in time. If that fails, the old one, which the server may still
+ * accept.
+ */
 async function tokenOf(account: Account): Promise<string> {
   if (isDue(account)) {
     renewal ??= renew(account)

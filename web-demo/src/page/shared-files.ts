@@ -1,4 +1,4 @@
-/** The files of a chat, as far as its messages are here: the server keeps no list of them. */
+/** The files in the loaded messages of a chat, as the server has no list of a chat's files. */
 import { type Message, type MyChat, isPicture } from 'chinwag-client';
 
 import { isFolded } from './blocks';
@@ -7,7 +7,7 @@ import { fileLine, isBroken, thumbnail } from './files';
 import { longList } from './lists';
 import { attempt } from './state';
 
-/** Of more files the rest is shown when it is asked for. */
+/** If there are more files, the rest is shown on request. */
 const PICTURES = 9;
 const OTHERS = 5;
 

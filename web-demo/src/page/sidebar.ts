@@ -1,4 +1,4 @@
-/** The list of chats: who is in, what there is to open, and what is new in it. */
+/** The sidebar: the user, the list of chats, and what is new in them. */
 import type { Invitation, MyChat } from 'chinwag-client';
 
 import { chatAvatar, personAvatar, titleOf } from './avatars';
@@ -50,11 +50,11 @@ function drawMe(name: string): void {
 
 function drawChats(): void {
   const all = [...client.chats.values()];
-  // What is muted is not counted, as the server does not either.
+  // Muted chats are not counted, as in the server's `count-unread`.
   const unread = all.reduce((sum, { unread, muted }) => sum + (muted ? 0 : unread), 0);
   document.title = unread ? `(${unread}) Chinwag` : 'Chinwag';
   const chats = all.filter(isShown).sort(byPlace);
-  // While one searches, the messages below say what there is.
+  // During a search the list of messages below says whether anything was found.
   byId('empty-list').hidden = chats.length > 0 || Boolean(view.filter);
   byId('chips').hidden = Boolean(view.filter);
   byId('list-starters').hidden = all.length > 0;
@@ -112,7 +112,7 @@ function drawItem(item: HTMLElement, chat: MyChat): void {
   link.replaceChildren(picture, element('span', 'lines', top, bottom));
 }
 
-/** What was said last, or who is about to say something. */
+/** The last message, or who is typing. */
 function preview(chat: MyChat): [string, boolean] {
   const [writer] = chat.typing.values();
   if (writer) return [chat.direct ? 'typing…' : `${writer.name} is typing…`, true];

@@ -1,4 +1,4 @@
-/** What the page shows now, beside what the client knows; and the client itself. */
+/** The state of the page that is not part of the client, and the client itself. */
 import type { Member, Message, MyChat } from 'chinwag-client';
 
 import type { PageClient } from '../chat/client';
@@ -7,22 +7,22 @@ export const view = {
   tab: 'chats' as 'chats' | 'discover',
   shown: 'all' as 'all' | 'unread' | 'archived',
   filter: '',
-  /** Where to go in the chat that is being opened. */
+  /** The message to show in the chat that is being opened. */
   goal: undefined as { chat_id: string; seq: number } | undefined,
   /** Whether the pane with details is open. */
   details: false,
-  /** Whether the connection is kept closed, as a tunnel would. */
+  /** Whether the user keeps the connection closed, to see what happens then. */
   isCut: false,
-  /** What the composer answers or edits. */
+  /** The message that the composer answers or edits. */
   replyTo: undefined as Message | undefined,
   editing: undefined as Message | undefined,
 };
 
-/** The client of whoever is in; imported bindings follow it. */
+/** The present user's client; importing modules see a new one at once, as bindings are live. */
 export let client: PageClient;
 export const setClient = (entered: PageClient) => void (client = entered);
 
-/** Draws the page soon. Set by what wires it. */
+/** Draws the page soon; `main.ts` sets it. */
 let redraw = () => {};
 export const setRedraw = (draw: () => void) => void (redraw = draw);
 export const changed = () => redraw();
@@ -39,12 +39,12 @@ export function currentChat(): MyChat | undefined {
   return client.chats.get(client.current ?? '');
 }
 
-/** In a direct chat both may, elsewhere moderators. */
+/** Whether the user is a moderator or the owner of the chat. */
 export function mayModerate(chat: MyChat): boolean {
   return chat.role === 'owner' || chat.role === 'moderator';
 }
 
-/** Whether a moderator keeps them from sending. Nothing is pushed when the time is over. */
+/** Whether a moderator has muted the member. Nothing is pushed when the time is over. */
 export const isMuted = ({ muted, muted_until }: Member): boolean =>
   Boolean(muted) && (!muted_until || Date.parse(muted_until) > Date.now());
 

@@ -1,4 +1,4 @@
-/** Times as people say them. */
+/** Times as people write them. */
 
 const DAY_MS = 24 * 60 * 60_000;
 const UNITS: [number, string][] = [
@@ -23,7 +23,7 @@ export const fullTime = (moment: string | number) => full.format(new Date(moment
 export const isSameDay = (one: number, other: number) =>
   dayOf(new Date(one)) === dayOf(new Date(other));
 
-/** As short as it can be: for the list. */
+/** As short as possible, for the list. */
 export function shortTime(moment: string): string {
   const then = new Date(moment);
   const days = daysSince(then);
@@ -39,11 +39,11 @@ export function dayName(moment: number): string {
   return (days < 300 ? longDate : year).format(then);
 }
 
-/** A time to come. */
+/** A time in the future. */
 export const moment = (time_ms: number) =>
   (isSameDay(time_ms, Date.now()) ? time : dated).format(time_ms);
 
-/** What is left of a wait, as a clock counts down: `4:05`. */
+/** The rest of a wait, as a countdown: `4:05`. */
 export function timeLeft(left_ms: number): string {
   const seconds = Math.ceil(left_ms / 1_000);
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;

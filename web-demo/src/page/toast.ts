@@ -1,4 +1,4 @@
-/** News in a corner, which goes by itself unless it is an error. */
+/** Notices in a corner. They disappear by themselves, but errors stay. */
 import { byId, element, iconButton } from './elements';
 
 const SHOWN_MS = 6_000;
@@ -8,7 +8,7 @@ export function showError(text: string): void {
   show(text, false);
 }
 
-/** Takes the place of an error, as what happened last. */
+/** Replaces an error that is shown, as the notice is newer. */
 export function showNotice(text: string): void {
   show(text, true);
   timer = setTimeout(() => show('', true), SHOWN_MS);

@@ -1,7 +1,7 @@
-/** How the keyboard goes through the messages. */
+/** Moving through the messages by the keyboard. */
 import { byId } from './elements';
 
-/** The arrow keys go from message to message; the actions of one are then a Tab away. */
+/** The arrow keys move from message to message; Tab then leads to the actions of a message. */
 export function walk(event: KeyboardEvent): void {
   if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
   const at = (event.target as HTMLElement).closest<HTMLElement>('.message');

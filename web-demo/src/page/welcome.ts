@@ -1,4 +1,4 @@
-/** The forms for those who come: by a name alone where that is enough, or with an account. */
+/** The forms to come in: with only a name where that is enough, or with an account. */
 import { isOpenToAll, randomId } from 'chinwag-client';
 
 import type { Account, Identity } from '../chat/identity';
@@ -9,7 +9,10 @@ export type Way = 'by-name' | 'sign-in' | 'sign-up';
 
 const WAYS: Way[] = ['by-name', 'sign-in', 'sign-up'];
 
-/** Asks who is there, once it is known what the server wants to know; `why` says why again. */
+/**
+ * Shows the form to come in, once the server has said which one it needs; `why` says why it is
+ * shown again.
+ */
 export async function showWelcome(why = '', way?: Way): Promise<void> {
   byId('app').hidden = true;
   byId('welcome').hidden = false;
@@ -26,7 +29,7 @@ export function hideWelcome(): void {
   byId('app').hidden = false;
 }
 
-/** Wires the forms; `enter` lets somebody in. */
+/** Wires the forms; `enter` is called with the identity of whoever comes in. */
 export function prepareWelcome(enter: (identity: Identity) => void): void {
   on<HTMLFormElement>('by-name', 'submit', (form) => {
     const { name } = valuesOf(form);
@@ -37,7 +40,10 @@ export function prepareWelcome(enter: (identity: Identity) => void): void {
   for (const way of WAYS) on(`to-${way}`, 'click', () => choose(way));
 }
 
-/** Shows one form, and the ways to the others; without one, that it is not known yet. */
+/**
+ * Shows one form and the links to the others; without `chosen`, that the page is still waiting for
+ * the server.
+ */
 function choose(chosen?: Way): void {
   byId('reaching').hidden = Boolean(chosen);
   for (const way of WAYS) {
@@ -53,7 +59,7 @@ async function submit(
   ask: (values: Record<string, string>) => Promise<Account>,
   enter: (identity: Identity) => void,
 ): Promise<void> {
-  // Not disabled: the control would lose the focus.
+  // The button is not disabled, as it would lose the focus.
   if (form.ariaBusy === 'true') return;
   form.ariaBusy = 'true';
   byId('why').textContent = '';
@@ -74,7 +80,7 @@ function valuesOf(form: HTMLFormElement): Record<string, string> {
   return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
 }
 
-/** Says what is wrong, beside each field too, and goes to the first of them. */
+/** Says what is wrong, also beside each wrong field, and focuses the first of these. */
 function showProblems(form: HTMLFormElement, text: string, fields: Record<string, string>): void {
   form.querySelector('.refusal')!.textContent = text;
   for (const input of form.querySelectorAll('input')) {

@@ -1,14 +1,16 @@
-/** A text of which the words that were searched for are marked, as the server finds them. */
+/** Marks the searched words in a text, by the same rules by which the server finds them. */
 import { element } from './elements';
 
-/** So much of the text stands before the first of them. */
+/** How much text, in characters, is shown before the first marked word. */
 const BEFORE = 30;
 const SHOWN = 240;
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
-/** Written without spaces: there what was searched for may be anywhere in a run of letters. */
+/**
+ * Scripts without spaces between words: there a searched word may be anywhere in a run of letters.
+ */
 const UNSPACED = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]/u;
 
-/** Neither case nor accents matter. */
+/** Makes texts comparable without regard to case and accents. */
 const fold = (text: string) => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 
 export function marked(text: string, searched: string): (Node | string)[] {
@@ -31,7 +33,7 @@ export function marked(text: string, searched: string): (Node | string)[] {
   return parts;
 }
 
-/** Where in a word one of those wanted is; the last of them may be the beginning of it. */
+/** Where in `word` a wanted word is; the last wanted word may be only the beginning of `word`. */
 function placeIn(word: string, wanted: string[]): [number, number] | undefined {
   const folded = fold(word);
   if (wanted.includes(folded)) return [0, word.length];
