@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Err("the server has closed the connection".into())
 }
 
-/// What the bot sends because of what it hears; docs/protocol.md has the types of the frames.
+/// The bot's answer to a frame, if any; docs/protocol.md lists the types of frames.
 fn answer(frame: &Value) -> Option<Value> {
     let by_bot = frame["user"] == NICK;
     match frame["type"].as_i64() {

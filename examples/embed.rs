@@ -1,5 +1,5 @@
-//! Embeds the server in a program that has a route of its own and follows what is committed. Its
-//! settings are those of `chinwag`: `cargo run --example embed -- --help`.
+//! Runs the server in a program that adds an HTTP route and receives the committed events. It has
+//! the same settings as `chinwag`: `cargo run --example embed -- --help`.
 
 use std::error::Error;
 
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let host = NewUser { id: Some("host".into()), name: "Host".into(), ..NewUser::default() };
     let host = server.service().create_user(host).await?;
-    // Started again, it finds the chat that it has made.
+    // At the next start, this finds the chat that the first one has made.
     let client_id = Some("news".into());
     let news = NewChat { name: "News".into(), public: true, client_id, ..NewChat::default() };
     let news = server.service().create_chat(&host.id, news).await?;
@@ -43,8 +43,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Says the body of the request in the chat, as the host. Anybody who reaches the server may ask:
-/// a program for more than trying things out checks here who does.
+/// Sends the body of the request to the chat, as the host. Anybody who reaches the server may do
+/// this: a real program must check here who the caller is.
 async fn say(
     State(service): State<Service>,
     Path(chat): Path<String>,

@@ -6,13 +6,13 @@ const socket = io(process.argv[2] ?? "http://127.0.0.1:3000");
 const bot = { id: "node_bot", name: "Bot", photo: "" };
 
 async function ask(event, body) {
-  // Without a connection there is no answer; the next connection begins anew.
+  // If the connection breaks there is no answer; the next connection begins anew.
   const answer = await socket.emitWithAck(event, body).catch((error) => ({ error }));
   if (answer.error) console.error(event, answer.error);
   return answer;
 }
 
-// Every new connection says who it is; invitations that wait come then.
+// Every new connection must say who it is; the pending invitations are pushed then.
 socket.on("connect", async () => {
   const { user } = await ask("create-user", { user: bot });
   if (user) console.log(`invite me: ${user.id}`);

@@ -1,15 +1,15 @@
-// A receiver of webhooks: it tells those who are offline of a message, by push and by mail.
+// A receiver of webhooks: it notifies users who are offline of messages, by push and by mail.
 //
 // npm ci && CHINWAG_WEBHOOK_SECRET=whsec_… SMTP_URL=smtp://localhost node receiver.mjs 8080
 //
-// people.json says how to reach whom, by their ids: put yours there. What a push goes to is a topic
-// of ntfy or a UnifiedPush endpoint.
+// people.json says how to reach each user, by the user's id: replace its entries by yours. A push
+// goes to a topic of ntfy or to a UnifiedPush endpoint.
 //
-// It answers at once and sends later, so that a mailbox that is dead holds up nothing. What waits is
-// in memory. So it loses what it has taken and not sent when it ends, and what fails three times;
-// and what it has seen it knows no more after a restart, or 10,000 events later: if one of these
-// comes again, it is told again. One that must lose nothing keeps both in a database, and answers
-// when that has them.
+// It answers at once and sends later, so that a dead mailbox holds up nothing. Its queue is in
+// memory: notifications that are not sent when it ends are lost, and so are those that fail three
+// times. It remembers the last 10,000 event ids until it ends: an older event that comes again is
+// notified again. A receiver that must lose nothing stores both in a database, and answers after
+// that.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -22,7 +22,7 @@ const people = JSON.parse(readFileSync(PEOPLE, "utf8"));
 const MAX_AGE = 5 * 60;
 const MAX_BODY = 8 << 20;
 const MAX_SEEN = 10_000;
-// How many wait to be sent until no more events are taken, and how many are sent at the same time.
+// How many notifications may wait before events are refused, and how many are sent at once.
 const MAX_WAITING = 1000;
 const AT_ONCE = 8;
 const MAX_TRIES = 3;
@@ -41,7 +41,7 @@ const mail = (to, text) => mailer.sendMail({ to, subject: "A new message", text 
 
 class Queue {
   #jobs = [];
-  // Those that are being sent, or are tried again later, are among them.
+  // Includes notifications that are being sent or will be tried again.
   #waiting = 0;
   #busy = 0;
 
@@ -83,16 +83,16 @@ class Queue {
 
 const pushes = new Queue(push);
 const mails = new Queue(mail);
-// The ids of the latest events that were taken: one may come again.
+// The ids of the latest events that were taken, as an event may come again.
 const seen = new Set();
 
 function isGenuine(headers, body) {
   const { "webhook-id": id, "webhook-timestamp": timestamp } = headers;
   const age = Math.abs(Date.now() / 1000 - Number(timestamp));
-  // Not a number either.
+  // This also refuses an age that is not a number.
   if (!(age < MAX_AGE)) return false;
   const expected = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest();
-  // There are several while a secret is replaced.
+  // There are several signatures while a secret is being replaced.
   return String(headers["webhook-signature"]).split(" ").some((signature) => {
     const given = Buffer.from(signature.replace(/^v1,/, ""), "base64");
     return given.length === expected.length && timingSafeEqual(given, expected);
@@ -102,7 +102,7 @@ function isGenuine(headers, body) {
 function take(id, { event, data, offline }) {
   if (event !== "message-sent" || seen.has(id)) return;
   seen.add(id);
-  // The first is the oldest.
+  // The first id in the set is the oldest.
   if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value);
   const text = `${data.user?.name ?? data.author}: ${data.message.body}`;
   for (const user of offline.filter((user) => user !== data.message.user_id)) {
@@ -122,7 +122,7 @@ async function answer(request, response) {
   }
   const body = Buffer.concat(chunks).toString();
   if (!isGenuine(request.headers, body)) return response.writeHead(401).end();
-  // The event comes again later.
+  // Chinwag sends the event again later.
   if (pushes.isFull || mails.isFull) return response.writeHead(503).end();
   take(request.headers["webhook-id"], JSON.parse(body));
   response.writeHead(204).end();
