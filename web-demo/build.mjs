@@ -21,7 +21,7 @@ for (const file of ['socket.io.js', 'socket.io.min.js', 'socket.io.esm.min.js'])
   await copyFile(`${client}/${file}.map`, `dist/${file}.map`);
 }
 
-// The client for others. The same npm that runs this packs the same files into the same bytes.
+// The package of the client. The npm that runs this packs the same files into the same bytes.
 const node = (...args) => execFileSync(process.execPath, args, { encoding: 'utf8' });
 await rm('client/dist', { recursive: true, force: true });
 node('node_modules/typescript/bin/tsc', '-p', 'client');

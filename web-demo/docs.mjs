@@ -1,15 +1,16 @@
-// The page at /docs, made of the two descriptions: all of it is in the page, and it runs nothing.
-// It is kept in `contract/`; `tests/node/contract.test.mjs` compares, and sends its examples.
+// Makes the page at /docs from the two descriptions. The page is complete in itself and runs no
+// script. It is stored in `contract/`; `tests/node/contract.test.mjs` compares it, and sends its
+// examples.
 
 const escape = (text) =>
   String(text).replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
 
-/** A sentence of a description: what stands in backquotes is code. */
+/** A sentence of a description: text in backquotes is shown as code. */
 const prose = (text = '') => escape(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
 const nameOf = (schema) => schema.$ref?.split('/').at(-1);
 
-/** A type in a few words, with links to those that have a name. */
+/** A type in a few words, with links to named types. */
 function type(schema) {
   if (schema.$ref) return `<a href="#type-${nameOf(schema)}">${nameOf(schema)}</a>`;
   if ('const' in schema) return escape(JSON.stringify(schema.const));
@@ -33,7 +34,7 @@ function ofKind(kind, schema) {
   return kind === 'string' && schema.format === 'date-time' ? 'time' : kind;
 }
 
-/** Those that are required first. */
+/** The fields of an object, required ones first. */
 function fieldsOf(schema) {
   const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => {
     return { name, field, optional: !schema.required?.includes(name) };
@@ -51,7 +52,7 @@ function table(schema) {
   return `<div class="wide"><table><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
-/** What an example shows though it is optional: without it, little or nothing is asked. */
+/** Optional fields that examples show nevertheless, as a request without them would do little. */
 const SHOWN = ['value', 'external_id', 'photo', 'text', 'description', 'muted'];
 
 /** The ids in examples. */
@@ -63,7 +64,7 @@ export const IDS = {
   invitation: '019b4c42-d3b5-7e80-8f97-1a5c6e2b90d4',
 };
 
-/** What texts of examples say, by the names of their fields. */
+/** The texts of examples, by the names of their fields. */
 const WORDS = {
   ...IDS,
   channel: `room-${IDS.chat}`,
@@ -79,7 +80,7 @@ const WORDS = {
   data: { x: 1 },
 };
 
-/** A value of a type, as an example shows it: what is required, and little more. */
+/** An example value of a type: its required fields, and few more. */
 function example(schema, schemas, path = '') {
   if (schema.$ref) return example(schemas[nameOf(schema)], schemas, path);
   if (schema.allOf) return Object.assign({}, ...schema.allOf.map((one) => example(one, schemas)));
@@ -98,7 +99,7 @@ function example(schema, schemas, path = '') {
     case 'array':
       return [example(schema.items ?? {}, schemas, path.replace(/s$/, ''))];
     case 'integer':
-      // Numbers that a list goes on after begin with 1.
+      // For `after`, 0 asks for a list from its beginning, as its numbers begin with 1.
       return name === 'after' ? 0 : 1;
     case 'boolean':
       return true;
@@ -111,7 +112,7 @@ const inJs = (value) => JSON.stringify(value).replace(/"(\w+)":/g, '$1: ').repla
 
 const anchor = (text) => text.toLowerCase().replace(/[^a-z]+/g, '-');
 
-/** What one must know before the first request. */
+/** What a reader must know before the first request. */
 const START = `<section><h2 id="start">Start</h2>
 <p>In a page of this server, or in Node with this server's address in <code>io(…)</code>:</p>
 <pre><code>const socket = io();

@@ -1,26 +1,26 @@
-/** The chats that one is in, and what the pushes say of them beside their messages. */
+/** The user's chats, and the pushes about them, except those of their messages. */
 import type { Chat, Member, Message, OwnChat } from './chinwag.js';
 import type { Connection } from './connection.js';
 import { Timeline } from './timeline.js';
 
-/** What the server leaves out where it says nothing. */
+/** The values of fields that the server leaves out. */
 const USUAL = { frozen: false, slow_mode: 0, history: 'all' as const, retention_days: 0, data: {} };
 const OWN = { muted: false, pinned: false, archived: false, mentions: 0 };
 
 type Rules = Required<Pick<Chat, keyof typeof USUAL>>;
 
-/** A chat that one is in. */
+/** A chat of the user. */
 export interface MyChat extends Omit<OwnChat, keyof Rules>, Rules {
   mentions: number;
   timeline: Timeline;
   /** Absent until the chat is opened. */
   memberList?: Member[];
   hasMoreMembers?: boolean;
-  /** Oneself among the members, once one is known to be. */
+  /** The user's own entry among the members, once it is loaded. */
   me?: Member;
-  /** When one's own latest message was sent, by this clock. */
+  /** When the user's latest message was sent, by this machine's clock. */
   sentAt?: number;
-  /** Who is writing now, by their ids. */
+  /** The users who are typing now, by their ids. */
   typing: Map<string, { id: string; name: string }>;
 }
 
@@ -56,7 +56,7 @@ export class Chats extends Map<string, MyChat> {
     });
   }
 
-  /** Takes in a whole chat; what is one's own of it stays where it does not say. */
+  /** Stores a whole chat. The user's own fields, such as `unread`, stay where `news` has none. */
   remember(news: Chat | OwnChat): MyChat {
     const chat = this.get(news.id) ?? this.blank(news);
     this.set(chat.id, chat);
@@ -64,16 +64,16 @@ export class Chats extends Map<string, MyChat> {
     return chat;
   }
 
-  /** The same of an answer to oneself, which says what is one's own. */
+  /** The same for an answer to the user, in which absent own fields mean their usual values. */
   rememberOwn(news: Chat | OwnChat): MyChat {
     return this.remember({ ...OWN, ...news });
   }
 
-  /** Takes in a part of a chat that one is in. */
+  /** Stores new values of some fields of a chat of the user. */
   amend(news: Partial<OwnChat> & { id: string }): void {
     const chat = this.get(news.id);
     if (!chat) return;
-    // A push may have told more than an answer that was on its way.
+    // A push may be newer than an answer that was on its way.
     const last_seq = Math.max(chat.last_seq, news.last_seq ?? 0);
     Object.assign(chat, news, { last_seq });
     chat.timeline.lastSeq = Math.max(chat.timeline.lastSeq, last_seq);

@@ -1,7 +1,7 @@
 /**
- * What is known of the chats, and how it stays true: after a lost connection the gap is closed, and
- * meanwhile there are the pushes. It knows no page, and calls `changed` whenever there is news to
- * draw.
+ * Keeps the state of the user's chats up to date: by pushes, and after a lost connection by
+ * fetching what was missed. It draws nothing, but calls `changed` whenever there is something new
+ * to draw.
  */
 import { Chats, type MyChat } from './chats.js';
 import type { Invitation, Message, MessageToSend } from './chinwag.js';
@@ -13,10 +13,10 @@ import { People } from './people.js';
 import { Pushes } from './pushes.js';
 import { Room } from './room.js';
 
-/** The server tells of a repeated `typing` once in two seconds, and ends it after six. */
+/** The server pushes a repeated `typing` at most every two seconds, and ends it after six. */
 const TYPING_EVERY_MS = 3_000;
 
-/** So long a message waits by itself for a server that has too much to do. */
+/** How long a message waits by itself if the server is too busy for it. */
 const PATIENCE_MS = 10_000;
 
 export type State = 'connecting' | 'connected' | 'reconnecting';
@@ -27,14 +27,14 @@ export class ChatClient {
   myId = '';
   /** The id of the chat that is open. */
   current?: string;
-  /** The chats that one is in, by their ids. */
+  /** The user's chats, by their ids. */
   readonly chats: Chats;
   readonly people: People;
-  /** What is written and not confirmed yet. */
+  /** The messages that are not confirmed yet. */
   readonly outbox: Outbox;
-  /** Who has the open chat open, too. */
+  /** The users who also have the open chat open. */
   readonly room: Room;
-  /** The chats that one is asked into, by the ids of the invitations. */
+  /** The user's pending invitations, by their ids. */
   readonly invitations = new Map<string, Invitation>();
   readonly connection: Connection;
   private readonly pushes: Pushes;
@@ -68,8 +68,9 @@ export class ChatClient {
   }
 
   /**
-   * Opens the connection, and again whenever it is lost; resolves once the chats are known. Rejects
-   * if the server refuses who one is: then it is closed, as waiting would not help.
+   * Opens the connection, and opens it again whenever it is lost; resolves once the chats are
+   * loaded. If the server refuses the user or the token, it closes the connection and rejects, as a
+   * retry would not help.
    */
   connect(): Promise<void> {
     this.connection.open();
@@ -77,22 +78,25 @@ export class ChatClient {
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
-  /** Closes it, until it is opened again. */
+  /** Closes the connection until `connect` is called again. */
   close(): void {
     this.connection.close();
   }
 
-  /** Hears what the server pushes. */
+  /** Calls `act` for each push of this event. */
   readonly on: Connection['on'] = (event, act) => this.connection.on(event, act);
 
-  /** Asks the server for anything it can do, and takes in the answer. */
+  /** Sends a request, and updates the state by its answer. */
   async request<Event extends Asked>(event: Event, body: BodyOf<Event>): Promise<AnswerTo<Event>> {
     const answer = await this.connection.request(event, body);
     this.pushes.answered(event, answer);
     return answer;
   }
 
-  /** Shows a chat, joining it first if need be; without an id, none. Rejects if it is refused. */
+  /**
+   * Opens a chat, and joins it first if necessary; without an id, closes the open one. Rejects if
+   * the server refuses.
+   */
   async open(id?: string): Promise<void> {
     if (id !== this.current) this.chats.get(id ?? '')?.timeline.forgetPart();
     this.current = id;
@@ -102,25 +106,31 @@ export class ChatClient {
     try {
       await this.enter(id);
     } catch (error) {
-      // What a lost connection breaks off is done again after the next connect.
+      // If the connection was lost, this is done again after the next connect.
       if (error instanceof ChatError) throw error;
     }
   }
 
-  /** Sends now, or as soon as there is a connection. Until it is confirmed, it is in the outbox. */
+  /**
+   * Sends a message now, or as soon as there is a connection. It is in the outbox until the server
+   * confirms it.
+   */
   send(message: Omit<Pending, 'client_id' | 'written_at'>): void {
     this.typed.at = 0;
     this.outbox.add(message);
     void this.flush();
   }
 
-  /** Sends again what the server did not take. */
+  /** Sends a message again that the server has refused. */
   retry(pending: Pending): void {
     this.outbox.fail(pending, undefined);
     void this.flush();
   }
 
-  /** Says that one is writing; called at each key, it asks the server now and then. */
+  /**
+   * Tells the others that the user is typing. Call it at each key: it sends a request only now and
+   * then.
+   */
   typing(chat_id: string): void {
     const isSaid = this.typed.chat_id === chat_id && Date.now() - this.typed.at < TYPING_EVERY_MS;
     if (isSaid || this.state !== 'connected') return;
@@ -128,7 +138,7 @@ export class ChatClient {
     void this.report(this.request('typing', { chat: { id: chat_id } }));
   }
 
-  /** All that is here has been read. */
+  /** Marks all loaded messages of the chat as read. */
   async markRead(chat: MyChat): Promise<void> {
     const seq = chat.timeline.end;
     if (chat.unread === 0 || seq < chat.last_seq || this.state !== 'connected') return;
@@ -136,7 +146,7 @@ export class ChatClient {
     await this.report(this.request('mark-read', { chat: { id: chat.id }, seq }));
   }
 
-  /** Of a very large chat as many as fit on a page. */
+  /** Loads the members; of a very large chat only as many as fit on a page. */
   async loadMembers(chat: MyChat): Promise<void> {
     const body = { chat: { id: chat.id } };
     const page = await this.request('list-members', body);
@@ -151,7 +161,10 @@ export class ChatClient {
     await this.people.watch(ids);
   }
 
-  /** What a lost connection breaks off is done again after the next connect: that is no news. */
+  /**
+   * Waits for `work` and reports errors of the server to `failed`. A lost connection is not
+   * reported, as the work is done again after the next connect.
+   */
   async report(work: Promise<unknown>): Promise<void> {
     try {
       await work;
@@ -175,13 +188,15 @@ export class ChatClient {
     return chat;
   }
 
-  /** @internal The same of a chat that is gone without one's doing. */
+  /** @internal Forgets a chat that is gone without an action of the user, and reports that. */
   lose(id: string): void {
     const chat = this.forget(id);
     if (chat) this.options.removed?.(chat);
   }
 
-  /** @internal Asks which chats one is in, and forgets those that one is not in any more. */
+  /**
+   * @internal Loads the list of the user's chats, and forgets the chats that are no longer in it.
+   */
   listChats(): Promise<void> {
     return this.once('list', async () => {
       const missing = new Set(this.chats.keys());
@@ -189,7 +204,7 @@ export class ChatClient {
       do {
         const page = await this.request('list-chats', { user: { id: this.myId }, before });
         for (const news of page.chats) {
-          // A message pushed while the list was on its way is not counted in it.
+          // The list does not count messages that were pushed while it was on its way.
           const known = this.chats.get(news.id);
           const ahead = Math.max(0, (known?.last_seq ?? 0) - news.last_seq);
           const last_message = known && ahead > 0 ? known.last_message : news.last_message;
@@ -209,20 +224,22 @@ export class ChatClient {
     const synchronised = this.synchronise();
     await this.report(synchronised);
     await synchronised.catch((error) => this.giveUp(error));
-    // Refused for now, as by a server with too much to do.
+    // The server has refused for now, for example because it is too busy.
     if (this.connection.isUp && this.state !== 'connected') this.connection.renewLater();
   }
 
-  /** Tells who waits for the connection that it will not stand. */
+  /** Rejects all calls of `connect` that still wait. */
   private giveUp(error: unknown): void {
     if (!(error instanceof ChatError) || error.isPassing || this.waiting.length === 0) return;
     this.close();
     this.waiting.splice(0).forEach(({ reject }) => reject(error));
   }
 
-  /** Says who is here, then closes the gap that the time away has left. */
+  /**
+   * Tells the server who the user is, then fetches what was missed while there was no connection.
+   */
   private async synchronise(): Promise<void> {
-    // Those still pending are sent again.
+    // The server pushes pending invitations again.
     this.invitations.clear();
     this.myId = await this.introduce();
     await this.listChats();
@@ -237,7 +254,7 @@ export class ChatClient {
     if (this.current) await this.report(this.enter(this.current));
   }
 
-  /** Whose the token is, is known by it; anybody else says who they are. */
+  /** Returns the id of a token's user; creates or finds any other user by a request. */
   private async introduce(): Promise<string> {
     const { user } = this.options;
     if (!('name' in user)) return user.id;
@@ -251,7 +268,7 @@ export class ChatClient {
     this.people.forgetWatched();
     for (const chat of this.chats.values()) {
       chat.typing.clear();
-      // Of who came and went meanwhile nothing is pushed: the list is asked for anew.
+      // Members who came and went meanwhile are not pushed: the list is loaded anew.
       chat.memberList = undefined;
     }
     this.changed();
@@ -274,7 +291,9 @@ export class ChatClient {
     ]);
   }
 
-  /** Sends what waits: one at a time, so that the order stays whatever happens to one of them. */
+  /**
+   * Sends the messages of the outbox one at a time, so that their order stays even if one fails.
+   */
   private flush(): Promise<void> {
     return this.once('flush', async () => {
       while (this.state === 'connected') {
@@ -284,7 +303,8 @@ export class ChatClient {
           await untilTaken(() => this.deliver(pending), PATIENCE_MS);
           this.outbox.remove(pending.client_id);
         } catch (error) {
-          // Without an answer it goes on waiting: the same client_id makes it the same message.
+          // Without an answer the message stays in the outbox: its client_id prevents a second
+          // copy.
           if (!(error instanceof ChatError)) return;
           this.outbox.fail(pending, error.message);
         }
@@ -305,7 +325,7 @@ export class ChatClient {
     return this.request('new-message', { chat: { id: chat_id }, user: { id: this.myId }, message });
   }
 
-  /** Joins work that is under way instead of doing it twice. */
+  /** Returns the promise of the same work if it is already running, instead of doing it twice. */
   private once(name: string, work: () => Promise<void>): Promise<void> {
     const running = this.underWay.get(name) ?? work().finally(() => this.underWay.delete(name));
     this.underWay.set(name, running);

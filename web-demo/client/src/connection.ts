@@ -1,4 +1,6 @@
-/** The connection to the server: what is asked over it is answered or fails. It knows no chat. */
+/**
+ * The connection to the server: each request on it is answered or fails. It knows nothing of chats.
+ */
 import { io, type Socket } from 'socket.io-client';
 
 import type {
@@ -10,13 +12,13 @@ import type {
 } from './chinwag.js';
 import { ChatError } from './errors.js';
 
-/** What a client may ask. */
+/** The names of all requests. */
 export type Asked = keyof ClientToServerEvents;
 
-/** What a request says. */
+/** The body of a request. */
 export type BodyOf<Event extends Asked> = Parameters<ClientToServerEvents[Event]>[0];
 
-/** What it is answered if it is not refused. */
+/** The answer to a request that is not refused. */
 export type AnswerTo<Event extends Asked> =
   Parameters<Parameters<ClientToServerEvents[Event]>[1]>[0] extends Answer<infer Body>
     ? Body
@@ -25,39 +27,39 @@ export type AnswerTo<Event extends Asked> =
 const ANSWER_TIMEOUT_MS = 20_000;
 const RETRY_MS = 3_000;
 
-/** What a server takes at once, unless it says otherwise as a connection begins. */
+/** The largest frame that a server takes, unless its handshake says otherwise. */
 const USUAL_MAX_BYTES = 1 << 20;
-/** Around a request in its packet: the two types and the number of the answer. */
+/** What a packet adds to a request: the two types and the number of the acknowledgement. */
 const ENVELOPE_BYTES = 100;
 
-/** Where the server is, and who one is there. */
+/** The server's address, and the token. */
 export interface Access {
-  /** Where the server listens; the page's own server, unless it says otherwise. */
+  /** The server's address; by default the server of the page itself. */
   url?: string;
-  /** Asked at each attempt to connect, as one token may be followed by another. */
+  /** Called at each attempt to connect, as a token may be replaced by a new one. */
   token?: () => string | undefined | Promise<string | undefined>;
 }
 
 interface Listener {
   up(): void;
   down(): void;
-  /** The server lets nobody in with this token, or without one. */
+  /** The server has refused this token, or wants one. */
   refused(error: ChatError): void;
 }
 
-/** One event that went over the connection, for a look under the hood. */
+/** One event that went over the connection, for showing it to developers. */
 export interface Traffic {
   direction: 'in' | 'out';
   event: string;
   body: unknown;
   at: number;
-  /** What the server said to it, and after how long. */
+  /** The server's answer, and after how many milliseconds it came. */
   answer?: unknown;
   took_ms?: number;
 }
 
 export class Connection {
-  /** Hears of every event, and again of each that is answered. */
+  /** Called for every event, and again for each request that is answered. */
   watch?: (traffic: Traffic) => void;
   private readonly socket: Socket<ServerToClientEvents, ClientToServerEvents>;
   private retry?: ReturnType<typeof setTimeout>;
@@ -71,7 +73,7 @@ export class Connection {
         const asked = Promise.resolve().then(() => token?.());
         asked.then(
           (token) => give({ token }),
-          // Where the tokens come from cannot be reached now.
+          // The source of the tokens cannot be reached now.
           () => this.socket.active && this.openLater(),
         );
       },
@@ -80,12 +82,12 @@ export class Connection {
     this.socket.on('disconnect', (reason) => {
       clearTimeout(this.retry);
       down();
-      // Socket.IO leaves it at that where the server closed the socket, as it may at a restart.
+      // Socket.IO does not reconnect if the server closed the socket, as it may at a restart.
       if (reason === 'io server disconnect') this.openLater();
     });
     this.socket.on('connect_error', ({ data }: Error & { data?: Failure }) => {
       if (data?.code === 'unauthenticated') refused(new ChatError(data));
-      // An active socket tries again by itself; one that was refused for now does not.
+      // An active socket tries again by itself; a socket that was refused for now does not.
       else if (!this.socket.active) this.openLater();
     });
     this.socket.onAny((event: string, body: unknown) =>
@@ -101,7 +103,7 @@ export class Connection {
     event: Event,
     act: ServerToClientEvents[Event],
   ): void {
-    // Its types cannot tell that the event is none of its own.
+    // The socket's types cannot tell that the event is none of Socket.IO's own.
     (this.socket as Socket).on<string>(event, act);
   }
 
@@ -114,18 +116,19 @@ export class Connection {
     this.socket.disconnect();
   }
 
-  /** Breaks it off, to be made anew. */
+  /** Breaks off the connection, so that Socket.IO makes a new one. */
   renew(): void {
     if (this.isUp) this.socket.io.engine.close();
   }
 
-  /** Breaks it off after a while: the server has too much to do now. */
+  /** Breaks off the connection after a while, as the server is too busy now. */
   renewLater(): void {
     this.retry = setTimeout(() => this.renew(), RETRY_MS);
   }
 
   async request<Event extends Asked>(event: Event, body: BodyOf<Event>): Promise<AnswerTo<Event>> {
-    // Socket.IO would keep it and send it at the next connect, ahead of what comes first there.
+    // Socket.IO would queue the request and send it at the next connect, before the user is named
+    // there.
     if (!this.isUp) throw new Error('There is no connection to the server.');
     this.refuseTooLarge(event, body);
     const traffic: Traffic = { direction: 'out', event, body, at: Date.now() };
@@ -133,7 +136,7 @@ export class Connection {
     const start = performance.now();
     let answer;
     try {
-      // Its own types do not know which answer belongs to which event.
+      // The socket's own types do not know which answer belongs to which event.
       const socket = this.socket as Socket;
       answer = await socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck(event, body);
     } catch (error) {
@@ -148,10 +151,13 @@ export class Connection {
     return answer;
   }
 
-  /** The server would not answer it but break off the connection. */
+  /**
+   * Throws for a request that is too large: the server would break off the connection without an
+   * answer.
+   */
   private refuseTooLarge(event: Asked, body: object): void {
     const { length } = new TextEncoder().encode(JSON.stringify([event, body]));
-    // The engine keeps to itself what the server has said.
+    // The engine keeps the server's limit in a private field.
     const { _maxPayload } = this.socket.io.engine as unknown as { _maxPayload?: number };
     const max = _maxPayload && _maxPayload > 0 ? _maxPayload : USUAL_MAX_BYTES;
     if (length + ENVELOPE_BYTES <= max) return;

@@ -1,11 +1,11 @@
 import type { Failure } from './chinwag.js';
 
-/** What the server refuses, in words for people. */
+/** A refusal of the server, with a message for people. */
 export class ChatError extends Error {
   readonly code: Failure['code'];
-  /** The dotted path of the culprit in the request, where there is one. */
+  /** The dotted path of the wrong field in the request, if there is one. */
   readonly field?: string;
-  /** After how long the same may succeed, if the server says so. */
+  /** After how long the same request may succeed, if the server says so. */
   readonly retry_after_ms?: number;
 
   constructor({ code, message, field, retry_after_ms }: Failure) {
@@ -15,13 +15,16 @@ export class ChatError extends Error {
     this.retry_after_ms = retry_after_ms;
   }
 
-  /** Whether the same may succeed later. */
+  /** Whether the same request may succeed later. */
   get isPassing(): boolean {
     return ['rate_limited', 'unavailable', 'internal'].includes(this.code);
   }
 }
 
-/** Does it again for as long as the server has too much to do, unless a wait is longer than this. */
+/**
+ * Repeats `work` as long as the server is too busy, but throws if a wait would exceed
+ * `patience_ms`.
+ */
 export async function untilTaken<Done>(
   work: () => Promise<Done>,
   patience_ms = Infinity,

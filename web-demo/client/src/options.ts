@@ -1,25 +1,28 @@
-/** Who one is, where, and what one wants to hear of. */
+/** The options of a client: the user, the server, and callbacks. */
 import type { MyChat } from './chats.js';
 import type { UserToMake } from './chinwag.js';
 import type { Access } from './connection.js';
 import type { Storage } from './outbox.js';
 
-/** By one of these the server knows a user again. */
+/** The server recognizes a user by one of these ids. */
 type Known = { external_id: string | number } | { id: string | number };
 
 export interface Options extends Access {
-  /** Who one is: a user to make or to find, or the id of the user whose the token is. */
+  /** The user of this client: a user to create or find, or the id of the token's user. */
   user: (UserToMake & Known) | { id: string };
-  /** Where what waits to be sent outlives the page, such as `localStorage`. */
+  /** Where unsent messages are stored so that they outlive the page, such as `localStorage`. */
   storage?: Storage;
-  /** Something is known that was not known before. */
+  /** Called whenever the state has changed. */
   changed?(): void;
-  /** The connection stands, for the first time or again, and all that was missed is here. */
+  /**
+   * Called when the client is connected, for the first time or again, and has fetched what it
+   * missed.
+   */
   connected?(): void;
-  /** The server has refused something that nobody waits for. */
+  /** Called when the server has refused a request that no caller waits for. */
   failed?(error: Error): void;
-  /** The server wants a token, and another one than there is. */
+  /** Called when the server wants a token, or another one. */
   refused?(): void;
-  /** A chat is gone, or somebody has taken the user out of it. */
+  /** Called when a chat was deleted, or somebody has removed the user from it. */
   removed?(chat: MyChat): void;
 }

@@ -1,27 +1,27 @@
 /**
- * What was written and is not confirmed yet. Each message has a `client_id`, by which the server
- * knows it again: after a lost connection or a reload it is sent once more, and stored once.
+ * The messages that are not confirmed yet. Each has a `client_id`, by which the server recognizes
+ * it: after a lost connection or a reload it is sent again, but stored only once.
  */
 import type { File } from './chinwag.js';
 import { randomId } from './random.js';
 
-/** Whether a browser shows it in place. */
+/** Whether a browser shows the file as a picture in the page. */
 export const isPicture = ({ type }: File) => /^image\/(png|jpeg|gif|webp|avif)$/.test(type);
 
 export interface Pending {
   client_id: string;
   chat_id: string;
-  /** May be empty where there is a file. */
+  /** May be empty if there is a file. */
   text: string;
   file?: File;
   mentions?: string[];
   reply_to?: { id: string; seq: number };
   written_at: number;
-  /** Why the server does not take it. */
+  /** Why the server has refused the message. */
   failure?: string;
 }
 
-/** What outlives a reload, as `localStorage` does. */
+/** A storage that outlives a reload, such as `localStorage`. */
 export interface Storage {
   [key: string]: unknown;
   getItem(key: string): string | null;
@@ -29,14 +29,16 @@ export interface Storage {
   removeItem(key: string): void;
 }
 
-/** After so long nobody expects it to be sent any more. */
+/** After this time a message is deleted, as nobody expects it to be sent any more. */
 const FORGOTTEN_MS = 7 * 24 * 60 * 60_000;
 
 export class Outbox {
   readonly pending: Pending[] = [];
   private readonly prefix: string;
 
-  /** Keeps each message under a key of its own, so that two windows do not lose any. */
+  /**
+   * Each message is stored under its own key, so that two windows do not overwrite each other's.
+   */
   constructor(
     private readonly storage: Storage | undefined,
     owner: string,
@@ -52,7 +54,7 @@ export class Outbox {
     this.pending.sort((one, other) => one.written_at - other.written_at);
   }
 
-  /** The next to be sent. */
+  /** The next message to be sent. */
   get next(): Pending | undefined {
     return this.pending.find(({ failure }) => !failure);
   }
@@ -70,7 +72,7 @@ export class Outbox {
   }
 
   fail(pending: Pending, failure: string | undefined): void {
-    // Meanwhile it may have been discarded.
+    // Meanwhile the message may have been discarded.
     if (!this.pending.includes(pending)) return;
     pending.failure = failure;
     this.keep(pending);
@@ -92,7 +94,7 @@ export class Outbox {
     try {
       this.storage?.setItem(this.prefix + pending.client_id, JSON.stringify(pending));
     } catch {
-      // Where the storage is full, it waits in the page alone.
+      // If the storage is full, the message waits in the page only.
     }
     this.changed();
   }

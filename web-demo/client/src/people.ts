@@ -1,8 +1,8 @@
-/** Who is who: names and handles of those met so far, and whether they are online. */
+/** The users that the client knows: their names and handles, and whether they are online. */
 import type { Person } from './chinwag.js';
 import type { Connection } from './connection.js';
 
-/** As many as one socket may watch. */
+/** How many users one socket may watch. */
 const WATCHED_AT_MOST = 500;
 
 /** A user of whom at least the name is known. */
@@ -31,7 +31,7 @@ export class People {
     return this.known.get(id)?.name ?? otherwise;
   }
 
-  /** All who were met, by name. */
+  /** All known users, by name. */
   all(): Acquaintance[] {
     return [...this.known.values()].sort((one, other) => one.name.localeCompare(other.name));
   }
@@ -41,7 +41,7 @@ export class People {
     this.changed();
   }
 
-  /** Those whose name or handle begins with this. */
+  /** Searches the users whose name or handle begins with this text. */
   async find(text: string): Promise<Person[]> {
     const body = { text, limit: 20 };
     const { users } = await this.connection.request('list-users', body);
@@ -49,7 +49,7 @@ export class People {
     return users;
   }
 
-  /** Learns who these are, and from now on whether they are online. */
+  /** Loads these users, and from now on gets pushes about whether they are online. */
   async watch(ids: string[]): Promise<void> {
     const free = WATCHED_AT_MOST - this.watched.size;
     const wanted = [...new Set(ids)].filter((id) => !this.watched.has(id)).slice(0, free);
@@ -60,7 +60,7 @@ export class People {
     users.forEach((user) => this.meet(user));
   }
 
-  /** What a connection has watched ends with it. */
+  /** The watching ends with the connection. */
   forgetWatched(): void {
     this.watched.clear();
   }

@@ -1,4 +1,4 @@
-/** What the server says, asked or not, and what becomes of it in what is known. */
+/** Updates the client's state by the pushes and answers of the server. */
 import type { Chat, Invitation, Message } from './chinwag.js';
 import type { ChatClient } from './client.js';
 import type { AnswerTo, Asked } from './connection.js';
@@ -7,10 +7,10 @@ import type { Acquaintance } from './people.js';
 export class Pushes {
   constructor(private readonly client: ChatClient) {
     client.on('new-message', (message) => this.receive(message));
-    // The same, as a subscribed socket gets it.
+    // The same push, as a subscribed socket gets it.
     client.on('chat-message', ({ channel: _, ...message }) => this.receive(message));
     client.on('message-changed', (news) => {
-      // What was sent before one joined is not shown.
+      // The user may not see messages from before they joined.
       if (!('msg' in news)) return;
       const { changed: _, ...message } = news;
       this.receiveChange(message);
@@ -35,8 +35,8 @@ export class Pushes {
   }
 
   /**
-   * Takes in an answer. Where the effect of a request is pushed to oneself too, as with all that
-   * becomes of a message, there is no need to.
+   * Updates the state by an answer. Requests whose effect is also pushed to this user, such as
+   * changes of messages, need no case here.
    */
   answered<Event extends Asked>(event: Event, answer: AnswerTo<Event>): void {
     const { chats, people, invitations } = this.client;
@@ -51,7 +51,7 @@ export class Pushes {
       case 'update-membership':
         return void chats.rememberOwn(chat!);
       case 'open-direct':
-        // Of one that is known, pushes have told more.
+        // For a known chat, pushes have brought newer data.
         if (!chats.has(chat!.id)) chats.rememberOwn(chat!);
         return void this.client.report(people.watch(chat!.users));
       case 'leave-chat':
@@ -70,7 +70,7 @@ export class Pushes {
     }
   }
 
-  /** Who is in a room and not among the members is a new one. */
+  /** If a room has users who are not in the list of members, the list is loaded again. */
   meetAll(chat_id: string, users: Acquaintance[]): void {
     users.forEach((user) => this.client.people.meet(user));
     const chat = this.client.chats.get(chat_id);
@@ -79,7 +79,9 @@ export class Pushes {
       void this.client.report(this.client.loadMembers(chat));
   }
 
-  /** One's own message is no longer waiting, by whatever way it came back. */
+  /**
+   * Removes the user's own message from the outbox, whether it came back as an answer or a push.
+   */
   confirm({ user_id, client_id, chat_id, created_at }: Message): void {
     if (user_id !== this.client.myId) return;
     if (client_id) this.client.outbox.remove(client_id);
@@ -89,7 +91,7 @@ export class Pushes {
     if (chat) chat.sentAt = Math.max(chat.sentAt ?? 0, sentAt);
   }
 
-  /** Takes in a message, by a push or as the answer to one's own. */
+  /** Adds a message that came as a push, or as the answer to the user's own. */
   private receive(message: Message): void {
     const chat = this.client.chats.get(message.chat_id);
     if (!chat) return void this.client.report(this.client.listChats());
@@ -113,13 +115,16 @@ export class Pushes {
     void this.client.report(chat.timeline.receiveChange(message));
   }
 
-  /** Takes in a change that says nothing of the messages: these have an order of their own. */
+  /**
+   * Stores a changed chat, except the numbers of its messages, which come in an order of their own.
+   */
   private amend(news: Chat): void {
     const chat = this.client.chats.get(news.id);
     if (!chat) return;
     const { last_seq, last_change } = chat;
     this.client.chats.remember({ ...news, last_seq, last_change });
-    // Of a large chat not everybody is named: the list decides who is in it.
+    // A large chat does not list all members, so the list of chats decides whether the user is in
+    // it.
     if (!news.users.includes(this.client.myId)) void this.client.report(this.client.listChats());
     else if (chat.memberList) void this.client.report(this.client.loadMembers(chat));
   }

@@ -1,20 +1,20 @@
-/** Who has the same chat open now: the comings and goings in one room after the other. */
+/** The users who have the same chat open now. The client is in one room at a time. */
 import type { Channel, Profile } from './chinwag.js';
 import type { Connection } from './connection.js';
 
 type Count = Pick<Required<Channel>, 'channel' | 'participants'>;
 
 interface Listener {
-  /** These have come in; who joins a chat comes into its room. */
+  /** Called with users who have entered the room of a chat, as users who join the chat also do. */
   joined(chat_id: string, users: Profile[]): void;
   changed(): void;
 }
 
 export class Room {
-  /** Who is in the room; absent until the server has said so. */
+  /** The participants of the room; absent until the server has answered. */
   here?: Required<Channel>;
   private subscribed?: string;
-  /** What was pushed ahead of the answer that it changes. */
+  /** Pushes that came before the answer to `subscribe`, and are applied after it. */
   private early: [Count, Profile[], { id: string }[]][] = [];
 
   constructor(
@@ -23,17 +23,17 @@ export class Room {
   ) {
     connection.on('participant-join', (move) => this.move(move, [move.user], []));
     connection.on('participant-leave', (move) => this.move(move, [], [move.user]));
-    // Of a large room, once a second.
+    // For a large room this comes once a second.
     connection.on('participants', (moves) => this.move(moves, moves.joined, moves.left));
   }
 
-  /** Subscribes to one chat's room, in place of the one before. */
+  /** Subscribes to a chat's room, and unsubscribes from the one before. */
   async enter(chat_id?: string): Promise<void> {
     if (this.subscribed === chat_id) return;
     const before = this.subscribed;
     this.forget();
     this.subscribed = chat_id;
-    // A subscription may have ended before, with the membership.
+    // The subscription may have ended already, with the membership.
     if (before) this.request('unsubscribe', before).catch(() => {});
     if (!chat_id) return;
     const here = await this.request('subscribe', chat_id);

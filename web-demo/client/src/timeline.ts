@@ -1,37 +1,37 @@
 /**
- * The messages of one chat, in the order of `seq` and without a gap. Two numbers are all it takes
- * to miss nothing: the `seq` of the last message here, and the `change` up to which the messages
- * are as they have become. Whatever a push or an answer says that does not follow on these is
- * asked for: `list-messages` after the one, `list-changes` after the other.
+ * The messages of one chat, in the order of `seq` and without a gap. Two numbers are enough to miss
+ * nothing: the `seq` of the last loaded message, and the `change` up to which all changes are
+ * applied. If a push or an answer does not follow directly on these numbers, the gap is fetched: by
+ * `list-messages` after the first number, and by `list-changes` after the second.
  */
 import type { Before, ListMessages, Message, Messages } from './chinwag.js';
 import type { Connection } from './connection.js';
 import { untilTaken } from './errors.js';
 
 const PAGE_SIZE = 50;
-/** As many as the server gives at once, for what is unread. */
+/** The largest page of the server, for loading many unread messages. */
 const LONG_PAGE = 1_000;
 
 interface Listener {
   changed(): void;
-  /** A message is here, by a push or an answer. */
+  /** Called for each message that a push or an answer has brought. */
   arrived(message: Message): void;
 }
 
-/** What it asks the server by. */
+/** The part of the connection that sends requests. */
 type Server = Pick<Connection, 'request'>;
 
 export class Timeline {
   /** Absent until the chat is opened. */
   messages?: Message[];
-  /** Where earlier messages go on, if there are any. */
+  /** The query for the messages before the loaded ones, if there are any. */
   earlier?: Before;
-  /** Whether what is here is a part of the history, with later messages that are not here. */
+  /** Whether only an older part of the history is loaded, and later messages are missing. */
   isPart = false;
-  /** The latest `seq` and `change` that the server has told of. */
+  /** The highest `seq` and `change` that the server has named. */
   lastSeq = 0;
   lastChange = 0;
-  /** The change up to which the messages here are as they became. */
+  /** The change up to which all changes are applied to the loaded messages. */
   private change = 0;
   private readonly underWay = new Map<string, Promise<void>>();
 
@@ -41,20 +41,20 @@ export class Timeline {
     private readonly listener: Listener,
   ) {}
 
-  /** The `seq` of the last message here. */
+  /** The `seq` of the last loaded message. */
   get end(): number {
     return this.messages?.at(-1)?.seq ?? 0;
   }
 
-  /** The message of this number, if it is here. */
+  /** The message with this `seq`, if it is loaded. */
   at(seq: number): Message | undefined {
     const found = this.messages?.[placeOf(this.messages, seq)];
     return found?.seq === seq ? found : undefined;
   }
 
   /**
-   * Loads the latest messages, those that are unread and some before, unless some are here; `anew`
-   * also in place of a part of the history.
+   * Loads the latest messages (the unread ones and some before) if none are loaded; with `anew` it
+   * also replaces an older part of the history.
    */
   open(unread = 0, anew = false): Promise<void> {
     return this.once('latest', async () => {
@@ -63,14 +63,16 @@ export class Timeline {
     });
   }
 
-  /** Loads what is around this message, in place of what is here, unless it is among that. */
+  /** Replaces the loaded messages by those around this `seq`, unless it is already loaded. */
   reach(seq: number): Promise<void> {
     return this.once(`around ${seq}`, async () => {
       if (!this.at(seq)) await this.load({ before_seq: seq + PAGE_SIZE / 2, limit: PAGE_SIZE });
     });
   }
 
-  /** Forgets a part of the history, so that the chat opens with the latest again. */
+  /**
+   * Forgets an older part of the history, so that the chat opens with the latest messages again.
+   */
   forgetPart(): void {
     if (this.isPart) this.messages = this.earlier = undefined;
     this.isPart = false;
@@ -102,7 +104,7 @@ export class Timeline {
     });
   }
 
-  /** Reads a message again, as the address of its file ends after a while. */
+  /** Reads a message again, as the URL of its file expires after a while. */
   async refresh(seq: number): Promise<Message | undefined> {
     const { messages } = await this.list({ after_seq: seq - 1, limit: 1 });
     const found = messages.find((message) => message.seq === seq);
@@ -110,13 +112,13 @@ export class Timeline {
     return found;
   }
 
-  /** Fetches what was said after the last message here, and what became of the others meanwhile. */
+  /** Fetches the messages after the last loaded one, and the missed changes of the others. */
   catchUp(): Promise<void> {
-    // While the server has too much to do, the gap is still to be closed.
+    // Repeated while the server is too busy, as the gap must be closed.
     return this.once('catch up', () => untilTaken(() => this.closeGap()));
   }
 
-  /** Takes in a message; it may come both by a push and as an answer. */
+  /** Adds a message; it may come twice, as a push and as an answer. */
   async receive(message: Message): Promise<void> {
     this.lastSeq = Math.max(this.lastSeq, message.seq);
     const isGap = this.messages && !this.isPart && message.seq > this.end + 1;
@@ -124,7 +126,7 @@ export class Timeline {
     else this.append(message);
   }
 
-  /** Takes in what has become of a message. */
+  /** Applies a change of a message. */
   async receiveChange(message: Message): Promise<void> {
     const change = message.change ?? 0;
     this.lastChange = Math.max(this.lastChange, change);
@@ -149,7 +151,7 @@ export class Timeline {
   }
 
   private async load(query: ListMessages['query']): Promise<void> {
-    // What changes while the page is on its way is caught up with after it.
+    // Changes that happen while the page is on its way are caught up with after it.
     const change = this.lastChange;
     const page = await this.list(query);
     this.change = change;
@@ -177,7 +179,7 @@ export class Timeline {
     return this.server.request('list-messages', { chat: { id: this.chat_id }, query });
   }
 
-  /** Joins work that is under way instead of doing it twice. */
+  /** Returns the promise of the same work if it is already running, instead of doing it twice. */
   private once(name: string, work: () => Promise<void>): Promise<void> {
     const running = this.underWay.get(name) ?? work().finally(() => this.underWay.delete(name));
     this.underWay.set(name, running);
@@ -185,7 +187,7 @@ export class Timeline {
   }
 }
 
-/** Where the message of this number is, or else the next after it. */
+/** The index of the message with this `seq`, or else of the next one. */
 export function placeOf(messages: Message[], seq: number): number {
   let [low, high] = [0, messages.length - 1];
   while (low < high) {
