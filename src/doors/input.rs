@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use super::asked::Asked;
 use super::json::{Json, Object};
 use crate::clock::Time;
 use crate::config::Limits;
@@ -25,9 +24,26 @@ pub trait Field: Sized {
     /// The value at `key`; `None` if it is absent or `null`. Errors: `invalid`, `too_large`.
     fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error>;
 
-    /// Notes the fields that would have been looked for within the value at `key`, which is
-    /// optional and was left out.
-    fn note_fields(_: &Input<'_>, _: &str) {}
+    /// If the value is an object: the fields that it may have.
+    const WITHIN: &'static [Known] = &[];
+}
+
+/// A field that a request may have.
+pub struct Known {
+    pub name: &'static str,
+    /// If its value is an object: the fields that this may have.
+    pub within: &'static [Known],
+}
+
+impl Known {
+    /// A field of the type `T`, named as the identifier in Rust is.
+    pub const fn field<T: Field>(identifier: &'static str) -> Known {
+        let name = match identifier.as_bytes() {
+            [b'r', b'#', ..] => identifier.split_at(2).1,
+            _ => identifier,
+        };
+        Known { name, within: T::WITHIN }
+    }
 }
 
 /// An object of a request, with its path in the request and the limits that its values must keep.
@@ -35,17 +51,13 @@ pub struct Input<'a> {
     object: Object<'a>,
     path: String,
     limits: &'a Limits,
-    /// Where each field that is looked for is noted.
-    asked: Option<&'a Asked>,
 }
 
 impl<'a> Input<'a> {
     /// The request as a whole.
     pub fn new(body: &'a RawValue, limits: &'a Limits) -> Result<Input<'a>, Error> {
         match Json::read(body) {
-            Ok(Json::Object(object)) => {
-                Ok(Input { object, path: String::new(), limits, asked: None })
-            }
+            Ok(Json::Object(object)) => Ok(Input { object, path: String::new(), limits }),
             other => {
                 let why = other.map_or_else(|_| OUT_OF_RANGE.to_owned(), |v| no("an object", &v));
                 Err(Error::Invalid { field: None, why: format!("the body {why}") })
@@ -53,22 +65,9 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Notes from now on in `asked` which fields are looked for.
-    pub fn noting(self, asked: Option<&'a Asked>) -> Input<'a> {
-        Input { asked, ..self }
-    }
-
     /// The field at `key`, as its type reads it.
     pub fn field<T: Field>(&self, key: &str) -> Result<T, Error> {
         T::read(self, key)?.ok_or_else(|| self.invalid(key, "is required"))
-    }
-
-    /// Notes that these fields of the object at `key` are looked for, though the object is absent.
-    pub fn note_within(&self, key: &str, fields: &[&str]) {
-        if let Some(asked) = self.asked {
-            let path = self.path(key);
-            fields.iter().for_each(|field| asked.note(format!("{path}.{field}")));
-        }
     }
 
     pub fn limits(&self) -> &'a Limits {
@@ -90,7 +89,7 @@ impl<'a> Input<'a> {
     }
 
     fn inner(&self, key: &str, object: Object<'a>) -> Input<'a> {
-        Input { object, path: self.path(key), limits: self.limits, asked: self.asked }
+        Input { object, path: self.path(key), limits: self.limits }
     }
 
     /// The text at `key`, read by `parse`.
@@ -108,7 +107,7 @@ impl<'a> Input<'a> {
         key: &str,
         parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
     ) -> Result<Option<T>, Error> {
-        self.value(key)?.map(|value| self.parsed(value, &self.path(key), parse)).transpose()
+        self.value(key)?.map(|value| self.parsed(value, || self.path(key), parse)).transpose()
     }
 
     /// The id at `key`, a text or a whole number, read by `parse`.
@@ -127,7 +126,7 @@ impl<'a> Input<'a> {
         parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
     ) -> Result<Option<T>, Error> {
         let value = self.value(key)?.map(number_as_text);
-        value.map(|value| self.parsed(value, &self.path(key), parse)).transpose()
+        value.map(|value| self.parsed(value, || self.path(key), parse)).transpose()
     }
 
     /// The ids of the list at `key`, if there is one, each read by `parse`; at most `max` of them.
@@ -145,8 +144,8 @@ impl<'a> Input<'a> {
         let unit = "items";
         let items = items.ok_or_else(|| Error::TooLarge { field: self.path(key), max, unit })?;
         let item = |(at, raw)| {
-            let path = format!("{}.{at}", self.path(key));
-            self.parsed(number_as_text(read(raw, &path)?), &path, &parse)
+            let path = || format!("{}.{at}", self.path(key));
+            self.parsed(number_as_text(read(raw, path)?), path, &parse)
         };
         items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
     }
@@ -162,7 +161,7 @@ impl<'a> Input<'a> {
         let items = items.ok_or_else(|| Error::TooLarge { field: self.path(key), max, unit })?;
         let item = |(at, raw)| {
             let key = format!("{key}.{at}");
-            match read(raw, &self.path(&key))? {
+            match read(raw, || self.path(&key))? {
                 Json::Object(object) => Ok(self.inner(&key, object)),
                 other => Err(self.invalid(&key, no("an object", &other))),
             }
@@ -233,26 +232,23 @@ impl<'a> Input<'a> {
 
     /// A `null` counts as absent.
     fn value(&self, key: &str) -> Result<Option<Json<'a>>, Error> {
-        if let Some(asked) = self.asked {
-            asked.note(self.path(key));
-        }
         let Some(raw) = self.object.get(key) else {
             return Ok(None);
         };
-        let value = read(raw, &self.path(key))?;
+        let value = read(raw, || self.path(key))?;
         Ok(Some(value).filter(|value| !matches!(value, Json::Null)))
     }
 
     fn parsed<T>(
         &self,
         value: Json<'a>,
-        path: &str,
+        path: impl Fn() -> String,
         parse: impl FnOnce(&str, &Limits) -> Result<T, Problem>,
     ) -> Result<T, Error> {
         let Json::Text(text) = value else {
-            return Err(Error::invalid(path, no("a text", &value)));
+            return Err(Error::invalid(path(), no("a text", &value)));
         };
-        parse(&text, self.limits).map_err(|problem| problem.at(path))
+        parse(&text, self.limits).map_err(|problem| problem.at(&path()))
     }
 
     fn path(&self, key: &str) -> String {
@@ -265,8 +261,8 @@ impl<'a> Input<'a> {
 
 const OUT_OF_RANGE: &str = "must not be a number out of range";
 
-fn read<'a>(raw: &'a RawValue, path: &str) -> Result<Json<'a>, Error> {
-    Json::read(raw).map_err(|_| Error::invalid(path, OUT_OF_RANGE))
+fn read(raw: &RawValue, path: impl FnOnce() -> String) -> Result<Json<'_>, Error> {
+    Json::read(raw).map_err(|_| Error::invalid(path(), OUT_OF_RANGE))
 }
 
 /// Says what a value must be; for a likely mistake, says also what it is.

@@ -101,9 +101,14 @@ impl<'a> Object<'a> {
     }
 
     /// Calls `show` with the name and the value of each member, in their order.
-    pub fn each(&self, show: impl FnMut(Cow<'a, str>, &'a RawValue)) {
-        // This cannot fail, because the object has been read before.
-        let _ = each_member(self.raw, show);
+    pub fn each(&self, mut show: impl FnMut(&str, &'a RawValue)) {
+        match &self.members {
+            Members::Named(named) => named.iter().for_each(|(name, value)| show(name, value)),
+            Members::Hashed { .. } => {
+                // This cannot fail, because the object has been read before.
+                let _ = each_member(self.raw, |name, value| show(&name, value));
+            }
+        }
     }
 }
 

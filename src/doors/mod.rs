@@ -3,7 +3,6 @@
 //! store.
 
 mod arriving;
-mod asked;
 mod channels;
 mod client;
 pub mod contract;
@@ -30,6 +29,7 @@ mod subprotocols;
 mod tasks;
 mod unsent;
 mod upgrade;
+mod warnings;
 mod websocket;
 mod wire;
 

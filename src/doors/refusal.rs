@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::warnings::warned;
 use super::{failure, retry};
 use crate::error::{Code, Error};
 
@@ -19,19 +20,24 @@ pub fn is_plain(path: &str) -> bool {
     path.starts_with("/api/events/") || path == "/api/files" || path.starts_with("/api/files/")
 }
 
-/// A refused request: the status, and `{error}`.
-pub struct Refusal(pub StatusCode, pub Error);
+/// A refused request: the status, and `{error}`, with the warnings if there are any.
+pub struct Refusal {
+    pub status: StatusCode,
+    pub error: Error,
+    pub warnings: Vec<String>,
+}
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        Refusal(status(error.code()), error)
+        Refusal { status: status(error.code()), error, warnings: Vec::new() }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Refusal(status, error) = self;
-        let mut response = json(status, json!({ "error": failure::object(&error) }).to_string());
+        let Refusal { status, error, warnings } = self;
+        let body = json!({ "error": failure::object(&error) }).to_string();
+        let mut response = json(status, warned(&body, &warnings).into_owned());
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -169,7 +169,7 @@ impl Service {
             let unreadable = |_| Error::Internal(None);
             let (body, connection) =
                 (to_raw_value(&body).map_err(unreadable)?, Connection::of_host());
-            let answer = requests::answer_single(&connection, &app, &event, &body, None).await?;
+            let answer = requests::answer_single(&connection, &app, &event, &body).await?;
             serde_json::from_str(&answer.json).map_err(unreadable)
         })
         .await

@@ -18,11 +18,11 @@ use axum::routing::post;
 use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
 
-use super::asked::{self, Asked};
 use super::credential;
 use super::measured::Measured;
 use super::refusal::{Refusal, json};
-use super::requests::{self, Answer};
+use super::requests;
+use super::warnings::warned;
 use super::{failure, tasks};
 use crate::config::Limits;
 use crate::domain::App;
@@ -69,7 +69,7 @@ async fn answer(
 ) -> Result<Response, Refusal> {
     let _measured = Measured::begin("events");
     let answered = hub.answer(&event, &parts, body).await;
-    answered.inspect_err(|Refusal(_, error)| failure::log(requests::name(&event), error))
+    answered.inspect_err(|refused| failure::log(requests::name(&event), &refused.error))
 }
 
 impl Hub {
@@ -85,14 +85,15 @@ impl Hub {
             field: None,
             why: format!("the body must be JSON: {error}"),
         })?;
-        let asked = self.warns.then(Asked::default);
-        let asked_for = asked.as_ref();
-        let answered =
-            requests::answer_single(&connection, &self.app, event, body, asked_for).await;
-        let warnings = asked.map(|asked| asked.warnings(body, answered.as_ref().err()));
-        let Answer { json: answer, .. } = answered?;
-        let answer = asked::warned(&answer, &warnings.unwrap_or_default()).into_owned();
-        Ok(json(StatusCode::OK, answer))
+        let answered = requests::answer_single(&connection, &self.app, event, body).await;
+        let warnings = match self.warns {
+            true => requests::warnings(event, body, answered.as_ref().err()),
+            false => Vec::new(),
+        };
+        match answered {
+            Ok(answer) => Ok(json(StatusCode::OK, warned(&answer.json, &warnings).into_owned())),
+            Err(error) => Err(Refusal { warnings, ..error.into() }),
+        }
     }
 }
 
@@ -108,13 +109,14 @@ fn read(
             let (field, unit) = ("body".to_owned(), "bytes");
             Refusal::from(Error::TooLarge { field, max: limits.max_frame, unit })
         }
-        status => Refusal(status, invalid(error.body_text())),
+        status => Refusal { status, ..invalid(error.body_text()).into() },
     })?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let why = "send the body as JSON, with the header Content-Type: application/json";
-        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, invalid(why.to_owned())));
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refusal { status, ..invalid(why.to_owned()).into() });
     }
     Ok(body)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::clock::Time;
 use crate::config::Limits;
-use crate::doors::input::{Field, Input};
+use crate::doors::input::{Field, Input, Known};
 use crate::error::Error;
 use crate::model::{
     Body, ChannelName, ChatId, ClientId, Data, Description, ExternalId, Extras, FileId, Handle,
@@ -19,8 +19,7 @@ const MAX_NAMED: usize = 1000;
 
 /// The body of a request, or an object in it.
 pub trait Request: Sized {
-    /// The names of its fields.
-    const FIELDS: &'static [&'static str];
+    const FIELDS: &'static [Known];
 
     /// Errors: `invalid`, `too_large`.
     fn read(input: &Input<'_>) -> Result<Self, Error>;
@@ -36,7 +35,8 @@ macro_rules! request {
         }
 
         impl $crate::doors::requests::fields::Request for $name {
-            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+            const FIELDS: &'static [$crate::doors::input::Known] =
+                &[$($crate::doors::input::Known::field::<$type>(stringify!($field))),*];
 
             fn read(
                 input: &$crate::doors::input::Input<'_>,
@@ -55,9 +55,7 @@ impl<T: Request> Field for T {
         input.optional_object(key)?.map(|object| T::read(&object)).transpose()
     }
 
-    fn note_fields(input: &Input<'_>, key: &str) {
-        input.note_within(key, T::FIELDS);
-    }
+    const WITHIN: &'static [Known] = T::FIELDS;
 }
 
 impl<T: Request> Field for Vec<T> {
@@ -69,12 +67,10 @@ impl<T: Request> Field for Vec<T> {
 
 impl<T: Field> Field for Option<T> {
     fn read(input: &Input<'_>, key: &str) -> Result<Option<Self>, Error> {
-        let value = T::read(input, key)?;
-        if value.is_none() {
-            T::note_fields(input, key);
-        }
-        Ok(Some(value))
+        Ok(Some(T::read(input, key)?))
     }
+
+    const WITHIN: &'static [Known] = T::WITHIN;
 }
 
 /// A thing that is named by its `id`.
@@ -85,7 +81,7 @@ pub struct Id<T> {
 }
 
 impl<T: Field> Request for Id<T> {
-    const FIELDS: &'static [&'static str] = &["id"];
+    const FIELDS: &'static [Known] = &[Known::field::<T>("id")];
 
     fn read(input: &Input<'_>) -> Result<Self, Error> {
         Ok(Id { id: input.field("id")? })
@@ -98,7 +94,7 @@ impl<T: Field> Request for Id<T> {
 pub struct NoFields {}
 
 impl Request for NoFields {
-    const FIELDS: &'static [&'static str] = &[];
+    const FIELDS: &'static [Known] = &[];
 
     fn read(_: &Input<'_>) -> Result<Self, Error> {
         Ok(NoFields {})

@@ -37,9 +37,9 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::asked::{Asked, nearest};
-use super::input::Input;
+use super::input::{Input, Known};
 use super::shape::Shape;
+use super::warnings::nearest;
 use crate::domain::App;
 use crate::error::Error;
 use crate::model::ChatId;
@@ -61,6 +61,8 @@ pub struct Row {
     pub feature: &'static str,
     /// The type of its body, without the fields that say who acts.
     pub request: Shape,
+    /// The fields of that type.
+    pub fields: &'static [Known],
     /// The type of its answer.
     pub answer: Shape,
     user: User,
@@ -91,6 +93,7 @@ macro_rules! events {
             does: $does,
             feature: $feature,
             request: |schemas| schemas.subschema_for::<$request>(),
+            fields: <$request as Request>::FIELDS,
             answer: |schemas| schemas.subschema_for::<$answer>(),
             user: User::$user,
         }),*),*];
@@ -262,21 +265,21 @@ pub fn name(event: &str) -> &'static str {
     find(event).map_or("unknown event", |row| row.event)
 }
 
-/// Answers the request `event`, and notes in `asked` which fields of its body are looked for.
-/// Errors: `invalid`, also for an event that does not exist; those of the event.
+/// Warnings of the fields in this body that the event does not know. `error` is what the request
+/// was refused with, if it was.
+pub fn warnings(event: &str, body: &RawValue, error: Option<&Error>) -> Vec<String> {
+    find(event).map_or_else(Vec::new, |row| super::warnings::warnings(row.fields, body, error))
+}
+
+/// Answers the request `event`. Errors: `invalid`, also for an event that does not exist; those
+/// of the event.
 pub async fn answer(
     asker: &dyn Asker,
     app: &Arc<App>,
     event: &str,
     body: &RawValue,
-    asked: Option<&Asked>,
 ) -> Result<Answer, Error> {
     let row = find(event).ok_or_else(|| no_event(event))?;
-    let body = Input::new(body, app.limits())?.noting(asked);
-    if let Some(asked) = asked {
-        // Every event knows these two fields, even if the request is refused before they are read.
-        asked.note("user".to_owned());
-        asked.note("actor".to_owned());
-    }
+    let body = Input::new(body, app.limits())?;
     call(row.event, Call { asker, app, body, user: row.user }).await
 }

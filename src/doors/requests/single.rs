@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use super::{Answer, Asker, Named, Row, answer, find};
 use crate::domain::{Actor, App, Connection};
-use crate::doors::asked::Asked;
 use crate::error::Error;
 use crate::model::UserId;
 
@@ -23,13 +22,12 @@ pub async fn answer_single(
     app: &Arc<App>,
     event: &str,
     body: &RawValue,
-    asked: Option<&Asked>,
 ) -> Result<Answer, Error> {
     if find(event).is_some_and(Row::is_of_socket) {
         let why = format!("{event} concerns a socket: send it over Socket.IO");
         return Err(Error::NotFound { field: "event", why });
     }
-    answer(&Single { app, connection }, app, event, body, asked).await
+    answer(&Single { app, connection }, app, event, body).await
 }
 
 impl Asker for Single<'_> {

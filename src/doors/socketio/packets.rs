@@ -13,8 +13,9 @@ use socketioxide_core::packet::Packet;
 use socketioxide_core::parser::Parse;
 use socketioxide_parser_common::CommonParser;
 
+use crate::doors::failure;
 use crate::doors::json::Text;
-use crate::doors::{asked, failure};
+use crate::doors::warnings::warned;
 use crate::error::Error;
 
 /// How many characters of an event's name are kept: more than the name of any event has.
@@ -95,7 +96,7 @@ pub(super) fn push<T: Serialize>(name: &str, body: &T) -> Result<Str, Error> {
 
 /// A packet that answers the request `ack`, with these warnings.
 pub(super) fn ack(ack: i64, body: &str, warnings: &[String]) -> Str {
-    let data = format!("[{}]", asked::warned(body, warnings));
+    let data = format!("[{}]", warned(body, warnings));
     encode(Packet::ack("/", Value::Str(data.into(), None), ack))
 }
 

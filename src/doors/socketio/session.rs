@@ -20,7 +20,6 @@ use super::inbox::{Full, Inbox, Task};
 use super::packets;
 use super::{Hub, show, unpolled};
 use crate::domain::{Actor, Connection, Network, Recipient, Requester, Shown, Viewer};
-use crate::doors::asked::Asked;
 use crate::doors::failure::log;
 use crate::doors::limited::Limited;
 use crate::doors::measured::Measured;
@@ -215,7 +214,7 @@ impl Session {
         let name = packets::event_name(data).unwrap_or_default();
         let event = name.as_str();
         let _measured = Measured::begin("socketio");
-        let asked = self.hub.warns.then(Asked::default);
+        let mut read = None;
         if event == "new-message" {
             lock(&self.own).begin(ack.is_some());
         }
@@ -223,9 +222,9 @@ impl Session {
             let viewer = self.viewer(connection);
             self.hub.app.admit_request(&viewer).await?;
             // The body of a request that is not admitted is not read.
-            let body = packets::body(data)?;
+            let body = *read.insert(packets::body(data)?);
             let asker = Asking { session: self, connection };
-            requests::answer(&asker, &self.hub.app, event, body, asked.as_ref()).await
+            requests::answer(&asker, &self.hub.app, event, body).await
         };
         // A panic in one request must not keep the later ones from being answered.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
@@ -233,9 +232,11 @@ impl Session {
         if self.limited.goes_on(answer.as_ref().err()) {
             return self.close();
         }
-        let warnings = warnings(asked, data, answer.as_ref().err());
-        // This must come before the flush of the answer: whatever is pushed after it is flushed by
-        // itself.
+        let warnings = match read {
+            Some(body) if self.hub.warns => requests::warnings(event, body, answer.as_ref().err()),
+            _ => Vec::new(),
+        };
+        // Before the answer is flushed: what is pushed later is flushed by itself.
         lock(&self.own).end(answer.as_ref().is_ok_and(|answer| answer.fresh));
         let packet = match (answer, ack) {
             (Ok(answer), Some(ack)) => packets::ack(ack, &answer.json, &warnings),
@@ -354,13 +355,6 @@ impl Recipient for Session {
 
     /// The door itself closes the sockets, once their requests are answered.
     fn finish(&self) {}
-}
-
-/// A warning for each field of a request that the server does not know.
-fn warnings(asked: Option<Asked>, data: &str, error: Option<&Error>) -> Vec<String> {
-    let body = |asked| Some((asked, packets::body(data).ok()?));
-    let warnings = asked.and_then(body).map(|(asked, body)| asked.warnings(body, error));
-    warnings.unwrap_or_default()
 }
 
 /// The client did not read what was sent to it.

@@ -48,7 +48,6 @@ async fn what_is_wrong_has_a_status_and_a_code() {
     let server = TestServer::start().await;
     let mut ann = user(&server, "ann").await;
     let chat = ann.chat("tea", true, &[]).await;
-    let of_chat = json!({ "actor": { "id": "ann" }, "chat": { "id": chat } });
     let other = json!({ "actor": { "id": "nobody" }, "chat": { "id": chat } });
     let leave = json!({ "actor": { "id": "ann" }, "chat": {} });
     let long = "x".repeat(300);
@@ -60,7 +59,7 @@ async fn what_is_wrong_has_a_status_and_a_code() {
         ("list-messages", json!({ "chat": { "id": chat } }), 404, "not_found", Some("chat.id")),
         ("mark-read", other, 404, "not_found", Some("user.id")),
         ("leave-chat", json!({ "chat": { "id": chat } }), 401, "unauthenticated", None),
-        ("subscribe", of_chat.clone(), 404, "not_found", Some("event")),
+        ("subscribe", json!({}), 404, "not_found", Some("event")),
         ("lst-chats", json!({}), 400, "invalid", None),
     ] {
         let answer = post(&server, event, None, body).await;
@@ -134,6 +133,11 @@ async fn unknown_fields_are_told_on_loopback() {
     let answer = post(&server, "list-chats", None, body).await.json;
     let why = "lmit is not known here and was ignored; did you mean limit?";
     assert_eq!(answer, json!({ "chats": [], "warnings": [why] }));
+    let body = json!({ "actor": { "id": "ann" }, "chat_id": "x" });
+    let refused = post(&server, "join-chat", None, body).await.json;
+    assert_eq!(refused["error"]["field"], "chat");
+    let why = "chat_id is not known here and was ignored; did you mean chat.id?";
+    assert_eq!(refused["warnings"], json!([why]));
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ async fn a_refused_request_is_told_what_may_be_meant_by_the_field_that_is_missed
             Some("users"),
             vec![],
         ),
-        ("join-chat", json!({ "chat_id": "x" }), Some("chat"), vec![meant("chat_id", "chat")]),
+        ("join-chat", json!({ "chat_id": "x" }), Some("chat"), vec![meant("chat_id", "chat.id")]),
     ] {
         let case = format!("{event} {body}");
         let answer = ann.ask(event, body).await;

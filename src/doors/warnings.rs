@@ -1,13 +1,13 @@
-//! Finds fields of a request that the server does not know: misspelled names, mostly. A server that
-//! listens on loopback addresses only warns its clients of them; others do not look for them.
+//! Warns of fields of a request that its event does not know: misspelled names, mostly. A server
+//! that listens on loopback addresses only warns its clients of them; others do not look for them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::input::Known;
 use super::json::{Json, Object};
 use crate::error::Error;
 
@@ -20,34 +20,34 @@ const MAX_LOOKED_AT: usize = 100;
 /// How many characters of such a name are repeated.
 const MAX_NAME: usize = 40;
 
-/// The dotted paths of all fields that were looked for in a request, whether they are there or not.
-#[derive(Default)]
-pub struct Asked(Mutex<BTreeSet<String>>);
+/// The fields that every event knows: they say who acts.
+const ACTING: &[Known] = &[
+    Known { name: "actor", within: &[Known { name: "id", within: &[] }] },
+    Known { name: "user", within: &[Known { name: "id", within: &[] }] },
+];
 
-impl Asked {
-    pub fn note(&self, path: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+/// A sentence for each field of the request that is not one of its event's `fields`. If a field was
+/// refused, only unknown fields that may be misspellings of that one get a sentence.
+pub fn warnings(fields: &[Known], body: &RawValue, error: Option<&Error>) -> Vec<String> {
+    let mut unknown = Vec::new();
+    if let Ok(Json::Object(object)) = Json::read(body) {
+        find_unknown(&object, "", fields, &mut unknown);
     }
-
-    /// A sentence for each unknown field of the request. If the request was refused while it was
-    /// being read, the server has not looked for all fields; then only unknown fields that may be
-    /// misspellings of the refused field get a sentence.
-    pub fn warnings(&self, body: &RawValue, error: Option<&Error>) -> Vec<String> {
-        let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut unknown = Vec::new();
-        if let (false, Ok(Json::Object(object))) = (asked.is_empty(), Json::read(body)) {
-            find_unknown(&object, "", &asked, &mut unknown);
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let mut known = BTreeSet::new();
+    add_paths(fields, "", &mut known);
+    add_paths(ACTING, "", &mut known);
+    let meant = unknown.iter().map(|unknown| (unknown, unknown.meant_by(&known)));
+    let told = meant.filter(|(unknown, meant)| !unknown.of_thing || meant.is_some());
+    let of_refused = told.filter(|(_, meant)| match error {
+        Some(error @ (Error::Invalid { .. } | Error::TooLarge { .. })) => {
+            error.field().zip(*meant).is_some_and(|(field, meant)| is_within(meant, field))
         }
-        let refused = match error {
-            Some(error @ (Error::Invalid { .. } | Error::TooLarge { .. })) => Some(error.field()),
-            _ => None,
-        };
-        let meant = unknown.iter().map(|unknown| (unknown, unknown.meant_by(&asked)));
-        let of_refused = meant
-            .filter(|(_, meant)| refused.is_none_or(|field| field.is_some() && field == *meant));
-        let told = of_refused.filter(|(unknown, meant)| !unknown.of_thing || meant.is_some());
-        told.take(MAX_WARNINGS).map(|(unknown, meant)| sentence(&unknown.path, meant)).collect()
-    }
+        _ => true,
+    });
+    of_refused.take(MAX_WARNINGS).map(|(unknown, meant)| sentence(&unknown.path, meant)).collect()
 }
 
 /// Adds these warnings to an answer, which is a JSON object.
@@ -61,7 +61,7 @@ pub fn warned<'a>(answer: &'a str, warnings: &[String]) -> Cow<'a, str> {
     }
 }
 
-/// A field that the server did not look for.
+/// A field that the event does not know.
 struct Unknown {
     path: String,
     /// Whether it is part of an object with an `id`, such as a chat that the client sends back as
@@ -70,39 +70,44 @@ struct Unknown {
     of_thing: bool,
 }
 
-/// Adds the object's unknown fields, and those of the objects within it.
-fn find_unknown(
-    object: &Object<'_>,
-    parent: &str,
-    asked: &BTreeSet<String>,
-    unknown: &mut Vec<Unknown>,
-) {
-    let of_thing = asked.contains(&format!("{parent}.id")) && object.get("id").is_some();
-    object.each(|name, value| {
-        if unknown.len() >= MAX_LOOKED_AT {
-            return;
+/// Adds the object's fields that are not among these, and those of the objects within it.
+fn find_unknown(object: &Object<'_>, parent: &str, fields: &[Known], unknown: &mut Vec<Unknown>) {
+    let acting = if parent.is_empty() { ACTING } else { &[] };
+    let find = |name: &str| fields.iter().chain(acting).find(|known| known.name == name);
+    let of_thing = find("id").is_some() && object.get("id").is_some();
+    object.each(|name, value| match find(name) {
+        Some(Known { within: [], .. }) => {}
+        Some(known) => {
+            if let Ok(Json::Object(object)) = Json::read(value) {
+                find_unknown(&object, &path(parent, name), known.within, unknown);
+            }
         }
-        let path = match parent {
-            "" => shortened(&name),
-            parent => format!("{parent}.{}", shortened(&name)),
-        };
-        // A name with a dot in it would be taken for a path.
-        if name.contains('.') || !asked.contains(&path) {
-            if unknown.iter().all(|unknown| unknown.path != path) {
+        None => {
+            let path = path(parent, &shortened(name));
+            let is_new = unknown.iter().all(|unknown| unknown.path != path);
+            if is_new && unknown.len() < MAX_LOOKED_AT {
                 unknown.push(Unknown { path, of_thing });
             }
-        } else if has_members(&path, asked)
-            && let Ok(Json::Object(object)) = Json::read(value)
-        {
-            find_unknown(&object, &path, asked, unknown);
         }
     });
 }
 
-/// Whether some field of the object at this path was looked for.
-fn has_members(path: &str, asked: &BTreeSet<String>) -> bool {
-    let first = format!("{path}.");
-    asked.range(first.clone()..).next().is_some_and(|next| next.starts_with(&first))
+/// Adds the dotted paths of all these fields, and of those within them.
+fn add_paths(fields: &[Known], parent: &str, paths: &mut BTreeSet<String>) {
+    for known in fields {
+        let path = path(parent, known.name);
+        add_paths(known.within, &path, paths);
+        paths.insert(path);
+    }
+}
+
+fn path(parent: &str, name: &str) -> String {
+    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
+}
+
+/// Whether a path is this field or leads into it.
+fn is_within(path: &str, field: &str) -> bool {
+    path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn shortened(name: &str) -> String {
@@ -122,8 +127,12 @@ fn sentence(path: &str, meant: Option<&str>) -> String {
 impl Unknown {
     /// The path that is probably meant: one that differs only in case and punctuation, as `chatId`
     /// does from `chat.id`; or else the nearest name beside it; or else the same name elsewhere.
-    fn meant_by<'a>(&self, asked: &'a BTreeSet<String>) -> Option<&'a str> {
-        let others = || asked.iter().map(String::as_str).filter(|other| *other != self.path);
+    fn meant_by<'a>(&self, known: &'a BTreeSet<String>) -> Option<&'a str> {
+        // The client has written the path as a name.
+        if known.contains(&self.path) {
+            return None;
+        }
+        let others = || known.iter().map(String::as_str);
         let (parent, name) = split(&self.path);
         let distance = |other: &&str| edits(&folded(name), &folded(split(other).1));
         let beside = others().filter(|other| split(other).0 == parent);
