@@ -15,6 +15,7 @@ use super::crowds::{self, Crowds, Telling};
 use super::leases::Leases;
 use super::listening::Listeners;
 use super::nick_lists::NickLists;
+use super::nicks::Nicks;
 use super::receipts::Receipts;
 use super::typing::Typists;
 use crate::audience::{Audience, Unflushed};
@@ -29,6 +30,7 @@ pub(super) const AT_ONCE: usize = 512;
 pub(super) struct Carrier {
     pub audience: Audience,
     pub leases: Leases,
+    pub nicks: Nicks,
     pub nick_lists: NickLists,
     pub typists: Typists,
     pub receipts: Receipts,
@@ -55,6 +57,7 @@ impl Carrier {
         let carrier = Carrier {
             audience,
             leases: Leases::default(),
+            nicks: Nicks::default(),
             nick_lists: NickLists::default(),
             typists: Typists::default(),
             receipts: Receipts::default(),
@@ -101,6 +104,7 @@ impl Carrier {
             // Connections with this token end.
             self.leases.end(access_key_id);
         }
+        self.nicks.note(event);
         self.nick_lists.note(event);
         self.typists.note(event);
         let mut unflushed = lock(&self.unflushed);

@@ -17,7 +17,7 @@ impl App {
     /// `conflict` if the nick is in it already, `not_found` if the channel has become private,
     /// `too_large` if the nick is in too many channels or the user in too many chats.
     pub async fn join_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
-        let _changing = self.nicks.change_lock.lock().await;
+        let _changing = self.carrier.nicks.change_lock.lock().await;
         let nick = self.check_newcomer(actor, channel)?;
         let profile = self.store.find_profile(&actor.user_id).await?;
         let known = self.store.find_channel(channel).await?;
@@ -40,9 +40,8 @@ impl App {
         tx.insert_nick_channel(&nick, chat_id).await?;
         let joined = Event::ChannelJoined { chat_id, channel: channel.clone(), nick };
         tx.commit(event.into_iter().chain([joined])).await?;
-        if let Some(held) = self.nicks.held().get_mut(actor.connection) {
-            held.channels.insert(channel.clone(), chat_id);
-        }
+        // The nick is in the channel from then on.
+        self.wait_until_shown().await;
         if let Some(profile) = profile {
             let mut presence = self.presence.lock().await;
             self.put_in(&mut presence, (chat_id, false), actor.connection, profile, false).await;
@@ -53,7 +52,7 @@ impl App {
     /// Lets the actor's nick leave a channel, and the user its chat. Errors: `conflict` if the nick
     /// is not in it.
     pub async fn leave_channel(&self, actor: &Actor, channel: &ChannelName) -> Result<(), Error> {
-        let _changing = self.nicks.change_lock.lock().await;
+        let _changing = self.carrier.nicks.change_lock.lock().await;
         let (nick, chat_id) = self
             .nick_and_chat(actor, channel)
             .ok_or(Error::conflict("channel", "you are not in this channel"))?;
@@ -69,8 +68,8 @@ impl App {
     /// Takes a connection out of a channel because its user is no member of the chat any more. If
     /// the user becomes a member again, they must join the channel again.
     pub(super) async fn lose_channel(&self, connection: ConnectionId, chat_id: ChatId) {
-        let _changing = self.nicks.change_lock.lock().await;
-        let Some((nick, channel)) = self.nicks.held().get(connection).and_then(|held| {
+        let _changing = self.carrier.nicks.change_lock.lock().await;
+        let Some((nick, channel)) = self.carrier.nicks.held().get(connection).and_then(|held| {
             let (channel, _) = held.channels.iter().find(|(_, id)| **id == chat_id)?;
             Some((held.nick.clone(), channel.clone()))
         }) else {
@@ -116,7 +115,7 @@ impl App {
     /// The actor's nick, if it may join this channel besides the channels that it is in. Errors:
     /// `unauthenticated`, `conflict`, `too_large`.
     fn check_newcomer(&self, actor: &Actor, channel: &ChannelName) -> Result<Handle, Error> {
-        let nicks = self.nicks.held();
+        let nicks = self.carrier.nicks.held();
         let held = nicks.get(actor.connection).ok_or(Error::NO_USER)?;
         if held.channels.contains_key(channel) {
             return Err(Error::conflict("channel", "you are in this channel already"));
@@ -129,7 +128,7 @@ impl App {
     }
 
     fn nick_and_chat(&self, actor: &Actor, channel: &ChannelName) -> Option<(Handle, ChatId)> {
-        let nicks = self.nicks.held();
+        let nicks = self.carrier.nicks.held();
         let held = nicks.get(actor.connection)?;
         Some((held.nick.clone(), *held.channels.get(channel)?))
     }
@@ -140,7 +139,7 @@ impl App {
         channel: &ChannelName,
         chat_id: ChatId,
     ) {
-        if let Some(held) = self.nicks.held().get_mut(connection) {
+        if let Some(held) = self.carrier.nicks.held().get_mut(connection) {
             held.channels.remove(channel);
         }
         self.leave_room(connection, chat_id).await;

@@ -91,7 +91,6 @@ use cluster::Cluster;
 use files::Files;
 use key_set::KeySet;
 use keys::Keys;
-use nicks::Nicks;
 use online::LastSeen;
 use passwords::Passwords;
 use presence::Presence;
@@ -135,7 +134,6 @@ pub struct App {
     deleted: Arc<Notify>,
     /// Set once the server ends: from then on, rooms become empty because of that.
     ending: AtomicBool,
-    nicks: Nicks,
     /// This node's id among all nodes, new at each start.
     node: Uuid,
     /// `None` for a single node.

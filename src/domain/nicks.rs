@@ -24,6 +24,7 @@ pub(super) struct Nicks {
 #[derive(Default)]
 pub(super) struct HeldNicks {
     connections: HashMap<ConnectionId, HeldNick>,
+    by_nick: HashMap<Handle, ConnectionId>,
 }
 
 /// A connection's nick and its channels.
@@ -65,15 +66,15 @@ impl App {
         connection: &Connection,
         nick: &Handle,
     ) -> Result<(Actor, Handle), Error> {
-        let actor = self.nicks.held().get(connection.id()).map(|held| held.actor.clone());
+        let actor = self.carrier.nicks.held().get(connection.id()).map(|held| held.actor.clone());
         if let Some(actor) = actor {
             self.admit_announcement(&Viewer::from(&actor)).await?;
         }
-        let _changing = self.nicks.change_lock.lock().await;
+        let _changing = self.carrier.nicks.change_lock.lock().await;
         let mut tx = self.store.begin().await?;
         // Lock the former nick, too: other connections may be asking for it, while this one waits
         // for theirs.
-        let old = self.nicks.held().get(connection.id()).map(|held| held.nick.clone());
+        let old = self.carrier.nicks.held().get(connection.id()).map(|held| held.nick.clone());
         let names = [Some(nick), old.as_ref()].into_iter().flatten().map(AsRef::as_ref);
         tx.lock_names(&Vec::from_iter(names)).await?;
         let user = match tx.find_user_by_handle(nick).await? {
@@ -89,7 +90,7 @@ impl App {
         if !tx.insert_nick(nick, connection.id(), self.node).await? {
             return Err(Error::conflict("user", "this nick is connected already"));
         }
-        let mut events = self.nicks.held().leaving_events(connection.id());
+        let mut events = self.carrier.nicks.held().leaving_events(connection.id());
         events.push(Event::NickConnected {
             nick: nick.clone(),
             user_id: user.id.clone(),
@@ -98,7 +99,7 @@ impl App {
         });
         tx.commit(events).await?;
         let actor = connection.actor(user.id);
-        self.nicks.held().insert(actor.clone(), nick);
+        self.carrier.nicks.held().insert(actor.clone(), nick);
         self.leave_all_rooms(connection.id()).await;
         Ok((actor, nick.clone()))
     }
@@ -114,8 +115,8 @@ impl App {
 
     /// Frees the nick of a connection, if it has one.
     pub async fn leave_nick(&self, connection: ConnectionId) {
-        let _changing = self.nicks.change_lock.lock().await;
-        if self.nicks.held().remove(connection).is_none() {
+        let _changing = self.carrier.nicks.change_lock.lock().await;
+        if self.carrier.nicks.held().remove(connection).is_none() {
             return;
         }
         if let Err(error) = self.free_nick(connection).await {
@@ -136,8 +137,8 @@ impl App {
         for connection in self.store.list_nick_connections(self.node).await? {
             // Look under the lock: a task that takes a nick adds it to the held ones before it
             // unlocks.
-            let _changing = self.nicks.change_lock.lock().await;
-            if self.nicks.held().get(connection).is_none() {
+            let _changing = self.carrier.nicks.change_lock.lock().await;
+            if self.carrier.nicks.held().get(connection).is_none() {
                 self.free_nick(connection).await?;
             }
         }
@@ -156,6 +157,24 @@ impl Nicks {
     pub fn held(&self) -> MutexGuard<'_, HeldNicks> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Notes that a nick of this node has come into a channel or left it. The events say so, and
+    /// not the requests: a request whose commit was not answered does not know whether it was kept.
+    pub fn note(&self, event: &Event) {
+        match event {
+            Event::ChannelJoined { chat_id, channel, nick } => {
+                if let Some(held) = self.held().of_nick(nick) {
+                    held.channels.insert(channel.clone(), *chat_id);
+                }
+            }
+            Event::ChannelLeft { channel, nick, .. } => {
+                if let Some(held) = self.held().of_nick(nick) {
+                    held.channels.remove(channel);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl HeldNicks {
@@ -165,6 +184,10 @@ impl HeldNicks {
 
     pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut HeldNick> {
         self.connections.get_mut(&connection)
+    }
+
+    fn of_nick(&mut self, nick: &Handle) -> Option<&mut HeldNick> {
+        self.connections.get_mut(self.by_nick.get(nick)?)
     }
 
     /// The events when a connection gives up its nick; none if it has no nick.
@@ -182,11 +205,18 @@ impl HeldNicks {
 
     fn insert(&mut self, actor: Actor, nick: &Handle) {
         let connection = actor.connection;
+        self.remove(connection);
         let held = HeldNick { nick: nick.clone(), actor, channels: HashMap::new() };
         self.connections.insert(connection, held);
+        self.by_nick.insert(nick.clone(), connection);
     }
 
     fn remove(&mut self, connection: ConnectionId) -> Option<HeldNick> {
-        self.connections.remove(&connection)
+        let held = self.connections.remove(&connection)?;
+        // Another connection may have taken the nick since.
+        if self.by_nick.get(&held.nick) == Some(&connection) {
+            self.by_nick.remove(&held.nick);
+        }
+        Some(held)
     }
 }

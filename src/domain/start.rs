@@ -13,7 +13,6 @@ use super::consequences::{self, Consequence};
 use super::files::{self, Files};
 use super::key_set;
 use super::listening::Listeners;
-use super::nicks::Nicks;
 use super::online::{self, LastSeen};
 use super::passwords::Passwords;
 use super::rates::Rates;
@@ -81,7 +80,6 @@ impl App {
             ended: Arc::default(),
             deleted: Arc::default(),
             ending: AtomicBool::default(),
-            nicks: Nicks::default(),
             node,
             cluster,
             rates,

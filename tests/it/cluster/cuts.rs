@@ -205,6 +205,26 @@ async fn what_is_committed_is_told_if_nobody_knows_that_it_is() {
     nodes.assert_no_defect();
 }
 
+/// A nick is in the channels that it was shown to come into, whatever its requests were answered.
+#[tokio::test]
+async fn a_nick_can_talk_where_it_is_shown_to_be() {
+    let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
+    let mut ann = nodes[1].chatter("ann").await;
+    let join = json!({ "type": 4, "channel": "engines" });
+    let leave = json!({ "type": 5, "channel": "engines" });
+    for (request, kind) in [(join, 4), (leave, 5)] {
+        to_postgres.cut_at_commit();
+        ann.refused(request, "unavailable", None).await;
+        to_postgres.mend();
+        assert_eq!(ann.next().await, of_channel(kind, "engines", "ann"));
+        if kind == 4 {
+            ann.say("engines", "here I am", "ann").await;
+        }
+    }
+    ann.join("engines", "ann").await;
+    nodes.assert_no_defect();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_cut_off_from_postgres_under_load() {
     let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
