@@ -15,7 +15,7 @@ const KEPT_FROM: usize = 16;
 impl Register {
     /// Makes the changes that come before the event is shown: it gives users a chat to hear, or
     /// takes one from users that must not see the event. Returns whether to show it.
-    pub(super) fn apply_before(&mut self, event: &Event, lost: &mut Lost) -> bool {
+    pub(super) fn apply_before(&mut self, event: &Event, lost: &mut Vec<Lost>) -> bool {
         match event {
             Event::ChatCreated(chat) => {
                 chat.users.iter().for_each(|user_id| self.add_member(chat.id, user_id));
@@ -27,11 +27,14 @@ impl Register {
                 self.evict(chat.id, lost, |chat, subscriber| {
                     let user_id = subscriber.visit.user_id.as_ref();
                     let member = user_id.is_some_and(|user_id| chat.members.contains(user_id));
-                    // A nick in a channel is that of a member.
-                    !subscriber.as_nick && !member
+                    // A nick in a channel is that of a member. Nothing is kept from the service.
+                    !subscriber.as_nick && !member && !subscriber.visit.service
                 });
             }
-            Event::UserProtected { user_id, by } => self.protect(user_id, *by, lost),
+            // Connections that have not proved to be this user act as them no more.
+            Event::UserProtected { user_id, by } => {
+                self.take_away(user_id, lost, |id, acting| acting.anonymous && Some(id) != *by);
+            }
             Event::NickConnected { nick, user_id, by, anonymous } => {
                 self.add_nick(nick, user_id, *by, *anonymous);
             }
@@ -46,7 +49,7 @@ impl Register {
 
     /// Makes the changes that come after the event was shown: it takes a chat from users that have
     /// seen the event.
-    pub(super) fn apply_after(&mut self, event: &Event, lost: &mut Lost) {
+    pub(super) fn apply_after(&mut self, event: &Event, lost: &mut Vec<Lost>) {
         match event {
             Event::MemberLeft { chat_id, user_id, sees } => {
                 self.end_membership(*chat_id, user_id, *sees, lost);
@@ -58,16 +61,7 @@ impl Register {
                 let chat = self.chats.get(chat_id);
                 let members = Vec::from_iter(chat.into_iter().flat_map(|it| &it.members).cloned());
                 members.iter().for_each(|user_id| self.remove_member(*chat_id, user_id));
-                let chat = self.chats.get(chat_id);
-                let subscribers = chat.into_iter().flat_map(|it| &it.subscribers);
-                let subscribers = subscribers.map(|(id, subscriber)| (*id, subscriber.as_nick));
-                for (id, as_nick) in Vec::from_iter(subscribers) {
-                    self.leave(id, *chat_id);
-                    match as_nick {
-                        true => lost.channels.push((id, *chat_id)),
-                        false => lost.rooms.push((id, *chat_id)),
-                    }
-                }
+                self.evict(*chat_id, lost, |_, _| true);
             }
             Event::UserDeleted { user_id } => self.take_away(user_id, lost, |_, _| true),
             Event::NickGone { nick, lost } => {
@@ -80,41 +74,34 @@ impl Register {
         }
     }
 
-    fn end_membership(&mut self, chat_id: ChatId, user_id: &UserId, sees: bool, lost: &mut Lost) {
+    fn end_membership(
+        &mut self,
+        chat_id: ChatId,
+        user_id: &UserId,
+        sees: bool,
+        lost: &mut Vec<Lost>,
+    ) {
         self.remove_member(chat_id, user_id);
         self.evict(chat_id, lost, |_, subscriber| {
-            subscriber.visit.user_id.as_ref() == Some(user_id) && (subscriber.as_nick || !sees)
+            let sees = sees && !subscriber.as_nick || subscriber.visit.service;
+            subscriber.is_here_as(user_id) && !sees
         });
     }
 
-    /// Takes connections that lose the right to be in a room out of it. The service stays: nothing
-    /// is kept from it.
+    /// Takes connections that lose the right to be in a room out of it.
     fn evict(
         &mut self,
         chat_id: ChatId,
-        lost: &mut Lost,
+        lost: &mut Vec<Lost>,
         loses: impl Fn(&Chat, &Subscriber) -> bool,
     ) {
         let Some(chat) = self.chats.get(&chat_id) else {
             return;
         };
-        let evicted = chat.subscribers.iter();
-        let evicted =
-            evicted.filter(|(_, subscriber)| !subscriber.visit.service && loses(chat, subscriber));
-        let evicted = Vec::from_iter(evicted.map(|(id, subscriber)| (*id, subscriber.as_nick)));
-        for (id, as_nick) in evicted {
-            self.leave(id, chat_id);
-            match as_nick {
-                true => lost.channels.push((id, chat_id)),
-                false => lost.rooms.push((id, chat_id)),
-            }
+        let losing = chat.subscribers.iter().filter(|(_, subscriber)| loses(chat, subscriber));
+        for id in Vec::from_iter(losing.map(|(id, _)| *id)) {
+            lost.extend(self.leave(id, chat_id));
         }
-    }
-
-    /// A user is protected now: connections that have not proved to be this user act as them no
-    /// more, and leave the rooms where they were as this user.
-    fn protect(&mut self, user_id: &UserId, by: Option<ConnectionId>, lost: &mut Lost) {
-        self.take_away(user_id, lost, |id, acting| acting.anonymous && Some(id) != by);
     }
 
     /// Takes a user from those connections that lose them, and these out of the rooms where they
@@ -122,24 +109,20 @@ impl Register {
     fn take_away(
         &mut self,
         user_id: &UserId,
-        lost: &mut Lost,
+        lost: &mut Vec<Lost>,
         loses: impl Fn(ConnectionId, &Acting) -> bool,
     ) {
         let connections = self.users.get(user_id).into_iter().flat_map(|user| &user.connections);
-        let losing = connections.filter(|(id, acting)| loses(**id, acting));
-        let losing = losing.map(|(id, acting)| (*id, acting.recipient.clone()));
-        for (id, recipient) in Vec::from_iter(losing) {
-            self.forget_user(id, user_id);
-            recipient.lose_user(user_id);
+        let losing = connections.filter(|(id, acting)| loses(**id, acting)).map(|(id, _)| *id);
+        for id in Vec::from_iter(losing) {
+            self.take_user(id, user_id);
             let rooms = self.connections.get(&id).into_iter().flat_map(|it| &it.rooms).copied();
             for chat_id in Vec::from_iter(rooms) {
                 let chat = self.chats.get(&chat_id);
                 let subscriber = chat.and_then(|chat| chat.subscribers.get(&id));
-                let as_user = |it: &Subscriber| it.visit.user_id.as_ref() == Some(user_id);
                 // The connection of a channel ends, and leaves the channel with that.
-                if subscriber.is_some_and(|subscriber| as_user(subscriber) && !subscriber.as_nick) {
-                    self.leave(id, chat_id);
-                    lost.rooms.push((id, chat_id));
+                if subscriber.is_some_and(|it| it.is_here_as(user_id) && !it.as_nick) {
+                    lost.extend(self.leave(id, chat_id));
                 }
             }
         }
@@ -152,7 +135,7 @@ impl Register {
         if let (Stream::User(user_id), Hearers::Watchers { and }) = (&route.home, &route.hearers) {
             let told = and.iter().flat_map(|user_id| self.acting_as(user_id));
             let mut seen = HashSet::new();
-            let all = self.watches.watchers(user_id).chain(told);
+            let all = self.watchers(user_id).chain(told);
             let all = all.filter(|recipient| seen.insert(recipient.id()));
             return shown(Way::Watcher).to(all, unflushed);
         }
@@ -205,12 +188,6 @@ impl Register {
         {
             chat.hearing = Some(hearing);
         }
-    }
-
-    /// The connections that act as a user.
-    fn acting_as(&self, user_id: &UserId) -> impl Iterator<Item = &Arc<dyn Recipient>> {
-        let acting = self.users.get(user_id).into_iter().flat_map(|user| user.connections.values());
-        acting.filter(|acting| acting.confirmed).map(|acting| &acting.recipient)
     }
 
     /// The connections that act as the users that are named; and those in the room that see a

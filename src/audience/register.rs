@@ -5,9 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
-use super::Recipient;
 use super::comings::Comings;
-use super::watches::Watches;
+use super::{Audience, Recipient};
 use crate::cluster::{Following, Streams};
 use crate::model::{ChatId, ConnectionId, Handle, UserId};
 
@@ -17,7 +16,7 @@ pub(super) struct Register {
     pub(super) users: HashMap<UserId, User>,
     pub(super) chats: HashMap<ChatId, Chat>,
     pub(super) nicks: HashMap<Handle, Nick>,
-    pub(super) watches: Watches,
+    pub(super) watched: HashMap<UserId, Watched>,
     pub(super) comings: Comings,
     /// Set once the server ends; from then on nobody connects.
     stopped: bool,
@@ -28,6 +27,8 @@ pub(super) struct Connected {
     /// The users it acts as, each with whether that is confirmed.
     pub users: HashMap<UserId, bool>,
     pub rooms: HashSet<ChatId>,
+    /// The users that it watches.
+    pub watches: HashSet<UserId>,
     /// Whether it hears what everybody hears, while it acts as a user.
     pub hears_all: bool,
 }
@@ -93,6 +94,12 @@ pub struct Visit {
     pub service: bool,
 }
 
+/// A user whom some connection watches; this node follows the user meanwhile.
+pub(super) struct Watched {
+    pub _following: Following,
+    pub watchers: HashMap<ConnectionId, Arc<dyn Recipient>>,
+}
+
 /// A nick that is connected here.
 pub(super) struct Nick {
     pub connection: ConnectionId,
@@ -110,42 +117,90 @@ impl Connected {
     }
 }
 
+impl Subscriber {
+    /// Whether it is there as this user.
+    pub fn is_here_as(&self, user_id: &UserId) -> bool {
+        self.visit.user_id.as_ref() == Some(user_id)
+    }
+}
+
+impl Audience {
+    /// A connection has opened. False if the server ends.
+    pub fn add(&self, recipient: Arc<dyn Recipient>) -> bool {
+        let mut register = self.lock();
+        if register.stopped {
+            return false;
+        }
+        let (users, rooms, watches) = (HashMap::new(), HashSet::new(), HashSet::new());
+        let id = recipient.id();
+        let connected = Connected { recipient, users, rooms, watches, hears_all: true };
+        register.connections.insert(id, connected);
+        true
+    }
+
+    /// A connection has closed. Returns whether it was in a room and must be taken out of it; false
+    /// while the server ends.
+    pub fn remove(&self, id: ConnectionId) -> bool {
+        let mut register = self.lock();
+        let in_room = register.reset(id);
+        register.connections.remove(&id);
+        in_room && !register.stopped
+    }
+
+    /// Makes a connection what it was when it opened: it acts as nobody and is in no room. Returns
+    /// whether it was in one.
+    pub fn reset(&self, id: ConnectionId) -> bool {
+        self.lock().reset(id)
+    }
+
+    /// Takes no more connections, and tells the open ones that the server ends.
+    pub fn stop(&self) {
+        let mut register = self.lock();
+        register.stopped = true;
+        let recipients = register.connections.values().map(|it| it.recipient.clone());
+        let recipients = Vec::from_iter(recipients);
+        drop(register);
+        recipients.iter().for_each(|recipient| recipient.finish());
+    }
+
+    /// Forgets all connections.
+    pub fn close(&self) {
+        let mut register = self.lock();
+        register.connections.clear();
+        register.users.clear();
+        register.chats.clear();
+        register.nicks.clear();
+        register.watched.clear();
+    }
+
+    /// Sets whether a connection hears what everybody hears. Returns whether that is a change.
+    pub fn set_hears_all(&self, id: ConnectionId, hears: bool) -> bool {
+        let mut register = self.lock();
+        let connected = register.connections.get_mut(&id);
+        connected.is_some_and(|it| mem::replace(&mut it.hears_all, hears) != hears)
+    }
+}
+
 impl Register {
     pub fn new(streams: Streams) -> Register {
         Register {
-            watches: Watches::new(streams.clone()),
             streams,
             connections: HashMap::new(),
             users: HashMap::new(),
             chats: HashMap::new(),
             nicks: HashMap::new(),
+            watched: HashMap::new(),
             comings: Comings::default(),
             stopped: false,
         }
     }
 
-    pub fn add(&mut self, recipient: Arc<dyn Recipient>) -> bool {
-        if self.stopped {
-            return false;
-        }
-        let id = recipient.id();
-        let (users, rooms) = (HashMap::new(), HashSet::new());
-        self.connections.insert(id, Connected { recipient, users, rooms, hears_all: true });
-        true
-    }
-
-    pub fn remove(&mut self, id: ConnectionId) -> bool {
-        let in_room = self.reset(id);
-        self.connections.remove(&id);
-        in_room && !self.stopped
-    }
-
     pub fn reset(&mut self, id: ConnectionId) -> bool {
+        self.watch_nobody(id);
         let Some(connected) = self.connections.get_mut(&id) else {
             return false;
         };
         connected.hears_all = true;
-        self.watches.end(id);
         let (users, rooms) = (mem::take(&mut connected.users), mem::take(&mut connected.rooms));
         for user_id in users.into_keys() {
             self.forget_user(id, &user_id);
@@ -154,23 +209,5 @@ impl Register {
             self.leave(id, *chat_id);
         }
         !rooms.is_empty()
-    }
-
-    pub fn stop(&mut self) -> Vec<Arc<dyn Recipient>> {
-        self.stopped = true;
-        self.connections.values().map(|connected| connected.recipient.clone()).collect()
-    }
-
-    pub fn clear(&mut self) {
-        self.connections.clear();
-        self.users.clear();
-        self.chats.clear();
-        self.nicks.clear();
-        self.watches.clear();
-    }
-
-    pub fn set_hears_all(&mut self, id: ConnectionId, hears: bool) -> bool {
-        let connected = self.connections.get_mut(&id);
-        connected.is_some_and(|it| mem::replace(&mut it.hears_all, hears) != hears)
     }
 }

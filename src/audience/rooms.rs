@@ -3,19 +3,25 @@
 use std::collections::{HashMap, HashSet};
 
 use super::register::{Chat, Nick, Register, Subscriber, Visit};
+use super::{Audience, Lost};
 use crate::cluster::{Following, Streams};
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Handle, Stream, UserId};
 
-impl Register {
+impl Audience {
+    /// A connection asks to be in the room of a chat. It hears nothing there until that is
+    /// [confirmed](Audience::confirm_room). Returns whether this is new. Errors: `too_large` for a
+    /// connection that is in `max` rooms; `unauthenticated` for one that has lost the visit's user;
+    /// `unavailable` for one that has closed.
     pub fn enter(
-        &mut self,
+        &self,
         id: ConnectionId,
         chat_id: ChatId,
         visit: Visit,
         max: usize,
     ) -> Result<bool, Error> {
-        let connected = self.connections.get_mut(&id).ok_or(Error::Unavailable(None))?;
+        let mut register = self.lock();
+        let connected = register.connections.get_mut(&id).ok_or(Error::Unavailable(None))?;
         if let Some(user_id) = &visit.user_id
             && !connected.users.contains_key(user_id)
         {
@@ -27,7 +33,7 @@ impl Register {
         }
         let new = connected.rooms.insert(chat_id);
         let recipient = connected.recipient.clone();
-        let subscriber = self.chat(chat_id, Streams::follow).subscribers.entry(id);
+        let subscriber = register.chat(chat_id, Streams::follow).subscribers.entry(id);
         let subscriber = subscriber.or_insert(Subscriber {
             recipient,
             visit: Visit { user_id: None, service: visit.service },
@@ -40,8 +46,10 @@ impl Register {
         Ok(new)
     }
 
-    pub fn confirm_room(&mut self, id: ConnectionId, chat_id: ChatId, last_seq: i64) -> bool {
-        let Some(chat) = self.chats.get_mut(&chat_id) else {
+    /// Lets a connection hear the room. False if an event has taken it out meanwhile.
+    pub fn confirm_room(&self, id: ConnectionId, chat_id: ChatId, last_seq: i64) -> bool {
+        let mut register = self.lock();
+        let Some(chat) = register.chats.get_mut(&chat_id) else {
             return false;
         };
         let Some(subscriber) = chat.subscribers.get_mut(&id) else {
@@ -53,31 +61,58 @@ impl Register {
         true
     }
 
-    pub fn leave(&mut self, id: ConnectionId, chat_id: ChatId) -> bool {
+    /// A connection leaves a room. False if it was not there.
+    pub fn leave(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        self.lock().leave(id, chat_id).is_some()
+    }
+
+    /// The chat's last message when a connection came into its room; `None` if it is not there.
+    pub fn in_room_since(&self, id: ConnectionId, chat_id: ChatId) -> Option<i64> {
+        self.lock().subscriber(id, chat_id).map(|subscriber| subscriber.since_seq)
+    }
+
+    pub fn is_in_room(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        self.in_room_since(id, chat_id).is_some()
+    }
+
+    /// Whether a connection is in a room as this user.
+    pub fn is_in_room_as(&self, id: ConnectionId, chat_id: ChatId, user_id: &UserId) -> bool {
+        self.lock().subscriber(id, chat_id).is_some_and(|it| it.is_here_as(user_id))
+    }
+
+    /// Whether a user is known to be a member of a chat; only of users that connections act as.
+    pub fn is_member(&self, chat_id: ChatId, user_id: &UserId) -> bool {
+        self.lock().chats.get(&chat_id).is_some_and(|chat| chat.members.contains(user_id))
+    }
+
+    /// Whether a connection acts as a member of a chat.
+    pub fn acts_as_member(&self, id: ConnectionId, chat_id: ChatId) -> bool {
+        let register = self.lock();
+        let known = register.connections.get(&id).zip(register.chats.get(&chat_id));
+        known.is_some_and(|(connected, chat)| {
+            let mut users = connected.users.iter().filter(|(_, confirmed)| **confirmed);
+            users.any(|(user_id, _)| chat.members.contains(user_id))
+        })
+    }
+}
+
+impl Register {
+    /// A connection leaves a room. `None` if it was not there.
+    pub fn leave(&mut self, id: ConnectionId, chat_id: ChatId) -> Option<Lost> {
         if let Some(connected) = self.connections.get_mut(&id) {
             connected.rooms.remove(&chat_id);
         }
-        let Some(chat) = self.chats.get_mut(&chat_id) else {
-            return false;
-        };
-        let was_in = chat.subscribers.remove(&id).is_some();
+        let chat = self.chats.get_mut(&chat_id)?;
+        let was_in = chat.subscribers.remove(&id);
         chat.hearing = None;
         self.tidy(chat_id);
-        was_in
+        was_in.map(|it| Lost { connection: id, chat_id, as_nick: it.as_nick })
     }
 
     /// A connection that is in a room.
     pub fn subscriber(&self, id: ConnectionId, chat_id: ChatId) -> Option<&Subscriber> {
         let subscriber = self.chats.get(&chat_id)?.subscribers.get(&id)?;
         subscriber.confirmed.then_some(subscriber)
-    }
-
-    pub fn acts_as_member(&self, id: ConnectionId, chat_id: ChatId) -> bool {
-        let known = self.connections.get(&id).zip(self.chats.get(&chat_id));
-        known.is_some_and(|(connected, chat)| {
-            let mut users = connected.users.iter().filter(|(_, confirmed)| **confirmed);
-            users.any(|(user_id, _)| chat.members.contains(user_id))
-        })
     }
 
     pub fn add_member(&mut self, chat_id: ChatId, user_id: &UserId) {

@@ -4,22 +4,29 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
-use super::Recipient;
+use tokio::sync::Notify;
+
 use super::comings::Moves;
 use super::register::{Acting, Nick, Register, User};
+use super::{Audience, Recipient};
 use crate::cluster::Streams;
 use crate::error::Error;
 use crate::model::{ChatId, ConnectionId, Handle, Stream, UserId};
 
-impl Register {
+impl Audience {
+    /// A connection asks to act as a user; it is `anonymous` if it has proved nothing. It hears
+    /// nothing of the user until that is [confirmed](Audience::confirm_user). Returns whether this
+    /// is new. Errors: `too_large` for a connection that acts as `max` users; `unavailable` for one
+    /// that has closed.
     pub fn act_as(
-        &mut self,
+        &self,
         id: ConnectionId,
         user_id: &UserId,
         anonymous: bool,
         max: usize,
     ) -> Result<bool, Error> {
-        let connected = self.connections.get(&id).ok_or(Error::Unavailable(None))?;
+        let mut register = self.lock();
+        let connected = register.connections.get(&id).ok_or(Error::Unavailable(None))?;
         if connected.users.contains_key(user_id) {
             return Ok(false);
         }
@@ -27,10 +34,101 @@ impl Register {
             let (field, unit) = ("user.id".into(), "users on one socket");
             return Err(Error::TooLarge { field, max, unit });
         }
-        self.insert_user(id, user_id, anonymous);
+        register.insert_user(id, user_id, anonymous);
         Ok(true)
     }
 
+    /// Lets a connection act as the user, and calls `then` under the same lock. Errors:
+    /// `unauthenticated` if an event has taken the user from it meanwhile.
+    pub fn confirm_user(
+        &self,
+        id: ConnectionId,
+        user_id: &UserId,
+        then: impl FnOnce(),
+    ) -> Result<(), Error> {
+        let mut register = self.lock();
+        register.confirm_user(id, user_id)?;
+        then();
+        Ok(())
+    }
+
+    /// A connection that has proved to be a user acts as them from now on.
+    pub fn set_user(&self, id: ConnectionId, user_id: &UserId) {
+        self.lock().set_user(id, user_id, false);
+    }
+
+    /// Takes a user from a connection that could not come to act as them.
+    pub fn take_user(&self, id: ConnectionId, user_id: &UserId) {
+        self.lock().take_user(id, user_id);
+    }
+
+    /// Whether the chats of a user are to be read and [told](Audience::learn_chats); what the user
+    /// leaves from now on is taken from what was read.
+    pub fn lacks_chats(&self, user_id: &UserId) -> bool {
+        let mut register = self.lock();
+        let Some(user) = register.users.get_mut(user_id).filter(|user| !user.known) else {
+            return false;
+        };
+        user.left.get_or_insert_default();
+        true
+    }
+
+    /// Tells the chats of a user, as they were read after the connection came to act as the user.
+    /// Errors: `unauthenticated` if it does not any more.
+    pub fn learn_chats(
+        &self,
+        id: ConnectionId,
+        user_id: &UserId,
+        chats: Vec<ChatId>,
+    ) -> Result<(), Error> {
+        let mut register = self.lock();
+        let user = register.users.get_mut(user_id);
+        let user = user.filter(|user| user.connections.contains_key(&id)).ok_or(Error::NO_USER)?;
+        // Another connection has told the chats already, and events have kept them up to date
+        // since.
+        if mem::replace(&mut user.known, true) {
+            return Ok(());
+        }
+        let left = user.left.take().unwrap_or_default();
+        let chats: Vec<_> = chats.into_iter().filter(|chat_id| !left.contains(chat_id)).collect();
+        user.chats.extend(&chats);
+        for chat_id in chats {
+            register.chat(chat_id, Streams::follow).members.insert(user_id.clone());
+        }
+        Ok(())
+    }
+
+    /// Notified when users have come or gone: see [`take_moves`](Audience::take_moves).
+    pub fn moved(&self) -> Arc<Notify> {
+        self.lock().comings.moved.clone()
+    }
+
+    /// The users whose first connection has come or whose last one has gone since this was last
+    /// asked; with `all` also those who may be back at once. Those who came are taken to be told
+    /// of.
+    pub fn take_moves(&self, all: bool) -> Moves {
+        let Register { users, comings, .. } = &mut *self.lock();
+        comings.take(all, |user_id| {
+            let user = users.get_mut(user_id);
+            user.is_some_and(|user| !mem::replace(&mut user.online, true))
+        })
+    }
+
+    /// The users of whom others were told that they are online by this node.
+    pub fn list_online(&self) -> Vec<UserId> {
+        let register = self.lock();
+        let online = register.users.iter().filter(|(_, user)| user.online);
+        online.map(|(user_id, _)| user_id.clone()).collect()
+    }
+
+    /// Of each user, whether a connection acts as them.
+    pub fn are_online(&self, users: &[&UserId]) -> Vec<bool> {
+        let register = self.lock();
+        users.iter().map(|user_id| register.acting_as(user_id).next().is_some()).collect()
+    }
+}
+
+impl Register {
     pub fn set_user(&mut self, id: ConnectionId, user_id: &UserId, anonymous: bool) {
         self.insert_user(id, user_id, anonymous);
         // It fails for a connection that has closed, which hears nothing.
@@ -91,36 +189,6 @@ impl Register {
         }
     }
 
-    pub fn lacks_chats(&mut self, user_id: &UserId) -> bool {
-        let Some(user) = self.users.get_mut(user_id).filter(|user| !user.known) else {
-            return false;
-        };
-        user.left.get_or_insert_default();
-        true
-    }
-
-    pub fn learn_chats(
-        &mut self,
-        id: ConnectionId,
-        user_id: &UserId,
-        chats: Vec<ChatId>,
-    ) -> Result<(), Error> {
-        let user = self.users.get_mut(user_id).filter(|user| user.connections.contains_key(&id));
-        let user = user.ok_or(Error::NO_USER)?;
-        // Another connection has told the chats already, and events have kept them up to date
-        // since.
-        if mem::replace(&mut user.known, true) {
-            return Ok(());
-        }
-        let left = user.left.take().unwrap_or_default();
-        let chats: Vec<_> = chats.into_iter().filter(|chat_id| !left.contains(chat_id)).collect();
-        user.chats.extend(&chats);
-        for chat_id in chats {
-            self.chat(chat_id, Streams::follow).members.insert(user_id.clone());
-        }
-        Ok(())
-    }
-
     /// A connection has come to act as the user, or has ceased to: the lists of the user's chats
     /// are gathered anew.
     pub fn forget_hearing(&mut self, user_id: &UserId) {
@@ -154,25 +222,9 @@ impl Register {
         Some(self.connections.get(&connection)?.recipient.clone())
     }
 
-    /// Who has moved since this was last asked; with `all` also those who may be back at once.
-    /// Those who came are taken to be told of.
-    pub fn take_moves(&mut self, all: bool) -> Moves {
-        let users = &mut self.users;
-        self.comings.take(all, |user_id| {
-            let user = users.get_mut(user_id);
-            user.is_some_and(|user| !mem::replace(&mut user.online, true))
-        })
-    }
-
-    /// The users of whom others were told that they are online by this node.
-    pub fn list_online(&self) -> Vec<UserId> {
-        let online = self.users.iter().filter(|(_, user)| user.online);
-        online.map(|(user_id, _)| user_id.clone()).collect()
-    }
-
-    /// Whether a connection to this node acts as the user.
-    pub fn is_online(&self, user_id: &UserId) -> bool {
-        let user = self.users.get(user_id);
-        user.is_some_and(|user| user.connections.values().any(|acting| acting.confirmed))
+    /// The connections that act as a user.
+    pub fn acting_as(&self, user_id: &UserId) -> impl Iterator<Item = &Arc<dyn Recipient>> {
+        let acting = self.users.get(user_id).into_iter().flat_map(|user| user.connections.values());
+        acting.filter(|acting| acting.confirmed).map(|acting| &acting.recipient)
     }
 }

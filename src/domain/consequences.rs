@@ -8,31 +8,25 @@ use tokio::sync::mpsc;
 
 use super::App;
 use crate::audience::Lost;
-use crate::model::{ChatId, ConnectionId, Event, UserId};
+use crate::model::{ChatId, Event, UserId};
 
 /// What must be done because of an event.
 pub(super) enum Consequence {
-    /// Take a connection out of a chat's room, unless it has come back.
-    LeaveRoom(ConnectionId, ChatId),
-    /// Take the nick of a connection out of a channel.
-    LeaveChannel(ConnectionId, ChatId),
+    /// Take a connection that has lost a chat out of its room, unless it has come back.
+    Leave(Lost),
     /// A user is no member any more: take them out of the chat's room in the rooms API, too.
     Recall(ChatId, UserId),
 }
 
 impl Consequence {
-    pub fn of(event: &Event, lost: Lost) -> impl Iterator<Item = Consequence> {
+    pub fn of(event: &Event, lost: Vec<Lost>) -> impl Iterator<Item = Consequence> {
         let recalled = match event {
             Event::MemberLeft { chat_id, user_id, .. } => Some((*chat_id, user_id.clone())),
             Event::MemberRemoved { chat, user_id } => Some((chat.id, user_id.clone())),
             _ => None,
         };
-        let Lost { rooms, channels } = lost;
-        let rooms = rooms.into_iter().map(|(id, chat_id)| Consequence::LeaveRoom(id, chat_id));
-        let channels = channels.into_iter();
-        let channels = channels.map(|(id, chat_id)| Consequence::LeaveChannel(id, chat_id));
         let recalled = recalled.map(|(chat_id, user_id)| Consequence::Recall(chat_id, user_id));
-        rooms.chain(channels).chain(recalled)
+        lost.into_iter().map(Consequence::Leave).chain(recalled)
     }
 }
 
@@ -50,10 +44,10 @@ pub(super) async fn run(app: Weak<App>, mut followed: mpsc::UnboundedReceiver<Co
 impl App {
     async fn draw(&self, consequence: Consequence) {
         match consequence {
-            Consequence::LeaveRoom(connection, chat_id) => {
+            Consequence::Leave(Lost { connection, chat_id, as_nick: false }) => {
                 self.leave_lost_room(connection, chat_id).await;
             }
-            Consequence::LeaveChannel(connection, chat_id) => {
+            Consequence::Leave(Lost { connection, chat_id, as_nick: true }) => {
                 self.lose_channel(connection, chat_id).await;
             }
             Consequence::Recall(chat_id, user_id) => {
