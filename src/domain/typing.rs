@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Actor, App, Viewer};
 use crate::error::Error;
-use crate::model::{ChatId, Event, Name, UserId};
+use crate::model::{ChatId, Event, Message, Name, UserId};
 
 /// Typing ends so long after the last request.
 const LASTS: Duration = Duration::from_secs(6);
@@ -23,13 +23,24 @@ pub(super) struct Typists(Mutex<HashMap<(ChatId, UserId), Typist>>);
 
 struct Typist {
     name: Name,
-    /// When it ends; `None` if it has.
-    ends: Option<Instant>,
-    /// Whether others know of it.
-    shown: bool,
-    /// When they were told last.
+    state: State,
+    /// When others were told last that the user is typing.
     told: Option<Instant>,
     right: Right,
+}
+
+/// What others know. A request begins it or goes on with it; `on: false`, a message and time end
+/// it. The user is forgotten [`REPEATED`] after others were told last, if it is over by then.
+#[derive(Clone, Copy)]
+enum State {
+    /// The user is typing until then, and others do not know yet: the right is being looked up, or
+    /// they were told something less than [`REPEATED`] ago.
+    Unknown(Instant),
+    /// The user is typing until then, and others know. They are told of the end, but if it is a
+    /// message.
+    Known(Instant),
+    /// The user is not typing.
+    Over,
 }
 
 /// Whether a typist may say something, as far as this node has heard.
@@ -48,19 +59,30 @@ enum Step {
 }
 
 impl Typist {
+    fn go_on(&mut self, now: Instant) {
+        let ends = now + LASTS;
+        self.state = match self.state {
+            State::Known(_) => State::Known(ends),
+            State::Unknown(_) | State::Over => State::Unknown(ends),
+        };
+    }
+
     /// The name, if others are to be told now that the user is typing: not too often.
     fn tell(&mut self, now: Instant) -> Option<Name> {
+        let (State::Unknown(ends) | State::Known(ends)) = self.state else {
+            return None;
+        };
         if self.told.is_some_and(|told| now - told < REPEATED) {
             return None;
         }
-        (self.shown, self.told) = (true, Some(now));
+        (self.state, self.told) = (State::Known(ends), Some(now));
         Some(self.name.clone())
     }
 
     /// It has ended. The name, if others know that it had begun.
     fn end(&mut self) -> Option<Name> {
-        self.ends = None;
-        mem::take(&mut self.shown).then(|| self.name.clone())
+        let before = mem::replace(&mut self.state, State::Over);
+        matches!(before, State::Known(_)).then(|| self.name.clone())
     }
 }
 
@@ -70,15 +92,13 @@ impl Typists {
     pub fn note(&self, event: &Event) {
         match event {
             Event::MessageSent(posted) => {
-                let message = &posted.message;
-                if let Some(typist) =
-                    self.lock().get_mut(&(message.chat_id, message.user_id.clone()))
-                {
-                    typist.end();
-                }
+                let Message { chat_id, user_id, .. } = &*posted.message;
+                self.end(&(*chat_id, user_id.clone()));
             }
             // Perhaps because the user was blocked: nothing else tells of that.
-            Event::Typing { chat_id, user_id, on: false, .. } => self.doubt_end(*chat_id, user_id),
+            Event::Typing { chat_id, user_id, on: false, .. } => {
+                self.refuse(&(*chat_id, user_id.clone()));
+            }
             Event::MemberChanged { chat_id, member } => self.doubt(*chat_id, &member.user.id),
             Event::MemberLeft { chat_id, user_id, .. } => self.doubt(*chat_id, user_id),
             Event::MemberRemoved { chat, user_id } => self.doubt(chat.id, user_id),
@@ -100,20 +120,12 @@ impl Typists {
         }
     }
 
-    /// Others were told of an end.
-    fn doubt_end(&self, chat_id: ChatId, user_id: &UserId) {
-        if let Some(typist) = self.lock().get_mut(&(chat_id, user_id.clone())) {
-            typist.end();
-            typist.right = Right::Lost;
-        }
-    }
-
     /// A user is typing. Returns none if it is not known that they may; else the user's name, if
     /// others are to be told now.
     fn go_on(&self, key: &(ChatId, UserId)) -> Option<Option<Name>> {
         let (mut typists, now) = (self.lock(), Instant::now());
         let typist = typists.get_mut(key).filter(|typist| typist.right == Right::Held)?;
-        typist.ends = Some(now + LASTS);
+        typist.go_on(now);
         Some(typist.tell(now))
     }
 
@@ -121,18 +133,28 @@ impl Typists {
     fn ask(&self, key: &(ChatId, UserId), name: Name) -> bool {
         let mut typists = self.lock();
         let is_new = !typists.contains_key(key);
-        let (ends, shown, told, right) = (Some(Instant::now() + LASTS), false, None, Right::Asked);
-        let typist =
-            typists.entry(key.clone()).or_insert(Typist { name, ends, shown, told, right });
-        (typist.ends, typist.right) = (ends, right);
+        let new = Typist { name, state: State::Over, told: None, right: Right::Asked };
+        let typist = typists.entry(key.clone()).or_insert(new);
+        typist.right = Right::Asked;
+        typist.go_on(Instant::now());
         is_new
     }
 
-    /// They may, unless that was lost meanwhile.
-    fn confirm(&self, key: &(ChatId, UserId)) {
+    /// They may, unless that was lost meanwhile. Returns the name, if others are to be told now.
+    fn confirm(&self, key: &(ChatId, UserId)) -> Option<Name> {
+        let (mut typists, now) = (self.lock(), Instant::now());
+        let typist = typists.get_mut(key).filter(|typist| typist.right != Right::Lost)?;
+        typist.right = Right::Held;
+        typist.go_on(now);
+        typist.tell(now)
+    }
+
+    /// They may not. Returns the name, if others are to be told of the end.
+    fn refuse(&self, key: &(ChatId, UserId)) -> Option<Name> {
         let mut typists = self.lock();
-        let typist = typists.get_mut(key).filter(|typist| typist.right == Right::Asked);
-        typist.into_iter().for_each(|typist| typist.right = Right::Held);
+        let typist = typists.get_mut(key)?;
+        typist.right = Right::Lost;
+        typist.end()
     }
 
     fn end(&self, key: &(ChatId, UserId)) -> Option<Name> {
@@ -143,22 +165,22 @@ impl Typists {
     fn step(&self, key: &(ChatId, UserId)) -> Option<Step> {
         let (mut typists, now) = (self.lock(), Instant::now());
         let typist = typists.get_mut(key)?;
-        if typist.ends.is_some_and(|ends| ends <= now)
+        if let State::Unknown(ends) | State::Known(ends) = typist.state
+            && ends <= now
             && let Some(name) = typist.end()
         {
             return Some(Step::Tell(name, false));
         }
         let again = typist.told.map_or(now, |told| told + REPEATED);
-        let waits = typist.ends.is_some() && !typist.shown && typist.right == Right::Held;
-        if waits && let Some(name) = typist.tell(now) {
-            return Some(Step::Tell(name, true));
-        }
-        match typist.ends {
-            Some(ends) if waits => Some(Step::Wait(ends.min(again))),
+        match typist.state {
+            State::Unknown(ends) if typist.right == Right::Held => {
+                let told = typist.tell(now).map(|name| Step::Tell(name, true));
+                told.or(Some(Step::Wait(ends.min(again))))
+            }
             // It may end and begin anew before.
-            Some(ends) => Some(Step::Wait(ends.min(now + REPEATED))),
-            None if again > now => Some(Step::Wait(again)),
-            None => {
+            State::Unknown(ends) | State::Known(ends) => Some(Step::Wait(ends.min(now + REPEATED))),
+            State::Over if again > now => Some(Step::Wait(again)),
+            State::Over => {
                 typists.remove(key);
                 None
             }
@@ -216,17 +238,8 @@ impl App {
         }
         // Only now: a right that is lost meanwhile is lost for the next request.
         let checked = self.check_speaker(actor, key.0).await;
-        let told = match checked {
-            Ok(()) => {
-                typists.confirm(&key);
-                typists.go_on(&key).flatten().map(|name| (name, true))
-            }
-            Err(_) => {
-                typists.doubt(key.0, &key.1);
-                typists.end(&key).map(|name| (name, false))
-            }
-        };
-        if let Some((name, on)) = told {
+        let on = checked.is_ok();
+        if let Some(name) = if on { typists.confirm(&key) } else { typists.refuse(&key) } {
             self.tell_typing(key, name, on);
         }
         checked
