@@ -160,8 +160,8 @@ impl Register {
         route: &Route,
         unflushed: &mut Vec<Arc<dyn Recipient>>,
     ) {
-        let (in_room, as_member) =
-            (Shown::new(event, Way::Room, route.but), Shown::new(event, Way::Member, route.but));
+        let shown = |way| Shown::new(event, way, route.but);
+        let (in_room, as_member) = (shown(Way::Room), shown(Way::Member));
         // A nick that is out of the channel already is told so.
         if let Event::ChannelLeft { nick, .. } = event
             && let Some(nick) = self.nicks.get(nick)
@@ -173,13 +173,8 @@ impl Register {
         let hearing = self.chats.get_mut(&chat_id).and_then(|chat| chat.hearing.take());
         let hearing = hearing.unwrap_or_else(|| self.gather(chat_id));
         let named = self.connections_of(chat_id, &route.hearers);
-        let hears = |recipient: &&Arc<dyn Recipient>| match route.hearers {
-            Hearers::All => true,
-            Hearers::AllBut(_) | Hearers::NotSeeing { .. } => !named.contains(&recipient.id()),
-            Hearers::Only(_) | Hearers::OtherMembers(_) | Hearers::Seeing { .. } => {
-                named.contains(&recipient.id())
-            }
-            Hearers::Service | Hearers::Watchers { .. } => false,
+        let hears = |recipient: &&Arc<dyn Recipient>| {
+            named.as_ref().is_none_or(|(shown, named)| named.contains(&recipient.id()) == *shown)
         };
         in_room.to(hearing.in_room.iter().filter(hears), unflushed);
         as_member.to(hearing.members.iter().filter(hears), unflushed);
@@ -190,36 +185,36 @@ impl Register {
         }
     }
 
-    /// The connections that act as the users that are named; and those in the room that see a
-    /// message without being members.
-    fn connections_of(&self, chat_id: ChatId, hearers: &Hearers) -> HashSet<ConnectionId> {
-        let users = match hearers {
-            Hearers::All | Hearers::Service | Hearers::Watchers { .. } => Vec::new(),
-            Hearers::AllBut(users)
-            | Hearers::Only(users)
-            | Hearers::Seeing { users, .. }
-            | Hearers::NotSeeing { users, .. } => Vec::from_iter(users),
+    /// Of those that hear a chat, the connections that are shown an event, with true, or that are
+    /// not, with false; `None` if all are shown it.
+    fn connections_of(
+        &self,
+        chat_id: ChatId,
+        hearers: &Hearers,
+    ) -> Option<(bool, HashSet<ConnectionId>)> {
+        let chat = self.chats.get(&chat_id)?;
+        let (shown, users, seen_in_room) = match hearers {
+            Hearers::All | Hearers::Service | Hearers::Watchers { .. } => return None,
+            Hearers::Only(users) => (true, Vec::from_iter(users), None),
+            Hearers::AllBut(users) => (false, Vec::from_iter(users), None),
             Hearers::OtherMembers(user_id) => {
-                let chat = self.chats.get(&chat_id);
-                let members = chat.into_iter().flat_map(|chat| &chat.members);
-                members.filter(|member| *member != user_id).collect()
+                let others = chat.members.iter().filter(|member| *member != user_id);
+                (true, others.collect(), None)
             }
+            Hearers::Seeing { users, seq } => (true, Vec::from_iter(users), Some(*seq)),
+            Hearers::NotSeeing { users, seq } => (false, Vec::from_iter(users), Some(*seq)),
         };
         let users = users.into_iter().filter_map(|user_id| self.users.get(user_id));
-        let acting = users.flat_map(|user| user.connections.keys().copied());
-        let (Hearers::Seeing { seq, .. } | Hearers::NotSeeing { seq, .. }) = hearers else {
-            return acting.collect();
-        };
-        let Some(chat) = self.chats.get(&chat_id) else {
-            return acting.collect();
-        };
+        let acting = users.flat_map(|user| user.connections.keys());
+        // Those in the room that see a message without being members.
         let is_member = |user_id: &UserId| chat.members.contains(user_id);
-        let sees = |it: &Subscriber| {
+        let sees = |it: &Subscriber, seq| {
             let is_stranger = !it.visit.user_id.as_ref().is_some_and(is_member);
-            it.visit.service || is_stranger && it.since_seq < *seq
+            it.visit.service || is_stranger && it.since_seq < seq
         };
-        let seeing = chat.subscribers.iter().filter(|(_, it)| sees(it));
-        acting.chain(seeing.map(|(id, _)| *id)).collect()
+        let in_room = chat.subscribers.iter();
+        let seeing = in_room.filter(|(_, it)| seen_in_room.is_some_and(|seq| sees(it, seq)));
+        Some((shown, acting.chain(seeing.map(|(id, _)| id)).copied().collect()))
     }
 
     /// The connections that hear a chat's events: those in its room, and the other connections of
