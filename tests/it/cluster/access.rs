@@ -62,7 +62,7 @@ impl Cast {
 }
 
 #[tokio::test]
-async fn who_loses_a_chat_on_one_node_hears_no_more_of_it_on_another() {
+async fn a_member_removed_on_one_node_gets_no_messages_on_another() {
     let Some(nodes) = start().await else { return };
     let mut cast = Cast::meet(&nodes).await;
     let (loser, witness) = (cast.far.id.clone(), cast.witness.id.clone());
@@ -115,7 +115,7 @@ impl Cast {
 }
 
 #[tokio::test]
-async fn who_has_proved_nothing_loses_a_user_who_becomes_protected_on_another_node() {
+async fn protecting_a_user_cuts_off_tokenless_sockets_on_all_nodes() {
     let Some(nodes) = start().await else { return };
     let mut cast = Cast::meet(&nodes).await;
     let chat = cast.private().await;
@@ -161,7 +161,7 @@ async fn chatter(server: &TestServer, token: &str, nick: &str) {
 }
 
 #[tokio::test]
-async fn who_has_a_token_that_ends_on_one_node_is_closed_on_another() {
+async fn a_token_revoked_on_one_node_closes_connections_on_another() {
     let Some(nodes) = start().await else { return };
     let bob = nodes[0].sign_up("bob").await;
     let mut socket = nodes[1].connect_with(bob.access()).await;
@@ -178,7 +178,7 @@ async fn who_has_a_token_that_ends_on_one_node_is_closed_on_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_comes_while_the_token_ends_is_closed() {
+async fn a_connection_made_while_its_token_is_revoked_is_closed() {
     let Some(nodes) = start().await else { return };
     let mut current = nodes[0].sign_up("bob").await.token;
     for round in 0..50 {

@@ -93,7 +93,7 @@ impl Chatter {
 }
 
 #[tokio::test]
-async fn what_is_said_in_a_channel_is_seen_at_every_door_of_every_node() {
+async fn a_channel_message_reaches_every_door_of_every_node() {
     for count in [2, 3] {
         let Some(nodes) = Processes::with(count, &UNBOUNDED).await else { return };
         let mut announced = nodes[0].listener("anybody").await;
@@ -139,7 +139,7 @@ impl Half {
 }
 
 #[tokio::test]
-async fn what_is_said_between_two_is_seen_on_every_connection_of_every_node() {
+async fn a_direct_message_reaches_every_connection_of_every_node() {
     let Some(nodes) = Processes::with(3, &UNBOUNDED).await else { return };
     let (mut ann, mut bob) = (Half::meet(&nodes, "ann").await, Half::meet(&nodes, "bob").await);
     // The first message makes the chat, which no node knows yet.

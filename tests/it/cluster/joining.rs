@@ -9,7 +9,7 @@ use crate::support::steps::{channel, of_chat, on_channel};
 use crate::support::{Client, as_pushed, message};
 
 #[tokio::test]
-async fn what_is_done_on_one_node_is_told_on_the_others() {
+async fn changes_on_one_node_are_pushed_on_the_others() {
     let Some(nodes) = Processes::start(3).await else { return };
     let mut ann = nodes[0].user("ann").await;
     let mut bob = nodes[1].user("bob").await;
@@ -67,7 +67,7 @@ async fn what_is_done_on_one_node_is_told_on_the_others() {
 }
 
 #[tokio::test]
-async fn a_direct_chat_begins_at_a_node_that_knew_nothing_of_it() {
+async fn a_new_direct_chat_reaches_the_other_user_on_another_node() {
     let Some(nodes) = Processes::start(2).await else { return };
     let mut ann = nodes[0].user("ann").await;
     for round in 0..10 {
@@ -85,7 +85,7 @@ async fn a_direct_chat_begins_at_a_node_that_knew_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn who_speaks_before_the_node_has_heard_of_the_chat_hears_everything() {
+async fn a_sender_gets_all_pushes_before_its_node_knows_the_chat() {
     let Some(nodes) = Processes::start(2).await else { return };
     let mut ann = nodes[0].user("ann").await;
     let mut bob = nodes[1].user("bob").await;
@@ -108,7 +108,7 @@ async fn who_speaks_before_the_node_has_heard_of_the_chat_hears_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_members_on_three_nodes_hear_everything() {
+async fn a_thousand_members_on_three_nodes_get_every_message() {
     let Some(nodes) = Processes::with(3, &UNBOUNDED).await else { return };
     const MEMBERS: usize = 999;
     // Only some members have a socket.
@@ -147,7 +147,7 @@ async fn a_thousand_members_on_three_nodes_hear_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_stay_miss_nothing_while_others_come_and_go() {
+async fn subscribers_miss_nothing_while_others_come_and_go() {
     let Some(nodes) = Processes::with(3, &UNBOUNDED).await else { return };
     let crowd = Crowd::gather(&nodes, 4, 2).await;
     let visits = (0..6).map(async |at| {

@@ -4,7 +4,7 @@ use crate::support::crowd::{Crowd, UNBOUNDED};
 use crate::support::nodes::Processes;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_the_kill_of_a_node() {
+async fn acknowledged_messages_survive_the_kill_of_a_node() {
     let Some(mut nodes) = Processes::with(3, &UNBOUNDED).await else { return };
     let crowd = Crowd::gather(&nodes, 8, 4).await;
     crowd.goes_on(300).await;

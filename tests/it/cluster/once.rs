@@ -99,7 +99,7 @@ async fn a_nick_is_connected_once_on_all_nodes() {
 }
 
 #[tokio::test]
-async fn the_nicks_of_a_channel_are_those_of_all_nodes_wherever_it_is_asked() {
+async fn every_node_lists_the_nicks_of_a_channel_on_all_nodes() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let mut eve = nodes[0].chatter("eve").await;
     let mut bob = nodes[1].chatter("bob").await;

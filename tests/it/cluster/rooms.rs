@@ -52,7 +52,7 @@ async fn make_room(node: &TestServer) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn a_room_stays_with_whoever_has_a_seat_there_by_a_node_without_redis() {
+async fn a_seat_taken_on_a_node_without_redis_keeps_its_room() {
     let Some((nodes, to_redis)) = start().await else { return };
     let (ann, room) = make_room(&nodes[0]).await;
     to_redis.cut();
@@ -70,7 +70,7 @@ async fn a_room_stays_with_whoever_has_a_seat_there_by_a_node_without_redis() {
 }
 
 #[tokio::test]
-async fn a_room_stays_with_whoever_subscribes_by_a_node_without_redis() {
+async fn a_subscription_on_a_node_without_redis_keeps_its_room() {
     let Some((nodes, to_redis)) = start().await else { return };
     let (ann, room) = make_room(&nodes[0]).await;
     let mut bob = nodes[1].user("bob").await;
@@ -90,7 +90,7 @@ async fn a_room_stays_with_whoever_subscribes_by_a_node_without_redis() {
 }
 
 #[tokio::test]
-async fn a_room_stays_with_whoever_is_in_it_by_a_node_that_is_taken_for_dead() {
+async fn a_subscription_on_a_node_presumed_dead_keeps_its_room() {
     let Some((nodes, to_redis)) = start().await else { return };
     let (ann, room) = make_room(&nodes[0]).await;
     let mut bob = nodes[1].user("bob").await;
@@ -112,7 +112,7 @@ async fn a_room_stays_with_whoever_is_in_it_by_a_node_that_is_taken_for_dead() {
 
 /// Its users may be on their way to another node.
 #[tokio::test]
-async fn a_room_stays_when_the_node_of_all_who_are_in_it_ends() {
+async fn a_room_outlives_the_node_of_all_its_participants() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
     let of_cluster = |config: &mut Config| {

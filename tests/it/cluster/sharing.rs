@@ -29,7 +29,7 @@ async fn a_message_is_seen_on_every_node() {
 }
 
 #[tokio::test]
-async fn who_connects_later_hears_of_what_comes_after() {
+async fn a_socket_that_connects_later_gets_the_next_message() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let mut ann = nodes[0].user("ann").await;
     let mut bob = nodes[1].user("bob").await;
@@ -104,7 +104,7 @@ async fn messages_come_in_order_and_once_from_all_nodes() {
 
 /// A node gets such an event while a new version replaces the old one, node by node.
 #[tokio::test]
-async fn an_event_that_is_not_understood_is_passed_over() {
+async fn a_node_skips_an_event_that_it_does_not_understand() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
     let nodes = Nodes::on(&database, &redis, 2, |_| {}).await;
