@@ -46,7 +46,7 @@ async fn read_on(client: &mut Client, chat: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_user_may_write_so_many_bytes() {
+async fn the_bytes_that_a_user_writes_are_limited() {
     let server = TestServer::with_limits(|limits| limits.written_bytes_per_user = 4000).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("long", true, &[]).await;
@@ -61,7 +61,7 @@ async fn a_user_may_write_so_many_bytes() {
 }
 
 #[tokio::test]
-async fn an_address_may_write_so_many_bytes_as_whichever_user() {
+async fn the_bytes_an_address_writes_are_limited_for_all_its_users() {
     let server = TestServer::with_limits(|limits| limits.written_bytes_per_address = 4000).await;
     let mut ann = server.user("ann").await;
     let mut bob = server.user("bob").await;
@@ -79,7 +79,7 @@ async fn an_address_may_write_so_many_bytes_as_whichever_user() {
 }
 
 #[tokio::test]
-async fn photos_are_counted_with_what_is_written() {
+async fn photos_count_as_written_bytes() {
     let server = TestServer::with_limits(|limits| limits.written_bytes_per_address = 4000).await;
     let mut ann = server.user("ann").await;
     let mut refused = None;
@@ -98,7 +98,7 @@ async fn photos_are_counted_with_what_is_written() {
 }
 
 #[tokio::test]
-async fn a_user_may_read_so_many_bytes() {
+async fn the_bytes_that_a_user_reads_are_limited() {
     let server = TestServer::with_limits(|limits| limits.read_bytes_per_user = 10_000).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("long", false, &[]).await;
@@ -115,7 +115,7 @@ async fn a_user_may_read_so_many_bytes() {
 }
 
 #[tokio::test]
-async fn an_address_may_read_so_many_bytes_as_whichever_user_or_nobody() {
+async fn the_bytes_an_address_reads_are_limited_for_all_its_users() {
     let server = TestServer::with_limits(|limits| limits.read_bytes_per_address = 10_000).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("long", false, &[]).await;
@@ -146,7 +146,7 @@ async fn the_history_of_the_rooms_api_is_counted() {
 }
 
 #[tokio::test]
-async fn what_a_user_writes_and_reads_is_counted_on_all_nodes() {
+async fn a_users_written_and_read_bytes_are_counted_on_all_nodes() {
     let limited = |config: &mut Config| {
         config.limits.written_bytes_per_user = 4000;
         config.limits.read_bytes_per_user = 10_000;
@@ -182,7 +182,7 @@ async fn zero_turns_the_budgets_off() {
 
 /// A small request can make the server push a large message again.
 #[tokio::test]
-async fn a_change_counts_as_the_message_that_it_pushes() {
+async fn a_change_counts_the_bytes_of_the_message_that_it_pushes() {
     let server = TestServer::with_limits(|limits| limits.written_bytes_per_user = 8000).await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.chat("long", true, &[&bob.id]).await;

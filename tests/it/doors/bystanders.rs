@@ -209,7 +209,7 @@ fn is_bearable(without: f64, with: f64) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_much_slower_by_one_who_abuses() {
+async fn an_abusive_client_hardly_slows_others_down() {
     let Ok(rounds) = env::var("CHINWAG_BYSTANDERS") else {
         println!("SKIPPED: CHINWAG_BYSTANDERS=3 measures three times what others notice");
         return;

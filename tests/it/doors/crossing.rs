@@ -79,7 +79,7 @@ impl<'a> Channel<'a> {
 }
 
 #[tokio::test]
-async fn what_is_said_in_a_channel_is_seen_at_every_door_that_has_it() {
+async fn a_channel_message_from_any_door_reaches_every_door() {
     let server = TestServer::start().await;
     let mut channel = Channel::set(&server).await;
     for (door, from) in SENDERS {
@@ -117,7 +117,7 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn what_is_said_between_two_is_seen_at_both_doors_that_have_it() {
+async fn a_direct_message_from_either_door_reaches_both_doors() {
     let server = TestServer::start().await;
     let mut pair = Pair::set(&server).await;
     let mut stranger = server.chatter("eve").await;
@@ -163,7 +163,7 @@ impl TestServer {
 }
 
 #[tokio::test]
-async fn who_leaves_a_room_stays_in_its_channel() {
+async fn a_user_who_leaves_a_room_stays_in_its_channel() {
     let server = TestServer::start().await;
     let mut announced = server.listener("anybody").await;
     let mut ann = server.chatter("ann").await;

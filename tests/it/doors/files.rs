@@ -141,7 +141,7 @@ async fn a_part_of_a_file_is_read() {
 }
 
 #[tokio::test]
-async fn what_could_be_run_is_a_download() {
+async fn a_file_that_a_browser_could_run_is_sent_as_a_download() {
     let server = TestServer::start().await;
     let (mut ann, _, chat) = talk(&server).await;
     for (kind, body, stored) in [
@@ -166,7 +166,7 @@ async fn what_could_be_run_is_a_download() {
 }
 
 #[tokio::test]
-async fn a_form_brings_a_file() {
+async fn a_form_can_upload_a_file() {
     let server = TestServer::start().await;
     let ann = server.user("ann").await;
     let form = "--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nno file\r\n\
@@ -189,7 +189,7 @@ async fn a_form_brings_a_file() {
 }
 
 #[tokio::test]
-async fn a_wrong_upload_leaves_nothing() {
+async fn a_refused_upload_leaves_nothing() {
     let server = TestServer::with_limits(|limits| limits.max_file = 1000).await;
     let ann = server.user("ann").await;
     let path = format!("/api/files?user={}", ann.id);
@@ -291,7 +291,7 @@ async fn a_file_is_sent_by_its_uploader_alone() {
 }
 
 #[tokio::test]
-async fn an_address_is_signed() {
+async fn the_url_of_a_file_is_signed() {
     let server = TestServer::start().await;
     let (mut ann, _, chat) = talk(&server).await;
     let (file, other) =
@@ -325,7 +325,7 @@ async fn an_address_is_signed() {
 }
 
 #[tokio::test]
-async fn a_credential_says_whose_an_upload_is() {
+async fn the_credential_decides_whose_an_upload_is() {
     let server = TestServer::with(|config| {
         config.access = Some(chinwag::Access::Token);
         config.api_key = Some(API_KEY.into());
@@ -360,7 +360,7 @@ async fn files_are_described() {
 }
 
 #[tokio::test]
-async fn other_doors_show_the_address_and_the_caption() {
+async fn other_doors_show_the_url_and_the_caption() {
     let server = TestServer::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut live = Live::connect(&server, bob.access()).await;

@@ -36,7 +36,7 @@ async fn health_readiness_and_metrics() {
 }
 
 #[tokio::test]
-async fn metrics_can_have_an_address_of_their_own() {
+async fn metrics_can_be_served_at_another_address() {
     let free = ([127, 0, 0, 1], 0).into();
     let server = TestServer::with(|config| config.metrics_listen = Some(free)).await;
     assert_eq!(status(&server.get("/metrics", "").await), "404");
@@ -84,7 +84,7 @@ async fn pages_of_other_origins_are_refused() {
 }
 
 #[tokio::test]
-async fn the_own_origin_is_that_of_the_host_header() {
+async fn the_servers_own_origin_is_that_of_the_host_header() {
     let server =
         TestServer::with(|config| config.allow_host = vec!["chat.example.com".into()]).await;
     let request = |host: &str, origin: &str| {
@@ -109,7 +109,7 @@ async fn bare(server: &TestServer, path: &str, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn on_a_loopback_address_no_name_of_others_is_served() {
+async fn a_loopback_server_refuses_unknown_host_names() {
     let metrics = ([127, 0, 0, 1], 0).into();
     let server = TestServer::with(|config| {
         config.allow_origin = vec!["https://chat.example.com:8443".into()];
@@ -166,7 +166,7 @@ async fn on_a_loopback_address_no_name_of_others_is_served() {
 }
 
 #[tokio::test]
-async fn elsewhere_the_names_can_be_listed() {
+async fn a_public_server_can_be_limited_to_listed_host_names() {
     let open = async |names: &[&str]| {
         TestServer::with(|config| {
             config.listen = vec!["0.0.0.0:0".into()];
@@ -187,7 +187,7 @@ async fn elsewhere_the_names_can_be_listed() {
 }
 
 #[tokio::test]
-async fn the_origins_of_apps_are_let_in_by_name() {
+async fn the_origins_of_apps_are_allowed_by_name() {
     let origins = ["null", "file://", "capacitor://localhost", "ionic://", "tauri://localhost"];
     let strict = TestServer::start().await;
     let open =
@@ -229,7 +229,7 @@ async fn a_preflight_may_name_any_header() {
 }
 
 #[tokio::test]
-async fn only_pages_are_kept_on_the_way() {
+async fn proxies_and_browsers_may_cache_only_pages() {
     let server = TestServer::start().await;
     for path in [POLLING, "/api/inbox", "/api/docs", "/rpc", "/readyz", "/nowhere"] {
         let answer = server.get(path, "").await;
@@ -244,7 +244,7 @@ async fn only_pages_are_kept_on_the_way() {
 }
 
 #[tokio::test]
-async fn a_cookie_is_no_login_and_none_is_set() {
+async fn cookies_are_neither_read_nor_set() {
     let server = TestServer::with_credentials(Access::Token).await;
     let ann = server.sign_up("ann").await;
     let token = ann.access();
@@ -303,7 +303,7 @@ async fn a_body_over_the_limit_is_413() {
 }
 
 #[tokio::test]
-async fn half_a_request_is_not_waited_for() {
+async fn an_incomplete_request_head_times_out() {
     let server = TestServer::with_limits(|limits| {
         limits.handshake_timeout = Duration::from_millis(200);
     })
@@ -315,7 +315,7 @@ async fn half_a_request_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_408_everywhere() {
+async fn a_body_that_comes_too_slowly_is_408_everywhere() {
     let server = TestServer::with_limits(|limits| {
         limits.body_timeout = Duration::from_millis(500);
     })
@@ -364,7 +364,7 @@ async fn drip(server: &TestServer, head: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_steadily_may_take_its_time() {
+async fn a_body_that_comes_steadily_may_take_long() {
     let server = TestServer::with_limits(|limits| {
         limits.body_timeout = Duration::from_millis(300);
     })
@@ -388,7 +388,7 @@ async fn a_body_that_comes_steadily_may_take_its_time() {
 }
 
 #[tokio::test]
-async fn a_request_takes_so_long_in_all() {
+async fn the_whole_time_of_a_request_is_limited() {
     let server = TestServer::with_limits(|limits| {
         limits.request_timeout = Duration::from_millis(300);
     })

@@ -44,7 +44,7 @@ async fn a_request_over_http_is_answered_as_on_a_socket() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_has_a_status_and_a_code() {
+async fn a_refused_request_has_a_status_and_a_code() {
     let server = TestServer::start().await;
     let mut ann = user(&server, "ann").await;
     let chat = ann.chat("tea", true, &[]).await;
@@ -81,7 +81,7 @@ async fn what_is_wrong_has_a_status_and_a_code() {
 }
 
 #[tokio::test]
-async fn a_credential_says_who_acts() {
+async fn the_credential_decides_who_acts() {
     let server = TestServer::with(|config| {
         config.access = Some(chinwag::Access::Token);
         config.api_key = Some(API_KEY.into());
@@ -104,7 +104,7 @@ async fn a_credential_says_who_acts() {
 }
 
 #[tokio::test]
-async fn every_event_but_those_of_sockets_is_described_and_answered() {
+async fn every_event_that_needs_no_socket_is_described_and_answered() {
     let server = TestServer::start().await;
     user(&server, "ann").await;
     let description = server.request("GET", "/openapi.json").send().await.json;
@@ -126,7 +126,7 @@ async fn every_event_but_those_of_sockets_is_described_and_answered() {
 }
 
 #[tokio::test]
-async fn unknown_fields_are_told_on_loopback() {
+async fn a_loopback_server_warns_of_unknown_fields() {
     let server = TestServer::start().await;
     user(&server, "ann").await;
     let body = json!({ "actor": { "id": "ann" }, "lmit": 3 });
@@ -141,7 +141,7 @@ async fn unknown_fields_are_told_on_loopback() {
 }
 
 #[tokio::test]
-async fn too_many_requests_are_told_when_to_come_back() {
+async fn a_request_over_the_limit_is_told_when_to_come_back() {
     let server = TestServer::with_limits(|limits| limits.requests_per_address = 10).await;
     let mut answer = post(&server, "list-chats", None, json!({})).await;
     for _ in 0..20 {
@@ -153,7 +153,7 @@ async fn too_many_requests_are_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_actor_acts_in_one_request_and_claims_nobody() {
+async fn an_actor_holds_for_one_request_and_is_not_claimed() {
     let server = TestServer::start().await;
     let mut ann = user(&server, "ann").await;
     let mut bob = user(&server, "bob").await;
@@ -184,7 +184,7 @@ async fn an_actor_acts_in_one_request_and_claims_nobody() {
 }
 
 #[tokio::test]
-async fn a_protected_user_is_no_actor_of_strangers() {
+async fn a_stranger_cannot_act_as_a_protected_user() {
     let server = TestServer::start().await;
     let ann = server.sign_up("ann").await;
     let mut eve = user(&server, "eve").await;

@@ -35,7 +35,7 @@ fn memory(process: u32) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_are_read_when_the_socket_can_take_them() {
+async fn a_page_is_read_only_when_the_socket_can_take_it() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0", "--read-bytes-per-user=0"]);
@@ -94,7 +94,7 @@ async fn pages_are_read_when_the_socket_can_take_them() {
 
 /// The library keeps the parts of a message that never ends; they count like unread bytes.
 #[tokio::test]
-async fn messages_that_never_end_have_a_budget() {
+async fn messages_that_never_end_count_against_the_memory_limit() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0", "--max-unsent-total=2097152"]);

@@ -51,7 +51,7 @@ async fn with_key() -> TestServer {
 }
 
 #[tokio::test]
-async fn in_a_channel() {
+async fn moderators_restrictions_hold_in_a_channel() {
     let server = with_key().await;
     let mut eve = server.listener("eve").await;
     let mut ann = server.chatter("ann").await;
@@ -81,7 +81,7 @@ async fn in_a_channel() {
 }
 
 #[tokio::test]
-async fn in_a_room_of_the_rooms_api() {
+async fn moderators_restrictions_hold_in_the_rooms_api() {
     let server = with_key().await;
     let ann = server.in_new_room("ann").await;
     let bob = server.in_room("bob", room_of(&ann)).await;
@@ -107,7 +107,7 @@ async fn in_a_room_of_the_rooms_api() {
 }
 
 #[tokio::test]
-async fn in_direct_messages() {
+async fn a_block_holds_in_direct_messages() {
     let server = with_key().await;
     let (bob, ann) = (server.sign_up("bob").await, server.sign_up("ann").await);
     let mut of_bob = Live::connect(&server, bob.access()).await;

@@ -16,7 +16,7 @@ use crate::support::program::Running;
 use crate::support::{TestServer, assert_error, soon};
 
 #[tokio::test]
-async fn a_start_clears_up_what_a_killed_upload_has_left() {
+async fn a_start_deletes_the_rest_of_a_killed_upload() {
     let directory = tempfile::tempdir().unwrap();
     let running = Running::start(directory.path());
     let mut server = TestServer::apart(directory, running);
@@ -32,7 +32,7 @@ async fn a_start_clears_up_what_a_killed_upload_has_left() {
 }
 
 #[tokio::test]
-async fn a_file_goes_with_its_last_message() {
+async fn a_file_is_deleted_with_its_last_message() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let file = upload_text(&server, &ann.id, "words").await;
@@ -55,7 +55,7 @@ async fn a_file_goes_with_its_last_message() {
 }
 
 #[tokio::test]
-async fn what_no_message_holds_goes_after_a_while() {
+async fn a_file_that_no_message_uses_is_deleted_after_a_while() {
     let server = TestServer::with_limits(|limits| {
         limits.unused_file_timeout = Duration::from_secs(1);
     })
@@ -69,7 +69,7 @@ async fn what_no_message_holds_goes_after_a_while() {
 }
 
 #[tokio::test]
-async fn files_go_with_a_chat_and_with_an_erased_user() {
+async fn files_are_deleted_with_their_chat_or_an_erased_user() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let room = ann.chat("room", true, &[]).await;
@@ -86,7 +86,7 @@ async fn files_go_with_a_chat_and_with_an_erased_user() {
 }
 
 #[tokio::test]
-async fn there_is_a_limit_for_each_and_for_all() {
+async fn uploaded_bytes_are_limited_for_each_user_and_in_all() {
     let server = TestServer::with_limits(|limits| {
         limits.uploaded_bytes_per_user = 1000;
         limits.max_files_total = 5000;
@@ -122,7 +122,7 @@ async fn there_is_a_limit_for_each_and_for_all() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_place_takes_no_files() {
+async fn a_server_without_a_files_url_refuses_files() {
     let Some(nodes) = Nodes::with(1, |config| config.files_url = None).await else { return };
     let ann = nodes[0].user("ann").await;
     let path = format!("/api/files?user={}", ann.id);
@@ -133,7 +133,7 @@ async fn a_server_without_a_place_takes_no_files() {
 }
 
 #[tokio::test]
-async fn nodes_share_a_place() {
+async fn nodes_share_their_stored_files() {
     let place = tempfile::tempdir().unwrap();
     let url_of_place = format!("file:{}", place.path().display());
     let shared =

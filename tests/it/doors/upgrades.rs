@@ -29,7 +29,7 @@ async fn upgraded(server: &TestServer, path: &str, protocols: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_asks_for_no_upgrade_is_told_so() {
+async fn a_request_without_an_upgrade_is_told_to_ask_for_one() {
     let server = TestServer::start().await;
     let bob = server.sign_up("bob").await;
     let live = format!("/api/ws?access_token={}", bob.access());
@@ -48,7 +48,7 @@ async fn what_asks_for_no_upgrade_is_told_so() {
 }
 
 #[tokio::test]
-async fn the_first_subprotocol_that_is_no_token_is_agreed_on() {
+async fn the_server_agrees_on_the_first_subprotocol_that_is_no_token() {
     let server = TestServer::start().await;
     let bob = server.sign_up("bob").await;
     let live = format!("/api/ws?access_token={}", bob.access());

@@ -42,7 +42,7 @@ async fn until_taken(server: &TestServer, path: &str, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_form_that_brings_no_file_is_cut_off() {
+async fn a_form_without_a_file_is_cut_off() {
     let server = TestServer::start().await;
     let ann = server.user("ann").await;
     let path = format!("/api/files?user={}", ann.id);
@@ -67,7 +67,7 @@ async fn a_form_that_brings_no_file_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_name_in_the_query_replaces_one_that_could_not_be() {
+async fn a_name_in_the_query_replaces_a_wrong_name_in_the_form() {
     let server = TestServer::start().await;
     let ann = server.user("ann").await;
     let body = format!(
@@ -83,7 +83,7 @@ async fn a_name_in_the_query_replaces_one_that_could_not_be() {
 }
 
 #[tokio::test]
-async fn what_is_coming_counts_too() {
+async fn an_upload_that_is_under_way_counts() {
     let server = TestServer::with_limits(|limits| limits.max_files_total = 5000).await;
     let ann = server.user("ann").await;
     let path = format!("/api/files?user={}", ann.id);
@@ -105,7 +105,7 @@ async fn what_is_coming_counts_too() {
 }
 
 #[tokio::test]
-async fn so_many_files_come_at_once() {
+async fn uploads_at_the_same_time_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_uploads = 1).await;
     let ann = server.user("ann").await;
     let path = format!("/api/files?user={}", ann.id);
@@ -119,7 +119,7 @@ async fn so_many_files_come_at_once() {
 }
 
 #[tokio::test]
-async fn half_of_them_may_come_from_one_address() {
+async fn one_address_may_make_half_of_all_uploads_at_a_time() {
     let server = TestServer::with(|config| {
         with_credentials(Access::Open)(config);
         config.limits.max_uploads = 4;
@@ -138,7 +138,7 @@ async fn half_of_them_may_come_from_one_address() {
 }
 
 #[tokio::test]
-async fn what_was_refused_counts_too() {
+async fn the_bytes_of_a_refused_upload_count() {
     let server = TestServer::with_limits(|limits| {
         (limits.uploaded_bytes_per_user, limits.max_file) = (1000, 2000);
     })
@@ -155,7 +155,7 @@ async fn what_was_refused_counts_too() {
 }
 
 #[tokio::test]
-async fn downloads_count_for_their_address() {
+async fn downloads_count_as_bytes_that_their_address_reads() {
     let server = TestServer::with_limits(|limits| limits.read_bytes_per_address = 1000).await;
     let (mut ann, _, chat) = talk(&server).await;
     let file = upload_text(&server, &ann.id, &"x".repeat(1500)).await;
@@ -167,7 +167,7 @@ async fn downloads_count_for_their_address() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_deleted_holds_up_no_other() {
+async fn a_file_that_cannot_be_deleted_does_not_block_others() {
     let server = TestServer::with_limits(|limits| {
         limits.unused_file_timeout = Duration::from_secs(3);
     })
@@ -191,7 +191,7 @@ async fn a_file_that_cannot_be_deleted_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn the_place_may_be_named_by_where_the_server_is_started() {
+async fn the_files_url_may_be_a_relative_path() {
     let directory = tempfile::tempdir().unwrap();
     let below = directory.path().join("below");
     fs::create_dir(&below).unwrap();

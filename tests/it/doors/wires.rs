@@ -65,7 +65,7 @@ fn push(wire: &Wire, text: &str) -> bool {
 
 /// However the bytes are split into reads, only an incomplete message counts bytes.
 #[test]
-fn a_message_arrives_until_it_is_whole() {
+fn only_an_incomplete_message_counts_bytes() {
     let mut dice = Dice(7);
     for _ in 0..200 {
         let mut bytes = Vec::new();
@@ -194,7 +194,7 @@ async fn frames_stay_whole_and_in_order() {
 
 /// A push says when it is the first that waits for a flush; callers rely on that.
 #[tokio::test]
-async fn what_is_flushed_when_a_push_asks_for_it_goes_out_also_after_a_full_buffer() {
+async fn a_flush_sends_all_pushes_even_after_a_full_buffer() {
     let unsent = Unsent::new(usize::MAX);
     let (wire, library, mut client) = pair(&unsent, usize::MAX, false).await;
     let (_sink, mut stream) = library.split();
@@ -222,7 +222,7 @@ async fn next_text(client: &mut Client) -> String {
 }
 
 #[tokio::test]
-async fn what_is_pushed_waits_for_the_marker() {
+async fn a_push_waits_for_the_marker() {
     let (wire, mut library, mut client) = pair(&Unsent::new(usize::MAX), 100, true).await;
     assert!(push(&wire, "second"));
     wire.flush();
@@ -250,7 +250,7 @@ async fn nothing_follows_a_close_frame() {
 }
 
 #[tokio::test]
-async fn a_close_frame_goes_out_behind_what_waits() {
+async fn a_close_frame_goes_out_behind_queued_pushes() {
     let (wire, mut library, mut client) = pair(&Unsent::new(usize::MAX), 1000, false).await;
     let text = "x".repeat(10_000);
     for _ in 0..200 {
@@ -269,7 +269,7 @@ async fn a_close_frame_goes_out_behind_what_waits() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_refused_more() {
+async fn a_client_that_does_not_read_gets_no_more_pushes() {
     let unsent = Unsent::new(usize::MAX);
     let (wire, _library, mut client) = pair(&unsent, 10, false).await;
     let text = "x".repeat(100_000);
@@ -294,7 +294,7 @@ async fn who_does_not_read_is_refused_more() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_room_for_more_who_holds_most_is_cut_off() {
+async fn the_client_with_most_unsent_bytes_is_closed_at_the_limit() {
     let unsent = Unsent::new(10 << 20);
     let (first, mut library, mut client) = pair(&unsent, 1000, false).await;
     let (second, _library, mut other) = pair(&unsent, 1000, false).await;
