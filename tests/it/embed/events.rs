@@ -16,7 +16,7 @@ async fn next_sent(events: &mut Events) -> Message {
 }
 
 #[tokio::test]
-async fn the_host_hears_what_clients_do_in_the_order_of_the_commits() {
+async fn the_host_gets_events_in_the_order_of_the_commits() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut events = server.as_host().events();
@@ -55,7 +55,7 @@ async fn the_host_hears_what_clients_do_in_the_order_of_the_commits() {
 }
 
 #[tokio::test]
-async fn every_listener_hears_what_comes_after_it() {
+async fn a_listener_gets_only_events_after_its_start() {
     let server = TestServer::start().await;
     let service = server.as_host().service();
     user(service, "ann").await;
@@ -108,7 +108,7 @@ async fn the_events_end_with_the_server() {
 }
 
 #[tokio::test]
-async fn every_node_tells_its_host_what_it_has_committed_itself() {
+async fn a_node_reports_only_its_own_commits_to_its_host() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let mut hosts = [nodes[0].as_host().events(), nodes[1].as_host().events()];
     let mut ann = nodes[0].user("ann").await;

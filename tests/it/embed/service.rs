@@ -15,7 +15,7 @@ fn assert_refused<T>(answer: Result<T, RequestError>, code: &str, field: Option<
 }
 
 #[tokio::test]
-async fn a_client_hears_what_the_host_sends() {
+async fn a_client_gets_messages_that_the_host_sends() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let service = server.as_host().service();
@@ -46,7 +46,7 @@ async fn a_client_hears_what_the_host_sends() {
 }
 
 #[tokio::test]
-async fn the_host_is_refused_what_the_api_key_would_be() {
+async fn the_host_is_refused_the_same_as_a_client_with_the_api_key() {
     let server = TestServer::with_limits(|limits| {
         (limits.max_message, limits.max_chat_users) = (10, 2);
     })
@@ -98,7 +98,7 @@ async fn the_host_may_act_as_anyone_where_others_need_a_token() {
 }
 
 #[tokio::test]
-async fn a_chat_made_again_is_the_one_that_is_there() {
+async fn creating_a_chat_again_returns_the_existing_one() {
     let server = TestServer::start().await;
     let service = server.as_host().service();
     user(service, "ann").await;
@@ -108,7 +108,7 @@ async fn a_chat_made_again_is_the_one_that_is_there() {
 }
 
 #[tokio::test]
-async fn every_request_that_concerns_no_socket_can_be_made() {
+async fn the_host_can_make_every_request_that_needs_no_socket() {
     let server = TestServer::start().await;
     let service = server.as_host().service();
     user(service, "ann").await;
@@ -132,7 +132,7 @@ async fn every_request_that_concerns_no_socket_can_be_made() {
 }
 
 #[tokio::test]
-async fn what_the_host_has_begun_is_done_even_if_nobody_waits() {
+async fn a_request_of_the_host_is_done_though_its_future_is_dropped() {
     let server = TestServer::start().await;
     let service = server.as_host().service();
     user(service, "ann").await;
