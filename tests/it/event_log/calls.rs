@@ -44,7 +44,7 @@ async fn count_hanging(receiver: &mut Receiver, expected: usize) -> usize {
 }
 
 #[tokio::test]
-async fn there_are_so_many_that_hang_and_no_more() {
+async fn the_number_of_hanging_calls_is_limited() {
     let mut receiver = receiver().await;
     let server = server(&receiver, 1).await;
     let mut ann = server.user("ann").await;
@@ -60,7 +60,7 @@ async fn there_are_so_many_that_hang_and_no_more() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_bytes_that_hang_and_no_more() {
+async fn the_bytes_of_hanging_calls_are_limited() {
     let mut receiver = receiver().await;
     let server = server(&receiver, 64).await;
     let mut ann = server.user("ann").await;
@@ -77,7 +77,7 @@ async fn there_are_so_many_bytes_that_hang_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_event_that_has_failed_does_not_wait_for_those_that_go_well() {
+async fn a_failed_event_is_retried_while_others_succeed() {
     let mut receiver = receiver().await;
     let server = server(&receiver, 1).await;
     let mut ann = server.user("ann").await;

@@ -38,7 +38,7 @@ async fn says_until_offline(
 }
 
 #[tokio::test]
-async fn members_without_a_connection_are_named() {
+async fn a_call_names_the_members_that_are_offline() {
     let mut receiver = Receiver::start(|_| 200).await;
     let server = TestServer::with(hooked(receiver.url())).await;
     let (mut ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -51,7 +51,7 @@ async fn members_without_a_connection_are_named() {
 }
 
 #[tokio::test]
-async fn of_two_nodes_one_delivers_and_knows_who_is_connected_to_the_other() {
+async fn the_delivering_node_knows_who_is_connected_elsewhere() {
     let mut receiver = Receiver::start(|_| 200).await;
     let Some(nodes) = Nodes::with(2, hooked(receiver.url())).await else { return };
     let (mut ann, bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
@@ -77,7 +77,7 @@ async fn of_two_nodes_one_delivers_and_knows_who_is_connected_to_the_other() {
 }
 
 #[tokio::test]
-async fn nobody_is_taken_for_offline_while_redis_is_away() {
+async fn nobody_is_named_as_offline_while_redis_is_down() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let mut receiver = Receiver::start(|_| 200).await;
     let (database, proxy) = (services::database(&postgres).await, Proxy::to(&redis).await);
@@ -102,7 +102,7 @@ async fn nobody_is_taken_for_offline_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn a_node_without_redis_leaves_the_delivery_to_another() {
+async fn a_node_without_redis_leaves_delivering_to_another() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let mut receiver = Receiver::start(|_| 200).await;
     let (database, proxy) = (services::database(&postgres).await, Proxy::to(&redis).await);
@@ -124,7 +124,7 @@ async fn a_node_without_redis_leaves_the_delivery_to_another() {
 }
 
 #[tokio::test]
-async fn a_node_without_the_endpoint_leaves_the_delivery_to_another() {
+async fn a_node_that_cannot_reach_the_endpoint_leaves_delivering() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let mut receiver = Receiver::start(|_| 200).await;
     let database = services::database(&postgres).await;
@@ -147,7 +147,7 @@ const TAKE_LOCK_AWAY: &str = "select pg_terminate_backend(pid) from pg_locks
         and database = (select oid from pg_database where datname = current_database())";
 
 #[tokio::test]
-async fn whichever_node_delivers_nothing_is_lost_or_stands_still() {
+async fn no_event_is_lost_when_another_node_takes_over_delivering() {
     let mut receiver = Receiver::start(|_| 200).await;
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
@@ -179,7 +179,7 @@ async fn whichever_node_delivers_nothing_is_lost_or_stands_still() {
 }
 
 #[tokio::test]
-async fn what_was_left_to_wait_for_nothing_is_delivered() {
+async fn an_event_that_waits_for_no_other_is_delivered() {
     let mut receiver = Receiver::start(|_| 200).await;
     let url = receiver.url();
     let server = TestServer::with(hooked("http://127.0.0.1:1/".to_owned())).await;
@@ -199,7 +199,7 @@ async fn what_was_left_to_wait_for_nothing_is_delivered() {
 }
 
 #[tokio::test]
-async fn what_is_not_delivered_is_copied_and_comes_from_there() {
+async fn undelivered_events_are_copied_and_delivered_from_the_copy() {
     let Some(postgres) = services::postgres() else { return };
     let directory = TempDir::new().unwrap();
     let file = sqlite_in(directory.path());

@@ -39,7 +39,7 @@ async fn rejecting(text: &'static str) -> (Receiver, Arc<AtomicBool>) {
 }
 
 #[tokio::test]
-async fn what_is_tried_for_long_enough_is_parked_listed_and_sent_again() {
+async fn an_event_rejected_for_too_long_is_parked_and_can_be_resent() {
     let (mut receiver, rejects) = rejecting("bad").await;
     let directory = TempDir::new().unwrap();
     let running = program(directory.path(), &receiver.url(), &["--webhook-retry-for", "1"]);
@@ -79,7 +79,7 @@ async fn what_is_tried_for_long_enough_is_parked_listed_and_sent_again() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_is_not_sent_again() {
+async fn a_dropped_event_is_not_sent_again() {
     let (mut receiver, rejects) = rejecting("bad").await;
     let directory = TempDir::new().unwrap();
     let running = program(directory.path(), &receiver.url(), &["--webhook-retry-for", "1"]);
@@ -130,7 +130,7 @@ async fn a_text_that_was_edited_is_not_sent_from_a_parked_event() {
 }
 
 #[tokio::test]
-async fn what_is_too_old_or_tells_of_no_message_is_dropped() {
+async fn a_parked_event_is_dropped_if_old_or_without_its_message() {
     let (mut receiver, rejects) = rejecting("bad").await;
     let url = receiver.url();
     let parking = move |config: &mut chinwag::Config| {
@@ -166,7 +166,7 @@ async fn what_is_too_old_or_tells_of_no_message_is_dropped() {
 }
 
 #[tokio::test]
-async fn what_tells_of_no_message_is_not_sent_again() {
+async fn a_parked_event_without_its_message_is_not_resent() {
     let (mut receiver, rejects) = rejecting("bad").await;
     let directory = TempDir::new().unwrap();
     let running = program(directory.path(), &receiver.url(), &["--webhook-retry-for", "1"]);
@@ -187,7 +187,7 @@ async fn what_tells_of_no_message_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_is_kept_for_the_webhook_hides_nothing_from_housekeeping() {
+async fn events_kept_for_the_webhook_do_not_hide_others_to_delete() {
     const KEPT: i64 = 1200;
     let server = TestServer::with(|_| {}).await;
     let database = url_in(server.directory.path());
@@ -218,7 +218,7 @@ async fn what_is_kept_for_the_webhook_hides_nothing_from_housekeeping() {
 }
 
 #[tokio::test]
-async fn old_events_that_cannot_be_forgotten_hold_up_no_other_housekeeping() {
+async fn other_housekeeping_goes_on_if_events_cannot_be_deleted() {
     let server = TestServer::with(|_| {}).await;
     let database = url_in(server.directory.path());
     server.user("ann").await;

@@ -167,7 +167,7 @@ fn described() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_event_that_is_committed_is_as_the_schema_says() {
+async fn every_committed_event_matches_the_schema() {
     let server = without_kafka().await;
     make_everything_happen(&server).await;
     let directory = server.shutdown().await;

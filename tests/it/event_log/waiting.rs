@@ -22,7 +22,7 @@ async fn rejecting(text: &'static str) -> Receiver {
 }
 
 #[tokio::test]
-async fn what_waits_for_one_that_was_deleted_by_hand_is_delivered() {
+async fn an_event_behind_one_deleted_by_hand_is_delivered() {
     let mut receiver = rejecting("bad").await;
     let server = TestServer::with(hooked(receiver.url())).await;
     let database = url_in(server.directory.path());
@@ -38,7 +38,7 @@ async fn what_waits_for_one_that_was_deleted_by_hand_is_delivered() {
 }
 
 #[tokio::test]
-async fn time_in_which_nobody_tries_is_no_time_of_failing() {
+async fn time_while_the_server_is_down_does_not_count_as_failing() {
     let mut receiver = rejecting("bad").await;
     let (directory, url) = (TempDir::new().unwrap(), receiver.url());
     let running = program(directory.path(), &url, &[]);
@@ -64,7 +64,7 @@ async fn time_in_which_nobody_tries_is_no_time_of_failing() {
 }
 
 #[tokio::test]
-async fn what_tells_of_no_message_is_dropped_wherever_it_waits() {
+async fn an_event_without_its_message_is_dropped_wherever_it_waits() {
     for has_webhook in [true, false] {
         let receiver = rejecting("bad").await;
         let server = TestServer::with(hooked(receiver.url())).await;
@@ -101,7 +101,7 @@ async fn what_tells_of_no_message_is_dropped_wherever_it_waits() {
 
 /// Otherwise each retry would count as another event.
 #[tokio::test]
-async fn what_cannot_be_noted_is_not_counted() {
+async fn a_delivery_that_cannot_be_recorded_is_not_counted() {
     const DELIVERED: &str = "chinwag_webhook_delivered_total";
     let mut receiver = Receiver::start(|_| 200).await;
     let directory = TempDir::new().unwrap();
@@ -139,7 +139,7 @@ async fn what_cannot_be_noted_is_not_counted() {
 
 /// Delivering locks rows in an order of its own, so that waiting for them could be a deadlock.
 #[tokio::test]
-async fn housekeeping_waits_for_nothing_that_is_locked() {
+async fn housekeeping_does_not_wait_for_locked_rows() {
     let Some(postgres) = services::postgres() else { return };
     let database = services::database(&postgres).await;
     let receiver = rejecting("bad").await;
@@ -174,7 +174,7 @@ async fn housekeeping_waits_for_nothing_that_is_locked() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_read_cuts_off_no_other() {
+async fn an_unreadable_event_does_not_cut_off_other_calls() {
     let rejects = Arc::new(AtomicBool::new(true));
     let rejecting = rejects.clone();
     let mut receiver = Receiver::answering(move |call| match call.text() {

@@ -60,7 +60,7 @@ async fn everything_is_delivered_signed_and_in_order() {
 }
 
 #[tokio::test]
-async fn one_that_fails_holds_up_its_own_chat_alone() {
+async fn a_failing_event_holds_up_only_its_own_chat() {
     let fails = Arc::new(AtomicBool::new(true));
     let failing = fails.clone();
     let mut receiver = Receiver::start(move |call| {
@@ -109,7 +109,7 @@ async fn one_that_fails_holds_up_its_own_chat_alone() {
 }
 
 #[tokio::test]
-async fn calls_that_hang_hold_up_no_other_chat() {
+async fn a_hanging_call_holds_up_only_its_own_chat() {
     let mut receiver = Receiver::answering(|call| match call.text() {
         "slow" => Answer::Nothing,
         _ => Answer::status(200),
@@ -137,7 +137,7 @@ async fn calls_that_hang_hold_up_no_other_chat() {
 }
 
 #[tokio::test]
-async fn what_is_not_answered_in_time_is_sent_again() {
+async fn a_call_not_answered_in_time_is_sent_again() {
     let hangs = Arc::new(AtomicBool::new(true));
     let mut receiver = Receiver::answering(move |call| {
         match call.text() == "slow" && hangs.swap(false, Ordering::Relaxed) {
@@ -158,7 +158,7 @@ async fn what_is_not_answered_in_time_is_sent_again() {
 }
 
 #[tokio::test]
-async fn the_head_of_an_answer_is_enough() {
+async fn the_status_of_an_unfinished_answer_is_enough() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nand so on";
     let mut receiver = Receiver::answering(|_| Answer::Begun(answer.into())).await;
     let (directory, url) = (TempDir::new().unwrap(), receiver.url());
@@ -178,7 +178,7 @@ async fn the_head_of_an_answer_is_enough() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_loses_nothing_over_a_kill() {
+async fn no_event_is_lost_while_the_endpoint_is_down_and_after_a_kill() {
     let is_up = Arc::new(AtomicBool::new(false));
     let up = is_up.clone();
     let mut receiver = Receiver::answering(move |_| match up.load(Ordering::Relaxed) {
@@ -220,7 +220,7 @@ async fn an_endpoint_that_is_down_loses_nothing_over_a_kill() {
 }
 
 #[tokio::test]
-async fn what_a_kill_has_cut_off_comes_again_the_same() {
+async fn a_call_cut_off_by_a_kill_is_repeated_unchanged() {
     let hangs = Arc::new(AtomicBool::new(true));
     let hanging = hangs.clone();
     let mut receiver = Receiver::answering(move |call| {
@@ -258,7 +258,7 @@ async fn what_a_kill_has_cut_off_comes_again_the_same() {
 }
 
 #[tokio::test]
-async fn private_addresses_are_not_called_unless_that_is_said() {
+async fn private_addresses_are_called_only_if_allowed() {
     for url in [
         "http://127.0.0.1:1",
         "https://[::1]",
@@ -322,7 +322,7 @@ async fn a_redirect_is_a_failure_and_not_followed() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_refused() {
+async fn impossible_settings_are_refused() {
     let short = "whsec_MDEyMzQ1Njc4OWFiY2RlZg==";
     let raw = SECRET.trim_start_matches("whsec_");
     for secret in ["", "whsec_", "whsec_!", "secret", short, raw] {
