@@ -31,7 +31,7 @@ const CIRCLES: [(&str, &[&str]); 2] = [
 ];
 
 #[test]
-fn modules_know_each_other_in_one_direction() {
+fn modules_of_a_folder_import_in_one_direction() {
     let modules: BTreeMap<_, _> = sources().into_iter().map(module).collect();
     let folders = modules.keys().filter_map(|path| Some(path.rsplit_once('/')?.0));
     let folders = BTreeSet::from_iter(folders);

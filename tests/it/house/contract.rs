@@ -7,17 +7,17 @@ use std::{env, fs};
 const WRITE: &str = "CHINWAG_WRITE_CONTRACT";
 
 #[test]
-fn the_types_in_typescript_are_those_of_the_server() {
+fn the_typescript_file_is_up_to_date() {
     is_kept("chinwag.d.ts", &chinwag::contract::types());
 }
 
 #[test]
-fn the_description_of_what_goes_over_http_is_that_of_the_server() {
+fn the_openapi_file_is_up_to_date() {
     is_kept("openapi.json", &chinwag::contract::openapi());
 }
 
 #[test]
-fn the_description_of_what_goes_over_sockets_is_that_of_the_server() {
+fn the_asyncapi_file_is_up_to_date() {
     is_kept("asyncapi.json", &chinwag::contract::asyncapi());
 }
 

@@ -62,7 +62,7 @@ fn imports_point_one_way() {
 }
 
 #[test]
-fn doors_do_not_know_each_other() {
+fn doors_do_not_import_each_other() {
     let doors = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/doors");
     let doors = fs::read_dir(doors).unwrap().map(|entry| entry.unwrap());
     let doors: Vec<_> = doors

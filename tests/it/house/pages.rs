@@ -16,7 +16,7 @@ const TESTED_ELSEWHERE: [(&str, &str); 2] =
 const ENDINGS: [&str; 7] = [".rs", ".md", ".sql", ".json", ".mjs", ".toml", ".yaml"];
 
 #[test]
-fn what_the_architecture_names_is_there() {
+fn the_code_that_the_architecture_names_exists() {
     let (page, sources) = (read("docs/ARCHITECTURE.md"), sources());
     let names = code_in(&page);
     assert!(names.len() > 100);
@@ -25,7 +25,7 @@ fn what_the_architecture_names_is_there() {
 }
 
 #[test]
-fn a_feature_is_found_by_its_name() {
+fn a_feature_has_one_name_everywhere() {
     let table = read("src/doors/requests/mod.rs");
     let rows = between(&table, "\nevents! {", "\n}").split("\n            => ").skip(1);
     let functions = rows.filter_map(|row| row.split(" as ").next()?.split_once("::"));
@@ -50,7 +50,7 @@ fn a_feature_is_found_by_its_name() {
 }
 
 #[test]
-fn files_that_comments_name_are_there() {
+fn files_that_comments_name_exist() {
     let (root, mut gone) = (root(), Vec::new());
     for (path, text) in sources() {
         let of_source = root.join("src").join(&path);
@@ -69,7 +69,7 @@ fn files_that_comments_name_are_there() {
 }
 
 #[test]
-fn lines_of_pages_can_be_read_side_by_side() {
+fn lines_of_pages_are_short() {
     let mut long = Vec::new();
     for page in pages() {
         let (text, mut code) = (read(&page), false);
@@ -85,7 +85,7 @@ fn lines_of_pages_can_be_read_side_by_side() {
 }
 
 #[test]
-fn lines_of_comments_can_be_read_side_by_side() {
+fn lines_of_comments_are_short() {
     let mut long = Vec::new();
     for folder in ["src", "tests"] {
         for (path, text) in sources_in(folder) {
@@ -135,7 +135,7 @@ fn the_protocol_names_all_that_clients_send_and_get() {
 }
 
 #[test]
-fn what_is_promised_has_its_tests() {
+fn the_tests_that_the_pages_name_exist() {
     let pages = ["docs/guarantees.md", "docs/security.md", "docs/limits.md"].map(read);
     let names = pages.iter().flat_map(|page| code_in(page));
     let tests = Vec::from_iter(names.filter_map(|name| name.split_once(".rs::")));
