@@ -19,7 +19,7 @@ fn server() -> (TestServer, Clock) {
 }
 
 #[tokio::test]
-async fn a_connection_whose_token_has_ended_by_a_jump_is_closed() {
+async fn a_token_that_a_clock_jump_expires_closes_its_connection() {
     let (server, clock) = server();
     let token = |seconds: i64| signed(&json!({ "sub": "ann", "exp": now() + seconds }));
     let mut ending = server.connect_with(&token(3600)).await;
@@ -31,7 +31,7 @@ async fn a_connection_whose_token_has_ended_by_a_jump_is_closed() {
 }
 
 #[tokio::test]
-async fn a_connection_lasts_as_long_as_its_token_says() {
+async fn a_connection_lasts_as_long_as_its_token() {
     let (server, clock) = server();
     clock.set_ahead(3600);
     // By the server's clock the token is about to end; the clock is put right before that.
@@ -45,7 +45,7 @@ async fn a_connection_lasts_as_long_as_its_token_says() {
 }
 
 #[tokio::test]
-async fn a_message_does_not_follow_the_clock_a_day_ahead() {
+async fn the_time_of_a_message_ignores_a_clock_far_ahead() {
     let (server, clock) = server();
     let mut ann =
         server.connect_with(&signed(&json!({ "sub": "ann", "exp": now() + 86_400 * 90 }))).await;

@@ -32,7 +32,7 @@ fn is_healthy(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, St
 }
 
 #[test]
-fn a_server_is_asked_whether_it_is_ready() {
+fn a_command_asks_whether_a_server_is_ready() {
     let directory = TempDir::new().unwrap();
     let running = Running::start(directory.path());
     let (host, port) = (running.address.to_string(), running.address.port().to_string());
@@ -52,7 +52,7 @@ fn a_server_is_asked_whether_it_is_ready() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_made_by_hand_is_taken() {
+async fn a_command_makes_a_token_that_the_server_takes() {
     let server = TestServer::with(|config| {
         with_credentials(Access::Token)(config);
         config.jwt_audience = vec!["chat".into(), "other".into()];
@@ -81,7 +81,7 @@ async fn a_token_that_is_made_by_hand_is_taken() {
 }
 
 #[tokio::test]
-async fn whose_a_token_is_can_be_asked() {
+async fn a_command_says_whose_a_token_is() {
     let server = TestServer::with(with_credentials(Access::Open)).await;
     let account = server.sign_up("bobby").await;
     let mut bob: Client = server.connect_with(account.access()).await;

@@ -28,7 +28,7 @@ async fn until(what: &str, looker: &mut Held, sql: &str, answer: i64) {
 }
 
 #[tokio::test]
-async fn a_lock_whose_connection_says_nothing_is_taken_again() {
+async fn a_lock_with_a_silent_connection_is_taken_again() {
     let Some(postgres) = services::postgres() else { return };
     let database = services::database(&postgres).await;
     let proxy = Proxy::to(&database).await;
@@ -45,7 +45,7 @@ async fn a_lock_whose_connection_says_nothing_is_taken_again() {
 }
 
 #[tokio::test]
-async fn an_empty_room_is_found_behind_many_that_are_not() {
+async fn an_empty_room_behind_many_occupied_ones_is_deleted() {
     const OCCUPIED: i64 = 101;
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
@@ -96,14 +96,14 @@ async fn list(url: &str, sql: &'static str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_deleted_chat_has_numbers_until_its_last_event_is_forgotten_on_sqlite() {
+async fn a_deleted_chats_stream_ends_with_its_last_event_on_sqlite() {
     let directory = TempDir::new().unwrap();
     let url = database::sqlite_in(directory.path());
     numbers_are_forgotten(directory, &url).await;
 }
 
 #[tokio::test]
-async fn a_deleted_chat_has_numbers_until_its_last_event_is_forgotten_on_postgres() {
+async fn a_deleted_chats_stream_ends_with_its_last_event_on_postgres() {
     let Some(postgres) = services::postgres() else { return };
     numbers_are_forgotten(TempDir::new().unwrap(), &services::database(&postgres).await).await;
 }
@@ -142,7 +142,7 @@ async fn numbers_are_forgotten(directory: TempDir, url: &str) {
 }
 
 #[tokio::test]
-async fn a_long_history_goes_little_by_little_on_sqlite() {
+async fn a_long_history_is_deleted_in_parts_on_sqlite() {
     let directory = TempDir::new().unwrap();
     let url = database::sqlite_in(directory.path());
     let insert = "insert into messages
@@ -154,7 +154,7 @@ async fn a_long_history_goes_little_by_little_on_sqlite() {
 }
 
 #[tokio::test]
-async fn a_long_history_goes_little_by_little_on_postgres() {
+async fn a_long_history_is_deleted_in_parts_on_postgres() {
     let Some(postgres) = services::postgres() else { return };
     let url = services::database(&postgres).await;
     // PostgreSQL cancels a statement that takes too long: the trigger stands for that.

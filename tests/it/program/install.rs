@@ -78,7 +78,7 @@ fn a_release_is_installed_and_replaced() {
 }
 
 #[test]
-fn what_is_not_as_it_was_released_is_not_installed() {
+fn an_archive_that_differs_from_the_release_is_not_installed() {
     let (releases, directory) = (Releases::new(), TempDir::new().unwrap());
     for arch in ["x86_64", "aarch64"] {
         let archive = format!("latest/download/chinwag-{arch}-unknown-linux-musl.tar.gz");

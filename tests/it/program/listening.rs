@@ -65,7 +65,7 @@ fn start(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Running {
 }
 
 #[tokio::test]
-async fn it_says_all_the_addresses_that_it_serves() {
+async fn the_first_line_names_all_addresses() {
     let running = start(&["--listen", "127.0.0.1:0,127.0.0.2:0"], |_| {});
     let port = running.address.port();
     let urls = format!("http://127.0.0.1:{port} and http://127.0.0.2:{port}");
@@ -75,7 +75,7 @@ async fn it_says_all_the_addresses_that_it_serves() {
 }
 
 #[test]
-fn it_offers_a_page_that_a_browser_reaches() {
+fn the_demo_page_hint_has_an_address_that_a_browser_reaches() {
     let mut served = start(&["--listen", "0.0.0.0:0", "--access", "token"], |_| {});
     let port = served.address.port();
     assert!(served.first_line.contains(&format!("http://0.0.0.0:{port} ")));
@@ -83,7 +83,7 @@ fn it_offers_a_page_that_a_browser_reaches() {
 }
 
 #[test]
-fn by_default_it_serves_both_loopback_addresses() {
+fn the_default_addresses_are_both_loopback_addresses() {
     // This shows whether or not port 3000 is free here.
     let directory = TempDir::new().unwrap();
     let database = database::sqlite_in(directory.path());
@@ -99,7 +99,7 @@ fn by_default_it_serves_both_loopback_addresses() {
 }
 
 #[tokio::test]
-async fn the_port_of_a_platform_is_heard_where_nothing_else_is_said() {
+async fn the_port_variable_is_used_if_no_address_is_set() {
     let with_port = |port: &'static str| {
         move |command: &mut Command| {
             command.env("PORT", port);
@@ -131,7 +131,7 @@ async fn the_port_of_a_platform_is_heard_where_nothing_else_is_said() {
 }
 
 #[test]
-fn an_address_has_a_port() {
+fn an_address_without_a_port_is_refused() {
     for (setting, wrong, why) in [
         ("--listen", ["3000", "127.0.0.1", ":3000", "localhost:x"], "such as localhost:3000"),
         ("--metrics-listen", ["3000", "127.0.0.1", ":3000", "localhost:3000"], "an IP address"),

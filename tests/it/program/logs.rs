@@ -22,7 +22,7 @@ fn log_with(filter: &str) -> String {
 }
 
 #[test]
-fn a_filter_that_is_not_understood_is_named_and_not_used() {
+fn a_wrong_log_filter_is_named_and_not_used() {
     for (filter, word) in
         [("inof", "`inof`"), ("warn,inof", "`inof`"), ("chinwag=inof", "level filter")]
     {
@@ -47,7 +47,7 @@ fn a_filter_that_is_not_understood_is_named_and_not_used() {
 }
 
 #[tokio::test]
-async fn what_is_logged_changes_while_it_runs() {
+async fn the_log_filter_can_change_while_the_server_runs() {
     let directory = TempDir::new().unwrap();
     let [log, filter] = ["log", "filter"].map(|name| directory.path().join(name));
     fs::write(&filter, "info\n").unwrap();
@@ -76,7 +76,7 @@ async fn what_is_logged_changes_while_it_runs() {
 }
 
 #[test]
-fn a_file_that_cannot_say_what_is_logged_is_a_wrong_setting() {
+fn an_unusable_log_filter_file_is_refused() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("filter");
     let output = || {
@@ -92,7 +92,7 @@ fn a_file_that_cannot_say_what_is_logged_is_a_wrong_setting() {
 }
 
 #[tokio::test]
-async fn what_takes_time_is_in_the_metrics_and_on_the_dashboard() {
+async fn durations_are_in_the_metrics_and_on_the_dashboard() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0"]);
@@ -134,7 +134,7 @@ fn is_of_name(c: char) -> bool {
 }
 
 #[test]
-fn its_first_line_has_the_version() {
+fn the_first_line_of_the_log_has_the_version() {
     let log = log_with("");
     let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!(first["fields"]["version"], env!("CARGO_PKG_VERSION"));
@@ -154,7 +154,7 @@ fn read(mut answer: TcpStream) -> String {
 }
 
 #[test]
-fn what_is_counted_begins_with_0() {
+fn counters_begin_at_0() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0"]);
@@ -172,7 +172,7 @@ fn what_is_counted_begins_with_0() {
 }
 
 #[test]
-fn it_takes_all_files_warns_of_few_and_says_once_that_there_are_none() {
+fn a_lack_of_open_files_is_warned_of_and_logged_once() {
     const WARNING: &str = "the limit of open files is below --max-connections";
     let directory = TempDir::new().unwrap();
     let start = |connections: &str| {
@@ -213,7 +213,7 @@ pub fn fields(log: &str, message: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn refusals_of_one_cause_are_one_line_a_second_with_their_count() {
+async fn refusals_of_one_cause_are_logged_once_a_second_and_counted() {
     let directory = TempDir::new().unwrap();
     let log = directory.path().join("log");
     let running = Running::with(directory.path(), |command| {

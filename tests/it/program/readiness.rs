@@ -36,7 +36,7 @@ fn start(directory: &TempDir) -> Running {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_not_ready() {
+async fn a_node_with_a_full_disk_is_not_ready() {
     if database::is_no_file("a full disk") {
         return;
     }
@@ -50,7 +50,7 @@ async fn a_full_disk_is_not_ready() {
 }
 
 #[tokio::test]
-async fn who_asks_often_is_answered_what_was_found_a_moment_ago() {
+async fn frequent_checks_get_the_latest_result_again() {
     if database::is_no_file("a full disk") {
         return;
     }
@@ -69,7 +69,7 @@ async fn who_asks_often_is_answered_what_was_found_a_moment_ago() {
 }
 
 #[tokio::test]
-async fn a_node_whose_password_redis_does_not_take_is_not_ready() {
+async fn a_node_with_a_wrong_redis_password_is_not_ready() {
     let Some(postgres) = services::postgres() else { return };
     let Some(services) = Services::start(&["redis"]).await else { return };
     let (url, database) = (services.url("redis"), services::database(&postgres).await);

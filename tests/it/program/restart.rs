@@ -74,8 +74,8 @@ impl Filled {
 }
 
 #[tokio::test]
-async fn a_start_takes_no_longer_where_more_is_stored() {
-    if is_no_file("a_start_takes_no_longer_where_more_is_stored") {
+async fn more_stored_messages_do_not_slow_the_start() {
+    if is_no_file("more_stored_messages_do_not_slow_the_start") {
         return;
     }
     let many = env::var("CHINWAG_RESTART").map_or(50_000, |text| text.parse().expect("messages"));

@@ -30,7 +30,7 @@ fn every_setting_has_a_variable_and_is_in_the_help() {
 }
 
 #[test]
-fn a_bad_setting_ends_it_with_2() {
+fn a_bad_setting_ends_the_program_with_status_2() {
     for arguments in [
         ["--listen", "nowhere"],
         ["--max-message", "much"],
@@ -46,7 +46,7 @@ fn a_bad_setting_ends_it_with_2() {
 }
 
 #[test]
-fn it_does_not_start_where_it_cannot_serve() {
+fn the_program_ends_if_it_cannot_listen() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let directory = TempDir::new().unwrap();
@@ -66,7 +66,7 @@ fn it_does_not_start_where_it_cannot_serve() {
 }
 
 #[test]
-fn it_does_not_start_beside_another_on_the_same_database() {
+fn a_second_server_on_the_same_database_does_not_start() {
     let directory = TempDir::new().unwrap();
     let mut first = Running::start(directory.path());
     let database = database::url_in(directory.path());
@@ -79,7 +79,7 @@ fn it_does_not_start_beside_another_on_the_same_database() {
 }
 
 #[test]
-fn it_says_at_once_that_there_is_no_postgresql() {
+fn the_program_ends_at_once_without_postgresql() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let database = format!("postgres://ann:secret@{free}/chat");
     let (output, text) = output(&["--listen", "127.0.0.1:0", "--database-url", &database]);
@@ -89,7 +89,7 @@ fn it_says_at_once_that_there_is_no_postgresql() {
 }
 
 #[test]
-fn an_empty_variable_is_none() {
+fn an_empty_variable_counts_as_unset() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
         for argument in chinwag::Config::command().get_arguments() {
@@ -118,7 +118,7 @@ fn an_empty_variable_is_none() {
 }
 
 #[tokio::test]
-async fn it_says_where_it_listens_and_ends_when_told() {
+async fn the_program_says_where_it_listens_and_ends_at_a_signal() {
     let directory = TempDir::new().unwrap();
     for signal in ["TERM", "INT"] {
         let mut running = Running::start(directory.path());
@@ -142,7 +142,7 @@ async fn it_says_where_it_listens_and_ends_when_told() {
 }
 
 #[test]
-fn it_ends_when_told_during_its_start_and_serves_nobody_before() {
+fn a_signal_during_the_start_ends_the_program() {
     // A PostgreSQL that accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let database = format!("postgres://ann@{}/x", silent.local_addr().unwrap());
@@ -164,7 +164,7 @@ fn it_ends_when_told_during_its_start_and_serves_nobody_before() {
 }
 
 #[tokio::test]
-async fn it_stays_when_its_terminal_is_closed() {
+async fn the_program_goes_on_when_its_terminal_is_closed() {
     let directory = TempDir::new().unwrap();
     for ignored in ["", "HUP"] {
         let running = Running::with(directory.path(), |command| {
@@ -182,7 +182,7 @@ async fn it_stays_when_its_terminal_is_closed() {
 }
 
 #[tokio::test]
-async fn all_is_there_after_a_restart() {
+async fn all_data_is_there_after_a_restart() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -205,7 +205,7 @@ async fn all_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() {
+async fn acknowledged_messages_survive_a_kill() {
     let directory = TempDir::new().unwrap();
     let running = Running::start(directory.path());
     let address = running.address;
@@ -267,7 +267,7 @@ async fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_and_is_survived() {
+async fn the_server_survives_a_full_disk_and_loses_nothing() {
     if database::is_no_file("a full disk") {
         return;
     }

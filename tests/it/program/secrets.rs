@@ -93,7 +93,7 @@ async fn show(address: SocketAddr, credential: &str) -> String {
 }
 
 #[tokio::test]
-async fn nothing_of_a_credential_is_logged_or_answered() {
+async fn no_part_of_a_credential_is_logged_or_answered() {
     let directory = TempDir::new().unwrap();
     let log = directory.path().join("log");
     let mut running = Running::with(directory.path(), |command| {
@@ -178,7 +178,7 @@ fn no_password_in_a_url_is_printed() {
 }
 
 #[test]
-fn a_url_is_shown_as_far_as_it_is_no_secret() {
+fn a_url_is_shown_without_its_secrets() {
     for (url, shown) in [
         ("sqlite:a@b.db?mode=rwc", "sqlite:a@b.db?mode=rwc"),
         ("postgres://db/chat", "postgres://db/chat"),

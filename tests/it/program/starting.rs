@@ -53,7 +53,7 @@ fn output_in(directory: &Path, database: &str) -> (Output, String) {
 }
 
 #[tokio::test]
-async fn a_database_without_a_file_or_a_log_is_refused() {
+async fn a_database_that_keeps_nothing_on_disk_is_refused() {
     for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:x.db?mode=memory", "sqlite://"] {
         let directory = TempDir::new().unwrap();
         let (output, text) = output_in(directory.path(), url);
@@ -74,7 +74,7 @@ async fn a_database_without_a_file_or_a_log_is_refused() {
 }
 
 #[test]
-fn where_others_can_reach_it_it_must_be_told_whom_it_lets_in() {
+fn a_server_that_others_can_reach_needs_an_access_mode() {
     for (listen, host) in [("0.0.0.0:0", "0.0.0.0"), ("[::]:0", "[::]")] {
         let address = listen.trim_end_matches('0');
         assert_refused(&["--listen", listen], &["--access token", "--access open", address]);
@@ -93,7 +93,7 @@ fn where_others_can_reach_it_it_must_be_told_whom_it_lets_in() {
 }
 
 #[test]
-fn a_host_is_a_name_without_a_port() {
+fn an_allowed_host_with_a_port_is_refused() {
     for host in ["chat.example.com:3000", "*", "*.example.com", "https://example.com", "a b", "a@b"]
     {
         assert_refused(&["--listen", "127.0.0.1:0", "--allow-host", host], &["chat.example.com"]);
@@ -104,7 +104,7 @@ fn a_host_is_a_name_without_a_port() {
 }
 
 #[test]
-fn somebody_must_be_able_to_connect() {
+fn settings_that_let_nobody_connect_are_refused() {
     let closed =
         ["--listen", "127.0.0.1:0", "--access", "token", "--registration", "closed"].as_slice();
     assert_refused(closed, &["--api-key", "--jwt-secret", "--jwt-jwks"]);
@@ -135,7 +135,7 @@ async fn an_empty_secret_is_refused() {
 }
 
 #[test]
-fn an_origin_is_one_that_a_page_can_have() {
+fn an_origin_that_no_page_can_have_is_refused() {
     for origin in [
         "example.com",
         "*",
@@ -163,7 +163,7 @@ fn an_origin_is_one_that_a_page_can_have() {
 
 #[cfg(feature = "kafka")]
 #[test]
-fn an_event_log_needs_brokers_and_a_topic_that_can_be() {
+fn wrong_kafka_brokers_and_topics_are_refused() {
     for brokers in ["", " ", "kafka", "kafka:", ":9092", "kafka:0", "kafka:x", "a:1,", "a:1,,b:2"] {
         let arguments = ["--listen", "127.0.0.1:0", "--kafka-brokers", brokers];
         assert_refused(&arguments, &["kafka-brokers", "host:port"]);
@@ -199,7 +199,7 @@ fn assert_bad_keys(file: &str, why: &str) {
 }
 
 #[test]
-fn keys_that_cannot_be_used_are_refused_by_their_file() {
+fn unusable_keys_are_refused_with_the_name_of_their_file() {
     let directory = TempDir::new().unwrap();
     let missing = directory.path().join("missing.json");
     assert_bad_keys(&missing.display().to_string(), "No such file");
@@ -220,7 +220,7 @@ fn keys_that_cannot_be_used_are_refused_by_their_file() {
 }
 
 #[test]
-fn a_key_is_used_that_has_a_name_and_a_known_algorithm() {
+fn a_key_needs_a_name_and_a_known_algorithm() {
     let directory = TempDir::new().unwrap();
     let with = |algorithm, field: &str, value: Value| {
         let mut jwk = jwk(algorithm, "one");
@@ -280,7 +280,7 @@ async fn nodes_without_redis_do_not_share_a_database() {
 }
 
 #[test]
-fn nodes_share_a_server_and_not_a_file() {
+fn nodes_cannot_share_a_sqlite_file() {
     assert_refused(
         &["--listen", "127.0.0.1:0", "--redis-url", "redis://127.0.0.1"],
         &["--database-url postgres://"],
@@ -304,7 +304,7 @@ async fn a_file_that_cannot_be_written_is_refused_with_the_cause() {
 }
 
 #[tokio::test]
-async fn a_new_file_is_its_owners_alone() {
+async fn only_its_owner_can_read_a_new_database_file() {
     let server = on_file(TempDir::new().unwrap()).await;
     for name in ["chat.db", "chat.db-wal", "chat.db-shm"] {
         let file = fs::metadata(server.directory.path().join(name)).unwrap();

@@ -43,7 +43,7 @@ async fn stored(directory: TempDir, chat: &str) -> HashMap<String, Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_stored_is_answered_over_a_websocket() {
+async fn a_websocket_client_gets_the_answers_to_stored_messages() {
     let server = on(TempDir::new().unwrap()).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("ours", true, &[]).await;
@@ -74,7 +74,7 @@ async fn what_is_stored_is_answered_over_a_websocket() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_stored_is_answered_in_a_channel() {
+async fn a_channel_client_gets_the_answers_to_stored_messages() {
     let server = on(TempDir::new().unwrap()).await;
     let mut bob = server.listener("bob").await;
     let mut ann = server.chatter("ann").await;
@@ -135,7 +135,7 @@ impl Kept {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_stored_is_answered_to_one_who_polls() {
+async fn a_polling_client_gets_the_answers_to_stored_messages() {
     let server = on(TempDir::new().unwrap()).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("ours", true, &[]).await;
