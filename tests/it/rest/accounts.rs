@@ -79,7 +79,7 @@ async fn signing_up_and_logging_in_answer_as_the_origin_document_shows() {
 }
 
 #[tokio::test]
-async fn a_form_does_as_well_and_is_trimmed() {
+async fn a_form_is_taken_and_its_fields_are_trimmed() {
     let server = TestServer::start().await;
     let form = "first_name=+Bob&last_name=Bobson%20&username=+bob+&password=+correct+horse+\
                 &email=%0Abob%40example.com&phone=%2B98";
@@ -143,7 +143,7 @@ async fn every_field_has_its_rule() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_said_at_once() {
+async fn all_wrong_fields_are_named_at_once() {
     let server = TestServer::start().await;
     let answer = server.post("/api/register", json!({ "username": "9", "email": "a" })).await;
     let errors = json!({
@@ -172,7 +172,7 @@ async fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn what_another_user_has_is_named() {
+async fn fields_that_another_user_has_are_named() {
     let server = TestServer::start().await;
     server.sign_up("bob").await;
     for (fields, taken) in [
@@ -199,7 +199,7 @@ async fn what_another_user_has_is_named() {
 }
 
 #[tokio::test]
-async fn a_username_is_no_other_users_handle_or_id() {
+async fn the_handle_or_id_of_another_user_is_no_username() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     let user = json!({ "external_id": "1", "name": "x", "photo": "", "handle": "carl" });
@@ -225,7 +225,7 @@ async fn a_username_is_no_other_users_handle_or_id() {
 }
 
 #[tokio::test]
-async fn nobody_signs_up_where_that_is_closed() {
+async fn nobody_signs_up_where_registration_is_closed() {
     let closed = |config: &mut Config| config.registration = Registration::Closed;
     let server = TestServer::start().await;
     let Account { username, .. } = server.sign_up("bob").await;
@@ -236,7 +236,7 @@ async fn nobody_signs_up_where_that_is_closed() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_user_are_told_alike() {
+async fn a_wrong_password_and_an_unknown_user_get_the_same_error() {
     let server = TestServer::start().await;
     server.sign_up("bob").await;
     let errors = json!({ "error": "wrong username or password" });
@@ -255,7 +255,7 @@ async fn a_wrong_password_and_an_unknown_user_are_told_alike() {
 }
 
 #[tokio::test]
-async fn an_account_needs_a_username_and_a_password_alone() {
+async fn an_account_needs_only_a_username_and_a_password() {
     let server = TestServer::start().await;
     let account = json!({ "username": "ann", "password": PASSWORD, "email": " " });
     let made = server.post("/api/accounts", account.clone()).await.data();

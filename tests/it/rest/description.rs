@@ -76,7 +76,7 @@ async fn every_route_is_described_with_its_methods() {
 }
 
 #[tokio::test]
-async fn every_status_that_is_described_can_be_met_and_no_other() {
+async fn the_described_statuses_are_those_that_are_answered() {
     let mut met = met_where_all_is_open().await;
     met.extend(met_where_little_is_allowed().await);
     let server = TestServer::start().await;
@@ -186,7 +186,7 @@ async fn met_where_little_is_allowed() -> BTreeSet<Case> {
 }
 
 #[tokio::test]
-async fn the_contract_has_a_page_that_runs_nothing() {
+async fn the_docs_page_has_no_scripts() {
     let server = TestServer::start().await;
     let page = server.request("GET", "/docs").send().await;
     assert_eq!(page.status, 200);

@@ -32,7 +32,7 @@ fn register(server: &TestServer) -> Request<'_> {
 }
 
 #[tokio::test]
-async fn what_leads_nowhere_is_404() {
+async fn an_unknown_path_is_404() {
     let server = start().await;
     for path in ["/api/", "/api/nowhere", "/api/register/", "/api/thread/", "/api/thread/a/b"] {
         for method in ["GET", "POST", "DELETE"] {
@@ -46,7 +46,7 @@ async fn what_leads_nowhere_is_404() {
 }
 
 #[tokio::test]
-async fn another_method_is_405_and_told_which_are_right() {
+async fn a_wrong_method_is_405_and_names_the_right_ones() {
     let server = start().await;
     for (path, wrong, allow) in [
         ("/api/register", "GET", "POST"),
@@ -102,7 +102,7 @@ async fn a_body_that_comes_too_slowly_is_408() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_kind_is_415() {
+async fn a_body_of_a_wrong_content_type_is_415() {
     let server = start().await;
     let body = registration("bob").to_string();
     let why = "the body must be application/json or application/x-www-form-urlencoded";

@@ -57,7 +57,7 @@ async fn every_connection_but_the_sending_one_gets_a_message_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_answered_and_stored_nowhere() {
+async fn a_refused_packet_is_answered_and_not_stored() {
     let (server, mut bob, mut alice) = bob_and_alice(|_| {}).await;
     let with_type = |kind: Value| {
         let mut packet = packet("bob", "alice", "x");
@@ -100,7 +100,7 @@ async fn what_cannot_be_sent_is_answered_and_stored_nowhere() {
 }
 
 #[tokio::test]
-async fn types_trimming_and_fragments() {
+async fn every_type_is_sent_names_are_trimmed_and_fragments_joined() {
     let (_server, mut bob, mut alice) = bob_and_alice(|_| {}).await;
     for kind in [json!(null), json!(0), json!(1), json!(2)] {
         let mut packet = packet(" bob ", "alice\n", " as it is ");
@@ -156,7 +156,7 @@ async fn a_frame_over_the_limit_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn without_a_good_token_there_is_no_upgrade() {
+async fn an_upgrade_needs_a_valid_token() {
     let server = TestServer::with_limits(|limits| limits.connects_per_address = 2).await;
     let bob = server.sign_up("bob").await;
     let status = async |token: &str| match Live::open(server.address(), token).await {
@@ -180,7 +180,7 @@ async fn a_shutdown_closes_connections_with_1001() {
 }
 
 #[tokio::test]
-async fn who_reads_too_slowly_is_closed_and_others_go_on() {
+async fn a_slow_reader_is_closed_and_others_go_on() {
     let change = |config: &mut chinwag::Config| config.limits.max_unsent_bytes = 1 << 20;
     let (server, mut bob, mut slow) = bob_and_alice(change).await;
     let mut alice = again(&server, "alice").await;
@@ -216,7 +216,7 @@ async fn requests_and_messages_over_the_limit_are_refused() {
 }
 
 #[tokio::test]
-async fn who_answers_no_ping_is_closed() {
+async fn a_client_that_answers_no_ping_is_closed() {
     let (server, _bob, mut alice) = bob_and_alice(|config| {
         config.limits.ping_interval = Duration::from_millis(300);
         config.limits.ping_timeout = Duration::from_secs(2);
@@ -237,7 +237,7 @@ async fn who_answers_no_ping_is_closed() {
 }
 
 #[tokio::test]
-async fn what_was_sent_before_the_end_arrives_before_it() {
+async fn messages_sent_before_the_close_arrive_before_it() {
     let (server, mut bob, _) = bob_and_alice(|_| {}).await;
     let mut sees = again(&server, "bob").await;
     let token = server.log_in("alice", PASSWORD).await.data()[0]["access_token"].clone();

@@ -84,7 +84,7 @@ async fn inbox_and_thread_are_as_the_origin_document_shows() {
 }
 
 #[tokio::test]
-async fn what_is_empty_is_an_empty_list() {
+async fn an_empty_inbox_or_thread_is_an_empty_list() {
     let server = TestServer::start().await;
     let (bob, _) = (server.sign_up("bob").await, server.sign_up("alice").await);
     let mut socket = server.connect_with(bob.access()).await;
@@ -159,7 +159,7 @@ async fn an_inbox_has_pages_and_the_latest_thread_is_first() {
 }
 
 #[tokio::test]
-async fn only_the_two_see_their_thread() {
+async fn only_its_two_users_see_a_thread() {
     let server = TestServer::with(with_key).await;
     let [mut bob, mut alice] = bob_and_alice(&server).await;
     send_many(&mut bob, &mut alice, 2).await;
@@ -233,7 +233,7 @@ async fn a_thread_is_a_direct_chat_of_socket_io() {
 }
 
 #[tokio::test]
-async fn other_chats_are_no_threads() {
+async fn chats_that_are_not_direct_are_no_threads() {
     let server = TestServer::start().await;
     let [mut bob, mut alice] = bob_and_alice(&server).await;
     let mut socket = server.connect_with(bob.0.access()).await;
@@ -247,7 +247,7 @@ async fn other_chats_are_no_threads() {
 
 /// A thread shows messages as they were edited on Socket.IO, and leaves out those deleted there.
 #[tokio::test]
-async fn a_thread_is_as_its_messages_are_now() {
+async fn a_thread_shows_edits_and_leaves_out_deleted_messages() {
     let server = TestServer::with(with_key).await;
     let [mut bob, mut alice] = bob_and_alice(&server).await;
     send_many(&mut bob, &mut alice, 25).await;

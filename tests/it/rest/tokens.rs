@@ -158,7 +158,7 @@ async fn a_refresh_token_is_good_once_and_ends_the_old_token() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_token_that_was_brought() {
+async fn logging_out_ends_the_token_of_the_request() {
     let server = TestServer::start().await;
     server.sign_up("bob").await;
     let log_out = async |path: &str, header: String, body: String| {
@@ -238,7 +238,7 @@ async fn a_connection_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn an_account_may_have_so_many_wrong_passwords() {
+async fn wrong_passwords_are_limited_for_each_account() {
     let server = TestServer::with_limits(|limits| limits.failed_logins_per_account = 3).await;
     server.sign_up("bob").await;
     server.sign_up("rob").await;
@@ -259,7 +259,7 @@ async fn an_account_may_have_so_many_wrong_passwords() {
 }
 
 #[tokio::test]
-async fn an_address_may_have_so_many_wrong_passwords() {
+async fn wrong_passwords_are_limited_for_each_address() {
     let server = TestServer::with(|config| {
         config.access = Some(Access::Open);
         config.trusted_proxies = 1;
