@@ -12,22 +12,22 @@ use crate::support::patience::within;
 use crate::{Load, play};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_acknowledges_before_it_commits_is_found() {
+async fn a_server_that_acknowledges_before_it_commits_is_found() {
     is_found("acknowledge before commit", "stored is").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_forgets_client_ids_is_found() {
+async fn a_server_that_forgets_client_ids_is_found() {
     is_found("forget client ids", "sent again").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_skips_pushes_is_found() {
+async fn a_server_that_skips_pushes_is_found() {
     is_found("skip pushes", "was shown").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_hangs_is_found() {
+async fn a_server_that_hangs_is_found() {
     let world = Arc::new(World::make(Site::of_one(&[]).await).await);
     let _load = Load::start(&world, 1);
     sleep(Duration::from_secs(2)).await;

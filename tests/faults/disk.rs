@@ -107,7 +107,7 @@ impl Disk {
 
 /// Shows that this disk does fail: otherwise no schedule would test a failing disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_failing_disk_does_not_keep_is_refused() {
+async fn a_message_that_a_failing_disk_loses_is_refused() {
     let world = World::make(Site::of_one(&[]).await).await;
     let (owner, mut random) = (Actor::named("owner"), Random::new(1, 0));
     for (state, text) in [(State::ReadOnly, "not written"), (State::Unsynced, "not synced")] {

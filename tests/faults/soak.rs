@@ -44,7 +44,7 @@ const BOUNDS: [Bound; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_under_load_stays_as_it_is() {
+async fn a_server_under_load_does_not_grow() {
     let seconds = env::var("CHINWAG_SOAK").map_or(60, |text| text.parse().expect("seconds"));
     let world = Arc::new(World::make(Site::of_one(&[]).await).await);
     let before = Held::by(&world).await;
