@@ -189,7 +189,7 @@ async fn the_receiver_of_webhooks_pushes_and_mails() {
 }
 
 #[tokio::test]
-async fn a_mailbox_that_is_dead_holds_up_no_push() {
+async fn a_dead_mail_server_delays_no_push() {
     let pushes = TcpListener::bind("127.0.0.1:0").await.unwrap();
     // A mail server that accepts connections and never says anything.
     let mails = TcpListener::bind("127.0.0.1:0").await.unwrap();
