@@ -30,7 +30,7 @@ async fn register(server: &TestServer, username: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_without_a_right_credential_is_401_where_one_is_needed() {
+async fn a_missing_or_wrong_credential_is_401() {
     let count = call(1, "UsersCount", json!(["0"])).to_string();
     let (open, closed) = (open().await, closed().await);
     for (server, headers) in [(&closed, ""), (&closed, "Authorization: Bearer x\r\n")] {
@@ -73,7 +73,7 @@ async fn refused_credentials_count_as_requests() {
 }
 
 #[tokio::test]
-async fn a_token_speaks_for_its_own_user_alone() {
+async fn a_token_acts_only_as_its_own_user() {
     for server in [open().await, closed().await] {
         let ann = register(&server, "ann").await;
         let bob = register(&server, "bob").await;
@@ -117,7 +117,7 @@ async fn nobody_acts_as_a_protected_user() {
 }
 
 #[tokio::test]
-async fn who_becomes_protected_is_lost_to_those_without_a_token() {
+async fn a_tokenless_caller_loses_a_user_that_becomes_protected() {
     let server = open().await;
     let mut client = server.connect().await;
     let user = json!({ "external_id": "7", "handle": "ann", "name": "Ann", "photo": "" });
@@ -165,7 +165,7 @@ async fn the_service_acts_as_anyone() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_an_id_is_that_users() {
+async fn a_name_that_is_a_users_id_belongs_to_that_user() {
     let server = open().await;
     let mut client = server.connect().await;
     let user = json!({ "id": "ann", "name": "Ann", "photo": "" });

@@ -80,7 +80,7 @@ async fn wrong_parameters_are_named() {
 }
 
 #[tokio::test]
-async fn what_is_no_call_is_answered_so() {
+async fn a_body_that_is_no_call_gets_its_error_code() {
     let server = TestServer::with_limits(|limits| limits.max_batch = 3).await;
     let many = json!([{}, {}, {}, {}]).to_string();
     for (body, code) in [
@@ -117,7 +117,7 @@ async fn what_is_no_call_is_answered_so() {
 }
 
 #[tokio::test]
-async fn an_id_comes_back_as_it_was() {
+async fn an_id_is_returned_unchanged() {
     let server = TestServer::start().await;
     for id in [
         "0",
@@ -193,7 +193,7 @@ async fn a_batch_is_done_in_order() {
 }
 
 #[tokio::test]
-async fn a_batch_ends_when_its_answers_are_too_long() {
+async fn a_batch_stops_when_its_answers_are_too_long() {
     let server = TestServer::with_limits(|limits| limits.max_history_bytes = 1000).await;
     let ann = server.in_new_room("ann").await;
     let dump = call(1, "DumpHistory", json!([ann]));
@@ -219,7 +219,7 @@ async fn a_batch_ends_when_its_answers_are_too_long() {
 }
 
 #[tokio::test]
-async fn the_gates_answer_as_they_do() {
+async fn requests_refused_before_the_call_get_an_http_status() {
     let server = TestServer::with_limits(|limits| limits.max_frame = 1000).await;
     let count = call(1, "UsersCount", json!(["0"])).to_string();
     for (kind, status) in [

@@ -26,7 +26,7 @@ async fn sent_back(server: &TestServer, user: &str) {
 }
 
 #[tokio::test]
-async fn a_room_lives_in_both_worlds_and_ends_with_the_last_participant() {
+async fn a_room_has_participants_of_both_doors_and_ends_with_the_last() {
     let server = TestServer::start().await;
     let mut bob = server.listener("bob").await;
     let ann = server.in_new_room("ann").await;
@@ -67,7 +67,7 @@ async fn a_room_lives_in_both_worlds_and_ends_with_the_last_participant() {
 }
 
 #[tokio::test]
-async fn a_disconnect_may_be_the_last_to_leave() {
+async fn a_room_ends_when_its_last_socket_disconnects() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let ann = server.in_new_room("ann").await;
@@ -123,7 +123,7 @@ async fn a_private_chat_is_a_room_to_its_members() {
 }
 
 #[tokio::test]
-async fn who_loses_the_right_to_a_room_is_put_back() {
+async fn a_user_who_may_not_stay_is_sent_back_to_the_waiting_room() {
     let server = TestServer::start().await;
     let mut ann = with_handle(&server, "ann").await;
     let mut bob = server.user("bob").await;
@@ -156,7 +156,7 @@ async fn who_loses_the_right_to_a_room_is_put_back() {
 }
 
 #[tokio::test]
-async fn a_member_stays_in_what_becomes_private() {
+async fn a_member_stays_in_a_chat_that_becomes_private() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let chat = bob.make_public(&mut []).await;
@@ -167,7 +167,7 @@ async fn a_member_stays_in_what_becomes_private() {
 }
 
 #[tokio::test]
-async fn a_direct_chat_of_others_stays_as_it_is() {
+async fn nobody_enters_a_direct_chat_of_others() {
     let server = TestServer::with(|config| config.api_key = Some("the key".into())).await;
     let mut ann = with_handle(&server, "ann").await;
     let mut bob = server.user("bob").await;
@@ -183,7 +183,7 @@ async fn a_direct_chat_of_others_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn whoever_subscribes_while_the_last_one_leaves_is_in_a_room_or_is_told() {
+async fn subscribing_while_the_last_user_leaves_works_or_is_refused() {
     let server = Arc::new(TestServer::start().await);
     let mut bob = server.user("bob").await;
     for round in 0..40 {
@@ -211,7 +211,7 @@ async fn whoever_subscribes_while_the_last_one_leaves_is_in_a_room_or_is_told() 
 }
 
 #[tokio::test]
-async fn who_is_in_rooms_stays_there_when_the_server_starts_again() {
+async fn users_stay_in_their_rooms_over_a_restart() {
     let server = TestServer::start().await;
     let ann = server.in_new_room("ann").await;
     let room = room_of(&ann);
@@ -240,7 +240,7 @@ async fn who_is_in_rooms_stays_there_when_the_server_starts_again() {
 
 /// Those sockets come back a moment after the start.
 #[tokio::test]
-async fn a_room_whose_users_all_have_sockets_is_there_when_the_server_starts_again() {
+async fn a_room_of_sockets_alone_survives_a_restart() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let ann = server.in_new_room("ann").await;

@@ -12,7 +12,7 @@ use crate::support::steps::NO_ID;
 use crate::support::{TestServer, soon};
 
 #[tokio::test]
-async fn a_new_user_waits_until_they_leave() {
+async fn a_new_user_is_in_the_waiting_room_until_they_leave() {
     let server = TestServer::start().await;
     assert_eq!(server.count("0").await, 0);
     assert_eq!(server.new_user("ann").await, state("ann", "0"));
@@ -55,7 +55,7 @@ async fn users_make_enter_change_and_leave_rooms() {
 }
 
 #[tokio::test]
-async fn a_room_there_is_not_cannot_be_entered() {
+async fn an_unknown_room_cannot_be_entered() {
     let server = TestServer::start().await;
     let ann = server.new_user("ann").await;
     for room in ["0", "", "nonsense", NO_ID] {
@@ -73,7 +73,7 @@ async fn a_room_there_is_not_cannot_be_entered() {
 }
 
 #[tokio::test]
-async fn a_state_that_disagrees_is_a_conflict() {
+async fn a_state_that_differs_from_the_servers_is_a_conflict() {
     let server = TestServer::start().await;
     let ann = server.in_new_room("ann").await;
     let bob = server.in_new_room("bob").await;
@@ -130,7 +130,7 @@ async fn messages_reach_the_roommates() {
 }
 
 #[tokio::test]
-async fn the_waiting_room_is_silent() {
+async fn the_waiting_room_has_no_messages() {
     let server = TestServer::start().await;
     let ann = server.new_user("ann").await;
     let fault = server.fault("SendMessage", json!(["x", ann])).await;
@@ -140,7 +140,7 @@ async fn the_waiting_room_is_silent() {
 }
 
 #[tokio::test]
-async fn histories_come_in_parts() {
+async fn histories_come_in_pages() {
     let server = TestServer::with_limits(|limits| limits.max_history = 3).await;
     let ann = server.in_new_room("ann").await;
     for number in 1..=7 {
@@ -224,7 +224,7 @@ async fn every_message_is_picked_up_once() {
 }
 
 #[tokio::test]
-async fn whoever_enters_while_the_last_one_leaves_is_in_a_room_or_is_told() {
+async fn entering_while_the_last_user_leaves_works_or_is_refused() {
     let server = Arc::new(TestServer::start().await);
     server.new_user("bob").await;
     let (mut entered, mut refused) = (0, 0);
@@ -254,7 +254,7 @@ async fn whoever_enters_while_the_last_one_leaves_is_in_a_room_or_is_told() {
 }
 
 #[tokio::test]
-async fn who_does_not_call_is_logged_out() {
+async fn a_user_who_makes_no_calls_is_logged_out() {
     let server =
         TestServer::with_limits(|limits| limits.lobby_timeout = Duration::from_secs(1)).await;
     let ann = server.in_new_room("ann").await;
@@ -275,7 +275,7 @@ async fn who_does_not_call_is_logged_out() {
 }
 
 #[tokio::test]
-async fn so_many_users_may_be_logged_in() {
+async fn the_number_of_logged_in_users_is_limited() {
     let server = TestServer::with_limits(|limits| {
         limits.max_connections = 2;
         limits.max_connections_per_address = Some(2);
