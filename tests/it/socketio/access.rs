@@ -149,17 +149,17 @@ unsubscribe    direct        confl   confl   none    none    none    none    non
 ";
 
 #[tokio::test]
-async fn the_table_holds_where_everyone_is_trusted() {
+async fn the_table_holds_with_open_access_and_unprotected_users() {
     assert_table(Access::Open, Stage::of_trusted).await;
 }
 
 #[tokio::test]
-async fn the_table_holds_for_who_has_a_token_where_none_is_needed() {
+async fn the_table_holds_with_open_access_and_protected_users() {
     assert_table(Access::Open, Stage::of_protected).await;
 }
 
 #[tokio::test]
-async fn the_table_holds_where_a_token_is_needed() {
+async fn the_table_holds_with_token_access() {
     assert_table(Access::Token, Stage::of_protected).await;
 }
 
@@ -224,7 +224,7 @@ async fn an_invisible_chat_is_neither_listed_nor_announced() {
 }
 
 #[tokio::test]
-async fn a_socket_may_do_what_its_latest_user_may() {
+async fn a_socket_has_the_rights_of_its_latest_user() {
     let server = TestServer::start().await;
     let eve = server.user("eve").await;
     let mut ann = server.user("ann").await;

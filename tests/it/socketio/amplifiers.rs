@@ -24,7 +24,7 @@ async fn guest(server: &TestServer, chat: &str, number: usize) -> Client {
 }
 
 #[tokio::test]
-async fn who_comes_into_a_large_room_is_told_with_others() {
+async fn joins_of_a_large_room_are_pushed_together() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("the square", false, &[]).await;
@@ -64,7 +64,7 @@ async fn who_comes_into_a_large_room_is_told_with_others() {
 }
 
 #[tokio::test]
-async fn of_many_who_come_at_once_some_are_named() {
+async fn a_push_of_many_joins_names_only_some() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("the square", false, &[]).await;
@@ -90,7 +90,7 @@ async fn of_many_who_come_at_once_some_are_named() {
 }
 
 #[tokio::test]
-async fn of_many_public_chats_some_are_not_announced() {
+async fn many_new_public_chats_are_not_all_announced() {
     let server = TestServer::with_limits(|limits| {
         limits.announcements_per_user = 0;
         limits.announced_per_second = NonZeroU32::MIN;
@@ -122,7 +122,7 @@ async fn of_many_public_chats_some_are_not_announced() {
 }
 
 #[tokio::test]
-async fn what_everybody_hears_has_a_limit_of_its_own() {
+async fn announcements_to_everybody_have_their_own_limit() {
     let server = TestServer::with_limits(|limits| limits.announcements_per_user = 2).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("one", false, &[]).await;
@@ -160,7 +160,7 @@ async fn an_address_has_ten_times_the_limit_of_a_user() {
 }
 
 #[tokio::test]
-async fn a_node_has_a_limit_of_what_everybody_hears() {
+async fn announcements_of_a_node_are_limited() {
     let server = TestServer::with_limits(|limits| {
         (limits.announcements_per_user, limits.announcements_per_node) = (0, 3);
     });

@@ -232,7 +232,7 @@ async fn the_one_who_was_away_knows_as_much(here: &TestServer, there: &TestServe
 }
 
 #[tokio::test]
-async fn on_one_node() {
+async fn a_returning_client_catches_up_on_one_node() {
     let server = TestServer::start().await;
     for seed in 1..=5 {
         the_one_who_was_away_knows_as_much(&server, &server, seed).await;
@@ -240,7 +240,7 @@ async fn on_one_node() {
 }
 
 #[tokio::test]
-async fn on_two_nodes() {
+async fn a_returning_client_catches_up_on_two_nodes() {
     let Some(nodes) = Nodes::start(2).await else { return };
     for seed in 1..=5 {
         the_one_who_was_away_knows_as_much(&nodes[0], &nodes[1], seed).await;

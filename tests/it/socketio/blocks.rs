@@ -27,14 +27,14 @@ impl Client {
 }
 
 #[tokio::test]
-async fn the_blocked_may_not_reach_one() {
+async fn a_blocked_user_cannot_reach_the_blocker() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     assert_may_not_reach(&mut ann, &mut bob).await;
 }
 
 #[tokio::test]
-async fn the_blocked_may_not_reach_one_by_another_node() {
+async fn a_blocked_user_cannot_reach_the_blocker_by_another_node() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
     assert_may_not_reach(&mut ann, &mut bob).await;
@@ -83,7 +83,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_chat_that_is_opened_with_the_blocked_is_blocked() {
+async fn a_direct_chat_opened_with_a_blocked_user_is_blocked() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     ann.done("block-user", of_user(&bob.id)).await;
@@ -103,7 +103,7 @@ async fn a_chat_that_is_opened_with_the_blocked_is_blocked() {
 }
 
 #[tokio::test]
-async fn by_the_door_of_direct_messages_too() {
+async fn a_block_also_holds_over_rest_and_its_websocket() {
     let server = TestServer::with(with_credentials(Access::Open)).await;
     let account = server.sign_up("bobby").await;
     let mut ann = server.user("ann").await;
@@ -119,7 +119,7 @@ async fn by_the_door_of_direct_messages_too() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_blocked_is_refused() {
+async fn blocking_oneself_or_an_unknown_user_is_refused() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let own = of_user(&ann.id);
@@ -135,7 +135,7 @@ async fn what_cannot_be_blocked_is_refused() {
 }
 
 #[tokio::test]
-async fn the_blocked_are_listed_in_pages() {
+async fn blocked_users_are_listed_in_pages() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut all = Vec::new();

@@ -9,7 +9,7 @@ use crate::support::transports::{Opening, Transport};
 use crate::support::{TestServer, assert_error, message};
 
 #[tokio::test]
-async fn a_reason_has_so_many_characters() {
+async fn the_length_of_a_reason_is_limited() {
     let server = TestServer::with_limits(|limits| limits.max_description = 5).await;
     let (mut ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.chat("tea", true, &[&bob.id]).await;
@@ -26,7 +26,7 @@ async fn a_reason_has_so_many_characters() {
 }
 
 #[tokio::test]
-async fn a_time_beyond_its_bound_is_lowered_to_it() {
+async fn a_duration_over_its_maximum_is_lowered_to_it() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("tea", true, &[]).await;
@@ -40,7 +40,7 @@ async fn a_time_beyond_its_bound_is_lowered_to_it() {
 }
 
 #[tokio::test]
-async fn a_signal_and_a_team_have_so_many_users() {
+async fn the_users_of_a_signal_and_of_a_team_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_chat_users = 2).await;
     let mut ann = server.user("ann").await;
     let mut others = Vec::new();
@@ -86,7 +86,7 @@ async fn a_polling_client_that_fetches_nothing_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_password_is_guessed_so_often_from_everywhere() {
+async fn wrong_passwords_are_limited_over_all_addresses() {
     let server = TestServer::with(|config| {
         config.access = Some(Access::Open);
         config.trusted_proxies = 1;

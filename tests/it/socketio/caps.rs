@@ -17,7 +17,7 @@ async fn has_all_chats(client: &mut Client) {
 }
 
 #[tokio::test]
-async fn a_user_makes_and_joins_so_many_chats() {
+async fn the_number_of_a_users_chats_is_limited() {
     let server = three_chats_each().await;
     let mut bob = server.user("bob").await;
     let open = bob.chat("open", false, &[]).await;
@@ -44,7 +44,7 @@ async fn a_user_makes_and_joins_so_many_chats() {
 }
 
 #[tokio::test]
-async fn strangers_use_up_their_own() {
+async fn a_chat_counts_for_its_creator_and_not_for_added_members() {
     let server = three_chats_each().await;
     let mut bob = server.user("bob").await;
     let mut chats = Vec::new();
@@ -70,7 +70,7 @@ async fn strangers_use_up_their_own() {
 }
 
 #[tokio::test]
-async fn channels_and_rooms_count_too() {
+async fn channels_and_rooms_count_as_chats() {
     let server = three_chats_each().await;
     let mut ann = server.chatter("ann").await;
     for channel in ["a", "b", "c"] {
@@ -94,7 +94,7 @@ async fn channels_and_rooms_count_too() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_seats_in_the_lobby() {
+async fn the_logged_in_users_of_an_address_are_limited() {
     let server = TestServer::with(|config| {
         config.limits.max_seats_per_address = 2;
         config.api_key = Some("the service's key".into());
@@ -116,7 +116,7 @@ async fn an_address_has_so_many_seats_in_the_lobby() {
 }
 
 #[tokio::test]
-async fn so_many_invitations_of_one_user_wait() {
+async fn open_invitations_are_limited() {
     let server = TestServer::with_limits(|limits| {
         limits.max_invitations_per_inviter = 2;
         limits.max_invitations_per_invitee = 3;
@@ -185,7 +185,7 @@ async fn invitations_are_listed_newest_first_in_pages() {
 }
 
 #[tokio::test]
-async fn a_list_of_nicks_is_a_page_and_knows_who_came_and_went() {
+async fn a_list_of_nicks_is_one_page_and_up_to_date() {
     // As many nicks as fit, with the JSON around them.
     let server = TestServer::with_limits(|limits| limits.max_page_bytes = 20).await;
     let mut ann = server.chatter("ann").await;

@@ -69,7 +69,7 @@ async fn an_edit_is_pushed_and_listed() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_has_no_text_and_nothing_else() {
+async fn a_deleted_message_has_neither_text_nor_other_contents() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, _, chat) = talk(&server).await;
     let mut body = message(&chat, "look, bob");
@@ -117,7 +117,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn who_may_edit_and_delete() {
+async fn only_some_users_may_edit_and_delete_a_message() {
     let server = TestServer::with(with_credentials(Access::Open)).await;
     let (mut ann, mut bob, mut eve, chat) = talk(&server).await;
     let of_ann = ann.say_quietly(&chat, "of ann").await;
@@ -155,7 +155,7 @@ async fn who_may_edit_and_delete() {
 }
 
 #[tokio::test]
-async fn in_a_direct_chat_each_deletes_their_own() {
+async fn in_a_direct_chat_a_user_deletes_only_their_own_messages() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.done("open-direct", json!({ "user": { "id": bob.id } })).await;
@@ -168,7 +168,7 @@ async fn in_a_direct_chat_each_deletes_their_own() {
 }
 
 #[tokio::test]
-async fn an_edit_changes_what_it_names() {
+async fn an_edit_changes_only_the_fields_that_it_names() {
     let server = TestServer::start().await;
     let (mut ann, bob, _, chat) = talk(&server).await;
     let mut body = message(&chat, "for bob");
@@ -194,7 +194,7 @@ async fn an_edit_changes_what_it_names() {
 }
 
 #[tokio::test]
-async fn sent_again_it_is_answered_as_it_is_now() {
+async fn a_message_sent_again_is_answered_as_it_is_now() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, _, chat) = talk(&server).await;
     let mut body = message(&chat, "first");
@@ -245,7 +245,7 @@ async fn changes_are_listed_once_each_in_pages() {
 }
 
 #[tokio::test]
-async fn the_numbers_have_no_gap_whoever_changes_at_the_same_time() {
+async fn concurrent_changes_are_numbered_without_a_gap() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut others = Vec::new();

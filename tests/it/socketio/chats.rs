@@ -28,7 +28,7 @@ async fn is_made_private_with_its_creator_as_a_member() {
 }
 
 #[tokio::test]
-async fn its_members_get_the_event_and_what_is_said_next() {
+async fn its_members_get_the_event_and_the_messages_after_it() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut eve = server.user("eve").await;
@@ -105,7 +105,7 @@ async fn a_page_of_chats_is_bounded_in_bytes() {
 }
 
 #[tokio::test]
-async fn a_list_shows_members_and_what_is_unread() {
+async fn a_list_shows_members_and_unread_messages() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -171,7 +171,7 @@ async fn all_sockets_of_a_user_enter_and_leave() {
 }
 
 #[tokio::test]
-async fn a_socket_that_comes_while_its_user_joins_and_leaves_hears_what_it_should() {
+async fn a_socket_that_connects_during_a_join_gets_the_right_messages() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let (stay, go) = (ann.chat("stay", false, &[]).await, ann.chat("go", false, &[]).await);
@@ -215,7 +215,7 @@ async fn a_private_chat_does_not_exist_for_others() {
 }
 
 #[tokio::test]
-async fn a_returning_user_hears_of_all_chats() {
+async fn a_returning_user_gets_the_messages_of_all_chats() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let bob = server.user("bob").await;
@@ -229,7 +229,7 @@ async fn a_returning_user_hears_of_all_chats() {
 }
 
 #[tokio::test]
-async fn made_again_under_one_client_id_it_is_one() {
+async fn a_chat_made_twice_with_one_client_id_is_one() {
     let server = TestServer::start().await;
     assert_made_once(&server, server.user("ann").await, server.user("bob").await).await;
 }
@@ -263,7 +263,7 @@ async fn assert_made_once(server: &TestServer, mut ann: Client, mut bob: Client)
 }
 
 #[tokio::test]
-async fn made_again_on_another_node_it_is_one() {
+async fn a_chat_made_with_one_client_id_on_two_nodes_is_one() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let (mut ann, mut far) = (nodes[0].user("ann").await, nodes[1].user("ann").await);
     let body = json!({ "chat": { "name": "plans", "client_id": "c1" }, "users": [] });
@@ -273,7 +273,7 @@ async fn made_again_on_another_node_it_is_one() {
 }
 
 #[tokio::test]
-async fn what_clients_keep_of_a_chat_is_replaced_and_cleared() {
+async fn the_data_of_a_chat_is_replaced_and_cleared() {
     let mut chat = Chat::new(true).await;
     let keep = |data: Value| json!({ "chat": { "id": chat.id, "data": data } });
     let (one, none, wrong) = (keep(json!({ "topic": 1 })), keep(json!({})), keep(json!([1])));

@@ -25,7 +25,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn nothing_is_left_but_what_was_said() {
+async fn a_deletion_leaves_nothing_but_messages() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     assert_nothing_is_left(&mut ann, &mut bob).await;
@@ -38,7 +38,7 @@ async fn nothing_is_left_but_what_was_said() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_on_two_nodes() {
+async fn a_deletion_leaves_nothing_but_messages_on_two_nodes() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
     assert_nothing_is_left(&mut ann, &mut bob).await;
@@ -85,7 +85,7 @@ async fn assert_nothing_is_left(ann: &mut Client, bob: &mut Client) {
 }
 
 #[tokio::test]
-async fn connections_and_rooms_are_left() {
+async fn a_deleted_user_leaves_their_rooms_and_connections() {
     let server = TestServer::with(with_credentials(Access::Open)).await;
     let (mut ann, mut tab) = (server.token_user("ann").await, server.token_user("ann").await);
     let mut bob = server.user("bob").await;
@@ -105,7 +105,7 @@ async fn connections_and_rooms_are_left() {
 }
 
 #[tokio::test]
-async fn an_accounts_tokens_end() {
+async fn the_tokens_of_a_deleted_account_end() {
     let server = TestServer::with(with_credentials(Access::Token)).await;
     let account = server.sign_up("bobby").await;
     let mut bob = server.connect_with(account.access()).await;
@@ -118,7 +118,7 @@ async fn an_accounts_tokens_end() {
 }
 
 #[tokio::test]
-async fn only_the_service_deletes_others() {
+async fn only_the_service_may_delete_other_users() {
     let server = TestServer::with(with_credentials(Access::Open)).await;
     let (mut ann, mut bob) = (server.token_user("ann").await, server.token_user("bob").await);
     let of_bob = json!({ "user": { "id": bob.id }, "messages": "keep" });
@@ -138,14 +138,14 @@ async fn only_the_service_deletes_others() {
 }
 
 #[tokio::test]
-async fn what_was_said_is_erased_if_that_is_wanted() {
+async fn a_deletion_can_erase_the_users_messages() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     assert_erased(&mut ann, &mut bob).await;
 }
 
 #[tokio::test]
-async fn what_was_said_is_erased_on_two_nodes() {
+async fn a_deletion_can_erase_the_users_messages_on_two_nodes() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
     assert_erased(&mut ann, &mut bob).await;

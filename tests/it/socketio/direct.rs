@@ -21,7 +21,7 @@ async fn open(one: &mut Client, other: &mut Client) -> String {
 }
 
 #[tokio::test]
-async fn it_is_made_at_first_use_and_found_from_then_on() {
+async fn a_direct_chat_is_made_at_first_use_and_found_later() {
     let server = TestServer::start().await;
     let (mut ann, mut tab) = (server.user("ann").await, server.user("ann").await);
     let mut bob = server.user("bob").await;
@@ -47,7 +47,7 @@ async fn it_is_made_at_first_use_and_found_from_then_on() {
 }
 
 #[tokio::test]
-async fn without_an_ack_the_answer_and_the_push_come() {
+async fn a_request_without_an_ack_gets_the_answer_and_the_push() {
     let server = TestServer::start().await;
     let bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -63,7 +63,7 @@ async fn without_an_ack_the_answer_and_the_push_come() {
 }
 
 #[tokio::test]
-async fn it_takes_another_user_who_exists() {
+async fn a_direct_chat_needs_another_user_that_exists() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let error = ann.refused("open-direct", with("nobody")).await;
@@ -81,7 +81,7 @@ async fn it_takes_another_user_who_exists() {
 }
 
 #[tokio::test]
-async fn messages_go_to_the_two_and_nobody_else() {
+async fn messages_go_only_to_the_two_users() {
     let server = TestServer::with_credentials(Access::Open).await;
     let mut eve = server.listener("eve").await;
     let mut bob = server.token_user("bob").await;
@@ -113,7 +113,7 @@ async fn messages_go_to_the_two_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn it_stays_as_it_is() {
+async fn a_direct_chat_cannot_be_changed_joined_or_left() {
     let server = TestServer::start().await;
     let carl = server.user("carl").await.id;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
@@ -142,7 +142,7 @@ async fn it_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn everyone_has_one_with_each() {
+async fn each_two_users_have_their_own_direct_chat() {
     let server = TestServer::start().await;
     let mut carl = server.user("carl").await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
@@ -157,7 +157,7 @@ async fn everyone_has_one_with_each() {
 }
 
 #[tokio::test]
-async fn two_long_names_make_one_that_fits() {
+async fn two_long_names_make_a_chat_name_that_fits() {
     let server = TestServer::start().await;
     let (long, longer) = ("ä".repeat(255), "ö".repeat(255));
     let (mut ann, mut bob) = (server.user(&long).await, server.user(&longer).await);
@@ -168,7 +168,7 @@ async fn two_long_names_make_one_that_fits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn opened_by_both_at_the_same_time_it_is_one() {
+async fn a_chat_opened_by_both_users_at_once_is_one() {
     let server = TestServer::start().await;
     let mut clients = Vec::new();
     for name in ["ann", "bob"] {

@@ -24,7 +24,7 @@ pub async fn talk(server: &TestServer) -> (Client, Client, String) {
 }
 
 #[tokio::test]
-async fn an_answer_counts_at_what_it_answers() {
+async fn a_reply_is_counted_at_its_message() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let said = ann.say_quietly(&chat, "who comes?").await;
@@ -63,7 +63,7 @@ async fn an_answer_counts_at_what_it_answers() {
 }
 
 #[tokio::test]
-async fn an_answer_is_to_a_message_of_the_chat() {
+async fn a_reply_needs_a_message_of_the_same_chat() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let other = ann.chat("other", true, &[]).await;
@@ -82,7 +82,7 @@ async fn an_answer_is_to_a_message_of_the_chat() {
 }
 
 #[tokio::test]
-async fn sent_again_an_answer_is_one() {
+async fn a_reply_that_is_sent_again_is_stored_once() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let said = ann.say_quietly(&chat, "who comes?").await;
@@ -96,7 +96,7 @@ async fn sent_again_an_answer_is_one() {
 }
 
 #[tokio::test]
-async fn mentions_are_members() {
+async fn only_members_can_be_mentioned() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let eve = server.user("eve").await;
@@ -115,7 +115,7 @@ async fn mentions_are_members() {
 }
 
 #[tokio::test]
-async fn data_is_an_object_of_8_kib() {
+async fn the_data_of_a_message_is_an_object_of_8_kib() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let data = json!({ "poll": [1, 2, { "deep": "\u{1f600}\n" }] });

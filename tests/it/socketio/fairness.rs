@@ -29,7 +29,7 @@ async fn with_history() -> (TestServer, String) {
 /// While nothing can be read, the waiting reads are all refused after the same time, and not one
 /// after the other.
 #[tokio::test]
-async fn a_read_waits_so_long_for_those_before_it() {
+async fn a_read_waits_only_so_long_for_earlier_reads() {
     let Some(postgres) = services::postgres() else { return };
     let url = services::database(&postgres).await;
     let server = TestServer::with(|config| config.database_url = url.clone().into()).await;
@@ -89,7 +89,7 @@ async fn bob_does_not_wait_for(clients: Vec<Client>, server: &TestServer, histor
 }
 
 #[tokio::test]
-async fn a_user_who_reads_much_holds_nobody_up() {
+async fn a_user_who_reads_much_does_not_delay_others() {
     let (server, chat) = with_history().await;
     let mut clients = Vec::new();
     for _ in 0..FLOOD {
@@ -99,7 +99,7 @@ async fn a_user_who_reads_much_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn nobody_in_particular_who_reads_much_holds_nobody_up() {
+async fn sockets_without_a_user_that_read_much_do_not_delay_others() {
     let (server, chat) = with_history().await;
     let mut clients = Vec::new();
     for _ in 0..FLOOD {
@@ -110,7 +110,7 @@ async fn nobody_in_particular_who_reads_much_holds_nobody_up() {
 
 /// A signal looks the chat up in the database each time, however often signals are sent.
 #[tokio::test]
-async fn signals_wait_for_what_their_user_reads() {
+async fn a_signal_waits_for_the_reads_of_its_user() {
     let (server, chat) = with_history().await;
     let mut clients = Vec::new();
     for _ in 0..FLOOD {

@@ -63,7 +63,7 @@ async fn a_subscribed_socket_gets_chat_message_in_place_of_new_message() {
 }
 
 #[tokio::test]
-async fn who_speaks_without_an_ack_in_the_room_gets_the_answer_and_the_push() {
+async fn a_subscriber_without_an_ack_gets_the_answer_and_the_push() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.make_private(&mut []).await;
@@ -94,7 +94,7 @@ async fn a_socket_of_two_members_gets_each_message_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_or_doubled_while_a_socket_comes_and_goes() {
+async fn subscribing_and_unsubscribing_loses_and_doubles_nothing() {
     const MESSAGES: u64 = 50;
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
@@ -131,7 +131,7 @@ fn event(frame: &str) -> Option<(String, Value)> {
 }
 
 #[tokio::test]
-async fn a_subscriber_who_becomes_a_member_or_leaves_stays_one() {
+async fn a_subscriber_that_joins_or_leaves_the_chat_stays_subscribed() {
     let server = TestServer::start().await;
     let mut eve = server.user("eve").await;
     let mut ann = server.user("ann").await;
@@ -181,7 +181,7 @@ async fn public_chats_are_announced_on_the_system_channel() {
 }
 
 #[tokio::test]
-async fn the_system_channel_can_be_left() {
+async fn a_socket_can_unsubscribe_from_the_system_channel() {
     let server = TestServer::start().await;
     let (mut bob, mut tab) = (server.listener("bob").await, server.listener("bob").await);
     let mut ann = server.user("ann").await;
@@ -259,7 +259,7 @@ async fn leaving_a_private_chat_ends_the_subscriptions_of_all_tabs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_subscribes_while_the_door_closes_hears_nothing_through_it() {
+async fn subscribing_while_a_chat_becomes_private_reveals_nothing() {
     let server = TestServer::start().await;
     let mut eve = server.user("eve").await;
     let mut ann = server.user("ann").await;
@@ -282,7 +282,7 @@ async fn who_subscribes_while_the_door_closes_hears_nothing_through_it() {
 }
 
 #[tokio::test]
-async fn a_socket_is_in_so_many_rooms() {
+async fn the_rooms_of_a_socket_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_socket_rooms = 1).await;
     let mut ann = server.user("ann").await;
     let (one, two) = (ann.make_private(&mut []).await, ann.make_private(&mut []).await);

@@ -16,7 +16,7 @@ async fn pending(client: &mut Client) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn reaches_every_socket_of_the_invitee_and_nobody_else() {
+async fn an_invitation_reaches_only_the_sockets_of_its_invitee() {
     let server = TestServer::start().await;
     let (mut one, mut two) = (server.user("bob").await, server.user("bob").await);
     let (mut cat, mut eve) = (server.user("cat").await, server.user("eve").await);
@@ -64,7 +64,7 @@ async fn without_an_ack_the_answer_is_an_event() {
 }
 
 #[tokio::test]
-async fn waits_for_an_invitee_who_is_away() {
+async fn an_invitation_waits_for_an_invitee_who_is_away() {
     let server = TestServer::start().await;
     let bob = server.user("bob").await.id;
     let mut ann = server.user("ann").await;
@@ -116,7 +116,7 @@ async fn accepting_makes_a_member() {
 }
 
 #[tokio::test]
-async fn declining_leaves_things_as_they_were_and_one_can_be_invited_again() {
+async fn a_user_who_declined_can_be_invited_again() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -134,7 +134,7 @@ async fn declining_leaves_things_as_they_were_and_one_can_be_invited_again() {
 }
 
 #[tokio::test]
-async fn is_answered_once_and_by_its_invitee_only() {
+async fn only_its_invitee_can_answer_it_and_only_once() {
     let server = TestServer::start().await;
     let (mut bob, mut eve) = (server.user("bob").await, server.user("eve").await);
     let mut ann = server.user("ann").await;
@@ -159,7 +159,7 @@ async fn is_answered_once_and_by_its_invitee_only() {
 }
 
 #[tokio::test]
-async fn goes_to_who_is_neither_a_member_nor_invited_yet() {
+async fn members_and_invited_users_cannot_be_invited() {
     let server = TestServer::start().await;
     let (mut bob, eve) = (server.user("bob").await, server.user("eve").await);
     let mut ann = server.user("ann").await;
@@ -176,7 +176,7 @@ async fn goes_to_who_is_neither_a_member_nor_invited_yet() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_is_sent() {
+async fn only_one_of_two_simultaneous_invitations_is_sent() {
     let server = TestServer::start().await;
     let (mut bob, mut eve) = (server.user("bob").await, server.user("eve").await);
     let mut ann = server.user("ann").await;
@@ -216,7 +216,7 @@ async fn any_member_may_invite_to_any_kind_of_chat() {
 }
 
 #[tokio::test]
-async fn joining_by_oneself_settles_it() {
+async fn joining_the_chat_ends_an_invitation() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -231,7 +231,7 @@ async fn joining_by_oneself_settles_it() {
 }
 
 #[tokio::test]
-async fn ends_when_its_inviter_is_no_member_any_more() {
+async fn an_invitation_ends_when_its_inviter_leaves_the_chat() {
     let server = TestServer::start().await;
     let (mut bob, mut eve) = (server.user("bob").await, server.user("eve").await);
     let mut ann = server.user("ann").await;

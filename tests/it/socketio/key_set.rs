@@ -48,7 +48,7 @@ async fn lets_in(server: &TestServer, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_key_is_used_for_what_it_is_for() {
+async fn a_key_is_used_only_for_its_algorithm_and_purpose() {
     let directory = TempDir::new().unwrap();
     write(
         &directory,
@@ -79,7 +79,7 @@ async fn a_key_is_used_for_what_it_is_for() {
 }
 
 #[tokio::test]
-async fn a_token_is_from_whom_and_for_whom_it_must_be() {
+async fn a_token_needs_the_right_issuer_and_audience() {
     let directory = TempDir::new().unwrap();
     write(&directory, &[jwk(ED, "one")]);
     let server = server(&directory, |config| {
@@ -114,7 +114,7 @@ async fn a_token_is_from_whom_and_for_whom_it_must_be() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_makes_it_read_the_file_once() {
+async fn an_unknown_key_makes_the_server_read_the_file_once() {
     let directory = TempDir::new().unwrap();
     write(&directory, &[jwk(ED, "old")]);
     let server = server(&directory, |_| {}).await;
@@ -124,7 +124,7 @@ async fn an_unknown_key_makes_it_read_the_file_once() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_read_again() {
+async fn a_changed_key_file_is_read_again() {
     let directory = TempDir::new().unwrap();
     write(&directory, &[jwk(ED, "old")]);
     let server = server(&directory, |_| {}).await;
@@ -152,7 +152,7 @@ async fn says(log: impl Fn() -> String, message: &str, times: usize) {
 }
 
 #[tokio::test]
-async fn it_is_read_again_at_sighup() {
+async fn the_key_file_is_read_again_at_sighup() {
     let directory = TempDir::new().unwrap();
     write(&directory, &[jwk(ED, "one")]);
     let (file, log) = (directory.path().join("keys.json"), directory.path().join("log"));
@@ -173,7 +173,7 @@ fn lines(log: &str, message: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_file_of_no_use_leaves_the_keys_as_they_are() {
+async fn an_unusable_key_file_leaves_the_keys_as_they_are() {
     let directory = TempDir::new().unwrap();
     write(&directory, &[jwk(ED, "one")]);
     let (file, log) = (directory.path().join("keys.json"), directory.path().join("log"));

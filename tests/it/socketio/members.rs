@@ -6,7 +6,7 @@ use crate::support::steps::of_chat;
 use crate::support::{TestServer, assert_error};
 
 #[tokio::test]
-async fn says_who_is_in_a_chat_and_since_when() {
+async fn the_list_shows_each_member_and_when_they_joined() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.make_public(&mut []).await;
@@ -26,7 +26,7 @@ async fn says_who_is_in_a_chat_and_since_when() {
 }
 
 #[tokio::test]
-async fn comes_in_pages() {
+async fn the_list_comes_in_pages() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut all = vec![ann.id.clone()];

@@ -131,7 +131,7 @@ async fn unread_mentions_are_counted() {
 }
 
 #[tokio::test]
-async fn a_list_of_chats_has_their_latest_messages() {
+async fn a_list_of_chats_shows_their_latest_messages() {
     let server = TestServer::with_limits(|limits| limits.max_page_bytes = 10_000).await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut others = Vec::new();
@@ -165,7 +165,7 @@ async fn a_list_of_chats_has_their_latest_messages() {
 }
 
 #[tokio::test]
-async fn ones_sockets_on_another_node_are_told() {
+async fn the_users_sockets_on_another_node_get_the_change() {
     let Some(nodes) = Nodes::start(2).await else {
         return;
     };

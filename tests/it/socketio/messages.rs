@@ -23,7 +23,7 @@ fn with_client_id(chat: &str, text: &str, client_id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn has_every_field() {
+async fn a_message_has_every_field() {
     let server = TestServer::start().await;
     let (mut ann, _, _, chat) = chat_of_two(&server).await;
     for (seq, kind) in [(1, "text"), (2, "img"), (3, "file")] {
@@ -46,7 +46,7 @@ async fn has_every_field() {
 }
 
 #[tokio::test]
-async fn is_pushed_once_to_each_socket_of_the_members() {
+async fn a_message_is_pushed_once_to_each_socket_of_the_members() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, mut eve, chat) = chat_of_two(&server).await;
     let mut tab = server.user("bob").await;
@@ -70,7 +70,7 @@ async fn without_an_ack_its_sender_gets_one_event() {
 }
 
 #[tokio::test]
-async fn sent_again_it_is_answered_and_not_pushed() {
+async fn a_message_sent_again_is_answered_and_not_pushed() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, _, chat) = chat_of_two(&server).await;
     let first = ann.ask("new-message", with_client_id(&chat, "hello", "c1")).await;
@@ -87,7 +87,7 @@ async fn sent_again_it_is_answered_and_not_pushed() {
 }
 
 #[tokio::test]
-async fn sent_again_in_one_batch_it_is_one_message() {
+async fn a_message_sent_again_in_one_batch_is_stored_once() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, _, chat) = chat_of_two(&server).await;
     // Many sockets of one user at once, so that the writer finds several of these in its queue.
@@ -119,7 +119,7 @@ async fn a_client_id_cannot_name_two_messages() {
 }
 
 #[tokio::test]
-async fn is_bounded_in_bytes() {
+async fn the_bytes_of_a_message_are_limited() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, _, chat) = chat_of_two(&server).await;
     let full = "é".repeat(256 << 10);
@@ -137,7 +137,7 @@ async fn is_bounded_in_bytes() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_unavailable_and_loses_nothing() {
+async fn a_full_queue_refuses_messages_and_loses_none() {
     let server = TestServer::with_limits(|limits| limits.max_unwritten = 1).await;
     let mut users = Vec::new();
     let mut ids = Vec::new();

@@ -6,7 +6,7 @@ use crate::socketio::roles::{Chat, text};
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn a_muted_member_reads_and_sends_nothing() {
+async fn a_muted_member_can_read_but_not_send() {
     let mut chat = Chat::new(true).await;
     let (eve, ann) = (chat.of(&chat.eve), chat.of(&chat.ann));
     // Moderators cannot mute each other, and members cannot mute anybody.
@@ -44,7 +44,7 @@ async fn a_muted_member_reads_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_banned_user_is_out_and_stays_out() {
+async fn a_banned_user_is_removed_and_cannot_come_back() {
     for private in [true, false] {
         let mut chat = Chat::new(private).await;
         let hidden = if private { "not_found" } else { "forbidden" };
@@ -90,7 +90,7 @@ async fn a_banned_user_is_out_and_stays_out() {
 }
 
 #[tokio::test]
-async fn a_report_comes_to_those_with_the_key_alone() {
+async fn only_the_service_gets_reports() {
     const KEY: &str = "the service's key";
     let server = TestServer::with(|config| config.api_key = Some(KEY.into())).await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);

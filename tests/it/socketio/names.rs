@@ -8,7 +8,7 @@ use crate::support::signing::{claims, signed};
 use chinwag::Access;
 
 #[tokio::test]
-async fn a_name_is_what_people_call_themselves() {
+async fn names_of_all_scripts_are_accepted() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     for name in [
@@ -37,7 +37,7 @@ async fn a_name_is_what_people_call_themselves() {
 }
 
 #[tokio::test]
-async fn a_name_can_be_seen_as_it_is() {
+async fn invisible_and_misleading_names_are_refused() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     for name in [
@@ -96,7 +96,7 @@ fn percent(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn letters_of_every_script_are_letters() {
+async fn nicks_and_handles_take_letters_of_every_script() {
     let server = TestServer::start().await;
     // All of them stay connected, since the others would be shown the frame of one that leaves.
     let mut chatters = Vec::new();

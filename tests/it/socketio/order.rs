@@ -36,7 +36,7 @@ async fn requests_of_one_socket_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn without_acks_too() {
+async fn requests_without_acks_are_answered_in_order() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("pipeline", true, &[]).await;
@@ -51,7 +51,7 @@ async fn without_acks_too() {
 }
 
 #[tokio::test]
-async fn a_request_sees_what_those_before_it_did() {
+async fn a_request_sees_the_effects_of_earlier_requests() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     // No request waits for an answer: even the first is sent before the connection is confirmed.
@@ -63,7 +63,7 @@ async fn a_request_sees_what_those_before_it_did() {
 }
 
 #[tokio::test]
-async fn twenty_senders_leave_no_gap_and_all_see_one_order() {
+async fn messages_of_twenty_senders_have_no_gap_and_one_order() {
     const SENDERS: usize = 20;
     const EACH: usize = 25;
     let server = TestServer::start().await;
@@ -150,7 +150,7 @@ async fn a_client_that_does_not_read_is_disconnected_and_catches_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_take_its_answers_gets_no_more_until_it_does() {
+async fn a_client_gets_no_more_answers_until_it_reads() {
     const PAGES: u64 = 60;
     let server = TestServer::with_limits(|limits| limits.max_unsent_bytes = 2 << 20).await;
     let mut ann = server.user("ann").await;
@@ -171,7 +171,7 @@ async fn a_client_that_does_not_take_its_answers_gets_no_more_until_it_does() {
 }
 
 #[tokio::test]
-async fn requests_wait_in_so_many_bytes() {
+async fn the_bytes_of_waiting_requests_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_pending_bytes = 100_000).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("flood", true, &[]).await;
@@ -195,7 +195,7 @@ async fn from(server: &TestServer, address: &str) -> Client {
 }
 
 #[tokio::test]
-async fn where_there_is_no_room_for_more_who_has_most_gives_way() {
+async fn the_address_with_most_waiting_bytes_is_closed_at_the_limit() {
     if is_no_file("who has most of the requests that wait") {
         return;
     }

@@ -6,7 +6,7 @@ use crate::support::steps::{NO_ID, assert_ids, assert_presence, channel, of_chat
 use crate::support::{TestServer, as_pushed, assert_error, message};
 
 #[tokio::test]
-async fn what_is_named_is_changed_and_the_rest_stays() {
+async fn a_change_affects_only_the_fields_that_it_names() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let body = json!({ "name": "plans", "description": "all of them" });
@@ -36,7 +36,7 @@ async fn what_is_named_is_changed_and_the_rest_stays() {
 }
 
 #[tokio::test]
-async fn an_empty_description_is_none() {
+async fn an_empty_description_removes_it() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let body = json!({ "name": "plans", "description": "all of them" });
@@ -47,7 +47,7 @@ async fn an_empty_description_is_none() {
 }
 
 #[tokio::test]
-async fn all_sockets_of_the_room_hear_of_a_change() {
+async fn all_sockets_of_the_room_get_a_change() {
     let server = TestServer::start().await;
     let (mut bob, mut tab) = (server.user("bob").await, server.user("bob").await);
     let (mut eve, mut nobody) = (server.user("eve").await, server.connect().await);
@@ -85,7 +85,7 @@ async fn a_chat_can_be_opened_and_closed() {
 }
 
 #[tokio::test]
-async fn who_has_left_owns_nothing_even_once_they_are_back() {
+async fn an_owner_who_left_is_no_owner_after_coming_back() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -102,7 +102,7 @@ async fn who_has_left_owns_nothing_even_once_they_are_back() {
 }
 
 #[tokio::test]
-async fn a_removed_member_is_told_and_hears_no_more() {
+async fn a_removed_member_is_told_and_gets_no_more_messages() {
     let server = TestServer::start().await;
     let (mut one, mut two) = (server.user("bob").await, server.user("bob").await);
     let mut cat = server.user("cat").await;
@@ -154,7 +154,7 @@ async fn only_another_member_can_be_removed() {
 }
 
 #[tokio::test]
-async fn a_removed_member_is_not_there_any_more() {
+async fn a_removed_member_is_no_participant_any_more() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -179,7 +179,7 @@ async fn a_removed_member_is_not_there_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_subscribes_while_being_removed_hears_nothing() {
+async fn a_member_who_subscribes_while_removed_gets_nothing() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -219,7 +219,7 @@ async fn a_removed_member_of_a_public_chat_may_join_again() {
 }
 
 #[tokio::test]
-async fn a_removed_member_who_is_in_the_room_is_told_once_and_is_out() {
+async fn a_removed_member_in_the_room_is_told_once_and_leaves_it() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;

@@ -37,7 +37,7 @@ async fn create(client: &mut Client, user: Value) -> String {
 }
 
 #[tokio::test]
-async fn are_listed_by_all_that_names_them_in_full() {
+async fn users_are_listed_by_id_external_id_or_handle() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut maker = server.connect().await;
@@ -68,7 +68,7 @@ async fn are_listed_by_all_that_names_them_in_full() {
 }
 
 #[tokio::test]
-async fn what_names_no_users_is_refused() {
+async fn a_list_request_that_names_no_user_is_refused() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let error = ann.refused("list-users", json!({})).await;
@@ -90,7 +90,7 @@ async fn what_names_no_users_is_refused() {
 }
 
 #[tokio::test]
-async fn are_found_by_how_a_handle_or_a_name_begins() {
+async fn users_are_found_by_the_beginning_of_a_handle_or_name() {
     let server = TestServer::start().await;
     let mut ann = server.connect().await;
     for (handle, name) in [("zoe", "Émile"), ("emma", "Zora"), ("xy", "emmanuel"), ("q", "Q")] {
@@ -107,7 +107,7 @@ async fn are_found_by_how_a_handle_or_a_name_begins() {
 }
 
 #[tokio::test]
-async fn a_page_of_users_is_bounded() {
+async fn the_bytes_of_a_page_of_users_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_page_bytes = 1000).await;
     let mut ann = server.connect().await;
     for id in ["a", "b", "c"] {
@@ -121,7 +121,7 @@ async fn a_page_of_users_is_bounded() {
 }
 
 #[tokio::test]
-async fn where_a_token_is_needed_one_finds_those_one_meets() {
+async fn token_access_hides_users_who_share_no_chat_or_team() {
     let server = TestServer::with_credentials(Access::Token).await;
     let (mut ann, mut bob) = (server.token_user("x ann").await, server.token_user("x bob").await);
     let mut cat = server.token_user("x cat").await;
@@ -142,7 +142,7 @@ async fn where_a_token_is_needed_one_finds_those_one_meets() {
 }
 
 #[tokio::test]
-async fn one_changes_how_one_is_seen() {
+async fn a_user_changes_their_name_photo_handle_and_data() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let data = json!({ "status": "away \u{0}", "n": [1.50] });
@@ -173,7 +173,7 @@ async fn one_changes_how_one_is_seen() {
 }
 
 #[tokio::test]
-async fn a_change_is_refused_that_may_not_be() {
+async fn a_forbidden_change_of_a_user_is_refused() {
     let server = TestServer::with_limits(|limits| limits.max_data = 50).await;
     let mut ann = server.user("ann").await;
     let mut bob = server.user("bob").await;
@@ -213,7 +213,7 @@ async fn a_protected_users_former_handle_is_kept() {
 }
 
 #[tokio::test]
-async fn those_who_are_to_know_hear_of_a_change_once() {
+async fn a_change_reaches_watchers_and_direct_chats_once() {
     let server = TestServer::start().await;
     let (mut ann, mut tab) = (server.user("ann").await, server.user("ann").await);
     let (mut bob, mut cat) = (server.user("bob").await, server.user("cat").await);
@@ -222,7 +222,7 @@ async fn those_who_are_to_know_hear_of_a_change_once() {
 }
 
 #[tokio::test]
-async fn those_who_are_to_know_hear_of_a_change_once_on_two_nodes() {
+async fn a_change_reaches_watchers_and_direct_chats_once_on_two_nodes() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let (mut ann, mut tab) = (nodes[0].user("ann").await, nodes[1].user("ann").await);
     let (mut bob, mut cat) = (nodes[1].user("bob").await, nodes[1].user("cat").await);
@@ -279,7 +279,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn changes_have_a_limit_of_their_own() {
+async fn changes_of_a_user_have_their_own_limit() {
     let server = TestServer::with_limits(|limits| limits.updates_per_user = 2).await;
     let mut ann = server.user("ann").await;
     ann.update_user(json!({ "name": "a" })).await;

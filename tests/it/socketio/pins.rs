@@ -7,7 +7,7 @@ use crate::socketio::extras::talk;
 use crate::support::{TestServer, assert_error};
 
 #[tokio::test]
-async fn pins_are_of_moderators_and_listed() {
+async fn moderators_pin_messages_and_members_list_them() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, chat) = talk(&server).await;
     let one = bob.say_quietly(&chat, "one").await;

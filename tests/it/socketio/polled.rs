@@ -45,7 +45,7 @@ fn framed(kind: u8, packet: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_body_with_a_wrong_framing_is_refused_and_closes_its_session_alone() {
+async fn a_wrongly_framed_body_closes_only_its_own_session() {
     let server = TestServer::start().await;
     let many = "1:3".repeat(1025);
     let many_bytes = framed(0, b"3").repeat(1025);
@@ -158,7 +158,7 @@ async fn a_request_of_another_protocol_than_its_sessions_is_refused() {
 }
 
 #[tokio::test]
-async fn no_body_is_read_for_a_session_that_there_is_not() {
+async fn no_body_is_read_for_an_unknown_session() {
     let server = TestServer::start().await;
     for sid in ["AAAAAAAAAAAAAAAA", "x", "😀", ""] {
         let answer = server
@@ -241,7 +241,7 @@ impl Dice {
 }
 
 #[tokio::test]
-async fn whatever_is_sent_is_answered_in_time() {
+async fn any_body_is_answered_in_time() {
     let server = TestServer::with_limits(|limits| {
         limits.connects_per_address = 0;
         limits.requests_per_address = 0;

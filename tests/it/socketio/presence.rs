@@ -7,7 +7,7 @@ use crate::support::steps::{assert_presence, channel, of_chat, sorted};
 use crate::support::{TestServer, assert_error};
 
 #[tokio::test]
-async fn a_subscriber_is_told_who_is_there() {
+async fn a_subscriber_is_told_the_participants() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -56,7 +56,7 @@ async fn subscribing_twice_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_user_is_there_from_the_first_tab_to_the_last() {
+async fn a_user_is_a_participant_from_the_first_tab_to_the_last() {
     let server = TestServer::start().await;
     let (mut one, mut two) = (server.user("bob").await, server.user("bob").await);
     let mut ann = server.user("ann").await;
@@ -78,7 +78,7 @@ async fn a_user_is_there_from_the_first_tab_to_the_last() {
 }
 
 #[tokio::test]
-async fn a_socket_that_dies_without_a_word_is_gone() {
+async fn a_socket_that_dies_silently_leaves_its_rooms() {
     let server = TestServer::start().await;
     let (mut one, mut two) = (server.user("bob").await, server.user("bob").await);
     let mut ann = server.user("ann").await;
@@ -99,7 +99,7 @@ async fn a_socket_that_dies_without_a_word_is_gone() {
 }
 
 #[tokio::test]
-async fn a_socket_that_says_goodbye_is_gone() {
+async fn a_socket_that_disconnects_leaves_its_rooms() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.make_public(&mut []).await;
@@ -114,7 +114,7 @@ async fn a_socket_that_says_goodbye_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tabs_that_race_come_and_go_in_turns() {
+async fn joins_and_leaves_of_racing_tabs_alternate() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.make_public(&mut []).await;
@@ -183,7 +183,7 @@ async fn a_socket_without_a_user_listens_and_is_not_counted() {
 }
 
 #[tokio::test]
-async fn who_came_as_nobody_may_say_later_who_they_are() {
+async fn a_socket_may_name_its_user_after_it_has_subscribed() {
     let server = TestServer::start().await;
     let mut nobody = server.connect().await;
     let mut ann = server.user("ann").await;
@@ -206,7 +206,7 @@ async fn who_came_as_nobody_may_say_later_who_they_are() {
 }
 
 #[tokio::test]
-async fn the_participant_is_whom_the_socket_acted_as_when_it_subscribed() {
+async fn the_participant_is_the_sockets_user_when_it_subscribed() {
     let server = TestServer::start().await;
     let bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -228,7 +228,7 @@ async fn the_participant_is_whom_the_socket_acted_as_when_it_subscribed() {
 }
 
 #[tokio::test]
-async fn every_chat_shows_how_many_are_there() {
+async fn every_chat_shows_its_number_of_participants() {
     let server = TestServer::start().await;
     let (mut bob, mut eve) = (server.user("bob").await, server.user("eve").await);
     let mut ann = server.listener("ann").await;
@@ -252,7 +252,7 @@ async fn every_chat_shows_how_many_are_there() {
 }
 
 #[tokio::test]
-async fn after_a_restart_nobody_is_there() {
+async fn a_room_has_no_participants_after_a_restart() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -269,7 +269,7 @@ async fn after_a_restart_nobody_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_put_out_and_comes_back_at_once_is_there() {
+async fn a_user_put_out_of_a_room_can_come_back_at_once() {
     let server = TestServer::start().await;
     let mut eve = server.user("eve").await;
     let mut ann = server.user("ann").await;

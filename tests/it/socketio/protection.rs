@@ -49,7 +49,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn who_claimed_them_without_a_token_loses_them_at_once() {
+async fn a_tokenless_socket_loses_a_protected_user_at_once() {
     let server = TestServer::with_credentials(Access::Open).await;
     let (mut claimed, mut tab) = (server.user("ann").await, server.user("ann").await);
     let mut bob = server.user("bob").await;
@@ -84,7 +84,7 @@ async fn who_claimed_them_without_a_token_loses_them_at_once() {
 }
 
 #[tokio::test]
-async fn a_socket_of_several_users_loses_the_one() {
+async fn a_socket_of_several_users_loses_only_the_protected_one() {
     let server = TestServer::with_credentials(Access::Open).await;
     let mut bob = server.user("bob").await;
     let ann = server.user("ann").await.id;
@@ -120,7 +120,7 @@ async fn assert_lost_but(client: &mut Client, id: &str) {
 }
 
 #[tokio::test]
-async fn who_proved_to_be_somebody_stays() {
+async fn a_socket_with_a_credential_keeps_a_protected_user() {
     let server = TestServer::with_credentials(Access::Open).await;
     let ann = server.user("ann").await.id;
     let mut dan = server.token_user("dan").await;
@@ -153,7 +153,7 @@ async fn who_proved_to_be_somebody_stays() {
 }
 
 #[tokio::test]
-async fn only_their_own_token_and_the_services_key_act_as_them() {
+async fn only_its_token_and_the_services_key_act_as_a_protected_user() {
     let server = TestServer::with_credentials(Access::Open).await;
     let ann = server.token_user("ann").await.id;
     let (id, external) = (json!({ "id": ann }), json!({ "external_id": "ann" }));
@@ -191,7 +191,7 @@ async fn only_their_own_token_and_the_services_key_act_as_them() {
 }
 
 #[tokio::test]
-async fn a_users_token_makes_nobody_and_acts_as_nobody_else() {
+async fn a_users_token_neither_makes_nor_acts_as_other_users() {
     for access in [Access::Open, Access::Token] {
         let server = TestServer::with_credentials(access).await;
         let mut service = server.service().await;
@@ -223,7 +223,7 @@ async fn a_users_token_makes_nobody_and_acts_as_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_name_means_one_user() {
+async fn no_id_or_handle_stands_for_two_users() {
     let server = TestServer::with_credentials(Access::Open).await;
     let mut ann = server.token_user("ann").await;
     let body = user(json!({ "external_id": "ann", "handle": "ann_1" }));
@@ -248,7 +248,7 @@ async fn a_name_means_one_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_claims_them_while_their_token_connects() {
+async fn nobody_claims_a_user_while_their_first_token_connects() {
     let server = &TestServer::with_credentials(Access::Open).await;
     for name in (0..20).map(|round| format!("user-{round}")) {
         let id = &server.user(&name).await.id;
@@ -282,7 +282,7 @@ async fn nobody_claims_them_while_their_token_connects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn once_their_token_is_in_nobody_else_is_them() {
+async fn after_a_users_first_token_tokenless_sockets_lose_them() {
     let server = TestServer::with_credentials(Access::Open).await;
     for name in (0..100).map(|round| format!("user-{round}")) {
         let mut claimed = server.user(&name).await;

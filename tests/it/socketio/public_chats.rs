@@ -19,7 +19,7 @@ async fn each(client: &mut Client, body: Value, field: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn whoever_may_connect_finds_the_public_chats() {
+async fn every_client_can_list_the_public_chats() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut nobody = server.connect().await;
@@ -102,7 +102,7 @@ async fn public_chats_come_in_pages() {
 }
 
 #[tokio::test]
-async fn members_are_counted() {
+async fn the_list_counts_the_members_of_a_chat() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.chat("open", false, &[]).await;
@@ -129,7 +129,7 @@ async fn a_room_that_has_ended_is_not_listed() {
 }
 
 #[tokio::test]
-async fn chats_of_before_are_found() {
+async fn chats_of_an_older_version_are_found() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let public = ann.chat("\u{c9}t\u{e9}", false, &[]).await;

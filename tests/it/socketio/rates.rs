@@ -77,7 +77,7 @@ async fn without_proxies_an_address_cannot_be_claimed() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_clients_have_the_addresses_that_it_saw() {
+async fn behind_a_proxy_a_client_has_the_address_that_it_saw() {
     let server = once_behind(1).await;
     assert_eq!(forwarded(&server, "203.0.113.1").await, "200");
     assert_eq!(forwarded(&server, "203.0.113.1").await, "429");
@@ -94,7 +94,7 @@ async fn behind_a_proxy_clients_have_the_addresses_that_it_saw() {
 }
 
 #[tokio::test]
-async fn what_a_client_forwards_itself_is_not_believed() {
+async fn forged_forwarded_addresses_are_ignored() {
     let server = once_behind(1).await;
     assert_eq!(forwarded(&server, "203.0.113.1").await, "200");
     assert_eq!(forwarded(&server, "198.51.100.1, 203.0.113.1").await, "429");
@@ -104,7 +104,7 @@ async fn what_a_client_forwards_itself_is_not_believed() {
 }
 
 #[tokio::test]
-async fn every_proxy_is_counted() {
+async fn the_number_of_proxies_decides_which_address_counts() {
     let server = once_behind(2).await;
     assert_eq!(forwarded(&server, "198.51.100.1, 203.0.113.1, 192.0.2.1").await, "200");
     assert_eq!(forwarded(&server, "198.51.100.2, 203.0.113.1, 192.0.2.2").await, "429");
@@ -112,7 +112,7 @@ async fn every_proxy_is_counted() {
 }
 
 #[tokio::test]
-async fn who_did_not_come_through_the_proxies_is_the_one_who_connected() {
+async fn a_client_that_bypasses_the_proxies_has_its_own_address() {
     let server = once_behind(2).await;
     assert_eq!(handshake(&server, "").await, "200");
     for addresses in ["203.0.113.1", "nonsense, 192.0.2.1", "", "127.0.0.1, 192.0.2.1"] {
@@ -133,7 +133,7 @@ async fn exhaust(client: &mut Client, most: u64) -> (usize, u64) {
 }
 
 #[tokio::test]
-async fn a_user_may_make_so_many_requests_on_all_sockets() {
+async fn the_requests_of_a_user_on_all_sockets_are_limited() {
     let server = TestServer::with_limits(|limits| limits.requests_per_user = 5).await;
     let mut ann = server.user("ann").await;
     let mut again = server.connect().await;
@@ -161,7 +161,7 @@ async fn a_refused_request_does_nothing() {
 }
 
 #[tokio::test]
-async fn who_waits_as_long_as_asked_goes_on() {
+async fn a_client_that_waits_as_long_as_asked_can_go_on() {
     let server = TestServer::with_limits(|limits| limits.requests_per_user = 60).await;
     let mut ann = server.user("ann").await;
     let (allowed, wait) = exhaust(&mut ann, 1000).await;
@@ -171,7 +171,7 @@ async fn who_waits_as_long_as_asked_goes_on() {
 }
 
 #[tokio::test]
-async fn an_address_may_make_so_many_requests_as_whichever_user() {
+async fn the_requests_of_an_address_are_limited_for_all_its_users() {
     let server = TestServer::with_limits(|limits| limits.requests_per_address = 10).await;
     let mut ann = server.user("ann").await;
     let mut bob = server.user("bob").await;
@@ -212,7 +212,7 @@ fn kept_out_for_now(packet: &str) -> Value {
 }
 
 #[tokio::test]
-async fn who_enters_too_often_is_told_when_to_come_back() {
+async fn a_client_that_enters_too_often_is_told_when_to_come_back() {
     let server = TestServer::with(|config| {
         with_credentials(Access::Open)(config);
         config.limits.requests_per_address = 120;
@@ -251,7 +251,7 @@ async fn an_old_client_that_enters_too_often_is_told_so() {
 }
 
 #[tokio::test]
-async fn who_goes_on_entering_though_limited_is_disconnected() {
+async fn a_client_that_keeps_entering_over_the_limit_is_disconnected() {
     let server = TestServer::with(|config| {
         with_credentials(Access::Open)(config);
         config.limits.requests_per_address = 3;
@@ -281,7 +281,7 @@ fn limited(frames: &[Value]) -> usize {
 }
 
 #[tokio::test]
-async fn a_plain_websocket_that_goes_on_though_limited_is_closed() {
+async fn a_plain_websocket_that_goes_on_over_the_limit_is_closed() {
     let server = TestServer::with_limits(|limits| {
         limits.requests_per_user = 5;
         limits.max_pending = 10;
@@ -310,7 +310,7 @@ async fn a_plain_websocket_that_goes_on_though_limited_is_closed() {
 }
 
 #[tokio::test]
-async fn a_user_may_send_so_many_messages() {
+async fn the_messages_of_a_user_are_limited() {
     let server = TestServer::with_limits(|limits| limits.messages_per_user = 3).await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -343,7 +343,7 @@ async fn zero_turns_a_limit_off() {
 }
 
 #[tokio::test]
-async fn what_others_have_is_not_told_beyond_the_limit_of_sign_ups() {
+async fn the_limit_of_sign_ups_stops_probing_for_accounts() {
     let server = TestServer::with_limits(|limits| limits.sign_ups_per_address = 3).await;
     server.sign_up("bob").await;
     for status in [400, 400, 429] {

@@ -52,7 +52,7 @@ async fn reactions_are_counted_and_taken_back() {
 }
 
 #[tokio::test]
-async fn of_many_who_react_some_are_named() {
+async fn a_reaction_of_many_users_names_only_some() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut others = Vec::new();

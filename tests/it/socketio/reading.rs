@@ -27,7 +27,7 @@ async fn ten_messages(server: &TestServer) -> (Client, String, Vec<String>) {
 }
 
 #[tokio::test]
-async fn history_is_what_was_sent() {
+async fn history_has_the_messages_that_were_sent() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("history", true, &[]).await;
@@ -39,7 +39,7 @@ async fn history_is_what_was_sent() {
 }
 
 #[tokio::test]
-async fn the_latest_come_first_in_pages_and_ascending_within() {
+async fn pages_begin_with_the_latest_and_ascend_within() {
     let server = TestServer::start().await;
     let (mut ann, chat, _) = ten_messages(&server).await;
     let (seqs, page) = ask(&mut ann, &chat, json!({ "limit": 4 })).await;
@@ -75,7 +75,7 @@ async fn a_client_that_was_away_catches_up() {
 }
 
 #[tokio::test]
-async fn times_are_inclusive_and_of_any_offset() {
+async fn time_bounds_are_inclusive_and_take_any_offset() {
     let server = TestServer::start().await;
     let (mut ann, chat, times) = ten_messages(&server).await;
     let query = json!({ "from": times[2], "to": times[4] });
@@ -104,7 +104,7 @@ async fn times_are_inclusive_and_of_any_offset() {
 }
 
 #[tokio::test]
-async fn a_page_is_bounded() {
+async fn the_length_of_a_page_is_limited() {
     let server = TestServer::with_limits(|limits| {
         limits.max_page = 3;
         limits.max_page_bytes = 10_000;
@@ -141,7 +141,7 @@ async fn a_message_over_a_pages_bytes_is_still_read() {
 }
 
 #[tokio::test]
-async fn a_time_with_fewer_digits_means_all_that_it_names() {
+async fn a_time_with_fewer_digits_means_the_whole_span() {
     let server = TestServer::start().await;
     let (mut ann, chat, times) = ten_messages(&server).await;
     for (at, time) in times.iter().enumerate() {
@@ -164,7 +164,7 @@ async fn a_time_with_fewer_digits_means_all_that_it_names() {
 }
 
 #[tokio::test]
-async fn whoever_has_named_no_user_is_told_so() {
+async fn a_socket_without_a_user_is_told_to_name_one() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("ours", true, &[]).await;

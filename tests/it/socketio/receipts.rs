@@ -32,7 +32,7 @@ async fn say(client: &mut Client, chat: &str, times: usize, others: &mut [&mut C
 }
 
 #[tokio::test]
-async fn what_is_read_stays_read() {
+async fn a_read_mark_does_not_go_back() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -61,7 +61,7 @@ async fn what_is_read_stays_read() {
 }
 
 #[tokio::test]
-async fn the_other_sockets_of_the_user_see_what_is_read() {
+async fn the_users_other_sockets_get_the_read_mark() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let bob = server.user("bob").await;
@@ -79,7 +79,7 @@ async fn the_other_sockets_of_the_user_see_what_is_read() {
 }
 
 #[tokio::test]
-async fn only_members_read_on() {
+async fn only_members_can_mark_as_read() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("open", false, &[]).await;
@@ -95,7 +95,7 @@ async fn only_members_read_on() {
 }
 
 #[tokio::test]
-async fn the_other_members_see_how_far_one_has_read() {
+async fn other_members_see_how_far_a_member_has_read() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut tab = server.user("bob").await;
@@ -134,7 +134,7 @@ async fn the_other_members_see_how_far_one_has_read() {
 }
 
 #[tokio::test]
-async fn one_goes_back_for_oneself_alone() {
+async fn marking_as_unread_is_not_shown_to_others() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut tab = server.user("bob").await;
@@ -185,7 +185,7 @@ async fn one_goes_back_for_oneself_alone() {
 }
 
 #[tokio::test]
-async fn in_a_large_chat_nobody_is_told() {
+async fn a_large_chat_pushes_no_receipts() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut others = Vec::new();
@@ -215,7 +215,7 @@ async fn in_a_large_chat_nobody_is_told() {
 }
 
 #[tokio::test]
-async fn members_on_another_node_are_told() {
+async fn members_on_another_node_get_receipts() {
     let Some(nodes) = Nodes::start(2).await else {
         return;
     };
@@ -232,7 +232,7 @@ async fn members_on_another_node_are_told() {
 }
 
 #[tokio::test]
-async fn what_is_unread_is_counted_in_all_chats_but_the_muted() {
+async fn unread_messages_are_counted_in_all_chats_but_muted_ones() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let count = async |ann: &mut Client| {

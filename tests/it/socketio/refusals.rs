@@ -169,7 +169,7 @@ async fn a_socket_without_a_user_has_no_invitations_and_no_teams() {
 }
 
 #[tokio::test]
-async fn the_largest_right_input_is_taken() {
+async fn the_largest_valid_input_is_accepted() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.make_private(&mut []).await;

@@ -107,7 +107,7 @@ async fn wrong_input_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_largest_right_input_is_taken() {
+async fn the_largest_valid_input_is_accepted() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let user = json!({ "id": "é".repeat(255), "name": "é".repeat(255), "photo": "x".repeat(8192) });
@@ -163,7 +163,7 @@ async fn an_error_without_an_ack_is_an_exception() {
 }
 
 #[tokio::test]
-async fn an_event_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
+async fn an_unknown_event_is_refused_with_the_likely_one() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     for (event, meant) in [

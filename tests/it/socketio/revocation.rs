@@ -8,7 +8,7 @@ use crate::support::{Client, TestServer};
 const MANY: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_socket_has_queued_is_not_done_any_more() {
+async fn queued_requests_of_a_revoked_token_are_not_done() {
     let server = TestServer::start().await;
     let (bob, eve) = (server.sign_up("bob").await, server.sign_up("eve").await);
     let mut sender = server.connect_with(bob.access()).await;

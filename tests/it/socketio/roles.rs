@@ -74,7 +74,7 @@ async fn the_owner_gives_roles_and_hands_the_chat_over() {
 }
 
 #[tokio::test]
-async fn a_chat_whose_owner_leaves_passes_to_the_moderator() {
+async fn a_moderator_becomes_owner_when_the_owner_leaves() {
     let mut chat = Chat::new(false).await;
     chat.ann.ask("leave-chat", json!({ "chat": { "id": chat.id } })).await;
     let owner = async {
@@ -97,7 +97,7 @@ async fn a_chat_whose_owner_leaves_passes_to_the_moderator() {
 }
 
 #[tokio::test]
-async fn a_frozen_chat_takes_messages_from_moderators_alone() {
+async fn only_moderators_can_write_in_a_frozen_chat() {
     let mut chat = Chat::new(true).await;
     let freeze = |frozen| json!({ "chat": { "id": chat.id, "frozen": frozen } });
     let (on, off) = (freeze(true), freeze(false));
@@ -110,7 +110,7 @@ async fn a_frozen_chat_takes_messages_from_moderators_alone() {
 }
 
 #[tokio::test]
-async fn in_slow_mode_a_member_sends_once_in_a_while() {
+async fn slow_mode_limits_how_often_a_member_sends() {
     let mut chat = Chat::new(true).await;
     let slow = |slow_mode| json!({ "chat": { "id": chat.id, "slow_mode": slow_mode } });
     let (on, off, wrong) = (slow(3600), slow(0), slow(-1));
@@ -129,7 +129,7 @@ async fn in_slow_mode_a_member_sends_once_in_a_while() {
 }
 
 #[tokio::test]
-async fn whoever_joins_sees_what_was_sent_since_if_the_chat_says_so() {
+async fn a_chat_can_hide_messages_from_before_a_member_joined() {
     let mut chat = Chat::new(false).await;
     let since = json!({ "chat": { "id": chat.id, "history": "since-joining" } });
     assert_eq!(chat.bob.ask("update-chat", since).await["chat"]["history"], "since-joining");
@@ -187,19 +187,19 @@ async fn assert_seen_since_subscribing(mut ann: Client, mut guest: Client) {
 }
 
 #[tokio::test]
-async fn whoever_subscribes_sees_what_was_sent_since_if_the_chat_says_so() {
+async fn a_chat_can_hide_messages_from_before_a_subscription() {
     let server = TestServer::start().await;
     assert_seen_since_subscribing(server.user("ann").await, server.connect().await).await;
 }
 
 #[tokio::test]
-async fn whoever_subscribes_on_another_node_sees_it_too() {
+async fn hiding_messages_before_a_subscription_works_across_nodes() {
     let Some(nodes) = Nodes::start(2).await else { return };
     assert_seen_since_subscribing(nodes[0].user("ann").await, nodes[1].connect().await).await;
 }
 
 #[tokio::test]
-async fn what_a_member_does_not_see_does_not_become_unread() {
+async fn hidden_messages_do_not_become_unread() {
     let mut chat = Chat::new(false).await;
     let since = json!({ "chat": { "id": chat.id, "history": "since-joining" } });
     chat.bob.ask("update-chat", since).await;
@@ -216,7 +216,7 @@ async fn what_a_member_does_not_see_does_not_become_unread() {
 }
 
 #[tokio::test]
-async fn ones_own_part_is_in_answers_and_in_no_push() {
+async fn a_users_own_role_and_unread_are_in_answers_and_in_no_push() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let new = json!({ "chat": { "name": "tea", "private": false }, "users": [bob.id] });

@@ -55,7 +55,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn all_words_are_found_and_the_last_one_by_its_beginning() {
+async fn a_search_finds_all_words_and_the_last_one_by_its_prefix() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let tea = ann.chat("tea", true, &[&bob.id]).await;
@@ -119,7 +119,7 @@ async fn pages_follow_each_other_and_miss_nothing() {
 }
 
 #[tokio::test]
-async fn a_page_has_no_more_bytes_than_lists_have() {
+async fn the_bytes_of_a_page_of_results_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_page_bytes = 2000).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("tea", true, &[]).await;
@@ -133,7 +133,7 @@ async fn a_page_has_no_more_bytes_than_lists_have() {
 }
 
 #[tokio::test]
-async fn what_is_found_has_the_bounds_that_were_asked_for() {
+async fn a_search_can_be_limited_to_a_chat_a_user_and_a_time() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.chat("tea", true, &[&bob.id]).await;
@@ -164,7 +164,7 @@ async fn what_is_found_has_the_bounds_that_were_asked_for() {
 }
 
 #[tokio::test]
-async fn one_finds_what_one_may_read() {
+async fn a_user_finds_only_messages_that_they_may_read() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut nobody = server.connect().await;
@@ -194,7 +194,7 @@ async fn one_finds_what_one_may_read() {
 }
 
 #[tokio::test]
-async fn one_finds_what_was_sent_since_one_came_if_the_chat_says_so() {
+async fn a_search_does_not_find_hidden_earlier_messages() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let mut guest = server.connect().await;
@@ -215,7 +215,7 @@ async fn one_finds_what_was_sent_since_one_came_if_the_chat_says_so() {
 }
 
 #[tokio::test]
-async fn edits_and_deletions_change_what_is_found() {
+async fn edits_and_deletions_change_the_results() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("tea", true, &[]).await;
@@ -238,7 +238,7 @@ async fn edits_and_deletions_change_what_is_found() {
 }
 
 #[tokio::test]
-async fn a_search_that_is_none_is_refused() {
+async fn an_invalid_search_is_refused() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     for (body, code, field) in [
@@ -272,7 +272,7 @@ async fn a_search_over_http_finds_the_same() {
 }
 
 #[tokio::test]
-async fn what_one_node_has_written_is_found_on_the_other() {
+async fn messages_written_on_one_node_are_found_on_another() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
     let chat = ann.chat("tea", true, &[&bob.id]).await;

@@ -15,7 +15,7 @@ fn as_user(id: &str, mut body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn its_key_is_given_as_tokens_are() {
+async fn the_service_can_send_its_key_like_a_token() {
     let encoded: String = API_KEY.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let (query, bearer) = (format!("&access_token={encoded}"), format!("Bearer {API_KEY}"));
     let server = TestServer::with_credentials(Access::Token).await;
@@ -59,7 +59,7 @@ async fn without_a_key_there_is_no_service() {
 }
 
 #[tokio::test]
-async fn it_acts_as_whom_it_names() {
+async fn the_service_acts_as_the_user_that_it_names() {
     let server = TestServer::with_credentials(Access::Open).await;
     let ann = server.token_user("ann").await.id;
     let mut service = server.service().await;
@@ -89,7 +89,7 @@ async fn it_acts_as_whom_it_names() {
 }
 
 #[tokio::test]
-async fn it_sees_private_chats_as_nobody_in_particular() {
+async fn the_service_reads_private_chats_without_a_user() {
     let server = TestServer::with_credentials(Access::Token).await;
     let mut ann = server.token_user("ann").await;
     let mut service = server.service().await;
@@ -104,7 +104,7 @@ async fn it_sees_private_chats_as_nobody_in_particular() {
 }
 
 #[tokio::test]
-async fn it_does_everything_in_a_chat_that_is_not_its_users() {
+async fn the_service_may_do_everything_in_a_chat_of_others() {
     let server = TestServer::with_credentials(Access::Token).await;
     let mut service = server.service().await;
     let mut bob = server.token_user("bob").await;
@@ -136,7 +136,7 @@ async fn it_does_everything_in_a_chat_that_is_not_its_users() {
 }
 
 #[tokio::test]
-async fn it_does_everything_in_a_team() {
+async fn the_service_may_do_everything_in_a_team() {
     let server = TestServer::with_credentials(Access::Token).await;
     let mut service = server.service().await;
     let mut bob = server.token_user("bob").await;
@@ -154,7 +154,7 @@ async fn it_does_everything_in_a_team() {
 }
 
 #[tokio::test]
-async fn it_stays_in_a_chat_that_becomes_private() {
+async fn the_service_stays_subscribed_to_a_chat_made_private() {
     let server = TestServer::with_credentials(Access::Open).await;
     let mut ann = server.token_user("ann").await;
     let eve = server.token_user("eve").await.id;
@@ -177,7 +177,7 @@ async fn it_stays_in_a_chat_that_becomes_private() {
 }
 
 #[tokio::test]
-async fn it_asks_and_sends_as_often_as_it_likes() {
+async fn the_service_has_no_limits_of_requests_and_messages() {
     let server = TestServer::with(|config| {
         with_credentials(Access::Open)(config);
         config.limits.requests_per_address = 10;
@@ -203,7 +203,7 @@ async fn it_asks_and_sends_as_often_as_it_likes() {
 }
 
 #[tokio::test]
-async fn without_an_ack_it_is_answered_once() {
+async fn the_service_is_answered_once_without_an_ack() {
     let server = TestServer::with_credentials(Access::Open).await;
     let (mut ann, bob) = (server.token_user("ann").await, server.token_user("bob").await);
     let chat = ann.make_private(&mut []).await;
@@ -230,7 +230,7 @@ async fn without_an_ack_it_is_answered_once() {
 }
 
 #[tokio::test]
-async fn where_another_of_its_users_hears_it_there_is_one_event() {
+async fn the_service_gets_one_event_as_sender_and_member() {
     let server = TestServer::with_credentials(Access::Open).await;
     let (mut ann, bob) = (server.token_user("ann").await, server.token_user("bob").await);
     let chat = ann.make_private(&mut []).await;

@@ -12,7 +12,7 @@ fn signal(chat: &str, data: Value) -> Value {
 }
 
 #[tokio::test]
-async fn signals_reach_those_who_are_there() {
+async fn signals_reach_all_other_sockets_of_the_members() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let (mut tab, mut cat) = (server.user("ann").await, server.user("cat").await);
@@ -41,7 +41,7 @@ async fn signals_reach_those_who_are_there() {
 }
 
 #[tokio::test]
-async fn who_may_not_send_a_message_may_not_signal() {
+async fn a_user_who_may_not_send_messages_may_not_signal() {
     let server = TestServer::with_limits(|limits| limits.max_data = 100).await;
     let (mut ann, mut eve) = (server.user("ann").await, server.user("eve").await);
     let public = ann.chat("public", false, &[]).await;
@@ -69,7 +69,7 @@ async fn who_may_not_send_a_message_may_not_signal() {
 }
 
 #[tokio::test]
-async fn what_leaves_no_trace_has_a_limit_of_its_own() {
+async fn signals_and_typing_have_their_own_limit() {
     let server = TestServer::with_limits(|limits| limits.signals_per_user = 2).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("chat", true, &[]).await;
@@ -81,7 +81,7 @@ async fn what_leaves_no_trace_has_a_limit_of_its_own() {
 }
 
 #[tokio::test]
-async fn other_nodes_are_told() {
+async fn signals_and_typing_reach_other_nodes() {
     let Some(nodes) = Nodes::start(2).await else {
         return;
     };
@@ -98,7 +98,7 @@ async fn other_nodes_are_told() {
 }
 
 #[tokio::test]
-async fn nothing_is_told_of_those_who_may_not_send() {
+async fn a_muted_member_is_not_shown_as_typing() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.make_private(&mut [&mut bob]).await;

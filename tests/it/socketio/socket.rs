@@ -90,7 +90,7 @@ async fn an_old_client_that_is_busy_is_alive_without_a_ping() {
 }
 
 #[tokio::test]
-async fn an_old_client_comes_from_polling_to_a_websocket() {
+async fn an_old_client_can_upgrade_from_polling_to_a_websocket() {
     let server = TestServer::start().await;
     let opened = server.get("/socket.io/?EIO=3&transport=polling", "").await;
     let sid = opened.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
@@ -161,7 +161,7 @@ async fn a_polling_client_that_vanishes_leaves_its_room() {
 }
 
 #[tokio::test]
-async fn who_leaves_the_namespace_may_come_back_on_the_same_connection() {
+async fn a_client_may_leave_and_enter_the_namespace_again() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut bob = server.user("bob").await;
@@ -195,7 +195,7 @@ async fn who_leaves_the_namespace_may_come_back_on_the_same_connection() {
 }
 
 #[tokio::test]
-async fn frames_that_are_none_do_no_harm() {
+async fn invalid_frames_do_no_harm() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("calm", true, &[]).await;
@@ -236,7 +236,7 @@ async fn frames_that_are_none_do_no_harm() {
 }
 
 #[tokio::test]
-async fn an_attachment_is_no_text() {
+async fn an_attachment_is_not_accepted_as_a_text() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("binary", true, &[]).await;

@@ -31,7 +31,7 @@ fn percent(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_handle_is_one_in_all_spellings() {
+async fn all_spellings_of_a_handle_are_one_handle() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     for (number, (handle, others)) in SPELLINGS.iter().enumerate() {
@@ -64,7 +64,7 @@ async fn a_handle_is_one_in_all_spellings() {
 }
 
 #[tokio::test]
-async fn an_account_is_one_in_all_spellings() {
+async fn all_spellings_of_a_username_or_email_are_one_account() {
     let server = TestServer::start().await;
     let mut bob = registration("Bob");
     bob["email"] = "\u{c9}lan@Example.com".into();
@@ -141,7 +141,7 @@ async fn a_handle_that_anybody_else_gives_up_is_free_at_once() {
 }
 
 #[tokio::test]
-async fn a_name_of_before_lets_its_user_in() {
+async fn a_name_that_is_invalid_now_still_lets_its_user_in() {
     let server = TestServer::start().await;
     let named = |name: &str, photo: &str| json!({ "user": { "external_id": "1", "name": name, "photo": photo } });
     server.connect().await.done("create-user", named("before", "")).await;
@@ -159,7 +159,7 @@ async fn a_name_of_before_lets_its_user_in() {
 }
 
 #[tokio::test]
-async fn an_id_is_no_spelling_of_anothers_handle() {
+async fn an_id_cannot_be_a_spelling_of_another_users_handle() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     client.done("create-user", user("1", "ann")).await;
@@ -169,7 +169,7 @@ async fn an_id_is_no_spelling_of_anothers_handle() {
 }
 
 #[tokio::test]
-async fn channels_are_not() {
+async fn different_spellings_are_different_channels() {
     let server = TestServer::start().await;
     let mut ann = server.chatter("ann").await;
     let mut bob = server.chatter("bob").await;
@@ -196,7 +196,7 @@ pub async fn execute(directory: &TempDir, sql: &str) {
 }
 
 #[tokio::test]
-async fn those_of_before_stay_as_they_are() {
+async fn handles_of_an_older_version_stay_as_they_are() {
     let server = TestServer::start().await;
     for name in ["first", "second", "third"] {
         protect(&server, name).await;

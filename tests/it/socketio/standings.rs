@@ -128,7 +128,7 @@ impl Three {
 }
 
 #[tokio::test]
-async fn the_table_holds() {
+async fn every_standing_may_do_what_the_table_says() {
     let server = TestServer::with_limits(|limits| {
         limits.announcements_per_user = 0;
         limits.messages_per_user = 0;

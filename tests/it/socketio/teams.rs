@@ -39,7 +39,7 @@ async fn is_made_with_its_creator_as_a_member() {
 }
 
 #[tokio::test]
-async fn a_slug_is_one_teams() {
+async fn no_two_teams_have_the_same_slug() {
     let server = TestServer::start().await;
     let (mut bob, mut ann) = (server.user("bob").await, server.user("ann").await);
     let slug = async |client: &mut Client, name: &str| {
@@ -103,7 +103,7 @@ async fn does_not_exist_for_others() {
 }
 
 #[tokio::test]
-async fn its_creator_removes_anyone_and_a_member_themself() {
+async fn its_creator_removes_anyone_and_members_only_themselves() {
     let server = TestServer::start().await;
     let (mut bob, mut cat) = (server.user("bob").await, server.user("cat").await);
     let mut ann = server.user("ann").await;
@@ -165,7 +165,7 @@ async fn its_chats_are_for_its_members() {
 }
 
 #[tokio::test]
-async fn a_private_chat_of_it_is_entered_by_invitation() {
+async fn a_private_chat_of_a_team_is_entered_by_invitation() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -180,7 +180,7 @@ async fn a_private_chat_of_it_is_entered_by_invitation() {
 }
 
 #[tokio::test]
-async fn a_chat_of_it_made_private_is_closed_to_the_rest_of_the_team() {
+async fn a_team_chat_made_private_is_closed_to_the_rest_of_the_team() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;
@@ -202,7 +202,7 @@ async fn a_chat_of_it_made_private_is_closed_to_the_rest_of_the_team() {
 }
 
 #[tokio::test]
-async fn leaving_it_is_leaving_its_chats() {
+async fn leaving_a_team_leaves_its_chats() {
     let server = TestServer::start().await;
     let (mut bob, mut cat) = (server.user("bob").await, server.user("cat").await);
     let mut ann = server.user("ann").await;
@@ -262,7 +262,7 @@ async fn leaving_it_is_leaving_its_chats() {
 }
 
 #[tokio::test]
-async fn who_was_removed_from_a_chat_of_it_may_join_again() {
+async fn a_member_removed_from_a_team_chat_may_join_again() {
     let server = TestServer::start().await;
     let mut bob = server.user("bob").await;
     let mut ann = server.user("ann").await;

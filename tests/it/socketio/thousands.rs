@@ -58,7 +58,7 @@ async fn make_users(server: &TestServer, count: usize) -> (Client, Vec<String>) 
 }
 
 #[tokio::test]
-async fn a_chat_names_so_many_members() {
+async fn the_members_that_a_chat_names_are_limited() {
     let server = TestServer::with(unhurried).await;
     let mut ann = server.user("ann").await;
     let (mut others, ids) = make_users(&server, 1002).await;
@@ -85,7 +85,7 @@ async fn a_chat_names_so_many_members() {
 }
 
 #[tokio::test]
-async fn a_subscriber_is_told_so_many_participants() {
+async fn the_participants_that_a_subscriber_is_told_are_limited() {
     let server = TestServer::with(unhurried).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("many", false, &[]).await;
@@ -104,7 +104,7 @@ async fn a_subscriber_is_told_so_many_participants() {
 }
 
 #[tokio::test]
-async fn of_many_direct_chats_the_latest_hear_of_a_change() {
+async fn only_the_latest_direct_chats_get_a_users_change() {
     let server = TestServer::with(unhurried).await;
     let (mut ann, mut old) = (server.user("ann").await, server.user("old").await);
     let mut next = server.user("next").await;
@@ -121,7 +121,7 @@ async fn of_many_direct_chats_the_latest_hear_of_a_change() {
 }
 
 #[tokio::test]
-async fn so_many_are_named_as_offline() {
+async fn the_users_named_as_offline_are_limited() {
     let mut receiver = Receiver::start(|_| 204).await;
     let server = TestServer::with(|config| {
         unhurried(config);
@@ -153,7 +153,7 @@ async fn so_many_are_named_as_offline() {
 }
 
 #[tokio::test]
-async fn so_many_members_are_looked_at_for_who_is_offline() {
+async fn the_members_checked_for_being_offline_are_limited() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("many", false, &[]).await;
@@ -192,7 +192,7 @@ async fn so_many_members_are_looked_at_for_who_is_offline() {
 }
 
 #[tokio::test]
-async fn one_blocks_so_many() {
+async fn the_users_that_a_user_blocks_are_limited() {
     let server = TestServer::start().await;
     let ann = server.user("ann").await.id;
     let directory = server.shutdown().await;
@@ -218,7 +218,7 @@ async fn one_blocks_so_many() {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_tokens() {
+async fn the_tokens_of_a_user_are_limited() {
     let server = TestServer::with(unhurried).await;
     let ann = server.sign_up("ann").await;
     let second = server.log_in("ann", PASSWORD).await.data();
@@ -235,7 +235,7 @@ async fn a_user_has_so_many_tokens() {
 }
 
 #[tokio::test]
-async fn so_many_passwords_wait_to_be_hashed() {
+async fn the_passwords_that_wait_to_be_hashed_are_limited() {
     let server = TestServer::with(|config| {
         unhurried(config);
         config.access = Some(Access::Open);

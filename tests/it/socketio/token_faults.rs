@@ -21,7 +21,7 @@ async fn refusal(server: &TestServer, token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn its_client_learns_whether_to_get_a_new_one() {
+async fn a_refused_client_learns_whether_to_get_a_new_token() {
     let server = TestServer::with_credentials(Access::Token).await;
     let bob = server.sign_up("bob").await;
     let own = |exp: i64| {
@@ -50,7 +50,7 @@ async fn its_client_learns_whether_to_get_a_new_one() {
 }
 
 #[tokio::test]
-async fn the_log_says_why_and_how_often() {
+async fn the_log_says_why_and_how_often_tokens_are_refused() {
     let directory = TempDir::new().unwrap();
     let (keys, log) = (directory.path().join("keys.json"), directory.path().join("log"));
     fs::write(&keys, json!({ "keys": [jwk(Algorithm::EdDSA, "one")] }).to_string()).unwrap();
@@ -118,7 +118,7 @@ async fn the_log_says_why_and_how_often() {
 }
 
 #[tokio::test]
-async fn a_sub_that_is_a_number_is_its_digits() {
+async fn a_numeric_sub_is_read_as_its_digits() {
     let server = TestServer::with_credentials(Access::Token).await;
     let who = async |token: &str| {
         let mut client = server.connect_with(token).await;

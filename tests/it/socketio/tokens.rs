@@ -44,7 +44,7 @@ async fn with_keys(access: Access) -> TestServer {
 }
 
 #[tokio::test]
-async fn whichever_way_it_is_given_its_socket_acts_as_its_user() {
+async fn a_socket_acts_as_its_tokens_user_however_it_is_sent() {
     let server = TestServer::with_credentials(Access::Token).await;
     let mut ann = server.token_user("ann").await;
     let bob = server.token_user("bob").await.id;
@@ -80,7 +80,7 @@ async fn whichever_way_it_is_given_its_socket_acts_as_its_user() {
 }
 
 #[tokio::test]
-async fn the_packets_token_goes_before_the_handshakes() {
+async fn the_token_of_the_packet_overrides_that_of_the_handshake() {
     let server = TestServer::with_credentials(Access::Open).await;
     let query = format!("&access_token={}", token("bob"));
     let opening =
@@ -107,7 +107,7 @@ async fn profile(server: &TestServer, token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn its_user_is_made_at_first_sight_and_updated_later() {
+async fn the_user_of_a_token_is_made_and_later_updated() {
     let server = TestServer::with_credentials(Access::Token).await;
     let with = |more: Value| {
         let mut claims = claims("user 7");
@@ -138,7 +138,7 @@ async fn its_user_is_made_at_first_sight_and_updated_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn first_sights_at_the_same_time_make_one_user() {
+async fn simultaneous_first_connections_make_one_user() {
     let server = TestServer::with_credentials(Access::Token).await;
     let (server, token) = (&server, &token("ann"));
     let profiles = join_all((0..8).map(|_| profile(server, token))).await;
@@ -146,7 +146,7 @@ async fn first_sights_at_the_same_time_make_one_user() {
 }
 
 #[tokio::test]
-async fn public_keys_sign_too() {
+async fn tokens_signed_with_public_keys_are_accepted() {
     let server = with_keys(Access::Token).await;
     for algorithm in PUBLIC {
         let header = header(algorithm, &format!("{algorithm:?}"));
@@ -176,7 +176,7 @@ async fn is_refused(server: &TestServer, why: &str, query: &str, authorization: 
 }
 
 #[tokio::test]
-async fn a_wrong_one_is_refused_in_the_packet() {
+async fn a_wrong_token_is_refused_in_the_packet() {
     for access in [Access::Token, Access::Open] {
         let server = with_keys(access).await;
         let mut tokens: Vec<(&str, Value)> =
@@ -207,7 +207,7 @@ async fn a_wrong_one_is_refused_in_the_packet() {
 }
 
 #[tokio::test]
-async fn a_wrong_one_is_refused_in_the_handshake() {
+async fn a_wrong_token_is_refused_in_the_handshake() {
     for access in [Access::Token, Access::Open] {
         let server = with_keys(access).await;
         for (why, token) in wrong() {
@@ -224,7 +224,7 @@ async fn a_wrong_one_is_refused_in_the_handshake() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_not_taken_for_nobody() {
+async fn an_unreadable_token_does_not_count_as_no_token() {
     let server = TestServer::with_credentials(Access::Open).await;
     for packet in [r#"40{"token":"\ud800"}"#, &format!(r#"40{{"token":{}"#, "[".repeat(1000))] {
         let mut client = Client::open(server.address()).await;
@@ -242,7 +242,7 @@ async fn what_cannot_be_read_is_not_taken_for_nobody() {
 }
 
 #[tokio::test]
-async fn where_it_is_needed_nobody_comes_without_one() {
+async fn nobody_connects_without_a_token_if_one_is_needed() {
     let server = TestServer::with_credentials(Access::Token).await;
     for (query, authorization) in [("", ""), ("&token=x", ""), ("", "Basic eDp5"), ("&b", "")] {
         is_refused(&server, "none", query, authorization).await;
@@ -250,7 +250,7 @@ async fn where_it_is_needed_nobody_comes_without_one() {
 }
 
 #[tokio::test]
-async fn one_that_fits_no_request_is_refused_by_its_size() {
+async fn a_token_too_large_for_any_request_is_refused() {
     let server = TestServer::with_credentials(Access::Open).await;
     let (long, path) = ("x".repeat(1 << 20), "/socket.io/?EIO=4&transport=polling");
     let in_header = server.get(path, &format!("Authorization: Bearer {long}\r\n")).await;
@@ -262,7 +262,7 @@ async fn one_that_fits_no_request_is_refused_by_its_size() {
 }
 
 #[tokio::test]
-async fn clocks_may_differ_a_little() {
+async fn a_token_is_accepted_if_clocks_differ_a_little() {
     let server = TestServer::with_credentials(Access::Token).await;
     let expired = signed(&json!({ "sub": "ann", "exp": now() - 10 }));
     assert_eq!(profile(&server, &expired).await["name"], "ann");
@@ -271,7 +271,7 @@ async fn clocks_may_differ_a_little() {
 }
 
 #[tokio::test]
-async fn its_connections_end_with_it() {
+async fn connections_end_with_their_token() {
     let server = TestServer::with_credentials(Access::Token).await;
     let mut bob = server.token_user("bob").await;
     let mut lasting = server.token_user("ann").await;
@@ -293,7 +293,7 @@ async fn its_connections_end_with_it() {
 }
 
 #[tokio::test]
-async fn one_that_never_ends_lets_in() {
+async fn a_token_that_never_ends_is_accepted() {
     let server = TestServer::with_credentials(Access::Token).await;
     for exp in [json!(1e18), json!(u64::MAX), json!(now() as f64 + 60.5)] {
         let token = signed(&json!({ "sub": "ann", "exp": exp }));

@@ -53,7 +53,7 @@ async fn others_see_who_is_typing_until_it_ends() {
 }
 
 #[tokio::test]
-async fn one_who_stops_and_begins_again_is_told_as_rarely() {
+async fn typing_on_and_off_is_pushed_no_more_often() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.make_private(&mut [&mut bob]).await;
@@ -90,7 +90,7 @@ async fn one_who_stops_and_begins_again_is_told_as_rarely() {
 }
 
 #[tokio::test]
-async fn one_who_has_just_said_something_is_not_seen_typing_by_who_blocks() {
+async fn a_blocker_does_not_see_typing_right_after_a_message() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let direct = ann.done("open-direct", json!({ "user": { "id": bob.id } })).await;
@@ -104,7 +104,7 @@ async fn one_who_has_just_said_something_is_not_seen_typing_by_who_blocks() {
 }
 
 #[tokio::test]
-async fn typing_ends_for_the_one_who_blocks() {
+async fn typing_ends_for_the_user_who_blocks() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let (mut ann, mut bob) = (nodes[0].user("ann").await, nodes[1].user("bob").await);
     let direct = ann.done("open-direct", json!({ "user": { "id": bob.id } })).await;

@@ -57,7 +57,7 @@ async fn a_packet_that_cannot_be_read_is_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn a_binary_packet_that_cannot_be_read_is_refused_to_its_ack() {
+async fn the_refusal_of_an_unreadable_binary_packet_has_its_ack() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     for (at, data) in ["garbage", "", " 5", "{", "[\"list-chats\",{"].into_iter().enumerate() {
@@ -80,7 +80,7 @@ async fn a_binary_packet_that_cannot_be_read_is_refused_to_its_ack() {
 const HALVES: (&str, &str) = (r"a\ud83d b\ude00 \ud83d\ude00", "a\u{fffd} b\u{fffd} 😀");
 
 #[tokio::test]
-async fn half_a_surrogate_pair_is_stored_as_a_replacement() {
+async fn half_a_surrogate_pair_becomes_a_replacement_character() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("emoji", true, &[]).await;
@@ -136,7 +136,7 @@ fn peak(status: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn of_two_members_of_one_name_the_last_holds() {
+async fn the_last_of_two_members_with_one_name_counts() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let more = |members| (0..members).map(|at| format!(r#""{at}":0,"#)).collect::<String>();
@@ -160,7 +160,7 @@ async fn of_two_members_of_one_name_the_last_holds() {
 }
 
 #[tokio::test]
-async fn who_goes_on_though_limited_is_disconnected() {
+async fn a_client_that_goes_on_over_the_limit_is_disconnected() {
     let server = TestServer::with_limits(|limits| {
         limits.requests_per_user = 5;
         limits.max_pending = 10;
@@ -177,7 +177,7 @@ async fn who_goes_on_though_limited_is_disconnected() {
 }
 
 #[tokio::test]
-async fn what_is_not_admitted_is_not_read() {
+async fn a_request_over_the_limit_is_not_read() {
     let server = TestServer::with_limits(|limits| limits.requests_per_user = 1).await;
     let mut ann = server.user("ann").await;
     ann.ask("list-chats", json!({})).await;
@@ -186,7 +186,7 @@ async fn what_is_not_admitted_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_number_is_taken_for_what_it_plainly_means() {
+async fn a_number_is_accepted_as_an_id() {
     let server = TestServer::start().await;
     let mut ann = server.connect().await;
     let user = json!({ "external_id": 12345678901234567890_u64, "id": 7.0, "name": "Ann" });
@@ -213,7 +213,7 @@ async fn a_number_is_taken_for_what_it_plainly_means() {
 }
 
 #[tokio::test]
-async fn a_photo_that_is_left_out_stays() {
+async fn an_omitted_photo_stays_unchanged() {
     let server = TestServer::start().await;
     let mut ann = server.connect().await;
     let with = |user: Value| json!({ "user": user });

@@ -44,7 +44,7 @@ async fn is_fetched_by_external_id_and_updated() {
 }
 
 #[tokio::test]
-async fn keeps_the_id_it_brings() {
+async fn a_user_created_with_an_id_keeps_it() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     let made = client.ask("create-user", user(json!({ "id": "old-17" }))).await;
@@ -59,7 +59,7 @@ async fn keeps_the_id_it_brings() {
 }
 
 #[tokio::test]
-async fn a_known_external_id_decides() {
+async fn a_known_external_id_decides_which_user_is_meant() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     let ann = client.ask("create-user", user(json!({ "external_id": "a" }))).await;
@@ -71,7 +71,7 @@ async fn a_known_external_id_decides() {
 }
 
 #[tokio::test]
-async fn an_unknown_external_id_is_given_to_a_known_user_once() {
+async fn a_user_can_be_given_an_external_id_only_once() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     client.ask("create-user", user(json!({ "id": "bob" }))).await;
@@ -85,7 +85,7 @@ async fn an_unknown_external_id_is_given_to_a_known_user_once() {
 }
 
 #[tokio::test]
-async fn a_handle_is_one_users() {
+async fn no_two_users_have_the_same_handle() {
     let server = TestServer::start().await;
     let mut client = server.connect().await;
     client.ask("create-user", user(json!({ "id": "a", "handle": "ann" }))).await;
@@ -130,7 +130,7 @@ async fn a_socket_acts_as_its_latest_user() {
 }
 
 #[tokio::test]
-async fn a_socket_acts_as_so_many_users() {
+async fn the_users_that_a_socket_acts_as_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_socket_users = 2).await;
     let mut client = server.connect().await;
     for id in ["a", "b", "a", "b"] {

@@ -21,7 +21,7 @@ fn meant(path: &str, meant: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_says_what_was_not_known_and_what_was_probably_meant() {
+async fn an_answer_names_unknown_fields_and_the_likely_ones() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let id = ann.id.clone();
@@ -80,7 +80,7 @@ async fn an_answer_says_what_was_not_known_and_what_was_probably_meant() {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_told_what_may_be_meant_by_the_field_that_is_missed() {
+async fn a_refusal_names_a_likely_misspelling_of_the_missing_field() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     for (event, body, field, said) in [
@@ -132,7 +132,7 @@ fn uuid() -> &'static str {
 }
 
 #[tokio::test]
-async fn few_names_are_repeated_and_long_ones_are_cut() {
+async fn warnings_name_few_fields_and_cut_long_names() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut body = json!({});
@@ -148,7 +148,7 @@ async fn few_names_are_repeated_and_long_ones_are_cut() {
 }
 
 #[tokio::test]
-async fn other_machines_are_not_told() {
+async fn clients_of_other_machines_get_no_warnings() {
     let server = TestServer::with(|config| {
         config.listen = vec!["0.0.0.0:0".into()];
         config.access = Some(Access::Open);

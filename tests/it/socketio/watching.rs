@@ -34,7 +34,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_watcher_sees_the_first_come_and_the_last_go() {
+async fn a_watcher_sees_the_first_socket_come_and_the_last_go() {
     let server = TestServer::start().await;
     let (mut ann, mut eve) = (server.user("ann").await, server.user("eve").await);
     let bob = server.user("bob").await;
@@ -59,7 +59,7 @@ async fn a_watcher_sees_the_first_come_and_the_last_go() {
 }
 
 #[tokio::test]
-async fn one_who_comes_back_at_once_has_not_gone() {
+async fn a_user_who_comes_back_at_once_is_not_shown_as_offline() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut bob = server.user("bob").await;
@@ -85,7 +85,7 @@ async fn one_who_comes_back_at_once_has_not_gone() {
 }
 
 #[tokio::test]
-async fn every_door_makes_a_user_online() {
+async fn a_connection_at_any_door_makes_a_user_online() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let mut maker = server.connect().await;
@@ -101,7 +101,7 @@ async fn every_door_makes_a_user_online() {
 }
 
 #[tokio::test]
-async fn one_socket_watches_so_many() {
+async fn the_users_that_a_socket_watches_are_limited() {
     let server = TestServer::with_limits(|limits| limits.max_watched = 2).await;
     let mut ann = server.user("ann").await;
     let (bob, cat) = (server.user("bob").await, server.user("cat").await);
@@ -119,7 +119,7 @@ async fn one_socket_watches_so_many() {
 }
 
 #[tokio::test]
-async fn when_one_was_last_seen_is_kept() {
+async fn the_time_when_a_user_was_last_seen_is_stored() {
     let server = TestServer::with(with_credentials(Access::Open)).await;
     let bob = server.user("bob").await;
     let id = bob.id.clone();
@@ -135,7 +135,7 @@ async fn when_one_was_last_seen_is_kept() {
 }
 
 #[tokio::test]
-async fn is_the_same_on_all_nodes() {
+async fn a_user_is_online_on_all_nodes() {
     let Some(nodes) = Nodes::start(2).await else { return };
     let mut ann = nodes[0].user("ann").await;
     let bob = nodes[1].user("bob").await;
@@ -167,7 +167,7 @@ async fn is_the_same_on_all_nodes() {
 }
 
 #[tokio::test]
-async fn those_of_a_dead_node_go() {
+async fn users_of_a_dead_node_go_offline() {
     let Some(mut nodes) = Processes::start(2).await else { return };
     let mut ann = nodes[0].user("ann").await;
     let bob = nodes[1].user("bob").await;
