@@ -40,7 +40,7 @@ async fn back_up(from: &Path, to: &Path) -> String {
 }
 
 #[tokio::test]
-async fn all_that_was_acknowledged_before_is_in_it() {
+async fn a_backup_has_everything_acknowledged_before_it() {
     let (directory, copies) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0"]);
@@ -104,7 +104,7 @@ async fn all_that_was_acknowledged_before_is_in_it() {
 }
 
 #[tokio::test]
-async fn it_is_its_owners_alone_and_leaves_nothing_beside_it() {
+async fn only_its_owner_can_read_a_backup_and_no_other_file_is_left() {
     use std::os::unix::fs::PermissionsExt;
     let (directory, copies) = (new_file().await, TempDir::new().unwrap());
     let said = back_up(directory.path(), copies.path()).await;
@@ -115,7 +115,7 @@ async fn it_is_its_owners_alone_and_leaves_nothing_beside_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_and_nothing_is_made() {
+async fn an_impossible_backup_is_refused_and_makes_no_file() {
     let directory = new_file().await;
     let url = sqlite_in(directory.path());
     let copies = TempDir::new().unwrap();
@@ -150,7 +150,7 @@ async fn what_cannot_be_is_refused_and_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_room_for_it_that_place_is_named() {
+async fn a_backup_without_enough_room_names_its_file() {
     let directory = new_file().await;
     let copies = TempDir::new().unwrap();
     let file = copies.path().join("copy.db");
@@ -169,7 +169,7 @@ async fn where_there_is_no_room_for_it_that_place_is_named() {
 }
 
 #[tokio::test]
-async fn ended_in_the_middle_it_leaves_nothing() {
+async fn a_backup_ended_in_the_middle_leaves_no_file() {
     let directory = new_file().await;
     pad(&sqlite_in(directory.path())).await;
     for after in [0, 10, 30, 100] {
@@ -194,7 +194,7 @@ async fn ended_in_the_middle_it_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_killed_is_cleared_away_by_the_next_one() {
+async fn the_next_backup_deletes_the_rest_of_a_killed_one() {
     let directory = new_file().await;
     pad(&sqlite_in(directory.path())).await;
     let copies = TempDir::new().unwrap();
@@ -233,7 +233,7 @@ async fn pad(url: &str) {
 }
 
 #[test]
-fn the_database_is_the_servers() {
+fn a_backup_uses_the_servers_database_setting() {
     let (directory, copies) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let run = |file: &str| {
         let mut command = crate::support::program::program();
@@ -245,7 +245,7 @@ fn the_database_is_the_servers() {
 }
 
 #[tokio::test]
-async fn who_reads_for_long_holds_nobody_up() {
+async fn a_long_read_does_not_delay_the_server() {
     let server = on_file(TempDir::new().unwrap()).await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("x", true, &[]).await;

@@ -27,7 +27,7 @@ async fn alone() -> Option<(TestServer, String)> {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_chat_of_others_that_is_locked() {
+async fn a_locked_chat_does_not_delay_other_chats() {
     let Some((server, url)) = alone().await else { return };
     let mut ann = server.user("ann").await;
     let (locked, free) = (ann.make_private(&mut []).await, ann.make_private(&mut []).await);
@@ -53,7 +53,7 @@ async fn nobody_waits_for_a_chat_of_others_that_is_locked() {
 }
 
 #[tokio::test]
-async fn what_others_say_waits_for_no_answer_to_a_later_request() {
+async fn pushes_do_not_wait_for_the_answer_to_a_later_request() {
     let Some((server, url)) = alone().await else { return };
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let locked = ann.make_private(&mut []).await;
@@ -77,7 +77,7 @@ async fn what_others_say_waits_for_no_answer_to_a_later_request() {
 }
 
 #[tokio::test]
-async fn a_member_hears_all_that_is_said_while_they_are_one() {
+async fn a_member_gets_all_messages_of_their_membership() {
     let Some((server, _)) = alone().await else { return };
     let mut owner = server.user("owner").await;
     let chat = owner.chat("open", false, &[]).await;

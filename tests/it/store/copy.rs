@@ -90,7 +90,7 @@ pub async fn fill(server: &TestServer) -> String {
 }
 
 #[tokio::test]
-async fn a_server_goes_on_with_the_copy() {
+async fn a_server_can_go_on_with_the_copy() {
     let Some(url) = services::postgres() else { return };
     let url = services::database(&url).await;
     let server = on_file(TempDir::new().unwrap()).await;
@@ -149,7 +149,7 @@ async fn a_server_goes_on_with_the_copy() {
 }
 
 #[tokio::test]
-async fn the_numbers_of_the_events_go_on() {
+async fn event_numbers_continue_after_the_copy() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let url = services::database(&postgres).await;
     let server = on_file(TempDir::new().unwrap()).await;

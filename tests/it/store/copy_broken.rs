@@ -57,7 +57,7 @@ fn kill_in_the_middle(from: &TempDir, to: &str) {
 }
 
 #[tokio::test]
-async fn killed_in_the_middle_it_goes_on_where_it_was() {
+async fn a_killed_copy_continues_where_it_was() {
     let Some(url) = services::postgres() else { return };
     let url = services::database(&url).await;
     let (directory, chat) = many_messages().await;
@@ -99,7 +99,7 @@ fn config(url: &str) -> Config {
 }
 
 #[tokio::test]
-async fn a_database_that_holds_something_else_stays_as_it_is() {
+async fn a_copy_does_not_change_a_target_with_other_data() {
     let Some(url) = services::postgres() else { return };
     let url = services::database(&url).await;
     let server = TestServer::with(on(&url)).await;
@@ -117,7 +117,7 @@ async fn a_database_that_holds_something_else_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn tables_of_another_program_stay_as_they_are() {
+async fn a_copy_does_not_change_tables_of_another_program() {
     let Some(url) = services::postgres() else { return };
     let directory = new_file().await;
     let migrated =
@@ -171,7 +171,7 @@ async fn a_database_in_use_is_not_copied() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused() {
+async fn an_impossible_copy_is_refused() {
     let directory = new_file().await;
     let from = sqlite_in(directory.path());
     let nowhere = "postgres://ann:psst@127.0.0.1:1/x";

@@ -13,7 +13,7 @@ use crate::support::steps::{of_chat, of_chat_and};
 use crate::support::{Client, assert_error, message, services};
 
 #[tokio::test]
-async fn two_who_want_each_others_nicks_do_not_block_each_other() {
+async fn two_clients_that_swap_nicks_do_not_deadlock() {
     let Some(nodes) = pair().await else { return };
     let (mut ann, mut bob) = join(nodes[0].chatter("ann"), nodes[1].chatter("bob")).await;
     let refused = async |chatter: &mut Chatter, nick: &str| {
@@ -31,7 +31,7 @@ async fn two_who_want_each_others_nicks_do_not_block_each_other() {
 }
 
 #[tokio::test]
-async fn two_users_that_are_named_crosswise_do_not_block_each_other() {
+async fn two_requests_that_name_users_crosswise_do_not_deadlock() {
     let Some(nodes) = pair().await else { return };
     let (mut one, mut other) = join(nodes[0].connect(), nodes[1].connect()).await;
     let user = |external_id: &str, id: &str| {
@@ -50,7 +50,7 @@ async fn two_users_that_are_named_crosswise_do_not_block_each_other() {
 }
 
 #[tokio::test]
-async fn rooms_are_changed_crosswise() {
+async fn two_users_that_swap_rooms_do_not_deadlock() {
     let Some(nodes) = pair().await else { return };
     let mut host = nodes[0].user("host").await;
     let one = host.make_public(&mut []).await;
@@ -84,7 +84,7 @@ async fn speak(client: &mut Client, chats: &[String], first: usize) {
 }
 
 #[tokio::test]
-async fn batches_that_touch_the_same_chats_do_not_block_each_other() {
+async fn batches_of_messages_to_the_same_chats_do_not_deadlock() {
     let Some(nodes) = pair().await else { return };
     let mut ann = nodes[0].user("ann").await;
     let mut clients = Vec::new();
@@ -112,7 +112,7 @@ async fn batches_that_touch_the_same_chats_do_not_block_each_other() {
 
 /// The chats of a batch are locked in the order of their ids.
 #[tokio::test]
-async fn a_batch_waits_for_its_first_chat_first() {
+async fn a_batch_locks_its_chats_in_the_order_of_their_ids() {
     let Some(postgres) = services::postgres() else { return };
     let url = services::database(&postgres).await;
     let Some(nodes) = pair_on(&url).await else { return };
@@ -144,7 +144,7 @@ async fn a_batch_waits_for_its_first_chat_first() {
 }
 
 #[tokio::test]
-async fn who_speaks_in_a_room_and_leaves_it_blocks_nobody() {
+async fn sending_to_a_room_and_leaving_it_do_not_deadlock() {
     let Some(nodes) = pair().await else { return };
     let mut host = nodes[0].user("host").await;
     let room = host.make_public(&mut []).await;
@@ -172,7 +172,7 @@ async fn who_speaks_in_a_room_and_leaves_it_blocks_nobody() {
 /// A chat is locked before its members and invitations: two transactions that lock these in
 /// opposite order could deadlock.
 #[tokio::test]
-async fn whoever_changes_a_chat_waits_for_it_first() {
+async fn every_change_locks_its_chat_before_other_rows() {
     let Some(postgres) = services::postgres() else { return };
     let url = services::database(&postgres).await;
     let Some(nodes) = pair_on(&url).await else { return };
@@ -230,7 +230,7 @@ const CHANGES: [&str; 10] = [
 ];
 
 #[tokio::test]
-async fn who_is_put_out_and_whose_guest_comes_in_block_nobody() {
+async fn removing_an_inviter_and_accepting_do_not_deadlock() {
     let Some(nodes) = pair().await else { return };
     let [mut owner, mut eve] = two_users(&nodes, ["owner", "eve"]).await;
     let mut bob = nodes[0].user("bob").await;

@@ -74,8 +74,8 @@ fn found_in(directory: &Path, numbers: &[usize]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn nothing_of_it_is_left_in_the_file_or_its_log() {
-    if is_no_file("nothing_of_it_is_left_in_the_file_or_its_log") {
+async fn no_erased_text_is_left_in_the_sqlite_file_or_its_log() {
+    if is_no_file("no_erased_text_is_left_in_the_sqlite_file_or_its_log") {
         return;
     }
     let server = TestServer::start().await;
@@ -106,8 +106,8 @@ async fn nothing_of_it_is_left_in_the_file_or_its_log() {
 }
 
 #[tokio::test]
-async fn the_log_holds_nothing_of_a_deleted_user_or_chat() {
-    if is_no_file("the_log_holds_nothing_of_a_deleted_user_or_chat") {
+async fn no_text_of_a_deleted_user_or_chat_is_left_in_the_log() {
+    if is_no_file("no_text_of_a_deleted_user_or_chat_is_left_in_the_log") {
         return;
     }
     let server = TestServer::start().await;
@@ -131,7 +131,7 @@ async fn the_log_holds_nothing_of_a_deleted_user_or_chat() {
 }
 
 #[tokio::test]
-async fn no_row_of_postgres_holds_it() {
+async fn no_erased_text_is_left_in_postgres() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
     let nodes = Nodes::on(&database, &redis, 2, |_| {}).await;

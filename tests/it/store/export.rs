@@ -116,7 +116,7 @@ async fn goes_on_with(to: &str) {
 }
 
 #[tokio::test]
-async fn a_chat_and_a_user_are_exported_without_what_others_keep_for_themselves() {
+async fn an_export_of_a_chat_or_user_omits_private_data_of_others() {
     let server = TestServer::start().await;
     let url = url_in(server.directory.path());
     fill(&server).await;
@@ -165,7 +165,7 @@ async fn a_chat_and_a_user_are_exported_without_what_others_keep_for_themselves(
 }
 
 #[tokio::test]
-async fn what_cannot_be_imported_changes_nothing() {
+async fn a_refused_import_changes_nothing() {
     let server = on_file(TempDir::new().unwrap()).await;
     fill(&server).await;
     let directory = server.shutdown().await;

@@ -8,7 +8,7 @@ use crate::support::{TestServer, message};
 const ROUNDS: usize = 40;
 
 #[tokio::test]
-async fn a_job_that_fails_changes_nothing_and_takes_nobody_with_it() {
+async fn a_failed_job_changes_nothing_and_fails_no_other_job() {
     let server = TestServer::start().await;
     let mut ann = server.chatter("ann").await;
     let mut bob = server.chatter("bob").await;

@@ -28,7 +28,7 @@ async fn another(server: &TestServer) -> SqliteConnection {
 }
 
 #[tokio::test]
-async fn it_begins_anew_after_a_failure_that_passes() {
+async fn the_log_begins_anew_after_a_temporary_failure() {
     let directory = TempDir::new().unwrap();
     let url = sqlite_in(directory.path());
     let server = TestServer::on(directory, |config| {

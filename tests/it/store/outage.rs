@@ -124,7 +124,7 @@ async fn a_crash_under_load_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_asks_meanwhile_is_told_in_time() {
+async fn requests_during_an_outage_are_answered_in_time() {
     let Some(services) = Services::start(&["postgres"]).await else { return };
     let server = on(&database(&services.url("postgres")).await).await;
     let account = server.sign_up("bob").await;
@@ -176,7 +176,7 @@ async fn lose(held: &mut Held, author: &mut Client, chat: &str) {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_is_used_no_more() {
+async fn a_lost_connection_is_not_used_again() {
     let Some(postgres) = services::postgres() else { return };
     let url = database(&postgres).await;
     let server = on(&url).await;
@@ -195,7 +195,7 @@ async fn a_connection_that_is_lost_is_used_no_more() {
 }
 
 #[tokio::test]
-async fn a_commit_counts_whose_answer_is_lost() {
+async fn a_commit_counts_though_its_answer_is_lost() {
     let Some(postgres) = services::postgres() else { return };
     let url = database(&postgres).await;
     let proxy = Proxy::to(&url).await;
@@ -220,7 +220,7 @@ async fn a_commit_counts_whose_answer_is_lost() {
 
 /// As when the machine or the network is gone: nothing says that the connection has ended.
 #[tokio::test]
-async fn a_silent_database_is_given_up_in_time() {
+async fn requests_to_a_silent_database_fail_in_time() {
     let Some(postgres) = services::postgres() else { return };
     let url = database(&postgres).await;
     let proxy = Proxy::to(&url).await;
@@ -254,7 +254,7 @@ async fn a_silent_database_is_given_up_in_time() {
 }
 
 #[tokio::test]
-async fn too_few_connections_are_named_as_the_cause() {
+async fn an_error_for_too_few_connections_names_the_cause() {
     let Some(postgres) = services::postgres() else { return };
     let url = database(&postgres).await;
     let name = url.rsplit_once('/').unwrap().1;
@@ -285,7 +285,7 @@ async fn too_few_connections_are_named_as_the_cause() {
 
 /// As with a balancer that has no PostgreSQL behind it.
 #[tokio::test]
-async fn a_database_behind_what_accepts_and_closes_is_unavailable() {
+async fn a_database_behind_a_proxy_that_hangs_up_is_unavailable() {
     let Some(services) = Services::start(&["postgres"]).await else { return };
     let url = database(&services.url("postgres")).await;
     let proxy = Proxy::to(&url).await;
@@ -343,7 +343,7 @@ async fn a_server_that_was_frozen_goes_on() {
 
 /// As a node of a newer version does at its start, while this one still works.
 #[tokio::test]
-async fn columns_that_another_version_adds_hold_up_nobody() {
+async fn a_column_that_a_newer_version_adds_delays_nobody() {
     let Some(postgres) = services::postgres() else { return };
     let url = database(&postgres).await;
     let server = on(&url).await;

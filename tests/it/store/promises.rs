@@ -34,14 +34,14 @@ pub(super) use on_both;
 
 on_both! {
     messages_are_numbered_and_their_times_never_fall
-    a_client_id_is_one_message
-    a_page_has_the_bounds_that_were_asked_for
-    what_is_unread_is_counted
-    members_are_in_the_order_of_joining_and_of_the_bytes_of_their_ids
+    a_client_id_stands_for_one_message
+    a_page_has_the_requested_bounds
+    unread_messages_are_counted
+    members_are_sorted_by_join_time_and_the_bytes_of_their_ids
     two_users_have_one_direct_chat
-    with_an_ephemeral_room_goes_all_that_is_in_it
-    a_token_that_has_ended_is_no_token
-    all_is_there_after_a_restart
+    everything_in_an_ephemeral_room_is_deleted_with_it
+    a_revoked_token_is_refused
+    all_data_is_there_after_a_restart
 }
 
 /// The database of a server.
@@ -120,7 +120,7 @@ async fn messages_are_numbered_and_their_times_never_fall(place: Place) {
     }
 }
 
-async fn a_client_id_is_one_message(place: Place) {
+async fn a_client_id_stands_for_one_message(place: Place) {
     let server = place.start().await;
     let mut ann = user(&server, "ann").await;
     let mut bob = user(&server, "bob").await;
@@ -148,7 +148,7 @@ async fn a_client_id_is_one_message(place: Place) {
     assert_eq!(ann.done("new-message", message(&chat, "next")).await["seq"], 9);
 }
 
-async fn a_page_has_the_bounds_that_were_asked_for(place: Place) {
+async fn a_page_has_the_requested_bounds(place: Place) {
     let server = place.start().await;
     let mut ann = user(&server, "ann").await;
     let chat = ann.make_private(&mut []).await;
@@ -190,7 +190,7 @@ async fn a_page_has_the_bounds_that_were_asked_for(place: Place) {
     }
 }
 
-async fn what_is_unread_is_counted(place: Place) {
+async fn unread_messages_are_counted(place: Place) {
     let server = place.start().await;
     let mut ann = user(&server, "ann").await;
     let mut bob = user(&server, "bob").await;
@@ -230,7 +230,7 @@ async fn what_is_unread_is_counted(place: Place) {
     assert_eq!((listed(&mut eve).await, listed(&mut ann).await), (1, 1));
 }
 
-async fn members_are_in_the_order_of_joining_and_of_the_bytes_of_their_ids(place: Place) {
+async fn members_are_sorted_by_join_time_and_the_bytes_of_their_ids(place: Place) {
     let server = place.start().await;
     let mut ids =
         ["10", "9", "B", "Z", "_", "a", "b c", "e\u{301}", "z", "É", "é", "ß", "日本", "🦊"];
@@ -284,7 +284,7 @@ async fn two_users_have_one_direct_chat(place: Place) {
     }
 }
 
-async fn with_an_ephemeral_room_goes_all_that_is_in_it(place: Place) {
+async fn everything_in_an_ephemeral_room_is_deleted_with_it(place: Place) {
     let server = place.start().await;
     let mut bob = user(&server, "bob").await;
     let mut ann = server.in_new_room("ann").await;
@@ -310,7 +310,7 @@ async fn with_an_ephemeral_room_goes_all_that_is_in_it(place: Place) {
     assert_eq!(eve.done("list-invitations", json!({})).await, json!({ "invitations": [] }));
 }
 
-async fn a_token_that_has_ended_is_no_token(place: Place) {
+async fn a_revoked_token_is_refused(place: Place) {
     let server = place.start().await;
     let inbox =
         async |token: &str| server.request("GET", "/api/inbox").bearer(token).send().await.status;
@@ -330,7 +330,7 @@ async fn a_token_that_has_ended_is_no_token(place: Place) {
     }
 }
 
-async fn all_is_there_after_a_restart(place: Place) {
+async fn all_data_is_there_after_a_restart(place: Place) {
     let url = place.url.clone();
     let server = place.start().await;
     let mut ann = user(&server, "ann").await;

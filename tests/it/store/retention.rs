@@ -31,7 +31,7 @@ async fn own(client: &mut Client, chat: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_chat_and_the_server_say_for_how_long() {
+async fn the_shorter_retention_of_chat_and_server_holds() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let short = ann.chat("short", true, &[&bob.id]).await;
@@ -89,7 +89,7 @@ async fn a_chat_and_the_server_say_for_how_long() {
 }
 
 #[tokio::test]
-async fn several_nodes_may_delete_them() {
+async fn several_nodes_may_delete_old_messages_at_once() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
     let server = TestServer::with(|config| config.database_url = database.as_str().into()).await;

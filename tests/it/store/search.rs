@@ -173,7 +173,7 @@ async fn search_is_turned_off_and_on_with_postgres() {
 
 /// Messages that were committed before a server ended are found by the next one, indexed or not.
 #[tokio::test]
-async fn what_was_said_before_a_restart_is_found_after_it() {
+async fn messages_from_before_a_restart_are_found_after_it() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
     let chat = ann.chat("tea", true, &[]).await;

@@ -20,7 +20,7 @@ const AT_LEAST: usize = 70;
 const OF_POSTGRES: [&str; 4] = ["bounded.rs", "calls.rs", "database_lock.rs", "postgres.rs"];
 
 #[tokio::test]
-async fn all_can_be_prepared_on_sqlite() {
+async fn all_statements_can_be_prepared_on_sqlite() {
     let directory = TempDir::new().unwrap();
     let url = format!("{}?mode=rwc", database::sqlite_in(directory.path()));
     let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
@@ -29,7 +29,7 @@ async fn all_can_be_prepared_on_sqlite() {
 }
 
 #[tokio::test]
-async fn all_can_be_prepared_on_postgres() {
+async fn all_statements_can_be_prepared_on_postgres() {
     let Some(url) = services::postgres() else { return };
     let url = services::database(&url).await;
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
@@ -39,7 +39,7 @@ async fn all_can_be_prepared_on_postgres() {
 
 /// The page of a user's chats is a range of an index, and is not sorted from all chats.
 #[tokio::test]
-async fn a_list_of_chats_is_a_run_of_an_index() {
+async fn a_list_of_chats_is_a_range_of_an_index() {
     let steps = steps_of("with page as").await;
     let first = steps.iter().position(|step| step.starts_with("SEARCH")).expect("an index");
     let run = "SEARCH members USING COVERING INDEX members_by_activity \
@@ -50,7 +50,7 @@ async fn a_list_of_chats_is_a_run_of_an_index() {
 
 /// Public chats are read in the order of their activity, or by a prefix of their names.
 #[tokio::test]
-async fn a_list_of_public_chats_is_a_run_of_an_index() {
+async fn a_list_of_public_chats_is_a_range_of_an_index() {
     let steps = steps_of("c.name_folded is not null").await;
     assert_eq!(steps, ["SEARCH c USING INDEX chats_public ((active_at,id)<(?,?))"]);
     let steps = steps_of("c.name_folded >= $4").await;

@@ -69,7 +69,7 @@ pub async fn history(client: &mut Client, chat: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_external_id_is_one_users() {
+async fn no_two_users_get_the_same_external_id() {
     let Some(nodes) = pair().await else { return };
     let (mut one, mut other) = join(nodes[0].connect(), nodes[1].connect()).await;
     for round in 0..ROUNDS {
@@ -81,7 +81,7 @@ async fn an_external_id_is_one_users() {
 }
 
 #[tokio::test]
-async fn a_handle_is_one_users() {
+async fn no_two_users_get_the_same_handle() {
     let Some(nodes) = pair().await else { return };
     let (mut one, mut other) = join(nodes[0].connect(), nodes[1].connect()).await;
     for round in 0..ROUNDS {
@@ -107,7 +107,7 @@ async fn a_handle_is_one_users() {
 }
 
 #[tokio::test]
-async fn a_nick_is_one_users() {
+async fn no_two_users_get_the_same_nick() {
     let Some(nodes) = pair().await else { return };
     let mut named = nodes[0].connect().await;
     for round in 0..ROUNDS {
@@ -161,7 +161,7 @@ async fn an_account_is_made_once() {
 }
 
 #[tokio::test]
-async fn all_that_is_said_through_both_is_there_in_order() {
+async fn messages_through_both_nodes_are_stored_in_order() {
     const SENDERS: usize = 20;
     const EACH: usize = 50;
     let Some(nodes) = pair().await else { return };
@@ -193,7 +193,7 @@ async fn all_that_is_said_through_both_is_there_in_order() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_repeated_at_once_is_there_once() {
+async fn a_message_sent_twice_at_once_is_stored_once() {
     let Some(nodes) = pair().await else { return };
     let [mut one, mut other] = two_users(&nodes, ["ann", "ann"]).await;
     let chat = one.chat("ours", true, &[]).await;
@@ -274,7 +274,7 @@ async fn a_user_is_invited_once_and_answers_once() {
 }
 
 #[tokio::test]
-async fn a_slug_is_one_teams() {
+async fn no_two_teams_get_the_same_slug() {
     let Some(nodes) = pair().await else { return };
     let [mut one, mut other] = two_users(&nodes, ["ann", "ann"]).await;
     let team = |name: &str| json!({ "team": { "name": name } });
