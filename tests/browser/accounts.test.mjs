@@ -32,7 +32,7 @@ for (const access of ['token', 'open']) {
       assert.deepEqual(await ada.texts(), await grace.texts());
     });
 
-    test('who has signed in stays so through reloads, until they sign out', async () => {
+    test('a user stays signed in through reloads, until they sign out', async () => {
       const ada = await signedUp('Ada Lovelace');
       await ada.makeChat('Secrets', 'Private');
       await ada.heading('Secrets').waitFor();
@@ -60,7 +60,7 @@ for (const access of ['token', 'open']) {
       assert.equal(await ada.page.locator('.mine').count(), 1);
     });
 
-    test('what is wrong in a form is said beside the fields', async () => {
+    test('errors of a form are shown beside its fields', async () => {
       const ada = await stage.arrive();
       const wrong = { Username: '7', Password: 'short', Email: 'x', Phone: 'y' };
       await ada.signUp('Ada Lovelace', wrong);
@@ -104,7 +104,7 @@ for (const access of ['token', 'open']) {
       await other.isIn('ada');
     });
 
-    test('a token that has ended leads to the form, and that into the chat', async () => {
+    test('an expired token leads to the form, and signing in leads into the chat', async () => {
       const ada = await signedUp('Ada Lovelace');
       await ada.makeChat('Engines');
       await ada.heading('Engines').waitFor();
@@ -132,7 +132,7 @@ for (const access of ['token', 'open']) {
 describe('accounts that the server refuses', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage('--failed-logins-per-account', '1');
 
-  test('who tries too often is told when to come back', async () => {
+  test('a user who tries too often is told when to come back', async () => {
     const ada = await stage.arrive();
     await ada.signUp('Ada Lovelace');
     await ada.signOut();

@@ -70,7 +70,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.deepEqual(await agree(ada, grace), ['one', 'two', 'three']);
   });
 
-  test('what is written elsewhere is counted until it is read', async () => {
+  test('unread messages of other chats are counted until they are read', async () => {
     const [ada, grace] = await stage.two();
     await grace.makeChat('Moths');
     await grace.heading('Moths').waitFor();
@@ -114,7 +114,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     });
   }
 
-  test('one who was offline misses nothing', async () => {
+  test('a user who was offline misses nothing', async () => {
     const [ada, grace] = await stage.two();
     await grace.page.context().setOffline(true);
     await grace.is('Reconnecting');
@@ -127,7 +127,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.deepEqual(await agree(ada, grace), ['one', 'two', 'three', 'from the train']);
   });
 
-  test('what waits to be sent outlives a reload', async () => {
+  test('messages that wait to be sent outlive a reload', async () => {
     const [ada, grace] = await stage.two();
     await ada.page.context().setOffline(true);
     await ada.is('Reconnecting');
@@ -166,7 +166,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.deepEqual(await agree(ada, grace), ['is anybody there?']);
   });
 
-  test('a long history comes page by page, also to one who was away', async () => {
+  test('a long history loads page by page, also for a user who was away', async () => {
     const count = 1_100;
     const [ada, grace] = await stage.two();
     await grace.page.locator('#messages[aria-busy=false]').waitFor({ state: 'attached' });
@@ -195,7 +195,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.deepEqual(await grace.texts(), all.slice(-150));
   });
 
-  test('what becomes of a message is shown, also to one who was away', async () => {
+  test('changes of a message are shown, also to a user who was away', async () => {
     const [ada, grace] = await stage.two();
     await ada.say('at noon');
     await grace.sees('at noon');
@@ -228,7 +228,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.page.locator('#toast:empty').waitFor({ state: 'attached' });
   });
 
-  test('who leaves a chat hears no more of it', async () => {
+  test('a user who leaves a chat gets no more of its messages', async () => {
     const [ada, grace] = await stage.two();
     await grace.leaveChat();
     await grace.page.getByText('Pick a chat, or start one').waitFor();
@@ -278,7 +278,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     await grace.discovered('Engines').waitFor({ state: 'detached' });
   });
 
-  test('how many are in a room is shown', async () => {
+  test('the number of users in a room is shown', async () => {
     const [ada, grace] = await stage.two();
     await ada.isWith(2);
     await grace.isWith(2);
@@ -360,7 +360,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     assert.equal(await linus.discovered(/^Join/).count(), 1);
   });
 
-  test('a chat gets a new name, and who is removed sees it no more', async () => {
+  test('a chat is renamed, and a removed member does not see it any more', async () => {
     const [ada, grace] = await stage.two();
     const edit = { name: 'Edit name and description' };
     assert.equal(await (await grace.showDetails()).getByRole('button', edit).count(), 0);

@@ -64,7 +64,7 @@ for (const access of ['token', 'open']) {
       assert.equal(ada.page.url(), address);
     });
 
-    test('somebody whom one has not met is found by name or handle', async () => {
+    test('a user without common chats is found by name or handle', async () => {
       const [ada] = [await stage.enter('Ada Lovelace')];
       const grace = await stage.enter('Grace Hopper');
       await ada.fromMenu('New', 'New message');
@@ -76,7 +76,7 @@ for (const access of ['token', 'open']) {
       await grace.sees('hello');
     });
 
-    test('it takes the keyboard alone, in a narrow window', async () => {
+    test('the keyboard is enough to write to somebody, in a narrow window', async () => {
       const [ada] = await stage.two(NAMES, { viewport: { width: 390, height: 844 } });
       const press = async (name) => {
         await ada.page.getByRole('button', { name, exact: true }).focus();
@@ -100,7 +100,7 @@ for (const access of ['token', 'open']) {
 describe('a server with limits', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage('--messages-per-user', '2');
 
-  test('who writes too fast is told when to go on', async () => {
+  test('a user who writes too fast is told when to go on', async () => {
     const ada = await stage.arrive();
     await ada.comeIn('Ada');
     await ada.makeChat('Engines');

@@ -61,7 +61,7 @@ for (const access of ['open', 'token']) {
       await person.heading('#ada-doors').waitFor();
     }
 
-    test('what is sent through each comes out of all', async () => {
+    test('a message sent through one door comes out of all', async () => {
       const ada = await look('Ada Lovelace');
       await door(ada, 'WebSocket').getByText(/leads to channels alone/).waitFor();
       assert.ok(await send(ada, 'WebSocket').isDisabled());

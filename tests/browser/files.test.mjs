@@ -111,7 +111,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await grace.page.locator('#about', { hasText: 'File: notes.txt' }).waitFor();
   });
 
-  test('one sees how far an upload is, and can cancel it', async () => {
+  test('the progress of an upload is shown, and it can be cancelled', async () => {
     const [ada] = await stage.two(NAMES);
     await ada.page.route('**/api/files?*', () => {});
     await choose(ada, NOTES, PHOTO);
@@ -126,7 +126,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await ada.page.getByLabel('Message', { exact: true }).and(ada.page.locator(':focus')).waitFor();
   });
 
-  test('what is attached stays with its chat', async () => {
+  test('attached files stay with their chat', async () => {
     const [ada] = await stage.two(NAMES);
     await choose(ada, NOTES);
     await isUploaded(ada, NOTES);

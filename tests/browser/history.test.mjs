@@ -113,7 +113,7 @@ describe('a long history', { skip: missing, timeout: 900_000 }, () => {
     await session.detach();
   }
 
-  test('one scrolls, jumps and writes in it', async () => {
+  test('a user scrolls, jumps and writes in it', async () => {
     const ada = await open();
     const { page } = ada;
     const pane = await ada.showDetails();

@@ -40,7 +40,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await ada.message('It runs.').getByRole('button', { name: '🎉 1: you' }).waitFor();
   });
 
-  test('one edits and deletes what one has said', async () => {
+  test('a user edits and deletes their own messages', async () => {
     const [ada, grace] = await stage.two();
     await ada.say('at noom');
     await ada.sees('at noom');
@@ -59,7 +59,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await ada.listed('Engines').filter({ hasText: 'Message deleted' }).waitFor();
   });
 
-  test('a name is completed, and who is mentioned sees it in the list', async () => {
+  test('a name is completed, and the mentioned user sees it in the list', async () => {
     const [ada, grace] = await stage.two();
     await grace.makeChat('Moths');
     await grace.heading('Moths').waitFor();
@@ -90,7 +90,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     assert.equal(await grace.page.getByRole('menuitem', { name: 'Pin' }).count(), 0);
   });
 
-  test('who is typing is shown, and who has read', async () => {
+  test('typing users and readers are shown', async () => {
     const [ada, grace] = await stage.two();
     await ada.say('Are you there?');
     await ada.message('Are you there?').getByText('Read by Grace').waitFor({ state: 'attached' });
@@ -104,7 +104,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
       .waitFor({ state: 'hidden' });
   });
 
-  test('what comes while one reads above is counted, and a click away', async () => {
+  test('new messages are counted while the user reads further up', async () => {
     const [ada, grace] = await stage.two();
     await ada.say(...Array.from({ length: 30 }, (_, index) => `line ${index}`));
     await ada.isHeard();
@@ -120,7 +120,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await grace.listed('Engines').filter({ hasNotText: 'unread' }).waitFor();
   });
 
-  test('one finds the first new message, and can mark it as unread again', async () => {
+  test('the first new message is marked, and messages can be marked as unread', async () => {
     const [ada, grace] = await stage.two();
     await grace.makeChat('Moths');
     await grace.heading('Moths').waitFor();
@@ -146,7 +146,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     assert.equal((await ada.texts()).at(-1), long);
   });
 
-  test('the connection is cut, and the code for what one does can be copied', async () => {
+  test('the connection can be cut, and the code of each action copied', async () => {
     const options = { permissions: ['clipboard-read', 'clipboard-write'] };
     const ada = await stage.enter('Ada', stage.server.url, options);
     await ada.makeChat('Engines');
@@ -205,7 +205,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     assert.equal(await ada.listed(/./).count(), 0);
   });
 
-  test('one changes one’s name and handle, and is found by it', async () => {
+  test('a user changes their name and handle, and is found by it', async () => {
     const [ada, grace] = await stage.two();
     await ada.fromMenu('Menu', 'Edit profile');
     const form = ada.page.getByRole('dialog');
@@ -222,7 +222,7 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await grace.heading('Countess Ada').waitFor();
   });
 
-  test('what the server does not take can be sent again or given up', async () => {
+  test('a refused message can be sent again or given up', async () => {
     const [ada, grace] = await stage.two();
     const owner = { id: await ada.id() };
     const chat = { id: ada.chatId() };

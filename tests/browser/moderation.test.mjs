@@ -60,7 +60,7 @@ describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () =>
     await ada.sees('Cheap moths!');
   });
 
-  test('a direct chat with somebody blocked says so, to who has blocked them alone', async () => {
+  test('only the blocker is told that a direct chat is blocked', async () => {
     const [ada, grace] = await stage.two();
     await grace.writeTo('Ada');
     await grace.say('Hello');

@@ -96,7 +96,7 @@ describe('search in the demo page', { skip: missing, timeout: 300_000 }, () => {
 describe('a server without search', { skip: missing, timeout: 120_000 }, () => {
   const stage = setStage('--search', 'off');
 
-  test('it says so', async () => {
+  test('the page says that there is no search', async () => {
     const ada = await arrive(stage, 'moth');
     await field(ada).fill('moth');
     await says(ada, 'Messages cannot be searched on this server.');

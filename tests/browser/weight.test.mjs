@@ -11,7 +11,7 @@ const MOST_BYTES = 200_000;
 describe('the weight of the demo page', { skip: missing, timeout: 300_000 }, () => {
   const stage = setStage();
 
-  test('all that it loads is less than 200 kB, compressed', async () => {
+  test('everything that it loads is less than 200 kB, compressed', async () => {
     const ada = await stage.arrive('about:blank');
     const answers = [];
     ada.page.on('response', (response) => answers.push(response));

@@ -21,7 +21,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(path.join(installed, 'README.md'), 'utf8');
 const codeOf = (language) => readme.match(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'ms'))[1];
 
-test('it has the code with its types, and what says how to use it', () => {
+test('the package has the code, its types and a README', () => {
   const about = readdirSync(installed);
   assert.deepEqual(about.sort(), ['LICENSE', 'README.md', 'dist', 'package.json']);
   const files = readdirSync(path.join(installed, 'dist'));
@@ -37,14 +37,14 @@ test('it has the code with its types, and what says how to use it', () => {
   assert.deepEqual(Object.keys(dependencies), ['socket.io-client']);
 });
 
-test('it is served as what it is, and the page about the contract leads to it', async () => {
+test('the package is served with its type, and the docs page links to it', async () => {
   const { headers } = await fetch(`${server.url}/chinwag-client.tgz`);
   assert.equal(headers.get('content-type'), 'application/gzip');
   const docs = await fetch(`${server.url}/docs`);
   assert.ok((await docs.text()).includes('href="/chinwag-client.tgz"'));
 });
 
-test('it says nothing of when and where it was built', () => {
+test('the package does not say when and where it was built', () => {
   const bytes = gunzipSync(tarball);
   for (const place of [root, homedir(), tmpdir()]) assert.ok(!bytes.includes(`${place}/`), place);
   const times = new Set();

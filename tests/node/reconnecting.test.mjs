@@ -160,7 +160,7 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     assert.deepEqual(ann.texts, bob.texts);
   });
 
-  test('fails by itself what is too large for the server, and sends what is behind it', async () => {
+  test('fails a message that is too large for the server, and sends the next ones', async () => {
     const ann = await Person.arrive('ann');
     const chat_id = await ann.makeChat();
     const refused = { code: 'too_large', field: 'message.value' };
@@ -180,7 +180,7 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     assert.deepEqual(ann.texts, ['short']);
   });
 
-  test('sends also what there is no room to keep', async () => {
+  test('sends messages even if there is no room to store them', async () => {
     const setItem = () => {
       throw new Error('full');
     };
@@ -191,7 +191,7 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     await ann.hears('not kept', 'last');
   });
 
-  test('a page that is loaded again sends what the one before had to keep', async () => {
+  test('a reloaded page sends the messages that were stored before', async () => {
     const storage = {
       getItem: (key) => storage[key] ?? null,
       setItem: (key, value) => void (storage[key] = value),
@@ -212,7 +212,7 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a server that takes so many messages a minute', { timeout: 60_000 }, () => {
+describe('a server that limits the messages of a minute', { timeout: 60_000 }, () => {
   test('has all of them in the end, in their order', async () => {
     const slow = await Server.start('--messages-per-user', '60');
     const ann = await Person.arrive('ann', {}, slow);
@@ -226,7 +226,7 @@ describe('a server that takes so many messages a minute', { timeout: 60_000 }, (
   });
 });
 
-describe('what waiting does not mend', { timeout: 60_000 }, () => {
+describe('errors that waiting does not mend', { timeout: 60_000 }, () => {
   async function isRefused(code, options) {
     const person = new Person();
     person.line = await proxyTo(server);
@@ -237,7 +237,7 @@ describe('what waiting does not mend', { timeout: 60_000 }, () => {
     assert.equal(person.client.connection.isUp, false);
   }
 
-  test('connect rejects where nobody is let in as that', async () => {
+  test('connect rejects if its user or token is refused', async () => {
     await isRefused('not_found', { user: { id: 'nobody' } });
     const user = { external_id: randomUUID(), name: 'Eve' };
     await isRefused('unauthenticated', { user, token: () => 'bad' });
@@ -255,8 +255,8 @@ describe('what waiting does not mend', { timeout: 60_000 }, () => {
   });
 });
 
-describe('who was away', { timeout: 60_000 }, () => {
-  test('has what was said and changed meanwhile, and nothing of the time before twice', async () => {
+describe('a client that was away', { timeout: 60_000 }, () => {
+  test('gets the messages and changes it missed, and no earlier ones twice', async () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
     const chat_id = await ann.makeChat(bob);
     ann.say('wrong', 'unwise', 'fine');
@@ -281,7 +281,7 @@ describe('who was away', { timeout: 60_000 }, () => {
     assert.equal(bob.messages[2].reactions[0].reaction, '👍');
   });
 
-  test('is no longer in a chat that they were taken out of', async () => {
+  test('is no longer in a chat that its user was removed from', async () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
     const chat_id = await ann.makeChat(bob);
     bob.line.setDown(true);
@@ -339,8 +339,8 @@ describe('a push that is lost', { timeout: 60_000 }, () => {
   });
 });
 
-describe('who is there', { timeout: 60_000 }, () => {
-  test('is known, and so is who is writing', async () => {
+describe('presence and typing', { timeout: 60_000 }, () => {
+  test('are shown to other members', async () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
     const chat_id = await ann.makeChat(bob);
     const { people, chats, room } = bob.client;
