@@ -7,12 +7,14 @@
 //! - [`presence`]: the participants of rooms
 //! - [`online`]: who is online
 //! - [`heartbeat`]: which nodes are alive
-//! - [`streams`]: which streams of events this node follows, and how far it has shown them
+//! - [`streams`]: which streams of events this node follows
+//! - [`positions`]: how far it has shown them
 //! - [`buckets`]: rate limits that hold for all nodes together
 
 mod buckets;
 mod heartbeat;
 mod online;
+mod positions;
 mod presence;
 mod pubsub;
 mod streams;
@@ -26,9 +28,10 @@ use ::redis::{Client, ErrorKind, RedisError, RedisResult};
 use uuid::Uuid;
 
 pub use heartbeat::{BEAT, Beat};
+pub use positions::Shared;
 pub use presence::{Entered, Entry, Holder, Left};
 pub use pubsub::{Heard, Link, Moved, Packet};
-pub use streams::{Following, Shared, Streams, Waiter};
+pub use streams::{Following, Streams, Waiter};
 
 /// How long Redis may take to answer: less than PostgreSQL lets a transaction be idle meanwhile.
 const REDIS_TIMEOUT: Duration = Duration::from_millis(1500);

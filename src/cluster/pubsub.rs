@@ -272,11 +272,13 @@ impl Listener {
     async fn listen(&self, silent: &mut bool) -> Result<Infallible, RedisError> {
         let connected = timeout(REDIS_TIMEOUT, self.redis.client.get_async_pubsub()).await;
         let (mut sink, mut stream) = connected.map_err(late)??.split();
-        let streams = {
+        let mut streams = {
             let mut lists = self.subscriptions.lock();
             lists.changes.clear();
             Vec::from_iter(lists.streams.iter().cloned())
         };
+        // What users' streams tell comes first, as it does when the follower looks.
+        streams.sort_by_key(|stream| !stream.is_users());
         let fixed = [self.own.clone(), self.redis.key(MISSED)];
         timeout(REDIS_TIMEOUT, sink.subscribe(&fixed[..])).await.map_err(late)??;
         self.subscribe(&mut sink, streams).await?;

@@ -5,8 +5,12 @@
 //! committed something before it that has not been heard of, that is fetched from the store and
 //! shown first. The store forgets events after an hour. What this node has missed by then is lost
 //! to its clients until they ask; the log says so.
+//!
+//! An event stands in its home stream, and mirrors may tell of it. Whichever of these tells of it
+//! first has it shown, but not before its turn in the home stream, if this node follows that. What
+//! the home stream has passed over, as it was not followed, comes by the mirrors: before an event
+//! of which they tell, all that they [owe](super::owed) is shown.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +27,7 @@ use crate::store::{EventReader, StoredEvent};
 /// How long to wait until Redis has subscribed this node to a stream.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(200);
 /// How many events one look at the store brings, and how many streams it asks for.
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 /// The pause before the store is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 /// How often the store is asked for missed events, even if nothing seems to be missing.
@@ -46,10 +50,10 @@ pub(super) struct Follower {
 }
 
 /// A follower at work.
-struct AtWork {
-    carrier: Arc<Carrier>,
+pub(super) struct AtWork {
+    pub carrier: Arc<Carrier>,
     reader: EventReader,
-    shared: Arc<Shared>,
+    pub shared: Arc<Shared>,
     listeners: Listeners,
 }
 
@@ -87,12 +91,12 @@ impl Follower {
                 _ = check_waiting.tick(), if !waiting.is_empty() => {}
                 _ = forget.tick() => follower.shared.forget(),
                 // Finds what a node has committed and not told, because it died, say.
-                _ = look.tick() => follower.catch_up(follower.shared.list_next(None)).await,
+                _ = look.tick() => follower.catch_up(follower.shared.list_followed()).await,
             }
             follower.carrier.flush();
             let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
             // A waiter that is gone needs no answer.
-            done.flat_map(|done| done.waiters).for_each(|waiter| drop(waiter.answer.send(Ok(()))));
+            done.flat_map(|done| done.waiters).for_each(|waiter| drop(waiter.send(Ok(()))));
         }
     }
 }
@@ -127,13 +131,13 @@ impl AtWork {
         for mirror in &kept.mirrors {
             self.is_due(mirror).await;
         }
+        self.fill_before(&kept.position).await;
         // Some events make a client follow the stream: those that other streams mirror, and a
         // member's return to a channel.
         let lets_in = !kept.mirrors.is_empty() || matches!(event, Event::ChannelJoined { .. });
         let due = match lets_in {
-            true => self.is_due_at_home(&kept.position).await,
-            // An earlier event that has not come yet may let a user in who must be shown this one.
-            false => self.is_due(&kept.position).await,
+            true => self.shared.take_at_home(&kept.position),
+            false => self.shared.take(&kept.position),
         };
         if due {
             self.carrier.show(event);
@@ -147,35 +151,36 @@ impl AtWork {
             Heard::Told(event) => self.carrier.show(&event),
             Heard::Subscribed(streams) => {
                 self.shared.note_subscribed(&streams);
-                self.catch_up(self.shared.list_next(Some(&streams))).await;
+                self.catch_up(streams).await;
             }
-            Heard::Missed => self.catch_up(self.shared.list_next(None)).await,
+            Heard::Missed => self.catch_up(self.shared.list_followed()).await,
         }
     }
 
     async fn hear_packet(&self, packet: Packet) {
-        match packet.event() {
+        let event = packet.event();
+        let Packet { position, home, .. } = packet;
+        match event {
             Ok(Some(event)) => {
-                self.show_passed(packet.home.as_ref().unwrap_or(&packet.position), &event).await;
-                if self.is_due(&packet.position).await {
-                    self.show_at_home(packet.home, event).await;
+                if self.is_due(&position).await {
+                    self.show_due(position, home, event).await;
                 }
             }
             // There is a packet for each mirror: the event is fetched once.
-            Ok(None) if packet.home.is_some_and(|home| self.shared.has_shown(&home)) => {
-                self.is_due(&packet.position).await;
+            Ok(None) if home.is_some_and(|home| self.shared.is_left_to_home(&home)) => {
+                self.is_due(&position).await;
             }
             // An event that is not understood is passed over there.
-            Ok(None) | Err(_) => self.fill_up_to(&packet.position).await,
+            Ok(None) | Err(_) => self.fill_up_to(&position).await,
         }
     }
 
-    /// Shows what has been missed of these streams, from these numbers on.
-    async fn catch_up(&self, streams: Vec<(Stream, i64)>) {
-        for streams in streams.chunks(PAGE) {
-            let names: Vec<_> = streams.iter().map(|(stream, _)| stream.clone()).collect();
-            let last = self.fetch(|reader| reader.list_last_numbers(&names)).await;
-            for last in last {
+    /// Shows what has been missed of these streams. What users' streams tell comes first: it may
+    /// let a user into a chat, who is to be shown what comes next there.
+    async fn catch_up(&self, streams: Vec<Stream>) {
+        let (users, others): (Vec<_>, Vec<_>) = streams.into_iter().partition(Stream::is_users);
+        for streams in users.chunks(PAGE).chain(others.chunks(PAGE)) {
+            for last in self.fetch(|reader| reader.list_last_numbers(streams)).await {
                 self.fill_up_to(&last).await;
             }
         }
@@ -188,25 +193,15 @@ impl AtWork {
         self.shared.take(position)
     }
 
-    /// Shows what comes before an event in its home stream; returns whether the event itself must
-    /// still be shown. It came by a mirror or is this node's own, and may be what makes a client
-    /// follow the stream.
-    async fn is_due_at_home(&self, home: &Position) -> bool {
-        self.fill_before(home).await;
-        self.shared.take_at_home(home)
-    }
-
     async fn fill_before(&self, position: &Position) {
         let number = position.number - 1;
         self.fill_up_to(&Position { stream: position.stream.clone(), number }).await;
     }
 
-    /// Shows what is missing of a stream up to a position. An event there may be a mirror of
-    /// another stream, of which something may be missing in turn; events of that one mirror
-    /// nothing.
+    /// Shows what is missing of a stream up to a position.
     async fn fill_up_to(&self, last: &Position) {
         let stream = &last.stream;
-        while let Some(next) = self.shared.next_of(stream).filter(|next| *next <= last.number) {
+        while let Some(next) = self.shared.position_of(stream).filter(|next| *next <= last.number) {
             let limit = (last.number - next + 1).min(PAGE as i64);
             let events = self.fetch(|reader| reader.list_events(stream, next, limit)).await;
             if events.is_empty() && self.reader.is_closed() {
@@ -220,80 +215,41 @@ impl AtWork {
                 self.shared.skip_to(stream, first);
             }
             for StoredEvent { position, home, event } in events {
-                if let Some(event) = &event {
-                    Box::pin(self.show_passed(home.as_ref().unwrap_or(&position), event)).await;
-                }
                 // An event that its home stream has forgotten was of a chat that nobody here has
                 // followed.
                 if let (true, Some(event)) = (self.shared.take(&position), event) {
-                    Box::pin(self.show_at_home(home, event)).await;
+                    self.show_due(position, home, event).await;
                 }
             }
         }
     }
 
-    /// Shows an event that is due in a stream, unless it has been shown in its home stream already.
-    async fn show_at_home(&self, home: Option<Position>, event: Event) {
-        let due = match home {
-            Some(home) => self.is_due_at_home(&home).await,
-            None => true,
-        };
-        if due {
-            self.carrier.show(&event);
-        }
-    }
-
-    /// Shows what users' streams still have to tell of a chat from before this node followed it,
-    /// and before this event. It is owed to users that do not follow the chat.
-    async fn show_passed(&self, home: &Position, event: &Event) {
-        let mirrors = event.route().mirrors;
-        if mirrors.is_empty() || !self.shared.take_owes_passed(&home.stream) {
+    /// Shows an event that is due in a stream. If that is a mirror, the event is shown unless its
+    /// home stream has shown it, or will.
+    async fn show_due(&self, position: Position, home: Option<Position>, event: Event) {
+        if home.as_ref().is_some_and(|home| !self.shared.take_at_home(home)) {
             return;
         }
-        let mut owed = BTreeMap::new();
-        for (mirror, mut next) in self.shared.list_next(Some(&mirrors)) {
-            while let told = self.fetch(|it| it.list_events(&mirror, next, PAGE as i64)).await
-                && let Some(last) = told.last()
-            {
-                next = last.position.number + 1;
-                for StoredEvent { home: at, event, .. } in told {
-                    if let (Some(at), Some(event)) = (at, event)
-                        && at.stream == home.stream
-                        && at.number < home.number
-                    {
-                        owed.insert(at.number, event);
-                    }
-                }
-            }
-        }
-        for (number, event) in owed {
-            let at = Position { stream: home.stream.clone(), number };
-            if self.is_due_at_home(&at).await {
-                self.carrier.show(&event);
-            }
-        }
+        let Position { stream: by, number } = position;
+        let home = home.unwrap_or(Position { stream: by.clone(), number });
+        self.show_owed(&home, &event, &by).await;
+        self.carrier.show(&event);
     }
 
     /// Finds the latest number of the streams that this node has begun to follow. If that fails,
     /// the waiters are answered with the error.
     async fn position_new(&self, waiters: Vec<Waiter>) -> Option<Waiting> {
         let streams = self.shared.take_new();
-        let of_users = waiters.iter().filter_map(|waiter| waiter.user_id.clone());
-        let of_users = Vec::from_iter(of_users.map(Stream::User));
         for page in streams.chunks(PAGE) {
             match self.reader.list_last_numbers(page).await {
                 Ok(last) => {
-                    // Before the chats get their positions: else their next events would be shown
-                    // before earlier ones that the users' streams still have to tell.
-                    self.catch_up(self.shared.list_next(Some(&of_users))).await;
                     last.iter().for_each(|last| self.shared.start_after(&last.stream, last.number));
                     // The others have no event yet.
                     page.iter().for_each(|stream| self.shared.start_after(stream, 0));
                 }
                 Err(error) => {
                     self.shared.put_back_new(streams);
-                    let answers = waiters.into_iter().map(|waiter| waiter.answer);
-                    answers.for_each(|answer| drop(answer.send(Err(error.clone()))));
+                    waiters.into_iter().for_each(|it| drop(it.send(Err(error.clone()))));
                     return None;
                 }
             }
@@ -308,7 +264,7 @@ impl AtWork {
     }
 
     /// Asks the store until it answers, or is closed.
-    async fn fetch<'a, T, F: Future<Output = Result<Vec<T>, Error>>>(
+    pub async fn fetch<'a, T, F: Future<Output = Result<Vec<T>, Error>>>(
         &'a self,
         read: impl Fn(&'a EventReader) -> F,
     ) -> Vec<T> {

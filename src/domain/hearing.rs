@@ -55,7 +55,7 @@ impl App {
                 let chats = self.chats_of(user_id).await?;
                 audience.learn_chats(id, user_id, chats)?;
             }
-            self.streams.positioned_for(user_id).await
+            self.streams.positioned().await
         };
         let acting = acting.await;
         if acting.is_err() && new {

@@ -47,6 +47,7 @@ mod nick_lists;
 mod nicks;
 mod offline;
 mod online;
+mod owed;
 mod passwords;
 mod people;
 mod pins;

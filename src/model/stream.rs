@@ -34,6 +34,11 @@ impl fmt::Display for Stream {
 }
 
 impl Stream {
+    /// Whether it is the stream of a user.
+    pub fn is_users(&self) -> bool {
+        matches!(self, Stream::User(_))
+    }
+
     /// Reads the text that a node has written.
     pub fn parse(text: &str) -> Option<Stream> {
         match text.split_once('/') {

@@ -6,14 +6,13 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::chatter::{self, of_channel, of_nick, said_by};
 use crate::support::crowd::{Crowd, UNBOUNDED};
-use crate::support::live::Live;
 use crate::support::nodes::Processes;
 use crate::support::proxy::Proxy;
 use crate::support::steps::{channel, of_chat};
 use crate::support::{assert_error, message, services, soon};
 
 /// Two nodes, the second of which reaches Redis and PostgreSQL through these.
-async fn start() -> Option<(Processes, Proxy, Proxy)> {
+pub(super) async fn start() -> Option<(Processes, Proxy, Proxy)> {
     start_watched().await.map(|(nodes, to_redis, to_postgres, _)| (nodes, to_redis, to_postgres))
 }
 
@@ -117,46 +116,6 @@ async fn a_node_that_was_taken_for_dead_comes_back() {
     assert_eq!((&joined["user"]["id"], &joined["participants"]), (&json!(bob.id), &json!(2)));
     let said = ann.ask("new-message", message(&chat, "there you are")).await;
     assert_eq!(bob.next_of("chat-message").await["id"], said["id"]);
-    nodes.assert_no_defect();
-}
-
-/// A node follows a chat from where it is when a client comes, and owes another what was before.
-#[tokio::test]
-async fn what_was_said_before_a_chat_was_followed_comes_before_what_follows() {
-    hear_in_order(true, true).await;
-    hear_in_order(false, true).await;
-}
-
-#[tokio::test]
-async fn it_does_so_as_well_if_the_other_of_the_two_makes_the_node_follow_it() {
-    hear_in_order(true, false).await;
-    hear_in_order(false, false).await;
-}
-
-/// Ann hears what bob says, while another client of one of them comes to her node.
-async fn hear_in_order(older_hears: bool, hearer_comes: bool) {
-    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
-    let (older, younger) = (nodes[0].sign_up("ann").await, nodes[0].sign_up("bob").await);
-    let (ann, bob) = if older_hears { (older, younger) } else { (younger, older) };
-    let comes = if hearer_comes { ann.access() } else { bob.access() };
-    let mut bob = nodes[0].connect_with(bob.access()).await;
-    let with_ann = json!({ "user": { "id": ann.id() } });
-    let opened = bob.done("open-direct", with_ann).await;
-    let chat = opened["chat"]["id"].as_str().unwrap();
-    bob.next("create-chat").await;
-    let mut live = Live::connect(&nodes[1], ann.access()).await;
-    to_redis.cut();
-    bob.say(chat, "one").await;
-    bob.say(chat, "two").await;
-    let mut socket = nodes[1].connect_with(comes).await;
-    let three = bob.say(chat, "three").await;
-    // It makes the node look for what it has missed of the chat.
-    let mut liked = of_chat(chat);
-    (liked["message"], liked["reaction"]) = (json!({ "id": three["id"] }), json!("+1"));
-    socket.done("react", liked).await;
-    for text in ["one", "two", "three"] {
-        assert_eq!(live.next().await["message"], text);
-    }
     nodes.assert_no_defect();
 }
 

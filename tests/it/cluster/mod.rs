@@ -6,6 +6,7 @@ mod doors;
 mod joining;
 mod kill;
 mod once;
+mod owed;
 mod postgres;
 mod redis;
 mod requests;

@@ -1,0 +1,273 @@
+//! How far this node has shown each stream that it follows.
+//!
+//! It keeps numbers and shows nothing. The one task that shows the events, the domain's follower,
+//! asks for each event whether it is to be shown, so that none is shown twice and none left out.
+//!
+//! A stream gets its position when a client comes that hears it; what was committed before is
+//! passed over. A mirror may still tell of some of that: it is owed to clients that were there
+//! before, and do not hear the stream itself, or not yet.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::mem;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Link;
+use crate::model::{Position, Stream};
+
+/// How long an unfollowed stream is kept.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// How often a stream may have passed something over, to remember it. Users' streams are read to
+/// their ends every few seconds: what was passed over before that is not told of any more.
+const PASSED: usize = 16;
+
+/// What the users of [`Streams`](super::Streams) share with the follower, which shows the events.
+pub struct Shared {
+    map: Mutex<Map>,
+    pub link: Link,
+}
+
+#[derive(Default)]
+struct Map {
+    streams: HashMap<Stream, Followed>,
+    /// The streams without a position, or to which this node is not subscribed yet.
+    new: Vec<Stream>,
+}
+
+struct Followed {
+    /// How many [`Following`](super::Following) keep it followed.
+    guards: usize,
+    /// The number of the event to show next. All before it have been shown or passed over.
+    next: i64,
+    /// Whether `next` is its position; if not, more is about to be passed over.
+    positioned: bool,
+    /// What has been passed over, and of that, what was shown because a mirror told of it.
+    passed: Vec<Range<i64>>,
+    shown: BTreeSet<i64>,
+    /// The mirrors that have told of all that they had of `passed`.
+    settled: HashSet<Stream>,
+    /// When an event of it was last shown to the doors.
+    touched: Instant,
+    /// Whether this node is subscribed to it in Redis.
+    subscribed: bool,
+}
+
+impl Followed {
+    fn new() -> Followed {
+        Followed {
+            guards: 0,
+            next: 1,
+            positioned: false,
+            passed: Vec::new(),
+            shown: BTreeSet::new(),
+            settled: HashSet::new(),
+            touched: Instant::now(),
+            subscribed: false,
+        }
+    }
+
+    /// The position, if it is followed and has one.
+    fn position(&self) -> Option<i64> {
+        (self.guards > 0 && self.positioned).then_some(self.next)
+    }
+
+    /// Goes on with this number; what is before it and was not shown is passed over.
+    fn go_on_with(&mut self, number: i64) {
+        self.positioned = true;
+        if number <= self.next {
+            return;
+        }
+        self.passed.push(self.next..number);
+        self.settled.clear();
+        if self.passed.len() > PASSED {
+            let forgotten = self.passed.remove(0);
+            self.shown = self.shown.split_off(&forgotten.end);
+        }
+        self.next = number;
+    }
+
+    /// Whether an event was passed over and has not been shown since.
+    fn has_passed(&self, number: i64) -> bool {
+        self.passed.iter().any(|passed| passed.contains(&number)) && !self.shown.contains(&number)
+    }
+
+    /// Whether an event of which a mirror tells is to be shown because of that: one that the stream
+    /// has neither shown nor will show by itself.
+    fn lacks(&self, number: i64) -> bool {
+        match number.cmp(&self.next) {
+            Ordering::Less => self.has_passed(number),
+            Ordering::Equal => true,
+            Ordering::Greater => self.position().is_none(),
+        }
+    }
+
+    /// Records an event as shown.
+    fn note_shown(&mut self, number: i64) {
+        match number < self.next {
+            true => _ = self.shown.insert(number),
+            false => {
+                self.go_on_with(number);
+                self.next = number + 1;
+            }
+        }
+        self.touched = Instant::now();
+    }
+}
+
+impl Shared {
+    pub(super) fn new(link: Link) -> Shared {
+        Shared { map: Mutex::default(), link }
+    }
+
+    /// Follows a stream once more; `anew` for a client that need not be shown earlier events.
+    pub(super) fn begin(&self, stream: &Stream, anew: bool) {
+        let mut map = self.map();
+        let Map { streams, new } = &mut *map;
+        let followed = streams.entry(stream.clone()).or_insert_with(Followed::new);
+        if anew && followed.guards == 0 {
+            followed.positioned = false;
+        }
+        if !followed.positioned || !followed.subscribed {
+            new.push(stream.clone());
+        }
+        followed.guards += 1;
+        if followed.guards == 1 {
+            self.link.subscribe(stream);
+        }
+    }
+
+    /// Follows a stream once less. It is kept for a while: a mirror may tell of what has been
+    /// shown.
+    pub(super) fn end(&self, stream: &Stream) {
+        let mut map = self.map();
+        let Some(followed) = map.streams.get_mut(stream) else {
+            return;
+        };
+        followed.guards -= 1;
+        if followed.guards == 0 {
+            followed.subscribed = false;
+            self.link.unsubscribe(stream);
+        }
+    }
+
+    /// Returns whether to show the event at this position, and records it as shown. It is not shown
+    /// if it was shown or passed over before. All events of an unknown stream are shown.
+    pub fn take(&self, position: &Position) -> bool {
+        let mut map = self.map();
+        let Some(followed) = map.streams.get_mut(&position.stream) else {
+            return true;
+        };
+        let due = position.number >= followed.next;
+        if due {
+            followed.note_shown(position.number);
+        }
+        due
+    }
+
+    /// Returns whether to show an event of which a mirror tells, or which this node has committed,
+    /// and records it as shown in its home stream. It is also shown if the home stream has passed
+    /// it over. If it is ahead of what was shown there, that stream is left to show it in its turn.
+    pub fn take_at_home(&self, home: &Position) -> bool {
+        let mut map = self.map();
+        let followed = map.streams.entry(home.stream.clone()).or_insert_with(Followed::new);
+        let due = followed.lacks(home.number);
+        if due {
+            followed.note_shown(home.number);
+        }
+        due
+    }
+
+    /// Whether a mirror need not tell of an event: its home stream has shown it, or will.
+    pub fn is_left_to_home(&self, home: &Position) -> bool {
+        let map = self.map();
+        map.streams.get(&home.stream).is_some_and(|followed| !followed.lacks(home.number))
+    }
+
+    /// Those of these mirrors that may still tell of what the stream has passed over, each with the
+    /// number from which on it has not been shown. They are named once: the caller reads them.
+    pub fn take_unsettled(&self, stream: &Stream, mirrors: Vec<Stream>) -> HashMap<Stream, i64> {
+        let mut map = self.map();
+        let Some(followed) = map.streams.get(stream).filter(|it| !it.passed.is_empty()) else {
+            return HashMap::new();
+        };
+        let new = mirrors.into_iter().filter(|mirror| !followed.settled.contains(mirror));
+        let position = |stream: &Stream| map.streams.get(stream)?.position();
+        let unsettled = new.filter_map(|mirror| position(&mirror).map(|next| (mirror, next)));
+        let unsettled = HashMap::from_iter(unsettled);
+        if let Some(followed) = map.streams.get_mut(stream) {
+            followed.settled.extend(unsettled.keys().cloned());
+        }
+        unsettled
+    }
+
+    /// Goes on with this number, as the events before it cannot be read any more.
+    pub fn skip_to(&self, stream: &Stream, number: i64) {
+        if let Some(followed) = self.map().streams.get_mut(stream) {
+            followed.go_on_with(number);
+        }
+    }
+
+    /// Takes the streams without a position, and those to which this node is not subscribed yet.
+    pub fn take_new(&self) -> Vec<Stream> {
+        mem::take(&mut self.map().new)
+    }
+
+    /// Puts back what [`take_new`](Shared::take_new) gave, as its positions could not be found.
+    pub fn put_back_new(&self, new: Vec<Stream>) {
+        self.map().new.extend(new);
+    }
+
+    /// Sets a stream's position to the number after `last`. It does nothing if the position is
+    /// known.
+    pub fn start_after(&self, stream: &Stream, last: i64) {
+        if let Some(followed) = self.map().streams.get_mut(stream)
+            && !followed.positioned
+        {
+            followed.go_on_with(last + 1);
+        }
+    }
+
+    /// Records that this node is subscribed to these streams.
+    pub fn note_subscribed(&self, streams: &[Stream]) {
+        let mut map = self.map();
+        for stream in streams {
+            if let Some(followed) = map.streams.get_mut(stream) {
+                followed.subscribed = followed.guards > 0;
+            }
+        }
+    }
+
+    /// Whether this node is subscribed to all of these streams that are still followed.
+    pub fn are_subscribed(&self, streams: &[Stream]) -> bool {
+        let map = self.map();
+        let is_done = |followed: &Followed| followed.guards == 0 || followed.subscribed;
+        streams.iter().all(|stream| map.streams.get(stream).is_none_or(is_done))
+    }
+
+    /// The position of a stream, if it is followed and has one.
+    pub fn position_of(&self, stream: &Stream) -> Option<i64> {
+        self.map().streams.get(stream)?.position()
+    }
+
+    /// The streams that are followed and have a position.
+    pub fn list_followed(&self) -> Vec<Stream> {
+        let map = self.map();
+        let followed = map.streams.iter().filter(|(_, followed)| followed.position().is_some());
+        followed.map(|(stream, _)| stream.clone()).collect()
+    }
+
+    /// Forgets the unfollowed streams of which no event was shown lately.
+    pub fn forget(&self) {
+        self.map()
+            .streams
+            .retain(|_, followed| followed.guards > 0 || followed.touched.elapsed() < KEPT_FOR);
+    }
+
+    fn map(&self) -> MutexGuard<'_, Map> {
+        // Nothing panics while the lock is held.
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,147 @@
+//! What a node has not heard of when it begins to follow a chat for a client that is owed only what
+//! comes next: others are owed it still.
+
+use serde_json::json;
+
+use crate::cluster::cuts::start;
+use crate::support::http::Account;
+use crate::support::live::Live;
+use crate::support::nodes::Processes;
+use crate::support::proxy::Proxy;
+use crate::support::steps::{channel, of_chat, of_chat_and};
+use crate::support::{Client, message, soon};
+
+#[tokio::test]
+async fn what_was_said_before_a_chat_was_followed_comes_before_what_follows() {
+    for older_hears in [true, false] {
+        let Some(mut talk) = Talk::start(older_hears).await else { return };
+        let socket = talk.nodes[1].connect_with(talk.ann.access()).await;
+        talk.goes_on_before(socket).await;
+        talk.is_heard().await;
+    }
+}
+
+#[tokio::test]
+async fn it_does_so_as_well_if_the_other_of_the_two_makes_the_node_follow_it() {
+    for older_hears in [true, false] {
+        let Some(mut talk) = Talk::start(older_hears).await else { return };
+        let socket = talk.nodes[1].connect_with(talk.bob.access()).await;
+        talk.goes_on_before(socket).await;
+        talk.is_heard().await;
+    }
+}
+
+#[tokio::test]
+async fn it_does_so_as_well_if_nobody_makes_the_node_follow_it() {
+    for older_hears in [true, false] {
+        let Some(mut talk) = Talk::start(older_hears).await else { return };
+        let _other = Live::connect(&talk.nodes[1], talk.bob.access()).await;
+        talk.speaker.say(&talk.chat, "three").await;
+        talk.is_heard().await;
+    }
+}
+
+/// Bob talks to ann, by a node that hers does not hear.
+struct Talk {
+    nodes: Processes,
+    _networks: (Proxy, Proxy),
+    ann: Account,
+    bob: Account,
+    speaker: Client,
+    chat: String,
+    hearer: Live,
+}
+
+impl Talk {
+    /// Until bob has said two things.
+    async fn start(older_hears: bool) -> Option<Talk> {
+        let (nodes, to_redis, to_postgres) = start().await?;
+        let (older, younger) = (nodes[0].sign_up("ann").await, nodes[0].sign_up("bob").await);
+        let (ann, bob) = if older_hears { (older, younger) } else { (younger, older) };
+        let mut speaker = nodes[0].connect_with(bob.access()).await;
+        let with_ann = json!({ "user": { "id": ann.id() } });
+        let opened = speaker.done("open-direct", with_ann).await;
+        let chat = opened["chat"]["id"].as_str().unwrap().to_owned();
+        speaker.next("create-chat").await;
+        let hearer = Live::connect(&nodes[1], ann.access()).await;
+        to_redis.cut();
+        speaker.say(&chat, "one").await;
+        speaker.say(&chat, "two").await;
+        Some(Talk { nodes, _networks: (to_redis, to_postgres), ann, bob, speaker, chat, hearer })
+    }
+
+    /// He says a third, and this socket makes its node look for what it has missed of the chat.
+    async fn goes_on_before(&mut self, mut socket: Client) {
+        let three = self.speaker.say(&self.chat, "three").await;
+        let mut liked = of_chat(&self.chat);
+        (liked["message"], liked["reaction"]) = (json!({ "id": three["id"] }), json!("+1"));
+        socket.done("react", liked).await;
+    }
+
+    async fn is_heard(&mut self) {
+        for text in ["one", "two", "three"] {
+            assert_eq!(self.hearer.next().await["message"], text);
+        }
+        self.nodes.assert_no_defect();
+    }
+}
+
+#[tokio::test]
+async fn a_member_who_joined_unheard_is_pushed_what_is_said_next() {
+    hear_after_joining(1).await;
+}
+
+#[tokio::test]
+async fn a_joining_is_heard_of_though_a_visitor_has_come_twice() {
+    hear_after_joining(2).await;
+}
+
+/// Makes a team of ann and others, and a chat of the team of which other nodes are told nothing.
+async fn make_unheard(ann: &mut Client, team: &[&str], users: &[&str]) -> String {
+    let team = ann.make_team("crew", team).await;
+    let chat = json!({ "name": "aboard", "private": false, "team_id": team });
+    let body = json!({ "chat": chat, "users": users });
+    let made = ann.done("create-chat", body).await;
+    made["chat"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Eve joins by a node that nobody hears; the other one follows the chat for a visitor from then
+/// on.
+async fn hear_after_joining(visits: usize) {
+    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
+    let (mut ann, mut eve) = (nodes[1].user("ann").await, nodes[1].user("eve").await);
+    let (mut bob, mut there) = (nodes[0].user("bob").await, nodes[0].user("eve").await);
+    let chat = make_unheard(&mut ann, &[&eve.id, &bob.id], &[]).await;
+    to_redis.cut();
+    eve.done("join-chat", of_chat(&chat)).await;
+    bob.done("subscribe", channel(&chat)).await;
+    for _ in 1..visits {
+        bob.done("unsubscribe", channel(&chat)).await;
+        bob.done("subscribe", channel(&chat)).await;
+    }
+    let said = ann.done("new-message", message(&chat, "welcome")).await;
+    // The database names first what has changed first: eve's stream comes last.
+    eve.done("mark-read", of_chat(&chat)).await;
+    assert_eq!(soon("she hears it", there.next_of("new-message")).await, said);
+    nodes.assert_no_defect();
+}
+
+#[tokio::test]
+async fn a_member_whose_joining_and_removal_were_unheard_hears_no_more() {
+    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
+    let (mut ann, mut eve) = (nodes[1].user("ann").await, nodes[1].user("eve").await);
+    let (mut dan, mut there) = (nodes[1].user("dan").await, nodes[0].user("eve").await);
+    let bob = nodes[1].user("bob").await.id;
+    let chat = make_unheard(&mut ann, &[&eve.id, &dan.id], &[&bob]).await;
+    to_redis.cut();
+    eve.done("join-chat", of_chat(&chat)).await;
+    // His node follows the chat from then on.
+    let mut bob = nodes[0].user("bob").await;
+    dan.done("join-chat", of_chat(&chat)).await;
+    ann.done("remove-member", of_chat_and(&chat, &eve.id)).await;
+    bob.done("new-message", message(&chat, "is she gone?")).await;
+    there.next("remove-member").await;
+    bob.done("new-message", message(&chat, "she is")).await;
+    there.nothing_more().await;
+    nodes.assert_no_defect();
+}
