@@ -39,8 +39,8 @@ impl Register {
                 self.add_nick(nick, user_id, *by, *anonymous);
             }
             // The nick may have come in by another node, and this node may hear of that only now.
-            Event::ChannelJoined { chat_id, nick, .. } => {
-                return self.enter_channel(*chat_id, nick);
+            Event::ChannelJoined { chat_id, nick, by, .. } => {
+                return self.enter_channel(*chat_id, nick, *by);
             }
             _ => {}
         }
@@ -69,7 +69,9 @@ impl Register {
                     recipient.restart();
                 }
             }
-            Event::ChannelLeft { chat_id, nick, .. } => self.leave_channel(*chat_id, nick),
+            Event::ChannelLeft { chat_id, nick, by, .. } => {
+                self.leave_channel(*chat_id, nick, *by);
+            }
             _ => {}
         }
     }
@@ -163,11 +165,11 @@ impl Register {
         let shown = |way| Shown::new(event, way, route.but);
         let (in_room, as_member) = (shown(Way::Room), shown(Way::Member));
         // A nick that is out of the channel already is told so.
-        if let Event::ChannelLeft { nick, .. } = event
-            && let Some(nick) = self.nicks.get(nick)
-            && self.subscriber(nick.connection, chat_id).is_none()
+        if let Event::ChannelLeft { nick, by, .. } = event
+            && self.is_nick_of(nick, *by)
+            && self.subscriber(*by, chat_id).is_none()
         {
-            let connected = self.connections.get(&nick.connection);
+            let connected = self.connections.get(by);
             in_room.to(connected.into_iter().map(|it| &it.recipient), unflushed);
         }
         let hearing = self.chats.get_mut(&chat_id).and_then(|chat| chat.hearing.take());

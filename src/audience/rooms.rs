@@ -140,27 +140,32 @@ impl Register {
     }
 
     /// A nick is in a channel. False if it is known to be there already.
-    pub fn enter_channel(&mut self, chat_id: ChatId, nick: &Handle) -> bool {
+    pub fn enter_channel(&mut self, chat_id: ChatId, nick: &Handle, by: ConnectionId) -> bool {
         let Some(Nick { connection, user_id }) = self.nicks.get(nick) else {
             return true;
         };
-        let (connection, user_id) = (*connection, Some(user_id.clone()));
-        let Some(connected) = self.connections.get_mut(&connection) else {
+        let Some(connected) = self.connections.get_mut(&by).filter(|_| *connection == by) else {
             return true;
         };
+        let user_id = Some(user_id.clone());
         connected.rooms.insert(chat_id);
         let recipient = connected.recipient.clone();
         let visit = Visit { user_id, service: false };
         let since_seq = i64::MAX;
         let subscriber = Subscriber { recipient, visit, as_nick: true, confirmed: true, since_seq };
         let chat = self.chat(chat_id, Streams::follow_on);
-        chat.subscribers.insert(connection, subscriber).is_none()
+        chat.subscribers.insert(by, subscriber).is_none()
     }
 
-    pub fn leave_channel(&mut self, chat_id: ChatId, nick: &Handle) {
-        if let Some(nick) = self.nicks.get(nick) {
-            self.leave(nick.connection, chat_id);
+    pub fn leave_channel(&mut self, chat_id: ChatId, nick: &Handle, by: ConnectionId) {
+        if self.is_nick_of(nick, by) {
+            self.leave(by, chat_id);
         }
+    }
+
+    /// Whether a connection of this node has this nick now: an event may tell of an earlier one.
+    pub fn is_nick_of(&self, nick: &Handle, connection: ConnectionId) -> bool {
+        self.nicks.get(nick).is_some_and(|nick| nick.connection == connection)
     }
 
     /// A chat that one more connection is about to hear; this node follows it from now on.

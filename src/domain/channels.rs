@@ -38,10 +38,12 @@ impl App {
             }
         };
         tx.insert_nick_channel(&nick, chat_id).await?;
-        let joined = Event::ChannelJoined { chat_id, channel: channel.clone(), nick };
+        let by = actor.connection;
+        let joined = Event::ChannelJoined { chat_id, channel: channel.clone(), nick, by };
         tx.commit(event.into_iter().chain([joined])).await?;
-        // The nick is in the channel from then on.
-        self.wait_until_shown().await;
+        if let Some(held) = self.carrier.nicks.held().get_mut(by) {
+            held.channels.insert(channel.clone(), chat_id);
+        }
         if let Some(profile) = profile {
             let mut presence = self.presence.lock().await;
             self.put_in(&mut presence, (chat_id, false), actor.connection, profile, false).await;
@@ -59,7 +61,8 @@ impl App {
         let mut tx = self.begin_as(actor).await?;
         let member_left = self.leave(&mut tx, chat_id, &actor.user_id).await?;
         tx.delete_nick_channel(&nick, chat_id).await?;
-        let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick };
+        let by = actor.connection;
+        let left = Event::ChannelLeft { chat_id, channel: channel.clone(), nick, by };
         tx.commit([left].into_iter().chain(member_left)).await?;
         self.forget_channel(actor.connection, channel, chat_id).await;
         Ok(())
@@ -78,8 +81,8 @@ impl App {
         let put_out = async {
             let mut tx = self.store.begin().await?;
             tx.delete_nick_channel(&nick, chat_id).await?;
-            let nick = nick.clone();
-            tx.commit([Event::ChannelLeft { chat_id, channel: channel.clone(), nick }]).await
+            let (channel, by) = (channel.clone(), connection);
+            tx.commit([Event::ChannelLeft { chat_id, channel, nick, by }]).await
         };
         if let Err(error) = put_out.await {
             error.warn("a nick is still listed in a channel");

@@ -24,7 +24,6 @@ pub(super) struct Nicks {
 #[derive(Default)]
 pub(super) struct HeldNicks {
     connections: HashMap<ConnectionId, HeldNick>,
-    by_nick: HashMap<Handle, ConnectionId>,
 }
 
 /// A connection's nick and its channels.
@@ -97,7 +96,12 @@ impl App {
             by: connection.id(),
             anonymous: connection.is_anonymous(),
         });
-        tx.commit(events).await?;
+        if let Err(error) = tx.commit(events).await {
+            // The commit may have been kept: neither nick is the connection's for sure.
+            self.carrier.nicks.held().remove(connection.id());
+            self.give_up_nick(connection.id()).await;
+            return Err(error);
+        }
         let actor = connection.actor(user.id);
         self.carrier.nicks.held().insert(actor.clone(), nick);
         self.leave_all_rooms(connection.id()).await;
@@ -119,6 +123,15 @@ impl App {
         if self.carrier.nicks.held().remove(connection).is_none() {
             return;
         }
+        self.give_up_nick(connection).await;
+    }
+
+    /// Whether the connection has a nick.
+    pub fn has_nick(&self, connection: ConnectionId) -> bool {
+        self.carrier.nicks.held().get(connection).is_some()
+    }
+
+    async fn give_up_nick(&self, connection: ConnectionId) {
         if let Err(error) = self.free_nick(connection).await {
             // Housekeeping tries again.
             error.warn("a nick is not free yet");
@@ -158,17 +171,17 @@ impl Nicks {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a nick of this node has come into a channel or left it. The events say so, and
-    /// not the requests: a request whose commit was not answered does not know whether it was kept.
+    /// Notes that a nick of this node has joined or left a channel. The request has noted that, too,
+    /// unless it was not told whether its commit was kept.
     pub fn note(&self, event: &Event) {
         match event {
-            Event::ChannelJoined { chat_id, channel, nick } => {
-                if let Some(held) = self.held().of_nick(nick) {
+            Event::ChannelJoined { chat_id, channel, nick, by } => {
+                if let Some(held) = self.held().get_mut(*by).filter(|held| held.nick == *nick) {
                     held.channels.insert(channel.clone(), *chat_id);
                 }
             }
-            Event::ChannelLeft { channel, nick, .. } => {
-                if let Some(held) = self.held().of_nick(nick) {
+            Event::ChannelLeft { channel, nick, by, .. } => {
+                if let Some(held) = self.held().get_mut(*by).filter(|held| held.nick == *nick) {
                     held.channels.remove(channel);
                 }
             }
@@ -186,10 +199,6 @@ impl HeldNicks {
         self.connections.get_mut(&connection)
     }
 
-    fn of_nick(&mut self, nick: &Handle) -> Option<&mut HeldNick> {
-        self.connections.get_mut(self.by_nick.get(nick)?)
-    }
-
     /// The events when a connection gives up its nick; none if it has no nick.
     fn leaving_events(&self, connection: ConnectionId) -> Vec<Event> {
         let Some(HeldNick { nick, channels, .. }) = self.get(connection) else {
@@ -199,24 +208,18 @@ impl HeldNicks {
             chat_id: *chat_id,
             channel: channel.clone(),
             nick: nick.clone(),
+            by: connection,
         });
         left.chain([Event::NickGone { nick: nick.clone(), lost: false }]).collect()
     }
 
     fn insert(&mut self, actor: Actor, nick: &Handle) {
         let connection = actor.connection;
-        self.remove(connection);
         let held = HeldNick { nick: nick.clone(), actor, channels: HashMap::new() };
         self.connections.insert(connection, held);
-        self.by_nick.insert(nick.clone(), connection);
     }
 
     fn remove(&mut self, connection: ConnectionId) -> Option<HeldNick> {
-        let held = self.connections.remove(&connection)?;
-        // Another connection may have taken the nick since.
-        if self.by_nick.get(&held.nick) == Some(&connection) {
-            self.by_nick.remove(&held.nick);
-        }
-        Some(held)
+        self.connections.remove(&connection)
     }
 }

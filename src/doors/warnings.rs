@@ -17,28 +17,38 @@ const MAX_WARNINGS: usize = 5;
 /// How many unknown names are looked at, at most.
 const MAX_LOOKED_AT: usize = 100;
 
+/// Nobody guesses what is meant by a longer name of an event.
+const MAX_GUESSED: usize = 64;
+
 /// How many characters of such a name are repeated.
 const MAX_NAME: usize = 40;
 
-/// The fields that every event knows: they say who acts.
-const ACTING: &[Known] = &[
-    Known { name: "actor", within: &[Known { name: "id", within: &[] }] },
-    Known { name: "user", within: &[Known { name: "id", within: &[] }] },
-];
+/// A field that says who acts.
+const fn acting(name: &'static str) -> Known {
+    Known { name, within: &[Known { name: "id", within: &[] }] }
+}
 
-/// A sentence for each field of the request that is not one of its event's `fields`. If a field was
-/// refused, only unknown fields that may be misspellings of that one get a sentence.
-pub fn warnings(fields: &[Known], body: &RawValue, error: Option<&Error>) -> Vec<String> {
+/// What every event knows besides its own fields; and those whose `user` says who acts.
+pub const ACTOR: &[Known] = &[acting("actor")];
+pub const ACTOR_OR_USER: &[Known] = &[acting("actor"), acting("user")];
+
+/// A sentence for each field of the request that is neither one of its event's `fields` nor one that
+/// says who acts. If a field was refused, only unknown fields that may be misspellings of that one
+/// get a sentence.
+pub fn warnings(
+    fields: [&'static [Known]; 2],
+    body: &RawValue,
+    error: Option<&Error>,
+) -> Vec<String> {
     let mut unknown = Vec::new();
     if let Ok(Json::Object(object)) = Json::read(body) {
-        find_unknown(&object, "", fields, &mut unknown);
+        find_unknown(&object, "", &fields, &mut unknown);
     }
     if unknown.is_empty() {
         return Vec::new();
     }
     let mut known = BTreeSet::new();
-    add_paths(fields, "", &mut known);
-    add_paths(ACTING, "", &mut known);
+    fields.iter().for_each(|fields| add_paths(fields, "", &mut known));
     let meant = unknown.iter().map(|unknown| (unknown, unknown.meant_by(&known)));
     let told = meant.filter(|(unknown, meant)| !unknown.of_thing || meant.is_some());
     let of_refused = told.filter(|(_, meant)| match error {
@@ -71,24 +81,28 @@ struct Unknown {
 }
 
 /// Adds the object's fields that are not among these, and those of the objects within it.
-fn find_unknown(object: &Object<'_>, parent: &str, fields: &[Known], unknown: &mut Vec<Unknown>) {
-    let acting = if parent.is_empty() { ACTING } else { &[] };
-    let find = |name: &str| fields.iter().chain(acting).find(|known| known.name == name);
+fn find_unknown(
+    object: &Object<'_>,
+    parent: &str,
+    fields: &[&'static [Known]],
+    unknown: &mut Vec<Unknown>,
+) {
+    let find = |name: &str| fields.iter().copied().flatten().find(|known| known.name == name);
     let of_thing = find("id").is_some() && object.get("id").is_some();
     object.each(|name, value| match find(name) {
         Some(Known { within: [], .. }) => {}
         Some(known) => {
             if let Ok(Json::Object(object)) = Json::read(value) {
-                find_unknown(&object, &path(parent, name), known.within, unknown);
+                find_unknown(&object, &path(parent, name), &[known.within], unknown);
             }
         }
-        None => {
+        None if unknown.len() < MAX_LOOKED_AT => {
             let path = path(parent, &shortened(name));
-            let is_new = unknown.iter().all(|unknown| unknown.path != path);
-            if is_new && unknown.len() < MAX_LOOKED_AT {
+            if unknown.iter().all(|unknown| unknown.path != path) {
                 unknown.push(Unknown { path, of_thing });
             }
         }
+        None => {}
     });
 }
 
@@ -128,7 +142,7 @@ impl Unknown {
     /// The path that is probably meant: one that differs only in case and punctuation, as `chatId`
     /// does from `chat.id`; or else the nearest name beside it; or else the same name elsewhere.
     fn meant_by<'a>(&self, known: &'a BTreeSet<String>) -> Option<&'a str> {
-        // The client has written the path as a name.
+        // The client has written the path of a field as a name.
         if known.contains(&self.path) {
             return None;
         }
@@ -148,6 +162,9 @@ impl Unknown {
 
 /// The one of these names that the client probably meant by `name`, if one is near enough.
 pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    if name.len() > MAX_GUESSED {
+        return None;
+    }
     let name = folded(name);
     let near = names.iter().map(|other| (edits(&name, &folded(other)), *other));
     let near = near.filter(|(distance, other)| *distance <= allowed(other));

@@ -150,17 +150,21 @@ pub enum Event {
         nick: Handle,
         lost: bool,
     },
-    /// A nick has come into a channel; its user is a member.
+    /// A nick, that of the connection `by`, has come into a channel; its user is a member.
     ChannelJoined {
         chat_id: ChatId,
         channel: ChannelName,
         nick: Handle,
+        #[serde(skip)]
+        by: ConnectionId,
     },
-    /// A nick has left a channel.
+    /// A nick, that of the connection `by`, has left a channel.
     ChannelLeft {
         chat_id: ChatId,
         channel: ChannelName,
         nick: Handle,
+        #[serde(skip)]
+        by: ConnectionId,
     },
     /// A user has come into a room: the first of the user's connections is there.
     ParticipantJoined {
@@ -253,7 +257,9 @@ impl Event {
             (
                 Event::ChatRead { by, .. }
                 | Event::MembershipUpdated { by, .. }
-                | Event::NickConnected { by, .. },
+                | Event::NickConnected { by, .. }
+                | Event::ChannelJoined { by, .. }
+                | Event::ChannelLeft { by, .. },
                 Some(connection),
             ) => *by = connection,
             (Event::UserProtected { by, .. } | Event::UserUpdated { by, .. }, connection) => {

@@ -98,11 +98,12 @@ impl Event {
             }
             Event::ChatDeleted { chat_id }
             | Event::MemberChanged { chat_id, .. }
-            | Event::ChannelJoined { chat_id, .. }
-            | Event::ChannelLeft { chat_id, .. }
             | Event::ParticipantJoined { chat_id, .. }
             | Event::ParticipantLeft { chat_id, .. }
             | Event::ParticipantsMoved { chat_id, .. } => of_chat(chat_id),
+            Event::ChannelJoined { chat_id, by, .. } | Event::ChannelLeft { chat_id, by, .. } => {
+                of_chat(chat_id).caused_by(*by)
+            }
             Event::Typing { chat_id, user_id, .. } => {
                 Route { hearers: Hearers::AllBut(vec![user_id.clone()]), ..of_chat(chat_id) }
             }

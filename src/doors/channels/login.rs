@@ -22,7 +22,7 @@ use crate::model::{ConnectionId, Handle};
 
 const INVALID: Closing = Closing { code: 4400, reason: "invalid" };
 const CONFLICT: Closing = Closing { code: 4409, reason: "conflict" };
-const UNAVAILABLE: Closing = Closing { code: 1013, reason: "try again later" };
+pub(super) const UNAVAILABLE: Closing = Closing { code: 1013, reason: "try again later" };
 
 /// A client that wants to connect, with its nick and its credential.
 pub struct Opening {

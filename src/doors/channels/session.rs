@@ -62,7 +62,7 @@ impl Session {
     }
 
     /// Connects under a nick, and waits until everybody has been told. Errors: those of
-    /// [`take_nick`](crate::domain::App::take_nick); then it keeps the nick that it had.
+    /// [`take_nick`](crate::domain::App::take_nick).
     pub async fn take_nick(
         self: &Arc<Self>,
         connection: Arc<Connection>,

@@ -39,7 +39,7 @@ use serde_json::value::RawValue;
 
 use super::input::{Input, Known};
 use super::shape::Shape;
-use super::warnings::nearest;
+use super::warnings::{self, ACTOR, ACTOR_OR_USER, nearest};
 use crate::domain::App;
 use crate::error::Error;
 use crate::model::ChatId;
@@ -268,7 +268,9 @@ pub fn name(event: &str) -> &'static str {
 /// Warnings of the fields in this body that the event does not know. `error` is what the request
 /// was refused with, if it was.
 pub fn warnings(event: &str, body: &RawValue, error: Option<&Error>) -> Vec<String> {
-    find(event).map_or_else(Vec::new, |row| super::warnings::warnings(row.fields, body, error))
+    let Some(row) = find(event) else { return Vec::new() };
+    let acting = if row.takes_user() { ACTOR_OR_USER } else { ACTOR };
+    warnings::warnings([row.fields, acting], body, error)
 }
 
 /// Answers the request `event`. Errors: `invalid`, also for an event that does not exist; those
