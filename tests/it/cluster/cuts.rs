@@ -184,6 +184,17 @@ async fn a_nick_can_talk_where_it_is_shown_to_be() {
     nodes.assert_no_defect();
 }
 
+/// It cannot go on under either nick: nobody knows which one the store has given it.
+#[tokio::test]
+async fn a_connection_ends_if_its_change_of_nick_goes_unanswered() {
+    let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
+    let mut ann = nodes[1].chatter("ann").await;
+    to_postgres.cut_at_commit();
+    ann.refused(json!({ "type": 2, "user": "anna" }), "unavailable", None).await;
+    assert_eq!(ann.closed().await, 1013);
+    nodes.assert_no_defect();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_cut_off_from_postgres_under_load() {
     let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
