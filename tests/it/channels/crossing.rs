@@ -2,11 +2,20 @@
 
 use serde_json::json;
 
-use crate::support::chatter::{message, of_channel, of_nick, said_by};
+use crate::support::chatter::{Chatter, message, of_channel, of_nick, said_by};
 use crate::support::steps::{channel, of_chat, of_chat_and};
 use crate::support::{Client, TestServer};
 
-/// A Socket.IO client that acts as the existing user of this nick.
+/// A connection that is in a channel and in the room of its chat. It comes into the room after its
+/// frame.
+async fn in_channel(server: &TestServer, nick: &str) -> Chatter {
+    let mut chatter = server.chatter(nick).await;
+    chatter.join("here", nick).await;
+    chatter.nothing_more().await;
+    chatter
+}
+
+/// A Socket.IO client that acts as the user of this nick, who is in the room.
 async fn socket_of(server: &TestServer, nick: &str, own: &mut Client, chat: &str) -> Client {
     let room = own.done("subscribe", channel(chat)).await;
     let users = room["users"].as_array().unwrap();
@@ -25,6 +34,7 @@ async fn a_channel_is_a_public_chat() {
     let mut eve = server.listener("eve").await;
     let mut ann = server.chatter("ann").await;
     ann.join("#here", "ann").await;
+    ann.nothing_more().await;
     let announced = eve.next("chatroom").await;
     assert_eq!(announced["room"]["name"], "#here");
     assert_eq!(announced["room"]["private"], false);
@@ -53,8 +63,7 @@ async fn a_channel_is_a_public_chat() {
 async fn what_socket_io_clients_say_is_heard_in_the_channel() {
     let server = TestServer::start().await;
     let mut eve = server.listener("eve").await;
-    let mut ann = server.chatter("ann").await;
-    ann.join("here", "ann").await;
+    let mut ann = in_channel(&server, "ann").await;
     let chat = eve.next("chatroom").await["room"]["id"].as_str().unwrap().to_owned();
     eve.done("join-chat", of_chat(&chat)).await;
     eve.say(&chat, "from outside").await;
@@ -82,8 +91,7 @@ async fn what_socket_io_clients_say_is_heard_in_the_channel() {
 async fn a_membership_outlives_the_connection() {
     let server = TestServer::start().await;
     let mut eve = server.listener("eve").await;
-    let mut ann = server.chatter("ann").await;
-    ann.join("here", "ann").await;
+    let ann = in_channel(&server, "ann").await;
     let chat = eve.next("chatroom").await["room"]["id"].as_str().unwrap().to_owned();
     let mut socket = socket_of(&server, "ann", &mut eve, &chat).await;
     drop(ann);
@@ -99,12 +107,10 @@ async fn a_membership_outlives_the_connection() {
 async fn who_is_no_member_any_more_is_out_of_the_channel() {
     let server = TestServer::start().await;
     let mut eve = server.listener("eve").await;
-    let mut ann = server.chatter("ann").await;
-    ann.join("here", "ann").await;
+    let mut ann = in_channel(&server, "ann").await;
     let chat = eve.next("chatroom").await["room"]["id"].as_str().unwrap().to_owned();
     let mut owner = socket_of(&server, "ann", &mut eve, &chat).await;
-    let mut bob = server.chatter("bob").await;
-    bob.join("here", "bob").await;
+    let mut bob = in_channel(&server, "bob").await;
     assert_eq!(ann.next().await, of_nick(2, "bob"));
     assert_eq!(ann.next().await, of_channel(4, "here", "bob"));
     let mut bobs = socket_of(&server, "bob", &mut owner, &chat).await;
@@ -138,12 +144,10 @@ async fn who_is_no_member_any_more_is_out_of_the_channel() {
 async fn a_channel_made_private_stays_with_its_members() {
     let server = TestServer::start().await;
     let mut eve = server.listener("eve").await;
-    let mut ann = server.chatter("ann").await;
-    ann.join("here", "ann").await;
+    let mut ann = in_channel(&server, "ann").await;
     let chat = eve.next("chatroom").await["room"]["id"].as_str().unwrap().to_owned();
     let mut owner = socket_of(&server, "ann", &mut eve, &chat).await;
-    let mut bob = server.chatter("bob").await;
-    bob.join("here", "bob").await;
+    let mut bob = in_channel(&server, "bob").await;
     ann.next().await;
     ann.next().await;
     let bobs = socket_of(&server, "bob", &mut owner, &chat).await;
