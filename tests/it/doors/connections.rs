@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chinwag::{Access, Limits};
+use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::live::Live;
-use crate::support::program::Running;
+use crate::support::program::{Running, freeze};
 use crate::support::{Client, TestServer, message, soon};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -57,31 +58,66 @@ async fn connections_over_the_limit_wait() {
     soon("the third connection is accepted", third).await;
 }
 
+/// How many connections to a server wait to be accepted.
+#[cfg(target_os = "linux")]
+fn unaccepted(server: SocketAddr) -> usize {
+    let local = format!(":{:04X} 00000000:0000 0A ", server.port());
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut queues = sockets.lines().filter_map(|line| line.split_once(&local)?.1.split_once(' '));
+    let (queues, _) = queues.next().expect("it listens");
+    usize::from_str_radix(queues.rsplit_once(':').unwrap().1, 16).unwrap()
+}
+
+/// How often the kernel has refused a connection because too many wait, of any server.
+#[cfg(target_os = "linux")]
+fn overflows() -> u64 {
+    let counts = fs::read_to_string("/proc/net/netstat").unwrap();
+    let mut rows = counts.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
+    let (names, values) = rows.next().zip(rows.next()).unwrap();
+    let mut counts = names.split(' ').zip(values.split(' '));
+    counts.find(|(name, _)| *name == "ListenOverflows").unwrap().1.parse().unwrap()
+}
+
 /// A server that is paused accepts no connections.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn so_many_connections_wait_to_be_accepted() {
     let directory = TempDir::new().unwrap();
     let running = Running::start(directory.path());
-    running.signal("STOP");
+    freeze(running.id()).await;
     let system = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let most = system.trim().parse::<usize>().unwrap().min(4096);
-    let (server, patience) = (running.address, Duration::from_secs(10));
+    let server = running.address;
     let mut waiting = Vec::new();
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     for _ in 0..most {
-        let connected = tokio::time::timeout(patience, TcpStream::connect(server)).await;
-        waiting.push(connected.expect("there is room for it").unwrap());
+        let room = soon("there is room for it", TcpStream::connect(server));
+        let mut stream = room.await.unwrap();
+        // Before it is accepted: the server closes a connection that says nothing for 10 s.
+        stream.write_all(request).await.unwrap();
+        waiting.push(stream);
     }
-    // The kernel queues one more, and the server may have accepted some before it was paused.
-    let mut further = 0;
-    while tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(server)).await.is_ok() {
-        further += 1;
-        assert!(further < 64, "{most} connections wait, and {further}");
+    soon("they wait", async {
+        while unaccepted(server) < most {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let before = overflows();
+    let further = join_all((0..64).map(|_| TcpStream::connect(server)));
+    let refused = async {
+        while overflows() == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = further => panic!("{most} connections wait, and 64 further ones"),
+        () = soon("one is refused", refused) => {}
     }
+    // The kernel queues one more.
+    assert!(unaccepted(server) <= most + 1, "{} connections wait", unaccepted(server));
     running.signal("CONT");
     for mut stream in waiting {
-        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request).await.unwrap();
         let mut answer = [0; 12];
         soon("an answer", stream.read_exact(&mut answer)).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");

@@ -2,7 +2,7 @@
 //! that was acknowledged, and recover by themselves.
 
 use std::collections::HashMap;
-use std::process::Command;
+use std::fs::{self, File};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures_util::future::{join, join_all};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use crate::support::held::Held;
-use crate::support::program::Running;
+use crate::support::program::{Running, freeze, signal_to};
 use crate::support::proxy::Proxy;
 use crate::support::services::{self, Services, database};
 use crate::support::{Client, TestServer, assert_error, get, message, soon};
@@ -319,24 +319,22 @@ async fn a_server_that_was_frozen_goes_on() {
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0", "--database-url", &url]);
     });
-    let id = running.id().to_string();
-    let signal = |name| {
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
-    };
+    let process = running.id();
     let server = TestServer::apart(directory, running);
+#[cfg(target_os = "linux")]
     let mut ann = server.user("ann").await;
     let chat = ann.chat("ours", true, &[]).await;
     let mut held = Held::on(&url).await;
     held.hold(&chat).await;
     let ack = ann.request("new-message", message(&chat, "lost")).await;
     held.awaited("the writer").await;
-    signal("STOP");
+    freeze(process).await;
     held.let_go().await;
     let open = "select count(*) from pg_stat_activity
         where datname = current_database() and state = 'idle in transaction'";
     soon("the transaction is idle", async { while held.count(open).await == 0 {} }).await;
     soon("it is given up", async { while held.count(open).await > 0 {} }).await;
-    signal("CONT");
+    signal_to(process, "CONT");
     assert_error(&ann.answer(ack).await["error"], "unavailable", None);
     assert_eq!(ann.say(&chat, "said").await["seq"], 1);
 }

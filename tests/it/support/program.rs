@@ -1,11 +1,15 @@
 //! The program, run as operators run it.
 
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use super::database;
+#[cfg(target_os = "linux")]
+use super::soon;
 
 /// A program that should not start but does is ended by `timeout`, with an unexpected status.
 pub fn program() -> Command {
@@ -120,6 +124,32 @@ impl Running {
 }
 
 pub fn send(signal: &str, child: &Child) {
-    let id = child.id().to_string();
+    signal_to(child.id(), signal);
+}
+
+/// Sends a signal to a process.
+pub fn signal_to(process: u32, signal: &str) {
+    let id = process.to_string();
     assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+}
+
+/// Stops a process as it is, until it gets `CONT`. The signal alone reaches one thread after the
+/// other.
+#[cfg(target_os = "linux")]
+pub async fn freeze(process: u32) {
+    signal_to(process, "STOP");
+    let stands = || {
+        let mut threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+        threads.all(|thread| {
+            let state = fs::read_to_string(thread.unwrap().path().join("stat"));
+            // After the name, which may have any characters. A thread that has ended has none.
+            state.is_ok_and(|it| it.rsplit_once(") ").is_some_and(|it| it.1.starts_with('T')))
+        })
+    };
+    soon("it stands still", async {
+        while !stands() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
