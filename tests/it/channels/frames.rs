@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
@@ -109,6 +110,8 @@ async fn who_does_not_read_is_closed_and_the_others_get_everything() {
     let server = TestServer::with_limits(|limits| {
         limits.max_unsent = 8;
         limits.max_unsent_bytes = 4 << 20;
+        // Long enough for the kernel not to end the connection before.
+        limits.unacked_timeout = Duration::from_secs(300);
     })
     .await;
     let mut slow = server.chatter("slow").await;
@@ -140,13 +143,13 @@ async fn who_does_not_read_is_closed_and_the_others_get_everything() {
 async fn who_answers_no_ping_is_closed() {
     let server = TestServer::with_limits(|limits| {
         limits.ping_interval = Duration::from_millis(100);
-        limits.ping_timeout = Duration::from_millis(300);
+        limits.ping_timeout = Duration::from_secs(2);
     })
     .await;
     let mut bob = server.chatter("bob").await;
-    // It reads nothing, and therefore answers no ping.
-    let _silent = server.chatter("silent").await;
-    assert_eq!(bob.next().await, json!({ "type": 2, "user": "silent" }));
+    // Bob reads on. The other reads nothing from now on, and therefore answers no ping.
+    let (_silent, heard) = join(server.chatter("silent"), bob.next()).await;
+    assert_eq!(heard, json!({ "type": 2, "user": "silent" }));
     assert_eq!(bob.next().await, json!({ "type": 3, "user": "silent" }));
     bob.nothing_more().await;
 }

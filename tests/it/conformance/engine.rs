@@ -211,7 +211,7 @@ async fn a_session_is_kept_alive_or_ends() {
         };
         TestServer::with_limits(change).await
     };
-    let (patient, quick) = (with(300, 10_000).await, with(300, 300).await);
+    let (patient, quick) = (with(300, 10_000).await, with(300, 2000).await);
     hold(&patient, 4, "", &HEARTBEATS).await;
     hold(&quick, 4, "", &DEATHS).await;
     hold(&quick, 3, "", &OLD_DEATHS).await;

@@ -222,15 +222,18 @@ async fn a_client_that_answers_no_ping_is_closed() {
         config.limits.ping_timeout = Duration::from_secs(2);
     })
     .await;
-    let eve = server.sign_up("eve").await;
-    let upgrade = format!(
-        "GET /api/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Authorization: Bearer {}\r\n\r\n",
-        eve.access()
-    );
+    let silent = async {
+        let eve = server.sign_up("eve").await;
+        let upgrade = format!(
+            "GET /api/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {}\r\n\r\n",
+            eve.access()
+        );
+        server.exchange(&upgrade).await
+    };
     tokio::select! {
-        told = server.exchange(&upgrade) => assert!(told.contains("no answer to a ping"), "{told}"),
+        told = silent => assert!(told.contains("no answer to a ping"), "{told}"),
         _ = alice.next() => panic!("nothing was sent to her"),
     }
     alice.is_open().await;
