@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use futures_util::future::join_all;
-use tokio::time::timeout;
 
 use crate::support::TestServer;
+use crate::support::patience::within;
 use crate::support::transports::{Opening, Transport};
 
 use self::Over::{Both, Polling, WebSocket};
@@ -80,8 +80,8 @@ async fn play(server: &TestServer, protocol: u8, polling: bool, steps: &str) -> 
             continue;
         }
         let transport = transports.get_mut(whom).expect("it was opened");
-        let done = timeout(PATIENCE, take(transport, protocol, what, ends)).await;
-        done.unwrap_or_else(|_| Err("nothing came".into()))
+        let done = within(PATIENCE, take(transport, protocol, what, ends)).await;
+        done.unwrap_or_else(|| Err("nothing came".into()))
             .map_err(|why| format!("at `{step}`: {why}"))?;
     }
     Ok(())

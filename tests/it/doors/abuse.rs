@@ -1,7 +1,7 @@
 //! Memory that misbehaving clients made the server hold is freed when they disconnect.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt, SinkExt};
@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::support::TestServer;
 use crate::support::http::JSON;
+use crate::support::patience::now;
 use crate::support::program::Running;
 
 pub(super) const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -136,7 +137,7 @@ async fn what_it_took_is_given_back() {
 /// The memory of a process in KiB, once its clients have gone and it holds at most `most`, or
 /// `PATIENCE` is over.
 async fn settled(server: &TestServer, process: u32, most: usize) -> usize {
-    let began = Instant::now();
+    let began = now();
     loop {
         let metrics = server.get("/metrics", "").await;
         let are_gone = metrics.contains("\nchinwag_sockets 0\n")
@@ -144,11 +145,11 @@ async fn settled(server: &TestServer, process: u32, most: usize) -> usize {
         let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let memory = line.split_whitespace().next().unwrap().parse().unwrap();
-        let waits = began.elapsed() < if most == 0 { PATIENCE / 4 } else { PATIENCE };
+        let waits = now() - began < if most == 0 { PATIENCE / 4 } else { PATIENCE };
         if are_gone && (memory <= most || !waits) {
             return memory;
         }
-        assert!(began.elapsed() < 2 * PATIENCE, "{metrics}");
+        assert!(now() - began < 2 * PATIENCE, "{metrics}");
         sleep(Duration::from_millis(100)).await;
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use data_encoding::BASE64_NOPAD;
 use serde_json::{Value, json};
@@ -18,12 +18,15 @@ use crate::event_log::schema::{assert_valid, make_everything_happen};
 use crate::program::housekeeping::run;
 use crate::support::database;
 use crate::support::kafka::{PATIENCE, Topic, assert_log, committed, committed_in, count_unlogged};
+use crate::support::patience::{now, within};
 use crate::support::program::Running;
 use crate::support::services::{self, Services};
 use crate::support::signing::with_credentials;
 use crate::support::{Client, TestServer, get, message, soon};
 
 const PARTITIONS: i32 = 12;
+/// The metric of the messages that a node has stored.
+const SENT: &str = "chinwag_messages_total";
 
 /// Eight sockets that send to four chats, each a message after every answer, until told to stop.
 struct Load {
@@ -56,10 +59,10 @@ impl Load {
         let (mut client, mut slowest) = (Client::connect(address).await, Duration::ZERO);
         client.ask("create-user", ann()).await;
         for at in 0.. {
-            let start = Instant::now();
+            let start = now();
             let body = message(&chats[at % chats.len()], &format!("text {at}"));
             let answer = client.try_ask("new-message", body).await;
-            slowest = slowest.max(start.elapsed());
+            slowest = slowest.max(now() - start);
             match answer {
                 Some(answer) => assert!(answer.get("error").is_none(), "{answer}"),
                 None => return (at, slowest),
@@ -115,7 +118,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
             sleep(Duration::from_millis(100)).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "did not happen: {what}");
+    assert!(within(PATIENCE, wait).await.is_some(), "did not happen: {what}");
 }
 
 async fn until_logged(running: &Running) {
@@ -139,15 +142,15 @@ async fn everything_that_is_committed_arrives_once_and_in_order() {
         config.kafka_topic = topic.name.clone();
     })
     .await;
-    make_everything_happen(&server).await;
-    let committed = committed(&server.directory).await;
-    let records = topic.read(&committed).await;
     // Else what was edited would be taken out of the events after a while, and the log has it.
     let keep = match database::is_postgres() {
         true => "create rule keep as on insert to erasures do instead nothing",
         false => "create trigger keep before insert on erasures begin select raise(ignore); end",
     };
     run(&database::url_in(server.directory.path()), keep).await;
+    make_everything_happen(&server).await;
+    let committed = committed(&server.directory).await;
+    let records = topic.read(&committed).await;
     assert_eq!(topic.partitions().await, PARTITIONS, "it was made here");
     assert_eq!(records.len(), committed.len(), "some came twice");
     assert_log(&records, &committed);
@@ -222,12 +225,13 @@ async fn ending_in_order_it_writes_all_and_without_kafka_it_ends_all_the_same() 
     for topic in [&away, &topic] {
         let running = program(directory.path(), None, topic);
         let load = Load::start(running.address).await;
-        sleep(Duration::from_secs(2)).await;
+        let sent = async || metric(&running, SENT).await;
+        until("something is sent", async || sent().await > 100.0).await;
         load.stop().await;
-        let start = Instant::now();
+        let start = now();
         let (status, log) = end(running, "TERM").await;
         assert_eq!(status, Some(0), "{log}");
-        assert!(start.elapsed() < Duration::from_secs(10), "{log}");
+        assert!(now() - start < Duration::from_secs(10), "{log}");
         let before = std::mem::replace(&mut unlogged, count_unlogged(&directory).await);
         assert!(before == 0 || unlogged == 0, "{log}");
     }
@@ -245,7 +249,10 @@ async fn of_two_nodes_one_writes_and_the_other_takes_over() {
     let node = || program(directory.path(), Some([&url, &redis]), &topic);
     let mut nodes = vec![node(), node()];
     let loads = [Load::start(nodes[0].address).await, Load::start(nodes[1].address).await];
-    sleep(Duration::from_secs(3)).await;
+    let sent = async |node: &Running| metric(node, SENT).await;
+    for node in &nodes {
+        until("something is sent", async || sent(node).await > 200.0).await;
+    }
     for load in loads {
         load.stop().await;
     }
@@ -260,8 +267,9 @@ async fn of_two_nodes_one_writes_and_the_other_takes_over() {
 
     // The writing node is killed while the other is under load.
     let writer = nodes.remove(if counts[0] > 0.0 { 0 } else { 1 });
+    let before = sent(&nodes[0]).await;
     let load = Load::start(nodes[0].address).await;
-    sleep(Duration::from_millis(500)).await;
+    until("something is sent", async || sent(&nodes[0]).await > before + 50.0).await;
     end(writer, "KILL").await;
     until("the other writes", async || written(&nodes[0]).await > 0.0).await;
     // The connection that holds the lock is ended.

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::support::held::Held;
 use crate::support::nodes::Nodes;
+use crate::support::patience::within;
 use crate::support::proxy::Proxy;
 use crate::support::rpc::{assert_fault, room_of};
 use crate::support::{TestServer, database, services, soon};
@@ -24,7 +25,7 @@ async fn until(what: &str, looker: &mut Held, sql: &str, answer: i64) {
             sleep(Duration::from_millis(100)).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "did not happen: {what}");
+    assert!(within(PATIENCE, waiting).await.is_some(), "did not happen: {what}");
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use crate::support::patience::within;
 use crate::support::program::Running;
 use crate::support::signing::now;
 use crate::support::{Client, get};
@@ -102,7 +103,7 @@ impl Receiver {
     }
 
     pub async fn next(&mut self) -> Call {
-        timeout(PATIENCE, self.calls.recv()).await.expect("a call of the webhook").unwrap()
+        within(PATIENCE, self.calls.recv()).await.expect("a call of the webhook").unwrap()
     }
 
     /// The next call for a message.
@@ -215,7 +216,7 @@ pub async fn until(running: &Running, name: &str, will_do: impl Fn(f64) -> bool)
             sleep(Duration::from_millis(50)).await;
         }
     };
-    assert!(timeout(PATIENCE, wait).await.is_ok(), "{name} has another value");
+    assert!(within(PATIENCE, wait).await.is_some(), "{name} has another value");
 }
 
 /// Waits until a query of a database counts `expected`.
@@ -225,7 +226,7 @@ pub async fn until_count(url: &str, sql: &str, expected: i64) {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    assert!(timeout(PATIENCE, wait).await.is_ok(), "{sql}");
+    assert!(within(PATIENCE, wait).await.is_some(), "{sql}");
 }
 
 pub async fn count(url: &str, sql: &str) -> i64 {

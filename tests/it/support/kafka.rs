@@ -1,7 +1,7 @@
 //! Topics of a real Kafka, and the records that they should have.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
 use rdkafka::admin::{
@@ -15,6 +15,7 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
+use crate::support::patience::within;
 use crate::support::{database, soon};
 
 /// Reading a whole log may take longer than a single answer.
@@ -140,10 +141,9 @@ impl Topic {
         }
         consumer.assign(&all).unwrap();
         let mut missing = BTreeSet::from_iter(expected.iter().map(place));
-        let (mut records, end) = (Vec::new(), Instant::now() + PATIENCE);
+        let mut records = Vec::new();
         while !missing.is_empty() {
-            let left = end.saturating_duration_since(Instant::now());
-            let Ok(message) = tokio::time::timeout(left, consumer.recv()).await else {
+            let Some(message) = within(PATIENCE, consumer.recv()).await else {
                 panic!("{} of {} are missing: {missing:?}", missing.len(), expected.len());
             };
             // While Kafka is down there are errors, which pass.
