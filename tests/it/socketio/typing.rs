@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::nodes::Nodes;
-use crate::support::steps::of_chat;
+use crate::support::steps::{of_chat, of_chat_and};
 use crate::support::{Client, TestServer, assert_error};
 
 pub fn typing(chat: &str, on: bool) -> Value {
@@ -101,6 +101,22 @@ async fn a_blocker_does_not_see_typing_right_after_a_message() {
     bob.say(&chat, "hello").await;
     ann.done("block-user", json!({ "user": { "id": bob.id } })).await;
     assert_error(&bob.refused("typing", of_chat(&chat)).await, "forbidden", None);
+}
+
+#[tokio::test]
+async fn a_member_who_was_refused_first_is_seen_typing_later() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    ann.done("mute-member", of_chat_and(&chat, &bob.id)).await;
+    ann.heard();
+    assert_error(&bob.refused("typing", of_chat(&chat)).await, "forbidden", None);
+    ann.done("unmute-member", of_chat_and(&chat, &bob.id)).await;
+    assert_eq!(ann.take_event("typing"), None, "he may not, and is seen");
+    bob.done("typing", of_chat(&chat)).await;
+    for on in [true, false] {
+        assert_eq!(ann.next_of("typing").await, seen(&chat, &bob, "bob", on));
+    }
 }
 
 #[tokio::test]
