@@ -75,6 +75,17 @@ async fn the_first_line_names_all_addresses() {
 }
 
 #[test]
+fn the_database_hint_is_the_path_of_the_file_without_the_query() {
+    let directory = TempDir::new().unwrap();
+    let mut running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0", "--database-url", "sqlite:chat.db?mode=rwc"]);
+        command.current_dir(directory.path());
+    });
+    let file = directory.path().canonicalize().unwrap().join("chat.db");
+    assert!(running.hints().ends_with(&format!("database: {}\n", file.display())));
+}
+
+#[test]
 fn the_demo_page_hint_has_an_address_that_a_browser_reaches() {
     let mut served = start(&["--listen", "0.0.0.0:0", "--access", "token"], |_| {});
     let port = served.address.port();
