@@ -14,6 +14,7 @@ use crate::support::signing::now;
 use crate::support::{TestServer, services};
 
 const WAITING: &str = "select count(*) from webhooks";
+const PARKED: &str = "select count(*) from parked_webhooks";
 const HELD: &str = "select count(*) from webhooks where next_at is null";
 
 /// A receiver that rejects messages whose text begins with this.
@@ -150,26 +151,44 @@ async fn housekeeping_does_not_wait_for_locked_rows() {
     })
     .await;
     let mut ann = server.user("ann").await;
-    for at in 0..3 {
+    for at in 0..9 {
         let chat = ann.chat("x", true, &[]).await;
         ann.say(&chat, &format!("bad {at}")).await;
     }
     let bad = "select count(*) from events where event like '%bad %'";
-    until_count(&database, WAITING, 3).await;
+    until_count(&database, WAITING, 9).await;
     let directory = server.shutdown().await;
     let lately = (now() - 2 * 3600) * 1_000_000;
-    run(&database, &format!("update events set committed_at = {lately}; delete from messages"))
-        .await;
+    // Three wait, three are parked, and the webhook has the other three.
+    let sql = format!(
+        "update events set committed_at = {lately};
+         delete from messages;
+         insert into parked_webhooks (id, stream, number, attempts, failing_since, problem)
+             select id, stream, number, 1, 1, '' from webhooks order by id limit 3;
+         delete from webhooks where id in (select id from parked_webhooks);
+         delete from webhooks where id in (select id from webhooks order by id limit 3);"
+    );
+    run(&database, &sql).await;
+    // One of each is locked.
     let mut other = PgConnection::connect(&database).await.unwrap();
-    let lock = "begin; select from webhooks order by id desc limit 1 for update";
+    let lock = "begin;
+        select from webhooks order by id desc limit 1 for update;
+        select from parked_webhooks order by id desc limit 1 for update;
+        select from events e where event like '%bad %'
+            and not exists (select from webhooks w where (w.stream, w.number) = (e.stream, e.number))
+            and not exists (
+                select from parked_webhooks p where (p.stream, p.number) = (e.stream, e.number)
+            ) order by id desc limit 1 for update";
     sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
     let server = TestServer::on(directory, on_it).await;
     until_count(&database, WAITING, 1).await;
-    until_count(&database, bad, 1).await;
+    until_count(&database, PARKED, 1).await;
+    until_count(&database, bad, 3).await;
     sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
     let server = TestServer::on(server.shutdown().await, on_it).await;
-    until_count(&database, WAITING, 0).await;
-    until_count(&database, bad, 0).await;
+    for sql in [WAITING, PARKED, bad] {
+        until_count(&database, sql, 0).await;
+    }
     server.shutdown().await;
 }
 
