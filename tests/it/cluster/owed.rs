@@ -140,7 +140,7 @@ async fn a_member_whose_joining_and_removal_were_unheard_hears_no_more() {
     dan.done("join-chat", of_chat(&chat)).await;
     ann.done("remove-member", of_chat_and(&chat, &eve.id)).await;
     bob.done("new-message", message(&chat, "is she gone?")).await;
-    there.next("remove-member").await;
+    soon("eve is told", there.next("remove-member")).await;
     bob.done("new-message", message(&chat, "she is")).await;
     there.nothing_more().await;
     nodes.assert_no_defect();
