@@ -38,18 +38,21 @@ impl Audience {
         Ok(true)
     }
 
-    /// Lets a connection act as the user, and calls `then` under the same lock. Errors:
-    /// `unauthenticated` if an event has taken the user from it meanwhile.
+    /// Lets a connection act as the user, and calls `then` under the same lock. Returns whether the
+    /// user's chats are to be read and [told](Audience::learn_chats); what the user leaves from now
+    /// on is taken from what was read. Errors: `unauthenticated` if an event has taken the user
+    /// from the connection meanwhile.
     pub fn confirm_user(
         &self,
         id: ConnectionId,
         user_id: &UserId,
         then: impl FnOnce(),
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut register = self.lock();
         register.confirm_user(id, user_id)?;
         then();
-        Ok(())
+        let unknown = register.users.get_mut(user_id).filter(|user| !user.known);
+        Ok(unknown.map(|user| user.left.get_or_insert_default()).is_some())
     }
 
     /// A connection that has proved to be a user acts as them from now on.
@@ -60,17 +63,6 @@ impl Audience {
     /// Takes a user from a connection that could not come to act as them.
     pub fn take_user(&self, id: ConnectionId, user_id: &UserId) {
         self.lock().take_user(id, user_id);
-    }
-
-    /// Whether the chats of a user are to be read and [told](Audience::learn_chats); what the user
-    /// leaves from now on is taken from what was read.
-    pub fn lacks_chats(&self, user_id: &UserId) -> bool {
-        let mut register = self.lock();
-        let Some(user) = register.users.get_mut(user_id).filter(|user| !user.known) else {
-            return false;
-        };
-        user.left.get_or_insert_default();
-        true
     }
 
     /// Tells the chats of a user, as they were read after the connection came to act as the user.

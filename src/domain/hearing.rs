@@ -50,8 +50,7 @@ impl App {
         let new = audience.act_as(id, user_id, connection.is_anonymous(), max)?;
         let acting = async {
             let actor = self.claim(connection, user_id).await?;
-            audience.confirm_user(id, user_id, || then(actor))?;
-            if audience.lacks_chats(user_id) {
+            if audience.confirm_user(id, user_id, || then(actor))? {
                 let chats = self.chats_of(user_id).await?;
                 audience.learn_chats(id, user_id, chats)?;
             }
