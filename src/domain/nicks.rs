@@ -171,8 +171,8 @@ impl Nicks {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a nick of this node has joined or left a channel. The request has noted that, too,
-    /// unless it was not told whether its commit was kept.
+    /// Notes that a nick of this node has joined or left a channel. The request has noted that,
+    /// too, unless it was not told whether its commit was kept.
     pub fn note(&self, event: &Event) {
         match event {
             Event::ChannelJoined { chat_id, channel, nick, by } => {

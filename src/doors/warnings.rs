@@ -32,9 +32,9 @@ const fn acting(name: &'static str) -> Known {
 pub const ACTOR: &[Known] = &[acting("actor")];
 pub const ACTOR_OR_USER: &[Known] = &[acting("actor"), acting("user")];
 
-/// A sentence for each field of the request that is neither one of its event's `fields` nor one that
-/// says who acts. If a field was refused, only unknown fields that may be misspellings of that one
-/// get a sentence.
+/// A sentence for each field of the request that is not among `fields`: its event's own, and those
+/// that say who acts. If a field was refused, only unknown fields that may be misspellings of that
+/// one get a sentence.
 pub fn warnings(
     fields: [&'static [Known]; 2],
     body: &RawValue,

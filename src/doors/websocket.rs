@@ -45,6 +45,7 @@ impl Closing {
     const SILENT: Closing = Closing { code: 1001, reason: "no answer to a ping" };
     const TOO_SLOW: Closing = Closing { code: 1013, reason: "too much is left unread" };
     const DEFECT: Closing = Closing { code: 1011, reason: "internal error" };
+    pub const UNAVAILABLE: Closing = Closing { code: 1013, reason: "try again later" };
     pub const NORMAL: Closing = Closing { code: 1000, reason: "" };
 }
 

@@ -22,7 +22,6 @@ use crate::model::{ConnectionId, Handle};
 
 const INVALID: Closing = Closing { code: 4400, reason: "invalid" };
 const CONFLICT: Closing = Closing { code: 4409, reason: "conflict" };
-pub(super) const UNAVAILABLE: Closing = Closing { code: 1013, reason: "try again later" };
 
 /// A client that wants to connect, with its nick and its credential.
 pub struct Opening {
@@ -108,7 +107,7 @@ fn why_closed(error: &Error, credential_given: bool) -> Option<Closing> {
         | Error::RateLimited { .. }
         | Error::Unavailable(_)
         | Error::Unstorable(_)
-        | Error::Internal(_) => Some(UNAVAILABLE),
+        | Error::Internal(_) => Some(Closing::UNAVAILABLE),
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::frames;
-use super::login::UNAVAILABLE;
 use super::session::{Login, Session};
 use crate::config::Limits;
 use crate::doors::failure;
@@ -95,7 +94,7 @@ pub async fn handle(session: &Arc<Session>, frame: Received) {
         session.refuse(&error, request);
         if session.login().is_ok() && !session.hub.app.has_nick(session.outlet.id) {
             // The nick was given up, as nobody knows whether it was changed.
-            session.end(UNAVAILABLE);
+            session.end(Closing::UNAVAILABLE);
         }
     }
 }
