@@ -192,5 +192,6 @@ async fn an_upload_takes_little_memory() {
     soon("the upload is answered", stream.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 201 "));
     let most = resident(process).saturating_sub(before);
-    assert!(most < 4 << 10, "{most} KiB more for a moment");
+    // Read in pieces it takes less than 1 MiB; in the pieces of hyper it took 3 to 6.
+    assert!(most < 2 << 10, "{most} KiB more for a moment");
 }
