@@ -120,6 +120,8 @@ async fn a_signal_waits_for_the_reads_of_its_user() {
     let mut ann = server.user("ann").await;
     let mut signal = of_chat(&chat);
     signal["data"] = json!(1);
-    let (before, _) = answered_before(clients, &chat, (&mut ann, "signal", signal)).await;
-    assert!(before > FLOOD / 2, "{before} long reads were answered before a signal");
+    let (before, answer) = answered_before(clients, &chat, (&mut ann, "signal", signal)).await;
+    // On a slow machine the signal may be refused, too, as it has waited too long.
+    let has_waited = before > FLOOD / 2 || answer["error"]["code"] == "unavailable";
+    assert!(has_waited, "{before} long reads were answered before a signal: {answer}");
 }
