@@ -101,7 +101,7 @@ async fn export(
     };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let rows = store::export(database, &what, &mut out).await?;
-    eprintln!("exported {rows} rows");
+    complain(format_args!("exported {rows} rows"));
     Ok(())
 }
 
@@ -177,4 +177,9 @@ async fn check_config(
 /// Says it on the standard output, which may have been closed.
 pub fn say(what: Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{what}");
+}
+
+/// Says it on the standard error, which may have been closed, or be a file on a full disk.
+pub fn complain(what: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{what}");
 }

@@ -10,6 +10,8 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
+use super::commands::complain;
+
 /// What is logged without `RUST_LOG`. PostgreSQL notes at every start that a table is there
 /// already.
 const LOGGED: &str = "info,sqlx::postgres::notice=warn";
@@ -29,9 +31,13 @@ impl Logging {
             None => filter_of_environment(),
         };
         let (filter, handle) = reload::Layer::new(filter);
+        // A line that cannot be written is lost: saying so on the standard error, as the library
+        // does by default, would panic.
         let is_terminal = io::stderr().is_terminal();
-        let lines = is_terminal.then(|| fmt::layer().with_writer(io::stderr));
-        let json = (!is_terminal).then(|| fmt::layer().json().with_writer(io::stderr));
+        let lines =
+            is_terminal.then(|| fmt::layer().with_writer(io::stderr).log_internal_errors(false));
+        let json = (!is_terminal)
+            .then(|| fmt::layer().json().with_writer(io::stderr).log_internal_errors(false));
         let log = tracing_subscriber::registry().with(filter).with(lines).with(json);
         log.with(filter_fn(|about| !shows_frames(about))).init();
         Ok(Logging { file, filter: handle })
@@ -60,7 +66,7 @@ fn read_filter_of(file: &Path) -> Result<EnvFilter, String> {
 fn filter_of_environment() -> EnvFilter {
     let wanted = env::var_os(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     read_filter(&wanted.to_string_lossy()).unwrap_or_else(|why| {
-        eprintln!("chinwag: RUST_LOG is not understood, `info` is taken: {why}");
+        complain(format_args!("chinwag: RUST_LOG is not understood, `info` is taken: {why}"));
         EnvFilter::new(LOGGED)
     })
 }

@@ -17,7 +17,7 @@ use crate::config::{Config, Limits, Program};
 use crate::domain::{TokenError, TokenFault};
 use crate::error::{CopyError, StartError};
 use crate::server::Server;
-use commands::say;
+use commands::{complain, say};
 use logging::Logging;
 use signals::End;
 
@@ -34,7 +34,7 @@ pub async fn run() -> ExitCode {
     let logging = match Logging::start(log_filter_file) {
         Ok(logging) => logging,
         Err(why) => {
-            eprintln!("chinwag: {why}");
+            complain(format_args!("chinwag: {why}"));
             return ExitCode::from(BAD_SETTING);
         }
     };
@@ -45,7 +45,7 @@ pub async fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chinwag: {error}");
+            complain(format_args!("chinwag: {error}"));
             match &*error {
                 error if error.is::<DatabaseLost>() => ExitCode::from(DATABASE_LOST),
                 error if is_bad_setting(error) => ExitCode::from(BAD_SETTING),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::program::{Running, program};
-use crate::support::{Client, soon};
+use crate::support::{Client, assert_error, soon};
 
 /// Starts and ends the program with this `RUST_LOG`; returns its log.
 fn log_with(filter: &str) -> String {
@@ -73,6 +73,24 @@ async fn the_log_filter_can_change_while_the_server_runs() {
     says("info,chinwag=debug", "request refused").await;
     says("info", "what is logged was read again").await;
     tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
+}
+
+/// As on a full disk, or when the program that reads the log has ended.
+#[tokio::test]
+async fn a_server_goes_on_though_its_log_cannot_be_written() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let directory = TempDir::new().unwrap();
+    let running = Running::with(directory.path(), |command| {
+        command.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "debug").stderr(full());
+    });
+    let mut client = Client::connect(running.address).await;
+    let error = client.refused("list-chats", json!({})).await;
+    assert_error(&error, "unauthenticated", None);
+    let (status, _) = tokio::task::spawn_blocking(move || running.end("TERM")).await.unwrap();
+    assert!(status.success(), "{status}");
+    // The exit code is the program's, and not that of a panic.
+    let status = program().args(["--log-filter-file", "missing"]).stderr(full()).status();
+    assert_eq!(status.unwrap().code(), Some(2));
 }
 
 #[test]
