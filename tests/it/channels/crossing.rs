@@ -60,7 +60,7 @@ async fn a_channel_is_a_public_chat() {
 }
 
 #[tokio::test]
-async fn what_socket_io_clients_say_is_heard_in_the_channel() {
+async fn the_channel_hears_messages_of_socket_io_clients() {
     let server = TestServer::start().await;
     let mut eve = server.listener("eve").await;
     let mut ann = in_channel(&server, "ann").await;
@@ -104,7 +104,7 @@ async fn a_membership_outlives_the_connection() {
 }
 
 #[tokio::test]
-async fn who_is_no_member_any_more_is_out_of_the_channel() {
+async fn a_user_who_is_removed_from_the_chat_is_out_of_the_channel() {
     let server = TestServer::start().await;
     let mut eve = server.listener("eve").await;
     let mut ann = in_channel(&server, "ann").await;

@@ -12,7 +12,7 @@ use crate::support::steps::of_chat;
 use crate::support::{TestServer, soon};
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_answered() {
+async fn an_unreadable_frame_is_answered_with_an_error() {
     let server = TestServer::start().await;
     let mut ann = server.chatter("ann").await;
     let no_object = ["", " ", "nonsense", "{", "[]", "null", "7", "\"4\"", "{\"type\":4}x", "[4]"];
@@ -77,7 +77,7 @@ fn frame(first_byte: u8, text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_fragmented_request_is_one() {
+async fn a_fragmented_request_is_put_together() {
     const TEXT: u8 = 1;
     const LAST: u8 = 0x80;
     let server = TestServer::start().await;
@@ -105,7 +105,7 @@ async fn a_frame_over_the_limit_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_closed_and_the_others_get_everything() {
+async fn a_client_that_reads_nothing_is_closed_and_others_get_all() {
     const MESSAGES: usize = 60;
     let server = TestServer::with_limits(|limits| {
         limits.max_unsent = 8;
@@ -140,7 +140,7 @@ async fn who_does_not_read_is_closed_and_the_others_get_everything() {
 }
 
 #[tokio::test]
-async fn who_answers_no_ping_is_closed() {
+async fn a_client_that_answers_no_ping_is_closed() {
     let server = TestServer::with_limits(|limits| {
         limits.ping_interval = Duration::from_millis(100);
         limits.ping_timeout = Duration::from_secs(2);

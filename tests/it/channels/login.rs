@@ -13,7 +13,7 @@ use crate::support::signing::API_KEY;
 use crate::support::{TestServer, assert_error};
 
 #[tokio::test]
-async fn a_nick_of_a_wrong_form_is_told_and_closed() {
+async fn a_malformed_nick_is_refused_and_closed() {
     let server = TestServer::start().await;
     let long = "n".repeat(33);
     let wrong = ["a-b", "a%20b", "a/b", "a%2Fb", "%FF", "%00", "", "caf%C3%A9!", long.as_str()];
@@ -123,7 +123,7 @@ async fn in_token_access_every_nick_has_to_prove_itself() {
 }
 
 #[tokio::test]
-async fn who_does_not_log_in_in_time_is_closed() {
+async fn a_client_that_does_not_log_in_in_time_is_closed() {
     let server = TestServer::with_limits(|limits| {
         limits.handshake_timeout = Duration::from_secs(2);
     })
@@ -151,7 +151,7 @@ async fn wrong_passwords_are_limited() {
 }
 
 #[tokio::test]
-async fn who_acts_as_a_user_that_becomes_protected_is_closed() {
+async fn a_connection_is_closed_when_its_user_becomes_protected() {
     let server = TestServer::with_credentials(Access::Open).await;
     // The user of a Socket.IO client, with a handle and not yet protected by a token.
     let mut socket = server.connect().await;
@@ -197,7 +197,7 @@ async fn a_connection_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn the_gates_stand_before_the_nick() {
+async fn limits_and_origin_are_checked_before_the_nick() {
     let server = TestServer::with_limits(|limits| limits.connects_per_address = 1).await;
     let mut ann = server.chatter("ann").await;
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -214,7 +214,7 @@ async fn the_gates_stand_before_the_nick() {
 }
 
 #[tokio::test]
-async fn a_nick_may_send_so_much_in_a_minute() {
+async fn a_nick_may_send_a_limited_number_of_messages_in_a_minute() {
     let server = TestServer::with_limits(|limits| {
         limits.requests_per_user = 6;
         limits.messages_per_user = 1;

@@ -56,7 +56,7 @@ async fn a_nick_can_be_changed() {
 }
 
 #[tokio::test]
-async fn a_token_s_user_becomes_nobody_else_without_a_password() {
+async fn a_token_does_not_let_its_user_take_another_nick() {
     let server = TestServer::with_credentials(Access::Open).await;
     protect(&server, "rose").await;
     let mut ann = Chatter::open(server.channels(by_token("ann", "7"))).await;
@@ -93,7 +93,7 @@ async fn registering_protects_a_nick() {
 }
 
 #[tokio::test]
-async fn where_nobody_signs_up_no_nick_is_registered() {
+async fn without_sign_ups_no_nick_is_registered() {
     let server = TestServer::with(|config| config.registration = Registration::Closed).await;
     let mut ann = server.chatter("ann").await;
     ann.refused(with_password(1, "ann", PASSWORD), "forbidden", None).await;

@@ -8,7 +8,7 @@ use crate::support::chatter::{Chatter, message, of_channel, of_nick, said_by};
 use crate::support::database::url_in;
 
 #[tokio::test]
-async fn everybody_hears_who_connects_and_who_goes() {
+async fn all_clients_hear_of_nicks_that_connect_and_go() {
     let server = TestServer::start().await;
     let mut ann = server.chatter("ann").await;
     let mut bob = server.chatter("bob").await;
@@ -32,7 +32,7 @@ async fn everybody_hears_who_connects_and_who_goes() {
 }
 
 #[tokio::test]
-async fn a_channel_hears_who_joins_speaks_and_leaves() {
+async fn a_channel_hears_joins_messages_and_leaves() {
     let server = TestServer::start().await;
     let mut ann = server.chatter("ann").await;
     let mut bob = server.chatter("bob").await;
@@ -148,7 +148,7 @@ async fn joining_twice_and_leaving_or_speaking_from_outside_are_refused() {
 }
 
 #[tokio::test]
-async fn who_comes_back_has_to_join_again() {
+async fn a_nick_that_reconnects_has_to_join_again() {
     let server = TestServer::start().await;
     let mut bob = server.chatter("bob").await;
     let mut ann = server.chatter("ann").await;
@@ -163,7 +163,7 @@ async fn who_comes_back_has_to_join_again() {
 }
 
 #[tokio::test]
-async fn a_connection_is_in_so_many_channels() {
+async fn a_connection_can_join_a_limited_number_of_channels() {
     let server = TestServer::with_limits(|limits| limits.max_socket_rooms = 1).await;
     let mut ann = server.chatter("ann").await;
     ann.join("one", "ann").await;
@@ -193,7 +193,7 @@ async fn requests_are_answered_in_the_order_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_those_who_want_a_nick_at_once_one_gets_it() {
+async fn only_one_of_several_clients_gets_a_nick() {
     let server = TestServer::start().await;
     for round in 0..10 {
         let nick = format!("nick{round}");
@@ -213,7 +213,7 @@ async fn of_those_who_want_a_nick_at_once_one_gets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_those_who_make_a_channel_at_once_all_are_in_the_same() {
+async fn clients_that_create_a_channel_at_once_share_it() {
     let server = TestServer::start().await;
     let mut listener = server.listener("listener").await;
     let mut chatters = Vec::new();

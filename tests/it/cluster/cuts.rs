@@ -62,7 +62,7 @@ async fn a_node_is_cut_off_from_redis_under_load() {
 
 /// All of it would be too much to fetch at once.
 #[tokio::test]
-async fn all_that_is_missed_comes_however_large_it_is() {
+async fn all_missed_events_come_however_many_they_are() {
     let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
     let mut ann = nodes[0].user("ann").await;
     let mut bob = nodes[1].user("bob").await;
@@ -80,7 +80,7 @@ async fn all_that_is_missed_comes_however_large_it_is() {
 }
 
 #[tokio::test]
-async fn what_a_node_could_tell_nobody_before_it_was_killed_is_told() {
+async fn events_that_a_killed_node_published_to_nobody_are_pushed() {
     let Some((mut nodes, to_redis, _to_postgres)) = start().await else { return };
     let mut ann = nodes[1].user("ann").await;
     let mut eve = nodes[0].user("eve").await;
@@ -121,7 +121,7 @@ async fn a_node_that_was_taken_for_dead_comes_back() {
 
 /// A member who comes into a channel again is told of no new chat.
 #[tokio::test]
-async fn who_comes_into_a_channel_again_hears_what_others_say_there() {
+async fn a_nick_that_rejoins_a_channel_hears_its_messages() {
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let database = services::database(&postgres).await;
     let to_redis = Proxy::to(&redis).await;
@@ -144,7 +144,7 @@ async fn who_comes_into_a_channel_again_hears_what_others_say_there() {
 }
 
 #[tokio::test]
-async fn what_is_committed_is_told_if_nobody_knows_that_it_is() {
+async fn an_event_is_pushed_though_its_commit_went_unanswered() {
     let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
     let mut ann = nodes[1].user("ann").await;
     let mut eve = nodes[0].user("eve").await;
@@ -166,7 +166,7 @@ async fn what_is_committed_is_told_if_nobody_knows_that_it_is() {
 
 /// A nick is in the channels that it was shown to come into, whatever its requests were answered.
 #[tokio::test]
-async fn a_nick_can_talk_where_it_is_shown_to_be() {
+async fn a_nick_can_talk_in_a_channel_that_it_was_shown_to_join() {
     let Some((nodes, _to_redis, to_postgres)) = start().await else { return };
     let mut ann = nodes[1].chatter("ann").await;
     let join = json!({ "type": 4, "channel": "engines" });
@@ -254,7 +254,7 @@ async fn holders(postgres: &mut PgConnection, lock: &[u8; 8]) -> Vec<i32> {
 
 /// It has the lock then, and does not know.
 #[tokio::test]
-async fn rooms_are_not_kept_for_good_by_a_lock_that_is_answered_late() {
+async fn a_lock_that_is_granted_late_keeps_no_room_for_good() {
     let Some((nodes, to_redis, to_postgres, mut postgres)) = start_watched().await else { return };
     let mut bob = nodes[1].user("bob").await;
     let chat = bob.chat("ours", true, &[]).await;
@@ -277,7 +277,7 @@ async fn rooms_are_not_kept_for_good_by_a_lock_that_is_answered_late() {
 }
 
 #[tokio::test]
-async fn rooms_are_kept_though_the_first_try_is_never_answered() {
+async fn rooms_are_kept_though_the_first_lock_is_never_answered() {
     let Some((nodes, to_redis, to_postgres, mut postgres)) = start_watched().await else { return };
     let mut bob = nodes[1].user("bob").await;
     let chat = bob.chat("ours", true, &[]).await;

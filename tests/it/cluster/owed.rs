@@ -1,5 +1,5 @@
-//! What a node has not heard of when it begins to follow a chat for a client that is owed only what
-//! comes next: others are owed it still.
+//! A node begins to follow a chat for a client that is owed only the events to come. Other clients
+//! of the node may be owed earlier events, which the node has missed: they get these first.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::support::steps::{channel, of_chat, of_chat_and};
 use crate::support::{Client, message, soon};
 
 #[tokio::test]
-async fn what_was_said_before_a_chat_was_followed_comes_before_what_follows() {
+async fn earlier_messages_come_first_when_a_user_makes_the_node_follow() {
     for older_hears in [true, false] {
         let Some(mut talk) = Talk::start(older_hears).await else { return };
         let socket = talk.nodes[1].connect_with(talk.ann.access()).await;
@@ -22,7 +22,7 @@ async fn what_was_said_before_a_chat_was_followed_comes_before_what_follows() {
 }
 
 #[tokio::test]
-async fn it_does_so_as_well_if_the_other_of_the_two_makes_the_node_follow_it() {
+async fn earlier_messages_come_first_when_the_other_user_does() {
     for older_hears in [true, false] {
         let Some(mut talk) = Talk::start(older_hears).await else { return };
         let socket = talk.nodes[1].connect_with(talk.bob.access()).await;
@@ -32,7 +32,7 @@ async fn it_does_so_as_well_if_the_other_of_the_two_makes_the_node_follow_it() {
 }
 
 #[tokio::test]
-async fn it_does_so_as_well_if_nobody_makes_the_node_follow_it() {
+async fn earlier_messages_come_first_when_nobody_does() {
     for older_hears in [true, false] {
         let Some(mut talk) = Talk::start(older_hears).await else { return };
         let _other = Live::connect(&talk.nodes[1], talk.bob.access()).await;
@@ -87,12 +87,12 @@ impl Talk {
 }
 
 #[tokio::test]
-async fn a_member_who_joined_unheard_is_pushed_what_is_said_next() {
+async fn a_member_whose_joining_was_missed_is_pushed_the_next_message() {
     hear_after_joining(1).await;
 }
 
 #[tokio::test]
-async fn a_joining_is_heard_of_though_a_visitor_has_come_twice() {
+async fn a_missed_joining_is_not_lost_when_a_visitor_comes_back() {
     hear_after_joining(2).await;
 }
 
@@ -127,7 +127,7 @@ async fn hear_after_joining(visits: usize) {
 }
 
 #[tokio::test]
-async fn a_member_whose_joining_and_removal_were_unheard_hears_no_more() {
+async fn a_member_whose_joining_and_removal_were_missed_hears_nothing() {
     let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
     let (mut ann, mut eve) = (nodes[1].user("ann").await, nodes[1].user("eve").await);
     let (mut dan, mut there) = (nodes[1].user("dan").await, nodes[0].user("eve").await);

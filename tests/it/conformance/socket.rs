@@ -131,7 +131,7 @@ const OLD_CONNECTS: [Rule; 4] = [
 ];
 
 #[tokio::test]
-async fn packets_mean_what_they_say() {
+async fn packets_have_the_effect_of_the_protocol() {
     // So that nothing is closed for taking too long instead of for what it sends.
     let server = TestServer::with_limits(|limits| {
         limits.handshake_timeout = Duration::from_secs(60);

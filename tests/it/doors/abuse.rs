@@ -111,7 +111,7 @@ pub(super) const ABUSES: [(&str, Abuse); 7] = [
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_it_took_is_given_back() {
+async fn memory_is_given_back_after_abuse() {
     let directory = TempDir::new().unwrap();
     let running = Running::with(directory.path(), |command| {
         command.args(["--listen", "127.0.0.1:0", "--ping-interval=1", "--ping-timeout=4"]);

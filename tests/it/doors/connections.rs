@@ -81,7 +81,7 @@ fn overflows() -> u64 {
 /// A server that is paused accepts no connections.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn so_many_connections_wait_to_be_accepted() {
+async fn the_queue_of_unaccepted_connections_is_bounded() {
     let directory = TempDir::new().unwrap();
     let running = Running::start(directory.path());
     freeze(running.id()).await;
@@ -126,7 +126,7 @@ async fn so_many_connections_wait_to_be_accepted() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn who_does_not_acknowledge_what_is_sent_is_gone() {
+async fn a_client_that_acknowledges_no_bytes_is_closed() {
     let server = TestServer::with_limits(|limits| {
         limits.unacked_timeout = Duration::from_secs(1);
     })

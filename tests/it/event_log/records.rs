@@ -133,7 +133,7 @@ async fn end(running: Running, signal: &'static str) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn everything_that_is_committed_arrives_once_and_in_order() {
+async fn every_committed_event_arrives_once_and_in_order() {
     let Some(brokers) = services::kafka() else { return };
     let topic = Topic::new(&brokers);
     let server = TestServer::with(|config| {
@@ -160,7 +160,7 @@ async fn everything_that_is_committed_arrives_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn an_outage_of_kafka_is_waited_for_and_nobody_notices() {
+async fn clients_do_not_notice_an_outage_of_kafka() {
     let Some(kafka) = Services::start(&["kafka"]).await else { return };
     let topic = Topic::new(&kafka.url("kafka"));
     let directory = TempDir::new().unwrap();
@@ -192,7 +192,7 @@ async fn an_outage_of_kafka_is_waited_for_and_nobody_notices() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_goes_on_where_it_was() {
+async fn a_killed_server_continues_the_log_where_it_stopped() {
     let Some(brokers) = services::kafka() else { return };
     let topic = Topic::new(&brokers);
     topic.make(3, "1000000").await;
@@ -217,7 +217,7 @@ async fn a_server_that_is_killed_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn ending_in_order_it_writes_all_and_without_kafka_it_ends_all_the_same() {
+async fn a_server_that_ends_writes_all_and_ends_without_kafka_too() {
     let Some(brokers) = services::kafka() else { return };
     let (topic, away) = (Topic::new(&brokers), Topic::new("127.0.0.1:1"));
     let directory = TempDir::new().unwrap();
@@ -240,7 +240,7 @@ async fn ending_in_order_it_writes_all_and_without_kafka_it_ends_all_the_same() 
 }
 
 #[tokio::test]
-async fn of_two_nodes_one_writes_and_the_other_takes_over() {
+async fn one_of_two_nodes_writes_and_the_other_takes_over() {
     let Some(brokers) = services::kafka() else { return };
     let (Some(postgres), Some(redis)) = (services::postgres(), services::redis()) else { return };
     let url = services::database(&postgres).await;
@@ -292,7 +292,7 @@ async fn of_two_nodes_one_writes_and_the_other_takes_over() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_the_topic_holds_the_log_up_until_it_is_not() {
+async fn an_event_too_large_for_the_topic_holds_up_the_log() {
     let Some(brokers) = services::kafka() else { return };
     let topic = Topic::new(&brokers);
     topic.make(1, "300000").await;
@@ -320,7 +320,7 @@ async fn what_is_too_large_for_the_topic_holds_the_log_up_until_it_is_not() {
 }
 
 #[tokio::test]
-async fn it_goes_on_after_a_copy_to_postgres() {
+async fn the_log_continues_after_a_copy_to_postgres() {
     let (Some(postgres), Some(brokers)) = (services::postgres(), services::kafka()) else { return };
     let (url, topic) = (services::database(&postgres).await, Topic::new(&brokers));
     let logged = |config: &mut chinwag::Config| {
