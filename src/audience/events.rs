@@ -196,7 +196,9 @@ impl Register {
     ) -> Option<(bool, HashSet<ConnectionId>)> {
         let chat = self.chats.get(&chat_id)?;
         let (shown, users, seen_in_room) = match hearers {
-            Hearers::All | Hearers::Service | Hearers::Watchers { .. } => return None,
+            Hearers::All => return None,
+            // These are not told by a chat.
+            Hearers::Service | Hearers::Watchers { .. } => (true, Vec::new(), None),
             Hearers::Only(users) => (true, Vec::from_iter(users), None),
             Hearers::AllBut(users) => (false, Vec::from_iter(users), None),
             Hearers::OtherMembers(user_id) => {
@@ -214,8 +216,8 @@ impl Register {
             let is_stranger = !it.visit.user_id.as_ref().is_some_and(is_member);
             it.visit.service || is_stranger && it.since_seq < seq
         };
-        let in_room = chat.subscribers.iter();
-        let seeing = in_room.filter(|(_, it)| seen_in_room.is_some_and(|seq| sees(it, seq)));
+        let in_room = |seq| chat.subscribers.iter().filter(move |(_, it)| sees(it, seq));
+        let seeing = seen_in_room.into_iter().flat_map(in_room);
         Some((shown, acting.chain(seeing.map(|(id, _)| id)).copied().collect()))
     }
 

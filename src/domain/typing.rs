@@ -34,7 +34,7 @@ struct Typist {
 #[derive(Clone, Copy)]
 enum State {
     /// The user is typing until then, and others do not know yet: the right is being looked up, or
-    /// they were told something less than [`REPEATED`] ago.
+    /// they were told of typing less than [`REPEATED`] ago.
     Unknown(Instant),
     /// The user is typing until then, and others know. They are told of the end, but if it is a
     /// message.
@@ -141,11 +141,11 @@ impl Typists {
     }
 
     /// They may, unless that was lost meanwhile. Returns the name, if others are to be told now.
+    /// They are not if the typing has ended since the right was asked for.
     fn confirm(&self, key: &(ChatId, UserId)) -> Option<Name> {
         let (mut typists, now) = (self.lock(), Instant::now());
         let typist = typists.get_mut(key).filter(|typist| typist.right != Right::Lost)?;
         typist.right = Right::Held;
-        typist.go_on(now);
         typist.tell(now)
     }
 
