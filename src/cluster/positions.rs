@@ -44,6 +44,8 @@ struct Followed {
     next: i64,
     /// Whether `next` is its position; if not, more is about to be passed over.
     positioned: bool,
+    /// The last event that a mirror has left to it. It is read up to there, followed or not.
+    promised: i64,
     /// What has been passed over, and of that, what was shown because a mirror told of it.
     passed: Vec<Range<i64>>,
     shown: BTreeSet<i64>,
@@ -61,6 +63,7 @@ impl Followed {
             guards: 0,
             next: 1,
             positioned: false,
+            promised: 0,
             passed: Vec::new(),
             shown: BTreeSet::new(),
             settled: HashSet::new(),
@@ -69,9 +72,14 @@ impl Followed {
         }
     }
 
-    /// The position, if it is followed and has one.
+    /// The position, if it is to be read and has one.
     fn position(&self) -> Option<i64> {
-        (self.guards > 0 && self.positioned).then_some(self.next)
+        (self.positioned && (self.guards > 0 || self.has_promised())).then_some(self.next)
+    }
+
+    /// Whether it has yet to show an event that a mirror has left to it.
+    fn has_promised(&self) -> bool {
+        self.next <= self.promised
     }
 
     /// Goes on with this number; what is before it and was not shown is passed over.
@@ -127,7 +135,7 @@ impl Shared {
         let mut map = self.map();
         let Map { streams, new } = &mut *map;
         let followed = streams.entry(stream.clone()).or_insert_with(Followed::new);
-        if anew && followed.guards == 0 {
+        if anew && followed.guards == 0 && !followed.has_promised() {
             followed.positioned = false;
         }
         if !followed.positioned || !followed.subscribed {
@@ -174,16 +182,21 @@ impl Shared {
         let mut map = self.map();
         let followed = map.streams.entry(home.stream.clone()).or_insert_with(Followed::new);
         let due = followed.lacks(home.number);
-        if due {
-            followed.note_shown(home.number);
+        match due {
+            true => followed.note_shown(home.number),
+            false => followed.promised = followed.promised.max(home.number),
         }
         due
     }
 
-    /// Whether a mirror need not tell of an event: its home stream has shown it, or will.
-    pub fn is_left_to_home(&self, home: &Position) -> bool {
-        let map = self.map();
-        map.streams.get(&home.stream).is_some_and(|followed| !followed.lacks(home.number))
+    /// Returns whether a mirror need not tell of an event: its home stream has shown it, or will.
+    pub fn leave_to_home(&self, home: &Position) -> bool {
+        let mut map = self.map();
+        let followed = map.streams.get_mut(&home.stream);
+        followed.filter(|followed| !followed.lacks(home.number)).is_some_and(|followed| {
+            followed.promised = followed.promised.max(home.number);
+            true
+        })
     }
 
     /// Those of these mirrors that may still tell of what the stream has passed over, each with the
@@ -247,12 +260,12 @@ impl Shared {
         streams.iter().all(|stream| map.streams.get(stream).is_none_or(is_done))
     }
 
-    /// The position of a stream, if it is followed and has one.
+    /// The position of a stream, if it is to be read and has one.
     pub fn position_of(&self, stream: &Stream) -> Option<i64> {
         self.map().streams.get(stream)?.position()
     }
 
-    /// The streams that are followed and have a position.
+    /// The streams that are to be read and have a position.
     pub fn list_followed(&self) -> Vec<Stream> {
         let map = self.map();
         let followed = map.streams.iter().filter(|(_, followed)| followed.position().is_some());
@@ -261,9 +274,9 @@ impl Shared {
 
     /// Forgets the unfollowed streams of which no event was shown lately.
     pub fn forget(&self) {
-        self.map()
-            .streams
-            .retain(|_, followed| followed.guards > 0 || followed.touched.elapsed() < KEPT_FOR);
+        let is_kept = |it: &Followed| it.guards > 0 || it.has_promised();
+        let mut map = self.map();
+        map.streams.retain(|_, it| is_kept(it) || it.touched.elapsed() < KEPT_FOR);
     }
 
     fn map(&self) -> MutexGuard<'_, Map> {

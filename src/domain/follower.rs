@@ -167,7 +167,7 @@ impl AtWork {
                 }
             }
             // There is a packet for each mirror: the event is fetched once.
-            Ok(None) if home.is_some_and(|home| self.shared.is_left_to_home(&home)) => {
+            Ok(None) if home.is_some_and(|home| self.shared.leave_to_home(&home)) => {
                 self.is_due(&position).await;
             }
             // An event that is not understood is passed over there.

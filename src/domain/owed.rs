@@ -7,11 +7,12 @@
 //! which no mirror tells, nobody knows which mirrors owe something; that is rare, as the follower
 //! reads users' streams before others.
 
-use std::collections::BTreeMap;
-
-use super::follower::{AtWork, PAGE};
+use super::follower::AtWork;
 use crate::model::{Event, Position, Stream};
 use crate::store::StoredEvent;
+
+/// How many events that are owed are read at once.
+const PAGE: i64 = 32;
 
 impl AtWork {
     /// Shows what the mirrors of an event still have to tell of its home stream from before it. The
@@ -23,29 +24,17 @@ impl AtWork {
         if unsettled.is_empty() {
             return;
         }
-        let names = Vec::from_iter(unsettled.keys().cloned());
-        let mut owed = BTreeMap::new();
-        for last in self.fetch(|reader| reader.list_last_numbers(&names)).await {
-            let Position { stream: mirror, number: last } = last;
-            let mut next = unsettled.get(&mirror).copied().unwrap_or(last + 1);
-            while next <= last
-                && let told = self.fetch(|it| it.list_events(&mirror, next, PAGE as i64)).await
-                && let Some(end) = told.last()
-            {
-                next = end.position.number + 1;
-                for StoredEvent { home: at, event, .. } in told {
-                    if let (Some(at), Some(event)) = (at, event)
-                        && at.stream == home.stream
-                        && at.number < home.number
-                    {
-                        owed.insert(at.number, event);
-                    }
+        let mut after = 0;
+        loop {
+            let owed = self.fetch(|it| it.list_owed(&unsettled, home, after, PAGE)).await;
+            let Some(last) = owed.last() else { return };
+            after = last.position.number;
+            for StoredEvent { position, event, .. } in owed {
+                if let Some(event) = event
+                    && self.shared.take_at_home(&position)
+                {
+                    self.carrier.show(&event);
                 }
-            }
-        }
-        for (number, event) in owed {
-            if self.shared.take_at_home(&Position { stream: home.stream.clone(), number }) {
-                self.carrier.show(&event);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Reads the `streams` and `events` tables: what has been committed lately, for the other nodes and
 //! for the event log. It is [written](super::outgoing) only if somebody needs it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx_macros::FromRow;
@@ -100,17 +101,55 @@ impl EventReader {
         .bind(limit)
         .fetch_all(pool)
         .await?;
-        let read = |row: EventRow| {
-            let number = row.number;
-            let (home, event) = row.read().unwrap_or_else(|error| {
-                // A newer node has written it. This node goes on without it.
-                tracing::error!(%stream, number, %error, "an event is not understood");
-                (None, None)
-            });
-            StoredEvent { position: Position { stream: stream.clone(), number }, home, event }
-        };
-        Ok(rows.into_iter().map(read).collect())
+        Ok(rows.into_iter().map(|row| stored(stream, row)).collect())
     }
+
+    /// The events of a stream from after the number `after` and before `home` of which these
+    /// mirrors tell, each from its number on: in order, each once, at most `limit`.
+    pub async fn list_owed(
+        &self,
+        mirrors: &HashMap<Stream, i64>,
+        home: &Position,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredEvent>, Error> {
+        let Db::Postgres(pool) = &self.db else {
+            return Ok(Vec::new());
+        };
+        let (streams, from): (Vec<_>, Vec<_>) =
+            mirrors.iter().map(|(stream, from)| (stream.to_string(), *from)).unzip();
+        let rows: Vec<EventRow> = sqlx::query_as(
+            "select distinct on (e.home_number) e.home_number as number,
+                 null::text as home_stream, null::bigint as home_number,
+                 coalesce(e.event, h.event) as event,
+                 coalesce(e.by_connection, h.by_connection) as by_connection
+             from unnest($1::text[], $2::bigint[]) as mirrors (stream, next)
+             join events e on e.stream = mirrors.stream and e.number >= mirrors.next
+             left join events h on h.stream = e.home_stream and h.number = e.home_number
+             where e.home_stream = $3 and e.home_number > $4 and e.home_number < $5
+             order by e.home_number limit $6",
+        )
+        .bind(streams)
+        .bind(from)
+        .bind(home.stream.to_string())
+        .bind(after)
+        .bind(home.number)
+        .bind(limit)
+        .fetch_all(pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| stored(&home.stream, row)).collect())
+    }
+}
+
+/// The event of a row of this stream; without the event if this version cannot read it.
+fn stored(stream: &Stream, row: EventRow) -> StoredEvent {
+    let number = row.number;
+    let (home, event) = row.read().unwrap_or_else(|error| {
+        // A newer node has written it. This node goes on without it.
+        tracing::error!(%stream, number, %error, "an event is not understood");
+        (None, None)
+    });
+    StoredEvent { position: Position { stream: stream.clone(), number }, home, event }
 }
 
 fn read_position(stream: &str, number: i64) -> Result<Position, Error> {
