@@ -38,11 +38,15 @@ pub struct Known {
 impl Known {
     /// A field of the type `T`, named as the identifier in Rust is.
     pub const fn field<T: Field>(identifier: &'static str) -> Known {
-        let name = match identifier.as_bytes() {
-            [b'r', b'#', ..] => identifier.split_at(2).1,
-            _ => identifier,
-        };
-        Known { name, within: T::WITHIN }
+        Known { name: name(identifier), within: T::WITHIN }
+    }
+}
+
+/// The name of a field whose identifier in Rust this is: `type` for `r#type`.
+pub const fn name(identifier: &str) -> &str {
+    match identifier.as_bytes() {
+        [b'r', b'#', ..] => identifier.split_at(2).1,
+        _ => identifier,
     }
 }
 

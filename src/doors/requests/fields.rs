@@ -42,7 +42,7 @@ macro_rules! request {
                 input: &$crate::doors::input::Input<'_>,
             ) -> Result<Self, $crate::error::Error> {
                 Ok($name {
-                    $($field: input.field(stringify!($field).trim_start_matches("r#"))?,)*
+                    $($field: input.field($crate::doors::input::name(stringify!($field)))?,)*
                 })
             }
         }
