@@ -28,7 +28,8 @@ fn run(suite: &str) {
     tests.sort();
     assert!(!tests.is_empty());
     let passed = Command::new("node")
-        .arg("--test")
+        // This reporter lists at the end what has failed and why.
+        .args(["--test", "--test-reporter=spec"])
         .args(tests)
         .current_dir(&folder)
         .env("CHINWAG_BIN", env!("CARGO_BIN_EXE_chinwag"))
