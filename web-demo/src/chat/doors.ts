@@ -64,48 +64,55 @@ interface Answer {
   error?: { message: string };
 }
 
+/** Resolves when the user has left the room of the last visit, and can come into another. */
+let left: Promise<unknown> = Promise.resolve();
+
 /** The rooms API, JSON-RPC at `/rpc`. */
 export function openRpc(visit: Visit, listener: Listener): Door {
   const lobby = { UserId: visit.handle, RoomId: '0' };
   const user = { UserId: visit.handle, RoomId: visit.chat_id };
-  let [id, isIn] = [0, false];
+  let [id, isIn, entering] = [0, false, Promise.resolve()];
   const call = (method: string, params: object) => ({ jsonrpc: '2.0', id: ++id, method, params });
   // Without an id, so that there is no answer: the user may not be logged in at all.
   const leave = [user, lobby].map((user) => {
     return { jsonrpc: '2.0', method: 'LeaveRoom', params: { user } };
   });
-  const ask = (body: object, isNews = (_: Answer) => true): Promise<Answer | Answer[]> =>
-    exchange('/rpc', body, visit, listener, isNews);
-  const read = async () => {
-    const isNews = ({ result }: Answer) => result?.Messages?.length !== 0;
-    const calls = isIn
-      ? call('PickUpHistory', { user })
-      : [
-          ...leave,
-          call('NewUser', { userId: visit.handle }),
-          call('EnterRoom', { user: lobby, roomId: visit.chat_id }),
-        ];
-    const error = [await ask(calls, isNews)].flat().find(({ error }) => error)?.error;
+  const ask = async (body: object, isNews = (_: Answer) => true) => {
+    const answer: Answer | Answer[] = await exchange('/rpc', body, visit, listener, isNews);
+    return [answer].flat().find(({ error }) => error)?.error;
+  };
+  const enter = async () => {
+    await left;
+    const logIn = call('NewUser', { userId: visit.handle });
+    const goIn = call('EnterRoom', { user: lobby, roomId: visit.chat_id });
+    const error = await ask([...leave, logIn, goIn]);
     isIn = !error;
-    if (error) {
-      stop();
-      return listener.shut(error.message);
-    }
-    listener.state(true, 'Asks once a second');
+    listener.state(isIn, error ? error.message : 'Asks once a second');
+  };
+  const read = async () => {
+    if (!isIn) return (entering = enter());
+    const isNews = ({ result }: Answer) => result?.Messages?.length !== 0;
+    const error = await ask(call('PickUpHistory', { user }), isNews);
+    if (!error) return listener.state(true, 'Asks once a second');
+    isIn = false;
+    stop();
+    listener.shut(error.message);
   };
   const stop = repeat(read, listener);
   const send = (content: string) =>
     void ask(call('SendMessage', { content, user })).then(
-      (answer) => [answer].flat().forEach(({ error }) => error && listener.refused(error.message)),
+      (error) => error && listener.refused(error.message),
       () => listener.refused('The server cannot be reached.'),
     );
   const close = () => {
     stop();
-    if (!isIn) return;
     // The page may be closing, too. If the server cannot be reached, it logs the user out by itself
     // later.
-    const posted = visit.token().then((token) => post('/rpc', leave, token, true));
-    posted.catch(() => {});
+    const goOut = async () => isIn && post('/rpc', leave, await visit.token(), true);
+    left = entering
+      .catch(() => {})
+      .then(goOut)
+      .catch(() => {});
   };
   return { send, close };
 }
