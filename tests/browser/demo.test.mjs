@@ -159,7 +159,7 @@ describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
     deaf = true;
     await ada.say('is anybody there?');
     await grace.sees('is anybody there?');
-    assert.equal(await ada.page.locator('.pending').count(), 1);
+    await ada.page.locator('.pending').waitFor();
     deaf = false;
     await socket.close();
     await ada.isHeard();

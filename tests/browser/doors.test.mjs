@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { missing, setStage } from './stage.mjs';
 
@@ -82,6 +83,38 @@ for (const access of ['open', 'token']) {
       await hears(grace, 'JSON-RPC', 'sent at once');
       await grace.page.getByLabel('Cut the connection').uncheck();
       await hears(grace, 'JSON-RPC', 'sent later');
+    });
+
+    test('a door that opens waits until the one before it is left', async () => {
+      const ada = await look('Ada Lovelace');
+      const { page } = ada;
+      const engines = ada.chatId();
+      const goTo = (id) => page.evaluate((id) => (location.hash = id), id);
+      await isOpen(ada, 'JSON-RPC');
+      // The server hears late that she leaves a room.
+      await page.route('**/rpc', async (route) => {
+        if (!/EnterRoom|PickUpHistory/.test(route.request().postData())) await sleep(300);
+        await route.continue();
+      });
+      await openChannel(ada);
+      await talk(ada, ['JSON-RPC']);
+      const channel = ada.chatId();
+      await page.unrouteAll({ behavior: 'wait' });
+      // The page hears only in the next room that she has entered this one.
+      let inNext;
+      const isNext = new Promise((resolve) => (inNext = resolve));
+      await page.route('**/rpc', async (route) => {
+        const response = await route.fetch();
+        if (route.request().postData().includes('EnterRoom')) await isNext;
+        await route.fulfill({ response });
+      });
+      await goTo(engines);
+      await ada.heading('Engines').waitFor();
+      await goTo(channel);
+      await ada.heading('#ada-doors').waitFor();
+      inNext();
+      await talk(ada, ['JSON-RPC']);
+      await page.unrouteAll({ behavior: 'wait' });
     });
 
     test('a door says what is refused', async () => {

@@ -195,10 +195,9 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
     await isUploaded(grace, NOTES);
     await isUploaded(grace, PHOTO);
     await grace.page.getByText('Each file is a message of its own.').waitFor();
-    await send(grace);
+    await Promise.all([grace.page.getByText(/^You can write in/).waitFor(), send(grace)]);
     await ada.message(NOTES.name).waitFor();
     await tray(grace).getByText(PHOTO.name).waitFor();
-    await grace.page.getByText(/^You can write in/).waitFor();
     // The send comes when the time of slow mode is over.
     await send(grace);
     await ada.page.getByRole('img', { name: `Picture ${PHOTO.name}` }).waitFor();

@@ -137,10 +137,7 @@ describe('a long history', { skip: missing, timeout: 900_000 }, () => {
       await ada.sees('something new');
     });
     await ada.showDetails();
-    await cost('going to the first', ada, async () => {
-      await pinned.click();
-      await page.locator('.message.marked', { hasText: 'message 1 ' }).waitFor();
-    });
+    await cost('going to the first', ada, () => ada.isLedTo('message 1 ', () => pinned.click()));
     await cost('scrolling down', ada, () => scroll(ada, false, 1_000));
     assert.ok((await drawn(ada)).count <= MOST_DRAWN);
     await page.locator('#latest').click();

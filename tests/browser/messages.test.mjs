@@ -19,8 +19,8 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
       .and(grace.page.locator(':focus'))
       .waitFor();
     await grace.say('It does.');
-    await ada.message('It does.').getByRole('button', { name: 'In reply to Ada' }).click();
-    await ada.page.locator('.message.marked', { hasText: 'Does the engine run?' }).waitFor();
+    const quoted = ada.message('It does.').getByRole('button', { name: 'In reply to Ada' });
+    await ada.isLedTo('Does the engine run?', () => quoted.click());
     await grace.act('Does the engine run?', 'Reply');
     await grace.page.keyboard.press('Escape');
     await grace.page.locator('#about').waitFor({ state: 'hidden' });
@@ -82,8 +82,8 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await grace.sees('Tell nobody.');
     await ada.act('The key', 'Pin');
     const pane = await grace.showDetails();
-    await pane.getByRole('button', { name: 'The key is under the mat.' }).click();
-    await grace.page.locator('.message.marked', { hasText: 'The key' }).waitFor();
+    const pinned = pane.getByRole('button', { name: 'The key is under the mat.' });
+    await grace.isLedTo('The key', () => pinned.click());
     await grace.message('The key').hover();
     await grace.message('The key').getByRole('button', { name: 'More actions' }).click();
     await grace.page.getByRole('menuitem', { name: 'Copy text' }).waitFor();

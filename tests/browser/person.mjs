@@ -237,6 +237,14 @@ export class Person {
     await this.choose(item);
   }
 
+  /** Waits until `act` has led to the message with this text, which is marked for a moment. */
+  async isLedTo(text, act) {
+    const isMarked = (text) =>
+      document.querySelector('.message.marked')?.textContent.includes(text);
+    // The page itself looks at each frame, so that the moment is not missed.
+    await Promise.all([this.page.waitForFunction(isMarked, text), act()]);
+  }
+
   /** Waits until the page shows this message. */
   sees(text) {
     return this.page.locator('.text', { hasText: text }).last().waitFor();
@@ -249,6 +257,9 @@ export class Person {
 
   /** Waits until the server has confirmed everything that this person wrote. */
   async isHeard() {
+    // What was just written is stored already, but perhaps not drawn yet.
+    const isSent = () => !Object.keys(localStorage).some((key) => key.startsWith('chinwag outbox'));
+    await this.page.waitForFunction(isSent);
     await this.page.locator('.pending').first().waitFor({ state: 'detached' });
   }
 
