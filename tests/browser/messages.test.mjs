@@ -245,6 +245,45 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     assert.deepEqual(await ada.texts(), ['first']);
   });
 
+  test('a chat that loads slowly does not take the focus from another field', async () => {
+    const [ada] = await stage.two();
+    const { page } = ada;
+    await ada.makeChat('Moths');
+    await page.locator('#text:focus').waitFor();
+    // Requests are held back. That is possible with polling, but not with a WebSocket.
+    let letGo;
+    let mayGo = Promise.resolve();
+    await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
+    await page.route(/socket\.io/, async (route) => {
+      if (route.request().method() === 'POST') await mayGo;
+      await route.continue();
+    });
+    await page.reload();
+    await ada.isWith(1);
+    mayGo = new Promise((resolve) => (letGo = resolve));
+    await ada.listed('Engines').click();
+    await ada.heading('Engines').waitFor();
+    const field = page.getByRole('searchbox', { name: 'Search' });
+    await field.click();
+    letGo();
+    await ada.isWith(2);
+    await page.locator('#messages[aria-busy=false]').waitFor({ state: 'attached' });
+    await ada.isHeard();
+    await page.keyboard.type('moth');
+    assert.equal(await field.inputValue(), 'moth');
+  });
+
+  test('a click is not lost if its control is drawn anew at the same time', async () => {
+    const [ada] = await stage.two();
+    const pane = await ada.showDetails();
+    await pane.getByRole('button', { name: 'Actions for Grace' }).hover();
+    await ada.page.mouse.down();
+    await ada.page.evaluate(drawDetails);
+    await ada.page.mouse.up();
+    await ada.choose('Write to them');
+    await ada.heading('Grace').waitFor();
+  });
+
   test('the keyboard is enough to act on a message', async () => {
     const [ada, grace] = await stage.two();
     await ada.say('first', 'last');
@@ -263,3 +302,10 @@ describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () =>
     await ada.message('first').getByRole('button', { name: '👍 1: Grace' }).waitFor();
   });
 });
+
+/** Runs in the page: has it draw the details anew, and gives it time for that. */
+async function drawDetails() {
+  delete document.getElementById('details-content').dataset.drawn;
+  document.dispatchEvent(new Event('visibilitychange'));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}

@@ -11,6 +11,7 @@ import { placeIcons } from './page/icons';
 import { prepareHood, showHood } from './page/hood';
 import { editProfile, invite, newChat, newMessage, showTeams } from './page/making';
 import { openMenu, type Item } from './page/menu';
+import { prepareRelease, released } from './page/release';
 import { isAtEnd, prepareMessages, showMessage } from './page/messages';
 import { begin, enter, failed, identity, rename, signOut, toAccount } from './page/session';
 import { clearSearch, drawSearch, search, searchSoon } from './page/search';
@@ -26,7 +27,7 @@ const isWide = matchMedia('(min-width: 75.01rem)');
 let timer = 0;
 // A timeout, not an animation frame, as the title counts unread messages while the window is
 // hidden.
-setRedraw(() => (timer ||= setTimeout(draw, FRAME_MS)));
+setRedraw(() => (timer ||= setTimeout(() => void released().then(draw), FRAME_MS)));
 setFail(failed);
 
 function draw(): void {
@@ -85,6 +86,7 @@ function showDetails(isShown: boolean): void {
 }
 
 placeIcons();
+prepareRelease();
 prepareWelcome(enter);
 prepareMessages();
 prepareComposer();
@@ -152,6 +154,7 @@ document.addEventListener('keydown', (event) => {
 
 window.addEventListener('hashchange', () => {
   if (!identity) return;
+  const before = document.activeElement;
   void attempt(async () => {
     await client.open(location.hash.slice(1) || undefined);
     const [chat, goal] = [currentChat(), view.goal];
@@ -159,8 +162,10 @@ window.addEventListener('hashchange', () => {
       view.goal = undefined;
       return showMessage(chat, goal.seq);
     }
-    // Not on a phone, where the keyboard would cover the messages.
-    if (currentChat() && matchMedia('(pointer: fine)').matches) byId('text').focus();
+    // Not on a phone, where the keyboard would cover the messages, and not if the user has gone on
+    // to another field while the chat was loading.
+    const isHere = [before, document.body].includes(document.activeElement);
+    if (chat && isHere && matchMedia('(pointer: fine)').matches) byId('text').focus();
   });
 });
 

@@ -4,6 +4,7 @@ import type { Acquaintance, Message } from 'chinwag-client';
 import { personAvatar } from './avatars';
 import { confirmed, openDialog } from './dialogs';
 import { button, element } from './elements';
+import { released } from './release';
 import { attempt, client } from './state';
 import { showNotice } from './toast';
 
@@ -64,6 +65,7 @@ export function showBlocked(): void {
   draw();
   void attempt(async () => {
     await client.act.listBlocked();
+    await released();
     draw();
   });
 }

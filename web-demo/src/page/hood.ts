@@ -5,6 +5,7 @@ import { clearDoors, showDoors, showTraffic } from './doors';
 import { button, byId, element, iconButton, on } from './elements';
 import { copyText } from './message-tools';
 import { recipesFor } from './recipes';
+import { released } from './release';
 import { changed, client, view } from './state';
 
 const KEPT = 300;
@@ -41,7 +42,7 @@ export function watchTraffic(who: Identity): void {
     const isOut = traffic.direction === 'out';
     if (!isOut || !QUIET.includes(traffic.event)) showTraffic(traffic);
     if (isOut && !QUIET.includes(traffic.event)) latest = traffic;
-    if (!byId('hood').hidden) timer ||= setTimeout(draw, 50);
+    if (!byId('hood').hidden) timer ||= setTimeout(() => void released().then(draw), 50);
   };
 }
 

@@ -4,6 +4,7 @@ import type { Team } from 'chinwag-client';
 import { button, element } from './elements';
 import { field, formDialog, openDialog, select } from './dialogs';
 import { choosePerson, peopleField } from './picker';
+import { released } from './release';
 import { attempt, client, goTo } from './state';
 import { showNotice } from './toast';
 
@@ -141,6 +142,7 @@ export function showTeams(): void {
   draw();
   void attempt(async () => {
     await client.act.listTeams();
+    await released();
     draw();
   });
 }

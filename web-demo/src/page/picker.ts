@@ -5,6 +5,7 @@ import { personAvatar } from './avatars';
 import { afterPause, button, element, iconButton } from './elements';
 import { openDialog } from './dialogs';
 import { icon } from './icons';
+import { released } from './release';
 import { attempt, client } from './state';
 
 /** A search field with its results below; `chosen` is called with each person that is picked. */
@@ -31,6 +32,7 @@ export function peopleFinder(
     attempt(async () => {
       const text = input.value.trim().replace(/^@/, '');
       const people = text ? await client.people.find(text) : client.people.all();
+      await released();
       if (text === input.value.trim().replace(/^@/, '')) show(people);
     });
   input.addEventListener(
