@@ -56,7 +56,7 @@ test('the package does not say when and where it was built', () => {
   assert.equal(times.size, 1);
 });
 
-test('the script of its page chats', { timeout: 60_000 }, async () => {
+test('the script of its page chats', { timeout: 300_000 }, async () => {
   const script = codeOf('js').replace('http://localhost:3000', server.url);
   writeFileSync(path.join(folder, 'chat.js'), script);
   const stdio = ['ignore', 'pipe', 'inherit'];
@@ -107,7 +107,7 @@ const MISSPELLED = [
   ["=== 'connected'", "=== 'conected'"],
 ];
 
-test('its types take a right program, and none with a misspelling', { timeout: 60_000 }, () => {
+test('its types take a right program, and none with a misspelling', { timeout: 300_000 }, () => {
   for (const module of ['nodenext', 'esnext']) {
     const moduleResolution = module === 'esnext' ? 'bundler' : module;
     const options = { strict: true, noEmit: true, target: 'es2023', skipLibCheck: false, types: [] };

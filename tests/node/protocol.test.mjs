@@ -294,7 +294,7 @@ const needed = ['bash', 'curl', 'jq'].filter((name) => spawnSync(name, ['--versi
 const skip = needed.length > 0 && `the commands on the page want ${needed.join(' and ')}`;
 if (skip && process.env.CI) throw new Error(skip);
 
-test('the examples run from top to bottom', { skip, timeout: 120_000 }, async () => {
+test('the examples run from top to bottom', { skip, timeout: 300_000 }, async () => {
   const server = await Server.start('--api-key', API_KEY, '--jwt-secret', JWT_SECRET);
   const host = new URL(server.url).host;
   const [shell, script] = [new Shell(), new Script()];

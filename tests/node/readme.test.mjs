@@ -21,7 +21,7 @@ const codeOf = (language) =>
 
 const server = await serverForThisFile();
 
-test('the script chats', { timeout: 60_000 }, async () => {
+test('the script chats', { timeout: 300_000 }, async () => {
   const [script, ...others] = codeOf('js');
   assert.deepEqual(others, []);
   const directory = mkdtempSync(path.join(tmpdir(), 'chinwag-readme-'));
@@ -40,7 +40,7 @@ test('the script chats', { timeout: 60_000 }, async () => {
   }
 });
 
-test('the commands are there, and the settings are taken', { timeout: 60_000 }, async () => {
+test('the commands are there, and the settings are taken', { timeout: 300_000 }, async () => {
   const commands = codeOf('sh').flatMap((code) => code.split('\n').filter(Boolean));
   assert.ok(commands.length > 2);
   for (const command of commands) {

@@ -112,7 +112,7 @@ async function historyOf({ client, options }) {
   return messages;
 }
 
-describe('a line that is cut again and again', { timeout: 120_000 }, () => {
+describe('a line that is cut again and again', { timeout: 300_000 }, () => {
   test('loses nothing, doubles nothing and keeps the order', async () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
     await ann.makeChat(bob);
@@ -137,7 +137,13 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
     await ann.hears(...texts);
     await bob.hears(...texts);
 
-    assert.ok(cuts.ann > 2 && cuts.bob > 1, JSON.stringify(cuts));
+    // Whoever is slow to come back is sent many messages at once, and cut off less often.
+    while (cuts.ann < 3 || cuts.bob < 2) {
+      const text = `message ${texts.length + 1}`;
+      texts.push(text);
+      ann.say(text);
+      await Promise.all([ann.hears(text), bob.hears(text)]);
+    }
     assert.deepEqual(ann.texts, texts);
     assert.deepEqual(bob.texts, texts);
     const kept = await historyOf(bob);
@@ -212,7 +218,7 @@ describe('a line that is cut again and again', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a server that limits the messages of a minute', { timeout: 60_000 }, () => {
+describe('a server that limits the messages of a minute', { timeout: 300_000 }, () => {
   test('has all of them in the end, in their order', async () => {
     const slow = await Server.start('--messages-per-user', '60');
     const ann = await Person.arrive('ann', {}, slow);
@@ -226,7 +232,7 @@ describe('a server that limits the messages of a minute', { timeout: 60_000 }, (
   });
 });
 
-describe('errors that waiting does not mend', { timeout: 60_000 }, () => {
+describe('errors that waiting does not mend', { timeout: 300_000 }, () => {
   async function isRefused(code, options) {
     const person = new Person();
     person.line = await proxyTo(server);
@@ -255,7 +261,7 @@ describe('errors that waiting does not mend', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a client that was away', { timeout: 60_000 }, () => {
+describe('a client that was away', { timeout: 300_000 }, () => {
   test('gets the messages and changes it missed, and no earlier ones twice', async () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
     const chat_id = await ann.makeChat(bob);
@@ -295,7 +301,7 @@ describe('a client that was away', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a push that is lost', { timeout: 60_000 }, () => {
+describe('a push that is lost', { timeout: 300_000 }, () => {
   /** Drops all that Bob is sent, from a piece with this text on, until that has come once. */
   const lose = (bob, wanted) => {
     bob.line.judge = (text) => {
@@ -339,7 +345,7 @@ describe('a push that is lost', { timeout: 60_000 }, () => {
   });
 });
 
-describe('presence and typing', { timeout: 60_000 }, () => {
+describe('presence and typing', { timeout: 300_000 }, () => {
   test('are shown to other members', async () => {
     const [ann, bob] = await Promise.all([Person.arrive('ann'), Person.arrive('bob')]);
     const chat_id = await ann.makeChat(bob);
