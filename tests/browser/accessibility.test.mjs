@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 
 import { picture } from './picture.mjs';
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SIZES = [
@@ -15,7 +15,7 @@ const SIZES = [
   [1440, 900],
 ];
 
-describe('accessibility of the demo page', { skip: missing, timeout: 300_000 }, () => {
+describe('accessibility of the demo page', suite, () => {
   const stage = setStage();
 
   /** Checks the view in light and in dark colours. */

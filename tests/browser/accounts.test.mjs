@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 const LATER = 26 * 24 * 60 * 60_000;
 
 for (const access of ['token', 'open']) {
-  describe(`accounts with --access ${access}`, { skip: missing, timeout: 300_000 }, () => {
+  describe(`accounts with --access ${access}`, suite, () => {
     const stage = setStage('--access', access);
 
     async function signedUp(name, address) {
@@ -129,7 +129,7 @@ for (const access of ['token', 'open']) {
   });
 }
 
-describe('accounts that the server refuses', { skip: missing, timeout: 300_000 }, () => {
+describe('accounts that the server refuses', suite, () => {
   const stage = setStage('--failed-logins-per-account', '1');
 
   test('a user who tries too often is told when to come back', async () => {
@@ -151,7 +151,7 @@ describe('accounts that the server refuses', { skip: missing, timeout: 300_000 }
   });
 });
 
-describe('guests and accounts', { skip: missing, timeout: 300_000 }, () => {
+describe('guests and accounts', suite, () => {
   const stage = setStage();
 
   test('a guest signs in, or changes their mind', async () => {

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 /** The packet with which Engine.IO changes from polling to the WebSocket. */
 const UPGRADE = '5';
 
-describe('the demo page', { skip: missing, timeout: 300_000 }, () => {
+describe('the demo page', suite, () => {
   const stage = setStage();
 
   /** All have the same messages; a last one from each shows that nothing else was on its way. */

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 const NAMES = ['Ada Lovelace', 'Grace Hopper'];
 
 for (const access of ['token', 'open']) {
-  describe(`direct messages with --access ${access}`, { skip: missing, timeout: 300_000 }, () => {
+  describe(`direct messages with --access ${access}`, suite, () => {
     const stage = setStage('--access', access);
 
     test('somebody in a room is written to, and answers', async () => {
@@ -97,7 +97,7 @@ for (const access of ['token', 'open']) {
   });
 }
 
-describe('a server with limits', { skip: missing, timeout: 300_000 }, () => {
+describe('a server with limits', suite, () => {
   const stage = setStage('--messages-per-user', '2');
 
   test('a user who writes too fast is told when to go on', async () => {

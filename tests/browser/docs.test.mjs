@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
-describe('the page of the contract', { skip: missing, timeout: 120_000 }, () => {
+describe('the page of the contract', suite, () => {
   const stage = setStage();
 
   test('shows every event, in light and dark and on a phone, and asks nobody else', async () => {

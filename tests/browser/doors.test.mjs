@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 const DOORS = ['Socket.IO', 'HTTP', 'WebSocket', 'JSON-RPC'];
 
 for (const access of ['open', 'token']) {
-  describe(`four doors with --access ${access}`, { skip: missing, timeout: 300_000 }, () => {
+  describe(`four doors with --access ${access}`, suite, () => {
     const stage = setStage('--access', access);
 
     const door = ({ page }, name) => page.getByRole('region', { name, exact: true });

@@ -6,11 +6,11 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 const file = new URL('../../examples/page/index.html', import.meta.url);
 
-describe('the page among the examples', { skip: missing, timeout: 120_000 }, () => {
+describe('the page among the examples', suite, () => {
   const stage = setStage();
 
   test('two windows talk, and a late one sees what was said', async () => {

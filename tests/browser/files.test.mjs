@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 import { picture } from './picture.mjs';
 
 const PHOTO = { name: 'engine.png', mimeType: 'image/png', buffer: picture(704, 512) };
@@ -41,7 +41,7 @@ const send = ({ page }) => page.getByRole('button', { name: 'Send', exact: true 
 const NAMES = ['Ada Lovelace', 'Grace Hopper'];
 
 for (const access of ['open', 'token']) {
-  describe(`files with --access ${access}`, { skip: missing, timeout: 300_000 }, () => {
+  describe(`files with --access ${access}`, suite, () => {
     const stage = setStage('--access', access);
 
     test('a picture is chosen, sent with a text, and opened', async () => {
@@ -65,7 +65,7 @@ for (const access of ['open', 'token']) {
   });
 }
 
-describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
+describe('files in the demo page', suite, () => {
   const stage = setStage();
 
   test('a picture has its place before it is there', async () => {
@@ -253,7 +253,7 @@ describe('files in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 });
 
-describe('a server with little room', { skip: missing, timeout: 300_000 }, () => {
+describe('a server with little room', suite, () => {
   const stage = setStage('--max-file', '40000', '--max-files-total', '50000');
   // So large that the server refuses it before it has all of it.
   const HUGE = 20_000_000;

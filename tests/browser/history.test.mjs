@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 const SAID = Number(process.env.CHINWAG_HISTORY ?? 5_000);
 /** How many messages the page draws at most. */
@@ -49,7 +49,7 @@ function rows() {
   ];
 }
 
-describe('a long history', { skip: missing, timeout: 900_000 }, () => {
+describe('a long history', suite, () => {
   const stage = setStage();
 
   /** Ada with her chat open, and with what the measurements need. */

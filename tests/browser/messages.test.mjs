@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
-describe('messages in the demo page', { skip: missing, timeout: 300_000 }, () => {
+describe('messages in the demo page', suite, () => {
   const stage = setStage();
 
   test('a message is answered, and the quotation leads to it', async () => {

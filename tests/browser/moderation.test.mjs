@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
-describe('blocks, reports and rules', { skip: missing, timeout: 300_000 }, () => {
+describe('blocks, reports and rules', suite, () => {
   const stage = setStage();
 
   /**

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const PASSWORD = 'a long enough secret';
 const WINDOW = { locale: 'en-GB', viewport: { width: 800, height: 600 } };
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { missing, setStage } from './stage.mjs';
+import { setStage, suite } from './stage.mjs';
 
 const field = ({ page }) => page.getByRole('searchbox', { name: 'Search' });
 const results = ({ page }) =>
@@ -38,7 +38,7 @@ async function find(person, text) {
   }
 }
 
-describe('search in the demo page', { skip: missing, timeout: 300_000 }, () => {
+describe('search in the demo page', suite, () => {
   const stage = setStage();
 
   test('a message is found in all chats, and the chat opens at its place', async () => {
@@ -92,7 +92,7 @@ describe('search in the demo page', { skip: missing, timeout: 300_000 }, () => {
   });
 });
 
-describe('a server without search', { skip: missing, timeout: 120_000 }, () => {
+describe('a server without search', suite, () => {
   const stage = setStage('--search', 'off');
 
   test('the page says that there is no search', async () => {

@@ -32,11 +32,14 @@ const executablePath = [
 ].find((file) => file && existsSync(file));
 
 /** Why browser tests cannot run; false if they can. */
-export const missing =
+const missing =
   !executablePath &&
   'Chromium is missing: install it (on Debian: apt-get install chromium), or set CHROMIUM to its path';
 
 if (missing && process.env.CI) throw new Error(missing);
+
+/** The options of a suite. On a busy machine the longest takes several minutes. */
+export const suite = { skip: missing, timeout: 900_000 };
 
 const screenshots = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
 
