@@ -173,5 +173,8 @@ class Server {
     const line = await Promise.race([said, failure]);
     assert.match(line, greeting);
     this.url = line.match(greeting)[1];
+    // A suite that has run out of time must end, even if it has just started this server.
+    this.#process.unref();
+    this.#process.stdout.unref();
   }
 }
