@@ -377,9 +377,8 @@ async fn a_body_that_comes_steadily_may_take_long() {
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    write.write_all(head.as_bytes()).await.unwrap();
     // Half a second in all: longer than the timeout, which a body of 400 KiB may exceed.
-    for part in body.as_bytes().chunks(80 << 10) {
+    for part in (head + &body).as_bytes().chunks(80 << 10) {
         write.write_all(part).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

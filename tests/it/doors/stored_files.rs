@@ -57,7 +57,7 @@ async fn a_file_is_deleted_with_its_last_message() {
 #[tokio::test]
 async fn a_file_that_no_message_uses_is_deleted_after_a_while() {
     let server = TestServer::with_limits(|limits| {
-        limits.unused_file_timeout = Duration::from_secs(1);
+        limits.unused_file_timeout = Duration::from_secs(3);
     })
     .await;
     let (mut ann, _, chat) = talk(&server).await;

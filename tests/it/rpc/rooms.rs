@@ -256,7 +256,7 @@ async fn entering_while_the_last_user_leaves_works_or_is_refused() {
 #[tokio::test]
 async fn a_user_who_makes_no_calls_is_logged_out() {
     let server =
-        TestServer::with_limits(|limits| limits.lobby_timeout = Duration::from_secs(1)).await;
+        TestServer::with_limits(|limits| limits.lobby_timeout = Duration::from_secs(3)).await;
     let ann = server.in_new_room("ann").await;
     let bob = server.new_user("bob").await;
     let cyd = server.in_new_room("cyd").await;

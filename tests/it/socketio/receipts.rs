@@ -115,9 +115,7 @@ async fn other_members_see_how_far_a_member_has_read() {
     let begun = Instant::now();
     bob.done("mark-read", read(&chat, 1)).await;
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 1));
-    for seq in [2, 5, 3, 4] {
-        bob.done("mark-read", read(&chat, seq)).await;
-    }
+    bob.done_at_once([2, 5, 3, 4].map(|seq| ("mark-read", read(&chat, seq)))).await;
     assert_eq!(ann.next("read").await, receipt(&chat, &bob, 5), "the last of a second");
     assert!(begun.elapsed().as_secs_f64() > 0.9, "{:?}", begun.elapsed());
     // Marking the same as read again sends no receipt.

@@ -58,11 +58,8 @@ async fn typing_on_and_off_is_pushed_no_more_often() {
     let (mut ann, mut bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.make_private(&mut [&mut bob]).await;
     let begun = Instant::now();
-    for _ in 0..10 {
-        ann.done("typing", typing(&chat, true)).await;
-        ann.done("typing", typing(&chat, false)).await;
-    }
-    ann.done("typing", typing(&chat, true)).await;
+    let on_and_off = (0..21).map(|at| ("typing", typing(&chat, at % 2 == 0)));
+    ann.done_at_once(on_and_off).await;
     for on in [true, false, true] {
         assert_eq!(bob.next("typing").await, seen(&chat, &ann, "ann", on));
     }

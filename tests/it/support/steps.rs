@@ -72,6 +72,18 @@ impl Client {
         answer
     }
 
+    /// Sends requests without waiting between them; none of them must be refused.
+    pub async fn done_at_once(&mut self, requests: impl IntoIterator<Item = (&str, Value)>) {
+        let mut asked = Vec::new();
+        for (event, body) in requests {
+            asked.push((event, self.request(event, body).await));
+        }
+        for (event, ack) in asked {
+            let answer = self.answer(ack).await;
+            assert!(answer.get("error").is_none(), "{event} was refused: {answer}");
+        }
+    }
+
     /// Makes a chat of this and other users; all of them take its event. Returns its id.
     pub async fn make(&mut self, chat: Value, others: &mut [&mut Client]) -> String {
         let users: Vec<_> = others.iter().map(|other| other.id.clone()).collect();
