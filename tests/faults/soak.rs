@@ -14,6 +14,7 @@ use crate::http::Http;
 use crate::load::World;
 use crate::patience::PATIENCE;
 use crate::site::Site;
+use crate::support::patience::now;
 use crate::{Load, judge};
 
 /// What a server holds at one time.
@@ -72,7 +73,7 @@ async fn a_server_under_load_does_not_grow() {
 
 /// Waits until the server holds hardly more than before the clients. Errors: it keeps more.
 async fn is_left_as(world: &World, before: Held) -> Result<(), String> {
-    let until = Instant::now() + PATIENCE;
+    let until = now() + PATIENCE;
     loop {
         let after = Held::by(world).await;
         // The pool may have opened more connections, and the runtime more threads.
@@ -84,7 +85,7 @@ async fn is_left_as(world: &World, before: Held) -> Result<(), String> {
             println!("{told}");
             return Ok(());
         }
-        if Instant::now() > until {
+        if now() > until {
             return Err(told);
         }
         sleep(Duration::from_millis(200)).await;
