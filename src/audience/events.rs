@@ -131,8 +131,12 @@ impl Register {
     }
 
     /// Shows an event to the connections that hear it by its route.
-    pub(super) fn tell(&mut self, event: &Event, unflushed: &mut Vec<Arc<dyn Recipient>>) {
-        let route = event.route();
+    pub(super) fn tell(
+        &mut self,
+        event: &Event,
+        route: &Route,
+        unflushed: &mut Vec<Arc<dyn Recipient>>,
+    ) {
         let shown = |way| Shown::new(event, way, route.but);
         if let (Stream::User(user_id), Hearers::Watchers { and }) = (&route.home, &route.hearers) {
             let told = and.iter().flat_map(|user_id| self.acting_as(user_id));
@@ -143,7 +147,7 @@ impl Register {
         }
         for stream in iter::once(&route.home).chain(&route.mirrors) {
             match stream {
-                Stream::Chat(chat_id) => self.tell_chat(*chat_id, event, &route, unflushed),
+                Stream::Chat(chat_id) => self.tell_chat(*chat_id, event, route, unflushed),
                 Stream::User(user_id) => shown(Way::User).to(self.acting_as(user_id), unflushed),
                 Stream::Everyone => {
                     // What the service hears, its connections need not ask for.

@@ -87,10 +87,12 @@ impl Audience {
     /// Applies what an event gives and takes, and shows it to the connections that hear it. Returns
     /// the rooms that it has taken from connections.
     pub fn show(&self, event: &Event, unflushed: &mut Unflushed) -> Vec<Lost> {
+        // It may copy thousands of ids: others need not wait for that.
+        let route = event.route();
         let mut register = self.lock();
         let mut lost = Vec::new();
         if register.apply_before(event, &mut lost) {
-            register.tell(event, &mut unflushed.0);
+            register.tell(event, &route, &mut unflushed.0);
         }
         register.apply_after(event, &mut lost);
         lost
