@@ -208,11 +208,10 @@ impl AtWork {
                 return;
             }
             metrics::counter!("chinwag_events_fetched_total").increment(events.len() as u64);
-            let first = events.first().map_or(last.number + 1, |event| event.position.number);
-            if first > next {
-                let missing = first - next;
+            let end = events.last().map_or(last.number, |event| event.position.number) + 1;
+            let missing = end - next - events.len() as i64;
+            if missing > 0 {
                 tracing::warn!(%stream, missing, "events of other nodes are lost to this one");
-                self.shared.skip_to(stream, first);
             }
             for StoredEvent { position, home, event } in events {
                 // An event that its home stream has forgotten was of a chat that nobody here has
@@ -221,6 +220,7 @@ impl AtWork {
                     self.show_due(position, home, event).await;
                 }
             }
+            self.shared.skip_to(stream, end);
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) async fn start() -> Option<(Processes, Proxy, Proxy)> {
 }
 
 /// The same, and a connection to their database.
-async fn start_watched() -> Option<(Processes, Proxy, Proxy, PgConnection)> {
+pub(super) async fn start_watched() -> Option<(Processes, Proxy, Proxy, PgConnection)> {
     let (postgres, redis) = (services::postgres()?, services::redis()?);
     let database = services::database(&postgres).await;
     let (to_redis, to_postgres) = (Proxy::to(&redis).await, Proxy::to(&database).await);

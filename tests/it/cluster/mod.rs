@@ -1,6 +1,7 @@
 //! Several nodes on one PostgreSQL and one Redis.
 
 mod access;
+mod behind;
 mod cuts;
 mod doors;
 mod joining;
