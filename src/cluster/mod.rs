@@ -3,7 +3,8 @@
 //! rooms, which nodes are alive, how often each user has asked. Nothing in Redis is durable, and
 //! nobody waits long for it.
 //!
-//! - [`pubsub`]: events on their way from node to node
+//! - [`pubsub`]: what this node tells the others
+//! - [`listener`]: what it hears from them
 //! - [`presence`]: the participants of rooms
 //! - [`online`]: who is online
 //! - [`heartbeat`]: which nodes are alive
@@ -13,6 +14,7 @@
 
 mod buckets;
 mod heartbeat;
+mod listener;
 mod online;
 mod positions;
 mod presence;
@@ -28,9 +30,10 @@ use ::redis::{Client, ErrorKind, RedisError, RedisResult};
 use uuid::Uuid;
 
 pub use heartbeat::{BEAT, Beat};
+pub use listener::{Heard, Hearing};
 pub use positions::Shared;
 pub use presence::{Entered, Entry, Holder, Left};
-pub use pubsub::{Heard, Link, Moved, Packet};
+pub use pubsub::{Link, Moved, Packet};
 pub use streams::{Following, Streams, Waiter};
 
 /// How long Redis may take to answer: less than PostgreSQL lets a transaction be idle meanwhile.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::positions::Shared;
-use super::{Heard, Link, Moved, Redis};
+use super::{Hearing, Link, Moved, Redis};
 use crate::error::Error;
 use crate::model::{Event, Stream};
 
@@ -38,11 +38,12 @@ impl Streams {
     pub fn start(
         redis: &Redis,
         node: Uuid,
-    ) -> (Streams, Arc<Shared>, mpsc::Receiver<Heard>, mpsc::Receiver<Waiter>) {
-        let (link, heard) = Link::start(redis, node);
+    ) -> (Streams, Arc<Shared>, Hearing, mpsc::Receiver<Waiter>) {
+        let (link, subscriptions) = Link::start(redis, node);
+        let hearing = Hearing::start(redis, node, subscriptions);
         let (waiters, waiting) = mpsc::channel(WAITING);
         let shared = Arc::new(Shared::new(link));
-        (Streams(Some((shared.clone(), waiters))), shared, heard, waiting)
+        (Streams(Some((shared.clone(), waiters))), shared, hearing, waiting)
     }
 
     /// Follows a stream. Once [`positioned`](Streams::positioned) has returned, all that any node

@@ -44,8 +44,8 @@ impl Cluster {
         let id = store.find_cluster_id().await.map_err(|error| unusable(error.to_string()))?;
         let redis = Redis::open(url.expose(), id).map_err(|error| unusable(error.to_string()))?;
         tracing::info!(%node, "one of several nodes");
-        let (streams, shared, heard, waiters) = Streams::start(&redis, node);
-        let follower = Follower { reader: store.event_reader(), shared, heard, waiters };
+        let (streams, shared, hearing, waiters) = Streams::start(&redis, node);
+        let follower = Follower { reader: store.event_reader(), shared, hearing, waiters };
         let cluster = Cluster { redis, beats: AtomicU32::new(0), leaving: AtomicBool::new(false) };
         Ok((cluster, streams, follower))
     }

@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::carrier::{AT_ONCE, Carrier};
 use super::listening::Listeners;
-use crate::cluster::{Heard, Packet, Shared, Waiter};
+use crate::cluster::{Heard, Hearing, Packet, Shared, Waiter};
 use crate::error::Error;
 use crate::model::{Committed, Event, Kept, Position, Stream};
 use crate::store::{EventReader, StoredEvent};
@@ -45,7 +45,7 @@ struct Waiting {
 pub(super) struct Follower {
     pub reader: EventReader,
     pub shared: Arc<Shared>,
-    pub heard: mpsc::Receiver<Heard>,
+    pub hearing: Hearing,
     pub waiters: mpsc::Receiver<Waiter>,
 }
 
@@ -65,7 +65,7 @@ impl Follower {
         mut committed: mpsc::Receiver<Committed>,
         listeners: Listeners,
     ) {
-        let Follower { reader, shared, mut heard, mut waiters } = self;
+        let Follower { reader, shared, mut hearing, mut waiters } = self;
         let follower = AtWork { carrier, reader, shared, listeners };
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -80,7 +80,7 @@ impl Follower {
                     Some(event) => follower.show_all_own(event, &mut committed).await,
                     None => return,
                 },
-                Some(heard) = heard.recv() => follower.hear(heard).await,
+                Some(heard) = hearing.next() => follower.hear(heard).await,
                 Some(waiter) = waiters.recv() => {
                     let mut new = vec![waiter];
                     while let Ok(waiter) = waiters.try_recv() {
