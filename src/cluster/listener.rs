@@ -1,8 +1,9 @@
 //! What a node hears from the others, on the topics of the streams that it follows.
 //!
-//! What it promises: what comes over a topic is heard in order, at most once. A node that could not
-//! listen hears [`Heard::Subscribed`] again when it can, and [`Heard::Missed`] now and then until it
-//! does. The follower then looks in the store for what it has missed.
+//! What it promises: what comes over a topic is heard in order, at most once. If too much waits to
+//! be taken, the node stops listening until all of that is taken. A node that could not listen
+//! hears [`Heard::Subscribed`] again when it can, and [`Heard::Missed`] now and then until it does.
+//! The follower then looks in the store for what it has missed.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use ::redis::aio::PubSubSink;
 use ::redis::{ErrorKind, RedisError, RedisResult};
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -28,8 +29,10 @@ const SILENCE: Duration = Duration::from_secs(4);
 const RETRY: Duration = Duration::from_millis(300);
 /// How often a node that cannot listen looks for what it has missed.
 const LOOK: Duration = Duration::from_secs(2);
-/// How much may wait to be taken.
-const WAITING: usize = 8192;
+/// How many bytes of what was heard may wait to be taken.
+const MAX_WAITING: u32 = 32 << 20;
+/// How many of these an entry counts as, besides the bytes of its text.
+const ENTRY: usize = 256;
 /// How many topics one command names.
 const TOPICS: usize = 1000;
 
@@ -47,28 +50,37 @@ pub enum Heard {
 
 /// Hears the other nodes, as long as it is kept.
 pub struct Hearing {
-    heard: mpsc::Receiver<Heard>,
+    heard: mpsc::UnboundedReceiver<(Heard, OwnedSemaphorePermit)>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Hearing {
     pub(super) fn start(redis: &Redis, node: Uuid, subscriptions: Arc<Subscriptions>) -> Hearing {
-        let (hearing, heard) = mpsc::channel(WAITING);
-        let own = own_topic(redis, node);
-        let listener = Listener { redis: redis.clone(), subscriptions, hearing, node, own };
+        // Bounded by the room.
+        let (hearing, heard) = mpsc::unbounded_channel();
+        let listener = Listener {
+            redis: redis.clone(),
+            subscriptions,
+            hearing,
+            room: Arc::new(Semaphore::new(MAX_WAITING as usize)),
+            node,
+            own: own_topic(redis, node),
+        };
         Hearing { heard, _task: AbortOnDropHandle::new(tokio::spawn(listener.run())) }
     }
 
     /// The next of what is heard; `None` if nothing more comes.
     pub async fn next(&mut self) -> Option<Heard> {
-        self.heard.recv().await
+        self.heard.recv().await.map(|(heard, _)| heard)
     }
 }
 
 struct Listener {
     redis: Redis,
     subscriptions: Arc<Subscriptions>,
-    hearing: mpsc::Sender<Heard>,
+    hearing: mpsc::UnboundedSender<(Heard, OwnedSemaphorePermit)>,
+    /// A permit for each byte that may still wait to be taken.
+    room: Arc<Semaphore>,
     node: Uuid,
     /// The topic on which this node talks to itself.
     own: String,
@@ -86,9 +98,11 @@ impl Listener {
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
-                let _ = self.hearing.try_send(Heard::Missed);
+                let _ = self.hand_over(Heard::Missed, 0);
             }
             tokio::time::sleep(RETRY).await;
+            // So that a node which is behind does not queue the same look-ups with each try.
+            let _taken = self.room.acquire_many(MAX_WAITING).await;
         }
     }
 
@@ -123,12 +137,21 @@ impl Listener {
                         false => self.read(message.get_payload_bytes()),
                     };
                     if let Some(heard) = heard {
-                        // A node that is too far behind begins anew.
-                        self.hearing.try_send(heard).map_err(|_| closed())?;
+                        self.hand_over(heard, message.get_payload_bytes().len())?;
                     }
                 }
             }
         }
+    }
+
+    /// Errors: too much waits to be taken.
+    fn hand_over(&self, heard: Heard, bytes: usize) -> RedisResult<()> {
+        let bytes = u32::try_from(ENTRY + bytes).unwrap_or(u32::MAX);
+        let room = self.room.clone().try_acquire_many_owned(bytes);
+        let room = room.map_err(|_| given_up("this node is too far behind"))?;
+        // It fails only when the server ends.
+        let _ = self.hearing.send((heard, room));
+        Ok(())
     }
 
     /// `None` for what this node has published itself.
@@ -159,7 +182,8 @@ impl Listener {
     async fn subscribe(&self, sink: &mut PubSubSink, streams: Vec<Stream>) -> RedisResult<()> {
         for streams in streams.chunks(TOPICS) {
             timeout(REDIS_TIMEOUT, sink.subscribe(self.topics(streams))).await.map_err(late)??;
-            let _ = self.hearing.send(Heard::Subscribed(streams.to_vec())).await;
+            // Not counted, as all of them together are no more than the streams that are followed.
+            self.hand_over(Heard::Subscribed(streams.to_vec()), 0)?;
         }
         Ok(())
     }
@@ -170,9 +194,13 @@ impl Listener {
 }
 
 fn late(_: tokio::time::error::Elapsed) -> RedisError {
-    RedisError::from((ErrorKind::Io, "Redis did not answer in time"))
+    given_up("Redis did not answer in time")
 }
 
 fn closed() -> RedisError {
-    RedisError::from((ErrorKind::Io, "the connection was given up"))
+    given_up("Redis has closed the connection")
+}
+
+fn given_up(why: &'static str) -> RedisError {
+    RedisError::from((ErrorKind::Io, why))
 }

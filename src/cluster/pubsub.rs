@@ -61,7 +61,7 @@ pub struct Moved {
     pub joined: bool,
 }
 
-/// The way to the other nodes and from them.
+/// The way to the other nodes, and which streams are heard from them.
 pub struct Link {
     node: Uuid,
     publishing: mpsc::Sender<Vec<(Stream, Text)>>,

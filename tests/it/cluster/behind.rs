@@ -1,6 +1,8 @@
 //! A node is behind the others: it has not read for a while what they commit.
 
-use crate::cluster::cuts::start_watched;
+use crate::cluster::cuts::{start_watched, start_with};
+use crate::support::program::most_memory;
+use crate::support::soon;
 
 #[tokio::test]
 async fn a_node_warns_of_events_that_are_gone_before_it_has_read_them() {
@@ -25,4 +27,32 @@ async fn a_node_warns_of_events_that_are_gone_before_it_has_read_them() {
     let log = nodes.log(1);
     let warning = log.lines().find(|line| line.contains("events of other nodes are lost"));
     assert!(warning.is_some_and(|line| line.contains(r#""missing":1"#)), "{log}");
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_read_the_database_takes_little_memory() {
+    // Bob answers no ping until he reads.
+    let arguments =
+        ["--written-bytes-per-user=0", "--max-unsent-bytes=100000000", "--ping-timeout=200"];
+    let Some((nodes, _to_redis, to_postgres, _)) = start_with(&arguments).await else { return };
+    let mut ann = nodes[0].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    let before = most_memory(nodes[1].process());
+    // It looks for what it has missed, and is not answered.
+    to_postgres.cut_off_at(b"everyone");
+    soon("it looks", to_postgres.is_cut()).await;
+    to_postgres.cut();
+    // Twice as much as may wait.
+    let (count, text) = (128, "x".repeat(512 << 10));
+    for _ in 0..count {
+        ann.say(&chat, &text).await;
+    }
+    let more = most_memory(nodes[1].process()) - before;
+    assert!(more < 48 << 10, "{more} KiB more");
+    to_postgres.mend();
+    for seq in 1..=count {
+        assert_eq!(bob.next("new-message").await["seq"], seq);
+    }
+    nodes.assert_no_defect();
 }

@@ -18,12 +18,20 @@ pub(super) async fn start() -> Option<(Processes, Proxy, Proxy)> {
 
 /// The same, and a connection to their database.
 pub(super) async fn start_watched() -> Option<(Processes, Proxy, Proxy, PgConnection)> {
+    start_with(&[]).await
+}
+
+/// The same, with further arguments.
+pub(super) async fn start_with(
+    arguments: &[&str],
+) -> Option<(Processes, Proxy, Proxy, PgConnection)> {
     let (postgres, redis) = (services::postgres()?, services::redis()?);
     let database = services::database(&postgres).await;
     let (to_redis, to_postgres) = (Proxy::to(&redis).await, Proxy::to(&database).await);
     let cut = (to_postgres.url(&database), to_redis.url(&redis));
     let connection = PgConnection::connect(&database).await.unwrap();
-    let nodes = Processes::on(vec![(database, redis), cut], &UNBOUNDED).await;
+    let nodes =
+        Processes::on(vec![(database, redis), cut], &[&UNBOUNDED, arguments].concat()).await;
     Some((nodes, to_redis, to_postgres, connection))
 }
 

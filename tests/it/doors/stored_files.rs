@@ -12,7 +12,7 @@ use crate::doors::files::{
 };
 use crate::socketio::changes::of_message;
 use crate::support::nodes::Nodes;
-use crate::support::program::Running;
+use crate::support::program::{Running, most_memory};
 use crate::support::{TestServer, assert_error, soon};
 
 #[tokio::test]
@@ -158,23 +158,15 @@ async fn nodes_share_their_stored_files() {
     .await;
 }
 
-/// The most memory that a process has had so far, in KiB.
-fn resident(process: u32) -> usize {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[tokio::test]
 async fn an_upload_takes_little_memory() {
     let directory = tempfile::tempdir().unwrap();
     let running = Running::start(directory.path());
-    let process = running.id();
     let server = TestServer::apart(directory, running);
     let ann = server.user("ann").await;
     // What the first upload allocates for good is not to be counted.
     upload_text(&server, &ann.id, "words").await;
-    let before = resident(process);
+    let before = most_memory(server.process());
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let size = 25 << 20;
     let head = format!(
@@ -191,7 +183,7 @@ async fn an_upload_takes_little_memory() {
     let mut answer = Vec::new();
     soon("the upload is answered", stream.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 201 "));
-    let most = resident(process).saturating_sub(before);
+    let most = most_memory(server.process()).saturating_sub(before);
     // Read in pieces it takes less than 1 MiB; in the pieces of hyper it took 3 to 6.
     assert!(most < 2 << 10, "{most} KiB more for a moment");
 }

@@ -131,6 +131,14 @@ impl TestServer {
         }
     }
 
+    /// The id of the server's own process.
+    pub fn process(&self) -> u32 {
+        match &self.life {
+            Life::Here(_) => panic!("it is the process of the tests"),
+            Life::Apart(running) => running.id(),
+        }
+    }
+
     /// The server as its host application has it.
     pub fn as_host(&self) -> &Server {
         match &self.life {

@@ -1,6 +1,5 @@
 //! The program, run as operators run it.
 
-#[cfg(target_os = "linux")]
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -131,6 +130,13 @@ pub fn send(signal: &str, child: &Child) {
 pub fn signal_to(process: u32, signal: &str) {
     let id = process.to_string();
     assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+}
+
+/// The most memory that a process has had so far, in KiB.
+pub fn most_memory(process: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Stops a process as it is, until it gets `CONT`. The signal alone reaches one thread after the

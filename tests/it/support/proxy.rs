@@ -66,6 +66,11 @@ impl Proxy {
         *self.network.cut_off_at.lock().unwrap() = Some(bytes);
     }
 
+    /// Waits until connections are cut.
+    pub async fn is_cut(&self) {
+        let _ = self.network.open.subscribe().wait_for(|open| *open > 0).await;
+    }
+
     /// Lets the next commit pass, and breaks that connection before the answer.
     pub fn break_at_commit(&self) {
         self.network.breaks.store(true, Ordering::Release);
