@@ -14,7 +14,7 @@ use std::time::Duration;
 use ::redis::aio::PubSubSink;
 use ::redis::{ErrorKind, RedisError, RedisResult};
 use futures_util::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -51,6 +51,7 @@ pub enum Heard {
 /// Hears the other nodes, as long as it is kept.
 pub struct Hearing {
     heard: mpsc::UnboundedReceiver<(Heard, OwnedSemaphorePermit)>,
+    missed: Arc<Notify>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -58,20 +59,26 @@ impl Hearing {
     pub(super) fn start(redis: &Redis, node: Uuid, subscriptions: Arc<Subscriptions>) -> Hearing {
         // Bounded by the room.
         let (hearing, heard) = mpsc::unbounded_channel();
+        let missed = Arc::<Notify>::default();
         let listener = Listener {
             redis: redis.clone(),
             subscriptions,
             hearing,
+            missed: missed.clone(),
             room: Arc::new(Semaphore::new(MAX_WAITING as usize)),
             node,
             own: own_topic(redis, node),
         };
-        Hearing { heard, _task: AbortOnDropHandle::new(tokio::spawn(listener.run())) }
+        Hearing { heard, missed, _task: AbortOnDropHandle::new(tokio::spawn(listener.run())) }
     }
 
-    /// The next of what is heard; `None` if nothing more comes.
+    /// The next of what is heard; `None` if nothing more comes. If something may have been missed
+    /// several times meanwhile, that comes once.
     pub async fn next(&mut self) -> Option<Heard> {
-        self.heard.recv().await.map(|(heard, _)| heard)
+        tokio::select! {
+            () = self.missed.notified() => Some(Heard::Missed),
+            heard = self.heard.recv() => heard.map(|(heard, _)| heard),
+        }
     }
 }
 
@@ -79,6 +86,7 @@ struct Listener {
     redis: Redis,
     subscriptions: Arc<Subscriptions>,
     hearing: mpsc::UnboundedSender<(Heard, OwnedSemaphorePermit)>,
+    missed: Arc<Notify>,
     /// A permit for each byte that may still wait to be taken.
     room: Arc<Semaphore>,
     node: Uuid,
@@ -98,7 +106,7 @@ impl Listener {
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
-                let _ = self.hand_over(Heard::Missed, 0);
+                self.missed.notify_one();
             }
             tokio::time::sleep(RETRY).await;
             // So that a node which is behind does not queue the same look-ups with each try.
@@ -128,16 +136,13 @@ impl Listener {
                 () = self.subscriptions.changed.notified() => self.follow_changes(&mut sink).await?,
                 message = timeout(SILENCE, stream.next()) => {
                     let message = message.map_err(late)?.ok_or_else(closed)?;
-                    let topic = message.get_channel_name();
-                    if topic == self.own {
-                        continue;
-                    }
-                    let heard = match topic == fixed[1] {
-                        true => Some(Heard::Missed),
-                        false => self.read(message.get_payload_bytes()),
-                    };
-                    if let Some(heard) = heard {
-                        self.hand_over(heard, message.get_payload_bytes().len())?;
+                    let (topic, text) = (message.get_channel_name(), message.get_payload_bytes());
+                    if topic == fixed[1] {
+                        self.missed.notify_one();
+                    } else if topic != self.own
+                        && let Some(heard) = self.read(text)
+                    {
+                        self.hand_over(heard, text.len())?;
                     }
                 }
             }

@@ -1,8 +1,15 @@
 //! A node is behind the others: it has not read for a while what they commit.
 
+use std::time::Duration;
+
+use redis::AsyncCommands;
+use serde_json::json;
+use uuid::Uuid;
+
 use crate::cluster::cuts::{start_watched, start_with};
 use crate::support::program::most_memory;
-use crate::support::soon;
+use crate::support::steps::of_chat;
+use crate::support::{services, soon};
 
 #[tokio::test]
 async fn a_node_warns_of_events_that_are_gone_before_it_has_read_them() {
@@ -54,5 +61,30 @@ async fn a_node_that_cannot_read_the_database_takes_little_memory() {
     for seq in 1..=count {
         assert_eq!(bob.next("new-message").await["seq"], seq);
     }
+    nodes.assert_no_defect();
+}
+
+/// They could not publish what they committed, and can again.
+#[tokio::test]
+async fn a_node_looks_once_for_what_many_others_may_not_have_told() {
+    let Some((nodes, _to_redis, to_postgres, mut postgres)) = start_watched().await else { return };
+    let mut ann = nodes[0].user("ann").await;
+    let mut bob = nodes[1].user("bob").await;
+    let chat = ann.make_private(&mut [&mut bob]).await;
+    let id = sqlx::query_scalar("select id from cluster").fetch_one(&mut postgres);
+    let id: Uuid = id.await.unwrap();
+    let topic = format!("chinwag:{id}:missed");
+    let redis = redis::Client::open(services::redis().unwrap()).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    to_postgres.slow(Duration::from_millis(100));
+    for _ in 0..500 {
+        let nodes: usize = redis.publish(&topic, "").await.unwrap();
+        assert_eq!(nodes, 2);
+    }
+    // What is not stored is not found by looking.
+    let mut signal = of_chat(&chat);
+    signal["data"] = json!("are you there?");
+    ann.done("signal", signal.clone()).await;
+    assert_eq!(bob.next("signal").await["data"], signal["data"]);
     nodes.assert_no_defect();
 }

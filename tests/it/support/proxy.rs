@@ -47,7 +47,6 @@ impl Proxy {
     }
 
     /// Delays all bytes by this time from now on.
-    #[allow(dead_code, reason = "tests/faults does it")]
     pub fn slow(&self, delay: Duration) {
         self.network.delay.store(delay.as_millis() as u64, Ordering::Release);
     }
