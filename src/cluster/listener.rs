@@ -101,6 +101,7 @@ impl Listener {
         let mut silent = false;
         while !self.hearing.is_closed() {
             let Err(error) = self.listen(&mut silent).await;
+            self.subscriptions.lock().changes = None;
             if !mem::replace(&mut silent, true) {
                 tracing::warn!(%error, "the other nodes are not heard");
             }
@@ -120,7 +121,7 @@ impl Listener {
         let (mut sink, mut stream) = connected.map_err(late)??.split();
         let mut streams = {
             let mut lists = self.subscriptions.lock();
-            lists.changes.clear();
+            lists.changes = Some(Vec::new());
             Vec::from_iter(lists.streams.iter().cloned())
         };
         // What users' streams tell comes first, as it does when the follower looks.
@@ -175,7 +176,8 @@ impl Listener {
     async fn follow_changes(&self, sink: &mut PubSubSink) -> RedisResult<()> {
         let (come, gone): (Vec<_>, Vec<_>) = {
             let mut lists = self.subscriptions.lock();
-            let changes: HashSet<_> = mem::take(&mut lists.changes).into_iter().collect();
+            let changes = lists.changes.as_mut().map(mem::take);
+            let changes: HashSet<_> = changes.into_iter().flatten().collect();
             changes.into_iter().partition(|stream| lists.streams.contains(stream))
         };
         for gone in gone.chunks(TOPICS) {

@@ -80,8 +80,9 @@ pub(super) struct Subscriptions {
 #[derive(Default)]
 pub(super) struct Lists {
     pub streams: HashSet<Stream>,
-    /// Those that have come and gone since the listener last looked.
-    pub changes: Vec<Stream>,
+    /// Those that have come and gone since the listener last looked; `None` while it does not
+    /// listen.
+    pub changes: Option<Vec<Stream>>,
 }
 
 impl Packet {
@@ -136,22 +137,25 @@ impl Link {
 
     /// Hears of a stream from soon on, when [`Heard::Subscribed`] names it.
     pub fn subscribe(&self, stream: &Stream) {
-        let mut lists = self.subscriptions.lock();
-        lists.changes.push(stream.clone());
-        lists.streams.insert(stream.clone());
-        self.subscriptions.changed.notify_one();
+        self.subscriptions.change(stream, |streams| streams.insert(stream.clone()));
     }
 
     /// Hears no more of a stream.
     pub fn unsubscribe(&self, stream: &Stream) {
-        let mut lists = self.subscriptions.lock();
-        lists.streams.remove(stream);
-        lists.changes.push(stream.clone());
-        self.subscriptions.changed.notify_one();
+        self.subscriptions.change(stream, |streams| streams.remove(stream));
     }
 }
 
 impl Subscriptions {
+    fn change(&self, stream: &Stream, change: impl FnOnce(&mut HashSet<Stream>) -> bool) {
+        let mut lists = self.lock();
+        change(&mut lists.streams);
+        if let Some(changes) = &mut lists.changes {
+            changes.push(stream.clone());
+        }
+        self.changed.notify_one();
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, Lists> {
         // Nothing panics while it is held.
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
