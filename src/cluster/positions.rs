@@ -34,7 +34,7 @@ pub struct Shared {
 struct Map {
     streams: HashMap<Stream, Followed>,
     /// The streams without a position, or to which this node is not subscribed yet.
-    new: Vec<Stream>,
+    new: HashSet<Stream>,
 }
 
 struct Followed {
@@ -139,7 +139,7 @@ impl Shared {
             followed.positioned = false;
         }
         if !followed.positioned || !followed.subscribed {
-            new.push(stream.clone());
+            new.insert(stream.clone());
         }
         followed.guards += 1;
         if followed.guards == 1 {
@@ -225,7 +225,10 @@ impl Shared {
 
     /// Takes the streams without a position, and those to which this node is not subscribed yet.
     pub fn take_new(&self) -> Vec<Stream> {
-        mem::take(&mut self.map().new)
+        let mut map = self.map();
+        let mut new = Vec::from_iter(mem::take(&mut map.new));
+        new.retain(|stream| map.streams.get(stream).is_some_and(|followed| followed.guards > 0));
+        new
     }
 
     /// Puts back what [`take_new`](Shared::take_new) gave, as its positions could not be found.
