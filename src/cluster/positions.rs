@@ -5,7 +5,8 @@
 //!
 //! A stream gets its position when a client comes that hears it; what was committed before is
 //! passed over. A mirror may still tell of some of that: it is owed to clients that were there
-//! before, and do not hear the stream itself, or not yet.
+//! before, and do not hear the stream itself, or not yet. Once all streams have been read to their
+//! ends after that, nothing of it is owed any more.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -17,12 +18,9 @@ use std::time::{Duration, Instant};
 use super::Link;
 use crate::model::{Position, Stream};
 
-/// How long an unfollowed stream is kept.
+/// How long an unfollowed stream is kept, and what was passed over. By then this node has shown
+/// what it had committed itself.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-
-/// How often a stream may have passed something over, to remember it. Users' streams are read to
-/// their ends every few seconds: what was passed over before that is not told of any more.
-const PASSED: usize = 16;
 
 /// What the users of [`Streams`](super::Streams) share with the follower, which shows the events.
 pub struct Shared {
@@ -46,8 +44,8 @@ struct Followed {
     positioned: bool,
     /// The last event that a mirror has left to it. It is read up to there, followed or not.
     promised: i64,
-    /// What has been passed over, and of that, what was shown because a mirror told of it.
-    passed: Vec<Range<i64>>,
+    /// What has been passed over and when; of that, what was shown because a mirror told of it.
+    passed: Vec<(Range<i64>, Instant)>,
     shown: BTreeSet<i64>,
     /// The mirrors that have told of all that they had of `passed`.
     settled: HashSet<Stream>,
@@ -88,18 +86,26 @@ impl Followed {
         if number <= self.next {
             return;
         }
-        self.passed.push(self.next..number);
+        self.passed.push((self.next..number, Instant::now()));
         self.settled.clear();
-        if self.passed.len() > PASSED {
-            let forgotten = self.passed.remove(0);
-            self.shown = self.shown.split_off(&forgotten.end);
-        }
         self.next = number;
     }
 
     /// Whether an event was passed over and has not been shown since.
     fn has_passed(&self, number: i64) -> bool {
-        self.passed.iter().any(|passed| passed.contains(&number)) && !self.shown.contains(&number)
+        self.passed.iter().any(|(passed, _)| passed.contains(&number))
+            && !self.shown.contains(&number)
+    }
+
+    /// Forgets what was passed over long before this time.
+    fn forget_passed(&mut self, since: Instant) {
+        let old = self.passed.partition_point(|(_, at)| *at + KEPT_FOR < since);
+        if old > 0 {
+            self.passed.drain(..old);
+            let first = self.passed.first().map_or(self.next, |(passed, _)| passed.start);
+            self.shown = self.shown.split_off(&first);
+            self.settled.clear();
+        }
     }
 
     /// Whether an event of which a mirror tells is to be shown because of that: one that the stream
@@ -273,6 +279,12 @@ impl Shared {
         let map = self.map();
         let followed = map.streams.iter().filter(|(_, followed)| followed.position().is_some());
         followed.map(|(stream, _)| stream.clone()).collect()
+    }
+
+    /// Forgets what was passed over long before `since`, when all streams were about to be read to
+    /// their ends. They have been.
+    pub fn forget_passed(&self, since: Instant) {
+        self.map().streams.values_mut().for_each(|followed| followed.forget_passed(since));
     }
 
     /// Forgets the unfollowed streams of which no event was shown lately.

@@ -91,7 +91,7 @@ impl Follower {
                 _ = check_waiting.tick(), if !waiting.is_empty() => {}
                 _ = forget.tick() => follower.shared.forget(),
                 // Finds what a node has committed and not told, because it died, say.
-                _ = look.tick() => follower.catch_up(follower.shared.list_followed()).await,
+                _ = look.tick() => follower.catch_up_all().await,
             }
             follower.carrier.flush();
             let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
@@ -153,7 +153,7 @@ impl AtWork {
                 self.shared.note_subscribed(&streams);
                 self.catch_up(streams).await;
             }
-            Heard::Missed => self.catch_up(self.shared.list_followed()).await,
+            Heard::Missed => self.catch_up_all().await,
         }
     }
 
@@ -173,6 +173,13 @@ impl AtWork {
             // An event that is not understood is passed over there.
             Ok(None) | Err(_) => self.fill_up_to(&position).await,
         }
+    }
+
+    /// Shows what has been missed of all streams.
+    async fn catch_up_all(&self) {
+        let since = Instant::now();
+        self.catch_up(self.shared.list_followed()).await;
+        self.shared.forget_passed(since);
     }
 
     /// Shows what has been missed of these streams. What users' streams tell comes first: it may
