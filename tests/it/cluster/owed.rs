@@ -145,3 +145,60 @@ async fn a_member_whose_joining_and_removal_were_missed_hears_nothing() {
     there.nothing_more().await;
     nodes.assert_no_defect();
 }
+
+#[tokio::test]
+async fn all_who_know_a_user_are_told_in_order_what_was_missed_of_them() {
+    let Some((nodes, to_redis, _to_postgres)) = start().await else { return };
+    let mut ann = nodes[1].user("ann").await;
+    let mut friends = Vec::new();
+    for name in ["bob", "cat", "dan"] {
+        friends.push(nodes[0].user(name).await);
+    }
+    let name = |number: usize| json!({ "user": { "name": format!("ann {number}") } });
+    to_redis.cut();
+    let mut chat = json!(null);
+    for (at, friend) in friends.iter().enumerate() {
+        let opened = ann.done("open-direct", json!({ "user": { "id": friend.id } })).await;
+        chat = opened["chat"]["id"].clone();
+        for number in 12 * at..12 * (at + 1) {
+            ann.done("update-user", name(number)).await;
+        }
+    }
+    // Their node follows her from then on, and this makes it look for what it has missed of her.
+    let mut tab = nodes[0].connect().await;
+    tab.done("list-chats", json!({ "user": { "id": ann.id } })).await;
+    ann.done("update-user", name(36)).await;
+    tab.done("update-membership", json!({ "chat": { "id": chat, "muted": true } })).await;
+    ann.done("update-user", name(37)).await;
+    for (at, friend) in friends.iter_mut().enumerate() {
+        for number in 12 * at..=37 {
+            let updated = friend.next_of("user-updated").await;
+            assert_eq!(updated["user"]["name"], format!("ann {number}"));
+        }
+    }
+    nodes.assert_no_defect();
+}
+
+/// It is left to the chat, of which the node has missed something before.
+#[tokio::test]
+async fn an_invitation_is_pushed_though_nobody_hears_the_chat_any_more() {
+    let Some((nodes, to_redis, to_postgres)) = start().await else { return };
+    let mut ann = nodes[0].user("ann").await;
+    let (mut bob, mut eve) = (nodes[1].user("bob").await, nodes[1].user("eve").await);
+    let chat = ann.chat("open", false, &[]).await;
+    bob.done("subscribe", channel(&chat)).await;
+    to_redis.cut();
+    to_postgres.cut();
+    ann.done("new-message", message(&chat, "one")).await;
+    ann.invite(&chat, &eve.id).await;
+    // The node looks for the events of its users and then, unanswered, for those of its chats.
+    to_postgres.cut_off_at(b"chat/");
+    to_postgres.mend();
+    soon("it looks", to_postgres.is_cut()).await;
+    to_postgres.cut();
+    bob.done("unsubscribe", channel(&chat)).await;
+    to_postgres.mend();
+    let invitation = eve.next_of("invitation").await;
+    assert_eq!(invitation["invitation"]["chat"]["id"], chat);
+    nodes.assert_no_defect();
+}

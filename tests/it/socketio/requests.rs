@@ -166,12 +166,16 @@ async fn an_error_without_an_ack_is_an_exception() {
 async fn an_unknown_event_is_refused_with_the_likely_one() {
     let server = TestServer::start().await;
     let mut ann = server.user("ann").await;
+    // Both have 64 characters, of which punctuation makes no difference; one has more bytes.
+    let (long, longer) = (format!("{:-<64}", "create-chat"), format!("{:—<64}", "create-chat"));
     for (event, meant) in [
         ("create-usr", Some("create-user")),
         ("createChat", Some("create-chat")),
         ("list_messages", Some("list-messages")),
         ("send-message", Some("new-message")),
         ("Typing", Some("typing")),
+        (&long, Some("create-chat")),
+        (&longer, None),
         ("delete-everything", None),
         ("", None),
     ] {
