@@ -3,7 +3,7 @@
 //! What it promises: what comes over a topic is heard in order, at most once. If too much waits to
 //! be taken, the node stops listening until all of that is taken. A node that could not listen
 //! hears [`Heard::Subscribed`] again when it can, and [`Heard::Missed`] now and then until it does.
-//! The follower then looks in the store for what it has missed.
+//! The follower then looks in the store for what it has missed. What is not stored stays missed.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -72,12 +72,13 @@ impl Hearing {
         Hearing { heard, missed, _task: AbortOnDropHandle::new(tokio::spawn(listener.run())) }
     }
 
-    /// The next of what is heard; `None` if nothing more comes. If something may have been missed
-    /// several times meanwhile, that comes once.
+    /// The next of what is heard; `None` if nothing more comes. That something may have been missed
+    /// comes after all that was heard, and once, however often it was noted meanwhile.
     pub async fn next(&mut self) -> Option<Heard> {
         tokio::select! {
-            () = self.missed.notified() => Some(Heard::Missed),
+            biased;
             heard = self.heard.recv() => heard.map(|(heard, _)| heard),
+            () = self.missed.notified() => Some(Heard::Missed),
         }
     }
 }
@@ -105,13 +106,13 @@ impl Listener {
             if !mem::replace(&mut silent, true) {
                 tracing::warn!(%error, "the other nodes are not heard");
             }
+            tokio::time::sleep(RETRY).await;
+            // So that a node which is behind does not queue the same look-ups with each try.
+            let _taken = self.room.acquire_many(MAX_WAITING).await;
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 self.missed.notify_one();
             }
-            tokio::time::sleep(RETRY).await;
-            // So that a node which is behind does not queue the same look-ups with each try.
-            let _taken = self.room.acquire_many(MAX_WAITING).await;
         }
     }
 
@@ -189,7 +190,7 @@ impl Listener {
     async fn subscribe(&self, sink: &mut PubSubSink, streams: Vec<Stream>) -> RedisResult<()> {
         for streams in streams.chunks(TOPICS) {
             timeout(REDIS_TIMEOUT, sink.subscribe(self.topics(streams))).await.map_err(late)??;
-            // Not counted, as all of them together are no more than the streams that are followed.
+            // Not counted: a node that follows very many streams must be able to name them all.
             self.hand_over(Heard::Subscribed(streams.to_vec()), 0)?;
         }
         Ok(())

@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use super::Link;
 use crate::model::{Position, Stream};
 
-/// How long an unfollowed stream is kept, and what was passed over. By then this node has shown
-/// what it had committed itself.
+/// How long an unfollowed stream is kept, and what was passed over.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// What the users of [`Streams`](super::Streams) share with the follower, which shows the events.

@@ -80,7 +80,7 @@ pub(super) struct Subscriptions {
 #[derive(Default)]
 pub(super) struct Lists {
     pub streams: HashSet<Stream>,
-    /// Those that have come and gone since the listener last looked; `None` while it does not
+    /// Those that have come or gone since the listener last looked; `None` while it does not
     /// listen.
     pub changes: Option<Vec<Stream>>,
 }

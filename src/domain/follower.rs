@@ -91,7 +91,15 @@ impl Follower {
                 _ = check_waiting.tick(), if !waiting.is_empty() => {}
                 _ = forget.tick() => follower.shared.forget(),
                 // Finds what a node has committed and not told, because it died, say.
-                _ = look.tick() => follower.catch_up_all().await,
+                _ = look.tick() => {
+                    let since = Instant::now();
+                    follower.catch_up_all().await;
+                    // Of what was passed over, this node may still have to show what it has
+                    // committed itself.
+                    if committed.is_empty() {
+                        follower.shared.forget_passed(since);
+                    }
+                }
             }
             follower.carrier.flush();
             let done = waiting.extract_if(.., |waiting| follower.need_not_wait(waiting));
@@ -177,9 +185,7 @@ impl AtWork {
 
     /// Shows what has been missed of all streams.
     async fn catch_up_all(&self) {
-        let since = Instant::now();
         self.catch_up(self.shared.list_followed()).await;
-        self.shared.forget_passed(since);
     }
 
     /// Shows what has been missed of these streams. What users' streams tell comes first: it may
