@@ -135,8 +135,7 @@ impl Link {
         }
     }
 
-    /// Hears of a stream from soon on, when [`Subscribed`](super::listener::Heard::Subscribed) names
-    /// it.
+    /// Hears of a stream from soon on, when [`Heard::Subscribed`](super::Heard) names it.
     pub fn subscribe(&self, stream: &Stream) {
         self.subscriptions.change(stream, |streams| streams.insert(stream.clone()));
     }
