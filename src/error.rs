@@ -212,9 +212,12 @@ impl Error {
         }
     }
 
-    /// Logs that something failed that no client had asked for. Repetitions with the same cause
-    /// within a second are logged as one more line.
+    /// Logs that something failed that no client had asked for, unless it failed because the server
+    /// ends. Repetitions with the same cause within a second are logged as one more line.
     pub fn warn(&self, what: &'static str) {
+        if self.is_closed() {
+            return;
+        }
         let (error, cause) = (self.to_string(), self.cause().map(ToString::to_string));
         logs::seldom(format!("{what} {error} {cause:?}"), move |times| {
             tracing::warn!(error, cause, times, "{what}");
