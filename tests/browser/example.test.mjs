@@ -21,7 +21,11 @@ describe('the page among the examples', suite, () => {
       response.setHeader('Content-Type', 'text/html').end(page),
     );
     await once(site.listen(0, '127.0.0.1'), 'listening');
-    const arrive = () => stage.arrive(`http://127.0.0.1:${site.address().port}/`);
+    const arrive = async () => {
+      const person = await stage.arrive(`http://127.0.0.1:${site.address().port}/`);
+      await person.page.getByRole('button', { name: 'Send', disabled: false }).waitFor();
+      return person;
+    };
     try {
       const [one, other] = [await arrive(), await arrive()];
       const nasty = '<img src=x onerror="document.title = 1">';
