@@ -8,7 +8,7 @@ use crate::model::{self, Changed, Posted};
 ///
 /// The host is not told of events that are not stored (typing, signals, presence, participants),
 /// nor of events that concern one client alone (how far somebody has read, tokens, muted chats),
-/// nor of who is connected to the channels: a user who joins a channel is a member of its chat. Of
+/// nor of connections to the channels: a user who joins a channel is a member of its chat. Of
 /// several nodes, each tells its host only of its own commits, so that together they tell of each
 /// event once.
 #[derive(Clone, Debug, PartialEq, Eq)]
